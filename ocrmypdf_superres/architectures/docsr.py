@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MPL-2.0
+"""DocSR: this project's own net for document pages, made for CPUs.
+
+Space-to-depth, plain 3x3 convolutions that are trained with parallel branches and folded into one
+(RepVGG, arXiv 2101.03697; ECBSR, ACM MM 2021), one PixelShuffle tail a scale, and a residual on the
+Lanczos enlargement, which is itself a fixed convolution, so that tiles agree with the whole page.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ocrmypdf_superres.architectures.spec import ArchitectureSpec
+
+LANCZOS_TAPS = 6
+
+
+@dataclass(frozen=True)
+class DocSRConfig:
+    """Hyperparameters: features, number of 3x3 convolutions, space-to-depth factor, scales."""
+
+    features: int = 64
+    convolutions: int = 6
+    shuffle: int = 2
+    scales: tuple[int, ...] = (2, 3, 4)
+
+    def __post_init__(self) -> None:
+        if self.features < 1 or self.convolutions < 2 or self.shuffle < 1:
+            raise ValueError("features and shuffle must be at least 1 and convolutions at least 2")
+        if not self.scales or any(s < 2 or s > 8 for s in self.scales):
+            raise ValueError("scales must be whole numbers from 2 to 8")
+
+
+def lanczos_kernel(scale: int) -> Tensor:
+    """Return the polyphase kernel of Lanczos-3 enlargement by *scale*, float32 (scale^2, 1, 7, 7).
+
+    Channel ``a * scale + b`` gives the output pixel at row phase a, column phase b, as PixelShuffle wants it.
+    """
+    taps = torch.zeros(scale, LANCZOS_TAPS + 1, dtype=torch.float64)
+    for phase in range(scale):
+        # Half-pixel centres: output (phase + 0.5) / scale - 0.5 in lr pixels, relative to the centre tap.
+        centre = (phase + 0.5) / scale - 0.5
+        for tap in range(-3, 4):
+            x = tap - centre
+            if abs(x) < 1e-12:
+                taps[phase, tap + 3] = 1.0
+            elif abs(x) < 3:
+                px = math.pi * x
+                taps[phase, tap + 3] = 3 * math.sin(px) * math.sin(px / 3) / (px * px)
+        taps[phase] /= taps[phase].sum()
+    kernel = torch.einsum("ay,bx->abyx", taps, taps).reshape(scale * scale, 1, 7, 7)
+    return kernel.float()
+
+
+class RepConv3x3(nn.Module):
+    """A 3x3 convolution trained as 3x3 + 1x1 (+ identity) branches; :meth:`fold` gives the single one."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.main = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.point: nn.Conv2d | None = nn.Conv2d(inputs, outputs, 1, bias=False)
+        self.identity = inputs == outputs
+
+    def weight(self) -> Tensor:
+        """Return the folded kernel, (outputs, inputs, 3, 3)."""
+        kernel = self.main.weight
+        if self.point is not None:
+            kernel = kernel + F.pad(self.point.weight, (1, 1, 1, 1))
+            if self.identity:
+                eye = torch.eye(kernel.shape[0], dtype=kernel.dtype, device=kernel.device)
+                kernel = kernel + F.pad(eye[:, :, None, None], (1, 1, 1, 1))
+        return kernel
+
+    def forward(self, x: Tensor) -> Tensor:
+        # Folding the weights costs nothing beside a second pass over the picture.
+        return F.conv2d(x, self.weight(), self.main.bias, padding=1)
+
+    @torch.no_grad()
+    def fold(self) -> None:
+        """Replace the branches by the one convolution that equals them."""
+        if self.point is not None:
+            self.main.weight.copy_(self.weight())
+            self.point = None
+
+
+class DocSR(nn.Module):
+    """See the module's docstring.  Input float (B, 1, H, W) in [0, 1], H and W multiples of ``shuffle``."""
+
+    def __init__(self, config: DocSRConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.features
+        inputs = config.shuffle**2
+        self.body = nn.ModuleList(
+            RepConv3x3(inputs if i == 0 else width, width) for i in range(config.convolutions - 1)
+        )
+        self.tails = nn.ModuleDict()
+        for scale in config.scales:
+            tail = RepConv3x3(width, (config.shuffle * scale) ** 2)
+            # The net starts as Lanczos: whatever it changes it has learnt to change.
+            for parameter in tail.parameters():
+                nn.init.zeros_(parameter)
+            self.tails[str(scale)] = tail
+            self.register_buffer(f"lanczos_{scale}", lanczos_kernel(scale), persistent=False)
+
+    def forward(self, x: Tensor, scale: int | None = None) -> Tensor:
+        """Return float (B, 1, scale H, scale W), not clipped.  *scale* defaults to the first one."""
+        scale = self.config.scales[0] if scale is None else scale
+        padded = F.pad(x, (3, 3, 3, 3), mode="replicate")
+        base = F.pixel_shuffle(F.conv2d(padded, getattr(self, f"lanczos_{scale}")), scale)
+        # Ink is 1 and paper 0 for the convolutions, so that their zero padding means paper.
+        y = F.pixel_unshuffle(1.0 - x, self.config.shuffle)
+        for layer in self.body:
+            y = F.relu(layer(y))
+        return base + F.pixel_shuffle(self.tails[str(scale)](y), self.config.shuffle * scale)
+
+    def fold(self) -> None:
+        """Fold all re-parameterised convolutions, for inference and export."""
+        for module in self.modules():
+            if isinstance(module, RepConv3x3):
+                module.fold()
+
+
+def _radius(config: DocSRConfig) -> int:
+    # Each 3x3 convolution looks one space-to-depth cell further; a cell itself spans shuffle pixels.
+    return max(3, config.shuffle * config.convolutions + config.shuffle)
+
+
+SPEC = ArchitectureSpec(
+    name="docsr",
+    task="page",
+    config=DocSRConfig,
+    build=DocSR,
+    scales=lambda config: tuple(config.scales),
+    receptive_radius=_radius,
+    size_multiple=1,
+    channels=1,
+    paper="this project",
+)

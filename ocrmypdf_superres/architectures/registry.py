@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Names of architectures: an explicit table, and the entry points of third parties."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import entry_points
+
+from ocrmypdf_superres.architectures.spec import ArchitectureSpec
+from ocrmypdf_superres.errors import ModelError
+
+ENTRY_POINT_GROUP = "ocrmypdf_superres.architectures"
+
+_BUILT_IN = {
+    "docsr": "ocrmypdf_superres.architectures.docsr:SPEC",
+}
+
+
+def _table() -> dict[str, str]:
+    table = dict(_BUILT_IN)
+    for point in entry_points(group=ENTRY_POINT_GROUP):
+        if point.name in table and table[point.name] != point.value:
+            raise ModelError(
+                f"Two packages offer the architecture {point.name!r} ({table[point.name]} and {point.value}); "
+                "names must be unique, uninstall one of them."
+            )
+        table[point.name] = point.value
+    return table
+
+
+def names() -> list[str]:
+    """Return the registered architecture names, sorted."""
+    return sorted(_table())
+
+
+def get(name: str) -> ArchitectureSpec:
+    """Return the spec called *name*, importing its module (and with it torch).
+
+    Raises:
+        ModelError: no such architecture, or its module does not hold a spec of that name.
+    """
+    table = _table()
+    if name not in table:
+        raise ModelError(f"The architecture {name!r} is not known; known are {', '.join(sorted(table))}.")
+    module_name, _, attribute = table[name].partition(":")
+    spec = getattr(import_module(module_name), attribute, None)
+    if not isinstance(spec, ArchitectureSpec) or spec.name != name:
+        raise ModelError(f"{table[name]} was to hold the spec of the architecture {name!r}, but does not.")
+    return spec

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Errors of this package.
+
+Every message is one sentence that says what was given, what was expected and what to do.
+"""
+
+from __future__ import annotations
+
+
+class SuperresError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class OptionError(SuperresError):
+    """An option, recipe key or argument has a value that cannot be used."""
+
+
+class ImageError(SuperresError):
+    """A picture is damaged, of an unsupported form, or too large to handle."""
+
+
+class ModelError(SuperresError):
+    """A model is missing, damaged, of another architecture, or does not match its card."""
+
+
+class DeviceError(SuperresError):
+    """The requested compute device is not available or ran out of memory."""
+
+
+class RecognizerError(SuperresError):
+    """A recognizer's file is missing, damaged or not supported."""
+
+
+class MissingDependencyError(SuperresError):
+    """An optional package that this command needs is not installed."""

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Pictures as arrays: Pillow images to float32 luma in [0, 1] and back, and resampling.
+
+Everything here works on NumPy and Pillow alone, so that the CPU route needs no torch.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ocrmypdf_superres.errors import ImageError
+
+FloatImage = NDArray[np.float32]
+
+
+def flatten(image: Image.Image) -> Image.Image:
+    """Return *image* as mode ``L`` or ``RGB``, whatever its mode.
+
+    Transparency is laid on white paper, 16-bit and float grey are scaled to 8 bits, palettes, CMYK,
+    YCbCr and LAB are converted. A picture in ``L`` or ``RGB`` comes back as the same object.
+
+    Raises:
+        ImageError: the picture has no pixels.
+    """
+    if image.width < 1 or image.height < 1:
+        raise ImageError(
+            f"A picture of {image.width}x{image.height} pixels was given, at least 1x1 was expected; leave this page out."
+        )
+    if image.mode in ("L", "RGB"):
+        return image
+    if image.mode == "1":
+        return image.convert("L")
+    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+        values = np.asarray(image).astype(np.float32)
+        # Integer modes from 16-bit files hold 0..65535; float ones hold what their maker liked.
+        top = 65535.0 if image.mode != "F" or values.max(initial=0.0) > 255.0 else 255.0
+        if image.mode == "F" and values.max(initial=0.0) <= 1.0:
+            top = 1.0
+        return Image.fromarray(np.clip(values * (255.0 / top) + 0.5, 0, 255).astype(np.uint8))
+    if image.mode in ("LA", "La", "RGBA", "RGBa", "PA") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        paper = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
+        flat = Image.alpha_composite(paper, rgba).convert("RGB")
+        return flat.convert("L") if image.mode in ("LA", "La") else flat
+    return image.convert("RGB")
+
+
+def to_luma(image: Image.Image) -> FloatImage:
+    """Return the luma (Rec. 601) of *image* as float32 of shape (H, W) in [0, 1], 1 being white."""
+    grey = flatten(image)
+    if grey.mode != "L":
+        grey = grey.convert("L")
+    return np.asarray(grey, dtype=np.float32) / np.float32(255.0)
+
+
+def from_luma(luma: FloatImage) -> Image.Image:
+    """Return *luma*, float (H, W) in [0, 1], as a Pillow image of mode ``L``; values outside are clipped."""
+    return Image.fromarray((np.clip(luma, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8))
+
+
+def merge_luma(colour: Image.Image, luma: FloatImage) -> Image.Image:
+    """Return *colour* enlarged to the size of *luma*: chroma interpolated (bicubic), luma taken from *luma*.
+
+    *luma* is float (H, W) in [0, 1]. A grey picture gives a grey picture.
+    """
+    flat = flatten(colour)
+    grey = from_luma(luma)
+    if flat.mode == "L":
+        return grey
+    _, cb, cr = flat.convert("YCbCr").split()
+    size = grey.size
+    return Image.merge(
+        "YCbCr", (grey, cb.resize(size, Image.Resampling.BICUBIC), cr.resize(size, Image.Resampling.BICUBIC))
+    ).convert("RGB")
+
+
+def resize_luma(luma: FloatImage, size: tuple[int, int]) -> FloatImage:
+    """Resample *luma*, float32 (H, W), to *size* = (width, height) with Lanczos-3 (area-aware when shrinking)."""
+    image = Image.fromarray(np.ascontiguousarray(luma, dtype=np.float32))
+    out = np.asarray(image.resize(size, Image.Resampling.LANCZOS), dtype=np.float32)
+    return np.clip(out, 0.0, 1.0)
+
+
+def is_colour(image: Image.Image, tolerance: int = 2) -> bool:
+    """Whether any pixel's channels differ by more than *tolerance* levels of 255."""
+    flat = flatten(image)
+    if flat.mode == "L":
+        return False
+    red, green, blue = (np.asarray(band, dtype=np.int16) for band in flat.split())
+    return bool(
+        max(np.abs(red - green).max(), np.abs(green - blue).max(), np.abs(red - blue).max()) > tolerance
+    )
