@@ -18,20 +18,20 @@ from torch.nn import functional as F
 from ocrmypdf_superres.architectures.spec import ArchitectureSpec
 
 LANCZOS_TAPS = 6
+SHUFFLE = 2  # space-to-depth factor; the spec's size_multiple follows it
 
 
 @dataclass(frozen=True)
 class DocSRConfig:
-    """Hyperparameters: features, number of 3x3 convolutions, space-to-depth factor, scales."""
+    """Hyperparameters: features, number of 3x3 convolutions, scales."""
 
     features: int = 64
     convolutions: int = 6
-    shuffle: int = 2
     scales: tuple[int, ...] = (2, 3, 4)
 
     def __post_init__(self) -> None:
-        if self.features < 1 or self.convolutions < 2 or self.shuffle < 1:
-            raise ValueError("features and shuffle must be at least 1 and convolutions at least 2")
+        if self.features < 1 or self.convolutions < 2:
+            raise ValueError("features must be at least 1 and convolutions at least 2")
         if not self.scales or any(s < 2 or s > 8 for s in self.scales):
             raise ValueError("scales must be whole numbers from 2 to 8")
 
@@ -60,11 +60,11 @@ def lanczos_kernel(scale: int) -> Tensor:
 class RepConv3x3(nn.Module):
     """A 3x3 convolution trained as 3x3 + 1x1 (+ identity) branches; :meth:`fold` gives the single one."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, identity: bool = True) -> None:
         super().__init__()
         self.main = nn.Conv2d(inputs, outputs, 3, padding=1)
         self.point: nn.Conv2d | None = nn.Conv2d(inputs, outputs, 1, bias=False)
-        self.identity = inputs == outputs
+        self.identity = identity and inputs == outputs
 
     def weight(self) -> Tensor:
         """Return the folded kernel, (outputs, inputs, 3, 3)."""
@@ -89,19 +89,19 @@ class RepConv3x3(nn.Module):
 
 
 class DocSR(nn.Module):
-    """See the module's docstring.  Input float (B, 1, H, W) in [0, 1], H and W multiples of ``shuffle``."""
+    """See the module's docstring.  Input float (B, 1, H, W) in [0, 1], H and W even."""
 
     def __init__(self, config: DocSRConfig) -> None:
         super().__init__()
         self.config = config
         width = config.features
-        inputs = config.shuffle**2
+        inputs = SHUFFLE**2
         self.body = nn.ModuleList(
             RepConv3x3(inputs if i == 0 else width, width) for i in range(config.convolutions - 1)
         )
         self.tails = nn.ModuleDict()
         for scale in config.scales:
-            tail = RepConv3x3(width, (config.shuffle * scale) ** 2)
+            tail = RepConv3x3(width, (SHUFFLE * scale) ** 2, identity=False)
             # The net starts as Lanczos: whatever it changes it has learnt to change.
             for parameter in tail.parameters():
                 nn.init.zeros_(parameter)
@@ -114,10 +114,10 @@ class DocSR(nn.Module):
         padded = F.pad(x, (3, 3, 3, 3), mode="replicate")
         base = F.pixel_shuffle(F.conv2d(padded, getattr(self, f"lanczos_{scale}")), scale)
         # Ink is 1 and paper 0 for the convolutions, so that their zero padding means paper.
-        y = F.pixel_unshuffle(1.0 - x, self.config.shuffle)
+        y = F.pixel_unshuffle(1.0 - x, SHUFFLE)
         for layer in self.body:
             y = F.relu(layer(y))
-        return base + F.pixel_shuffle(self.tails[str(scale)](y), self.config.shuffle * scale)
+        return base + F.pixel_shuffle(self.tails[str(scale)](y), SHUFFLE * scale)
 
     def fold(self) -> None:
         """Fold all re-parameterised convolutions, for inference and export."""
@@ -128,7 +128,7 @@ class DocSR(nn.Module):
 
 def _radius(config: DocSRConfig) -> int:
     # Each 3x3 convolution looks one space-to-depth cell further; a cell itself spans shuffle pixels.
-    return max(3, config.shuffle * config.convolutions + config.shuffle)
+    return max(3, SHUFFLE * config.convolutions + SHUFFLE)
 
 
 SPEC = ArchitectureSpec(
@@ -138,7 +138,7 @@ SPEC = ArchitectureSpec(
     build=DocSR,
     scales=lambda config: tuple(config.scales),
     receptive_radius=_radius,
-    size_multiple=1,
+    size_multiple=SHUFFLE,
     channels=1,
     paper="this project",
 )
