@@ -212,7 +212,7 @@ class Recurrent(Layer):
         self.summarise = summarise
 
     def forward(self, x: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:
-        batch, channels, height, width = x.shape
+        _, channels, height, width = x.shape
         steps = x.permute(3, 0, 2, 1).reshape(width, -1, channels)
         y, _ = self.lstm(steps)
         units = self.lstm.hidden_size

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from ocrmypdf_superres.recognizers.tesseract.binary import Reader, Writer
 
+# In the order of their numbers in very old files.
 KINDS = (
-    "Invalid Input Convolve Maxpool Parallel Replicated ParBidiLSTM DepParUDLSTM Par2dLSTM Series Reconfig RTLReversed "
-    "TTBReversed XYTranspose LSTM SummLSTM Logistic LinLogistic LinTanh Tanh Relu Linear Softmax SoftmaxNoCTC "
-    "LSTMSoftmax LSTMBinarySoftmax TensorFlow"
-).split()
+    "Invalid", "Input", "Convolve", "Maxpool", "Parallel", "Replicated", "ParBidiLSTM", "DepParUDLSTM",
+    "Par2dLSTM", "Series", "Reconfig", "RTLReversed", "TTBReversed", "XYTranspose", "LSTM", "SummLSTM",
+    "Logistic", "LinLogistic", "LinTanh", "Tanh", "Relu", "Linear", "Softmax", "SoftmaxNoCTC", "LSTMSoftmax",
+    "LSTMBinarySoftmax", "TensorFlow",
+)  # fmt: skip
 PARALLEL = frozenset({"Parallel", "Replicated", "ParBidiLSTM", "DepParUDLSTM", "Par2dLSTM"})
 WRAPPERS = frozenset({"RTLReversed", "TTBReversed", "XYTranspose"})
 CONTAINERS = PARALLEL | WRAPPERS | {"Series"}
