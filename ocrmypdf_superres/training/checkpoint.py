@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Checkpoints: written beside, synced and renamed, read with ``weights_only``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ocrmypdf_superres.errors import OptionError
+
+
+def save_checkpoint(state: dict[str, Any], path: Path) -> None:
+    """Write *state* (tensors, numbers, text, lists, dicts) to *path*; an older one stays until the new one is whole.
+
+    Raises:
+        OSError: the disk is full or cannot be written; the older checkpoint is untouched.
+    """
+    part = path.with_suffix(".part")
+    try:
+        with open(part, "wb") as stream:
+            torch.save(state, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Return what :func:`save_checkpoint` wrote.
+
+    Raises:
+        OptionError: the file is missing or damaged.
+    """
+    if not path.is_file():
+        raise OptionError(f"There is no checkpoint {path} to resume from; start without --resume.")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise OptionError(f"The checkpoint {path} is damaged ({error}); delete it and start without --resume.") from error
+    if not isinstance(state, dict):
+        raise OptionError(f"{path} is not a checkpoint of this trainer; give the folder of a training run.")
+    return state

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Pictures to look at: what the net is shown, and what it draws."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import nn
+
+from ocrmypdf_superres.training.data.batches import Batch, StepBatches
+from ocrmypdf_superres.training.data.sample import STRIP_HEIGHT, STRIP_WIDTH
+
+
+def _enlarged(lr: NDArray[np.float32]) -> NDArray[np.float32]:
+    picture = Image.fromarray(lr).resize((STRIP_WIDTH, STRIP_HEIGHT), Image.Resampling.NEAREST)
+    return np.asarray(picture, dtype=np.float32)
+
+
+def _save(rows: list[NDArray[np.float32]], path: Path) -> None:
+    sheet = np.clip(np.vstack(rows), 0, 1) * 255 + 0.5
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(sheet.astype(np.uint8)).save(path)
+
+
+def save_data_sheet(batches: StepBatches, path: Path, steps: int = 4, rows: int = 6) -> None:
+    """Write *rows* strips of each of the first *steps* batches to *path*: lr on the left, hr on the right."""
+    sheet = []
+    for step in range(min(steps, len(batches))):
+        batch = batches[step]
+        for lr, hr, box in list(zip(batch.lr[:, 0].numpy(), batch.hr[:, 0].numpy(), batch.boxes, strict=True))[:rows]:
+            marked = hr.copy()
+            if box is not None:
+                marked[box[1] : box[3], [box[0], box[2] - 1]] = 0.5
+            sheet.append(np.hstack([_enlarged(lr), marked]))
+    _save(sheet, path)
+
+
+@torch.no_grad()
+def save_result_sheet(net: nn.Module, batch: Batch, path: Path, rows: int = 10) -> None:
+    """Write *rows* strips of *batch* to *path*: lr, sr and hr side by side."""
+    sr = net(batch.lr[:rows].float(), batch.scale)[:, 0].numpy()
+    hr = batch.hr[:rows, 0].cpu().numpy()
+    _save([np.hstack([_enlarged(a), b, c]) for a, b, c in zip(batch.lr[:rows, 0].numpy(), sr, hr, strict=True)], path)

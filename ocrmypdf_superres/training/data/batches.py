@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Batches by step number: step n's batch depends on the seed and n alone, so that resuming is exact."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.training.data.degradations import Degradation
+from ocrmypdf_superres.training.data.rendered import RenderedSource
+from ocrmypdf_superres.training.data.sample import Sample
+from ocrmypdf_superres.training.data.scans import ScanSource
+from ocrmypdf_superres.training.recipe import Recipe
+
+
+@dataclass
+class Batch:
+    """One step's strips: lr (B, 1, 96/s, 576/s) and hr (B, 1, 96, 576), float32 in [0, 1], and the samples' lines."""
+
+    scale: int
+    lr: Tensor
+    hr: Tensor
+    texts: list[str]
+    boxes: list[tuple[int, int, int, int] | None]
+    languages: list[str]
+
+
+class StepBatches(Dataset[Batch]):
+    """``self[step]`` is the batch of that step."""
+
+    def __init__(self, recipe: Recipe, data: Path, cache: Path, sizes: list[int]) -> None:
+        self.seed = recipe.seed
+        self.line_height = recipe.line_height
+        self.sizes = sizes
+        self.degradation = Degradation(recipe.degradation, recipe.clean)
+        self.sources: list[RenderedSource | ScanSource] = []
+        for source in recipe.sources:
+            folder = data / source.folder
+            if source.kind == "rendered":
+                self.sources.append(RenderedSource(folder, dict(source.languages)))
+            else:
+                self.sources.append(ScanSource(folder, cache, source.language))
+        weights = np.array([source.weight for source in recipe.sources])
+        if (weights < 0).any() or weights.sum() <= 0:
+            raise OptionError("The weights of the recipe's sources must be 0 or more, and one of them above 0.")
+        self.weights = weights / weights.sum()
+        scales = recipe.scales or {"2": 1.0, "3": 1.0, "4": 1.0}
+        self.scales = [int(s) for s in scales]
+        share = np.array([float(w) for w in scales.values()])
+        self.scale_weights = share / share.sum()
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def __getitem__(self, step: int) -> Batch:
+        rng = np.random.default_rng([self.seed, step])
+        scale = int(rng.choice(self.scales, p=self.scale_weights))
+        low, high = self.line_height
+        # Most text is brought near the height that Tesseract reads best; the rest of a page is not.
+        line_height = int(np.clip(rng.normal(47, 8), low, high))
+        samples: list[Sample] = []
+        lrs = []
+        for _ in range(self.sizes[step]):
+            source = self.sources[int(rng.choice(len(self.sources), p=self.weights))]
+            sample = source.draw(rng, line_height)
+            samples.append(sample)
+            lrs.append(self.degradation(sample.source, scale, rng))
+        return Batch(
+            scale,
+            torch.from_numpy(np.stack(lrs))[:, None],
+            torch.from_numpy(np.stack([s.target for s in samples]))[:, None],
+            [s.text for s in samples],
+            [s.box for s in samples],
+            [s.language for s in samples],
+        )
+
+
+def load_batches(dataset: StepBatches, first: int, workers: int) -> Iterator[Batch]:
+    """Return the batches from step *first* on, in order, made by *workers* processes (0: in this one)."""
+    loader = DataLoader(
+        dataset,
+        batch_size=None,
+        sampler=range(first, len(dataset)),
+        num_workers=workers,
+        prefetch_factor=4 if workers else None,
+    )
+    return iter(loader)

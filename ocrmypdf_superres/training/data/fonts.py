@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Fonts of this machine that can draw a text, found by fontconfig."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import dataclass
+from functools import lru_cache
+
+from PIL import ImageFont
+
+from ocrmypdf_superres.errors import OptionError
+
+_SYMBOLS = re.compile(r"symbol|dingbat|emoji|math|icon|d050000l|standard-?symbols|music|logo|cursor|ornament|initials|lcmath|biolinum_k|keyboard", re.I)
+_SAMPLE = "AaBbEeGgMmSsTtQq0123456789.,-()'"
+
+
+@dataclass(frozen=True)
+class FontFile:
+    """A font: its file, face index, whether it is a typewriter face, and its character set as ranges."""
+
+    path: str
+    index: int
+    mono: bool
+    ranges: tuple[tuple[int, int], ...]
+
+    def draws(self, text: str) -> bool:
+        """Whether every character of *text* is in the font."""
+        return all(any(low <= ord(c) <= high for low, high in self.ranges) for c in set(text))
+
+
+@lru_cache(maxsize=1)
+def installed_fonts() -> tuple[FontFile, ...]:
+    """Return the scalable Latin text fonts that fontconfig lists, sorted by file.
+
+    Raises:
+        OptionError: fontconfig is missing or lists none.
+    """
+    try:
+        listing = subprocess.run(
+            ["fc-list", ":scalable=true", "--format", "%{file}\t%{index}\t%{spacing}\t%{charset}\n"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise OptionError("fc-list did not run; rendering training text needs fontconfig and some fonts.") from error
+    fonts = set()
+    for row in listing.splitlines():
+        path, index, spacing, charset = (row.split("\t") + ["", "", "", ""])[:4]
+        if not path.lower().endswith((".ttf", ".otf", ".ttc", ".t1", ".pfb")) or _SYMBOLS.search(path):
+            continue
+        ranges = []
+        for part in charset.split():
+            low, _, high = part.partition("-")
+            ranges.append((int(low, 16), int(high or low, 16)))
+        font = FontFile(path, int(index or 0) & 0xFFFF, spacing == "100", tuple(ranges))
+        if font.draws(_SAMPLE):
+            fonts.add(font)
+    if not fonts:
+        raise OptionError("fontconfig lists no text fonts; install some, for example fonts-dejavu and fonts-freefont-ttf.")
+    return tuple(sorted(fonts, key=lambda f: (f.path, f.index)))
+
+
+@lru_cache(maxsize=512)
+def open_font(path: str, index: int, size: int) -> ImageFont.FreeTypeFont:
+    """Return the font at *size* pixels an em."""
+    return ImageFont.truetype(path, size, index=index, layout_engine=ImageFont.Layout.BASIC)

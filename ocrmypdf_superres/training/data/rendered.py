@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Strips of rendered text with exact ground truth: print, typewriter, tables and rules, paper and ink."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFilter
+
+from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.training.data.fonts import FontFile, installed_fonts, open_font
+from ocrmypdf_superres.training.data.sample import LINE_PAD, STRIP_HEIGHT, STRIP_WIDTH, Sample
+
+_CODES = {
+    "deu": "deu", "eng": "eng", "fra": "fra", "gre": "ell", "ita": "ita", "nld": "nld", "pol": "pol", "por": "por",
+    "rus": "rus", "spa": "spa", "ukr": "ukr",
+}  # fmt: skip
+_STYLED = re.compile(r"bold|italic|oblique|black|heavy|-bd|-it|thin|hairline", re.I)
+_PUNCTUATION = {"‘": "'", "’": "'", "“": '"', "”": '"', "—": "-", "–": "-", "…": "...", "\u00a0": " ", "_": ""}
+
+
+class RenderedSource:
+    """Draws strips around one rendered line, with its neighbours above and below.
+
+    Args:
+        folder: text files, one folder a language (``eng/*.txt``, ...).
+        weights: how often a language is drawn, by folder name; the others get 1.
+        blank: share of strips without a line: empty paper, rules, pictures.
+
+    Raises:
+        OptionError: the folder holds no text.
+    """
+
+    def __init__(self, folder: Path, weights: dict[str, float] | None = None, blank: float = 0.06) -> None:
+        self.blank = blank
+        self.words: dict[str, list[str]] = {}
+        for language in sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []:
+            text = " ".join(p.read_text(encoding="utf-8", errors="replace") for p in sorted(language.glob("*.txt")))
+            words = text.translate(str.maketrans(_PUNCTUATION)).split()
+            if words:
+                self.words[language.name] = words
+        if not self.words:
+            raise OptionError(f"{folder} holds no text files in folders by language (eng/*.txt); give one with --data.")
+        self.languages = sorted(self.words)
+        weight = np.array([(weights or {}).get(name, 1.0) for name in self.languages])
+        self.probabilities = weight / weight.sum()
+        fonts = installed_fonts()
+        self.mono = [f for f in fonts if f.mono]
+        self.fonts = [f for f in fonts if not f.mono]
+
+    def draw(self, rng: np.random.Generator, line_height: int) -> Sample:
+        """Return a strip whose line, with Tesseract's padding, is *line_height* hr pixels high."""
+        if rng.random() < self.blank:
+            return _paper_only(rng)
+        language = str(rng.choice(self.languages, p=self.probabilities))
+        font_file = self._font(rng, self.words[language])
+        # Half of a typewriter page's character is uneven key strokes.
+        uneven = font_file.mono and rng.random() < 0.7
+        ink = np.zeros((STRIP_HEIGHT, STRIP_WIDTH), np.float32)
+        top = (STRIP_HEIGHT - line_height) // 2 + LINE_PAD
+        size, ascent = _fit(font_file, line_height - 2 * LINE_PAD)
+        pitch = round((line_height - 2 * LINE_PAD) * rng.uniform(0.95, 1.6))
+        start = int(rng.integers(LINE_PAD + 1, 40)) if rng.random() < 0.7 else int(rng.integers(40, 200))
+        room = STRIP_WIDTH - start - LINE_PAD - 2
+        if rng.random() < 0.25:
+            room = int(room * rng.uniform(0.3, 1.0))
+        text, ends = "", start
+        for row in (-2, -1, 1, 2, 0):
+            if row and rng.random() < 0.2:
+                continue
+            line = self._text(rng, language)
+            drawn, right = _draw_line(
+                ink, line, font_file, size, start, top + ascent + row * pitch, room if row == 0 else STRIP_WIDTH, rng, uneven
+            )
+            if row == 0:
+                text, ends = drawn, right
+        _rules(ink, rng, top, line_height - 2 * LINE_PAD)
+        ink = _wear(ink, rng)
+        sample = _on_paper(ink, rng, lift=0.6 if uneven else 1.0)
+        if text:
+            upper = top - LINE_PAD
+            sample.text, sample.language = text, _CODES.get(language, language)
+            sample.box = (max(0, start - LINE_PAD), upper, min(STRIP_WIDTH, ends + LINE_PAD), upper + line_height)
+        return sample
+
+    def _font(self, rng: np.random.Generator, words: list[str]) -> FontFile:
+        probe = "".join(words[i] for i in rng.integers(len(words), size=30))
+        pool = self.mono if self.mono and rng.random() < 0.35 else self.fonts
+        for _ in range(50):
+            font = pool[int(rng.integers(len(pool)))]
+            # Most text is upright and of ordinary weight; fonts' folders hold as much bold and italic.
+            if _STYLED.search(font.path) and rng.random() < 0.65:
+                continue
+            if font.draws(probe):
+                return font
+        for font in self.fonts:
+            if font.draws(probe):
+                return font
+        return self.fonts[0]
+
+    def _text(self, rng: np.random.Generator, language: str) -> str:
+        words = self.words[language]
+        at = int(rng.integers(len(words)))
+        line = [words[(at + i) % len(words)] for i in range(24)]
+        kind = rng.random()
+        if kind < 0.12:
+            for i in rng.integers(24, size=8):
+                line[int(i)] = _code(rng)
+        elif kind < 0.18:
+            line = [w.upper() for w in line]
+        elif kind < 0.22:
+            line = [w.capitalize() for w in line]
+        return " ".join(line)
+
+
+def _code(rng: np.random.Generator) -> str:
+    """Return a number, date, sum or reference as forms and letters have them."""
+    digits = "".join(str(d) for d in rng.integers(10, size=int(rng.integers(1, 7))))
+    forms = (
+        digits, f"{rng.integers(1, 32)}/{rng.integers(1, 13)}/{rng.integers(30, 99)}", f"{digits}.{rng.integers(100):02d}",
+        f"No. {digits}", f"({digits})", f"{digits}%", f"{rng.integers(1, 29)}.{rng.integers(1, 13)}.{rng.integers(1850, 2020)}",
+        f"{digits}-{rng.integers(1000, 9999)}", f"${digits}", f"{chr(65 + int(rng.integers(26)))}.{chr(65 + int(rng.integers(26)))}.",
+    )  # fmt: skip
+    return forms[int(rng.integers(len(forms)))]
+
+
+def _fit(font_file: FontFile, height: int) -> tuple[int, int]:
+    """Return the size at which ascenders to descenders span *height* px, and the ascenders' height."""
+    probe = open_font(font_file.path, font_file.index, 100)
+    left, top, right, bottom = probe.getbbox("Hdfpqg", anchor="ls")
+    size = max(6, round(100 * height / max(1, bottom - top)))
+    return size, round(-top * size / 100)
+
+
+def _draw_line(
+    ink: NDArray[np.float32], text: str, font_file: FontFile, size: int, left: int, baseline: int, room: int,
+    rng: np.random.Generator, uneven: bool,
+) -> tuple[str, int]:  # fmt: skip
+    """Add as many whole words as fit into *room* px; return the text drawn and its right end."""
+    font = open_font(font_file.path, font_file.index, size)
+    words, width = [], 0.0
+    for word in text.split():
+        if not font_file.draws(word):
+            continue
+        longer = font.getlength(" ".join([*words, word]))
+        if longer > room:
+            break
+        words.append(word)
+        width = longer
+    line = " ".join(words)
+    if not line:
+        return "", left
+    layer = Image.new("L", (STRIP_WIDTH, STRIP_HEIGHT), 0)
+    pen = ImageDraw.Draw(layer)
+    if not uneven:
+        pen.text((left, baseline), line, fill=255, font=font, anchor="ls")
+        np.maximum(ink, np.asarray(layer, dtype=np.float32) / 255.0, out=ink)
+        return line, int(left + width) + 1
+    drop = size * float(rng.uniform(0.0, 0.04))
+    for position, character in enumerate(line):
+        x = left + font.getlength(line[:position])
+        shade = int(255 * rng.uniform(0.55, 1.0))
+        pen.text((x, baseline + float(rng.normal(0, drop))), character, fill=shade, font=font, anchor="ls")
+    np.maximum(ink, np.asarray(layer, dtype=np.float32) / 255.0, out=ink)
+    return line, int(left + width) + 1
+
+
+def _rules(ink: NDArray[np.float32], rng: np.random.Generator, top: int, height: int) -> None:
+    """Sometimes draw an underline, a table's lines or a dotted leader."""
+    if rng.random() < 0.08:
+        y = top + int(height * rng.uniform(1.02, 1.2))
+        ink[y : y + int(rng.integers(1, 4)), int(rng.integers(200)) : int(rng.integers(300, STRIP_WIDTH))] = 1.0
+    if rng.random() < 0.05:
+        x = int(rng.integers(STRIP_WIDTH - 5))
+        ink[:, x : x + int(rng.integers(1, 5))] = 1.0
+
+
+def _wear(ink: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Thicken or thin strokes a little and round them, as ribbons, type metal and photocopies do."""
+    kind = rng.random()
+    if kind < 0.15:
+        image = Image.fromarray((ink * 255).astype(np.uint8)).filter(ImageFilter.MaxFilter(3))
+        ink = 0.5 * ink + 0.5 * np.asarray(image, dtype=np.float32) / 255.0
+    elif kind < 0.3:
+        image = Image.fromarray((ink * 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(float(rng.uniform(0.6, 1.2))))
+        gain = float(rng.uniform(1.5, 3.0))
+        ink = np.clip((np.asarray(image, dtype=np.float32) / 255.0 - 0.5) * gain + float(rng.uniform(0.4, 0.6)), 0, 1)
+    angle = float(rng.normal(0, 0.35))
+    if abs(angle) > 0.1 and rng.random() < 0.4:
+        image = Image.fromarray((ink * 255).astype(np.uint8)).rotate(angle, Image.Resampling.BICUBIC)
+        ink = np.asarray(image, dtype=np.float32) / 255.0
+    return np.asarray(ink, dtype=np.float32)
+
+
+def _smooth_field(rng: np.random.Generator, cells: tuple[int, int]) -> NDArray[np.float32]:
+    coarse = Image.fromarray(rng.random(cells).astype(np.float32))
+    return np.asarray(coarse.resize((STRIP_WIDTH, STRIP_HEIGHT), Image.Resampling.BICUBIC), dtype=np.float32)
+
+
+def _on_paper(ink: NDArray[np.float32], rng: np.random.Generator, lift: float = 1.0) -> Sample:
+    """Lay *ink* on paper; what the paper adds (grain, stains, show-through) is in the source only.
+
+    The target's ink is raised to the power *lift*: faint key strokes come out darker than they were.
+    """
+    paper, black = float(rng.uniform(0.75, 1.0)), float(rng.uniform(0.0, 0.3))
+    if rng.random() < 0.3:
+        paper, black = 1.0, 0.0
+    elif rng.random() < 0.15:
+        black = float(rng.uniform(0.3, 0.6))
+    target = paper + (black - paper) * ink**lift
+    source = paper + (black - paper) * ink
+    if rng.random() < 0.35:
+        source += (_smooth_field(rng, (3, 8)) - 0.5) * float(rng.uniform(0.02, 0.16))
+        source = np.minimum(source, 1.0)
+    if rng.random() < 0.25:
+        source += (_smooth_field(rng, (int(rng.integers(20, 60)), int(rng.integers(120, 360)))) - 0.5) * float(rng.uniform(0.02, 0.12))
+    if rng.random() < 0.3:
+        # Typewriter ribbon and worn type: ink of uneven density, which the net should fill.
+        source += ink * (_smooth_field(rng, (24, 144)) - 0.3) * float(rng.uniform(0.05, 0.45)) * (paper - black)
+    if rng.random() < 0.12:
+        behind = np.roll(ink[:, ::-1], (int(rng.integers(-30, 30)), int(rng.integers(-90, 90))), (0, 1))
+        image = Image.fromarray((behind * 255).astype(np.uint8))
+        soft = np.asarray(image.filter(ImageFilter.GaussianBlur(float(rng.uniform(1.5, 4)))), dtype=np.float32) / 255.0
+        source -= soft * float(rng.uniform(0.04, 0.2)) * (1 - ink)
+    return Sample(np.clip(source, 0, 1).astype(np.float32), np.clip(target, 0, 1).astype(np.float32))
+
+
+def _paper_only(rng: np.random.Generator) -> Sample:
+    """Empty paper, a rule, or a patch of halftone picture: nothing that may turn into letters."""
+    ink = np.zeros((STRIP_HEIGHT, STRIP_WIDTH), np.float32)
+    kind = rng.random()
+    if kind < 0.3:
+        _rules(ink, rng, 20, 40)
+        y = int(rng.integers(10, 80))
+        ink[y : y + int(rng.integers(1, 5)), : int(rng.integers(100, STRIP_WIDTH))] = 1.0
+    elif kind < 0.5:
+        tone = _smooth_field(rng, (4, 12))
+        ink = np.clip(tone * float(rng.uniform(0.5, 1.2)), 0, 1)
+    return _on_paper(ink, rng)
