@@ -75,7 +75,7 @@ class Convolution(Layer):
     def __init__(self, half: tuple[int, int], weight: Tensor, bias: Tensor, activation: str) -> None:
         """*half*: taps on either side (x, y); *weight*: (no, ni, 2 y + 1, 2 x + 1); *bias*: (no,)."""
         super().__init__()
-        self.half = half
+        self.reach = half
         self.activation = activation
         self.pool = (1, 1)
         self.weight = nn.Parameter(weight)
@@ -84,7 +84,7 @@ class Convolution(Layer):
 
     def forward(self, x: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:
         x = x * columns_mask(x, widths).to(x.dtype)
-        half_x, half_y = self.half
+        half_x, half_y = self.reach
         pool_x, pool_y = self.pool
         if self.border.mode == "random":
             x = self.border.surround(x, widths, half_x, half_y)
@@ -118,11 +118,11 @@ class Unfold(Layer):
 
     def __init__(self, half: tuple[int, int]) -> None:
         super().__init__()
-        self.half = half
+        self.reach = half
 
     def forward(self, x: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:
         x = x * columns_mask(x, widths).to(x.dtype)
-        half_x, half_y = self.half
+        half_x, half_y = self.reach
         height, width = x.shape[2], x.shape[3]
         padded = functional.pad(x, (half_x, half_x, half_y, half_y))
         taps = [

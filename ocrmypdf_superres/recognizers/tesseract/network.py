@@ -122,7 +122,7 @@ class LineNetwork(nn.Module):
                 continue
             last = built[-1] if built else None
             if isinstance(last, layers.Unfold) and node.kind in DENSE:
-                built[-1] = self._keep(node, self._convolution(last.half, node), "conv")
+                built[-1] = self._keep(node, self._convolution(last.reach, node), "conv")
                 continue
             layer = self._build(node)
             if isinstance(layer, layers.Chain) and len(layer.layers) == 1:
