@@ -3,96 +3,79 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.recognizers import load
+from ocrmypdf_superres.recognizers.base import Recognizer, stack_lines
 from ocrmypdf_superres.training.data.batches import Batch
 from ocrmypdf_superres.training.data.sample import STRIP_HEIGHT, STRIP_WIDTH
-from ocrmypdf_superres.training.losses.ctc import CTCLoss
-from ocrmypdf_superres.training.losses.recognizer_features import ProbabilityDistance
+from ocrmypdf_superres.training.losses.jitter import Jitter
+from ocrmypdf_superres.training.losses.reading import RecognizerLosses
 
-log = logging.getLogger(__name__)
-
-READING_LOSSES = ("ctc", "probabilities")
+READING_LOSSES = ("ctc", "probabilities", "features")
 
 
 class Reading:
-    """CTC against the text, and the distance of the recognizer's probabilities on sr from those on hr.
+    """CTC against the text, and the distances of what a recognizer sees in sr from what it sees in hr.
 
     Args:
-        names: recognizers to load; one reads each step, in turn.
+        names: recognizers to load; one reads each step, in turn, which costs no more than having one.
         weights: which of :data:`READING_LOSSES` to compute.
         lines: how many lines of a batch are read.
-        seed: of the jitter of crops and heights, which keeps the net from drawing texture for one phase.
+        seed: of the jitter of crops and sizes, which keeps the net from drawing texture for one phase.
 
     Raises:
         RecognizerError: a recognizer cannot be loaded.
     """
 
     def __init__(self, names: Sequence[str], weights: Mapping[str, float], lines: int, seed: int) -> None:
-        self.recognizers = [load(name) for name in names]
-        self.weights = weights
+        self.recognizers: list[Recognizer] = [load(name) for name in names]
+        # The crop's own shift moves real neighbours in and out; white padding would not look like a page.
+        jitter = Jitter(padding=0)
+        self.losses = [RecognizerLosses([reader], jitter=jitter, seed=seed) for reader in self.recognizers]
+        self.wanted = tuple(weights)
         self.lines = lines
         self.seed = seed
-        self.ctc = CTCLoss()
-        self.probabilities = ProbabilityDistance()
 
     def __call__(self, sr: Tensor, batch: Batch, step: int) -> dict[str, Tensor]:
-        """Return the losses' values for *sr*, float (B, 1, 96, 576), at training step *step*."""
-        rng = np.random.default_rng([self.seed, step, 1])
-        recognizer = self.recognizers[step % len(self.recognizers)]
-        chosen: list[int] = []
-        codes: list[list[int]] = []
-        for index, (text, box) in enumerate(zip(batch.texts, batch.boxes, strict=True)):
-            if box is None or not text or len(chosen) == self.lines:
-                continue
-            try:
-                codes.append(recognizer.encode(text))
-            except RecognizerError:
-                continue  # the line is in another script than this recognizer reads; the next one may know it
-            chosen.append(index)
+        """Return the losses' values for *sr*, float (B, 1, 96, 576), at training step *step*; none where no line fits."""
+        turn = step % len(self.recognizers)
+        chosen = self._lines_for(self.recognizers[turn], batch)
         if not chosen:
             return {}
+        rng = np.random.default_rng([self.seed, step, 1])
         rows, columns = (int(v) for v in rng.integers(-2, 3, size=2))
-        zoom = float(rng.uniform(0.85, 1.15))
-        boxes = [_shifted(batch.boxes[i], rows, columns) for i in chosen]
-        lines, widths = _cut(sr, chosen, boxes, zoom)
-        logits, lengths = recognizer.logits(lines, widths)
-        values: dict[str, Tensor] = {}
-        if "ctc" in self.weights:
-            values["ctc"] = self.ctc(logits, lengths, codes, recognizer.blank)
-        if "probabilities" in self.weights:
-            with torch.no_grad():
-                hr_lines, _ = _cut(batch.hr, chosen, boxes, zoom)
-                hr_logits, _ = recognizer.logits(hr_lines, widths)
-            values["probabilities"] = self.probabilities(logits, hr_logits, lengths)
-        return values
+        boxes = [_shifted(box, rows, columns) for _, box in chosen]
+        cut = [
+            stack_lines([p[index, 0, t:b, le:r] for (index, _), (le, t, r, b) in zip(chosen, boxes, strict=True)])
+            for p in (sr, batch.hr)
+        ]
+        texts = [batch.texts[index] for index, _ in chosen]
+        (sr_lines, widths), (hr_lines, _) = cut
+        return self.losses[turn](sr_lines, widths, hr_lines, texts, step, self.wanted).losses
+
+    def _lines_for(self, recognizer: Recognizer, batch: Batch) -> list[tuple[int, tuple[int, int, int, int]]]:
+        """Return (index, box) of the first lines that *recognizer* can write: a French one is none of English's."""
+        chosen: list[tuple[int, tuple[int, int, int, int]]] = []
+        for index, (text, box) in enumerate(zip(batch.texts, batch.boxes, strict=True)):
+            if box is None or not text or box[2] - box[0] < 16:
+                continue
+            try:
+                recognizer.encode(text)
+            except RecognizerError:
+                continue
+            chosen.append((index, box))
+            if len(chosen) == self.lines:
+                break
+        return chosen
 
 
-def _shifted(box: tuple[int, int, int, int] | None, rows: int, columns: int) -> tuple[int, int, int, int]:
-    assert box is not None
+def _shifted(box: tuple[int, int, int, int], rows: int, columns: int) -> tuple[int, int, int, int]:
     left, top, right, bottom = box
     # Rows move together, so that all lines of a batch keep one height.
     rows = max(-top, min(rows, STRIP_HEIGHT - bottom))
     return max(0, left + columns), top + rows, min(STRIP_WIDTH, right + columns), bottom + rows
-
-
-def _cut(
-    pictures: Tensor, chosen: Sequence[int], boxes: Sequence[tuple[int, int, int, int]], zoom: float
-) -> tuple[Tensor, Tensor]:
-    """Return the lines, float (B, 1, H, W) padded with white on the right, and their widths."""
-    cut = []
-    for index, (left, top, right, bottom) in zip(chosen, boxes, strict=True):
-        line = pictures[index : index + 1, :, top:bottom, left:right]
-        size = (max(16, round((bottom - top) * zoom)), max(16, round((right - left) * zoom)))
-        cut.append(F.interpolate(line, size, mode="bilinear", antialias=zoom < 1))
-    widths = torch.tensor([line.shape[3] for line in cut])
-    longest = int(widths.max())
-    return torch.cat([F.pad(line, (0, longest - line.shape[3]), value=1.0) for line in cut]), widths

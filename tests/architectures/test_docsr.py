@@ -25,9 +25,9 @@ def trained_like(features: int = 8, convolutions: int = 3):
 def test_parameter_count_of_the_shipped_size():
     net = SPEC.build(SPEC.parse_config({}))
     net.fold()
-    first = 4 * 64 * 9 + 64
-    body = 4 * (64 * 64 * 9 + 64)
-    tails = sum((64 * 9 + 1) * (2 * scale) ** 2 for scale in (2, 3, 4))
+    first = 4 * 48 * 9 + 48
+    body = 5 * (48 * 48 * 9 + 48)
+    tails = sum((48 * 9 + 1) * (2 * scale) ** 2 for scale in (2, 3, 4))
     assert sum(p.numel() for p in net.parameters()) == first + body + tails
 
 
