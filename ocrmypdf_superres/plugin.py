@@ -35,13 +35,14 @@ def add_options(parser: ArgumentParser) -> None:
 
 @hookimpl
 def check_options(options: Any) -> None:
-    """Refuse what cannot work before any page is touched: options, model files, device, report."""
+    """Refuse what cannot work before any file is touched: options, model files, device."""
     superres_options.check_all(options)
 
 
 @hookimpl
 def validate(pdfinfo: PdfInfo, options: Any) -> None:
     """Share the cores among the workers. Runs in the main process, so no net is loaded here."""
+    superres_options.check_report(options.superres.report, options)
     options.extra_attrs[pagework.THREADS_KEY] = pagework.plan_threads(len(pdfinfo), options.jobs)
 
 
