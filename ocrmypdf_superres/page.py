@@ -27,6 +27,10 @@ TESSERACT_MAX_BYTES = 2**31 - 1
 #: Below this factor enlarging brings nothing: measured on six collections, clean and noisy, text of 11 px
 #: reads as well as the same text enlarged to 20 px, and text of 9 px reads worse.
 MIN_FACTOR = 1.75
+#: On noisy pages enlarging still helps text of 14 px.
+MIN_FACTOR_NOISY = 1.3
+#: Noise of the paper, in shares of the contrast, from which a page counts as noisy.
+NOISY = 0.045
 #: A page that claims a good dpi must need this factor by its text.
 MIN_FACTOR_GOOD_DPI = 1.9
 #: A net's scale is taken when it reaches this share of the factor that is needed.
@@ -115,7 +119,10 @@ def plan_page(
     described = f"text {text.x_height:.1f} px high at {claimed:.0f} dpi"
     if settings.trigger == "always":
         return _enlarge(size, dpi, max(needed, float(min(settings.scales))), described, settings, text)
-    least = MIN_FACTOR if claimed < settings.below_dpi else MIN_FACTOR_GOOD_DPI
+    if text.noise >= NOISY:
+        least, described = MIN_FACTOR_NOISY, f"noisy {described}"
+    else:
+        least = MIN_FACTOR if claimed < settings.below_dpi else MIN_FACTOR_GOOD_DPI
     if needed < least:
         return leave(f"{described} is large enough", text)
     return _enlarge(size, dpi, needed, described, settings, text)
@@ -130,7 +137,7 @@ def _room(size: tuple[int, int], settings: PlanSettings) -> float:
 def _no_room(size: tuple[int, int], settings: PlanSettings) -> str | None:
     if not settings.scales:
         return "the model has no scale"
-    if min(size) < 1 or _room(size, settings) >= MIN_FACTOR:
+    if min(size) < 1 or _room(size, settings) >= MIN_FACTOR_NOISY:
         return None
     return f"{size[0]}x{size[1]} pixels leave no room to enlarge"
 
@@ -148,7 +155,7 @@ def _enlarge(
     factor = min(needed, MAX_FACTOR)
     limited = factor > limit
     factor = min(factor, limit)
-    if factor < MIN_FACTOR and settings.trigger != "always":
+    if factor < MIN_FACTOR_NOISY and settings.trigger != "always":
         return Plan("leave", f"{described} is large enough", None, 1.0, size, dpi, text)
     enough = [scale for scale in sorted(settings.scales) if scale >= SCALE_SLACK * factor]
     scale = enough[0] if enough else max(settings.scales)

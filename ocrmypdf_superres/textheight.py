@@ -40,12 +40,14 @@ class TextHeight:
         lines: about how many text lines stand on the page.
         ink: share of the page's pixels covered with ink, 0..1.
         bands: how many pieces of text lines the median rests on.
+        noise: standard deviation of the paper in shares of the contrast between paper and ink.
     """
 
     x_height: float | None
     lines: int
     ink: float
     bands: int
+    noise: float = 0.0
 
 
 def measure_text_height(luma: FloatImage) -> TextHeight:
@@ -55,9 +57,10 @@ def measure_text_height(luma: FloatImage) -> TextHeight:
     """
     if min(luma.shape) < 8:
         return TextHeight(None, 0, 0.0, 0)
-    ink = _ink(luma)
-    if ink is None:
+    inked = _ink(luma)
+    if inked is None:
         return TextHeight(None, 0, 0.0, 0)
+    ink, noise = inked
     share = float((ink > 0.5).mean())
     width = max(24, min(luma.shape[1], 64))
     profile = _profiles(ink, width)
@@ -68,12 +71,12 @@ def measure_text_height(luma: FloatImage) -> TextHeight:
         if found is not None and (best is None or _merit(found, candidate) > _merit(best, pitch)):
             pitch, best = candidate, found
     if best is None:
-        return TextHeight(None, 0, share, 0)
+        return TextHeight(None, 0, share, 0, noise)
     # About a dozen letters: wide enough for an average, narrow enough for a page that is not straight.
     width = int(np.clip(12 * best[0], 24, max(24, luma.shape[1])))
     height, _, bands = _line_bands(_profiles(ink, width), pitch or best[1]) or best
     strips = max(1.0, luma.shape[1] / width)
-    return TextHeight(height, max(1, round(bands / strips)), share, bands)
+    return TextHeight(height, max(1, round(bands / strips)), share, bands, noise)
 
 
 def measured_part(image: Image.Image) -> Image.Image:
@@ -86,8 +89,11 @@ def measured_part(image: Image.Image) -> Image.Image:
     return image.crop((0, top, width, top + rows))
 
 
-def _ink(luma: FloatImage) -> FloatImage | None:
-    """Ink in about 0..1: darkness against the local paper, scaled by the page's contrast. None: blank."""
+def _ink(luma: FloatImage) -> tuple[FloatImage, float] | None:
+    """Ink in about 0..1, which is darkness against the local paper scaled by the page's contrast, and noise.
+
+    Noise is the paper's standard deviation in shares of the contrast. None: the page is blank.
+    """
     height, width = luma.shape
     if float(np.median(luma[::4, ::4])) < 0.35 and float(np.percentile(luma[::4, ::4], 98)) > 0.5:
         luma = 1.0 - luma  # white letters on black
@@ -101,12 +107,16 @@ def _ink(luma: FloatImage) -> FloatImage | None:
     paper = np.percentile(tiles, 85, axis=(1, 3)).astype(np.float32)
     smooth = np.asarray(Image.fromarray(paper).resize((width, height), Image.Resampling.BILINEAR))
     ink = np.maximum(smooth - luma, 0.0)
-    contrast = float(np.percentile(ink[::2, ::2], 99.0))
     # The lower quartile of differences stays that of the paper even where letters cover half the page.
     noise = float(np.percentile(np.abs(np.diff(luma[::2, ::2], axis=1)), 25)) / 0.45
-    if contrast < max(0.06, 3.7 * noise):
+    usual, rare = (float(level) for level in np.percentile(ink[::2, ::2], (99.0, 99.95)))
+    if usual >= max(0.06, 3.7 * noise):
+        contrast = usual
+    elif rare >= max(0.12, 5.5 * noise):
+        contrast = rare  # a page of few words
+    else:
         return None
-    return np.minimum(ink / contrast, 1.0, dtype=np.float32)
+    return np.minimum(ink / contrast, 1.0, dtype=np.float32), noise / contrast
 
 
 def _profiles(ink: FloatImage, width: int) -> NDArray[np.float32]:

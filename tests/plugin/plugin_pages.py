@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pikepdf
+import pypdfium2
 from PIL import Image, ImageDraw, ImageFont
 
 WORDS = (
@@ -116,3 +119,72 @@ def ocrmypdf(*arguments: object, check: bool = True, env: dict[str, str] | None 
     if check:
         assert done.returncode == 0, done.stderr
     return done
+
+
+@dataclass(frozen=True)
+class Word:
+    """A printed word: its text, and left edge and middle of its ink in points from the page's top left."""
+
+    text: str
+    left: float
+    middle: float
+
+
+def grid_page(size: tuple[int, int] = (680, 880), dpi: float = 80.0, em: int = 13) -> tuple[Image.Image, list[Word]]:
+    """A page of different words that stand well apart, and where they stand."""
+    big = Image.new("L", (size[0] * 4, size[1] * 4), 255)
+    draw = ImageDraw.Draw(big)
+    font = ImageFont.truetype(FONT, em * 4)
+    names = [word for word in dict.fromkeys(WORDS) if len(word) > 4]
+    words = []
+    for number, name in enumerate(names):
+        x, y = 4 * (60 + 200 * (number % 3)), 4 * (70 + 60 * (number // 3))
+        draw.text((x, y), name, font=font, fill=0)
+        left, top, _, bottom = draw.textbbox((x, y), name, font=font)
+        words.append(Word(name, left / 4 * 72 / dpi, (top + bottom) / 8 * 72 / dpi))
+    return big.resize(size, Image.Resampling.BOX), words
+
+
+def printed_words(pdf: Path, page: int = 0) -> list[Word]:
+    """Words of the text layer as a viewer shows them, rotation included, in points from the top left."""
+    document = pypdfium2.PdfDocument(pdf)
+    try:
+        sheet = document[page]
+        text = sheet.get_textpage()
+        words: list[Word] = []
+        letters: list[tuple[str, tuple[float, float], tuple[float, float]]] = []
+        for index in range(text.count_chars() + 1):
+            letter = text.get_text_range(index, 1) if index < text.count_chars() else " "
+            if letter.strip():
+                left, bottom, right, top = text.get_charbox(index)
+                letters.append((letter, _shown(sheet, left, bottom), _shown(sheet, right, top)))
+            elif letters:
+                xs = [x for _, a, b in letters for x in (a[0], b[0])]
+                ys = [y for _, a, b in letters for y in (a[1], b[1])]
+                words.append(Word("".join(item[0] for item in letters), min(xs), (min(ys) + max(ys)) / 2))
+                letters = []
+        return words
+    finally:
+        document.close()
+
+
+def _shown(sheet: pypdfium2.PdfPage, x: float, y: float) -> tuple[float, float]:
+    """Where a viewer shows the point (x, y) of the page, in points from the top left."""
+    fine = 20
+    width, height = sheet.get_size()
+    across, down = ctypes.c_int(), ctypes.c_int()
+    pypdfium2.raw.FPDF_PageToDevice(
+        sheet.raw, 0, 0, round(width * fine), round(height * fine), 0, x, y, ctypes.byref(across), ctypes.byref(down)
+    )
+    return across.value / fine, down.value / fine
+
+
+def image_streams(pdf: Path) -> list[bytes]:
+    """Raw bytes of the pictures on the pages, in order."""
+    with pikepdf.open(pdf) as document:
+        found = []
+        for page in document.pages:
+            for stream in page.get("/Resources", {}).get("/XObject", {}).values():
+                if stream.get("/Subtype") == "/Image":
+                    found.append(stream.read_raw_bytes())
+        return found

@@ -17,7 +17,7 @@ from ocrmypdf_superres.engine.upscaler import load_upscaler
 from ocrmypdf_superres.errors import ImageError
 from ocrmypdf_superres.image import to_luma
 from ocrmypdf_superres.page import (
-    MIN_FACTOR,
+    MIN_FACTOR_NOISY,
     TESSERACT_MAX_SIDE,
     Plan,
     PlanSettings,
@@ -92,7 +92,7 @@ def test_limits_hold_for_any_size(width: int, height: int, dpi: float, trigger: 
     assert max(plan.target_size) <= TESSERACT_MAX_SIDE
     assert plan.target_size[0] * plan.target_size[1] <= max(mpixels * 1e6, max(plan.target_size) + 1)
     assert plan.factor >= 1.0
-    assert plan.factor >= MIN_FACTOR or trigger == "always"
+    assert plan.factor >= MIN_FACTOR_NOISY or trigger == "always"
 
 
 def test_huge_page_is_left_without_reading_its_pixels(tmp_path: Path) -> None:
