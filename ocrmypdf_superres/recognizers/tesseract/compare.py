@@ -16,6 +16,7 @@ from ocrmypdf_superres.recognizers.base import collapse, stack_lines
 from ocrmypdf_superres.recognizers.tesseract.align import align, edits
 from ocrmypdf_superres.recognizers.tesseract.installed import read_pictures
 from ocrmypdf_superres.recognizers.tesseract.integer import IntegerNetwork
+from ocrmypdf_superres.recognizers.tesseract.paths import best_codes
 from ocrmypdf_superres.recognizers.tesseract.recognizer import TesseractRecognizer
 
 # Below this mean certainty Tesseract reads the inverted picture as well and keeps the surer reading.
@@ -76,18 +77,20 @@ def summarise(comparisons: Sequence[Comparison]) -> Summary:
     )
 
 
-def port_texts(recognizer: TesseractRecognizer, pictures: Sequence[Image.Image], batch: int = 16) -> list[str]:
-    """Greedy text of each of *pictures*, dark ink on light paper or the reverse as Tesseract decides it."""
+def port_texts(
+    recognizer: TesseractRecognizer, pictures: Sequence[Image.Image], batch: int = 16, search: bool = False
+) -> list[str]:
+    """Text of each of *pictures*, greedy or by Tesseract's own *search*; light on dark is tried as Tesseract does."""
     arrays = [torch.from_numpy(np.ascontiguousarray(line_grey(picture))) for picture in pictures]
     texts = [""] * len(arrays)
     for group in _groups(arrays, batch):
         lines, widths = stack_lines([arrays[index] for index in group])
-        for index, text, certainty in zip(group, *_read(recognizer, lines, widths), strict=True):
+        for index, text, certainty in zip(group, *_read(recognizer, lines, widths, search), strict=True):
             texts[index] = text
             if certainty < INVERT_BELOW:
                 width = arrays[index].shape[1]
                 other = 1.0 - arrays[index][None, None]
-                turned, sure = _read(recognizer, other, torch.tensor([width]))
+                turned, sure = _read(recognizer, other, torch.tensor([width]), search)
                 if sure[0] > certainty:
                     texts[index] = turned[0]
     return texts
@@ -115,21 +118,33 @@ def _groups(arrays: Sequence[torch.Tensor], batch: int) -> Iterator[list[int]]:
         yield group
 
 
-def _read(recognizer: TesseractRecognizer, lines: torch.Tensor, widths: torch.Tensor) -> tuple[list[str], list[float]]:
+def _read(
+    recognizer: TesseractRecognizer, lines: torch.Tensor, widths: torch.Tensor, search: bool
+) -> tuple[list[str], list[float]]:
     with torch.no_grad():
         logits, lengths = recognizer.logits(lines, widths)
-    best, codes = logits.softmax(dim=-1).max(dim=-1)
+    shares = logits.softmax(dim=-1)
+    best, codes = shares.max(dim=-1)
     texts, certainties = [], []
     for index, length in enumerate(lengths.tolist()):
         path, sure = codes[index, :length], best[index, :length]
-        texts.append(recognizer.decode(collapse(path.tolist(), recognizer.blank)))
+        if search:
+            found = best_codes(shares[index, :length].double().numpy(), recognizer.charset)
+        else:
+            found = collapse(path.tolist(), recognizer.blank)
+        texts.append(recognizer.decode(found))
         inked = sure[path != recognizer.blank]
         certainties.append(float(inked.mean()) if len(inked) else 1.0)
     return texts, certainties
 
 
-def integer_texts(recognizer: TesseractRecognizer, pictures: Sequence[Image.Image]) -> list[str]:
-    """Greedy text of each of *pictures* by the exact integer forward pass."""
+def integer_texts(
+    recognizer: TesseractRecognizer, pictures: Sequence[Image.Image], search: bool = False
+) -> list[str]:
+    """Text of each of *pictures* by the exact integer forward pass, greedy or by Tesseract's own *search*.
+
+    Set ``recognizer.rounding`` for an input that is rounded as Tesseract's is.
+    """
     network = IntegerNetwork(recognizer.data)
     texts = []
     for picture in pictures:
@@ -144,7 +159,8 @@ def integer_texts(recognizer: TesseractRecognizer, pictures: Sequence[Image.Imag
             path = logits.argmax(axis=1)
             inked = share.max(axis=1)[path != recognizer.blank]
             sure = float(inked.mean()) if len(inked) else 1.0
-            text = recognizer.decode(collapse(path.tolist(), recognizer.blank))
+            greedy = collapse(path.tolist(), recognizer.blank)
+            text = recognizer.decode(best_codes(share, recognizer.charset) if search else greedy)
             if best is None or sure > best[0]:
                 best = (sure, text)
             if best[0] >= INVERT_BELOW:
