@@ -25,8 +25,8 @@ SHUFFLE = 2  # space-to-depth factor; the spec's size_multiple follows it
 class DocSRConfig:
     """Hyperparameters: features, number of 3x3 convolutions, scales."""
 
-    features: int = 64
-    convolutions: int = 6
+    features: int = 48
+    convolutions: int = 7
     scales: tuple[int, ...] = (2, 3, 4)
 
     def __post_init__(self) -> None:

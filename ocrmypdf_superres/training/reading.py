@@ -5,19 +5,77 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import torch
+import numpy as np
 from torch import Tensor
 
+from ocrmypdf_superres.errors import RecognizerError
+from ocrmypdf_superres.recognizers import load
+from ocrmypdf_superres.recognizers.base import Recognizer, stack_lines
 from ocrmypdf_superres.training.data.batches import Batch
+from ocrmypdf_superres.training.data.sample import STRIP_HEIGHT, STRIP_WIDTH
+from ocrmypdf_superres.training.losses.jitter import Jitter
+from ocrmypdf_superres.training.losses.reading import RecognizerLosses
 
-READING_LOSSES = ("ctc", "probabilities")
+READING_LOSSES = ("ctc", "probabilities", "features")
 
 
 class Reading:
-    """Placeholder of the pixel-only stage."""
+    """CTC against the text, and the distances of what a recognizer sees in sr from what it sees in hr.
+
+    Args:
+        names: recognizers to load; one reads each step, in turn, which costs no more than having one.
+        weights: which of :data:`READING_LOSSES` to compute.
+        lines: how many lines of a batch are read.
+        seed: of the jitter of crops and sizes, which keeps the net from drawing texture for one phase.
+
+    Raises:
+        RecognizerError: a recognizer cannot be loaded.
+    """
 
     def __init__(self, names: Sequence[str], weights: Mapping[str, float], lines: int, seed: int) -> None:
-        self.names = names
+        self.recognizers: list[Recognizer] = [load(name) for name in names]
+        # The crop's own shift moves real neighbours in and out; white padding would not look like a page.
+        jitter = Jitter(padding=0)
+        self.losses = [RecognizerLosses([reader], jitter=jitter, seed=seed) for reader in self.recognizers]
+        self.wanted = tuple(weights)
+        self.lines = lines
+        self.seed = seed
 
     def __call__(self, sr: Tensor, batch: Batch, step: int) -> dict[str, Tensor]:
-        return {}
+        """Return the losses' values for *sr*, float (B, 1, 96, 576), at training step *step*; none where no line fits."""
+        turn = step % len(self.recognizers)
+        chosen = self._lines_for(self.recognizers[turn], batch)
+        if not chosen:
+            return {}
+        rng = np.random.default_rng([self.seed, step, 1])
+        rows, columns = (int(v) for v in rng.integers(-2, 3, size=2))
+        boxes = [_shifted(box, rows, columns) for _, box in chosen]
+        cut = [
+            stack_lines([p[index, 0, t:b, le:r] for (index, _), (le, t, r, b) in zip(chosen, boxes, strict=True)])
+            for p in (sr, batch.hr)
+        ]
+        texts = [batch.texts[index] for index, _ in chosen]
+        (sr_lines, widths), (hr_lines, _) = cut
+        return self.losses[turn](sr_lines, widths, hr_lines, texts, step, self.wanted).losses
+
+    def _lines_for(self, recognizer: Recognizer, batch: Batch) -> list[tuple[int, tuple[int, int, int, int]]]:
+        """Return (index, box) of the first lines that *recognizer* can write: a French one is none of English's."""
+        chosen: list[tuple[int, tuple[int, int, int, int]]] = []
+        for index, (text, box) in enumerate(zip(batch.texts, batch.boxes, strict=True)):
+            if box is None or not text or box[2] - box[0] < 16:
+                continue
+            try:
+                recognizer.encode(text)
+            except RecognizerError:
+                continue
+            chosen.append((index, box))
+            if len(chosen) == self.lines:
+                break
+        return chosen
+
+
+def _shifted(box: tuple[int, int, int, int], rows: int, columns: int) -> tuple[int, int, int, int]:
+    left, top, right, bottom = box
+    # Rows move together, so that all lines of a batch keep one height.
+    rows = max(-top, min(rows, STRIP_HEIGHT - bottom))
+    return max(0, left + columns), top + rows, min(STRIP_WIDTH, right + columns), bottom + rows

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MPL-2.0
+"""``ocrmypdf-superres evaluate``: methods against each other on pages with known text."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.evaluation.benchmark import Result, run_cases
+from ocrmypdf_superres.evaluation.methods import METHODS
+from ocrmypdf_superres.evaluation.pages import find_pages, make_cases
+from ocrmypdf_superres.evaluation.profiles import PROFILES
+from ocrmypdf_superres.evaluation.summary import headlines, markdown, rows
+from ocrmypdf_superres.modelstore import DEFAULT_MODEL
+
+DEFAULT_CONDITIONS = ("60-clean", "72-clean", "72-scan", "100-scan", "100-1-bit", "150-clean")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``evaluate``."""
+    parser.add_argument("--data", type=Path, required=True, help="folder of page images with .gt.txt, or with an index.json")
+    parser.add_argument("--collections", nargs="+", help="only these collections")
+    parser.add_argument("--conditions", nargs="*", default=list(DEFAULT_CONDITIONS), metavar="DPI-PROFILE",
+                        help=f"what hr pages are reduced to; profiles: {', '.join(PROFILES)} (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--pages", type=int, default=2, help="hr pages of each collection, 0 for all (default: %(default)s)")
+    parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--language", default="eng", help="Tesseract languages of pages without an index")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--cache", type=Path, help="folder that keeps readings, so that a run can go on")
+    parser.add_argument("--json", type=Path, help="write every result there")
+    parser.add_argument("--markdown", type=Path, help="write the table there")
+
+
+def parse_condition(text: str) -> tuple[float, str]:
+    """Return (dpi, profile) of a condition such as ``72-scan``.
+
+    Raises:
+        OptionError: it has another form.
+    """
+    dpi, _, profile = text.partition("-")
+    if not dpi.isdigit() or not 20 <= int(dpi) <= 600 or profile not in PROFILES:
+        raise OptionError(f"The condition {text!r} is not known; give DPI-PROFILE such as 72-scan, with one of {', '.join(PROFILES)}.")
+    return float(dpi), profile
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the comparison and print its tables.
+
+    Raises:
+        OptionError: the data or an argument cannot be used.
+        ModelError: the model cannot be used.
+    """
+    console = Console()
+    pages = find_pages(args.data, args.language)
+    if args.collections:
+        unknown = set(args.collections) - {page.collection for page in pages}
+        if unknown:
+            raise OptionError(f"There is no collection {sorted(unknown)[0]!r} in {args.data}.")
+        pages = [page for page in pages if page.collection in args.collections]
+    cases = make_cases(pages, [parse_condition(text) for text in args.conditions], args.pages)
+    if not cases:
+        raise OptionError(f"No page of {args.data} is below 150 dpi or at least 200 dpi; nothing can be measured.")
+    results: list[Result] = []
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("reading", total=len(cases) * len(args.methods))
+        for result in run_cases(cases, args.methods, args.model, args.cache, max(1, args.jobs)):
+            results.append(result)
+            progress.advance(task)
+    order = {name: number for number, name in enumerate(METHODS)}
+    results.sort(key=lambda r: (r.group, r.page, order[r.method]))
+    for result in results:
+        if result.error:
+            console.print(f"[red]{result.group}: {result.page}, {result.method}: {result.error}[/red]")
+    table = Table("pages", "method", "n", "CER %", "words missed %", "precision %", "s a page", "SR / Tesseract")
+    for row in rows(results):
+        c = row.counts
+        table.add_row(
+            row.group, row.method, str(row.pages), f"{100 * c.cer:.2f}", f"{100 * (1 - c.recall):.1f}",
+            f"{100 * c.precision:.1f}", f"{row.seconds:.2f}", f"{row.superres_share:.0%}" if row.superres_share else "",
+        )  # fmt: skip
+    console.print(table)
+    for line in headlines(results):
+        console.print(line, highlight=False)
+    if args.json:
+        args.json.write_text(json.dumps([asdict(r) for r in results], indent=1, ensure_ascii=False), encoding="utf-8")
+    if args.markdown:
+        args.markdown.write_text(markdown(results), encoding="utf-8")
+    return 1 if any(result.error for result in results) else 0

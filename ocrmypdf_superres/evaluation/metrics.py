@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Metrics of recognised text, on folded text, with their definitions."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from dataclasses import dataclass
+
+from rapidfuzz.distance import Levenshtein
+
+_FOLD = str.maketrans(
+    {
+        "\u017f": "s",  # long s
+        "\u2018": "'", "\u2019": "'", "\u201a": "'", "\u201b": "'", "\u2032": "'", "\u00b4": "'", "`": "'",
+        "\u201c": '"', "\u201d": '"', "\u201e": '"', "\u201f": '"', "\u2033": '"', "\u00ab": '"', "\u00bb": '"',
+        "\u2010": "-", "\u2011": "-", "\u2012": "-", "\u2013": "-", "\u2014": "-", "\u2015": "-", "\u2212": "-", "\u00ad": "-",
+        "\ufb00": "ff", "\ufb01": "fi", "\ufb02": "fl", "\ufb03": "ffi", "\ufb04": "ffl", "\ufb05": "st", "\ufb06": "st",
+    }
+)  # fmt: skip
+
+
+def fold(text: str) -> str:
+    """Return *text* as it is compared: NFC, long s as s, plain quotes and dashes, ligatures as letters, single blanks."""
+    return " ".join(unicodedata.normalize("NFC", text.translate(_FOLD)).split())
+
+
+@dataclass(frozen=True)
+class TextScore:
+    """Counts of one page, or the sum over several; the rates follow from them.
+
+    Attributes:
+        edits: Levenshtein distance of the folded texts, in characters.
+        characters: length of the folded truth.
+        words: words of the truth; found: of them, those in the recognised text (as multisets, order aside).
+        recognised: words of the recognised text.
+    """
+
+    edits: int = 0
+    characters: int = 0
+    found: int = 0
+    words: int = 0
+    recognised: int = 0
+
+    def __add__(self, other: TextScore) -> TextScore:
+        return TextScore(
+            self.edits + other.edits,
+            self.characters + other.characters,
+            self.found + other.found,
+            self.words + other.words,
+            self.recognised + other.recognised,
+        )
+
+    @property
+    def cer(self) -> float:
+        """Character error rate: edits / characters; with an empty truth 0 for an empty text, else 1."""
+        if self.characters == 0:
+            return 1.0 if self.edits else 0.0
+        return self.edits / self.characters
+
+    @property
+    def recall(self) -> float:
+        """Share of the truth's words that were found; 1 where the truth has none."""
+        return self.found / self.words if self.words else 1.0
+
+    @property
+    def precision(self) -> float:
+        """Share of the recognised words that are in the truth; 1 where none was recognised."""
+        return self.found / self.recognised if self.recognised else 1.0
+
+
+def score(text: str, truth: str) -> TextScore:
+    """Return the counts for *text* against *truth*; both are folded first."""
+    text, truth = fold(text), fold(truth)
+    wanted, got = Counter(truth.split()), Counter(text.split())
+    return TextScore(
+        edits=Levenshtein.distance(text, truth),
+        characters=len(truth),
+        found=sum((wanted & got).values()),
+        words=sum(wanted.values()),
+        recognised=sum(got.values()),
+    )
+
+
+def cer(text: str, truth: str) -> float:
+    """Return the character error rate of *text* against *truth* (see :attr:`TextScore.cer`)."""
+    return score(text, truth).cer

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MPL-2.0
+"""The pages of a benchmark: a folder of page images with ``.gt.txt`` and, where there is one, an index."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from ocrmypdf_superres.errors import OptionError
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"}
+LOW_DPI = 150.0
+"""Pages below this are read as they are; pages of at least :data:`HIGH_DPI` are reduced to lower resolutions."""
+HIGH_DPI = 200.0
+
+
+@dataclass(frozen=True)
+class BenchmarkPage:
+    """A page with its text: name, collection, picture, ground truth file, Tesseract languages, and true dpi."""
+
+    name: str
+    collection: str
+    image: str
+    truth: str
+    languages: str
+    dpi: float
+
+
+def find_pages(folder: Path, languages: str = "eng") -> list[BenchmarkPage]:
+    """Return the pages under *folder*.
+
+    With an ``index.json`` (a list of objects with id, collection, image, text, languages and dpi) its rows; else
+    every picture with a ``NAME.gt.txt`` beside it, in *languages*, at the dpi its file claims (300 where none).
+
+    Raises:
+        OptionError: there are none, or the index is damaged.
+    """
+    index = folder / "index.json"
+    if index.is_file():
+        try:
+            rows = json.loads(index.read_text(encoding="utf-8"))
+            return [
+                BenchmarkPage(
+                    str(row["id"]), str(row["collection"]), str(folder / row["image"]), str(folder / row["text"]),
+                    str(row["languages"]), float(row["dpi"]),
+                )
+                for row in rows
+            ]  # fmt: skip
+        except (ValueError, KeyError, TypeError) as error:
+            raise OptionError(f"The index {index} cannot be used ({error!r}); see the README for its form.") from error
+    pages = []
+    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES):
+        truth = path.with_suffix(".gt.txt")
+        if truth.is_file():
+            with Image.open(path) as image:
+                dpi = float(image.info.get("dpi", (300.0, 300.0))[0]) or 300.0
+            pages.append(BenchmarkPage(path.stem, path.parent.name, str(path), str(truth), languages, dpi))
+    if not pages:
+        raise OptionError(f"{folder} holds no page images with NAME.gt.txt beside them; give such a folder with --data.")
+    return pages
+
+
+@dataclass(frozen=True)
+class Case:
+    """A page under a condition: ``dpi`` 0 and no profile for the page as it is."""
+
+    page: BenchmarkPage
+    dpi: float = 0.0
+    profile: str = ""
+
+    @property
+    def group(self) -> str:
+        """The table row that it counts in: the collection, or ``72 dpi scan``."""
+        return f"{self.dpi:g} dpi {self.profile}" if self.profile else self.page.collection
+
+
+def make_cases(pages: Sequence[BenchmarkPage], conditions: Sequence[tuple[float, str]], per_collection: int) -> list[Case]:
+    """Return the low-resolution pages as they are, and hr pages (*per_collection* of each, 0: all) under *conditions*."""
+    cases = [Case(page) for page in pages if page.dpi < LOW_DPI]
+    chosen: dict[str, list[BenchmarkPage]] = {}
+    for page in pages:
+        if page.dpi >= HIGH_DPI:
+            of_collection = chosen.setdefault(page.collection, [])
+            if not per_collection or len(of_collection) < per_collection:
+                of_collection.append(page)
+    hr = [page for group in chosen.values() for page in group]
+    return cases + [Case(page, dpi, profile) for dpi, profile in conditions for page in hr if page.dpi > dpi]

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: MPL-2.0
+"""A trained net as a model folder: safetensors, one ONNX graph a scale, card and README."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tomli_w
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from ocrmypdf_superres.architectures.spec import ArchitectureSpec
+from ocrmypdf_superres.errors import ModelError
+from ocrmypdf_superres.modelstore import CARD, WEIGHTS, Model, onnx_name, read_card, sha256_of
+
+TOLERANCE = 1e-4
+"""Largest difference, of [0, 1], that torch and onnxruntime may show."""
+
+
+class _OneScale(nn.Module):
+    def __init__(self, net: nn.Module, scale: int) -> None:
+        super().__init__()
+        self.net = net
+        self.scale = scale
+
+    def forward(self, lr: Tensor) -> Tensor:
+        result: Tensor = self.net(lr, self.scale)
+        return result
+
+
+def export_model(
+    net: nn.Module,
+    spec: ArchitectureSpec,
+    config: Any,
+    folder: Path,
+    name: str,
+    *,
+    description: str = "",
+    figures: Mapping[str, Any] | None = None,
+    recipe: str = "",
+    licence: str = "MPL-2.0",
+) -> Model:
+    """Write *net*, built from *spec* and *config*, to *folder* as the model *name*; return it.
+
+    The net is folded where it can be (in place).  The folder appears whole or not at all; one that exists is
+    replaced only when it holds a model.
+
+    Raises:
+        ModelError: *folder* exists and holds no model, or torch and onnxruntime disagree by more than 1e-4.
+    """
+    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / CARD).is_file())):
+        raise ModelError(f"{folder} exists and holds no model; give a new folder.")
+    net = net.cpu().float().eval()
+    if hasattr(net, "fold"):
+        net.fold()
+    scales = spec.scales(config)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
+        part = Path(temporary) / "model"
+        part.mkdir()
+        save_file({k: v.contiguous() for k, v in net.state_dict().items()}, part / WEIGHTS)
+        for scale in scales:
+            _export_graph(net, spec, scale, part / onnx_name(scale))
+            _compare(net, spec, scale, part / onnx_name(scale))
+        card: dict[str, Any] = {
+            "name": name,
+            "architecture": spec.name,
+            "scales": list(scales),
+            "channels": spec.channels,
+            "size_multiple": spec.size_multiple,
+            "licence": licence,
+            "description": description,
+            "recipe": recipe,
+            "config": {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(config).items()},
+            "files": {p.name: sha256_of(p) for p in sorted(part.iterdir())},
+            "figures": dict(figures or {}),
+        }
+        if spec.receptive_radius is not None:
+            card["radius"] = spec.receptive_radius(config)
+        (part / CARD).write_text(tomli_w.dumps(card, multiline_strings=True), encoding="utf-8")
+        read_card(part / CARD)
+        (part / "README.md").write_text(_readme(card, sum(p.numel() for p in net.parameters())), encoding="utf-8")
+        if folder.exists():
+            shutil.rmtree(folder)
+        part.replace(folder)
+    return Model(read_card(folder / CARD), folder)
+
+
+def _export_graph(net: nn.Module, spec: ArchitectureSpec, scale: int, path: Path) -> None:
+    side = 16 * spec.size_multiple
+    example = torch.rand(1, spec.channels, side, side)
+    axes = {"lr": {0: "n", 2: "h", 3: "w"}, "sr": {0: "n", 2: "H", 3: "W"}}
+    with warnings.catch_warnings():
+        # The tracing exporter is deprecated, but the graphs of plain convolutions it writes are the smallest.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            _OneScale(net, scale), (example,), str(path), dynamo=False, opset_version=17,
+            input_names=["lr"], output_names=["sr"], dynamic_axes=axes,
+        )  # fmt: skip
+
+
+def _compare(net: nn.Module, spec: ArchitectureSpec, scale: int, path: Path) -> None:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    x = np.random.default_rng(0).random((2, spec.channels, 20 * spec.size_multiple, 26 * spec.size_multiple), dtype=np.float32)
+    with torch.inference_mode():
+        expected = net(torch.from_numpy(x), scale).numpy()
+    worst = float(np.abs(session.run(["sr"], {"lr": x})[0] - expected).max())
+    if not worst <= TOLERANCE:
+        raise ModelError(f"The exported {path.name} differs from the net by {worst:.2g}, more than {TOLERANCE:.0e}; it was not kept.")
+
+
+def _readme(card: Mapping[str, Any], parameters: int) -> str:
+    lines = [
+        f"# {card['name']}",
+        "",
+        card["description"] or "No description was given.",
+        "",
+        f"Architecture `{card['architecture']}`, {parameters:,} parameters in inference form, scales "
+        + ", ".join(f"x{s}" for s in card["scales"])
+        + f"; licence {card['licence']}.",
+        "",
+        "| file | SHA-256 |",
+        "|---|---|",
+        *(f"| `{name}` | `{digest}` |" for name, digest in card["files"].items()),
+        "",
+    ]
+    if card["figures"]:
+        lines += ["| figure | value |", "|---|---|", *(f"| {k} | {v} |" for k, v in card["figures"].items()), ""]
+    return "\n".join(lines)

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: MPL-2.0
+"""What a page needs: the plan (enlarge or leave, how much, why) and carrying it out on a picture.
+
+Nothing here knows OCRmyPDF, so that other readers of pages can plan and enlarge in the same way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import floor, sqrt
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from PIL import Image
+
+from ocrmypdf_superres.errors import ImageError
+from ocrmypdf_superres.image import FloatImage, flatten, from_luma, is_colour, merge_luma, to_luma
+from ocrmypdf_superres.textheight import TextHeight, measure_text_height, measured_part
+
+if TYPE_CHECKING:
+    from ocrmypdf_superres.engine.upscaler import Upscaler
+
+#: Tesseract refuses pictures with a longer side.
+TESSERACT_MAX_SIDE = 32767
+#: Tesseract refuses pictures of more bytes (one byte a grey pixel).
+TESSERACT_MAX_BYTES = 2**31 - 1
+#: Below this factor enlarging brings nothing that Tesseract's own scaling of lines does not.
+MIN_FACTOR = 1.3
+#: A page that claims a good dpi must need this factor by its text.
+MIN_FACTOR_GOOD_DPI = 1.8
+#: A net's scale is taken when it reaches this share of the factor that is needed.
+SCALE_SLACK = 0.85
+#: Sizes that differ by less are not resampled once more.
+SIZE_SLACK = 0.06
+#: Factors above this are not asked for, however small the text seems.
+MAX_FACTOR = 6.0
+#: Share of ink under which a page counts as blank.
+BLANK_INK = 0.0002
+#: Fewer pieces of text lines than this are no text.
+MIN_BANDS = 3
+#: Net output is made in stripes of about this many pixels, so that memory stays bounded.
+STRIPE_PIXELS = 16_000_000
+
+
+@dataclass(frozen=True)
+class PlanSettings:
+    """Settings of :func:`plan_page`; see the options of the same names for their meaning."""
+
+    trigger: Literal["auto", "dpi", "always", "off"] = "auto"
+    below_dpi: float = 250.0
+    target_x_height: float = 20.0
+    target_dpi: float = 300.0
+    scales: tuple[int, ...] = (2, 3, 4)
+    max_pixels: float = 50e6
+    max_side: int = TESSERACT_MAX_SIDE
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do with a page.
+
+    Attributes:
+        action: ``enlarge`` or ``leave``.
+        reason: one clause that a log line and a report can carry.
+        scale: the net's scale; None when the page is left.
+        factor: planned width divided by the width now; 1.0 when the page is left.
+        target_size: planned (width, height) in pixels.
+        dpi: (x, y) as claimed.
+        text: the measured height of the text; None when it was not measured.
+    """
+
+    action: Literal["enlarge", "leave"]
+    reason: str
+    scale: int | None
+    factor: float
+    target_size: tuple[int, int]
+    dpi: tuple[float, float]
+    text: TextHeight | None = None
+
+
+def plan_image(image: Image.Image, dpi: tuple[float, float], settings: PlanSettings) -> Plan:
+    """:func:`plan_page` for a picture of any mode; pixels are read only as far as the plan needs them."""
+    hopeless = _no_room(image.size, settings)
+    if settings.trigger == "off" or hopeless:
+        return Plan("leave", hopeless or "switched off", None, 1.0, image.size, dpi)
+    return plan_page(to_luma(measured_part(image)), dpi, settings, image.size)
+
+
+def plan_page(
+    luma: FloatImage, dpi: tuple[float, float], settings: PlanSettings, size: tuple[int, int] | None = None
+) -> Plan:
+    """Plan for the page *luma*, float32 (H, W) in [0, 1], which claims *dpi*.
+
+    *size* is the page's (width, height) where *luma* is only a part of it.
+    """
+    size = size or (luma.shape[1], luma.shape[0])
+
+    def leave(reason: str, text: TextHeight | None = None) -> Plan:
+        return Plan("leave", reason, None, 1.0, size, dpi, text)
+
+    hopeless = _no_room(size, settings)
+    if settings.trigger == "off" or hopeless:
+        return leave(hopeless or "switched off")
+    claimed = max(dpi)
+    by_dpi = settings.target_dpi / claimed if claimed > 0 else 1.0
+    if settings.trigger == "dpi":
+        if claimed >= settings.below_dpi:
+            return leave(f"{claimed:.0f} dpi is not below {settings.below_dpi:.0f}")
+        return _enlarge(size, dpi, by_dpi, f"{claimed:.0f} dpi", settings, None)
+    text = measure_text_height(luma)
+    if text.x_height is None or text.bands < MIN_BANDS or text.ink < BLANK_INK:
+        if settings.trigger == "always":
+            return _enlarge(size, dpi, max(by_dpi, float(min(settings.scales))), "no text measured", settings, text)
+        return leave("blank page" if text.ink < BLANK_INK else "no text found", text)
+    needed = settings.target_x_height / text.x_height
+    described = f"text {text.x_height:.1f} px high at {claimed:.0f} dpi"
+    if settings.trigger == "always":
+        return _enlarge(size, dpi, max(needed, float(min(settings.scales))), described, settings, text)
+    least = MIN_FACTOR if claimed < settings.below_dpi else MIN_FACTOR_GOOD_DPI
+    if needed < least:
+        return leave(f"{described} is large enough", text)
+    return _enlarge(size, dpi, needed, described, settings, text)
+
+
+def _room(size: tuple[int, int], settings: PlanSettings) -> float:
+    """The largest factor that the limits allow."""
+    area = size[0] * size[1]
+    return min(sqrt(settings.max_pixels / area), sqrt(TESSERACT_MAX_BYTES / area), settings.max_side / max(size))
+
+
+def _no_room(size: tuple[int, int], settings: PlanSettings) -> str | None:
+    if not settings.scales:
+        return "the model has no scale"
+    if min(size) < 1 or _room(size, settings) >= MIN_FACTOR:
+        return None
+    return f"{size[0]}x{size[1]} pixels leave no room to enlarge"
+
+
+def _enlarge(
+    size: tuple[int, int],
+    dpi: tuple[float, float],
+    needed: float,
+    described: str,
+    settings: PlanSettings,
+    text: TextHeight | None,
+) -> Plan:
+    width, height = size
+    limit = _room(size, settings)
+    factor = min(needed, MAX_FACTOR)
+    limited = factor > limit
+    factor = min(factor, limit)
+    if factor < MIN_FACTOR and settings.trigger != "always":
+        return Plan("leave", f"{described} is large enough", None, 1.0, size, dpi, text)
+    enough = [scale for scale in sorted(settings.scales) if scale >= SCALE_SLACK * factor]
+    scale = enough[0] if enough else max(settings.scales)
+    if abs(scale / factor - 1.0) < SIZE_SLACK and scale <= limit:
+        factor = float(scale)
+    target = (max(1, _round(width * factor, limited)), max(1, _round(height * factor, limited)))
+    reason = described + (", enlarged less for the size limit" if limited else "")
+    return Plan("enlarge", reason, scale, factor, target, dpi, text)
+
+
+def _round(value: float, down: bool) -> int:
+    return floor(value) if down else round(value)
+
+
+def enlarge(image: Image.Image, plan: Plan, upscaler: Upscaler, colour: bool = False) -> Image.Image:
+    """Return *image* enlarged to ``plan.target_size``, grey, or in its colours where *colour* asks for it.
+
+    The net makes ``plan.scale``, in stripes whose overlap is its receptive radius, so that memory stays
+    bounded; what then differs from the planned size is resampled with Lanczos. ``info['dpi']`` is set.
+
+    Raises:
+        ImageError: the plan is to leave the page, or it is not for a picture of this size.
+        DeviceError, ModelError: from the engine.
+    """
+    if plan.action != "enlarge" or plan.scale is None:
+        raise ImageError("A plan to leave the page was given, a plan to enlarge was expected; use the picture as it is.")
+    flat = flatten(image)
+    grey = flat if flat.mode == "L" else flat.convert("L")
+    large = _upscale_grey(grey, plan.scale, upscaler)
+    if large.size != plan.target_size:
+        large = large.resize(plan.target_size, Image.Resampling.LANCZOS)
+    if colour and is_colour(flat):
+        large = merge_luma(flat, np.asarray(large, dtype=np.float32) / np.float32(255.0))
+    large.info["dpi"] = tuple(
+        float(claimed) * new / old for claimed, new, old in zip(plan.dpi, plan.target_size, image.size, strict=True)
+    )
+    return large
+
+
+def _upscale_grey(grey: Image.Image, scale: int, upscaler: Upscaler) -> Image.Image:
+    """Net output of a mode ``L`` picture as mode ``L``; peak memory a few stripes beside the two pictures."""
+    width, height = grey.size
+    pixels = np.asarray(grey)
+    radius = upscaler.model.card.radius
+    rows = max(64, STRIPE_PIXELS // (width * scale * scale))
+    if radius is None or rows >= height:
+        return from_luma(upscaler.upscale(pixels.astype(np.float32) / np.float32(255.0), scale))
+    out = np.empty((height * scale, width * scale), dtype=np.uint8)
+    for top in range(0, height, rows):
+        bottom = min(height, top + rows)
+        first, last = max(0, top - radius), min(height, bottom + radius)
+        stripe = upscaler.upscale(pixels[first:last].astype(np.float32) / np.float32(255.0), scale)
+        stripe = stripe[(top - first) * scale : (bottom - first) * scale]
+        np.multiply(stripe, 255.0, out=stripe)
+        np.add(stripe, 0.5, out=stripe)
+        out[top * scale : bottom * scale] = np.clip(stripe, 0, 255)
+    return Image.fromarray(out)
+
+
+def lanczos(image: Image.Image, plan: Plan) -> Image.Image:
+    """The same picture enlarged to the planned size without a net: grey, Lanczos-3, ``info['dpi']`` set."""
+    grey = flatten(image).convert("L").resize(plan.target_size, Image.Resampling.LANCZOS)
+    grey.info["dpi"] = tuple(
+        float(claimed) * new / old for claimed, new, old in zip(plan.dpi, plan.target_size, image.size, strict=True)
+    )
+    return grey

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MPL-2.0
+"""One log line and one JSON record per page, safe for threads and processes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+log = logging.getLogger("ocrmypdf.superres")
+
+
+@dataclass
+class PageRecord:
+    """What happened to one page.
+
+    Attributes:
+        file: the input file's name as the user gave it.
+        page: page number, from 1.
+        action: ``enlarged``, ``left`` or ``failed``.
+        reason: why, in one clause.
+        source: ``raster`` or ``native``: where the pixels came from.
+        size, new_size: (width, height) in pixels before and after.
+        dpi, new_dpi: claimed dpi (x) before and after.
+        scale: the net's scale.
+        x_height: measured x-height in pixels before; None where not measured or without text.
+        lines, ink: text lines on the page (about) and share of ink, where measured.
+        model, device: what enlarged the page.
+        seconds: time that planning and enlarging took.
+        extra: further fields of later steps; they stand beside the others in the JSON record.
+    """
+
+    file: str
+    page: int
+    action: str = "left"
+    reason: str = ""
+    source: str = "raster"
+    size: tuple[int, int] | None = None
+    new_size: tuple[int, int] | None = None
+    dpi: float | None = None
+    new_dpi: float | None = None
+    scale: int | None = None
+    x_height: float | None = None
+    lines: int | None = None
+    ink: float | None = None
+    model: str | None = None
+    device: str | None = None
+    seconds: float = 0.0
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """The record as one line of JSON, without line end; numbers rounded for reading."""
+        values = asdict(self)
+        extra = values.pop("extra")
+        values.update({key: value for key, value in extra.items() if key not in values})
+        for key, value in values.items():
+            if isinstance(value, float):
+                values[key] = round(value, 5)
+        return json.dumps(values, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> PageRecord:
+        """The inverse of :meth:`to_json`; unknown fields land in ``extra``."""
+        values = json.loads(text)
+        names = set(cls.__dataclass_fields__) - {"extra"}
+        extra = {key: values.pop(key) for key in list(values) if key not in names}
+        for key in ("size", "new_size"):
+            values[key] = tuple(values[key]) if values.get(key) else None
+        return cls(**values, extra=extra)
+
+    def sentence(self) -> str:
+        """The log line."""
+        if self.action == "enlarged" and self.size and self.new_size:
+            said = (
+                f"enlarged {self.size[0]}x{self.size[1]} to {self.new_size[0]}x{self.new_size[1]} "
+                f"with {self.model} x{self.scale} on {self.device}: {self.reason}"
+            )
+        elif self.action == "failed":
+            said = f"page goes on as it came: {self.reason}"
+        else:
+            said = f"page left as it is: {self.reason}"
+        if self.source == "native":
+            said += ", embedded picture"
+        return f"superres: {said} ({self.seconds:.2f} s)"
+
+
+def emit(record: PageRecord, report: str | None) -> None:
+    """Write the log line and, where *report* names a file, append the record to it.
+
+    The line is appended by one write to a file opened for appending, which the system keeps whole even
+    when several workers write at once. A report that cannot be written is a warning: the page is worth more.
+    """
+    log.log(logging.WARNING if record.action == "failed" else logging.INFO, "%s", record.sentence())
+    if report is None:
+        return
+    line = (record.to_json() + "\n").encode("utf-8")
+    try:
+        handle = os.open(report, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+        try:
+            os.write(handle, line)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        log.warning("superres: the report %s cannot be written: %s", report, error)
+
+
+def stash(record: PageRecord, path: Path) -> None:
+    """Keep *record* beside the page's working files for a later step of the same page."""
+    path.write_text(record.to_json(), encoding="utf-8")
+
+
+def unstash(path: Path) -> PageRecord | None:
+    """Take back what :func:`stash` kept; None if nothing was."""
+    if not path.exists():
+        return None
+    record = PageRecord.from_json(path.read_text(encoding="utf-8"))
+    path.unlink()
+    return record

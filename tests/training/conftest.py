@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: MPL-2.0
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+WORDS = "the quick brown fox jumps over the lazy dog and keeps running through wet fields until evening comes"
+
+
+@pytest.fixture
+def data_folder(tmp_path: Path) -> Path:
+    """A folder with a little text in two languages."""
+    for language in ("eng", "deu"):
+        folder = tmp_path / "data" / "text" / language
+        folder.mkdir(parents=True)
+        (folder / "book.txt").write_text(" ".join([WORDS] * 5), encoding="utf-8")
+    return tmp_path / "data"

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MPL-2.0
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+pytest.importorskip("torch")
+pytest.importorskip("scipy")
+pytest.importorskip("rapidfuzz")
+
+from ocrmypdf_superres.errors import OptionError  # noqa: E402
+from ocrmypdf_superres.training.data.fonts import installed_fonts, open_font  # noqa: E402
+from ocrmypdf_superres.training.data.rendered import RenderedSource  # noqa: E402
+from ocrmypdf_superres.training.data.scans import ScanSource  # noqa: E402
+
+
+def test_rendered_strips_hold_their_line(data_folder):
+    source = RenderedSource(data_folder / "text", blank=0.0)
+    for seed in range(12):
+        sample = source.draw(np.random.default_rng(seed), 48)
+        assert sample.source.shape == sample.target.shape == (96, 576)
+        assert 0 <= sample.target.min() and sample.target.max() <= 1
+        assert sample.box is not None and sample.text
+        left, top, right, bottom = sample.box
+        assert bottom - top == 48
+        line = sample.target[top:bottom, left:right]
+        paper = np.quantile(sample.target, 0.95)
+        assert (line < paper - 0.1).mean() > 0.02, "the box holds ink"
+
+
+def test_rendered_strips_repeat_with_their_seed(data_folder):
+    source = RenderedSource(data_folder / "text")
+    first, second = (source.draw(np.random.default_rng(9), 44) for _ in range(2))
+    assert np.array_equal(first.source, second.source) and first.text == second.text
+
+
+def test_no_text_is_one_sentence(tmp_path):
+    with pytest.raises(OptionError, match="no text files"):
+        RenderedSource(tmp_path)
+
+
+def test_scans_are_read_by_tesseract_and_corrected_by_ground_truth(tmp_path):
+    lines = ["The harbour was quiet at seven", "and nobody came to the window", "before the bells had stopped"]
+    page = Image.new("L", (1100, 500), 235)
+    font = next(f for f in installed_fonts() if "DejaVuSerif.ttf" in f.path)
+    pen = ImageDraw.Draw(page)
+    for row, line in enumerate(lines):
+        pen.text((80, 80 + 90 * row), line, fill=20, font=open_font(font.path, font.index, 44))
+    page.save(tmp_path / "page.png", dpi=(300, 300))
+    # Word for word as Tesseract reads it but for one, which shows whose text is used.
+    (tmp_path / "page.gt.txt").write_text("\n".join(lines).replace("quiet", "quiel"), encoding="utf-8")
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    source = ScanSource(tmp_path, tmp_path / "cache")
+    assert len(source.pages) == 1
+    texts = {source.draw(np.random.default_rng(seed), 48).text for seed in range(30)}
+    assert any("quiel" in text for text in texts)
+    sample = source.draw(np.random.default_rng(1), 48)
+    assert sample.box is not None and sample.box[3] - sample.box[1] == 48
+    assert list((tmp_path / "cache").glob("*.tsv"))
+
+
+def test_an_empty_scan_folder_is_one_sentence(tmp_path):
+    with pytest.raises(OptionError, match="no page images"):
+        ScanSource(tmp_path, tmp_path / "cache")

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MPL-2.0
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("scipy")
+
+from ocrmypdf_superres.errors import OptionError  # noqa: E402
+from ocrmypdf_superres.training.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
+from ocrmypdf_superres.training.fit import CHECKPOINT, Trainer, main_train  # noqa: E402
+from ocrmypdf_superres.training.recipe import parse_recipe  # noqa: E402
+
+TINY = {
+    "name": "tiny",
+    "architecture": "docsr",
+    "config": {"features": 8, "convolutions": 2, "scales": [2]},
+    "scales": {"2": 1.0},
+    "seed": 4,
+    "workers": 0,
+    "checkpoint_every": 3,
+    "sources": [{"kind": "rendered", "folder": "text"}],
+    "degradation": [{"name": "blur", "sigma": [0.8, 0.8]}, {"name": "downsample"}],
+    "clean": 0.0,
+    "stages": [
+        {"name": "one", "steps": 3, "batch": 2, "lr": 1e-3, "warmup": 1, "losses": {"charbonnier": 1.0}},
+        {"name": "two", "steps": 3, "batch": 2, "lr": 5e-4, "losses": {"charbonnier": 1.0, "gradient": 0.5}},
+    ],
+}
+
+
+def test_resumed_equals_uninterrupted_bit_for_bit(data_folder, tmp_path):
+    recipe = parse_recipe(TINY, "tiny")
+    whole = Trainer(recipe, data_folder, tmp_path / "whole")
+    whole.fit()
+    shorter = parse_recipe({**TINY, "stages": TINY["stages"][:1]}, "tiny")
+    Trainer(shorter, data_folder, tmp_path / "parts").fit()
+    second = Trainer(recipe, data_folder, tmp_path / "parts")
+    second.resume(tmp_path / "parts" / CHECKPOINT)
+    assert second.step == 3
+    second.fit()
+    for name, value in whole.net.state_dict().items():
+        assert torch.equal(value, second.net.state_dict()[name]), name
+    for name, value in whole.average.items():
+        assert torch.equal(value, second.average[name]), name
+
+
+def test_training_lowers_the_loss(data_folder, tmp_path):
+    values = {**TINY, "stages": [{"name": "one", "steps": 60, "batch": 4, "lr": 1e-2, "warmup": 5, "losses": {"charbonnier": 1.0}}]}
+    trainer = Trainer(parse_recipe(values, "tiny"), data_folder, tmp_path)
+    batch = trainer.batches[0]
+    from ocrmypdf_superres.training.objective import Objective
+
+    objective = Objective(trainer.recipe.stages[0], 0)
+    losses = [trainer.train_step(batch, objective)["charbonnier"] for _ in range(60)]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_wrong_checkpoints_are_refused(data_folder, tmp_path):
+    trainer = Trainer(parse_recipe(TINY, "tiny"), data_folder, tmp_path)
+    with pytest.raises(OptionError, match="no checkpoint"):
+        trainer.resume(tmp_path / "none.pt")
+    (tmp_path / "cut.pt").write_bytes(b"PK\x03\x04")
+    with pytest.raises(OptionError, match="damaged"):
+        trainer.resume(tmp_path / "cut.pt")
+    save_checkpoint({**trainer.state(), "recipe": "other"}, tmp_path / "other.pt")
+    with pytest.raises(OptionError, match="'other'"):
+        trainer.resume(tmp_path / "other.pt")
+
+
+def test_a_failed_save_leaves_the_older_checkpoint(tmp_path):
+    path = tmp_path / "c.pt"
+    save_checkpoint({"step": 1}, path)
+    with pytest.raises(Exception):  # noqa: B017 - whatever the serializer raises
+        save_checkpoint({"step": lambda: None}, path)
+    assert load_checkpoint(path) == {"step": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["c.pt"]
+
+
+def test_unknown_loss_and_existing_run_are_one_sentence(data_folder, tmp_path):
+    from ocrmypdf_superres.training.objective import Objective
+
+    stage = parse_recipe({**TINY, "stages": [{"name": "x", "steps": 1, "losses": {"l7": 1.0}}]}, "tiny").stages[0]
+    with pytest.raises(OptionError, match="'l7'"):
+        Objective(stage, 0)
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(
+        'name="tiny"\narchitecture="docsr"\n[[sources]]\nkind="rendered"\nfolder="text"\n'
+        '[[degradation]]\nname="downsample"\n[[stages]]\nname="a"\nsteps=1\nlosses={charbonnier=1.0}\n'
+    )
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / CHECKPOINT).write_bytes(b"x")
+    with pytest.raises(OptionError, match="--resume"):
+        main_train(recipe, run, data_folder)
+    assert main_train(recipe, tmp_path / "sheet", data_folder, show_data=True).is_file()

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MPL-2.0
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+
+from ocrmypdf_superres.errors import OptionError
+
+pytest.importorskip("torch")
+from ocrmypdf_superres.training.recipe import parse_recipe, read_recipe  # noqa: E402
+
+MINIMAL = {
+    "name": "tiny",
+    "architecture": "docsr",
+    "sources": [{"kind": "rendered", "folder": "text"}],
+    "degradation": [{"name": "downsample"}],
+    "stages": [{"name": "pixels", "steps": 2, "losses": {"charbonnier": 1.0}}],
+}
+
+
+def changed(**values):
+    recipe = copy.deepcopy(MINIMAL)
+    recipe.update(values)
+    return recipe
+
+
+def test_minimal_recipe_has_defaults():
+    recipe = parse_recipe(MINIMAL, "tiny.toml")
+    assert recipe.stages[0].batch == 16 and recipe.precision == "float32" and recipe.sources[0].weight == 1.0
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (changed(sed=1), "unknown key 'sed'"),
+        (changed(seed="one"), "seed = 'one'"),
+        (changed(precision="half"), "precision = 'half'"),
+        (changed(line_height=[10, 5]), "line_height"),
+        (changed(stages=[]), "stages"),
+        (changed(stages=[{"name": "a", "steps": 0, "losses": {}}]), "at least 1"),
+        (changed(stages=[{"name": "a", "steps": 3}]), "lacks the key 'losses'"),
+        (changed(sources=[{"kind": "web", "folder": "x"}]), "'web'"),
+        ({k: v for k, v in MINIMAL.items() if k != "name"}, "lacks the key 'name'"),
+    ],
+)
+def test_mistakes_are_named(values, message):
+    with pytest.raises(OptionError, match=message):
+        parse_recipe(values, "tiny.toml")
+
+
+def test_broken_files(tmp_path: Path):
+    with pytest.raises(OptionError, match="cannot be read"):
+        read_recipe(tmp_path / "none.toml")
+    bad = tmp_path / "bad.toml"
+    bad.write_text("name = ")
+    with pytest.raises(OptionError, match="no valid TOML"):
+        read_recipe(bad)
+
+
+@pytest.mark.parametrize("path", sorted((Path(__file__).parents[2] / "examples" / "recipes").glob("**/*.toml")), ids=lambda p: p.stem)
+def test_shipped_recipes_are_valid(path):
+    assert read_recipe(path).stages
