@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MPL-2.0
+"""The command ``ocrmypdf-superres``; each subcommand's module is imported only when it is asked for."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from rich.console import Console
+from rich.logging import RichHandler
+
+from ocrmypdf_superres.errors import MissingDependencyError, SuperresError
+
+# name -> (module with add_arguments and run, what it does, extra that brings its packages)
+COMMANDS = {
+    "models": ("ocrmypdf_superres.commands.models", "list models, show a card, verify files", ""),
+    "upscale": ("ocrmypdf_superres.commands.upscale", "enlarge an image or a PDF's pages, to look at", ""),
+    "doctor": ("ocrmypdf_superres.commands.doctor", "show what is installed and run one test tile", ""),
+    "evaluate": ("ocrmypdf_superres.evaluation.command", "compare methods on pages with known text", "eval"),
+    "train": ("ocrmypdf_superres.commands.train", "train a net from a recipe", "train"),
+    "recognizer": ("ocrmypdf_superres.commands.recognizer", "compare or tune Tesseract's network as ported", "train"),
+}
+
+
+def build_parser(command: str | None) -> argparse.ArgumentParser:
+    """Return the parser; only *command*'s own arguments are filled in, so that nothing else is imported."""
+    parser = argparse.ArgumentParser(prog="ocrmypdf-superres", description="Super-resolution for OCR of low-resolution scans.")
+    parser.add_argument("-v", "--verbose", action="store_true", help="show what is done in detail")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (module, summary, _) in COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        if name == command:
+            import_module(module).add_arguments(subparser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line *argv*; return the exit status: 0, 1 for an error, 2 for a wrong call, 130 on Ctrl-C."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    command = next((a for a in arguments if a in COMMANDS), None)
+    errors = Console(stderr=True)
+    try:
+        try:
+            parser = build_parser(command)
+            parsed = parser.parse_args(arguments)
+            level = logging.DEBUG if parsed.verbose else logging.INFO
+            logging.basicConfig(level=level, format="%(message)s", handlers=[RichHandler(console=errors, show_path=False)])
+            return int(import_module(COMMANDS[parsed.command][0]).run(parsed))
+        except ModuleNotFoundError as error:
+            missing = (error.name or "").partition(".")[0]
+            if command is None or missing == "ocrmypdf_superres":
+                raise
+            extra = COMMANDS[command][2]
+            package = f"ocrmypdf-superres[{extra}]" if extra else missing
+            raise MissingDependencyError(
+                f"The command {command} needs the package {missing}, which is not installed; run: pip install '{package}'"
+            ) from error
+    except SuperresError as error:
+        errors.print(f"[bold red]Error:[/bold red] {error}", soft_wrap=True, highlight=False)
+        return 1
+    except KeyboardInterrupt:
+        errors.print("Stopped.")
+        return 130

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MPL-2.0
+"""``ocrmypdf-superres models``: list, show a card, verify files."""
+
+from __future__ import annotations
+
+import argparse
+
+from rich.console import Console
+from rich.table import Table
+
+from ocrmypdf_superres.errors import ModelError
+from ocrmypdf_superres.modelstore import CARD, DEFAULT_MODEL, find_model, list_models, search_folders
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``models``."""
+    parser.add_argument("action", nargs="?", choices=("list", "show", "verify"), default="list")
+    parser.add_argument("model", nargs="?", help="name or folder; verify without one checks all")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what was asked; 1 where a model does not verify.
+
+    Raises:
+        ModelError: the model cannot be found.
+    """
+    console = Console()
+    if args.action == "show":
+        model = find_model(args.model or DEFAULT_MODEL)
+        console.print((model.folder / CARD).read_text(encoding="utf-8"), highlight=False, markup=False)
+        return 0
+    if args.action == "verify":
+        return _verify(console, args.model)
+    table = Table("model", "architecture", "scales", "licence", "description")
+    for model in list_models():
+        card = model.card
+        name = f"{card.name} (default)" if card.name == DEFAULT_MODEL else card.name
+        table.add_row(name, card.architecture, ", ".join(f"x{s}" for s in card.scales), card.licence, card.description)
+    console.print(table)
+    return 0
+
+
+def _verify(console: Console, name: str | None) -> int:
+    # Not list_models(): that leaves out broken cards, which are what verifying is for.
+    folders = [name] if name else [str(c.parent) for f in search_folders() if f.is_dir() for c in sorted(f.glob(f"*/{CARD}"))]
+    if not folders:
+        raise ModelError("No model was found to verify; give one's name or folder.")
+    failed = 0
+    for folder in folders:
+        try:
+            model = find_model(folder)
+            model.verify()
+        except ModelError as error:
+            console.print(f"[red]{folder}: {error}[/red]", soft_wrap=True, highlight=False)
+            failed += 1
+        else:
+            console.print(f"{model.card.name}: {len(model.card.files)} files as in the card", highlight=False)
+    return 1 if failed else 0

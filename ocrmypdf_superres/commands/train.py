@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: MPL-2.0
+"""``ocrmypdf-superres train``: a net from a recipe."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``train``."""
+    parser.add_argument("recipe", type=Path, help="a TOML file, see examples/recipes")
+    parser.add_argument("--data", type=Path, default=Path("."), help="folder that the recipe's sources lie in (default: here)")
+    parser.add_argument("-o", "--out", type=Path, help="folder of the run (default: runs/NAME)")
+    parser.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
+    parser.add_argument("--show-data", action="store_true", help="only draw a contact sheet of training strips")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train; see :func:`ocrmypdf_superres.training.fit.main_train` for what it raises."""
+    from ocrmypdf_superres.training.fit import main_train
+
+    written = main_train(args.recipe, args.out, args.data, resume=args.resume, show_data=args.show_data)
+    Console().print(f"Written: {written}", highlight=False)
+    return 0
