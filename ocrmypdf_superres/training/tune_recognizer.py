@@ -98,7 +98,7 @@ def tune(
     if not lines:
         first = next(iter(report.skipped.values()), "no line was given")
         raise RecognizerError(
-            f"None of {len(examples)} lines can be used for tuning, at least one was expected; the first reason: {first}"
+            f"None of {len(examples)} lines can be used for tuning, at least one was expected; first reason: {first}"
         )
     reader.network.requires_grad_(True)
     optimiser = torch.optim.Adam(reader.network.parameters(), lr=settings.lr, betas=(0.9, 0.99))

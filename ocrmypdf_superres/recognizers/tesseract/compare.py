@@ -175,7 +175,7 @@ def compare(
     pictures: Sequence[Image.Image],
     names: Sequence[str],
     language: str,
-    truths: Sequence[str] | None = None,
+    truths: Sequence[str | None] | None = None,
     tessdata: Path | None = None,
 ) -> list[Comparison]:
     """Read *pictures* with both, the binary by ``--psm 13`` with *language* from *tessdata*."""

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MPL-2.0
-"""How closely the port reads as the installed Tesseract does: ``python -m ocrmypdf_superres.recognizers.tesseract.parity``.
+"""How closely the port reads as the installed Tesseract does.
 
-Rendered lines in several languages, and with ``--data FOLDER`` lines cut from page pictures by Tesseract's own boxes
-and padded as it pads them. Prints a table; each row compares greedy text of the port with the binary's.
+``python -m ocrmypdf_superres.recognizers.tesseract.parity [--data FOLDER]`` reads rendered lines in several languages,
+and lines cut from the page pictures in FOLDER by Tesseract's own boxes and padded as it pads them. It prints a table;
+each row compares the port's text with the binary's.
 """
 
 from __future__ import annotations
@@ -73,7 +74,9 @@ def page_lines(folder: Path, pages: int, per_page: int) -> list[PageLine]:
     else:
         found = [(path, "eng") for path in sorted(folder.rglob("*")) if path.suffix.lower() in _PICTURES]
     if not found:
-        raise RecognizerError(f"The folder {folder} has no pictures, pages as PNG, JPEG or TIFF were expected; check it.")
+        raise RecognizerError(
+            f"The folder {folder} has no pictures, pages as PNG, JPEG or TIFF were expected; give another folder."
+        )
     step = max(1, len(found) // pages)
     result: list[PageLine] = []
     for path, language in found[::step][:pages]:
@@ -84,7 +87,7 @@ def page_lines(folder: Path, pages: int, per_page: int) -> list[PageLine]:
             continue
         with Image.open(path) as opened:
             opened.load()
-            page = opened if opened.mode in ("L", "RGB") else opened.convert("L" if opened.mode in ("1", "I;16") else "RGB")
+            page = opened if opened.mode in ("L", "RGB") else opened.convert("L" if opened.mode == "1" else "RGB")
         lines = [line for line in find_lines(page, language) if len(line.text) >= _LEAST_LETTERS]
         for line in lines[:: max(1, len(lines) // per_page)][:per_page]:
             result.append(PageLine(path.stem, language, line.cut(page), line.confidence))
@@ -122,7 +125,9 @@ def exactness(language: str, pictures: Sequence[Image.Image]) -> list[tuple[str,
     ]
 
 
-def timing(recognizer: TesseractRecognizer, batch: int = 16, width: int = 1000, repeats: int = 5) -> tuple[float, float]:
+def timing(
+    recognizer: TesseractRecognizer, batch: int = 16, width: int = 1000, repeats: int = 5
+) -> tuple[float, float]:
     """Milliseconds a line of CPU time for forward, and for forward and backward, lines of the network's height."""
     lines = torch.rand(batch, 1, recognizer.height, width, requires_grad=True)
     widths = torch.full((batch,), width)
