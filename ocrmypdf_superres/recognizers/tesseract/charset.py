@@ -113,6 +113,14 @@ class Charset:
             )
         return codes
 
+    def is_character(self, codes: tuple[int, ...]) -> bool:
+        """Whether *codes* are all codes of a character."""
+        return codes in self._by_codes
+
+    def is_start(self, codes: tuple[int, ...]) -> bool:
+        """Whether *codes* are the first, but not all, codes of a character."""
+        return codes in self._starts
+
     def clean(self, text: str) -> str:
         """*text* as it is encoded: NFC, single spaces, Tesseract's own clean-up, quote policy, visual order."""
         text = _SPACES.sub(" ", unicodedata.normalize("NFC", text)).strip()

@@ -86,21 +86,24 @@ class Convolution(Layer):
         x = x * columns_mask(x, widths).to(x.dtype)
         half_x, half_y = self.reach
         pool_x, pool_y = self.pool
+        padding = (half_y, half_x)
         if self.border.mode == "random":
             x = self.border.surround(x, widths, half_x, half_y)
-        else:
-            x = functional.pad(x, (half_x, half_x, half_y, half_y))
+            padding = (0, 0)
         if self.border.mode == "exact":
-            y = functional.conv2d(x, self.weight, self.bias)
-            y = y + self.border.correction(self.weight, x.shape[2] - 2 * half_y, widths, y)
+            y = functional.conv2d(x, self.weight, self.bias, padding=padding)
+            y = y + self.border.correction(self.weight, x.shape[2], widths, y)
             y = functional.max_pool2d(y, (pool_y, pool_x)) if (pool_x, pool_y) != (1, 1) else y
         elif (pool_x, pool_y) == (1, 1):
-            y = functional.conv2d(x, self.weight, self.bias)
+            y = functional.conv2d(x, self.weight, self.bias, padding=padding)
+        elif torch.onnx.is_in_onnx_export():
+            # The exporter wants kernels that are constants, and its runtimes have quick pools.
+            y = functional.max_pool2d(functional.conv2d(x, self.weight, self.bias, padding=padding), (pool_y, pool_x))
         else:
-            y = self._pooled(x)
+            y = self._pooled(x, padding)
         return _ACTIVATIONS[self.activation](y), torch.div(widths, pool_x, rounding_mode="floor")
 
-    def _pooled(self, x: Tensor) -> Tensor:
+    def _pooled(self, x: Tensor, padding: tuple[int, int]) -> Tensor:
         pool_x, pool_y = self.pool
         no = self.weight.shape[0]
         kernels = [
@@ -108,8 +111,8 @@ class Convolution(Layer):
             for dy in range(pool_y)
             for dx in range(pool_x)
         ]
-        y = functional.conv2d(x, torch.cat(kernels), None, stride=(pool_y, pool_x))
-        y = y.unflatten(1, (pool_x * pool_y, no))
+        y = functional.conv2d(x, torch.cat(kernels), None, stride=(pool_y, pool_x), padding=padding)
+        y = y.reshape(y.shape[0], pool_x * pool_y, no, y.shape[2], y.shape[3])
         return y.amax(dim=1) + self.bias[None, :, None, None]
 
 

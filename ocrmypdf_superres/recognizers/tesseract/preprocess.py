@@ -25,8 +25,15 @@ def _round(x: Tensor) -> Tensor:
     return torch.sign(x) * torch.floor(x.abs() + 0.5)
 
 
+def _halvings(rows: int, height: int) -> int:
+    """How often *rows* are halved to give *height*; 0 if that is not how they do."""
+    return next((times for times in (1, 2, 3, 4) if rows == height << times), 0)
+
+
 def scaled_widths(widths: Tensor, rows: int, height: int) -> Tensor:
     """Widths int64 (B,) after lines of *rows* pixels are scaled to *height*."""
+    if _halvings(rows, height):
+        return torch.div(widths, rows // height, rounding_mode="floor").clamp(min=1)
     return torch.floor(widths.to(torch.float64) * (height / rows) + 0.5).to(torch.int64).clamp(min=1)
 
 
@@ -36,16 +43,17 @@ def _taps(sizes: Tensor, targets: Tensor, longest: int, area: bool) -> tuple[Ten
     *sizes*, *targets*: int64 (B,), source and target extents. Returns indices int64 and weights float64, both
     (B, longest, taps), for target pixels 0..longest-1.
     """
-    place = torch.arange(longest, device=sizes.device, dtype=torch.float64)[None, :]
-    ratio = (16.0 * sizes.to(torch.float64) / targets.to(torch.float64))[:, None]
+    # Single precision on purpose: where the exact product is a whole number, Leptonica's rounding shows.
+    place = torch.arange(longest, device=sizes.device, dtype=torch.float32)[None, :]
+    ratio = (16.0 * sizes.to(torch.float32) / targets.to(torch.float32))[:, None]
     last = (sizes - 1)[:, None, None]
-    upper = torch.floor(ratio * place + 1e-9).to(torch.int64)
+    upper = torch.floor(ratio * place).to(torch.int64)
     if not area:
         first = (upper >> 4)[:, :, None]
         part = (upper & 15).to(torch.float64) / 16.0
         indices = torch.minimum(torch.cat([first, first + 1], dim=2), last)
         return indices, torch.stack([1.0 - part, part], dim=2)
-    lower = torch.floor(ratio * (place + 1.0) + 1e-9).to(torch.int64)
+    lower = torch.floor(ratio.to(torch.float64) * (place.to(torch.float64) + 1.0)).to(torch.int64)
     first, final = upper >> 4, lower >> 4
     count = int((final - first).max()) + 1
     offsets = torch.arange(count, device=sizes.device)[None, None, :]
@@ -82,6 +90,15 @@ def _resample(lines: Tensor, widths: Tensor, height: int, area: bool) -> tuple[T
     return out.reshape(batch, longest, height).transpose(1, 2), targets
 
 
+def _halve(lines: Tensor, height: int, rounding: bool) -> Tensor:
+    """Means of 2x2 pixels, rounded down, again and again until *height* rows are left."""
+    while lines.shape[1] > height:
+        lines = functional.avg_pool2d(lines[:, None], 2)[:, 0]
+        if rounding:
+            lines = _straight(lines, torch.floor(lines))
+    return lines
+
+
 def _unsharp(x: Tensor, widths: Tensor, half: int, fraction: float) -> Tensor:
     """Unsharp mask on (B, H, W); a frame of *half* pixels of each line stays as it is."""
     size = 2 * half + 1
@@ -111,9 +128,15 @@ def scale_lines(lines: Tensor, widths: Tensor, height: int, rounding: bool = Fal
     if lines.shape[1] == height:
         return lines, widths
     area = factor < _AREA_BELOW
-    out, targets = _resample(lines, widths, height, area)
-    if rounding:
-        out = _straight(out, torch.floor(out + (factor * factor / 2 if area else 0.5)))
+    if _halvings(lines.shape[1], height) and lines.shape[2] >= lines.shape[1] // height:
+        out, targets = _halve(lines, height, rounding), scaled_widths(widths, lines.shape[1], height)
+    else:
+        out, targets = _resample(lines, widths, height, area)
+        if rounding:
+            # Nearest for bilinear, but downwards where Leptonica has its own kernels for 2 and 4; 128 parts of the
+            # weights' sum for the area map. The small term makes up for sums in single precision.
+            nearest = 0.0 if factor in (2.0, 4.0) else 0.5
+            out = _straight(out, torch.floor(out + (factor * factor / 2 if area else nearest) + 1e-4))
     if factor < _UNSHARP_BELOW and factor > _UNSHARP_ABOVE:
         out = _unsharp(out, targets, 1 if area else 2, 0.2 if area else 0.4)
         if rounding:

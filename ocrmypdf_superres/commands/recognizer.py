@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: MPL-2.0
+"""``ocrmypdf-superres recognizer``: compare the port with the binary, tune a network, export it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from PIL import Image
+from rich.console import Console
+
+from ocrmypdf_superres.errors import ImageError, OptionError
+from ocrmypdf_superres.recognizers.tesseract import load_recognizer
+from ocrmypdf_superres.recognizers.tesseract.align import edits
+from ocrmypdf_superres.recognizers.tesseract.compare import compare, summarise
+from ocrmypdf_superres.recognizers.tesseract.find import find_traineddata
+from ocrmypdf_superres.recognizers.tesseract.installed import read_pictures
+from ocrmypdf_superres.recognizers.tesseract.traineddata import read_traineddata
+
+if TYPE_CHECKING:
+    from ocrmypdf_superres.training.tune_recognizer import LineExample
+
+_SUFFIX = ".traineddata"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the actions ``compare``, ``tune`` and ``export`` with their arguments."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--lang", default="eng", help="language, or path of a .traineddata file (default eng)")
+    common.add_argument("--tessdata-dir", type=Path, metavar="FOLDER", help="folder of the language's file")
+
+    text = "text of the port beside that of tesseract --psm 13, for pictures of single lines"
+    action = actions.add_parser("compare", parents=[common], help=text, description=text)
+    action.add_argument("images", nargs="+", type=Path, help="line pictures; a NAME.gt.txt beside one gives its truth")
+    action.add_argument("--as-trained", action="store_true", help="without Tesseract's rounding and border noise")
+
+    text = "tune a network on line pictures with NAME.gt.txt beside them, for the stock tesseract"
+    action = actions.add_parser("tune", parents=[common], help=text, description=text)
+    action.add_argument("lines", type=Path, help="folder of line pictures and texts")
+    action.add_argument("--output", type=Path, required=True, help="file to write, NAME.traineddata")
+    action.add_argument("--epochs", type=int, default=4, help="times over all lines (default 4)")
+    action.add_argument("--lr", type=float, default=1e-3, help="peak learning rate (default 0.001)")
+    action.add_argument("--seed", type=int, default=0)
+    action.add_argument("--hold-back", type=int, default=10, metavar="N", help="every Nth line measures, 0: none")
+
+    text = "write the network as ONNX"
+    action = actions.add_parser("export", parents=[common], help=text, description=text)
+    action.add_argument("--output", type=Path, required=True, help="file to write, NAME.onnx")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what was asked.
+
+    Raises:
+        SuperresError: a picture, language or option cannot be used.
+    """
+    console = Console(highlight=False)
+    if args.action == "compare":
+        return _compare(console, args)
+    if args.action == "tune":
+        return _tune(console, args)
+    from ocrmypdf_superres.recognizers.tesseract.onnx import export_recognizer
+
+    export_recognizer(load_recognizer(args.lang, args.tessdata_dir), args.output)
+    console.print(f"{args.output}: {args.output.stat().st_size / 1e6:.2f} MB", markup=False)
+    return 0
+
+
+def _open(path: Path) -> Image.Image:
+    try:
+        with Image.open(path) as picture:
+            picture.load()
+            # What the binary would make of them itself; both readers get the same pixels.
+            return picture.convert("RGB") if picture.mode in ("P", "RGBA", "LA", "CMYK") else picture.copy()
+    except OSError as error:
+        raise ImageError(f"The picture {path} cannot be read ({error}); give a PNG, JPEG or TIFF file.") from error
+
+
+def _truths(paths: Sequence[Path]) -> list[str | None]:
+    files = [path.with_name(f"{path.stem}.gt.txt") for path in paths]
+    return [" ".join(file.read_text(encoding="utf-8").split()) if file.is_file() else None for file in files]
+
+
+def _compare(console: Console, args: argparse.Namespace) -> int:
+    recognizer = load_recognizer(args.lang, args.tessdata_dir)
+    if not args.as_trained:
+        recognizer.rounding = True
+        recognizer.set_border("exact")
+    installed = find_traineddata(args.lang, args.tessdata_dir)
+    names = [str(path) for path in args.images]
+    language = installed.name.removesuffix(_SUFFIX)
+    pictures = [_open(path) for path in args.images]
+    items = compare(recognizer, pictures, names, language, _truths(args.images), installed.parent)
+    for item in items:
+        upper, marks, lower = item.rows()
+        console.print(item.name if item.edits else f"{item.name}: the same", markup=False, soft_wrap=True)
+        console.print(f"  port       {upper}", markup=False, soft_wrap=True)
+        if item.edits:
+            console.print(f"             {marks}", markup=False, soft_wrap=True)
+            console.print(f"  tesseract  {lower}", markup=False, soft_wrap=True)
+    console.print(str(summarise(items)), markup=False)
+    return 0
+
+
+def _tune(console: Console, args: argparse.Namespace) -> int:
+    # Training is heavy to import, and compare has no use for it.
+    from ocrmypdf_superres.recognizers.tesseract.writer import save_traineddata
+    from ocrmypdf_superres.training.tune_recognizer import TuneSettings, read_examples, tune
+
+    if args.epochs < 1 or args.lr <= 0 or args.hold_back < 0 or args.hold_back == 1:
+        raise OptionError(
+            f"--epochs {args.epochs}, --lr {args.lr} and --hold-back {args.hold_back} were given, at least 1, more than "
+            f"0, and 0 or at least 2 were expected; correct them."
+        )
+    if args.output.suffix != _SUFFIX:
+        raise OptionError(f"--output {args.output} was given, a name that ends in {_SUFFIX} was expected; correct it.")
+    torch.set_num_threads(max(1, torch.get_num_threads() // 2))
+    examples = read_examples(args.lines)
+    kept = examples[:: args.hold_back] if args.hold_back else []
+    learnt = [line for index, line in enumerate(examples) if not args.hold_back or index % args.hold_back]
+    installed = find_traineddata(args.lang, args.tessdata_dir)
+    settings = TuneSettings(epochs=args.epochs, lr=args.lr, seed=args.seed)
+    tuned, report = tune(read_traineddata(installed), learnt, settings)
+    save_traineddata(tuned, args.output)
+    console.print(f"{args.output}: {report.steps} steps on {len(learnt) - len(report.skipped)} lines", markup=False)
+    console.print("loss, nats a character: " + ", ".join(f"{value:.4f}" for value in report.losses), markup=False)
+    for index, reason in report.skipped.items():
+        console.print(f"left out line {index}: {reason}", markup=False, soft_wrap=True)
+    if kept:
+        before = _error_rate(kept, installed)
+        after = _error_rate(kept, args.output)
+        console.print(f"CER of tesseract on {len(kept)} held-back lines: {before:.2f} % before, {after:.2f} % after")
+    return 0
+
+
+def _error_rate(examples: Sequence[LineExample], file: Path) -> float:
+    """CER in percent of the installed binary with *file*."""
+    name = file.name.removesuffix(_SUFFIX)
+    read = read_pictures([line.picture for line in examples], name, file.resolve().parent)
+    wrong = sum(edits(text, " ".join(line.text.split())) for text, line in zip(read, examples, strict=True))
+    return 100.0 * wrong / max(1, sum(len(line.text) for line in examples))
