@@ -159,20 +159,14 @@ def _result(case: Case, method: str, reading: dict[str, Any]) -> Result:
 
 
 def to_json(result: Result) -> dict[str, Any]:
-    """Return *result* as it is written: all that may differ between two equal runs stands under ``varying``."""
-    details = dict(result.details)
-    varying: dict[str, Any] = {"tesseract_seconds": result.tesseract_seconds, "superres_seconds": result.superres_seconds}
-    varying |= {name: details.pop(name) for name in list(details) if name in ("file", "device") or "seconds" in name}
+    """Return *result* as it is written: two equal runs differ only in the fields whose names end in ``seconds``."""
     counts = result.counts
     rates = {"cer": counts.cer, "wer": counts.wer, "recall": counts.recall, "precision": counts.precision}
+    own = {"file", "device"}  # of the temporary PDF, and of the machine
+    details = {name: value for name, value in result.details.items() if name not in own and not name.endswith("seconds")}
     return {
-        "group": result.group,
-        "page": result.page,
-        "collection": result.collection,
-        "method": result.method,
+        **asdict(result),
         "counts": asdict(counts),
         "rates": {name: round(value, 6) for name, value in rates.items()},
         "details": details,
-        "error": result.error,
-        "varying": varying,
     }

@@ -88,11 +88,7 @@ def run(args: argparse.Namespace) -> int:
     ours = [method for method in OURS if method in args.methods]
     _show(console, results, ours, args.unordered)
     if args.json:
-        written = {
-            "conditions": args.conditions,
-            "model": args.model if ours else None,
-            "results": [to_json(result) for result in results],
-        }
+        written = [to_json(result) for result in results]
         args.json.write_text(json.dumps(written, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if args.markdown:
         args.markdown.write_text(_markdown(results, ours, args.unordered), encoding="utf-8")

@@ -90,16 +90,25 @@ def low_groups(results: Iterable[Result]) -> list[str]:
 
 
 def headlines(results: Sequence[Result]) -> list[str]:
-    """Return sentences that go page by page, for each of our methods that ran, and the count of pages lost by each method."""
+    """Return sentences that sum the run up for each of our methods that ran, group by group and page by page."""
     methods = {r.method for r in results}
     baselines = [m for m in BASELINES if m in methods]
     lines = []
     for ours in (m for m in OURS if m in methods and baselines):
+        for group in dict.fromkeys(row.group for row in rows(results)):
+            rate = {m: pooled(results, m, [group]).cer for m in [*baselines, ours]}
+            best = min(baselines, key=rate.__getitem__)
+            ratio = f"{rate[ours] / rate[best]:.2f}" if rate[best] else "-"
+            lines.append(f"{ours}, {group}: CER {rate[ours]:.4f}, best other ({best}) {rate[best]:.4f}, ratio {ratio}")
         worse, total = made_worse(results, ours)
         lines.append(f"{ours}: {len(worse)} of {total} pages worse than the best other by more than 1 point of CER")
         lines.extend(f"    worse: {page}" for page in worse)
         better, _ = made_worse(results, ours, margin=-WORSE)
         lines.append(f"{ours}: {total - len(better)} of {total} pages better than the best other by 1 point or more")
+        own = sum(r.superres_seconds for r in results if r.method == ours)
+        tesseract = sum(r.tesseract_seconds for r in results if r.method == ours)
+        if tesseract:
+            lines.append(f"{ours}: super-resolution took {own / tesseract:.1%} of Tesseract's time")
     if "native" in methods:
         for method in (m for m in [*baselines, *OURS] if m in methods):
             pages = lost(results, method)
