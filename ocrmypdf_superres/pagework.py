@@ -27,6 +27,9 @@ log = logging.getLogger("ocrmypdf.superres")
 #: Where the threads per worker stand in OCRmyPDF's extra attributes, which travel to worker processes.
 THREADS_KEY = "_superres_threads"
 
+#: A preview whose longest side has fewer pixels is enlarged to PREVIEW_SIDE, at most PREVIEW_FACTOR times.
+PREVIEW_LEAST, PREVIEW_SIDE, PREVIEW_FACTOR = 1500, 2200, 4.0
+
 
 class SuperresPageError(ExitCodeException):
     """A page could not be enlarged and ``--superres-on-error fail`` was given."""
@@ -140,6 +143,24 @@ def page_raster(raster: Path, pageno: int, options: Any) -> None:
             _failed(error, record, ours)
         record.seconds = time.monotonic() - started
     stash(record, raster.with_name(f"{pageno:06d}_superres.json"))
+
+
+def enlarge_preview(preview: Path) -> None:
+    """Enlarge the picture that --rotate-pages looks at, where it is too small to tell up from down.
+
+    Lanczos is enough here. No text height is measured: the page may lie on its side.
+    """
+    with Image.open(preview) as image:
+        longest = max(image.size)
+        if longest >= PREVIEW_LEAST:
+            return
+        factor = min(PREVIEW_SIDE / longest, PREVIEW_FACTOR)
+        size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
+        dpi = tuple(round(float(claimed) * factor) for claimed in image.info.get("dpi", (72.0, 72.0)))
+        large = image.resize(size, Image.Resampling.LANCZOS)
+    whole = preview.with_name(f"{preview.stem}_superres.jpg")
+    large.save(whole, quality=90, dpi=dpi)
+    os.replace(whole, preview)
 
 
 def _new_record(options: Any, page: int, image: Image.Image) -> PageRecord:

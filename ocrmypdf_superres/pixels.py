@@ -20,8 +20,8 @@ from ocrmypdf_superres.image import flatten
 
 log = logging.getLogger("ocrmypdf.superres")
 
-#: Longest side of the thumbnails that are compared.
-WITNESS_SIDE = 160
+#: Pixels per side that one pixel of the compared thumbnails stands for: resampling shifts edges by up to one.
+WITNESS_CELL = 8
 #: Largest mean and largest single difference of the thumbnails, in levels of 255.
 WITNESS_MEAN, WITNESS_MAX = 4.0, 56.0
 #: How far the picture may fall short of the page, or its pixels be from square.
@@ -92,6 +92,8 @@ def _raster_is_native(pageinfo: Any, info: Any, raster: Image.Image) -> bool:
 def _extract(pdf_path: Path, pageno: int, name: str) -> Image.Image | None:
     try:
         with pikepdf.open(pdf_path) as pdf:
+            if any(note.get("/Subtype") != "/Link" for note in pdf.pages[pageno].get("/Annots", [])):
+                return None  # notes and stamps are drawn over the picture
             xobjects = pdf.pages[pageno].resources.get("/XObject", {})
             stream = xobjects.get(name)
             if stream is None or any(key in stream for key in ("/SMask", "/Mask", "/SMaskInData")):
@@ -117,8 +119,7 @@ def _like(image: Image.Image, raster: Image.Image) -> Image.Image | None:
     """*image* turned by the quarter turns that make it look like *raster*, or None if none does."""
     grey = flatten(image).convert("L")
     witness_grey = flatten(raster).convert("L")
-    shrink = WITNESS_SIDE / max(raster.size)
-    size = (max(1, round(raster.width * shrink)), max(1, round(raster.height * shrink)))
+    size = (-(-raster.width // WITNESS_CELL), -(-raster.height // WITNESS_CELL))
     witness = _thumbnail(witness_grey, size)
     ratio = raster.width / raster.height
     best: tuple[float, Image.Transpose | None] | None = None
