@@ -16,7 +16,7 @@ from PIL import Image
 from ocrmypdf_superres.image import is_colour
 from ocrmypdf_superres.options import SuperresOptions
 from ocrmypdf_superres.page import TESSERACT_MAX_SIDE, Plan, PlanSettings, enlarge, plan_image
-from ocrmypdf_superres.pixels import native_pixels, untouched
+from ocrmypdf_superres.pixels import is_oversampled, native_pixels, untouched
 from ocrmypdf_superres.record import PageRecord, emit, stash, unstash
 
 if TYPE_CHECKING:
@@ -96,8 +96,7 @@ def ocr_image(page: Any, image: Image.Image) -> Image.Image:
         if not _reads(options):
             record.reason = "no OCR is asked for"
         else:
-            source = _source(page, image, record)
-            plan = _plan(source, plan_settings(options), record)
+            source, plan = _source_and_plan(page, image, record)
             if plan.action == "enlarge":
                 result = _carry_out(source, plan, load(options), record, colour=False)
                 if ours.check != "off":
@@ -177,15 +176,22 @@ def _reads(options: Any) -> bool:
     return tesseract is None or tesseract.timeout is None or tesseract.timeout > 0
 
 
-def _source(page: Any, image: Image.Image, record: PageRecord) -> Image.Image:
-    """The scan's own pixels where they can be had and nothing was done to the raster, else the raster."""
+def _source_and_plan(page: Any, image: Image.Image, record: PageRecord) -> tuple[Image.Image, Plan]:
+    """The scan's own pixels where they can be had and nothing was done to the raster, else the raster; the plan.
+
+    A raster that is large enough as it is settles the matter without opening the PDF.
+    """
     options = page.options
-    if not (options.deskew or options.clean or options.remove_background or options.remove_vectors):
-        native = native_pixels(page.origin, page.pageinfo, image)
+    settings = plan_settings(options)
+    source = untouched(image)
+    plan = _plan(source, settings, record)
+    worked_on = options.deskew or options.clean or options.remove_background or options.remove_vectors
+    if not worked_on and (plan.action == "enlarge" or is_oversampled(page.pageinfo, image)):
+        native = native_pixels(page.origin, page.pageinfo, source)
         if native is not None:
             record.source, record.size = "native", native.size
-            return native
-    return untouched(image)
+            return native, _plan(native, settings, record)
+    return source, plan
 
 
 def _plan(image: Image.Image, settings: PlanSettings, record: PageRecord) -> Plan:

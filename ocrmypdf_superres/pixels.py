@@ -37,17 +37,22 @@ def native_pixels(pdf_path: Path, pageinfo: Any, raster: Image.Image) -> Image.I
         pageinfo: OCRmyPDF's information on the page.
         raster: the rasterized page that OCR would see.
 
-    Returns None for pages that are anything else than one full-page picture, for pictures that the raster
-    shows pixel by pixel already, and for those that look different from the raster (masked, turned by an
-    angle, decoded in another way, with notes drawn over them).
+    Returns None for pages that are anything else than one full-page picture, and for pictures that look
+    different from the raster (masked, turned by an angle, decoded in another way, with notes over them).
     """
     info = _only_image(pageinfo)
-    if info is None or _raster_is_native(pageinfo, info, raster):
+    if info is None:
         return None
     image = _extract(pdf_path, pageinfo.pageno, info.name)
     if image is None:
         return None
     return _like(image, raster)
+
+
+def is_oversampled(pageinfo: Any, raster: Image.Image) -> bool:
+    """Whether *raster* has clearly more pixels than the page's largest picture."""
+    largest = max((info.width * info.height for info in pageinfo.images), default=0)
+    return largest > 0 and raster.width * raster.height > 1.2 * largest
 
 
 def untouched(image: Image.Image) -> Image.Image:
@@ -79,14 +84,6 @@ def _only_image(pageinfo: Any) -> Any | None:
         if all(abs(a * unit / b - 1) <= FULL_PAGE for a, b in zip(drawn, page, strict=True) if b):
             return info
     return None
-
-
-def _raster_is_native(pageinfo: Any, info: Any, raster: Image.Image) -> bool:
-    """Whether rasterizing maps pixel on pixel: equal sizes, and page edges on whole pixels."""
-    if {raster.width, raster.height} != {info.width, info.height}:
-        return False
-    spans = (float(pageinfo.width_inches) * float(info.dpi.x), float(pageinfo.height_inches) * float(info.dpi.y))
-    return all(abs(span - round(span)) < 1e-3 for span in spans)
 
 
 def _extract(pdf_path: Path, pageno: int, name: str) -> Image.Image | None:

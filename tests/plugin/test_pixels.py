@@ -71,16 +71,6 @@ def test_orientation_correction_is_followed(tmp_path: Path) -> None:
     assert np.array_equal(np.asarray(found), np.asarray(page_picture().transpose(Image.Transpose.ROTATE_90)))
 
 
-def test_whole_pixel_pages_need_no_second_look(tmp_path: Path) -> None:
-    path = image_pdf(tmp_path / "in.pdf", [page_picture()], dpi=100.0)
-    info = PdfInfo(path)[0]
-    raster = rasterized(path)
-    if raster.size == SIZE:
-        assert native_pixels(path, info, raster) is None or np.array_equal(
-            np.asarray(native_pixels(path, info, raster)), np.asarray(page_picture())
-        )
-
-
 def _contents(content: str):
     def change(pdf: pikepdf.Pdf, page: pikepdf.Page) -> None:
         page.Contents = pikepdf.Stream(pdf, content.format(w=PAGE[0], h=PAGE[1]).encode())
