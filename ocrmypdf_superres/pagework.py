@@ -99,13 +99,13 @@ def ocr_image(page: Any, image: Image.Image) -> Image.Image:
             source, plan = _source_and_plan(page, image, record)
             if plan.action == "enlarge":
                 result = _carry_out(source, plan, load(options), record, colour=False)
-                if ours.check != "off":
+                if _is_checked(options):
                     source.save(page.get_path("superres_input.png"))
     except Exception as error:  # noqa: BLE001 - one page must not end a job of thousands
         _failed(error, record, ours)
         result = image
     record.seconds = time.monotonic() - started
-    if ours.check != "off":
+    if _is_checked(options):
         stash(record, kept)
     else:
         emit(record, ours.report)
@@ -174,6 +174,11 @@ def _reads(options: Any) -> bool:
         return False
     tesseract = getattr(options, "tesseract", None)
     return tesseract is None or tesseract.timeout is None or tesseract.timeout > 0
+
+
+def _is_checked(options: Any) -> bool:
+    """Whether the checking engine will read the page, and then tell of it."""
+    return options.superres.check != "off" and options.ocr_engine in ("auto", "tesseract") and _reads(options)
 
 
 def _source_and_plan(page: Any, image: Image.Image, record: PageRecord) -> tuple[Image.Image, Plan]:
