@@ -28,5 +28,5 @@ def test_empty_sides(text, truth, expected):
 
 def test_scores_add_up():
     total = score("a", "b") + score("cc dd", "cc dd")
-    assert total == TextScore(1, 6, 2, 3, 3)
+    assert total == TextScore(1, 6, 2, 3, 3, 1)
     assert cer("abc", "abc") == 0.0
