@@ -152,8 +152,8 @@ def integer_texts(
         best: tuple[float, str] | None = None
         for level in (grey, 1.0 - grey):
             with torch.no_grad():
-                value, _ = recognizer.prepare(level[None, None], torch.tensor([grey.shape[1]]))
-            logits = network.logits(value[0, 0].double().numpy())
+                value, widths = recognizer.prepare(level[None, None], torch.tensor([grey.shape[1]]))
+            logits = network.logits(value[0, 0, :, : int(widths[0])].double().numpy())
             share = np.exp(logits - logits.max(axis=1, keepdims=True))
             share /= share.sum(axis=1, keepdims=True)
             path = logits.argmax(axis=1)
