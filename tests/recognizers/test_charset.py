@@ -69,8 +69,6 @@ def test_right_to_left_text_is_in_visual_order() -> None:
 @given(st.text(st.sampled_from("אבגד 12ab()., "), max_size=30))
 def test_visual_order_is_its_own_inverse_within_a_word(text: str) -> None:
     # Across words of both directions, neutrals at borders may change sides; letters never get lost.
-    assert sorted(visual_order(text).translate(str.maketrans("()", "(("))) == sorted(
-        text.translate(str.maketrans("()", "(("))
-    )
+    assert sorted(visual_order(text)) == sorted(text)
     hebrew = "".join(sign for sign in text if sign not in "ab12")
     assert visual_order(visual_order(hebrew)) == hebrew

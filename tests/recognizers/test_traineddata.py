@@ -2,10 +2,12 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +21,7 @@ from ocrmypdf_superres.recognizers.tesseract.container import (
     split_container,
 )
 from ocrmypdf_superres.recognizers.tesseract.find import find_traineddata
+from ocrmypdf_superres.recognizers.tesseract.recognizer import TesseractRecognizer
 from ocrmypdf_superres.recognizers.tesseract.traineddata import (
     parse_traineddata,
     read_traineddata,
@@ -141,11 +144,18 @@ def test_nesting_is_bounded() -> None:
         parse_traineddata(write_traineddata(data), "deep")
 
 
-def parse_or_complain(whole: bytes) -> None:
+def parse_or_complain(whole: bytes) -> bool:
+    """Whether it loads; what loads can be built and run."""
     try:
-        parse_traineddata(whole, "mutant")
+        data = parse_traineddata(whole, "mutant")
     except SuperresError as error:
         assert "mutant" in str(error)
+        return False
+    reader = TesseractRecognizer(data)
+    logits, _ = reader.logits(torch.rand(1, 1, 14, 33), torch.tensor([33]))
+    reader.decode([0, 1, 2])
+    assert logits.shape[0] == 1
+    return True
 
 
 @settings(max_examples=150, deadline=None)
@@ -163,6 +173,8 @@ def test_foreign_bytes_are_refused(whole: bytes) -> None:
 
 def test_five_hundred_mutants_load_or_complain() -> None:
     rng = np.random.default_rng(5)
+    loaded = 0
+    tracemalloc.start()
     for index in range(500):
         whole = bytearray(WHOLE)
         if index % 5 == 0:
@@ -170,7 +182,11 @@ def test_five_hundred_mutants_load_or_complain() -> None:
         else:
             for place in rng.integers(0, len(whole), 1 + index % 7):
                 whole[int(place)] = int(rng.integers(256)) if index % 2 else whole[int(place)] ^ (1 << int(rng.integers(8)))
-        parse_or_complain(bytes(whole))
+        loaded += parse_or_complain(bytes(whole))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 200e6
+    assert 0 < loaded < 400
 
 
 def test_missing_and_strange_names() -> None:
