@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import importlib.util
 import os
 import subprocess
 import sys
@@ -140,15 +141,15 @@ def check_model(name: str) -> None:
     from ocrmypdf_superres.modelstore import find_model
 
     try:
-        model = find_model(name)
-        for scale in model.card.scales:
-            model.onnx_path(scale)
+        find_model(name).verify()
     except ModelError as error:
         raise MissingDependencyError(str(error)) from error
 
 
 def check_report(report: str | None, options: Any) -> None:
-    """Make sure that the report can be written and is no other file of the job, before work starts.
+    """Make sure that the report can be written and is no other file of the job, before pages are worked on.
+
+    To be called when OCRmyPDF validates, for only then does its command line give this error's exit code.
 
     Raises:
         BadArgsError: the report is the input, output or sidecar file.
@@ -211,7 +212,8 @@ def check_all(options: Any) -> SuperresOptions:
     found = read_options(options)
     if found.trigger == "off":
         return found
-    check_report(found.report, options)
+    if found.check != "off" and importlib.util.find_spec("ocrmypdf_superres.checked") is None:
+        raise BadArgsError(f"--superres-check was given {found.check!r}, but this version has no checked reading; leave it off.")
     check_device(found.device)
     check_model(found.model)
     return found

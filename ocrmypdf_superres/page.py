@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from ocrmypdf_superres.errors import ImageError
-from ocrmypdf_superres.image import FloatImage, flatten, from_luma, is_colour, merge_luma, to_luma
+from ocrmypdf_superres.image import FloatImage, flatten, is_colour, merge_luma, to_luma
 from ocrmypdf_superres.textheight import TextHeight, measure_text_height, measured_part
 
 if TYPE_CHECKING:
@@ -24,22 +24,25 @@ if TYPE_CHECKING:
 TESSERACT_MAX_SIDE = 32767
 #: Tesseract refuses pictures of more bytes (one byte a grey pixel).
 TESSERACT_MAX_BYTES = 2**31 - 1
-#: Below this factor enlarging brings nothing that Tesseract's own scaling of lines does not.
-MIN_FACTOR = 1.3
+#: Below this factor enlarging brings nothing: measured on six collections, clean and noisy, text of 11 px
+#: reads as well as the same text enlarged to 20 px, and text of 9 px reads worse.
+MIN_FACTOR = 1.75
+#: On noisy pages enlarging still helps text of 14 px.
+MIN_FACTOR_NOISY = 1.3
+#: Noise of the paper, in shares of the contrast, from which a page counts as noisy.
+NOISY = 0.045
 #: A page that claims a good dpi must need this factor by its text.
-MIN_FACTOR_GOOD_DPI = 1.8
+MIN_FACTOR_GOOD_DPI = 1.9
 #: A net's scale is taken when it reaches this share of the factor that is needed.
 SCALE_SLACK = 0.85
-#: Sizes that differ by less are not resampled once more.
-SIZE_SLACK = 0.06
+#: The net's own size is kept when it is this near to the planned one: reading hardly depends on it.
+SIZE_SLACK = 0.15
 #: Factors above this are not asked for, however small the text seems.
 MAX_FACTOR = 6.0
 #: Share of ink under which a page counts as blank.
 BLANK_INK = 0.0002
 #: Fewer pieces of text lines than this are no text.
 MIN_BANDS = 3
-#: Net output is made in stripes of about this many pixels, so that memory stays bounded.
-STRIPE_PIXELS = 16_000_000
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,10 @@ def plan_page(
     described = f"text {text.x_height:.1f} px high at {claimed:.0f} dpi"
     if settings.trigger == "always":
         return _enlarge(size, dpi, max(needed, float(min(settings.scales))), described, settings, text)
-    least = MIN_FACTOR if claimed < settings.below_dpi else MIN_FACTOR_GOOD_DPI
+    if text.noise >= NOISY:
+        least, described = MIN_FACTOR_NOISY, f"noisy {described}"
+    else:
+        least = MIN_FACTOR if claimed < settings.below_dpi else MIN_FACTOR_GOOD_DPI
     if needed < least:
         return leave(f"{described} is large enough", text)
     return _enlarge(size, dpi, needed, described, settings, text)
@@ -131,7 +137,7 @@ def _room(size: tuple[int, int], settings: PlanSettings) -> float:
 def _no_room(size: tuple[int, int], settings: PlanSettings) -> str | None:
     if not settings.scales:
         return "the model has no scale"
-    if min(size) < 1 or _room(size, settings) >= MIN_FACTOR:
+    if min(size) < 1 or _room(size, settings) >= MIN_FACTOR_NOISY:
         return None
     return f"{size[0]}x{size[1]} pixels leave no room to enlarge"
 
@@ -149,11 +155,11 @@ def _enlarge(
     factor = min(needed, MAX_FACTOR)
     limited = factor > limit
     factor = min(factor, limit)
-    if factor < MIN_FACTOR and settings.trigger != "always":
+    if factor < MIN_FACTOR_NOISY and settings.trigger != "always":
         return Plan("leave", f"{described} is large enough", None, 1.0, size, dpi, text)
     enough = [scale for scale in sorted(settings.scales) if scale >= SCALE_SLACK * factor]
     scale = enough[0] if enough else max(settings.scales)
-    if abs(scale / factor - 1.0) < SIZE_SLACK and scale <= limit:
+    if abs(scale / factor - 1.0) <= SIZE_SLACK and scale <= limit:
         factor = float(scale)
     target = (max(1, _round(width * factor, limited)), max(1, _round(height * factor, limited)))
     reason = described + (", enlarged less for the size limit" if limited else "")
@@ -167,8 +173,8 @@ def _round(value: float, down: bool) -> int:
 def enlarge(image: Image.Image, plan: Plan, upscaler: Upscaler, colour: bool = False) -> Image.Image:
     """Return *image* enlarged to ``plan.target_size``, grey, or in its colours where *colour* asks for it.
 
-    The net makes ``plan.scale``, in stripes whose overlap is its receptive radius, so that memory stays
-    bounded; what then differs from the planned size is resampled with Lanczos. ``info['dpi']`` is set.
+    The net makes ``plan.scale``; what then differs from the planned size is resampled with Lanczos.
+    ``info['dpi']`` is set. Beside the pictures themselves, memory is bounded whatever the page.
 
     Raises:
         ImageError: the plan is to leave the page, or it is not for a picture of this size.
@@ -178,7 +184,7 @@ def enlarge(image: Image.Image, plan: Plan, upscaler: Upscaler, colour: bool = F
         raise ImageError("A plan to leave the page was given, a plan to enlarge was expected; use the picture as it is.")
     flat = flatten(image)
     grey = flat if flat.mode == "L" else flat.convert("L")
-    large = _upscale_grey(grey, plan.scale, upscaler)
+    large = Image.fromarray(upscaler.upscale_bytes(np.asarray(grey), plan.scale))
     if large.size != plan.target_size:
         large = large.resize(plan.target_size, Image.Resampling.LANCZOS)
     if colour and is_colour(flat):
@@ -187,26 +193,6 @@ def enlarge(image: Image.Image, plan: Plan, upscaler: Upscaler, colour: bool = F
         float(claimed) * new / old for claimed, new, old in zip(plan.dpi, plan.target_size, image.size, strict=True)
     )
     return large
-
-
-def _upscale_grey(grey: Image.Image, scale: int, upscaler: Upscaler) -> Image.Image:
-    """Net output of a mode ``L`` picture as mode ``L``; peak memory a few stripes beside the two pictures."""
-    width, height = grey.size
-    pixels = np.asarray(grey)
-    radius = upscaler.model.card.radius
-    rows = max(64, STRIPE_PIXELS // (width * scale * scale))
-    if radius is None or rows >= height:
-        return from_luma(upscaler.upscale(pixels.astype(np.float32) / np.float32(255.0), scale))
-    out = np.empty((height * scale, width * scale), dtype=np.uint8)
-    for top in range(0, height, rows):
-        bottom = min(height, top + rows)
-        first, last = max(0, top - radius), min(height, bottom + radius)
-        stripe = upscaler.upscale(pixels[first:last].astype(np.float32) / np.float32(255.0), scale)
-        stripe = stripe[(top - first) * scale : (bottom - first) * scale]
-        np.multiply(stripe, 255.0, out=stripe)
-        np.add(stripe, 0.5, out=stripe)
-        out[top * scale : bottom * scale] = np.clip(stripe, 0, 255)
-    return Image.fromarray(out)
 
 
 def lanczos(image: Image.Image, plan: Plan) -> Image.Image:

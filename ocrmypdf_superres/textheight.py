@@ -21,6 +21,15 @@ from ocrmypdf_superres.image import FloatImage
 #: Pixels above which a page is sampled instead of measured whole.
 MAX_MEASURED_PIXELS = 12_000_000
 
+#: Share of the line distance over which profiles are smoothed.
+SMOOTHING = 0.1
+#: Height of a profile, between gap and text, at which a text line is measured.
+LEVEL = 0.5
+#: Bands thinner than this share of the line distance may be the bars of slab serifs.
+THIN = 0.17
+#: Smoothing that joins them, in heights of a bar.
+BAR_SMOOTHING = 2.5
+
 
 @dataclass(frozen=True)
 class TextHeight:
@@ -31,12 +40,14 @@ class TextHeight:
         lines: about how many text lines stand on the page.
         ink: share of the page's pixels covered with ink, 0..1.
         bands: how many pieces of text lines the median rests on.
+        noise: standard deviation of the paper in shares of the contrast between paper and ink.
     """
 
     x_height: float | None
     lines: int
     ink: float
     bands: int
+    noise: float = 0.0
 
 
 def measure_text_height(luma: FloatImage) -> TextHeight:
@@ -46,24 +57,26 @@ def measure_text_height(luma: FloatImage) -> TextHeight:
     """
     if min(luma.shape) < 8:
         return TextHeight(None, 0, 0.0, 0)
-    ink = _ink(luma)
-    if ink is None:
+    inked = _ink(luma)
+    if inked is None:
         return TextHeight(None, 0, 0.0, 0)
+    ink, noise = inked
     share = float((ink > 0.5).mean())
     width = max(24, min(luma.shape[1], 64))
-    height: float | None = None
-    pitch = 0.0
-    bands = 0
-    for _ in range(3):
-        found = _bands(_profiles(ink, width), pitch)
-        if found is None:
-            return TextHeight(None, 0, share, 0)
-        height, pitch, bands = found
-        # About a dozen letters: wide enough for an average, narrow enough for a page that is not straight.
-        width = int(np.clip(12 * height, 24, max(24, luma.shape[1])))
-    assert height is not None
+    profile = _profiles(ink, width)
+    pitch, best = 0.0, None
+    for candidate in (*_pitches(profile), 0.0):
+        found = _line_bands(profile, candidate)
+        # The right pitch explains the most: its bands cover most rows, and stand as far apart as it says.
+        if found is not None and (best is None or _merit(found, candidate) > _merit(best, pitch)):
+            pitch, best = candidate, found
+    if best is None:
+        return TextHeight(None, 0, share, 0, noise)
+    # About a dozen letters: wide enough for an average, narrow enough for a page that is not straight.
+    width = int(np.clip(12 * best[0], 24, max(24, luma.shape[1])))
+    height, _, bands = _line_bands(_profiles(ink, width), pitch or best[1]) or best
     strips = max(1.0, luma.shape[1] / width)
-    return TextHeight(height, max(1, round(bands / strips)), share, bands)
+    return TextHeight(height, max(1, round(bands / strips)), share, bands, noise)
 
 
 def measured_part(image: Image.Image) -> Image.Image:
@@ -76,8 +89,11 @@ def measured_part(image: Image.Image) -> Image.Image:
     return image.crop((0, top, width, top + rows))
 
 
-def _ink(luma: FloatImage) -> FloatImage | None:
-    """Ink in about 0..1: darkness against the local paper, scaled by the page's contrast. None: blank."""
+def _ink(luma: FloatImage) -> tuple[FloatImage, float] | None:
+    """Ink in about 0..1, which is darkness against the local paper scaled by the page's contrast, and noise.
+
+    Noise is the paper's standard deviation in shares of the contrast. None: the page is blank.
+    """
     height, width = luma.shape
     if float(np.median(luma[::4, ::4])) < 0.35 and float(np.percentile(luma[::4, ::4], 98)) > 0.5:
         luma = 1.0 - luma  # white letters on black
@@ -91,11 +107,16 @@ def _ink(luma: FloatImage) -> FloatImage | None:
     paper = np.percentile(tiles, 85, axis=(1, 3)).astype(np.float32)
     smooth = np.asarray(Image.fromarray(paper).resize((width, height), Image.Resampling.BILINEAR))
     ink = np.maximum(smooth - luma, 0.0)
-    contrast = float(np.percentile(ink[::2, ::2], 99.0))
-    noise = float(np.median(np.abs(np.diff(luma[::2, ::2], axis=1)))) / 0.954
-    if contrast < max(0.06, 3.0 * noise):
+    # The lower quartile of differences stays that of the paper even where letters cover half the page.
+    noise = float(np.percentile(np.abs(np.diff(luma[::2, ::2], axis=1)), 25)) / 0.45
+    usual, rare = (float(level) for level in np.percentile(ink[::2, ::2], (99.0, 99.95)))
+    if usual >= max(0.06, 3.7 * noise):
+        contrast = usual
+    elif rare >= max(0.12, 5.5 * noise):
+        contrast = rare  # a page of few words
+    else:
         return None
-    return np.minimum(ink / contrast, 1.0, dtype=np.float32)
+    return np.minimum(ink / contrast, 1.0, dtype=np.float32), noise / contrast
 
 
 def _profiles(ink: FloatImage, width: int) -> NDArray[np.float32]:
@@ -106,6 +127,60 @@ def _profiles(ink: FloatImage, width: int) -> NDArray[np.float32]:
     profile = strips.mean(axis=2)
     solid = (strips > 0.4).mean(axis=2) > 0.85
     return np.where(solid, 0.0, profile).astype(np.float32)
+
+
+def _pitches(profile: NDArray[np.float32]) -> list[float]:
+    """Likely distances of text lines in pixels, from the autocorrelation of the profiles; at most three."""
+    rows = profile.shape[0]
+    centred = profile - profile.mean(axis=0)
+    spectrum = np.abs(np.fft.rfft(centred, 2 * rows, axis=0)) ** 2
+    correlation = np.fft.irfft(spectrum.sum(axis=1))[: rows // 3]
+    if correlation.size < 8 or correlation[0] <= 0:
+        return []
+    correlation = correlation / correlation[0]
+    inner = correlation[1:-1]
+    peaks = np.flatnonzero((inner > correlation[:-2]) & (inner >= correlation[2:])) + 1
+    below = np.flatnonzero(correlation < 0.0)
+    # Bumps on the slope of the main lobe are noise, not lines.
+    peaks = peaks[(peaks > (below[0] if below.size else correlation.size)) & (correlation[peaks] > 0.05)]
+    if not peaks.size:
+        return []
+    heights = correlation[peaks]
+    likely = {int(peaks[heights > share * heights.max()][0]) for share in (0.4, 0.7, 0.95)}
+    return [float(peak) for peak in sorted(likely)]
+
+
+def _line_bands(profile: NDArray[np.float32], pitch: float) -> tuple[float, float, int] | None:
+    """:func:`_bands` for lines *pitch* pixels apart (0: not known), with the bars of slab serifs joined."""
+    found = _bands(profile, pitch, SMOOTHING * pitch)
+    if found is not None and found[0] < THIN * pitch:
+        # Slab serifs make two thin bars of an x-height: smoothing over the bars joins them. A band that is
+        # merely as wide as the smoothing was no such bar.
+        wider = BAR_SMOOTHING * found[0]
+        joined = _bands(profile, pitch, wider)
+        if joined is not None and 1.5 * wider < joined[0] < 0.6 * pitch:
+            return joined
+    return found
+
+
+def _merit(found: tuple[float, float, int], pitch: float) -> float:
+    height, gap, bands = found
+    consistent = pitch > 0 and abs(gap / pitch - 1.0) < 0.2 and THIN < height / pitch < 0.65
+    return height * bands * (2.0 if consistent else 1.0)
+
+
+def _smoothed(profile: NDArray[np.float32], span: float) -> NDArray[np.float32]:
+    """Running mean over *span* rows, which need not be whole; 1 and less change nothing."""
+    if span <= 1.0:
+        return profile
+    side = (span - 1.0) / 2.0
+    whole = int(side)
+    kernel = np.ones(2 * whole + 3, dtype=np.float32)
+    kernel[0] = kernel[-1] = side - whole
+    kernel /= kernel.sum()
+    padded = np.pad(profile, ((whole + 1, whole + 1), (0, 0)), mode="edge")
+    rows = profile.shape[0]
+    return np.asarray(sum(weight * padded[i : i + rows] for i, weight in enumerate(kernel)), dtype=np.float32)
 
 
 def _envelope(profile: NDArray[np.float32], reach: int, largest: bool) -> NDArray[np.float32]:
@@ -122,16 +197,18 @@ def _envelope(profile: NDArray[np.float32], reach: int, largest: bool) -> NDArra
     return out
 
 
-def _bands(profile: NDArray[np.float32], pitch: float) -> tuple[float, float, int] | None:
+def _bands(profile: NDArray[np.float32], pitch: float, span: float) -> tuple[float, float, int] | None:
     """Median height of text bands, median distance between neighbours, and their number; None without."""
     reach = int(max(3, round(0.75 * pitch))) if pitch else max(6, min(60, profile.shape[0] // 8))
+    # Smoothing fills what dips there are inside a line and leaves its width at half height.
+    profile = _smoothed(profile, span)
     high = _envelope(profile, reach, True)
     low = _envelope(profile, reach, False)
     depth = high - low
     typical = float(np.percentile(depth, 90))
     if typical < 0.02:
         return None
-    level = np.where(depth > 0.35 * typical, low + 0.45 * depth, 2.0)
+    level = np.where(depth > 0.35 * typical, low + LEVEL * depth, 2.0)
     over = np.pad(profile - level, ((1, 1), (0, 0)), constant_values=-1.0).T.ravel()
     rising = np.flatnonzero((over[:-1] < 0) & (over[1:] >= 0))
     falling = np.flatnonzero((over[:-1] >= 0) & (over[1:] < 0))

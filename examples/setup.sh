@@ -1,0 +1,45 @@
+# Sourced by quickstart.sh and tests/run.sh: sets up Debian packages and a virtual environment.
+# Usage: PROJECT=<root> EXTRAS=<extras> . examples/setup.sh ; afterwards $PYTHON is the environment's Python.
+# Run again it finds its stamp and is done at once.
+
+APT_PACKAGES="python3-venv tesseract-ocr tesseract-ocr-eng tesseract-ocr-osd tesseract-ocr-deu tesseract-ocr-fra tesseract-ocr-rus tesseract-ocr-script-latn ghostscript unpaper pngquant poppler-utils fontconfig fonts-dejavu fonts-liberation fonts-freefont-ttf"
+
+missing=""
+for package in $APT_PACKAGES; do
+    if command -v dpkg-query >/dev/null 2>&1; then
+        dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q "ok installed" || missing="$missing $package"
+    fi
+done
+if [ -n "$missing" ]; then
+    if [ "$(id -u)" = 0 ]; then
+        sudo=""
+    elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
+        sudo="sudo"
+    else
+        echo "Some packages are missing. Please type this line, then run this script again:"
+        echo "    sudo apt-get update && sudo apt-get install -y$missing"
+        exit 1
+    fi
+    echo "Installing:$missing"
+    $sudo apt-get update -qq
+    # shellcheck disable=SC2086
+    DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq $missing >/dev/null
+fi
+if ! command -v tesseract >/dev/null 2>&1; then
+    echo "Tesseract was not found; install tesseract-ocr with its English data, then run this script again."
+    exit 1
+fi
+
+VENV="$PROJECT/.venv"
+PYTHON="$VENV/bin/python"
+stamp=$(cat "$PROJECT/pyproject.toml" "$PROJECT/examples/setup.sh" "$PROJECT/examples/constraints.txt" | sha256sum | cut -c1-16)-$EXTRAS
+if [ "$(cat "$VENV/stamp-$EXTRAS" 2>/dev/null)" != "$stamp" ]; then
+    [ -x "$PYTHON" ] || python3 -m venv "$VENV"
+    "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Python 3.10 or newer is needed."; exit 1; }
+    echo "Installing Python packages (once)"
+    # torch first and pinned, so that nothing else decides which build is taken.
+    "$PYTHON" -m pip install -q --disable-pip-version-check -c "$PROJECT/examples/constraints.txt" torch
+    "$PYTHON" -m pip install -q --disable-pip-version-check -c "$PROJECT/examples/constraints.txt" -e "$PROJECT[$EXTRAS]"
+    echo "$stamp" >"$VENV/stamp-$EXTRAS"
+fi
+export OMP_THREAD_LIMIT="${OMP_THREAD_LIMIT:-1}"

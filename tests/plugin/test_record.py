@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Records and the report file."""
+
+from __future__ import annotations
+
+import json
+import logging
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from ocrmypdf_superres.record import PageRecord, emit, stash, unstash
+
+
+def _emit(path: str, page: int) -> None:
+    emit(PageRecord("scan.pdf", page, reason="é" * 500), path)
+
+
+@pytest.mark.parametrize("pool", [ThreadPoolExecutor, ProcessPoolExecutor])
+def test_lines_of_many_workers_stay_whole(pool, tmp_path: Path) -> None:
+    path = tmp_path / "report.jsonl"
+    with pool(4) as executor:
+        list(executor.map(_emit, [str(path)] * 100, range(100)))
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert sorted(json.loads(line)["page"] for line in lines) == list(range(100))
+
+
+def test_log_line_goes_to_ocrmypdfs_logger(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="ocrmypdf"):
+        emit(PageRecord("a.pdf", 1, reason="blank page"), None)
+        emit(PageRecord("a.pdf", 2, "failed", reason="no memory"), None)
+    assert [record.name for record in caplog.records] == ["ocrmypdf.superres"] * 2
+    assert [record.levelno for record in caplog.records] == [logging.INFO, logging.WARNING]
+    assert "left as it is: blank page" in caplog.text
+    assert "goes on as it came: no memory" in caplog.text
+
+
+def test_a_report_that_cannot_be_written_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    emit(PageRecord("a.pdf", 1), str(tmp_path / "gone" / "report.jsonl"))
+    assert "cannot be written" in caplog.text
+
+
+def test_stashed_records_come_back_once_with_their_extra_fields(tmp_path: Path) -> None:
+    path = tmp_path / "000001_superres.json"
+    record = PageRecord("a.pdf", 1, "enlarged", "small", size=(10, 20), new_size=(20, 40), x_height=5.25)
+    record.extra["confidence"] = 91.5
+    stash(record, path)
+    assert unstash(path) == record
+    assert unstash(path) is None

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: MPL-2.0
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("torch")
+
+from ocrmypdf_superres.cli import COMMANDS, main  # noqa: E402
+
+
+@pytest.fixture
+def picture(tmp_path):
+    path = tmp_path / "page.png"
+    levels = np.random.default_rng(0).integers(0, 256, (40, 50), dtype=np.uint8)
+    Image.fromarray(levels).save(path, dpi=(100, 100))
+    return path
+
+
+def test_help_of_every_command(capsys):
+    for command in COMMANDS:
+        with pytest.raises(SystemExit) as stop:
+            main([command, "--help"])
+        assert stop.value.code == 0
+        assert command in capsys.readouterr().out
+
+
+def test_a_wrong_call_is_exit_2(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["nosuch"])
+    assert stop.value.code == 2
+
+
+def test_models(random_model, capsys, monkeypatch):
+    monkeypatch.setenv("OCRMYPDF_SUPERRES_MODELS", str(random_model.folder.parent))
+    assert main(["models"]) == 0 and "random" in capsys.readouterr().out
+    assert main(["models", "show", "random"]) == 0 and "sha" not in capsys.readouterr().err
+    assert main(["models", "verify", "random"]) == 0
+
+
+def test_upscale_a_picture(random_model, picture, tmp_path, capsys):
+    out = tmp_path / "out" / "large.png"
+    assert main(["upscale", str(picture), str(out), "--scale", "3", "--model", str(random_model.folder), "--device", "cpu"]) == 0
+    with Image.open(out) as large:
+        assert large.size == (150, 120) and large.mode == "L"
+        assert large.info["dpi"][0] == pytest.approx(300, abs=1)
+
+
+def test_upscale_pdf_pages(random_model, picture, tmp_path):
+    img2pdf = pytest.importorskip("img2pdf")
+    pdf = tmp_path / "two.pdf"
+    pdf.write_bytes(img2pdf.convert([str(picture), str(picture)]))
+    assert main(["upscale", str(pdf), str(tmp_path / "pages"), "--scale", "2", "--model", str(random_model.folder), "--device", "cpu"]) == 0
+    with Image.open(tmp_path / "pages" / "page-2.png") as large:
+        assert large.size == (100, 80)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--scale", "9"], "offers 2, 3, 4"),
+        (["--model", "nosuch"], "no model 'nosuch'"),
+        (["--device", "tpu"], "'tpu'"),
+    ],
+)
+def test_mistakes_are_one_sentence(random_model, picture, tmp_path, capsys, change, message):
+    arguments = ["upscale", str(picture), str(tmp_path / "o.png"), "--model", str(random_model.folder), "--device", "cpu", *change]
+    assert main(arguments) == 1
+    printed = " ".join(capsys.readouterr().err.split())
+    assert message in printed and "Traceback" not in printed
+    assert not (tmp_path / "o.png").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture at all", b"%PDF-1.7 cut", b"\x89PNG\r\n\x1a\n"])
+def test_damaged_inputs_are_one_sentence(random_model, tmp_path, capsys, content):
+    bad = tmp_path / "bad.bin"
+    bad.write_bytes(content)
+    assert main(["upscale", str(bad), str(tmp_path / "o.png"), "--model", str(random_model.folder), "--device", "cpu"]) == 1
+    assert "Error:" in capsys.readouterr().err
+
+
+def test_doctor(random_model, capsys):
+    assert main(["doctor", "--model", str(random_model.folder), "--device", "cpu"]) == 0
+    assert "onnxruntime" in capsys.readouterr().out
