@@ -13,15 +13,6 @@ from ocrmypdf_superres.recognizers.tesseract.find import find_traineddata
 from ocrmypdf_superres.recognizers.tesseract.specimens import text_fonts
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the slow tests out, unless they are asked for by ``-m slow``."""
-    if "slow" in (config.option.markexpr or ""):
-        return
-    for item in items:
-        if "slow" in item.keywords:
-            item.add_marker(pytest.mark.skip(reason="takes minutes; run it with -m slow"))
-
-
 def missing(*languages: str) -> str:
     """What is not installed that a test with the binary needs, or an empty string."""
     if shutil.which("tesseract") is None:

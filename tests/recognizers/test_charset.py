@@ -4,12 +4,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tinydata import LETTERS, PAIR, tiny
 
 from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.recognizers.tesseract.bidi import visual_order
 from ocrmypdf_superres.recognizers.tesseract.charset import Charset, fold_quotes, is_right_to_left
-
-from tinydata import LETTERS, PAIR, tiny
 
 CHARSET = tiny().charset
 

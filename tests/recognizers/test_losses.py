@@ -4,6 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from tinydata import HEIGHT, tiny
 from torch.nn import functional
 
 from ocrmypdf_superres.errors import RecognizerError
@@ -12,8 +13,6 @@ from ocrmypdf_superres.training.losses.ctc import CTCLoss, steps_needed
 from ocrmypdf_superres.training.losses.jitter import Jitter, JitterDraw, apply_jitter
 from ocrmypdf_superres.training.losses.reading import RecognizerLosses
 from ocrmypdf_superres.training.losses.recognizer_features import FeatureDistance, ProbabilityDistance
-
-from tinydata import HEIGHT, tiny
 
 READER = TesseractRecognizer(tiny(), name="tiny")
 

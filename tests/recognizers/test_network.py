@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MPL-2.0
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from tinydata import HEIGHT, tiny
 
 from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.recognizers import kinds, load
@@ -13,8 +16,6 @@ from ocrmypdf_superres.recognizers.tesseract.network import LineNetwork
 from ocrmypdf_superres.recognizers.tesseract.noise import border_noise, minstd
 from ocrmypdf_superres.recognizers.tesseract.recognizer import TesseractRecognizer
 from ocrmypdf_superres.recognizers.tesseract.writer import float_copy
-
-from tinydata import HEIGHT, tiny
 
 
 def lines(count: int, width: int, height: int = HEIGHT, seed: int = 0) -> torch.Tensor:
@@ -67,7 +68,7 @@ def test_gradient_agrees_with_finite_differences(height: int) -> None:
         assert abs(numeric - analytic) <= 1e-6 * max(abs(numeric), abs(analytic), float(pixels.grad.norm()))
 
 
-class frozen_levels:  # noqa: N801
+class frozen_levels:
     """Contrast levels of a given picture, whatever is read inside."""
 
     def __init__(self, reader: TesseractRecognizer, picture: torch.Tensor, widths: torch.Tensor) -> None:
@@ -193,7 +194,8 @@ def test_matrices_come_back_as_they_were() -> None:
 def test_greedy_reading() -> None:
     assert collapse([5, 1, 1, 5, 1, 2, 2], 5) == [1, 1, 2]
     assert collapse([], 5) == []
-    batch, widths = stack_lines([torch.zeros(4, 6), torch.zeros(4, 3)])
+    batch, places = stack_lines([torch.zeros(4, 6), torch.zeros(4, 3)])
+    assert places.tolist() == [6, 3]
     assert batch.shape == (2, 1, 4, 6)
     assert float(batch[1, 0, :, 3:].min()) == 1.0
     reader = TesseractRecognizer(tiny())
@@ -209,14 +211,25 @@ def test_names_of_recognizers() -> None:
         load("magic:eng")
 
 
-def test_onnx_graph_gives_the_same(tmp_path: object) -> None:
+def test_other_packages_add_recognizers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = tmp_path / "magic-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: magic\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[ocrmypdf_superres.recognizers]\nmagic = magic_reader:load\n")
+    (tmp_path / "magic_reader.py").write_text("def load(which, folder):\n    return (which, folder)\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert kinds() == ["tesseract", "magic"]
+    assert load("magic:old:books", tmp_path) == ("old:books", tmp_path)
+
+
+def test_onnx_graph_gives_the_same(tmp_path: Path) -> None:
     pytest.importorskip("onnx", reason="onnx is not installed")
     import onnxruntime
 
     from ocrmypdf_superres.recognizers.tesseract.onnx import export_recognizer
 
     reader = TesseractRecognizer(tiny())
-    path = tmp_path / "tiny.onnx"  # type: ignore[operator]
+    path = tmp_path / "tiny.onnx"
     export_recognizer(reader, path)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     for count, width in ((1, 40), (3, 101)):
