@@ -113,7 +113,8 @@ def _pdf_pages(path: Path, dpi: float | None) -> Iterator[tuple[Image.Image, flo
             try:
                 page = document[number]
                 chosen = dpi or _image_dpi(page) or 150.0
-                image = page.render(scale=chosen / 72.0).to_pil()
+                # pdfium rounds sizes up; the hair less keeps 30.0000001 rows from becoming 31.
+                image = page.render(scale=chosen / 72.0 * (1.0 - 1e-5)).to_pil()
             except pypdfium2.PdfiumError as error:
                 raise ImageError(f"Page {number + 1} of {path} cannot be read ({error}); repair the PDF first.") from error
             yield image, chosen, len(document)

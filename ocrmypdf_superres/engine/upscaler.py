@@ -152,13 +152,15 @@ def _indices(start: int, stop: int, overlap: int, multiple: int, length: int) ->
 
 _loaded: dict[tuple[str, str, int, int], Upscaler] = {}
 _lock = threading.Lock()
+_abandoned: list[dict[tuple[str, str, int, int], Upscaler]] = []
 
 
 def _forget() -> None:
-    """Start anew in a forked child: sessions lose their threads there, and the lock may be held by nobody."""
-    global _lock
-    _lock = threading.Lock()
-    _loaded.clear()
+    """Start anew in a forked child: its parent's sessions have no threads there, and nobody may free the lock."""
+    global _loaded, _lock
+    # Kept, since freeing a session waits for its threads, which do not exist here.
+    _abandoned.append(_loaded)
+    _loaded, _lock = {}, threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):
