@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pypdfium2
 import pytest
 from PIL import Image
 

@@ -4,10 +4,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-pytest.importorskip("torch")
-pytest.importorskip("onnx")
-
 from nets import CONFIG, SPEC, random_net
 
 from ocrmypdf_superres.export.onnx import export_model
