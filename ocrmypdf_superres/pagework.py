@@ -16,7 +16,7 @@ from PIL import Image
 from ocrmypdf_superres.image import is_colour
 from ocrmypdf_superres.options import SuperresOptions
 from ocrmypdf_superres.page import TESSERACT_MAX_SIDE, Plan, PlanSettings, enlarge, plan_image
-from ocrmypdf_superres.pixels import native_pixels, untouched
+from ocrmypdf_superres.pixels import is_oversampled, native_pixels, untouched
 from ocrmypdf_superres.record import PageRecord, emit, stash, unstash
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ log = logging.getLogger("ocrmypdf.superres")
 
 #: Where the threads per worker stand in OCRmyPDF's extra attributes, which travel to worker processes.
 THREADS_KEY = "_superres_threads"
+
+#: A preview whose longest side has fewer pixels is enlarged to PREVIEW_SIDE, at most PREVIEW_FACTOR times.
+PREVIEW_LEAST, PREVIEW_SIDE, PREVIEW_FACTOR = 1500, 2200, 4.0
 
 
 class SuperresPageError(ExitCodeException):
@@ -93,17 +96,16 @@ def ocr_image(page: Any, image: Image.Image) -> Image.Image:
         if not _reads(options):
             record.reason = "no OCR is asked for"
         else:
-            source = _source(page, image, record)
-            plan = _plan(source, plan_settings(options), record)
+            source, plan = _source_and_plan(page, image, record)
             if plan.action == "enlarge":
                 result = _carry_out(source, plan, load(options), record, colour=False)
-                if ours.check != "off":
+                if _is_checked(options):
                     source.save(page.get_path("superres_input.png"))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - one page must not end a job of thousands
         _failed(error, record, ours)
         result = image
     record.seconds = time.monotonic() - started
-    if ours.check != "off":
+    if _is_checked(options):
         stash(record, kept)
     else:
         emit(record, ours.report)
@@ -136,10 +138,28 @@ def page_raster(raster: Path, pageno: int, options: Any) -> None:
                 whole = raster.with_name(f"{raster.stem}_superres.png")
                 large.save(whole, dpi=large.info["dpi"])
                 os.replace(whole, raster)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - one page must not end a job of thousands
             _failed(error, record, ours)
         record.seconds = time.monotonic() - started
     stash(record, raster.with_name(f"{pageno:06d}_superres.json"))
+
+
+def enlarge_preview(preview: Path) -> None:
+    """Enlarge the picture that --rotate-pages looks at, where it is too small to tell up from down.
+
+    Lanczos is enough here. No text height is measured: the page may lie on its side.
+    """
+    with Image.open(preview) as image:
+        longest = max(image.size)
+        if longest >= PREVIEW_LEAST:
+            return
+        factor = min(PREVIEW_SIDE / longest, PREVIEW_FACTOR)
+        size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
+        dpi = tuple(round(float(claimed) * factor) for claimed in image.info.get("dpi", (72.0, 72.0)))
+        large = image.resize(size, Image.Resampling.LANCZOS)
+    whole = preview.with_name(f"{preview.stem}_superres.jpg")
+    large.save(whole, quality=90, dpi=dpi)
+    os.replace(whole, preview)
 
 
 def _new_record(options: Any, page: int, image: Image.Image) -> PageRecord:
@@ -156,15 +176,27 @@ def _reads(options: Any) -> bool:
     return tesseract is None or tesseract.timeout is None or tesseract.timeout > 0
 
 
-def _source(page: Any, image: Image.Image, record: PageRecord) -> Image.Image:
-    """The scan's own pixels where they can be had and nothing was done to the raster, else the raster."""
+def _is_checked(options: Any) -> bool:
+    """Whether the checking engine will read the page, and then tell of it."""
+    return options.superres.check != "off" and options.ocr_engine in ("auto", "tesseract") and _reads(options)
+
+
+def _source_and_plan(page: Any, image: Image.Image, record: PageRecord) -> tuple[Image.Image, Plan]:
+    """The scan's own pixels where they can be had and nothing was done to the raster, else the raster; the plan.
+
+    A raster that is large enough as it is settles the matter without opening the PDF.
+    """
     options = page.options
-    if not (options.deskew or options.clean or options.remove_background or options.remove_vectors):
-        native = native_pixels(page.origin, page.pageinfo, image)
+    settings = plan_settings(options)
+    source = untouched(image)
+    plan = _plan(source, settings, record)
+    worked_on = options.deskew or options.clean or options.remove_background or options.remove_vectors
+    if not worked_on and (plan.action == "enlarge" or is_oversampled(page.pageinfo, image)):
+        native = native_pixels(page.origin, page.pageinfo, source)
         if native is not None:
             record.source, record.size = "native", native.size
-            return native
-    return untouched(image)
+            return native, _plan(native, settings, record)
+    return source, plan
 
 
 def _plan(image: Image.Image, settings: PlanSettings, record: PageRecord) -> Plan:

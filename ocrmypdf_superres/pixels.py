@@ -20,8 +20,8 @@ from ocrmypdf_superres.image import flatten
 
 log = logging.getLogger("ocrmypdf.superres")
 
-#: Longest side of the thumbnails that are compared.
-WITNESS_SIDE = 160
+#: Pixels per side that one pixel of the compared thumbnails stands for: resampling shifts edges by up to one.
+WITNESS_CELL = 8
 #: Largest mean and largest single difference of the thumbnails, in levels of 255.
 WITNESS_MEAN, WITNESS_MAX = 4.0, 56.0
 #: How far the picture may fall short of the page, or its pixels be from square.
@@ -37,17 +37,22 @@ def native_pixels(pdf_path: Path, pageinfo: Any, raster: Image.Image) -> Image.I
         pageinfo: OCRmyPDF's information on the page.
         raster: the rasterized page that OCR would see.
 
-    Returns None for pages that are anything else than one full-page picture, for pictures that the raster
-    shows pixel by pixel already, and for those that look different from the raster (masked, turned by an
-    angle, decoded in another way, with notes drawn over them).
+    Returns None for pages that are anything else than one full-page picture, and for pictures that look
+    different from the raster (masked, turned by an angle, decoded in another way, with notes over them).
     """
     info = _only_image(pageinfo)
-    if info is None or _raster_is_native(pageinfo, info, raster):
+    if info is None:
         return None
     image = _extract(pdf_path, pageinfo.pageno, info.name)
     if image is None:
         return None
     return _like(image, raster)
+
+
+def is_oversampled(pageinfo: Any, raster: Image.Image) -> bool:
+    """Whether *raster* has clearly more pixels than the page's largest picture."""
+    largest = max((info.width * info.height for info in pageinfo.images), default=0)
+    return largest > 0 and raster.width * raster.height > 1.2 * largest
 
 
 def untouched(image: Image.Image) -> Image.Image:
@@ -81,17 +86,11 @@ def _only_image(pageinfo: Any) -> Any | None:
     return None
 
 
-def _raster_is_native(pageinfo: Any, info: Any, raster: Image.Image) -> bool:
-    """Whether rasterizing maps pixel on pixel: equal sizes, and page edges on whole pixels."""
-    if {raster.width, raster.height} != {info.width, info.height}:
-        return False
-    spans = (float(pageinfo.width_inches) * float(info.dpi.x), float(pageinfo.height_inches) * float(info.dpi.y))
-    return all(abs(span - round(span)) < 1e-3 for span in spans)
-
-
 def _extract(pdf_path: Path, pageno: int, name: str) -> Image.Image | None:
     try:
         with pikepdf.open(pdf_path) as pdf:
+            if any(note.get("/Subtype") != "/Link" for note in pdf.pages[pageno].get("/Annots", [])):
+                return None  # notes and stamps are drawn over the picture
             xobjects = pdf.pages[pageno].resources.get("/XObject", {})
             stream = xobjects.get(name)
             if stream is None or any(key in stream for key in ("/SMask", "/Mask", "/SMaskInData")):
@@ -117,8 +116,7 @@ def _like(image: Image.Image, raster: Image.Image) -> Image.Image | None:
     """*image* turned by the quarter turns that make it look like *raster*, or None if none does."""
     grey = flatten(image).convert("L")
     witness_grey = flatten(raster).convert("L")
-    shrink = WITNESS_SIDE / max(raster.size)
-    size = (max(1, round(raster.width * shrink)), max(1, round(raster.height * shrink)))
+    size = (-(-raster.width // WITNESS_CELL), -(-raster.height // WITNESS_CELL))
     witness = _thumbnail(witness_grey, size)
     ratio = raster.width / raster.height
     best: tuple[float, Image.Transpose | None] | None = None

@@ -50,15 +50,17 @@ def validate(pdfinfo: PdfInfo, options: Any) -> None:
 def rasterize_pdf_page(
     output_file: Path, raster_device: str, pageno: int, options: Any
 ) -> Generator[None, Path | None, Path | None]:
-    """With ``--superres-apply page``, make the rasterized page the enlarged one. Runs in a worker.
+    """Enlarge what --rotate-pages looks at; with ``--superres-apply page`` the page itself. Runs in a worker.
 
-    The preview that --rotate-pages looks at (a JPEG) stays as it is.
+    The preview (a JPEG, never shown) is enlarged because Tesseract finds the orientation of small text badly.
     """
     result = yield
-    if result is not None and options is not None and raster_device != GhostscriptRasterDevice.JPEGGRAY:
-        ours = options.superres
-        if ours.trigger != "off" and pagework.enlarges_raster(options):
-            pagework.page_raster(Path(output_file), pageno, options)
+    if result is None or options is None or options.superres.trigger == "off":
+        return result
+    if raster_device == GhostscriptRasterDevice.JPEGGRAY:
+        pagework.enlarge_preview(Path(output_file))
+    elif pagework.enlarges_raster(options):
+        pagework.page_raster(Path(output_file), pageno, options)
     return result
 
 

@@ -1,19 +1,26 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Running cases through methods, several at a time, with a cache that makes a run resumable."""
+"""Running cases through methods, several at a time, with a cache that makes a run resumable.
+
+A reading is kept under the hash of all that decides it: the page's picture, languages and dpi, the condition, the method,
+Tesseract's version, and for the plugin also OCRmyPDF's version, the model's files and the plugin's own code.  So the
+baselines are read once, and a new net costs only its own readings.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import multiprocessing
+import os
+import subprocess
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ocrmypdf_superres.errors import SuperresError
-from ocrmypdf_superres.evaluation.methods import read
+from ocrmypdf_superres.errors import MissingDependencyError, SuperresError
+from ocrmypdf_superres.evaluation.methods import NO_TESSERACT, read
 from ocrmypdf_superres.evaluation.metrics import TextScore, score
 from ocrmypdf_superres.evaluation.pages import Case
 from ocrmypdf_superres.modelstore import find_model
@@ -35,11 +42,16 @@ class Result:
 
 
 def _versions(method: str, model: str) -> str:
-    """Return what, beside page and condition, decides a method's result."""
-    import subprocess
+    """Return what, beside page and condition, decides a method's result.
 
-    tesseract = subprocess.run(["tesseract", "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
-    parts = [tesseract]
+    Raises:
+        MissingDependencyError: there is no Tesseract. ModelError: there is no such model.
+    """
+    try:
+        shown = subprocess.run(["tesseract", "--version"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise MissingDependencyError(NO_TESSERACT) from error
+    parts = [shown.splitlines()[0]]
     if method in ("oversample", "plugin", "plugin-checked"):
         import ocrmypdf
 
@@ -55,48 +67,87 @@ def _versions(method: str, model: str) -> str:
     return "\n".join(parts)
 
 
+#: To be raised whenever a profile or a method changes what it does, so that older readings are not taken.
+CACHE_FORM = "2"
+
+
 def _key(case: Case, method: str, versions: str) -> str:
-    # Lanczos and the native scan do not depend on what else the run does, so their readings serve every run.
+    # The native scan does not depend on what the page is reduced to.
     condition = "" if method == "native" else f"{case.dpi:g}/{case.profile}"
     picture = hashlib.sha256(Path(case.page.image).read_bytes()).hexdigest()
-    text = "\n".join(["2", picture, case.page.languages, f"{case.page.dpi:g}", condition, method, versions])
+    text = "\n".join([CACHE_FORM, picture, case.page.languages, f"{case.page.dpi:g}", condition, method, versions])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _work(case: Case, method: str, model: str, stored: str | None) -> dict[str, Any]:
+def _stored(path: Path) -> dict[str, Any] | None:
+    """Return the reading kept at *path*; None where there is none, or a damaged one."""
+    try:
+        reading = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return reading if isinstance(reading, dict) and "text" in reading else None
+
+
+def _work(case: Case, method: str, model: str, path: str | None) -> dict[str, Any]:
+    """Read one case in a worker. Another run may have stored the reading meanwhile."""
+    known = _stored(Path(path)) if path is not None else None
+    if known is not None:
+        return known
     try:
         reading = asdict(read(case, method, model))
     except (SuperresError, OSError) as error:
         return {"text": "", "tesseract_seconds": 0.0, "superres_seconds": 0.0, "details": {}, "error": str(error)}
-    if stored is not None:
-        part = Path(stored).with_suffix(".part")
+    if path is not None:
+        part = Path(f"{path}.{os.getpid()}.part")
         part.write_text(json.dumps(reading), encoding="utf-8")
-        part.replace(stored)
+        part.replace(path)
     return reading
+
+
+def applies(case: Case, method: str) -> bool:
+    """Whether *method* means something for *case*: only a reduced page has a native scan."""
+    return method != "native" or bool(case.profile)
 
 
 def run_cases(
     cases: Sequence[Case], methods: Sequence[str], model: str, cache: Path | None, jobs: int
 ) -> Iterator[Result]:
-    """Yield a result for each case and method, as they are done; errors become results too."""
+    """Yield a result for each case and each method that applies, as they are done; errors become results too.
+
+    Raises:
+        MissingDependencyError: there is no Tesseract. ModelError: there is no such model.
+    """
     versions = {method: _versions(method, model) for method in methods}
     if cache is not None:
         cache.mkdir(parents=True, exist_ok=True)
+    # One reading may serve several cases: the native scan serves every condition.
+    wanted: dict[str, list[tuple[Case, str]]] = {}
+    for case in cases:
+        for method in methods:
+            if applies(case, method):
+                wanted.setdefault(_key(case, method, versions[method]), []).append((case, method))
+    missing: dict[str, list[tuple[Case, str]]] = {}
+    for key, served in wanted.items():
+        known = _stored(cache / f"{key}.json") if cache is not None else None
+        if known is None:
+            missing[key] = served
+        else:
+            yield from (_result(case, method, known) for case, method in served)
+    if not missing:
+        return
     # Threads of the parent and fork do not go together; a fresh interpreter is a second's cost.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=jobs, mp_context=context) as pool:
+    pool = ProcessPoolExecutor(max_workers=jobs, mp_context=context)
+    try:
         waiting = {}
-        for case in cases:
-            for method in methods:
-                stored = cache / f"{_key(case, method, versions[method])}.json" if cache is not None else None
-                if stored is not None and stored.is_file():
-                    yield _result(case, method, json.loads(stored.read_text(encoding="utf-8")))
-                else:
-                    job = pool.submit(_work, case, method, model, str(stored) if stored else None)
-                    waiting[job] = (case, method)
+        for key, served in missing.items():
+            path = str(cache / f"{key}.json") if cache is not None else None
+            waiting[pool.submit(_work, *served[0], model, path)] = served
         for job in as_completed(waiting):
-            case, method = waiting[job]
-            yield _result(case, method, job.result())
+            yield from (_result(case, method, job.result()) for case, method in waiting[job])
+    finally:
+        # On an interrupt the readings under way end, and the others are not begun.
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _result(case: Case, method: str, reading: dict[str, Any]) -> Result:
@@ -105,3 +156,17 @@ def _result(case: Case, method: str, reading: dict[str, Any]) -> Result:
         case.group, case.page.name, case.page.collection, method, score(reading["text"], truth),
         reading["tesseract_seconds"], reading["superres_seconds"], reading["details"], reading.get("error", ""),
     )  # fmt: skip
+
+
+def to_json(result: Result) -> dict[str, Any]:
+    """Return *result* as it is written: two equal runs differ only in the fields whose names end in ``seconds``."""
+    counts = result.counts
+    rates = {"cer": counts.cer, "wer": counts.wer, "recall": counts.recall, "precision": counts.precision}
+    own = {"file", "device"}  # of the temporary PDF, and of the machine
+    details = {name: value for name, value in result.details.items() if name not in own and not name.endswith("seconds")}
+    return {
+        **asdict(result),
+        "counts": asdict(counts),
+        "rates": {name: round(value, 6) for name, value in rates.items()},
+        "details": details,
+    }

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
@@ -13,11 +12,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.evaluation.benchmark import Result, run_cases
+from ocrmypdf_superres.evaluation.benchmark import Result, applies, run_cases, to_json
+from ocrmypdf_superres.evaluation.goals import goals
 from ocrmypdf_superres.evaluation.methods import METHODS
 from ocrmypdf_superres.evaluation.pages import find_pages, make_cases
 from ocrmypdf_superres.evaluation.profiles import PROFILES
-from ocrmypdf_superres.evaluation.summary import headlines, markdown, rows
+from ocrmypdf_superres.evaluation.summary import OURS, headlines, markdown, rows
+from ocrmypdf_superres.evaluation.worst import save_worst
 from ocrmypdf_superres.modelstore import DEFAULT_MODEL
 
 DEFAULT_CONDITIONS = ("60-clean", "72-clean", "72-scan", "100-scan", "100-1-bit", "150-clean")
@@ -35,8 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--language", default="eng", help="Tesseract languages of pages without an index")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--cache", type=Path, help="folder that keeps readings, so that a run can go on")
+    parser.add_argument("--unordered", nargs="*", default=["funsd_forms_eng"], metavar="COLLECTION",
+                        help="collections of ambiguous reading order: their words count, their CER does not (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--worst", type=Path, metavar="FOLDER", help="draw the pages that the plugin reads worst there")
+    parser.add_argument("--worst-count", type=int, default=10, metavar="N", help="how many (default: %(default)s)")
     parser.add_argument("--json", type=Path, help="write every result there")
-    parser.add_argument("--markdown", type=Path, help="write the table there")
+    parser.add_argument("--markdown", type=Path, help="write the tables there")
 
 
 def parse_condition(text: str) -> tuple[float, str]:
@@ -63,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     if args.collections:
         unknown = set(args.collections) - {page.collection for page in pages}
         if unknown:
-            raise OptionError(f"There is no collection {sorted(unknown)[0]!r} in {args.data}.")
+            raise OptionError(f"There is no collection {min(unknown)!r} in {args.data}.")
         pages = [page for page in pages if page.collection in args.collections]
     cases = make_cases(pages, [parse_condition(text) for text in args.conditions], args.pages)
     if not cases:
@@ -71,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     results: list[Result] = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task("reading", total=len(cases) * len(args.methods))
+        task = progress.add_task("reading", total=sum(applies(c, m) for c in cases for m in args.methods))
         for result in run_cases(cases, args.methods, args.model, args.cache, max(1, args.jobs)):
             results.append(result)
             progress.advance(task)
@@ -79,8 +84,23 @@ def run(args: argparse.Namespace) -> int:
     results.sort(key=lambda r: (r.group, r.page, order[r.method]))
     for result in results:
         if result.error:
-            console.print(f"[red]{result.group}: {result.page}, {result.method}: {result.error}[/red]")
-    table = Table("pages", "method", "n", "CER %", "words missed %", "precision %", "s a page", "SR / Tesseract")
+            console.print(f"[red]{result.group}: {result.page}, {result.method}: {result.error}[/red]", highlight=False)
+    ours = [method for method in OURS if method in args.methods]
+    _show(console, results, ours, args.unordered)
+    if args.json:
+        written = [to_json(result) for result in results]
+        args.json.write_text(json.dumps(written, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    if args.markdown:
+        args.markdown.write_text(_markdown(results, ours, args.unordered), encoding="utf-8")
+    if args.worst and ours:
+        for path in save_worst(results, cases, ours[0], args.model, args.worst, args.worst_count):
+            console.print(str(path), highlight=False, soft_wrap=True)
+    return 1 if any(result.error for result in results) else 0
+
+
+def _show(console: Console, results: list[Result], ours: list[str], unordered: list[str]) -> None:
+    """Print the table by group, what was promised, and the pages by name."""
+    table = Table("pages", "method", "n", "CER %", "words missed %", "precision %", "CPU s a page", "SR / Tesseract")
     for row in rows(results):
         c = row.counts
         table.add_row(
@@ -88,10 +108,19 @@ def run(args: argparse.Namespace) -> int:
             f"{100 * c.precision:.1f}", f"{row.seconds:.2f}", f"{row.superres_share:.0%}" if row.superres_share else "",
         )  # fmt: skip
     console.print(table)
+    for method in ours:
+        promised = Table("promised", "figure", "limit", "", title=method)
+        for goal in goals(results, method, unordered):
+            promised.add_row(goal.words, goal.figure, goal.limit, "met" if goal.met else "not met")
+        console.print(promised)
     for line in headlines(results):
-        console.print(line, highlight=False)
-    if args.json:
-        args.json.write_text(json.dumps([asdict(r) for r in results], indent=1, ensure_ascii=False), encoding="utf-8")
-    if args.markdown:
-        args.markdown.write_text(markdown(results), encoding="utf-8")
-    return 1 if any(result.error for result in results) else 0
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+def _markdown(results: list[Result], ours: list[str], unordered: list[str]) -> str:
+    parts = [markdown(results)]
+    for method in ours:
+        lines = [f"| {method}: promised | figure | limit | |", "|---|---|---|---|"]
+        lines += [f"| {g.words} | {g.figure} | {g.limit} | {'met' if g.met else 'not met'} |" for g in goals(results, method, unordered)]
+        parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MPL-2.0
 """The methods that are compared: each reads one page and says what it cost.
 
-as-is, lanczos and native give the picture to Tesseract directly; oversample, plugin and plugin-checked are
-real OCRmyPDF runs on a PDF made of the picture, whose sidecar text is scored.
+as-is, lanczos and native give the picture to Tesseract directly (as-is through OCRmyPDF reads the same text, which a
+test holds); oversample, plugin and plugin-checked are real OCRmyPDF runs on a PDF made of the picture, whose sidecar text
+is scored.  All seconds are CPU seconds of one thread: Tesseract's from the child processes' accounts, super-resolution's
+from the clock of the worker's thread, loading the net (once a process) included.
 """
 
 from __future__ import annotations
@@ -10,27 +12,32 @@ from __future__ import annotations
 import io
 import json
 import os
-import resource
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from ocrmypdf_superres.errors import SuperresError
+from ocrmypdf_superres.errors import MissingDependencyError, SuperresError
+from ocrmypdf_superres.evaluation import stopwatch
 from ocrmypdf_superres.evaluation.pages import Case
 from ocrmypdf_superres.evaluation.profiles import reduce_page
+from ocrmypdf_superres.evaluation.stopwatch import children_seconds
 from ocrmypdf_superres.image import from_luma, resize_luma, to_luma
 
 METHODS = ("as-is", "lanczos", "oversample", "plugin", "plugin-checked", "native")
 TARGET_DPI = 300.0
+STOPWATCH = stopwatch.__name__
+NO_TESSERACT = "The program tesseract was not found, but the comparison reads pages with it; install tesseract-ocr."
 
 
 @dataclass
 class Reading:
-    """What a method made of a page: the text, CPU seconds of Tesseract, wall seconds of the plugin's own work, and more."""
+    """What a method made of a page: the text, CPU seconds of Tesseract and of super-resolution, the plugin's record."""
 
     text: str
     tesseract_seconds: float
@@ -51,11 +58,6 @@ def lr_picture(case: Case) -> tuple[Image.Image, float]:
     return from_luma(reduce_page(luma, case.page.dpi, case.dpi, case.profile, case.page.name)), case.dpi
 
 
-def _children_seconds() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
-
-
 def _environment() -> dict[str, str]:
     return {**os.environ, "OMP_THREAD_LIMIT": "1"}
 
@@ -68,18 +70,39 @@ def tesseract_text(image: Image.Image, dpi: float, languages: str) -> Reading:
     """
     buffer = io.BytesIO()
     image.save(buffer, "PNG", dpi=(dpi, dpi), compress_level=1)
-    before = _children_seconds()
+    before = children_seconds()
     try:
         result = subprocess.run(
             ["tesseract", "-", "-", "-l", languages, "--dpi", str(round(dpi))],
             input=buffer.getvalue(), capture_output=True, check=True, env=_environment(),
         )  # fmt: skip
     except FileNotFoundError as error:
-        raise SuperresError("The tesseract program was not found; install tesseract-ocr.") from error
+        raise MissingDependencyError(NO_TESSERACT) from error
     except subprocess.CalledProcessError as error:
         last = (error.stderr.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
         raise SuperresError(f"Tesseract could not read the page with -l {languages}: {last}") from error
-    return Reading(result.stdout.decode("utf-8", errors="replace"), _children_seconds() - before)
+    return Reading(result.stdout.decode("utf-8", errors="replace"), children_seconds() - before)
+
+
+def lanczos_picture(image: Image.Image, dpi: float) -> Image.Image:
+    """Return *image*, which has *dpi*, in grey and resampled to 300 dpi with Lanczos-3."""
+    luma = to_luma(image)
+    factor = TARGET_DPI / dpi
+    size = (max(1, round(luma.shape[1] * factor)), max(1, round(luma.shape[0] * factor)))
+    return from_luma(resize_luma(luma, size))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    previous = os.environ.get("OMP_THREAD_LIMIT")
+    os.environ["OMP_THREAD_LIMIT"] = "1"
+    try:
+        yield
+    finally:
+        if previous is None:
+            del os.environ["OMP_THREAD_LIMIT"]
+        else:
+            os.environ["OMP_THREAD_LIMIT"] = previous
 
 
 def ocrmypdf_text(image: Image.Image, dpi: float, languages: str, **options: Any) -> Reading:
@@ -91,33 +114,30 @@ def ocrmypdf_text(image: Image.Image, dpi: float, languages: str, **options: Any
     import img2pdf
     import ocrmypdf
 
+    plugins = [STOPWATCH, *options.pop("plugins", [])]
     with tempfile.TemporaryDirectory(prefix="superres-evaluate-") as temporary:
         folder = Path(temporary)
         image.save(folder / "page.png", dpi=(dpi, dpi))
         (folder / "page.pdf").write_bytes(img2pdf.convert(str(folder / "page.png")))
-        before = _children_seconds()
         sidecar, report = folder / "page.txt", folder / "report.jsonl"
-        if "plugins" in options:
+        if len(plugins) > 1:
             options["superres_report"] = str(report)
-        previous = os.environ.get("OMP_THREAD_LIMIT")
-        os.environ["OMP_THREAD_LIMIT"] = "1"
+        lap = stopwatch.start()
         try:
-            code = ocrmypdf.ocr(
-                folder / "page.pdf", folder / "out.pdf", language=languages.split("+"), sidecar=sidecar, jobs=1,
-                use_threads=True, optimize=0, output_type="pdf", progress_bar=False, **options,
-            )  # fmt: skip
+            with _one_thread():
+                code = ocrmypdf.ocr(
+                    folder / "page.pdf", folder / "out.pdf", language=languages.split("+"), sidecar=sidecar, jobs=1,
+                    use_threads=True, optimize=0, output_type="pdf", progress_bar=False, plugins=plugins, **options,
+                )  # fmt: skip
         except ocrmypdf.exceptions.ExitCodeException as error:
             raise SuperresError(f"OCRmyPDF ended with {type(error).__name__}: {error}") from error
-        finally:
-            if previous is None:
-                del os.environ["OMP_THREAD_LIMIT"]
-            else:
-                os.environ["OMP_THREAD_LIMIT"] = previous
         if code != 0:
             raise SuperresError(f"OCRmyPDF ended with exit code {int(code)}.")
+        read_from = lap.children_before_reading
+        tesseract = children_seconds() - read_from if read_from is not None else 0.0
         details = json.loads(report.read_text(encoding="utf-8").splitlines()[0]) if report.is_file() else {}
         text = sidecar.read_text(encoding="utf-8", errors="replace").replace("\f", "\n")
-        return Reading(text, _children_seconds() - before, float(details.get("seconds", 0.0)), details)
+        return Reading(text, tesseract, lap.filters if details else 0.0, details)
 
 
 def read(case: Case, method: str, model: str) -> Reading:
@@ -135,10 +155,7 @@ def read(case: Case, method: str, model: str) -> Reading:
     if method == "as-is":
         return tesseract_text(image, dpi, languages)
     if method == "lanczos":
-        luma = to_luma(image)
-        factor = TARGET_DPI / dpi
-        large = resize_luma(luma, (round(luma.shape[1] * factor), round(luma.shape[0] * factor)))
-        return tesseract_text(from_luma(large), TARGET_DPI, languages)
+        return tesseract_text(lanczos_picture(image, dpi), TARGET_DPI, languages)
     if method == "oversample":
         return ocrmypdf_text(image, dpi, languages, oversample=int(TARGET_DPI))
     check = "auto" if method == "plugin-checked" else "off"

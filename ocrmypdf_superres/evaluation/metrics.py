@@ -1,5 +1,12 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Metrics of recognised text, on folded text, with their definitions."""
+"""Metrics of recognised text, on folded text, with their definitions.
+
+Character and word error rates are Levenshtein distances (insertions, deletions and substitutions cost 1) divided by the
+length of the truth, so they follow the reading order and may exceed 1.  Recall and precision take the words as multisets
+(bags): a word counts as often as it stands in both texts, wherever it stands, so that columns read in another order do
+not count as errors.  Words are what white space separates after folding, case and punctuation included.  Over several
+pages the counts are summed before they are divided (pooled), so a long page weighs more than a short one.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +41,7 @@ class TextScore:
         characters: length of the folded truth.
         words: words of the truth; found: of them, those in the recognised text (as multisets, order aside).
         recognised: words of the recognised text.
+        word_edits: Levenshtein distance of the folded texts, in words.
     """
 
     edits: int = 0
@@ -41,6 +49,7 @@ class TextScore:
     found: int = 0
     words: int = 0
     recognised: int = 0
+    word_edits: int = 0
 
     def __add__(self, other: TextScore) -> TextScore:
         return TextScore(
@@ -49,6 +58,7 @@ class TextScore:
             self.found + other.found,
             self.words + other.words,
             self.recognised + other.recognised,
+            self.word_edits + other.word_edits,
         )
 
     @property
@@ -57,6 +67,13 @@ class TextScore:
         if self.characters == 0:
             return 1.0 if self.edits else 0.0
         return self.edits / self.characters
+
+    @property
+    def wer(self) -> float:
+        """Word error rate: word edits / words; with an empty truth 0 for an empty text, else 1."""
+        if self.words == 0:
+            return 1.0 if self.word_edits else 0.0
+        return self.word_edits / self.words
 
     @property
     def recall(self) -> float:
@@ -73,12 +90,14 @@ def score(text: str, truth: str) -> TextScore:
     """Return the counts for *text* against *truth*; both are folded first."""
     text, truth = fold(text), fold(truth)
     wanted, got = Counter(truth.split()), Counter(text.split())
+    word_edits = Levenshtein.distance(text.split(), truth.split())
     return TextScore(
         edits=Levenshtein.distance(text, truth),
         characters=len(truth),
         found=sum((wanted & got).values()),
         words=sum(wanted.values()),
         recognised=sum(got.values()),
+        word_edits=word_edits,
     )
 
 

@@ -29,13 +29,22 @@ class Row:
     superres_share: float
 
 
+def _order(group: str) -> tuple[float, str]:
+    """Sort key of a group: collections by name, then ``72 dpi scan`` by number and name."""
+    number, _, rest = group.partition(" dpi ")
+    try:
+        return (float(number), rest) if rest else (0.0, group)
+    except ValueError:
+        return (0.0, group)
+
+
 def rows(results: Iterable[Result]) -> list[Row]:
-    """Return a row for every group and method, in the order they first appear."""
+    """Return a row for every group and method: collections, then conditions by dpi."""
     grouped: dict[tuple[str, str], list[Result]] = {}
     for result in results:
         grouped.setdefault((result.group, result.method), []).append(result)
     table = []
-    for (group, method), members in sorted(grouped.items()):
+    for (group, method), members in sorted(grouped.items(), key=lambda item: (_order(item[0][0]), item[0][1])):
         counts = sum((m.counts for m in members), TextScore())
         tesseract = sum(m.tesseract_seconds for m in members)
         own = sum(m.superres_seconds for m in members)
@@ -50,8 +59,8 @@ def pooled(results: Iterable[Result], method: str, groups: Sequence[str]) -> Tex
     return sum((r.counts for r in results if r.method == method and r.group in groups), TextScore())
 
 
-def made_worse(results: Sequence[Result], method: str) -> tuple[list[str], int]:
-    """Return the pages that *method* reads worse than the best baseline by more than 1 point of CER, and all pages."""
+def made_worse(results: Sequence[Result], method: str, margin: float = WORSE) -> tuple[list[str], int]:
+    """Return the pages that *method* reads worse than the best baseline by more than *margin* of CER, and how many it read."""
     cases: dict[tuple[str, str], dict[str, float]] = {}
     for r in results:
         cases.setdefault((r.group, r.page), {})[r.method] = r.counts.cer
@@ -60,7 +69,7 @@ def made_worse(results: Sequence[Result], method: str) -> tuple[list[str], int]:
         best = [values[m] for m in BASELINES if m in values]
         if method in values and best:
             total += 1
-            if values[method] > min(best) + WORSE:
+            if values[method] > min(best) + margin + 1e-12:
                 worse.append(f"{group}: {page} ({min(best):.3f} to {values[method]:.3f})")
     return sorted(worse), total
 
@@ -75,59 +84,59 @@ def lost(results: Sequence[Result], method: str) -> list[str]:
     )
 
 
+def low_groups(results: Iterable[Result]) -> list[str]:
+    """Return the names of the groups whose pages were read as they came: the low-resolution collections."""
+    return sorted({r.group for r in results if r.group == r.collection})
+
+
 def headlines(results: Sequence[Result]) -> list[str]:
-    """Return sentences with the figures that sum the run up, for each of our methods that ran."""
-    low = sorted({r.group for r in results if r.group == r.collection})
-    reduced = sorted({r.group for r in results if r.group != r.collection})
+    """Return sentences that sum the run up for each of our methods that ran, group by group and page by page."""
     methods = {r.method for r in results}
     baselines = [m for m in BASELINES if m in methods]
     lines = []
     for ours in (m for m in OURS if m in methods and baselines):
-        if low:
-            missed = {m: 1 - pooled(results, m, low).recall for m in [*baselines, ours]}
-            best = min(baselines, key=missed.__getitem__)
-            lines.append(
-                f"{ours}, low-resolution collections together: words missed {missed[ours]:.1%}, best other ({best}) "
-                f"{missed[best]:.1%}, ratio {missed[ours] / max(missed[best], 1e-9):.2f}"
-            )
-        for group in [*low, *reduced]:
+        for group in dict.fromkeys(row.group for row in rows(results)):
             rate = {m: pooled(results, m, [group]).cer for m in [*baselines, ours]}
             best = min(baselines, key=rate.__getitem__)
-            lines.append(
-                f"{ours}, {group}: CER {rate[ours]:.4f}, best other ({best}) {rate[best]:.4f}, "
-                f"ratio {rate[ours] / max(rate[best], 1e-9):.2f}"
-            )
-        if low:
-            columns = [g for g in low if "form" not in g]
-            rate = {m: pooled(results, m, columns).cer for m in [*baselines, ours]}
-            best = min(baselines, key=rate.__getitem__)
-            lines.append(
-                f"{ours}, {' + '.join(columns)}: CER {rate[ours]:.4f}, best other ({best}) {rate[best]:.4f}, "
-                f"ratio {rate[ours] / max(rate[best], 1e-9):.2f}"
-            )
+            ratio = f"{rate[ours] / rate[best]:.2f}" if rate[best] else "-"
+            lines.append(f"{ours}, {group}: CER {rate[ours]:.4f}, best other ({best}) {rate[best]:.4f}, ratio {ratio}")
         worse, total = made_worse(results, ours)
         lines.append(f"{ours}: {len(worse)} of {total} pages worse than the best other by more than 1 point of CER")
         lines.extend(f"    worse: {page}" for page in worse)
+        better, _ = made_worse(results, ours, margin=-WORSE)
+        lines.append(f"{ours}: {total - len(better)} of {total} pages better than the best other by 1 point or more")
         own = sum(r.superres_seconds for r in results if r.method == ours)
         tesseract = sum(r.tesseract_seconds for r in results if r.method == ours)
-        lines.append(f"{ours}: super-resolution took {own / max(tesseract, 1e-9):.1%} of Tesseract's time")
-    lines.extend(f"{m}: {len(lost(results, m))} pages lost" for m in [*baselines, *OURS] if m in methods)
+        if tesseract:
+            lines.append(f"{ours}: super-resolution took {own / tesseract:.1%} of Tesseract's time")
+    if "native" in methods:
+        for method in (m for m in [*baselines, *OURS] if m in methods):
+            pages = lost(results, method)
+            lines.append(f"{method}: {len(pages)} pages lost{': ' if pages else ''}{'; '.join(pages)}")
     return lines
 
 
 def markdown(results: Sequence[Result]) -> str:
-    """Return the table by group as Markdown: CER, words missed and precision of each method."""
+    """Return two Markdown tables by group: errors (CER / words missed / precision, in %), and CPU seconds a page."""
     table = rows(results)
     methods = [m for m in (*BASELINES, *OURS, "native") if any(row.method == m for row in table)]
-    lines = ["| pages | " + " | ".join(methods) + " |", "|---" * (len(methods) + 1) + "|"]
-    for group in dict.fromkeys(row.group for row in table):
-        cells = {row.method: row for row in table if row.group == group}
-        count = max(row.pages for row in cells.values())
-        shown = [
-            f"{100 * cells[m].counts.cer:.2f} / {100 * (1 - cells[m].counts.recall):.1f} / {100 * cells[m].counts.precision:.1f}"
-            if m in cells
-            else "-"
-            for m in methods
-        ]
-        lines.append(f"| {group} ({count}) | " + " | ".join(shown) + " |")
-    return "\n".join(lines) + "\n"
+
+    def errors(row: Row) -> str:
+        c = row.counts
+        return f"{100 * c.cer:.2f} / {100 * (1 - c.recall):.1f} / {100 * c.precision:.1f}"
+
+    def seconds(row: Row) -> str:
+        return f"{row.seconds:.2f}" + (f" ({row.superres_share:.0%})" if row.superres_share else "")
+
+    lines = []
+    for caption, cell in (
+        ("pages: CER / words missed / precision, %", errors),
+        ("pages: CPU seconds a page (super-resolution / Tesseract)", seconds),
+    ):
+        lines += [f"| {caption} | " + " | ".join(methods) + " |", "|---" * (len(methods) + 1) + "|"]
+        for group in dict.fromkeys(row.group for row in table):
+            cells = {row.method: row for row in table if row.group == group}
+            count = max(row.pages for row in cells.values())
+            lines.append(f"| {group} ({count}) | " + " | ".join(cell(cells[m]) if m in cells else "-" for m in methods) + " |")
+        lines.append("")
+    return "\n".join(lines)

@@ -41,8 +41,3 @@ def peak_mib(folder, side: int, scale: int) -> float:
 def test_memory_is_the_result_and_little_more(model):
     # 16 MiB of result; floats of the whole page would be another 64.
     assert peak_mib(model.folder, 2048, 2) < 16 + 100
-
-
-@pytest.mark.slow
-def test_a_page_of_ten_thousand_by_ten_thousand(model):
-    assert peak_mib(model.folder, 10_000, 2) < 1536

@@ -75,7 +75,7 @@ PRESERVING: list[dict[str, Any]] = [
     {"oversample": 200},
     {"superres_apply": "page"},
     {"superres_apply": "page", "redo_ocr": True, "clean": True},
-    {"max_ocr_image_mpixels": 0.9},
+    {"max_ocr_image_mpixels": 1.2},
 ]
 REMAKING: list[dict[str, Any]] = [
     {"force_ocr": True},

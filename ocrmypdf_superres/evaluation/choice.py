@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Calibrate confidences, and compare page choice, line choice and a perfect choice.
+
+    python -m ocrmypdf_superres.evaluation.choice fit --data TRAIN -o calibration.json [--plot reliability.svg]
+    python -m ocrmypdf_superres.evaluation.choice table --data VALIDATION
+
+Fit on pages that nothing is measured on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import subprocess
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from ocrmypdf_superres.checked.engine import LANCZOS, MODEL, SURE
+from ocrmypdf_superres.engine.upscaler import load_upscaler
+from ocrmypdf_superres.evaluation.command import DEFAULT_CONDITIONS, parse_condition
+from ocrmypdf_superres.evaluation.methods import lr_picture
+from ocrmypdf_superres.evaluation.metrics import TextScore, fold, score
+from ocrmypdf_superres.evaluation.pages import Case, find_pages, make_cases
+from ocrmypdf_superres.modelstore import DEFAULT_MODEL
+from ocrmypdf_superres.page import PlanSettings, enlarge, lanczos, plan_image
+from ocrmypdf_superres.readings.calibration import expected_gain, mean_probability
+from ocrmypdf_superres.readings.choose import PAGE_MARGIN, choose
+from ocrmypdf_superres.readings.hocr import Reading, Word
+
+KNOTS = np.linspace(0, 100, 11)
+
+
+@dataclass
+class Both:
+    """The two readings of one case, as files, with the seconds each took."""
+
+    case: Case
+    files: dict[str, Path]
+    seconds: dict[str, float]
+
+    def readings(self) -> dict[str, Reading]:
+        """Parse them anew: choosing changes them in place."""
+        return {name: Reading(path) for name, path in self.files.items()}
+
+    def truth(self) -> str:
+        """The page's text."""
+        return Path(self.case.page.truth).read_text(encoding="utf-8")
+
+
+def read_both(case: Case, model: str, cache: Path) -> Both | None:
+    """Read *case* enlarged by *model* and by Lanczos; None where the plan is to leave it."""
+    upscaler = load_upscaler(model, "cpu", 1)
+    image, dpi = lr_picture(case)
+    plan = plan_image(image, (dpi, dpi), PlanSettings(scales=upscaler.scales))
+    if plan.action != "enlarge":
+        return None
+    files, seconds = {}, {}
+    for name, picture in ((MODEL, enlarge(image, plan, upscaler)), (LANCZOS, lanczos(image, plan))):
+        key = hashlib.sha256(picture.tobytes() + case.page.languages.encode() + str(picture.size).encode()).hexdigest()[:32]
+        stored = cache / f"{key}.hocr"
+        clock = cache / f"{key}.seconds"
+        if not clock.is_file():
+            cache.mkdir(parents=True, exist_ok=True)
+            png = cache / f"{key}.png"
+            picture.save(png, dpi=tuple(round(v) for v in picture.info["dpi"]), compress_level=1)
+            began = time.perf_counter()
+            subprocess.run(
+                ["tesseract", str(png), str(stored.with_suffix("")), "-l", case.page.languages, "hocr"],
+                check=True, capture_output=True,
+            )  # fmt: skip
+            png.unlink()
+            clock.write_text(f"{time.perf_counter() - began:.3f}")
+        files[name] = stored
+        seconds[name] = float(clock.read_text())
+    return Both(case, files, seconds)
+
+
+def right_words(words: list[Word], truth: str) -> list[bool]:
+    """Return for each word whether the truth still has one like it."""
+    left = Counter(fold(truth).split())
+    verdicts = []
+    for word in words:
+        text = fold(word.text)
+        verdicts.append(left[text] > 0)
+        left[text] -= 1
+    return verdicts
+
+
+def fit_knots(confidences: NDArray[np.float64], right: NDArray[np.float64]) -> list[float]:
+    """Return P(right) at :data:`KNOTS`: triangular-kernel means with a weak prior, made monotone by pooling neighbours."""
+    values, weights = [], []
+    for knot in KNOTS:
+        weight = np.clip(1 - np.abs(confidences - knot) / 10, 0, None)
+        # Two imagined words at the knot's own value keep empty bins from 0 or 1.
+        values.append((float((weight * right).sum()) + 2 * knot / 100) / (float(weight.sum()) + 2))
+        weights.append(float(weight.sum()) + 2)
+    blocks = [[value, weight, 1.0] for value, weight in zip(values, weights, strict=True)]
+    i = 0
+    while i + 1 < len(blocks):
+        if blocks[i][0] > blocks[i + 1][0]:
+            a, b = blocks[i], blocks.pop(i + 1)
+            blocks[i] = [(a[0] * a[1] + b[0] * b[1]) / (a[1] + b[1]), a[1] + b[1], a[2] + b[2]]
+            i = max(0, i - 1)
+        else:
+            i += 1
+    return [round(block[0], 4) for block in blocks for _ in range(int(block[2]))]
+
+
+def calibration_error(confidences: NDArray[np.float64], predicted: NDArray[np.float64], right: NDArray[np.float64]) -> float:
+    """Return the expected calibration error over ten bins of confidence (Guo et al. 2017, eq. 3)."""
+    total = 0.0
+    for low in range(0, 100, 10):
+        inside = (confidences >= low) & ((confidences < low + 10) | (low == 90))
+        if inside.any():
+            total += inside.sum() * abs(predicted[inside].mean() - right[inside].mean())
+    return total / max(1, len(confidences))
+
+
+def fit(pages: list[Both], output: Path, plot: Path | None, console: Console) -> None:
+    """Fit and write the table, and print how well confidences predict, before and after."""
+    probability: dict[str, list[float]] = {}
+    curves = {}
+    for name in (MODEL, LANCZOS):
+        confidences, right = [], []
+        for both in pages:
+            words = both.readings()[name].words
+            confidences += [w.confidence for w in words]
+            right += right_words(words, both.truth())
+        c, r = np.array(confidences), np.array(right, dtype=float)
+        knots = fit_knots(c, r)
+        probability[name] = knots
+        after = np.interp(c, KNOTS, knots)
+        console.print(
+            f"{name}: {len(c)} words, {r.mean():.1%} right; calibration error {calibration_error(c, c / 100, r):.3f} "
+            f"before, {calibration_error(c, after, r):.3f} after",
+            highlight=False,
+        )
+        curves[name] = [(k, float(r[(c >= k) & (c < k + 10)].mean())) for k in range(0, 100, 10) if ((c >= k) & (c < k + 10)).any()]
+    output.write_text(json.dumps({"probability": probability}, indent=1) + "\n", encoding="utf-8")
+    console.print(f"written: {output}")
+    if plot is not None:
+        _plot(curves, probability, plot)
+
+
+def _plot(curves: dict[str, list[tuple[int, float]]], probability: dict[str, list[float]], path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(5, 5))
+    axes.plot([0, 100], [0, 1], color="grey", linestyle=":", label="confidence as it is")
+    for name, curve in curves.items():
+        points = axes.plot([k + 5 for k, _ in curve], [v for _, v in curve], "o", label=f"{name}: words that are right")
+        axes.plot(KNOTS, probability[name], color=points[0].get_color(), label=f"{name}: fitted")
+    axes.set_xlabel("Tesseract's word confidence")
+    axes.set_ylabel("share of words that are right")
+    axes.legend()
+    figure.tight_layout()
+    figure.savefig(path)
+
+
+def table(pages: list[Both], console: Console) -> None:
+    """Print what each way of choosing reads, its Tesseract time, and pages worse than the better single form."""
+    rows: dict[str, list[tuple[TextScore, float]]] = {}
+    for both in pages:
+        truth = both.truth()
+        found = both.readings()
+        single = {name: score(reading.text(), truth) for name, reading in found.items()}
+        gains = {name: expected_gain(reading.words, name) for name, reading in found.items()}
+        by_page = LANCZOS if gains[LANCZOS] > gains[MODEL] + PAGE_MARGIN * max(abs(gains[MODEL]), 1.0) else MODEL
+        perfect = min(single, key=lambda n: (single[n].cer, -single[n].recall))
+        sure = mean_probability(found[MODEL].words, MODEL) >= SURE
+        merged, _ = choose(found[MODEL], found[LANCZOS], (MODEL, LANCZOS))
+        lines = score(merged.text(), truth)
+        one, two = both.seconds[MODEL], sum(both.seconds.values())
+        for name, value, cost in (
+            ("lanczos", single[LANCZOS], both.seconds[LANCZOS]), ("model", single[MODEL], one), ("by page", single[by_page], two),
+            ("by page and line", lines, two), ("auto", single[MODEL] if sure else lines, one if sure else two),
+            ("perfect by page", single[perfect], two),
+        ):  # fmt: skip
+            rows.setdefault(name, []).append((value, cost))
+    printed = Table("choice", "CER %", "words missed %", "precision %", "Tesseract time", "worse by 1 point of CER", "of recall")
+    best = [min(a[0].cer, b[0].cer) for a, b in zip(rows["lanczos"], rows["model"], strict=True)]
+    most = [max(a[0].recall, b[0].recall) for a, b in zip(rows["lanczos"], rows["model"], strict=True)]
+    base = sum(cost for _, cost in rows["model"])
+    for name, members in rows.items():
+        total = sum((value for value, _ in members), TextScore())
+        printed.add_row(
+            name, f"{100 * total.cer:.2f}", f"{100 * (1 - total.recall):.2f}", f"{100 * total.precision:.2f}",
+            f"{sum(cost for _, cost in members) / base:.2f}",
+            str(sum(v.cer > b + 0.01 for (v, _), b in zip(members, best, strict=True))),
+            str(sum(v.recall < m - 0.01 for (v, _), m in zip(members, most, strict=True))),
+        )  # fmt: skip
+    console.print(f"{len(pages)} enlarged pages")
+    console.print(printed)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("action", choices=("fit", "table"))
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--conditions", nargs="*", default=list(DEFAULT_CONDITIONS))
+    parser.add_argument("--pages", type=int, default=2)
+    parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--cache", type=Path, default=Path("runs/choice"))
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("-o", "--output", type=Path, default=Path("calibration.json"))
+    parser.add_argument("--plot", type=Path)
+    args = parser.parse_args(argv)
+    cases = make_cases(find_pages(args.data), [parse_condition(c) for c in args.conditions], args.pages)
+    with ThreadPoolExecutor(args.jobs) as pool:
+        jobs = [pool.submit(read_both, case, args.model, args.cache) for case in cases]
+        pages = [both for job in track(jobs, "reading", console=Console(stderr=True)) if (both := job.result()) is not None]
+    console = Console()
+    if args.action == "fit":
+        fit(pages, args.output, args.plot, console)
+    else:
+        table(pages, console)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Pictures of the pages that the plugin read worst: before and after, with the words that Tesseract saw drawn in."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from ocrmypdf_superres.errors import MissingDependencyError, SuperresError
+from ocrmypdf_superres.evaluation.benchmark import Result
+from ocrmypdf_superres.evaluation.methods import NO_TESSERACT, TARGET_DPI, lanczos_picture, lr_picture
+from ocrmypdf_superres.evaluation.pages import Case
+from ocrmypdf_superres.evaluation.summary import BASELINES
+from ocrmypdf_superres.image import flatten
+
+#: Words that Tesseract is less sure of than this (of 100) are drawn in red, the others in blue.
+DOUBTFUL = 60.0
+
+
+def worst_pages(results: Sequence[Result], method: str, count: int) -> list[Result]:
+    """Return the *count* results of *method* that lose most CER against the best baseline; then those of highest CER."""
+    best: dict[tuple[str, str], float] = {}
+    for r in results:
+        if r.method in BASELINES:
+            key = (r.group, r.page)
+            best[key] = min(best.get(key, r.counts.cer), r.counts.cer)
+    ours = [r for r in results if r.method == method]
+
+    def badness(r: Result) -> tuple[float, float, str, str]:
+        return (best.get((r.group, r.page), 0.0) - r.counts.cer, -r.counts.cer, r.group, r.page)
+
+    return sorted(ours, key=badness)[:count]
+
+
+def words_of(image: Image.Image, dpi: float, languages: str) -> list[tuple[int, int, int, int, float, str]]:
+    """Return (left, top, right, bottom, confidence of 100, text) of the words that Tesseract finds in *image*.
+
+    Raises:
+        SuperresError: Tesseract is not installed or fails.
+    """
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", dpi=(dpi, dpi), compress_level=1)
+    command = ["tesseract", "-", "-", "-l", languages, "--dpi", str(round(dpi)), "tsv"]
+    environment = {**os.environ, "OMP_THREAD_LIMIT": "1"}
+    try:
+        done = subprocess.run(command, input=buffer.getvalue(), capture_output=True, check=True, env=environment)
+    except FileNotFoundError as error:
+        raise MissingDependencyError(NO_TESSERACT) from error
+    except subprocess.CalledProcessError as error:
+        raise SuperresError(f"Tesseract could not read the page with -l {languages}; see whether they are installed.") from error
+    words = []
+    for line in done.stdout.decode("utf-8", errors="replace").splitlines()[1:]:
+        fields = line.split("\t")
+        if len(fields) == 12 and fields[0] == "5" and fields[11].strip():
+            left, top, width, height = (int(value) for value in fields[6:10])
+            words.append((left, top, left + width, top + height, float(fields[10]), fields[11]))
+    return words
+
+
+def draw_words(image: Image.Image, dpi: float, languages: str, title: str) -> Image.Image:
+    """Return *image* in colour with its words boxed (red where doubtful) and *title* above it."""
+    words = words_of(image, dpi, languages)
+    sure = sum(w[4] for w in words) / len(words) if words else 0.0
+    head = 28
+    sheet = Image.new("RGB", (image.width, image.height + head), "white")
+    sheet.paste(flatten(image).convert("RGB"), (0, head))
+    pen = ImageDraw.Draw(sheet)
+    pen.text((6, 8), f"{title}: {image.width}x{image.height}, {len(words)} words, mean confidence {sure:.0f}", fill="black")
+    for left, top, right, bottom, confidence, _ in words:
+        pen.rectangle((left, top + head, right, bottom + head), outline="red" if confidence < DOUBTFUL else "blue")
+    return sheet
+
+
+def save_worst(
+    results: Sequence[Result], cases: Sequence[Case], method: str, model: str, folder: Path, count: int
+) -> list[Path]:
+    """Write ``01 GROUP PAGE.png`` and on, Lanczos on the left and the plugin's OCR picture on the right; return the paths.
+
+    Raises:
+        SuperresError: Tesseract or the model cannot be used.
+    """
+    from ocrmypdf_superres.engine.upscaler import load_upscaler
+    from ocrmypdf_superres.page import PlanSettings, enlarge, plan_image
+
+    upscaler = load_upscaler(model, "cpu", threads=1)
+    by_name = {(case.group, case.page.name): case for case in cases}
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for number, result in enumerate(worst_pages(results, method, count), 1):
+        case = by_name[result.group, result.page]
+        languages = case.page.languages
+        image, dpi = lr_picture(case)
+        before = draw_words(lanczos_picture(image, dpi), TARGET_DPI, languages, "Lanczos to 300 dpi")
+        plan = plan_image(image, (dpi, dpi), PlanSettings(scales=upscaler.scales))
+        ours, ours_dpi, title = image, dpi, f"left as it is, {plan.reason}"
+        if plan.action == "enlarge":
+            ours = enlarge(image, plan, upscaler)
+            ours_dpi, title = float(ours.info["dpi"][0]), f"{model} x{plan.scale}, {plan.reason}"
+        after = draw_words(ours, ours_dpi, languages, f"{title}; CER {result.counts.cer:.1%}")
+        sheet = Image.new("RGB", (before.width + after.width + 12, max(before.height, after.height)), "grey")
+        sheet.paste(before, (0, 0))
+        sheet.paste(after, (before.width + 12, 0))
+        path = folder / f"{number:02d} {result.group} {result.page}.png"
+        sheet.save(path)
+        paths.append(path)
+    return paths

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: MPL-2.0
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def random_model(tmp_path_factory):
+    """A small exported model with random weights, so that nothing about it is trivial."""
+    torch = pytest.importorskip("torch")
+    from ocrmypdf_superres.architectures import get
+    from ocrmypdf_superres.export.onnx import export_model
+
+    torch.manual_seed(7)
+    spec = get("docsr")
+    config = spec.parse_config({"features": 8, "convolutions": 3})
+    net = spec.build(config)
+    for parameter in net.parameters():
+        torch.nn.init.normal_(parameter, std=0.05)
+    return export_model(net, spec, config, tmp_path_factory.mktemp("models") / "random", "random")
+
+
+@pytest.fixture(scope="session")
+def scan_folder() -> Path:
+    """The folder of real page scans for tests marked ``data``."""
+    folder = os.environ.get("OCRMYPDF_SUPERRES_DATA")
+    if not folder:
+        pytest.skip("set OCRMYPDF_SUPERRES_DATA to a folder of page images with .gt.txt")
+    return Path(folder)

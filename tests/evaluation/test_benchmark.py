@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: MPL-2.0
+from __future__ import annotations
+
+import argparse
+import json
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+pytest.importorskip("img2pdf")
+
+from ocrmypdf_superres.errors import OptionError  # noqa: E402
+from ocrmypdf_superres.evaluation import command  # noqa: E402
+from ocrmypdf_superres.evaluation.benchmark import Result  # noqa: E402
+from ocrmypdf_superres.evaluation.metrics import TextScore  # noqa: E402
+from ocrmypdf_superres.evaluation.pages import find_pages, make_cases  # noqa: E402
+from ocrmypdf_superres.evaluation.profiles import PROFILES, reduce_page  # noqa: E402
+from ocrmypdf_superres.evaluation.summary import headlines, lost, made_worse, markdown  # noqa: E402
+
+FONT = "/usr/share/fonts/truetype/dejavu/DejaVuSerif.ttf"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """One rendered 300 dpi page with its text."""
+    page = Image.new("L", (1200, 420), 250)
+    text = "A cold wind came over the water\nand the lamps along the quay\nwent out one after another"
+    ImageDraw.Draw(page).multiline_text((80, 60), text, fill=10, font=ImageFont.truetype(FONT, 46), spacing=36)
+    page.save(tmp_path / "page.png", dpi=(300, 300))
+    (tmp_path / "page.gt.txt").write_text(text)
+    return tmp_path
+
+
+@pytest.mark.parametrize("profile", sorted(PROFILES))
+def test_profiles_repeat_and_keep_the_range(profile):
+    luma = np.random.default_rng(0).random((120, 90), dtype=np.float32)
+    first, second = (reduce_page(luma, 300, 100, profile, "p") for _ in range(2))
+    assert first.shape == (40, 30) and first.dtype == np.float32
+    assert np.array_equal(first, second) and 0 <= first.min() <= first.max() <= 1
+    if PROFILES[profile].bilevel:
+        assert set(np.unique(first)) <= {0.0, 1.0}
+
+
+def test_profile_mistakes():
+    luma = np.ones((10, 10), np.float32)
+    with pytest.raises(OptionError, match="'nosuch'"):
+        reduce_page(luma, 300, 100, "nosuch", "p")
+    with pytest.raises(OptionError, match="cannot be reduced"):
+        reduce_page(luma, 100, 100, "clean", "p")
+    with pytest.raises(OptionError, match="'72'"):
+        command.parse_condition("72")
+
+
+def test_cases(folder):
+    pages = find_pages(folder)
+    assert [(p.name, p.dpi) for p in pages] == [("page", pytest.approx(300, abs=0.1))]
+    assert [case.group for case in make_cases(pages, [(72, "scan"), (100, "fax")], 0)] == ["72 dpi scan", "100 dpi fax"]
+    with pytest.raises(OptionError, match="no page images"):
+        find_pages(folder / "none")
+
+
+def arguments(folder, *more):
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    out = ["--json", str(folder / "out.json"), "--markdown", str(folder / "out.md"), "--cache", str(folder / "cache")]
+    return parser.parse_args(["--data", str(folder), "--jobs", "1", *out, *more])
+
+
+def test_a_real_run_and_the_same_again(folder, capsys):
+    args = arguments(folder, "--methods", "as-is", "lanczos", "native", "--conditions", "100-clean")
+    assert command.run(args) == 0
+    results = json.loads((folder / "out.json").read_text())
+    by_method = {r["method"]: r for r in results}
+    assert by_method["native"]["counts"]["edits"] <= 1
+    assert by_method["lanczos"]["counts"]["edits"] <= 3
+    assert by_method["native"]["tesseract_seconds"] > 0
+    assert "100 dpi clean (1)" in (folder / "out.md").read_text()
+    capsys.readouterr()
+    assert command.run(args) == 0
+    assert json.loads((folder / "out.json").read_text()) == results
+
+
+def result(page, method, edits, group="72 dpi scan"):
+    return Result(group, page, "books", method, TextScore(edits, 100, 100 - edits, 100, 100), 1.0, 0.1, {})
+
+
+def test_summary_counts_worse_and_lost_pages():
+    results = [
+        *(result("a", m, e) for m, e in (("as-is", 90), ("lanczos", 60), ("plugin", 20), ("native", 2))),
+        *(result("b", m, e) for m, e in (("as-is", 9), ("lanczos", 3), ("plugin", 5), ("native", 2))),
+        *(result("c", m, e) for m, e in (("as-is", 9), ("lanczos", 3), ("plugin", 4), ("native", 2))),
+    ]
+    worse, total = made_worse(results, "plugin")
+    assert total == 3 and len(worse) == 1 and worse[0].startswith("72 dpi scan: b")
+    assert lost(results, "lanczos") == ["72 dpi scan: a"] and lost(results, "plugin") == []
+    text = "\n".join(headlines(results))
+    assert "CER 0.0967, best other (lanczos) 0.2200, ratio 0.44" in text
+    assert "super-resolution took 10.0% of Tesseract's time" in text
+    assert "| 72 dpi scan (3) | 36.00" in markdown(results)

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Profiles: sizes, seeds, and what each does to a page."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from evaluation_pages import draw
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.evaluation.profiles import PROFILES, reduce_page
+from ocrmypdf_superres.image import to_luma
+
+
+@pytest.fixture(scope="module")
+def page() -> np.ndarray:
+    return to_luma(draw(200))
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_size_range_and_repeatability(page: np.ndarray, profile: str) -> None:
+    first = reduce_page(page, 200, 72, profile, "one")
+    assert first.shape == (round(page.shape[0] * 0.36), round(page.shape[1] * 0.36))
+    assert first.dtype == np.float32
+    assert first.min() >= 0
+    assert first.max() <= 1
+    np.testing.assert_array_equal(first, reduce_page(page, 200, 72, profile, "one"))
+
+
+def test_noise_depends_on_page_and_dpi(page: np.ndarray) -> None:
+    first = reduce_page(page, 200, 100, "scan", "one")
+    assert (first != reduce_page(page, 200, 100, "scan", "two")).any()
+    np.testing.assert_array_equal(
+        reduce_page(page, 200, 100, "clean", "one"), reduce_page(page, 200, 100, "clean", "two")
+    )
+
+
+def test_clean_is_the_mean_over_areas(page: np.ndarray) -> None:
+    half = reduce_page(page, 200, 100, "clean", "")
+    height, width = half.shape
+    expected = page[: 2 * height, : 2 * width].reshape(height, 2, width, 2).mean((1, 3))
+    np.testing.assert_allclose(half, expected, atol=1e-5)
+
+
+def test_bilevel_and_contrast(page: np.ndarray) -> None:
+    for profile in ("1-bit", "fax"):
+        assert set(np.unique(reduce_page(page, 200, 100, profile, "p"))) <= {0.0, 1.0}
+    clean, hard = (reduce_page(page, 200, 72, name, "p") for name in ("clean", "hard"))
+    assert np.quantile(hard, 0.02) > np.quantile(clean, 0.02) + 0.1
+
+
+def test_refused(page: np.ndarray) -> None:
+    with pytest.raises(OptionError, match="sepia"):
+        reduce_page(page, 200, 72, "sepia", "p")
+    with pytest.raises(OptionError, match="cannot be reduced"):
+        reduce_page(page, 200, 200, "clean", "p")
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 30), st.integers(1, 30), st.sampled_from(sorted(PROFILES)), st.floats(20, 299))
+def test_any_size(height: int, width: int, profile: str, dpi: float) -> None:
+    result = reduce_page(np.full((height, width), 0.5, np.float32), 300, dpi, profile, "tiny")
+    assert result.shape == (max(1, round(height * dpi / 300)), max(1, round(width * dpi / 300)))
+    assert np.isfinite(result).all()

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Tables and promises from made-up counts, against values worked out by hand."""
+
+from __future__ import annotations
+
+from ocrmypdf_superres.evaluation.benchmark import Result
+from ocrmypdf_superres.evaluation.goals import goals
+from ocrmypdf_superres.evaluation.metrics import TextScore
+from ocrmypdf_superres.evaluation.summary import headlines, lost, made_worse, markdown, rows
+from ocrmypdf_superres.evaluation.worst import worst_pages
+
+
+def result(group: str, page: str, method: str, edits: int, found: int = 0, superres: float = 0.0) -> Result:
+    """A page of 1000 characters and 100 words."""
+    collection = group if "dpi" not in group else "books"
+    return Result(group, page, collection, method, TextScore(edits, 1000, found, 100, 100), 2.0, superres, {})
+
+
+RESULTS = [
+    # A low-resolution collection: ours misses 24 of 200 words, the best other (Lanczos) 30.
+    result("letters", "a", "as-is", 300, 70),
+    result("letters", "a", "lanczos", 100, 80),
+    result("letters", "a", "plugin", 80, 86, superres=0.5),
+    result("letters", "b", "as-is", 60, 88),
+    result("letters", "b", "lanczos", 70, 90),
+    result("letters", "b", "plugin", 71, 90, superres=0.3),
+    # A reduced page that Lanczos loses, and one where ours is worse by two points than as-is.
+    result("72 dpi scan", "c", "as-is", 900),
+    result("72 dpi scan", "c", "lanczos", 600),
+    result("72 dpi scan", "c", "plugin", 120),
+    result("72 dpi scan", "c", "native", 20),
+    result("72 dpi scan", "d", "as-is", 40),
+    result("72 dpi scan", "d", "lanczos", 50),
+    result("72 dpi scan", "d", "plugin", 60),
+    result("72 dpi scan", "d", "native", 10),
+    result("150 dpi clean", "c", "as-is", 21),
+    result("150 dpi clean", "c", "lanczos", 20),
+    result("150 dpi clean", "c", "plugin", 21),
+    result("150 dpi clean", "c", "native", 20),
+]
+
+
+def test_rows_are_pooled_and_ordered() -> None:
+    table = rows(RESULTS)
+    assert list(dict.fromkeys(row.group for row in table)) == ["letters", "72 dpi scan", "150 dpi clean"]
+    ours = next(row for row in table if (row.group, row.method) == ("letters", "plugin"))
+    assert (ours.pages, ours.counts.edits, ours.counts.characters) == (2, 151, 2000)
+    assert ours.seconds == 2.4
+    assert ours.superres_share == 0.2
+
+
+def test_worse_counts_only_more_than_a_point() -> None:
+    worse, total = made_worse(RESULTS, "plugin")
+    assert total == 5
+    # letters/b is worse than as-is by 1.1 points, 72/d by 2; 150/c by 0.1.
+    assert worse == ["72 dpi scan: d (0.040 to 0.060)", "letters: b (0.060 to 0.071)"]
+    assert made_worse([result("x", "p", "as-is", 50), result("x", "p", "plugin", 60)], "plugin") == ([], 1)
+
+
+def test_lost_needs_a_readable_scan() -> None:
+    assert lost(RESULTS, "lanczos") == lost(RESULTS, "as-is") == ["72 dpi scan: c"]
+    assert lost(RESULTS, "plugin") == []
+    unreadable = [result("72 dpi scan", "e", "plugin", 900), result("72 dpi scan", "e", "native", 300)]
+    assert lost(unreadable, "plugin") == []
+
+
+def test_goals_by_hand() -> None:
+    found = {goal.words: goal for goal in goals(RESULTS, "plugin")}
+    together = found["words missed, low-resolution collections together"]
+    assert together.figure == "12.00% / 15.00% (lanczos) = 0.80"
+    assert together.met
+    pooled = found["CER, letters"]
+    assert pooled.figure == "7.55% / 8.50% (lanczos) = 0.89"
+    reduced = found["CER, 72 dpi with blur, noise and JPEG, against Lanczos"]
+    assert reduced.figure.endswith("= 0.28")
+    assert reduced.met
+    good = found["CER, 150 dpi clean, points above Lanczos"]
+    assert good.figure == "2.10% - 2.00% = +0.10"
+    assert good.met
+    assert found["pages lost (CER over 50 % where the scan stays under 10 %)"].met
+    worse = found["pages worse than the best of the others by more than 1 point of CER"]
+    assert worse.figure == "2 of 5 = 40.0%"
+    assert not worse.met
+    time = found["CPU time of super-resolution against Tesseract's"]
+    assert time.figure == "0.8 s / 10.0 s = 8.0%"
+    assert time.met
+
+
+def test_unordered_collections_have_no_cer_goal() -> None:
+    words = [goal.words for goal in goals(RESULTS, "plugin", unordered=["letters"])]
+    assert "CER, letters" not in words
+    assert "words missed, letters" in words
+
+
+def test_no_goals_without_both_sides() -> None:
+    assert goals(RESULTS, "plugin-checked") == []
+    assert goals([r for r in RESULTS if r.method == "plugin"], "plugin") == []
+
+
+def test_headlines_and_markdown() -> None:
+    lines = headlines(RESULTS)
+    assert "plugin: 2 of 5 pages worse than the best other by more than 1 point of CER" in lines
+    assert "plugin: 2 of 5 pages better than the best other by 1 point or more" in lines
+    assert "lanczos: 1 pages lost: 72 dpi scan: c" in lines
+    text = markdown(RESULTS)
+    assert "| letters (2) | 18.00 / 21.0 / 79.0 | 8.50 / 15.0 / 85.0 | 7.55 / 12.0 / 88.0 | - |" in text
+    assert "2.40 (20%)" in text
+
+
+def test_worst_first() -> None:
+    assert [(r.group, r.page) for r in worst_pages(RESULTS, "plugin", 2)] == [("72 dpi scan", "d"), ("letters", "b")]

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: MPL-2.0
+"""The embedded picture is taken where the page is nothing else, and never where it is not what is shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pikepdf
+import pypdfium2
+import pytest
+from ocrmypdf.pdfinfo import PdfInfo
+from PIL import Image
+from plugin_pages import draw_page, image_pdf
+
+from ocrmypdf_superres.image import flatten
+from ocrmypdf_superres.pixels import native_pixels, untouched
+
+# 413 pixels on 297.5 points: page edges fall between pixels, so that rasterizing must resample.
+SIZE, PAGE = (413, 585), (297.5, 421.0)
+
+
+def rasterized(path: Path, dpi: float = 100.0) -> Image.Image:
+    document = pypdfium2.PdfDocument(path)
+    image = document[0].render(scale=dpi / 72).to_pil().convert("RGB")
+    image.info["dpi"] = (dpi, dpi)
+    document.close()
+    return image
+
+
+def page_picture() -> Image.Image:
+    return draw_page(SIZE, em=14, lines=14)
+
+
+def native(path: Path, raster: Image.Image | None = None) -> Image.Image | None:
+    return native_pixels(path, PdfInfo(path)[0], rasterized(path) if raster is None else raster)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "RGB", "CMYK", "P", "I;16"])
+def test_every_kind_of_picture_comes_back_pixel_by_pixel(mode: str, tmp_path: Path) -> None:
+    page = page_picture()
+    if mode == "I;16":
+        scan = Image.fromarray((np.asarray(page, np.uint16) * 257).astype("<u2"))
+    else:
+        scan = page.convert(mode)
+    found = native(image_pdf(tmp_path / "in.pdf", [scan], page_size=PAGE))
+    if mode in ("CMYK", "I;16") and found is None:
+        return  # a decoder may not know these: the raster is used then
+    assert found is not None
+    assert found.size == SIZE
+    assert found.info["dpi"] == pytest.approx((100, 100), rel=0.01)
+    difference = np.abs(np.asarray(flatten(found).convert("L"), float) - np.asarray(page.convert("1" if mode == "1" else "L"), float) * (255 if mode == "1" else 1))
+    assert difference.mean() < (4 if mode in ("CMYK", "P") else 1)
+
+
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_turned_pages_are_turned(turn: int, tmp_path: Path) -> None:
+    page = page_picture()
+    path = image_pdf(tmp_path / "in.pdf", [page.rotate(turn, expand=True)], page_size=PAGE if turn == 180 else PAGE[::-1], rotate=turn)
+    found = native(path)
+    assert found is not None
+    assert np.array_equal(np.asarray(found), np.asarray(page))
+
+
+def test_orientation_correction_is_followed(tmp_path: Path) -> None:
+    path = image_pdf(tmp_path / "in.pdf", [page_picture()], page_size=PAGE)
+    turned = rasterized(path).transpose(Image.Transpose.ROTATE_90)
+    turned.info["dpi"] = (100.0, 100.0)
+    found = native(path, turned)
+    assert found is not None
+    assert np.array_equal(np.asarray(found), np.asarray(page_picture().transpose(Image.Transpose.ROTATE_90)))
+
+
+def _contents(content: str):
+    def change(pdf: pikepdf.Pdf, page: pikepdf.Page) -> None:
+        page.Contents = pikepdf.Stream(pdf, content.format(w=PAGE[0], h=PAGE[1]).encode())
+
+    return change
+
+
+def _soft_mask(pdf: pikepdf.Pdf, page: pikepdf.Page) -> None:
+    mask = pikepdf.Stream(pdf, bytes([255] * (SIZE[0] * SIZE[1])))
+    mask.Type, mask.Subtype, mask.Width, mask.Height = pikepdf.Name.XObject, pikepdf.Name.Image, *SIZE
+    mask.ColorSpace, mask.BitsPerComponent = pikepdf.Name.DeviceGray, 8
+    page.resources.XObject.Im0.SMask = mask
+
+
+def _inverted(pdf: pikepdf.Pdf, page: pikepdf.Page) -> None:
+    page.resources.XObject.Im0.Decode = pikepdf.Array([1, 0])
+
+
+def _note(pdf: pikepdf.Pdf, page: pikepdf.Page) -> None:
+    appearance = pikepdf.Stream(pdf, b"0 0 0 rg 0 0 150 100 re f")
+    appearance.Type, appearance.Subtype, appearance.BBox = pikepdf.Name.XObject, pikepdf.Name.Form, [0, 0, 150, 100]
+    page.Annots = pdf.make_indirect(
+        pikepdf.Array(
+            [
+                pikepdf.Dictionary(
+                    Type=pikepdf.Name.Annot,
+                    Subtype=pikepdf.Name.Stamp,
+                    Rect=[50, 50, 200, 150],
+                    F=4,
+                    AP=pikepdf.Dictionary(N=appearance),
+                )
+            ]
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _contents("q {w} 0 0 {h} 0 0 cm /Im0 Do Q 20 20 100 50 re f"),
+        _contents("q -{w} 0 0 {h} {w} 0 cm /Im0 Do Q"),
+        _contents("q {w} 20 -20 {h} 10 0 cm /Im0 Do Q"),
+        _contents("q 100 0 0 150 50 50 cm /Im0 Do Q"),
+        _contents("q {w} 0 0 {h} 0 0 cm /Im0 Do Q q 50 0 0 70 50 50 cm /Im0 Do Q"),
+        _contents("q 40 40 100 100 re W n {w} 0 0 {h} 0 0 cm /Im0 Do Q"),
+        _soft_mask,
+        _note,
+    ],
+    ids=["drawing", "mirrored", "slanted", "small", "twice", "clipped", "soft mask", "note"],
+)
+def test_anything_else_than_the_picture_means_the_raster(change, tmp_path: Path) -> None:
+    path = image_pdf(tmp_path / "in.pdf", [page_picture()], page_size=PAGE, extra=change)
+    assert native(path) is None
+
+
+def test_an_inverted_picture_is_shown_as_the_page_shows_it(tmp_path: Path) -> None:
+    path = image_pdf(tmp_path / "in.pdf", [page_picture()], page_size=PAGE, extra=_inverted)
+    found = native(path)
+    assert found is None or abs(np.asarray(found, float).mean() - np.asarray(rasterized(path).convert("L"), float).mean()) < 8
+
+
+def test_pixels_that_are_not_square_mean_the_raster(tmp_path: Path) -> None:
+    fax = page_picture().resize((826, 585))
+    assert native(image_pdf(tmp_path / "in.pdf", [fax], page_size=PAGE)) is None
+
+
+def test_damaged_stream_means_the_raster(tmp_path: Path) -> None:
+    def damage(pdf: pikepdf.Pdf, page: pikepdf.Page) -> None:
+        stream = page.resources.XObject.Im0
+        stream.write(stream.read_raw_bytes()[:200], filter=pikepdf.Name.DCTDecode)
+
+    path = image_pdf(tmp_path / "in.pdf", [page_picture()], page_size=PAGE, jpeg=True, extra=damage)
+    assert native(path, Image.new("RGB", SIZE, "white")) is None
+
+
+def test_reading_pixels_leaves_the_picture_undecoded(tmp_path: Path) -> None:
+    page_picture().save(tmp_path / "page.png")
+    with Image.open(tmp_path / "page.png") as image:
+        twin = untouched(image)
+        assert twin.getpixel((5, 5)) == 255
+        assert getattr(image, "_im", None) is None

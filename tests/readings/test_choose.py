@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MPL-2.0
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ocrmypdf_superres.errors import ImageError
+from ocrmypdf_superres.readings.calibration import expected_gain, mean_confidence, mean_probability, probability
+from ocrmypdf_superres.readings.choose import choose, match_lines, overlap
+from ocrmypdf_superres.readings.hocr import Reading, Word
+
+NAMES = ("model", "lanczos")
+
+
+def hocr(lines, path):
+    """Write an hOCR page: *lines* are (top, [(text, confidence, left, right), ...])."""
+    out = [
+        '<?xml version="1.0" encoding="UTF-8"?><html xmlns="http://www.w3.org/1999/xhtml"><body>',
+        "<div class='ocr_page' id='page_1' title='bbox 0 0 1000 2000'><div class='ocr_carea' id='block_1'><p class='ocr_par' id='par_1'>",
+    ]
+    for number, (top, words) in enumerate(lines):
+        left, right = min(w[2] for w in words), max(w[3] for w in words)
+        out.append(f"<span class='ocr_line' id='line_{number}' title='bbox {left} {top} {right} {top + 30}; baseline 0 -5'>")
+        for i, (text, confidence, a, b) in enumerate(words):
+            title = f"bbox {a} {top} {b} {top + 30}; x_wconf {confidence}"
+            out.append(f"<span class='ocrx_word' id='word_{number}_{i}' title='{title}'>{text}</span>")
+        out.append("</span>")
+    out.append("</p></div></div></body></html>")
+    path.write_text("".join(out), encoding="utf-8")
+    return Reading(path)
+
+
+def plain(top, text, confidence):
+    """A line of words of equal confidence."""
+    left, words = 50, []
+    for word in text.split():
+        words.append((word, confidence, left, left + 12 * len(word)))
+        left += 12 * len(word) + 12
+    return top, words
+
+
+def test_reading_and_writing(tmp_path):
+    reading = hocr([plain(100, "one two", 90), plain(160, "three", 40)], tmp_path / "a.hocr")
+    assert [line.text for line in reading.lines] == ["one two", "three"]
+    assert reading.lines[0].words[1] == Word("two", 90.0, (98, 100, 134, 130))
+    assert reading.text() == "one two\nthree\n"
+    reading.write(tmp_path / "b.hocr")
+    assert [line.text for line in Reading(tmp_path / "b.hocr").lines] == ["one two", "three"]
+
+
+def test_damaged_hocr_is_one_sentence(tmp_path):
+    (tmp_path / "bad.hocr").write_text("<html><body>")
+    with pytest.raises(ImageError, match="no hOCR"):
+        Reading(tmp_path / "bad.hocr")
+
+
+def test_calibration_is_a_monotone_probability():
+    for candidate in NAMES:
+        values = [probability(c, candidate) for c in range(101)]
+        assert values == sorted(values) and 0 <= values[0] and values[-1] <= 1
+        assert values[-1] > 0.85 and values[0] < 0.4
+    words = [Word("abcd", 90, (0, 0, 1, 1)), Word("ab", 30, (0, 0, 1, 1))]
+    assert mean_confidence(words) == pytest.approx(70.0)
+    assert mean_probability([], "model") == 0.0 and expected_gain([], "model") == 0.0
+
+
+def test_the_reading_that_lost_the_page_loses(tmp_path):
+    whole = [plain(100 + 50 * i, "these words were all read well", 93) for i in range(10)]
+    first = hocr(whole[:1], tmp_path / "a.hocr")
+    second = hocr(whole, tmp_path / "b.hocr")
+    merged, choice = choose(first, second, NAMES)
+    assert choice.layout == "lanczos" and len(merged.lines) == 10
+
+
+def test_invented_text_does_not_win(tmp_path):
+    good = [plain(100 + 50 * i, "these words were all read well", 93) for i in range(5)]
+    junk = [plain(1000 + 40 * i, "xq ii ltl rr", 15) for i in range(12)]
+    merged, choice = choose(hocr(good, tmp_path / "a.hocr"), hocr(good + junk, tmp_path / "b.hocr"), NAMES)
+    assert choice.layout == "model" and choice.added == 0 and len(merged.lines) == 5
+
+
+def test_the_surer_line_is_taken_in_place(tmp_path):
+    first = hocr([plain(100, "clear text", 95), plain(150, "tbe wnrd", 40), plain(200, "more text", 95)], tmp_path / "a.hocr")
+    second = hocr([plain(100, "cleer text", 60), plain(151, "the word", 94), plain(200, "mere text", 60)], tmp_path / "b.hocr")
+    merged, choice = choose(first, second, NAMES)
+    assert merged.text() == "clear text\nthe word\nmore text\n"
+    assert (choice.layout, choice.exchanged, choice.added) == ("model", 1, 0)
+    assert merged.lines[1].box[1] == 151
+
+
+def test_a_missing_line_is_added_in_its_place(tmp_path):
+    rows = [plain(100 + 50 * i, f"line number {word} here", 94) for i, word in enumerate(("one", "two", "three", "four", "five", "six"))]
+    first = hocr([r for i, r in enumerate(rows) if i not in (2, 3)], tmp_path / "a.hocr")
+    # The other reading has them, but lost most of the rest, so its layout does not win.
+    second = hocr(rows[1:4], tmp_path / "b.hocr")
+    merged, choice = choose(first, second, NAMES)
+    assert choice.layout == "model" and choice.added == 2
+    assert [line.words[2].text for line in merged.lines] == ["one", "two", "three", "four", "five", "six"]
+
+
+def test_a_line_that_covers_two_is_not_exchanged(tmp_path):
+    left = (100, [("left", 50, 50, 200), ("part", 50, 210, 400)])
+    right = (100, [("right", 90, 500, 700), ("side", 90, 710, 900)])
+    joined = (100, [("left", 95, 50, 200), ("part", 95, 210, 400), ("right", 95, 500, 700), ("side", 95, 710, 900)])
+    first, second = hocr([left, right], tmp_path / "a.hocr"), hocr([joined], tmp_path / "b.hocr")
+    assert match_lines(first.lines, second.lines) == []
+    merged, _ = choose(first, second, NAMES)
+    assert Counter(w.text for w in merged.words) == Counter(["left", "part", "right", "side"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6))
+def test_merging_keeps_words_in_place_and_reads_nothing_twice(tmp_path_factory, seed):
+    rng = random.Random(seed)
+    folder = tmp_path_factory.mktemp("pairs")
+    truth = [(100 + 60 * i, f"w{i}a w{i}bb w{i}ccc") for i in range(rng.randint(1, 12))]
+
+    def variant():
+        kept = [row for row in truth if rng.random() < 0.85]
+        rows = [plain(top + rng.randint(-3, 3), text, rng.randint(5, 98)) for top, text in kept]
+        return rows or [plain(100, "w0a", 50)]
+
+    first, second = hocr(variant(), folder / "a.hocr"), hocr(variant(), folder / "b.hocr")
+    allowed = {(w.text, w.box) for w in first.words + second.words}
+    before = {"model": Counter(w.text for w in first.words), "lanczos": Counter(w.text for w in second.words)}
+    merged, choice = choose(first, second, NAMES)
+    words = [w.text for w in merged.words]
+    assert max(Counter(words).values()) == 1, "nothing twice"
+    assert not before[choice.layout] - Counter(words), "nothing of the kept layout is lost"
+    assert {(w.text, w.box) for w in merged.words} <= allowed, "every word where a reading had it"
+    tops = [line.box[1] for line in merged.lines]
+    assert tops == sorted(tops), "reading order stays"
+    merged.write(folder / "out.hocr")
+    assert [w.text for w in Reading(folder / "out.hocr").words] == words
+
+
+def test_overlap():
+    assert overlap((0, 0, 10, 10), (0, 0, 10, 10)) == 1.0
+    assert overlap((0, 0, 10, 10), (5, 0, 15, 10)) == pytest.approx(1 / 3)
+    assert overlap((0, 0, 10, 10), (20, 0, 30, 10)) == 0.0
