@@ -10,7 +10,7 @@ letters hardly move it, and its flanks are read with sub-pixel precision: no let
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,9 @@ from ocrmypdf_superres.image import FloatImage
 
 #: Pixels above which a page is sampled instead of measured whole.
 MAX_MEASURED_PIXELS = 12_000_000
-
+#: Larger pages are first looked at in about this many pixels; text that is high enough then is settled.
+COARSE_PIXELS = 1_200_000
+COARSE_HEIGHT = 16.0
 #: Share of the line distance over which profiles are smoothed.
 SMOOTHING = 0.1
 #: Height of a profile, between gap and text, at which a text line is measured.
@@ -57,6 +59,15 @@ def measure_text_height(luma: FloatImage) -> TextHeight:
     """
     if min(luma.shape) < 8:
         return TextHeight(None, 0, 0.0, 0)
+    shrink = int(np.sqrt(luma.size / COARSE_PIXELS))
+    if shrink > 1:
+        coarse = _measure(np.asarray(Image.fromarray(luma).reduce(shrink), dtype=np.float32))
+        if coarse.x_height is not None and coarse.x_height * shrink >= COARSE_HEIGHT and coarse.x_height >= 6.0:
+            return replace(coarse, x_height=coarse.x_height * shrink)
+    return _measure(luma)
+
+
+def _measure(luma: FloatImage) -> TextHeight:
     inked = _ink(luma)
     if inked is None:
         return TextHeight(None, 0, 0.0, 0)
