@@ -70,7 +70,7 @@ class SuperresOptions(BaseModel):
         "off", description="Read a page in several forms and keep what reads best: off, auto (only where it is in doubt), always."
     )
     candidates: str = Field(
-        "lanczos,model", min_length=1, description="Forms of a page that --superres-check reads, separated by commas."
+        "model,lanczos", pattern=r"^ *(model|lanczos|as-is)( *, *(model|lanczos|as-is))* *$", description="Forms of a page that --superres-check reads, separated by commas: model (always read first), lanczos, as-is."
     )
 
 

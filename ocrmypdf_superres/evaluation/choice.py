@@ -22,12 +22,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from ocrmypdf_superres.checked.engine import LANCZOS, MODEL, SURE
+from ocrmypdf_superres.checked import LANCZOS, MODEL
 from ocrmypdf_superres.engine.upscaler import load_upscaler
 from ocrmypdf_superres.evaluation.command import DEFAULT_CONDITIONS, parse_condition
 from ocrmypdf_superres.evaluation.methods import lr_picture
@@ -35,8 +34,8 @@ from ocrmypdf_superres.evaluation.metrics import TextScore, fold, score
 from ocrmypdf_superres.evaluation.pages import Case, find_pages, make_cases
 from ocrmypdf_superres.modelstore import DEFAULT_MODEL
 from ocrmypdf_superres.page import PlanSettings, enlarge, lanczos, plan_image
-from ocrmypdf_superres.readings.calibration import expected_gain, mean_probability
-from ocrmypdf_superres.readings.choose import PAGE_MARGIN, choose
+from ocrmypdf_superres.readings.calibration import mean_probability
+from ocrmypdf_superres.readings.choose import SURE, choose, page_winner
 from ocrmypdf_superres.readings.hocr import Reading, Word
 
 KNOTS = np.linspace(0, 100, 11)
@@ -179,8 +178,7 @@ def table(pages: list[Both], console: Console) -> None:
         truth = both.truth()
         found = both.readings()
         single = {name: score(reading.text(), truth) for name, reading in found.items()}
-        gains = {name: expected_gain(reading.words, name) for name, reading in found.items()}
-        by_page = LANCZOS if gains[LANCZOS] > gains[MODEL] + PAGE_MARGIN * max(abs(gains[MODEL]), 1.0) else MODEL
+        by_page = page_winner(found)
         perfect = min(single, key=lambda n: (single[n].cer, -single[n].recall))
         sure = mean_probability(found[MODEL].words, MODEL) >= SURE
         merged, _ = choose(found[MODEL], found[LANCZOS], (MODEL, LANCZOS))
