@@ -38,7 +38,7 @@ from ocrmypdf_superres.readings.calibration import mean_probability
 from ocrmypdf_superres.readings.choose import SURE, choose, page_winner
 from ocrmypdf_superres.readings.hocr import Reading, Word
 
-KNOTS = np.linspace(0, 100, 11)
+KNOTS = np.linspace(0, 100, 21)
 
 
 @dataclass
@@ -101,7 +101,7 @@ def fit_knots(confidences: NDArray[np.float64], right: NDArray[np.float64]) -> l
     """Return P(right) at :data:`KNOTS`: triangular-kernel means with a weak prior, made monotone by pooling neighbours."""
     values, weights = [], []
     for knot in KNOTS:
-        weight = np.clip(1 - np.abs(confidences - knot) / 10, 0, None)
+        weight = np.clip(1 - np.abs(confidences - knot) / (KNOTS[1] - KNOTS[0]), 0, None)
         # Two imagined words at the knot's own value keep empty bins from 0 or 1.
         values.append((float((weight * right).sum()) + 2 * knot / 100) / (float(weight.sum()) + 2))
         weights.append(float(weight.sum()) + 2)
@@ -114,7 +114,7 @@ def fit_knots(confidences: NDArray[np.float64], right: NDArray[np.float64]) -> l
             i = max(0, i - 1)
         else:
             i += 1
-    return [round(block[0], 4) for block in blocks for _ in range(int(block[2]))]
+    return [round(float(block[0]), 4) for block in blocks for _ in range(int(block[2]))]
 
 
 def calibration_error(confidences: NDArray[np.float64], predicted: NDArray[np.float64], right: NDArray[np.float64]) -> float:

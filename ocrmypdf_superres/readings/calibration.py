@@ -22,7 +22,7 @@ def _table() -> dict[str, list[float]]:
 def probability(confidence: float, candidate: str) -> float:
     """Return the calibrated probability, 0 to 1, that a word of *confidence* (0 to 100) is right.
 
-    Linear between the table's knots at 0, 10, ... 100; a candidate that was not calibrated takes the model's row.
+    Linear between the table's knots, which are evenly spaced from 0 to 100; a candidate that was not calibrated takes the model's row.
     """
     table = _table()
     knots = table.get(candidate, table["model"])
