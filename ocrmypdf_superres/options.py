@@ -40,15 +40,12 @@ class SuperresOptions(BaseModel):
     )
     trigger: Trigger = Field(
         "auto",
-        description="What decides about a page: auto (height of its text and dpi), dpi (its dpi alone), "
-        "always, or off.",
+        description="What decides about a page: auto (height of its text and dpi), dpi (its dpi alone), always, or off.",
     )
     below_dpi: float = Field(
         250.0, gt=0, le=2400, description="Pages of this dpi or more are enlarged only where their text is very small."
     )
-    target_x_height: float = Field(
-        20.0, ge=6, le=200, description="Height in pixels that a lower-case x shall have for OCR."
-    )
+    target_x_height: float = Field(20.0, ge=6, le=200, description="Height in pixels that a lower-case x shall have for OCR.")
     target_dpi: float = Field(
         300.0, ge=72, le=2400, description="Resolution to reach where the text's height is not known or not asked for."
     )
@@ -87,8 +84,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices = _choices(field.annotation)
         if choices:
             keywords["choices"] = choices
-        elif field.annotation in (int, float):
-            keywords |= {"type": field.annotation, "metavar": "N"}
+        elif isinstance(field.default, int | float):
+            keywords |= {"type": type(field.default), "metavar": "N"}
         else:
             keywords["metavar"] = "FILE" if name == "report" else name.upper()
         default = f" Default: {field.default}." if field.default is not None else ""
@@ -109,9 +106,7 @@ def check_unknown(extra_attrs: dict[str, Any]) -> None:
     for key in unknown:
         near = difflib.get_close_matches(key, known, n=1)
         hints.append(f"{key} (did you mean {near[0]}?)" if near else key)
-    raise BadArgsError(
-        f"Unknown super-resolution option {', '.join(hints)}; the known ones are {', '.join(sorted(known))}."
-    )
+    raise BadArgsError(f"Unknown super-resolution option {', '.join(hints)}; the known ones are {', '.join(sorted(known))}.")
 
 
 def read_options(options: Any) -> SuperresOptions:
@@ -160,7 +155,9 @@ def check_report(report: str | None, options: Any) -> None:
     path = Path(report).absolute()
     for other in (options.input_file, options.output_file, options.sidecar):
         if isinstance(other, str | os.PathLike) and os.path.realpath(other) == os.path.realpath(path):
-            raise BadArgsError(f"--superres-report was given {report}, which is another file of this job; name a file of its own.")
+            raise BadArgsError(
+                f"--superres-report was given {report}, which is another file of this job; name a file of its own."
+            )
     target = path if path.exists() else path.parent
     if path.is_dir() or not os.access(target, os.W_OK):
         raise OutputFileAccessError(
@@ -197,9 +194,7 @@ def check_device(device: str) -> None:
     count, why = _cuda_devices()
     if index >= count:
         found = f"there are {count} CUDA devices" if count else why
-        raise MissingDependencyError(
-            f"--superres-device was given {device}, but {found}; use --superres-device cpu or auto."
-        )
+        raise MissingDependencyError(f"--superres-device was given {device}, but {found}; use --superres-device cpu or auto.")
 
 
 def check_all(options: Any) -> SuperresOptions:

@@ -89,9 +89,7 @@ def plan_image(image: Image.Image, dpi: tuple[float, float], settings: PlanSetti
     return plan_page(to_luma(measured_part(image)), dpi, settings, image.size)
 
 
-def plan_page(
-    luma: FloatImage, dpi: tuple[float, float], settings: PlanSettings, size: tuple[int, int] | None = None
-) -> Plan:
+def plan_page(luma: FloatImage, dpi: tuple[float, float], settings: PlanSettings, size: tuple[int, int] | None = None) -> Plan:
     """Plan for the page *luma*, float32 (H, W) in [0, 1], which claims *dpi*.
 
     *size* is the page's (width, height) where *luma* is only a part of it.

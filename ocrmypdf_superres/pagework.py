@@ -101,7 +101,7 @@ def ocr_image(page: Any, image: Image.Image) -> Image.Image:
                 result = _carry_out(source, plan, load(options), record, colour=False)
                 if _is_checked(page):
                     flatten(source).convert("L").save(page.get_path("superres_input.png"), dpi=plan.dpi, compress_level=1)
-    except Exception as error:  # noqa: BLE001 - one page must not end a job of thousands
+    except Exception as error:  # one page must not end a job of thousands
         _failed(error, record, ours)
         result = image
     record.seconds = time.monotonic() - started
@@ -138,7 +138,7 @@ def page_raster(raster: Path, pageno: int, options: Any) -> None:
                 whole = raster.with_name(f"{raster.stem}_superres.png")
                 large.save(whole, dpi=large.info["dpi"])
                 os.replace(whole, raster)
-        except Exception as error:  # noqa: BLE001 - one page must not end a job of thousands
+        except Exception as error:  # one page must not end a job of thousands
             _failed(error, record, ours)
         record.seconds = time.monotonic() - started
     stash(record, raster.with_name(f"{pageno:06d}_superres.json"))

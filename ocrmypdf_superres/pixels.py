@@ -116,7 +116,8 @@ def _like(image: Image.Image, raster: Image.Image) -> Image.Image | None:
     """*image* turned by the quarter turns that make it look like *raster*, or None if none does."""
     grey = flatten(image).convert("L")
     witness_grey = flatten(raster).convert("L")
-    size = (-(-raster.width // WITNESS_CELL), -(-raster.height // WITNESS_CELL))
+    cell = WITNESS_CELL * max(1.0, max(raster.size) / max(image.size))
+    size = (max(1, round(raster.width / cell)), max(1, round(raster.height / cell)))
     witness = _thumbnail(witness_grey, size)
     ratio = raster.width / raster.height
     best: tuple[float, Image.Transpose | None] | None = None

@@ -126,7 +126,7 @@ def _tune(console: Console, args: argparse.Namespace) -> int:
     settings = TuneSettings(epochs=args.epochs, lr=args.lr, seed=args.seed)
     tuned, report = tune(read_traineddata(installed), learnt, settings)
     save_traineddata(tuned, args.output)
-    console.print(f"{args.output}: {report.steps} steps on {len(learnt) - len(report.skipped)} lines", markup=False)
+    console.print(f"{args.output}: {report.steps} steps on {len(learnt) - len(report.skipped)} lines", markup=False, soft_wrap=True)
     console.print("loss, nats a character: " + ", ".join(f"{value:.4f}" for value in report.losses), markup=False)
     for index, reason in report.skipped.items():
         console.print(f"left out line {index}: {reason}", markup=False, soft_wrap=True)

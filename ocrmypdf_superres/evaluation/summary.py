@@ -39,12 +39,13 @@ def _order(group: str) -> tuple[float, str]:
 
 
 def rows(results: Iterable[Result]) -> list[Row]:
-    """Return a row for every group and method: collections, then conditions by dpi."""
+    """Return a row for every group and method: collections, then conditions by dpi; ours after the others."""
     grouped: dict[tuple[str, str], list[Result]] = {}
     for result in results:
         grouped.setdefault((result.group, result.method), []).append(result)
+    shown = [*BASELINES, *OURS, "native"]
     table = []
-    for (group, method), members in sorted(grouped.items(), key=lambda item: (_order(item[0][0]), item[0][1])):
+    for (group, method), members in sorted(grouped.items(), key=lambda item: (_order(item[0][0]), shown.index(item[0][1]))):
         counts = sum((m.counts for m in members), TextScore())
         tesseract = sum(m.tesseract_seconds for m in members)
         own = sum(m.superres_seconds for m in members)

@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from ocrmypdf_superres.readings.calibration import expected_gain, mean_probability, probability
 from ocrmypdf_superres.readings.hocr import Box, Line, Reading, Word
 
-SURE = 0.93
-"""A reading whose words are right with at least this mean probability leaves no doubt."""
+SURE = 0.7
+"""A reading whose words are right with at least this mean probability leaves no doubt.
 
-PAGE_MARGIN = 0.01
+Measured on 62 readings of pages reduced to 60-100 dpi: a second reading below it lowers the words missed as
+much as a second reading of every page, at 1.27 times the cost of one.
+"""
+
+PAGE_MARGIN = 0.03
 """The challenger's layout is taken when its expected gain is above the first reading's by this share."""
-LINE_MARGIN = 0.05
+LINE_MARGIN = 0.02
 """A line is exchanged when the challenger's mean probability is above by this much, weighted as below."""
 MATCH = 0.6
 """Two lines are one when their boxes' intersection is at least this share of their union."""

@@ -16,10 +16,11 @@ import pikepdf
 import pypdfium2
 from PIL import Image, ImageDraw, ImageFont
 
-WORDS = (
+TEXT = (
     "the quick brown fox jumps over a lazy dog while seven wizards mix liquor near old harbour walls and every "
     "reader waits for plain printed lines that stand upon paper as they stood before the rain came down"
-).split()
+)
+WORDS = TEXT.split()
 FONT = "DejaVuSerif.ttf"
 
 

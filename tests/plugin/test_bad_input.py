@@ -108,6 +108,8 @@ def test_main_job_where_torch_cannot_be_imported(lanczos_net: Path, tmp_path: Pa
     done = run("--superres-model", lanczos_net, *QUICK, source, target, env={"PYTHONPATH": search})
     assert re.search(r"enlarged .* on cpu \(onnxruntime", done.stderr)
     assert len(printed_words(target)) >= len(words) * 0.75
-    refused = run("--superres-device", "cuda", "--superres-model", lanczos_net, source, target, env={"PYTHONPATH": search}, check=False)
+    refused = run(
+        "--superres-device", "cuda", "--superres-model", lanczos_net, source, target, env={"PYTHONPATH": search}, check=False
+    )
     assert refused.returncode == 3
     assert "PyTorch cannot be imported here" in refused.stderr

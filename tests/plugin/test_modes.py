@@ -115,9 +115,7 @@ def test_modes_that_remake(keywords: dict[str, Any], jpeg: bool, tmp_path: Path,
 @pytest.mark.parametrize("turn", [90, 180, 270])
 @pytest.mark.parametrize("rasterizer", ["pypdfium", "ghostscript"])
 @pytest.mark.parametrize("force", [False, True])
-def test_pages_that_lie_on_their_side(
-    turn: int, rasterizer: str, force: bool, tmp_path: Path, lanczos_net: Path
-) -> None:
+def test_pages_that_lie_on_their_side(turn: int, rasterizer: str, force: bool, tmp_path: Path, lanczos_net: Path) -> None:
     page, words = grid_page(dpi=DPI)
     sideways = page.rotate(turn, expand=True)
     source = image_pdf(tmp_path / "in.pdf", [sideways], DPI, rotate=turn)
@@ -128,14 +126,10 @@ def test_pages_that_lie_on_their_side(
 @pytest.mark.slow
 @pytest.mark.parametrize("apply", ["ocr", "page"])
 @pytest.mark.parametrize("force", [False, True])
-def test_rotate_pages_turns_what_was_scanned_sideways(
-    force: bool, apply: str, tmp_path: Path, lanczos_net: Path
-) -> None:
+def test_rotate_pages_turns_what_was_scanned_sideways(force: bool, apply: str, tmp_path: Path, lanczos_net: Path) -> None:
     page, words = grid_page(dpi=DPI)
     source = image_pdf(tmp_path / "in.pdf", [page.rotate(90, expand=True)], DPI)
-    target, _ = read(
-        source, lanczos_net, rotate_pages=True, rotate_pages_threshold=0.1, force_ocr=force, superres_apply=apply
-    )
+    target, _ = read(source, lanczos_net, rotate_pages=True, rotate_pages_threshold=0.1, force_ocr=force, superres_apply=apply)
     assert worst_place(target, words) <= TOLERANCE
 
 

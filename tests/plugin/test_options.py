@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import ocrmypdf
 import pytest
 from ocrmypdf.exceptions import BadArgsError, MissingDependencyError, OutputFileAccessError
-from plugin_pages import draw_page, image_pdf, ocrmypdf as run
+from plugin_pages import draw_page, image_pdf
+from plugin_pages import ocrmypdf as run
 
 from ocrmypdf_superres.options import (
     SuperresOptions,

@@ -144,4 +144,6 @@ def test_every_mode_is_enlarged(mode: str, lanczos_net: Path) -> None:
 
 def test_a_plan_to_leave_is_not_carried_out(lanczos_net: Path) -> None:
     with pytest.raises(ImageError, match="plan to leave"):
-        enlarge(Image.new("L", (9, 9)), Plan("leave", "", None, 1.0, (9, 9), (72.0, 72.0)), load_upscaler(str(lanczos_net), "cpu"))
+        enlarge(
+            Image.new("L", (9, 9)), Plan("leave", "", None, 1.0, (9, 9), (72.0, 72.0)), load_upscaler(str(lanczos_net), "cpu")
+        )

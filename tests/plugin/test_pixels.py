@@ -49,14 +49,19 @@ def test_every_kind_of_picture_comes_back_pixel_by_pixel(mode: str, tmp_path: Pa
     assert found is not None
     assert found.size == SIZE
     assert found.info["dpi"] == pytest.approx((100, 100), rel=0.01)
-    difference = np.abs(np.asarray(flatten(found).convert("L"), float) - np.asarray(page.convert("1" if mode == "1" else "L"), float) * (255 if mode == "1" else 1))
+    difference = np.abs(
+        np.asarray(flatten(found).convert("L"), float)
+        - np.asarray(page.convert("1" if mode == "1" else "L"), float) * (255 if mode == "1" else 1)
+    )
     assert difference.mean() < (4 if mode in ("CMYK", "P") else 1)
 
 
 @pytest.mark.parametrize("turn", [90, 180, 270])
 def test_turned_pages_are_turned(turn: int, tmp_path: Path) -> None:
     page = page_picture()
-    path = image_pdf(tmp_path / "in.pdf", [page.rotate(turn, expand=True)], page_size=PAGE if turn == 180 else PAGE[::-1], rotate=turn)
+    path = image_pdf(
+        tmp_path / "in.pdf", [page.rotate(turn, expand=True)], page_size=PAGE if turn == 180 else PAGE[::-1], rotate=turn
+    )
     found = native(path)
     assert found is not None
     assert np.array_equal(np.asarray(found), np.asarray(page))

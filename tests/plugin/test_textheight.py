@@ -6,11 +6,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
+from plugin_pages import draw_page, x_height
 
 from ocrmypdf_superres.image import to_luma
 from ocrmypdf_superres.textheight import measure_text_height
-
-from plugin_pages import draw_page, x_height
 
 
 @pytest.mark.parametrize("em", [7, 9, 12, 17, 30, 44])

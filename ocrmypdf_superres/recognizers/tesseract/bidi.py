@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import unicodedata
 
-_MIRRORED = str.maketrans("()[]{}<>«»‹›", ")(][}{><»«›‹")
-
 
 def visual_order(text: str) -> str:
     """*text* with the order of its characters turned between logical and visual (left to right) order.
 
-    Combining marks stay behind their letter's place in reading order is not kept: as Tesseract does, whole
-    characters are reversed, and runs of Latin letters and of digits are set back; brackets outside such runs mirror.
+    Characters are reversed, combining marks included, and runs of Latin letters and of digits are set back. Brackets
+    do not mirror: Tesseract's networks give the logical character, so that an opening bracket is "(" in either order,
+    though in a right-to-left line its picture is that of ")".
     """
     pieces: list[str] = []
     for kind, run in _runs(text):
-        pieces.append(run if kind == "L" else "".join(reversed(run)).translate(_MIRRORED))
+        pieces.append(run if kind == "L" else "".join(reversed(run)))
     return "".join(reversed(pieces))
 
 

@@ -4,13 +4,19 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ocrmypdf_superres.errors import RecognizerError
 
-_DTYPES = {"int8": np.dtype("<i1"), "float32": np.dtype("<f4"), "float64": np.dtype("<f8"), "int32": np.dtype("<i4")}
+_DTYPES: dict[str, np.dtype[Any]] = {
+    "int8": np.dtype("<i1"),
+    "int32": np.dtype("<i4"),
+    "float32": np.dtype("<f4"),
+    "float64": np.dtype("<f8"),
+}
 
 
 class Reader:
@@ -80,7 +86,7 @@ class Reader:
         except UnicodeDecodeError as error:
             raise self.fail(field, "bytes that are not UTF-8", "text") from error
 
-    def array(self, count: int, kind: str, field: str) -> NDArray:
+    def array(self, count: int, kind: str, field: str) -> NDArray[Any]:
         """*count* numbers of *kind* (int8, int32, float32 or float64); floats have to be finite."""
         dtype = _DTYPES[kind]
         values = np.frombuffer(self.take(count * dtype.itemsize, field), dtype=dtype)
@@ -88,11 +94,11 @@ class Reader:
             raise self.fail(field, "a number that is not finite", "finite numbers")
         return values
 
-    def vector(self, kind: str, field: str) -> NDArray:
+    def vector(self, kind: str, field: str) -> NDArray[Any]:
         """Numbers with their count in front."""
         return self.array(self.u32(field), kind, field)
 
-    def matrix(self, kind: str, shape: tuple[int, int], field: str) -> NDArray:
+    def matrix(self, kind: str, shape: tuple[int, int], field: str) -> NDArray[Any]:
         """A matrix of exactly *shape*: rows, columns, one ignored value, then the values row by row."""
         given = (self.u32(field), self.u32(field))
         if given != shape:
@@ -126,12 +132,12 @@ class Writer:
         self.pack("I", len(data))
         self.raw(data)
 
-    def vector(self, kind: str, values: NDArray) -> None:
+    def vector(self, kind: str, values: NDArray[Any]) -> None:
         """Numbers with their count in front."""
         self.pack("I", len(values))
         self.raw(np.ascontiguousarray(values, dtype=_DTYPES[kind]).tobytes())
 
-    def matrix(self, kind: str, values: NDArray) -> None:
+    def matrix(self, kind: str, values: NDArray[Any]) -> None:
         """A matrix in the order that :meth:`Reader.matrix` reads; its ignored value is 0."""
         self.pack("II", *values.shape)
         self.raw(bytes(_DTYPES[kind].itemsize))

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ocrmypdf_superres.image import to_luma
+from ocrmypdf_superres.image import FloatImage, to_luma
 from ocrmypdf_superres.recognizers.base import collapse, stack_lines
 from ocrmypdf_superres.recognizers.tesseract.align import align, edits
 from ocrmypdf_superres.recognizers.tesseract.installed import read_pictures
@@ -96,12 +96,13 @@ def port_texts(
     return texts
 
 
-def line_grey(picture: Image.Image) -> np.ndarray:
+def line_grey(picture: Image.Image) -> FloatImage:
     """Grey of *picture* as Tesseract weighs it (0.3 R + 0.5 G + 0.2 B), float32 (H, W) in [0, 1]."""
     if picture.mode in ("RGB", "RGBA", "P"):
         colours = np.asarray(picture.convert("RGB"), dtype=np.float32)
         grey = np.floor(colours @ np.array([0.3, 0.5, 0.2], dtype=np.float32) + 0.5)
-        return (grey / 255.0).astype(np.float32)
+        result: FloatImage = (grey / 255.0).astype(np.float32)
+        return result
     return to_luma(picture)
 
 
@@ -152,8 +153,8 @@ def integer_texts(
         best: tuple[float, str] | None = None
         for level in (grey, 1.0 - grey):
             with torch.no_grad():
-                value, _ = recognizer.prepare(level[None, None], torch.tensor([grey.shape[1]]))
-            logits = network.logits(value[0, 0].double().numpy())
+                value, widths = recognizer.prepare(level[None, None], torch.tensor([grey.shape[1]]))
+            logits = network.logits(value[0, 0, :, : int(widths[0])].double().numpy())
             share = np.exp(logits - logits.max(axis=1, keepdims=True))
             share /= share.sum(axis=1, keepdims=True)
             path = logits.argmax(axis=1)

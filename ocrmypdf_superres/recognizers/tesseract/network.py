@@ -141,7 +141,7 @@ class LineNetwork(nn.Module):
         self._named[unique] = layer
         return layer
 
-    def _tensor(self, values: NDArray) -> Tensor:
+    def _tensor(self, values: NDArray[np.float64]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(values)).to(self.dtype)
 
     def _convolution(self, half: tuple[int, int], node: Node) -> layers.Convolution:
@@ -154,16 +154,16 @@ class LineNetwork(nn.Module):
         gates = self._tensor(np.concatenate([node.matrices[index].floats() for index in _TO_TORCH]))
         lstm = nn.LSTM(node.ni, node.no, dtype=self.dtype)
         with torch.no_grad():
-            lstm.weight_ih_l0.copy_(gates[:, : node.ni])
-            lstm.weight_hh_l0.copy_(gates[:, node.ni : -1])
-            lstm.bias_ih_l0.copy_(gates[:, -1])
-            lstm.bias_hh_l0.zero_()
+            lstm.get_parameter("weight_ih_l0").copy_(gates[:, : node.ni])
+            lstm.get_parameter("weight_hh_l0").copy_(gates[:, node.ni : -1])
+            lstm.get_parameter("bias_ih_l0").copy_(gates[:, -1])
+            lstm.get_parameter("bias_hh_l0").zero_()
         return lstm
 
 
 def _lstm_matrices(lstm: nn.LSTM) -> list[NDArray[np.float64]]:
-    bias = (lstm.bias_ih_l0 + lstm.bias_hh_l0)[:, None]
-    gates = torch.cat([lstm.weight_ih_l0, lstm.weight_hh_l0, bias], dim=1).detach().cpu().double().numpy()
+    bias = (lstm.get_parameter("bias_ih_l0") + lstm.get_parameter("bias_hh_l0"))[:, None]
+    gates = torch.cat([lstm.get_parameter("weight_ih_l0"), lstm.get_parameter("weight_hh_l0"), bias], dim=1).detach().cpu().double().numpy()
     parts = np.split(gates, 4)
     return [parts[_TO_TORCH.index(index)] for index in range(4)]
 

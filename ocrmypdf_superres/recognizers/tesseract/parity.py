@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 import time
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from tempfile import TemporaryDirectory
 
 import torch
 from PIL import Image
+from rich.console import Console
 
 from ocrmypdf_superres.errors import RecognizerError, SuperresError
 from ocrmypdf_superres.recognizers.tesseract import load_recognizer
@@ -28,6 +30,8 @@ from ocrmypdf_superres.recognizers.tesseract.installed import read_pictures, wit
 from ocrmypdf_superres.recognizers.tesseract.lines import find_lines
 from ocrmypdf_superres.recognizers.tesseract.recognizer import TesseractRecognizer
 from ocrmypdf_superres.recognizers.tesseract.specimens import specimens
+
+log = logging.getLogger(__name__)
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 _LEAST_LETTERS = 8
@@ -45,9 +49,17 @@ class PageLine:
     confidence: float
 
 
+def _as_tesseract(language: str) -> TesseractRecognizer:
+    """The port with Tesseract's rounding of the input and its border noise."""
+    recognizer = load_recognizer(language)
+    recognizer.rounding = True
+    recognizer.set_border("exact")
+    return recognizer
+
+
 def rendered(language: str, text_language: str, count: int) -> list[Comparison]:
     """Rendered lines of *text_language*, read by *language*: port beside the stock binary."""
-    recognizer = load_recognizer(language)
+    recognizer = _as_tesseract(language)
     lines = specimens(text_language, count)
     names = [f"{line.font} {line.damage}" for line in lines]
     installed = find_traineddata(language)
@@ -83,7 +95,7 @@ def page_lines(folder: Path, pages: int, per_page: int) -> list[PageLine]:
         try:
             find_traineddata(language)
         except RecognizerError as error:
-            print(f"skipped {path.name}: {error}", file=sys.stderr)
+            log.warning("left out %s: %s", path.name, error)
             continue
         with Image.open(path) as opened:
             opened.load()
@@ -100,20 +112,32 @@ def scanned(lines: Sequence[PageLine]) -> list[tuple[Comparison, float]]:
     for language in sorted({line.language for line in lines}):
         chosen = [line for line in lines if line.language == language]
         names = [line.name for line in chosen]
-        compared = compare(load_recognizer(language), [line.picture for line in chosen], names, language)
+        compared = compare(_as_tesseract(language), [line.picture for line in chosen], names, language)
         result += zip(compared, (line.confidence for line in chosen), strict=True)
+    return result
+
+
+def without_dictionaries(lines: Sequence[PageLine]) -> list[Comparison]:
+    """*lines* read by the port with Tesseract's search and by the binary without its dictionaries."""
+    result: list[Comparison] = []
+    for language in sorted({line.language for line in lines}):
+        chosen = [line for line in lines if line.language == language]
+        pictures = [line.picture for line in chosen]
+        with TemporaryDirectory(prefix="superres-") as folder:
+            without_dictionary(find_traineddata(language), Path(folder), "plain")
+            binary = read_pictures(pictures, "plain", Path(folder))
+        port = port_texts(_as_tesseract(language), pictures, search=True)
+        result += [Comparison(line.name, *texts) for line, *texts in zip(chosen, port, binary, strict=True)]
     return result
 
 
 def exactness(language: str, pictures: Sequence[Image.Image]) -> list[tuple[str, list[Comparison]]]:
     """Integer forward (greedy, and with Tesseract's search) and float port against Tesseract without dictionary."""
     installed = find_traineddata(language)
-    recognizer = load_recognizer(language)
+    recognizer = _as_tesseract(language)
     with TemporaryDirectory(prefix="superres-") as folder:
         without_dictionary(installed, Path(folder), "plain")
         binary = read_pictures(pictures, "plain", Path(folder))
-    recognizer.rounding = True
-    recognizer.set_border("exact")
     rows = [
         ("integer, search", integer_texts(recognizer, pictures, search=True)),
         ("integer, greedy", integer_texts(recognizer, pictures)),
@@ -143,51 +167,57 @@ def timing(
     return sorted(forward)[repeats // 2] * scale, sorted(both)[repeats // 2] * scale
 
 
-def _show(label: str, items: Sequence[Comparison], verbose: bool) -> None:
-    print(f"{label:34} {summarise(items)}", flush=True)
-    if verbose:
-        for item in items:
-            if item.edits:
-                print(f"    {item.name}", *item.rows(), sep="\n    ")
+def _show(console: Console, label: str, items: Sequence[Comparison], verbose: bool = False) -> None:
+    console.print(f"{label:40} {summarise(items)}", soft_wrap=True)
+    for item in items if verbose else ():
+        if item.edits:
+            for row in (item.name, *item.rows()):
+                console.print(f"    {row}", markup=False, soft_wrap=True)
+
+
+def _report(console: Console, given: argparse.Namespace) -> None:
+    everything: list[Comparison] = []
+    for language, texts in (
+        ("eng", "eng"), ("deu", "deu"), ("fra", "fra"), ("rus", "rus"), ("Latin", "eng"), ("Latin", "fra"),
+    ):  # fmt: skip
+        try:
+            items = rendered(language, texts, given.lines if language == "eng" else 24)
+        except RecognizerError as error:
+            log.warning("left out %s: %s", language, error)
+            continue
+        everything += items
+        _show(console, f"rendered, {language} on {texts}", items, given.verbose)
+    pictures = [line.picture for line in specimens("eng", given.lines)]
+    if given.data is not None:
+        lines = page_lines(given.data, given.pages, given.per_page)
+        read = scanned(lines)
+        everything += [item for item, _ in read]
+        _show(console, "scans, all lines", [item for item, _ in read], given.verbose)
+        _show(console, f"scans, confidence >= {SURE:.0f}", [item for item, sure in read if sure >= SURE])
+        _show(console, "scans, search, without dictionary", without_dictionaries(lines))
+        pictures += [line.picture for line in lines if line.language == "eng"]
+    _show(console, "all against the stock binary", everything)
+    for name, items in exactness("eng", pictures):
+        _show(console, f"{name}, without dictionary", items, given.verbose)
+    forward, both = timing(load_recognizer("eng"))
+    console.print(f"36x1000, batch 16, one thread: forward {forward:.1f}, with backward {both:.1f} ms a line")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; 0 unless something cannot be run."""
-    parser = argparse.ArgumentParser(prog="parity", description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(prog="parity", description="How closely the port reads as Tesseract does.")
     parser.add_argument("--data", type=Path, help="folder of page pictures, with or without index.json")
     parser.add_argument("--pages", type=int, default=12, help="pages to cut lines from (default 12)")
     parser.add_argument("--per-page", type=int, default=10, help="lines of a page (default 10)")
     parser.add_argument("--lines", type=int, default=60, help="rendered English lines (default 60)")
     parser.add_argument("--verbose", action="store_true", help="show every line that differs")
     given = parser.parse_args(arguments)
+    logging.basicConfig(format="%(message)s")
     torch.set_num_threads(1)
-    everything: list[Comparison] = []
     try:
-        for language, texts, count in (
-            ("eng", "eng", given.lines), ("deu", "deu", 24), ("fra", "fra", 24), ("rus", "rus", 24), ("Latin", "eng", 24),
-            ("Latin", "fra", 24),
-        ):  # fmt: skip
-            try:
-                items = rendered(language, texts, count)
-            except RecognizerError as error:
-                print(f"{language}: left out. {error}", file=sys.stderr)
-                continue
-            everything += items
-            _show(f"rendered, {language} on {texts}", items, given.verbose)
-        pictures = [line.picture for line in specimens("eng", given.lines)]
-        if given.data is not None:
-            lines = page_lines(given.data, given.pages, given.per_page)
-            read = scanned(lines)
-            everything += [item for item, _ in read]
-            _show("scans, all lines", [item for item, _ in read], given.verbose)
-            _show(f"scans, confidence >= {SURE:.0f}", [item for item, sure in read if sure >= SURE], False)
-            pictures += [line.picture for line in lines if line.language == "eng"]
-        _show("all against the stock binary", everything, False)
-        for name, items in exactness("eng", pictures):
-            _show(f"{name}, without dictionary", items, given.verbose)
-        print("36x1000, batch 16, one thread: forward {:.1f}, with backward {:.1f} ms a line".format(*timing(load_recognizer("eng"))))
+        _report(Console(highlight=False), given)
     except SuperresError as error:
-        print(error, file=sys.stderr)
+        log.error("%s", error)
         return 1
     return 0
 

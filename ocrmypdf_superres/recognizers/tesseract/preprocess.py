@@ -62,9 +62,7 @@ def _taps(sizes: Tensor, targets: Tensor, longest: int, area: bool) -> tuple[Ten
     weights = torch.where(offsets == 0, 16 - (upper & 15)[:, :, None], full)
     weights = torch.where(indices == final[:, :, None], (lower & 15)[:, :, None], weights)
     weights = torch.where(indices > final[:, :, None], torch.zeros_like(weights), weights)
-    # At the far edge single pixels are copied.
-    edge = (final > sizes[:, None] - 2)[:, :, None]
-    weights = torch.where(edge, (offsets == 0).to(weights.dtype).expand_as(weights), weights).to(torch.float64)
+    weights = weights.to(torch.float64)
     return torch.minimum(indices, last), weights / weights.sum(dim=2, keepdim=True)
 
 
@@ -87,7 +85,27 @@ def _resample(lines: Tensor, widths: Tensor, height: int, area: bool) -> tuple[T
     out = flat.index_select(0, places[:, 0]) * parts[:, 0]
     for tap in range(1, places.shape[1]):
         out = out + flat.index_select(0, places[:, tap]) * parts[:, tap]
-    return out.reshape(batch, longest, height).transpose(1, 2), targets
+    out = out.reshape(batch, longest, height).transpose(1, 2)
+    return (_copy_edges(out, lines, widths, targets) if area else out), targets
+
+
+def _copy_edges(out: Tensor, lines: Tensor, widths: Tensor, targets: Tensor) -> Tensor:
+    """The area map *out* with single pixels of *lines* where it would reach the last row or column of the source."""
+    rows, row_edge = _edge(torch.tensor([lines.shape[1]], device=lines.device), out.shape[1])
+    columns, column_edge = _edge(widths, out.shape[2], targets)
+    points = lines[:, rows[0]].gather(2, columns[:, None, :].expand(-1, out.shape[1], -1))
+    return torch.where(row_edge[:, :, None] | column_edge[:, None, :], points, out)
+
+
+def _edge(sizes: Tensor, longest: int, targets: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """First source pixel of each target pixel along an axis, and whether its last one is that of the source or beyond."""
+    ends = torch.tensor([longest], device=sizes.device) if targets is None else targets
+    place = torch.arange(longest, device=sizes.device, dtype=torch.float32)[None, :]
+    ratio = (16.0 * sizes.to(torch.float32) / ends.to(torch.float32))[:, None]
+    first = torch.floor(ratio * place).to(torch.int64) >> 4
+    final = torch.floor(ratio.to(torch.float64) * (place.to(torch.float64) + 1.0)).to(torch.int64) >> 4
+    last = (sizes - 1)[:, None]
+    return torch.minimum(first, last), final > last - 1
 
 
 def _halve(lines: Tensor, height: int, rounding: bool) -> Tensor:

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.recognizers.tesseract.network import LineNetwork
 from ocrmypdf_superres.recognizers.tesseract.preprocess import normalise, scale_lines
 from ocrmypdf_superres.recognizers.tesseract.traineddata import TrainedData
+
+_NARROWEST = 32
 
 
 class TesseractRecognizer(nn.Module):
@@ -83,6 +86,8 @@ class TesseractRecognizer(nn.Module):
             levels = levels + (torch.floor(levels.clamp(0.0, 255.0) + 0.5) - levels).detach()
         scaled, widths = scale_lines(levels, widths, self.height, self.rounding)
         value = normalise(scaled, widths, self.integer, self.slope, self.rounding)
+        # Narrower than the pools of a network, a picture has no step; padding lets it through with a length of 0.
+        value = functional.pad(value, (0, max(0, _NARROWEST - value.shape[2])))
         return value[:, None], widths
 
     def logits(self, lines: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:

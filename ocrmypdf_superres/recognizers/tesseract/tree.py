@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,15 +46,15 @@ class Matrix:
         scales: float64 (rows,) for int8, so that ``values * scales[:, None]`` are the weights; else None.
     """
 
-    values: NDArray
-    scales: NDArray | None = None
+    values: NDArray[Any]
+    scales: NDArray[np.float64] | None = None
 
     @property
     def integer(self) -> bool:
         """Whether the values are int8."""
         return self.scales is not None
 
-    def floats(self) -> NDArray:
+    def floats(self) -> NDArray[np.float64]:
         """The weights, float64 (rows, columns)."""
         values = self.values.astype(np.float64)
         return values if self.scales is None else values * self.scales[:, None]

@@ -36,7 +36,7 @@ class CTCLoss(nn.Module):
         sizes = [len(line) for line in codes]
         steps = lengths.tolist()
         feasible = [
-            0 < size and steps_needed(line) <= step for size, line, step in zip(sizes, codes, steps, strict=True)
+            size > 0 and steps_needed(line) <= step for size, line, step in zip(sizes, codes, steps, strict=True)
         ]
         self.infeasible = len(sizes) - sum(feasible)
         if not any(feasible):

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ocrmypdf_superres.errors import RecognizerError
+
 
 def steps_mask(length: int, lengths: Tensor) -> Tensor:
     """Bool (B, *length*): whether a step is one of the valid *lengths* (B,)."""
@@ -70,5 +72,5 @@ class FeatureDistance(nn.Module):
             value = (distance * valid).sum() / valid.sum().clamp(min=1.0)
             total = value if total is None else total + value
         if total is None:
-            raise ValueError("No features were given, at least one layer was expected; name a layer.")
+            raise RecognizerError("No features were given, at least one layer was expected; name a layer.")
         return total / len(sr)

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MPL-2.0
+from __future__ import annotations
+
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from ocrmypdf_superres.errors import RecognizerError
+from ocrmypdf_superres.recognizers.tesseract.align import edits
+from ocrmypdf_superres.recognizers.tesseract.lines import Line, find_lines, lines_from_hocr, lines_from_tsv
+from ocrmypdf_superres.recognizers.tesseract.specimens import TEXTS, text_fonts
+
+HOCR = """<?xml version="1.0" encoding="UTF-8"?><html><body>
+ <div class='ocr_page' title='image "p.png"; bbox 0 0 600 400'>
+  <span class='ocr_line' id='line_1' title="bbox 36 92 580 122; baseline 0 -6; x_size 30; x_descenders 6; x_ascenders 7">
+   <span class='ocrx_word' id='w1' title='bbox 36 92 96 116; x_wconf 90'>Fish</span>
+   <span class='ocrx_word' id='w2' title='bbox 109 92 200 122; x_wconf 70'><strong>&amp;</strong></span>
+  </span>
+  <span class='ocr_header' title="bbox 10 200 90 230">
+   <span class='ocrx_word' title='bbox 10 200 90 230; x_wconf 50'>chips</span>
+  </span>
+  <span class='ocr_line' title="bbox 10 300 90 330"><span class='ocrx_word' title='bbox 1 1 2 2; x_wconf 95'> </span></span>
+ </div></body></html>"""
+
+TSV = "\n".join(
+    [
+        "level\tpage_num\tblock_num\tpar_num\tline_num\tword_num\tleft\ttop\twidth\theight\tconf\ttext",
+        "1\t1\t0\t0\t0\t0\t0\t0\t600\t400\t-1\t",
+        "4\t1\t1\t1\t1\t0\t36\t92\t544\t30\t-1\t",
+        "5\t1\t1\t1\t1\t1\t36\t92\t60\t24\t90.5\tFish",
+        "5\t1\t1\t1\t1\t2\t109\t92\t91\t30\t69.5\t&",
+        "4\t1\t1\t1\t2\t0\t10\t300\t80\t30\t-1\t",
+        "5\t1\t1\t1\t2\t1\t10\t300\t80\t30\t95\t ",
+    ]
+)
+
+
+def test_lines_of_hocr() -> None:
+    first, second = lines_from_hocr(HOCR)
+    assert first.text == "Fish &"
+    assert first.confidence == 80.0
+    assert first.box == (36, 92, 580, 122)
+    assert first.baseline == 116.0
+    assert (first.rise, first.drop) == (24.0, 6.0)
+    assert second.text == "chips"
+    assert second.baseline is None
+    with pytest.raises(RecognizerError, match="bbox"):
+        lines_from_hocr("<span class='ocr_line' title='x'>")
+
+
+def test_lines_of_tsv() -> None:
+    (line,) = lines_from_tsv(TSV)
+    assert (line.box, line.text, line.confidence) == ((36, 92, 580, 122), "Fish &", 80.0)
+    with pytest.raises(RecognizerError, match="twelve columns"):
+        lines_from_tsv("5\t1\t1")
+
+
+def test_boxes_are_padded_as_tesseract_pads_them() -> None:
+    line = Line((36, 96, 580, 118), "no descenders", 90.0, baseline=117.0, rise=24.0, drop=6.0)
+    assert line.padded(600, 400) == (32, 89, 584, 127)
+    assert line.padded(582, 120) == (32, 89, 582, 120)
+    assert Line((1, 1, 9, 9), "x", 1.0).padded(100, 100) == (0, 0, 13, 13)
+    assert Line((1, 1, 9, 9), "x", 1.0).cut(Image.new("L", (100, 100))).size == (13, 13)
+
+
+def test_lines_of_a_page(needs_eng: None) -> None:
+    font = ImageFont.truetype(text_fonts("eng", 1)[0], 26)
+    page = Image.new("L", (1300, 400), 255)
+    texts = TEXTS["eng"][:4]
+    for index, text in enumerate(texts):
+        ImageDraw.Draw(page).text((60, 60 + 70 * index), text, fill=0, font=font)
+    lines = find_lines(page, "eng")
+    assert [edits(line.text, text) <= 2 for line, text in zip(lines, texts, strict=True)] == [True] * 4
+    assert all(line.baseline is not None and line.confidence > 60 for line in lines)
+    left, top, right, bottom = lines[1].padded(page.width, page.height)
+    assert 50 <= left <= 60
+    assert 120 <= top <= 138
+    assert bottom - top < 60
+    assert right < page.width

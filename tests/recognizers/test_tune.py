@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: MPL-2.0
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+from tinydata import tiny
+
+from ocrmypdf_superres.errors import RecognizerError
+from ocrmypdf_superres.recognizers.tesseract.align import edits
+from ocrmypdf_superres.recognizers.tesseract.find import find_traineddata
+from ocrmypdf_superres.recognizers.tesseract.installed import read_pictures
+from ocrmypdf_superres.recognizers.tesseract.specimens import TEXTS, draw_line, specimens
+from ocrmypdf_superres.recognizers.tesseract.traineddata import parse_traineddata, read_traineddata, write_traineddata
+from ocrmypdf_superres.recognizers.tesseract.writer import save_traineddata
+from ocrmypdf_superres.training.tune_recognizer import LineExample, TuneSettings, read_examples, tune
+
+CHANCERY = Path("/usr/share/fonts/opentype/urw-base35/Z003-MediumItalic.otf")
+
+
+def strokes(text: str, seed: int) -> LineExample:
+    """A picture in which each letter is bars of its own pattern, so that a tiny network can learn it."""
+    rng = np.random.default_rng(seed)
+    columns = []
+    for sign in text:
+        pattern = ord(sign) % 7 + 1
+        for bit in range(3):
+            columns += [0 if pattern >> bit & 1 else 255] * 4
+        columns += [255] * 4
+    picture = np.tile(np.array(columns, dtype=np.float64), (24, 1)) + rng.normal(0, 6, (24, len(columns)))
+    return LineExample(Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8)), text)
+
+
+def test_tuning_lowers_the_loss_and_reports_what_it_left_out() -> None:
+    rng = np.random.default_rng(0)
+    lines = [strokes("".join(rng.choice(list("abcdef"), 6)), seed) for seed in range(24)]
+    lines += [LineExample(lines[0].picture, "Ω"), LineExample(lines[0].picture, "abc" * 40)]
+    data = tiny()
+    tuned, report = tune(data, lines, TuneSettings(epochs=8, batch=8, lr=1e-2))
+    assert report.losses[-1] < 0.7 * report.losses[0]
+    assert set(report.skipped) == {24, 25}
+    assert "U+03A9" in report.skipped[24]
+    again = parse_traineddata(write_traineddata(tuned), "tuned")
+    assert not again.integer
+    assert again.training_iteration > data.training_iteration
+    assert data.integer
+
+
+def test_no_usable_line_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(RecognizerError, match="None of 1 lines"):
+        tune(tiny(), [LineExample(Image.new("L", (40, 24), 255), "ΩΩ")])
+    with pytest.raises(RecognizerError, match="no line was given"):
+        tune(tiny(), [])
+    with pytest.raises(RecognizerError, match=r"001\.gt\.txt"):
+        read_examples(tmp_path)
+
+
+def test_examples_are_read_in_order(tmp_path: Path) -> None:
+    for name in ("b", "a"):
+        Image.new("RGB", (30, 20), "white").save(tmp_path / f"{name}.png")
+        (tmp_path / f"{name}.gt.txt").write_text(f" {name}x\n", encoding="utf-8")
+    Image.new("L", (5, 5)).save(tmp_path / "untold.png")
+    assert [example.text for example in read_examples(tmp_path)] == ["ax", "bx"]
+
+
+def hard_line(text: str, rng: np.random.Generator) -> Image.Image:
+    """Chancery hand at about 15 pixels line height, blurred and noisy."""
+    picture = draw_line(text, str(CHANCERY), float(rng.uniform(20, 26)))
+    picture = picture.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.6, 1.1))))
+    factor = float(rng.uniform(0.42, 0.55))
+    small = picture.resize((round(picture.width * factor), round(picture.height * factor)), Image.Resampling.BOX)
+    noisy = np.asarray(small) + rng.normal(0, 8, (small.height, small.width))
+    return Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8))
+
+
+@pytest.mark.slow
+def test_tuning_on_a_hard_font_helps_the_binary(needs_eng: None, tmp_path: Path) -> None:
+    if not CHANCERY.is_file():
+        pytest.skip("The font Z003 is not installed")
+    rng = np.random.default_rng(2)
+    words = [word for text in TEXTS["eng"][:16] for word in text.split()]
+    texts = [" ".join(rng.choice(words, int(rng.integers(6, 12)))) for _ in range(500)]
+    learnt = [LineExample(hard_line(text, rng), text) for text in texts]
+    held = [text for text in TEXTS["eng"][16:] for _ in range(8)]
+    pictures = [hard_line(text, rng) for text in held]
+
+    def rate(language: str, folder: Path | None) -> float:
+        read = read_pictures(pictures, language, folder)
+        return 100.0 * sum(map(edits, read, held)) / sum(map(len, held))
+
+    tuned, report = tune(read_traineddata(find_traineddata("eng")), learnt, TuneSettings(epochs=3))
+    save_traineddata(tuned, tmp_path / "hard.traineddata")
+    before, after = rate("eng", None), rate("hard", tmp_path)
+    others = specimens("eng", 40)
+    other = [read_pictures([line.picture for line in others], name, folder) for name, folder in (("eng", None), ("hard", tmp_path))]
+    sums = [sum(edits(text, line.text) for text, line in zip(texts, others, strict=True)) for texts in other]
+    print(f"CER of the binary {before:.2f} % before, {after:.2f} % after {report.steps} steps; other fonts {sums} edits")
+    assert after <= 0.7 * before
