@@ -14,10 +14,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 pytest.importorskip("torch")
 img2pdf = pytest.importorskip("img2pdf")
-import ocrmypdf  # noqa: E402
+import ocrmypdf
 
-from ocrmypdf_superres.readings import choose  # noqa: E402
-from ocrmypdf_superres.readings.hocr import Reading  # noqa: E402
+from ocrmypdf_superres.readings import choose
+from ocrmypdf_superres.readings.hocr import Reading
 
 FONT = "/usr/share/fonts/truetype/dejavu/DejaVuSerif.ttf"
 LINES = ["The ferry leaves at seven", "and nobody waits for it", "when the river is high", "or the fog comes down"]

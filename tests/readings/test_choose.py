@@ -61,7 +61,7 @@ def test_damaged_hocr_is_one_sentence(tmp_path):
 def test_calibration_is_a_monotone_probability():
     for candidate in NAMES:
         values = [probability(c, candidate) for c in range(101)]
-        assert values == sorted(values) and 0 <= values[0] and values[-1] <= 1
+        assert values == sorted(values) and values[0] >= 0 and values[-1] <= 1
         assert values[-1] > 0.85 and values[0] < 0.4
     words = [Word("abcd", 90, (0, 0, 1, 1)), Word("ab", 30, (0, 0, 1, 1))]
     assert mean_confidence(words) == pytest.approx(70.0)
