@@ -62,14 +62,21 @@ def measure_text_height(luma: FloatImage) -> TextHeight:
         return TextHeight(None, 0, 0.0, 0)
     ink, noise = inked
     share = float((ink > 0.5).mean())
+    _erase_rules(ink)
     width = max(24, min(luma.shape[1], 64))
     profile = _profiles(ink, width)
     pitch, best = 0.0, None
-    for candidate in (*_pitches(profile), 0.0):
+    candidates = [*_pitches(profile), 0.0]
+    for candidate in candidates:
         found = _line_bands(profile, candidate)
+        if found is None:
+            continue
         # The right pitch explains the most: its bands cover most rows, and stand as far apart as it says.
-        if found is not None and (best is None or _merit(found, candidate) > _merit(best, pitch)):
+        if best is None or _merit(found, candidate) > _merit(best, pitch):
             pitch, best = candidate, found
+        # What the bands say themselves is worth a try.
+        if len(candidates) < 6 and all(abs(found[1] / other - 1.0) > 0.15 for other in candidates if other):
+            candidates.append(found[1])
     if best is None:
         return TextHeight(None, 0, share, 0, noise)
     # About a dozen letters: wide enough for an average, narrow enough for a page that is not straight.
@@ -119,14 +126,32 @@ def _ink(luma: FloatImage) -> tuple[FloatImage, float] | None:
     return np.minimum(ink / contrast, 1.0, dtype=np.float32), noise / contrast
 
 
+def _erase_rules(ink: FloatImage) -> None:
+    """Take lines that are ruled across, which are no text, out of *ink*: runs far longer than any letter."""
+    height, width = ink.shape
+    length = max(32, width // 16)
+    if width <= length + 1:
+        return
+    count = np.zeros((height, width + 1), dtype=np.int32)
+    np.cumsum(ink > 0.4, axis=1, out=count[:, 1:])
+    full = count[:, length:] - count[:, :-length] == length
+    rows = np.flatnonzero(full.any(axis=1))
+    if not rows.size:
+        return
+    starts = np.zeros((rows.size, width + 1), dtype=np.int32)
+    starts[:, : full.shape[1]] = full[rows]
+    starts[:, length:] -= full[rows][:, : width + 1 - length]
+    ruled = np.zeros((height + 2, width), dtype=bool)
+    ruled[rows + 1] = np.cumsum(starts, axis=1)[:, :width] > 0
+    # The grey edges above and below belong to the rule.
+    ink[ruled[1:-1] | ruled[:-2] | ruled[2:]] = 0.0
+
+
 def _profiles(ink: FloatImage, width: int) -> NDArray[np.float32]:
-    """Mean ink along the rows of strips *width* pixels wide: float32 (H, strips); ruled lines left out."""
+    """Mean ink along the rows of strips *width* pixels wide: float32 (H, strips)."""
     height, total = ink.shape
     count = max(1, total // width)
-    strips = ink[:, : count * width].reshape(height, count, -1)
-    profile = strips.mean(axis=2)
-    solid = (strips > 0.4).mean(axis=2) > 0.85
-    return np.where(solid, 0.0, profile).astype(np.float32)
+    return ink[:, : count * width].reshape(height, count, -1).mean(axis=2).astype(np.float32)
 
 
 def _pitches(profile: NDArray[np.float32]) -> list[float]:
@@ -153,13 +178,14 @@ def _pitches(profile: NDArray[np.float32]) -> list[float]:
 def _line_bands(profile: NDArray[np.float32], pitch: float) -> tuple[float, float, int] | None:
     """:func:`_bands` for lines *pitch* pixels apart (0: not known), with the bars of slab serifs joined."""
     found = _bands(profile, pitch, SMOOTHING * pitch)
-    if found is not None and found[0] < THIN * pitch:
-        # Slab serifs make two thin bars of an x-height: smoothing over the bars joins them. A band that is
-        # merely as wide as the smoothing was no such bar.
+    if found is not None and found[0] < THIN * pitch and found[1] < 0.8 * pitch:
+        # Slab serifs make two thin bars of an x-height, which stand nearer than lines: smoothing joins them.
         wider = BAR_SMOOTHING * found[0]
         joined = _bands(profile, pitch, wider)
-        if joined is not None and 1.5 * wider < joined[0] < 0.6 * pitch:
+        if joined is not None and 1.3 * wider < joined[0] < 0.6 * pitch and joined[1] > 0.8 * pitch:
             return joined
+    if found is None or found[0] < 1.3 * SMOOTHING * pitch:
+        return None  # no bands, or bands that are merely as wide as the smoothing
     return found
 
 
