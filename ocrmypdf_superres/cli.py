@@ -11,6 +11,7 @@ from importlib import import_module
 
 from rich.console import Console
 from rich.logging import RichHandler
+from rich.markup import escape
 
 from ocrmypdf_superres.errors import MissingDependencyError, SuperresError
 
@@ -21,6 +22,7 @@ COMMANDS = {
     "doctor": ("ocrmypdf_superres.commands.doctor", "show what is installed and run one test tile", ""),
     "evaluate": ("ocrmypdf_superres.evaluation.command", "compare methods on pages with known text", "eval"),
     "train": ("ocrmypdf_superres.commands.train", "train a net from a recipe", "train"),
+    "export": ("ocrmypdf_superres.commands.export", "make a model folder of a training run's checkpoint", "train"),
     "recognizer": ("ocrmypdf_superres.commands.recognizer", "compare or tune Tesseract's network as ported", "train"),
 }
 
@@ -59,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 f"The command {command} needs the package {missing}, which is not installed; run: pip install '{package}'"
             ) from error
     except SuperresError as error:
-        errors.print(f"[bold red]Error:[/bold red] {error}", soft_wrap=True, highlight=False)
+        errors.print(f"[bold red]Error:[/bold red] {escape(str(error))}", soft_wrap=True, highlight=False)
         return 1
     except KeyboardInterrupt:
         errors.print("Stopped.")

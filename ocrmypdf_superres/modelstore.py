@@ -173,6 +173,9 @@ def _check_card(card: Card, path: Path) -> None:
 
     if not isinstance(card.name, str) or not _NAME.fullmatch(card.name):
         raise refuse(f"has the name {card.name!r}, which is no plain name")
+    for key in ("architecture", "licence", "description", "recipe"):
+        if not isinstance(getattr(card, key), str):
+            raise refuse(f"has {key} {getattr(card, key)!r}, expected is text")
     if not card.scales or not all(isinstance(s, int) and 2 <= s <= 8 for s in card.scales):
         raise refuse(f"has scales {list(card.scales)}, expected are whole numbers from 2 to 8")
     if card.radius is not None and (not isinstance(card.radius, int) or not 0 <= card.radius <= 1024):
@@ -181,8 +184,8 @@ def _check_card(card: Card, path: Path) -> None:
         raise refuse(f"has size_multiple {card.size_multiple!r}, expected is a whole number from 1 to 256")
     if card.channels != 1:
         raise refuse(f"has {card.channels} channels, but this package runs nets on luma (1)")
-    if not isinstance(card.files, dict) or not isinstance(card.config, dict):
-        raise refuse("lacks the tables [files] or [config]")
+    if not all(isinstance(table, dict) for table in (card.files, card.config, card.figures)):
+        raise refuse("has no proper tables [files], [config] or [figures]")
     for name, digest in card.files.items():
         if Path(name).name != name or not isinstance(digest, str) or not _SHA256.fullmatch(digest):
             raise refuse(f"lists the file {name!r} without a proper SHA-256")
@@ -197,12 +200,13 @@ def find_model(name_or_path: str) -> Model:
     path = Path(name_or_path).expanduser()
     if path.name == CARD and path.is_file():
         path = path.parent
-    if (path / CARD).is_file():
-        return Model(read_card(path / CARD), path.resolve())
+    # A name means the installed model even where a folder of that name lies in the current one.
     if _NAME.fullmatch(name_or_path):
         for folder in search_folders():
             if (folder / name_or_path / CARD).is_file():
                 return Model(read_card(folder / name_or_path / CARD), folder / name_or_path)
+    if (path / CARD).is_file():
+        return Model(read_card(path / CARD), path.resolve())
     known = ", ".join(model.card.name for model in list_models()) or "none"
     raise ModelError(
         f"There is no model {name_or_path!r}: give one of {known}, or the path of a folder that holds a {CARD}."

@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ocrmypdf_superres.engine.upscaler import load_upscaler
@@ -46,10 +47,12 @@ def run(args: argparse.Namespace) -> int:
     if shutil.which("tesseract"):
         listed = subprocess.run(["tesseract", "--list-langs"], capture_output=True, text=True, check=False).stdout
         table.add_row("languages", " ".join(listed.split("\n")[1:]).strip() or "none", "")
+    what = "model"
     try:
         model = find_model(args.model)
         model.verify()
         table.add_row("model", model.card.name, "files as in the card")
+        what = "device"
         upscaler = load_upscaler(args.model, args.device)
         scale = upscaler.scales[0]
         tile = np.random.default_rng(0).random((192, 192), dtype=np.float32)
@@ -59,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         seconds = time.perf_counter() - began
         table.add_row("device", upscaler.device, f"x{scale}: {tile.size / 1e6 / seconds:.2f} lr megapixels a second")
     except SuperresError as error:
-        table.add_row("model", "cannot be used", str(error))
+        table.add_row(what, "cannot be used", escape(str(error)))
         good = False
     Console().print(table)
     return 0 if good else 1

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ocrmypdf_superres.errors import ModelError
@@ -35,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     for model in list_models():
         card = model.card
         name = f"{card.name} (default)" if card.name == DEFAULT_MODEL else card.name
-        table.add_row(name, card.architecture, ", ".join(f"x{s}" for s in card.scales), card.licence, card.description)
+        table.add_row(name, card.architecture, ", ".join(f"x{s}" for s in card.scales), escape(card.licence), escape(card.description))
     console.print(table)
     return 0
 
@@ -51,8 +52,8 @@ def _verify(console: Console, name: str | None) -> int:
             model = find_model(folder)
             model.verify()
         except ModelError as error:
-            console.print(f"[red]{folder}: {error}[/red]", soft_wrap=True, highlight=False)
+            console.print(f"[red]{escape(f'{folder}: {error}')}[/red]", soft_wrap=True, highlight=False)
             failed += 1
         else:
-            console.print(f"{model.card.name}: {len(model.card.files)} files as in the card", highlight=False)
+            console.print(f"{model.card.name}: {len(model.card.files)} files as in the card", highlight=False, soft_wrap=True)
     return 1 if failed else 0

@@ -23,5 +23,5 @@ def run(args: argparse.Namespace) -> int:
     from ocrmypdf_superres.training.fit import main_train
 
     written = main_train(args.recipe, args.out, args.data, resume=args.resume, show_data=args.show_data)
-    Console().print(f"Written: {written}", highlight=False)
+    Console().print(f"Written: {written}", highlight=False, markup=False, soft_wrap=True)
     return 0

@@ -26,8 +26,9 @@ def load_network(model: Model) -> torch.nn.Module:
     """
     spec = get(model.card.architecture)
     net = spec.build(spec.parse_config(model.card.config))
-    if hasattr(net, "fold"):
-        net.fold()
+    fold = getattr(net, "fold", None)
+    if callable(fold):
+        fold()
     path = model.weights_path()
     try:
         net.load_state_dict(load_file(path))
@@ -60,7 +61,7 @@ class TorchBackend:
                 )
         self.half = self._device.type == "cuda"
         self.batch = batch if self.half else 1
-        net = load_network(model).to(self._device, memory_format=torch.channels_last)
+        net = load_network(model).to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.net = net.half() if self.half else net
         name = torch.cuda.get_device_name(self._device) if self.half else "torch"
         self.device = f"{device} ({name})"

@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import re
 import threading
 from collections.abc import Iterator
 
@@ -99,7 +100,8 @@ class Upscaler:
                 if waiting and waiting[0][1].shape != cut.shape:
                     self._run(waiting, band, scale)
                 waiting.append((tile, cut))
-                if len(waiting) == self.backend.batch:
+                # At least: another thread may have lowered the batch meanwhile.
+                if len(waiting) >= self.backend.batch:
                     self._run(waiting, band, scale)
             self._run(waiting, band, scale)
             yield row[0].top * scale, band
@@ -150,6 +152,19 @@ def _indices(start: int, stop: int, overlap: int, multiple: int, length: int) ->
 
 _loaded: dict[tuple[str, str, int, int], Upscaler] = {}
 _lock = threading.Lock()
+_abandoned: list[dict[tuple[str, str, int, int], Upscaler]] = []
+
+
+def _forget() -> None:
+    """Start anew in a forked child: its parent's sessions have no threads there, and nobody may free the lock."""
+    global _loaded, _lock
+    # Kept, since freeing a session waits for its threads, which do not exist here.
+    _abandoned.append(_loaded)
+    _loaded, _lock = {}, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
 
 
 def load_upscaler(model: str = DEFAULT_MODEL, device: str = "auto", threads: int = 0, tile: int = 0) -> Upscaler:
@@ -158,7 +173,7 @@ def load_upscaler(model: str = DEFAULT_MODEL, device: str = "auto", threads: int
     Args:
         model: name or folder of a model.
         device: ``auto`` (CUDA where torch finds it, else the CPU), ``cpu``, ``cuda`` or ``cuda:N``.
-        threads: CPU threads; 0 takes all cores.
+        threads: CPU threads; 0 takes all cores that the process may use.
         tile: see :class:`Upscaler`.
 
     Raises:
@@ -177,8 +192,8 @@ def load_upscaler(model: str = DEFAULT_MODEL, device: str = "auto", threads: int
 
 
 def _backend(model: Model, device: str, threads: int) -> Backend:
-    kind, _, index = device.partition(":")
-    if kind not in ("auto", "cpu", "cuda") or (index and (kind != "cuda" or not index.isdigit())):
+    kind = device.partition(":")[0]
+    if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,2})?", device):
         raise OptionError(f"The device {device!r} is not known; give auto, cpu, cuda or cuda:N.")
     if kind == "cuda" and not _has_torch():
         raise DeviceError("The device cuda was asked for, but torch is not installed; install torch or use --superres-device cpu.")
@@ -189,20 +204,34 @@ def _backend(model: Model, device: str, threads: int) -> Backend:
     if all(onnx_name(scale) in model.card.files for scale in model.card.scales):
         from ocrmypdf_superres.engine.onnx_backend import OnnxBackend
 
-        return OnnxBackend(model, threads or os.cpu_count() or 1)
+        return OnnxBackend(model, threads or _cores())
+    if not _has_torch():
+        raise ModelError(f"Model {model.card.name} has no ONNX files, so it needs torch, which is not installed; install torch.")
     from ocrmypdf_superres.engine.torch_backend import TorchBackend
 
     return TorchBackend(model, "cpu")
 
 
 def _has_torch() -> bool:
-    return importlib.util.find_spec("torch") is not None
+    try:
+        return importlib.util.find_spec("torch") is not None
+    except (ImportError, ValueError):  # blocked or half-removed installations
+        return False
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _sees_cuda() -> bool:
     # Without the driver's device node torch need not be imported at all, which takes seconds.
     if not _has_torch() or not (os.path.exists("/dev/nvidiactl") or os.name == "nt" or os.path.exists("/dev/dxg")):
         return False
-    import torch
-
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        log.warning("torch cannot be imported (%s); the net runs on the CPU", error)
+        return False
     return torch.cuda.is_available()

@@ -59,8 +59,9 @@ def export_model(
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / CARD).is_file())):
         raise ModelError(f"{folder} exists and holds no model; give a new folder.")
     net = net.cpu().float().eval()
-    if hasattr(net, "fold"):
-        net.fold()
+    fold = getattr(net, "fold", None)
+    if callable(fold):
+        fold()
     scales = spec.scales(config)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: MPL-2.0
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from ocrmypdf_superres.engine.onnx_backend import OnnxBackend  # noqa: E402
+from ocrmypdf_superres.engine.upscaler import Upscaler  # noqa: E402
+from ocrmypdf_superres.export.onnx import export_model  # noqa: E402
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+def test_the_example_architecture_is_found_exported_and_tiled(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(EXAMPLES / "add_architecture"))
+    # What installing the example would write; its pyproject.toml says the same.
+    info = tmp_path / "superres_srcnn-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: superres-srcnn\nVersion: 0.1.0\n")
+    (info / "entry_points.txt").write_text("[ocrmypdf_superres.architectures]\nexample-srcnn = superres_srcnn:SPEC\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    from ocrmypdf_superres.architectures import get, names
+
+    assert "example-srcnn" in names()
+    assert 'example-srcnn = "superres_srcnn:SPEC"' in (EXAMPLES / "add_architecture" / "pyproject.toml").read_text()
+    spec = get("example-srcnn")
+    config = spec.parse_config({"features": [8, 4]})
+    model = export_model(spec.build(config), spec, config, tmp_path / "model", "srcnn-test")
+    luma = np.random.default_rng(0).random((50, 61), dtype=np.float32)
+    backend = OnnxBackend(model, 1)
+    tiled, whole = (Upscaler(model, backend, tile).upscale(luma, 3) for tile in (16, 256))
+    assert np.abs(tiled - whole).max() <= 1e-5
+    sys.modules.pop("superres_srcnn", None)
+
+
+def test_the_sample_is_what_its_script_says():
+    text = (EXAMPLES / "sample-72dpi.gt.txt").read_text(encoding="utf-8")
+    assert text in (EXAMPLES / "make_sample.py").read_text(encoding="utf-8")
+    assert (EXAMPLES / "sample-72dpi.pdf").read_bytes().startswith(b"%PDF-")
