@@ -34,7 +34,7 @@ from ocrmypdf_superres.evaluation.metrics import TextScore, fold, score
 from ocrmypdf_superres.evaluation.pages import Case, find_pages, make_cases
 from ocrmypdf_superres.modelstore import DEFAULT_MODEL
 from ocrmypdf_superres.page import PlanSettings, enlarge, lanczos, plan_image
-from ocrmypdf_superres.readings.calibration import mean_probability
+from ocrmypdf_superres.readings.calibration import TABLE, mean_probability
 from ocrmypdf_superres.readings.choose import SURE, choose, page_winner
 from ocrmypdf_superres.readings.hocr import Reading, Word
 
@@ -129,7 +129,8 @@ def calibration_error(confidences: NDArray[np.float64], predicted: NDArray[np.fl
 
 def fit(pages: list[Both], output: Path, plot: Path | None, console: Console) -> None:
     """Fit and write the table, and print how well confidences predict, before and after."""
-    probability: dict[str, list[float]] = {}
+    # Rows of forms that are not fitted here stay.
+    probability: dict[str, list[float]] = json.loads(TABLE.read_text(encoding="utf-8"))["probability"]
     curves = {}
     for name in (MODEL, LANCZOS):
         confidences, right = [], []
@@ -163,7 +164,7 @@ def _plot(curves: dict[str, list[tuple[int, float]]], probability: dict[str, lis
     axes.plot([0, 100], [0, 1], color="grey", linestyle=":", label="confidence as it is")
     for name, curve in curves.items():
         points = axes.plot([k + 5 for k, _ in curve], [v for _, v in curve], "o", label=f"{name}: words that are right")
-        axes.plot(KNOTS, probability[name], color=points[0].get_color(), label=f"{name}: fitted")
+        axes.plot(np.linspace(0, 100, len(probability[name])), probability[name], color=points[0].get_color(), label=f"{name}: fitted")
     axes.set_xlabel("Tesseract's word confidence")
     axes.set_ylabel("share of words that are right")
     axes.legend()
