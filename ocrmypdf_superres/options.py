@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib.util
+import logging
 import os
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from ocrmypdf.exceptions import BadArgsError, MissingDependencyError, OutputFile
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ocrmypdf_superres.errors import ModelError
+
+log = logging.getLogger("ocrmypdf.superres")
 
 NAMESPACE = "superres"
 
@@ -67,7 +70,10 @@ class SuperresOptions(BaseModel):
         "off", description="Read a page in several forms and keep what reads best: off, auto (only where it is in doubt), always."
     )
     candidates: str = Field(
-        "lanczos,model", min_length=1, description="Forms of a page that --superres-check reads, separated by commas."
+        "model,lanczos",
+        pattern=r"^ *(model|lanczos|as-is)( *, *(model|lanczos|as-is))* *$",
+        description="Forms of a page that --superres-check reads, separated by commas: model (always read, and first), "
+        "lanczos, as-is.",
     )
 
 
@@ -209,6 +215,8 @@ def check_all(options: Any) -> SuperresOptions:
         return found
     if found.check != "off" and importlib.util.find_spec("ocrmypdf_superres.checked") is None:
         raise BadArgsError(f"--superres-check was given {found.check!r}, but this version has no checked reading; leave it off.")
+    if found.check != "off" and found.apply == "page":
+        log.warning("superres: with --superres-apply page there is no other form of a page to read, so --superres-check does nothing")
     check_device(found.device)
     check_model(found.model)
     return found

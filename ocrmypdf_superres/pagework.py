@@ -13,7 +13,7 @@ from ocrmypdf.exceptions import ExitCode, ExitCodeException
 from ocrmypdf.helpers import available_cpu_count
 from PIL import Image
 
-from ocrmypdf_superres.image import is_colour
+from ocrmypdf_superres.image import flatten, is_colour
 from ocrmypdf_superres.options import SuperresOptions
 from ocrmypdf_superres.page import TESSERACT_MAX_SIDE, Plan, PlanSettings, enlarge, plan_image
 from ocrmypdf_superres.pixels import is_oversampled, native_pixels, untouched
@@ -99,13 +99,13 @@ def ocr_image(page: Any, image: Image.Image) -> Image.Image:
             source, plan = _source_and_plan(page, image, record)
             if plan.action == "enlarge":
                 result = _carry_out(source, plan, load(options), record, colour=False)
-                if _is_checked(options):
-                    source.save(page.get_path("superres_input.png"))
+                if _is_checked(page):
+                    flatten(source).convert("L").save(page.get_path("superres_input.png"), dpi=plan.dpi, compress_level=1)
     except Exception as error:  # one page must not end a job of thousands
         _failed(error, record, ours)
         result = image
     record.seconds = time.monotonic() - started
-    if _is_checked(options):
+    if _is_checked(page):
         stash(record, kept)
     else:
         emit(record, ours.report)
@@ -176,9 +176,13 @@ def _reads(options: Any) -> bool:
     return tesseract is None or tesseract.timeout is None or tesseract.timeout > 0
 
 
-def _is_checked(options: Any) -> bool:
+def _is_checked(page: Any) -> bool:
     """Whether the checking engine will read the page, and then tell of it."""
-    return options.superres.check != "off" and options.ocr_engine in ("auto", "tesseract") and _reads(options)
+    if page.options.superres.check == "off" or not _reads(page.options):
+        return False
+    from ocrmypdf_superres.checked import is_checked
+
+    return is_checked(page)
 
 
 def _source_and_plan(page: Any, image: Image.Image, record: PageRecord) -> tuple[Image.Image, Plan]:

@@ -78,11 +78,12 @@ def filter_ocr_image(page: Any, image: Image.Image) -> Generator[None, Image.Ima
     return pagework.ocr_image(page, image if filtered is None else filtered)
 
 
-@hookimpl(tryfirst=True)
-def get_ocr_engine(options: Any) -> OcrEngine | None:
-    """With ``--superres-check``, an engine that reads several forms of a page; else whatever is chosen."""
+@hookimpl(wrapper=True)
+def get_ocr_engine(options: Any) -> Generator[None, OcrEngine | None, OcrEngine | None]:
+    """With ``--superres-check``, Tesseract reads several forms of a page; another plugin's engine is left alone."""
+    engine = yield
     if options is None or options.superres.check == "off" or options.superres.trigger == "off":
-        return None
-    from ocrmypdf_superres.checked import ocr_engine
+        return engine
+    from ocrmypdf_superres.checked import checked
 
-    return ocr_engine(options)
+    return checked(engine)

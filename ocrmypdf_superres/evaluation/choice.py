@@ -22,12 +22,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from ocrmypdf_superres.checked.engine import LANCZOS, MODEL, SURE
+from ocrmypdf_superres.checked import LANCZOS, MODEL
 from ocrmypdf_superres.engine.upscaler import load_upscaler
 from ocrmypdf_superres.evaluation.command import DEFAULT_CONDITIONS, parse_condition
 from ocrmypdf_superres.evaluation.methods import lr_picture
@@ -35,11 +34,11 @@ from ocrmypdf_superres.evaluation.metrics import TextScore, fold, score
 from ocrmypdf_superres.evaluation.pages import Case, find_pages, make_cases
 from ocrmypdf_superres.modelstore import DEFAULT_MODEL
 from ocrmypdf_superres.page import PlanSettings, enlarge, lanczos, plan_image
-from ocrmypdf_superres.readings.calibration import expected_gain, mean_probability
-from ocrmypdf_superres.readings.choose import PAGE_MARGIN, choose
+from ocrmypdf_superres.readings.calibration import TABLE, mean_probability
+from ocrmypdf_superres.readings.choose import SURE, choose, page_winner
 from ocrmypdf_superres.readings.hocr import Reading, Word
 
-KNOTS = np.linspace(0, 100, 11)
+KNOTS = np.linspace(0, 100, 21)
 
 
 @dataclass
@@ -102,7 +101,7 @@ def fit_knots(confidences: NDArray[np.float64], right: NDArray[np.float64]) -> l
     """Return P(right) at :data:`KNOTS`: triangular-kernel means with a weak prior, made monotone by pooling neighbours."""
     values, weights = [], []
     for knot in KNOTS:
-        weight = np.clip(1 - np.abs(confidences - knot) / 10, 0, None)
+        weight = np.clip(1 - np.abs(confidences - knot) / (KNOTS[1] - KNOTS[0]), 0, None)
         # Two imagined words at the knot's own value keep empty bins from 0 or 1.
         values.append((float((weight * right).sum()) + 2 * knot / 100) / (float(weight.sum()) + 2))
         weights.append(float(weight.sum()) + 2)
@@ -115,7 +114,7 @@ def fit_knots(confidences: NDArray[np.float64], right: NDArray[np.float64]) -> l
             i = max(0, i - 1)
         else:
             i += 1
-    return [round(block[0], 4) for block in blocks for _ in range(int(block[2]))]
+    return [round(float(block[0]), 4) for block in blocks for _ in range(int(block[2]))]
 
 
 def calibration_error(confidences: NDArray[np.float64], predicted: NDArray[np.float64], right: NDArray[np.float64]) -> float:
@@ -130,7 +129,8 @@ def calibration_error(confidences: NDArray[np.float64], predicted: NDArray[np.fl
 
 def fit(pages: list[Both], output: Path, plot: Path | None, console: Console) -> None:
     """Fit and write the table, and print how well confidences predict, before and after."""
-    probability: dict[str, list[float]] = {}
+    # Rows of forms that are not fitted here stay.
+    probability: dict[str, list[float]] = json.loads(TABLE.read_text(encoding="utf-8"))["probability"]
     curves = {}
     for name in (MODEL, LANCZOS):
         confidences, right = [], []
@@ -164,7 +164,7 @@ def _plot(curves: dict[str, list[tuple[int, float]]], probability: dict[str, lis
     axes.plot([0, 100], [0, 1], color="grey", linestyle=":", label="confidence as it is")
     for name, curve in curves.items():
         points = axes.plot([k + 5 for k, _ in curve], [v for _, v in curve], "o", label=f"{name}: words that are right")
-        axes.plot(KNOTS, probability[name], color=points[0].get_color(), label=f"{name}: fitted")
+        axes.plot(np.linspace(0, 100, len(probability[name])), probability[name], color=points[0].get_color(), label=f"{name}: fitted")
     axes.set_xlabel("Tesseract's word confidence")
     axes.set_ylabel("share of words that are right")
     axes.legend()
@@ -179,8 +179,7 @@ def table(pages: list[Both], console: Console) -> None:
         truth = both.truth()
         found = both.readings()
         single = {name: score(reading.text(), truth) for name, reading in found.items()}
-        gains = {name: expected_gain(reading.words, name) for name, reading in found.items()}
-        by_page = LANCZOS if gains[LANCZOS] > gains[MODEL] + PAGE_MARGIN * max(abs(gains[MODEL]), 1.0) else MODEL
+        by_page = page_winner(found)
         perfect = min(single, key=lambda n: (single[n].cer, -single[n].recall))
         sure = mean_probability(found[MODEL].words, MODEL) >= SURE
         merged, _ = choose(found[MODEL], found[LANCZOS], (MODEL, LANCZOS))

@@ -89,6 +89,8 @@ def export_model(
         (part / CARD).write_text(tomli_w.dumps(card, multiline_strings=True), encoding="utf-8")
         read_card(part / CARD)
         (part / "README.md").write_text(_readme(card, sum(p.numel() for p in net.parameters())), encoding="utf-8")
+        for path in part.iterdir():
+            path.chmod(0o644)  # safetensors writes for its owner only; a model is for everyone on the machine
         if folder.exists():
             shutil.rmtree(folder)
         part.replace(folder)

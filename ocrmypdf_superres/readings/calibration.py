@@ -10,6 +10,8 @@ from pathlib import Path
 
 from ocrmypdf_superres.readings.hocr import Word
 
+COST = 0.25
+"""What a character read costs, in right characters: words less sure than this are better not read at all."""
 TABLE = Path(__file__).with_name("calibration.json")
 
 
@@ -22,7 +24,7 @@ def _table() -> dict[str, list[float]]:
 def probability(confidence: float, candidate: str) -> float:
     """Return the calibrated probability, 0 to 1, that a word of *confidence* (0 to 100) is right.
 
-    Linear between the table's knots at 0, 10, ... 100; a candidate that was not calibrated takes the model's row.
+    Linear between the table's knots, which are evenly spaced from 0 to 100; a candidate that was not calibrated takes the model's row.
     """
     table = _table()
     knots = table.get(candidate, table["model"])
@@ -32,11 +34,11 @@ def probability(confidence: float, candidate: str) -> float:
 
 
 def expected_gain(words: Sequence[Word], candidate: str) -> float:
-    """Return the expected number of characters in right words less those in wrong ones.
+    """Return the expected number of characters in right words less :data:`COST` for each character of any word.
 
     A reading that lost most of the text has little to gain; one that invented text pays for it.
     """
-    return sum(len(w.text) * (2.0 * probability(w.confidence, candidate) - 1.0) for w in words)
+    return sum(len(w.text) * (probability(w.confidence, candidate) - COST) for w in words)
 
 
 def mean_probability(words: Sequence[Word], candidate: str) -> float:

@@ -1,16 +1,24 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Choosing between two readings of a page: the better layout, then the better of each pair of lines."""
+"""Choosing between readings of a page: the better layout, then the better of each pair of lines."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ocrmypdf_superres.readings.calibration import expected_gain, probability
-from ocrmypdf_superres.readings.hocr import Box, Line, Reading
+from ocrmypdf_superres.readings.calibration import expected_gain, mean_probability, probability
+from ocrmypdf_superres.readings.hocr import Box, Line, Reading, Word
 
-PAGE_MARGIN = 0.01
+SURE = 0.7
+"""A reading whose words are right with at least this mean probability leaves no doubt.
+
+Measured on 62 readings of pages reduced to 60-100 dpi: a second reading below it lowers the words missed as
+much as a second reading of every page, at 1.27 times the cost of one.
+"""
+
+PAGE_MARGIN = 0.03
 """The challenger's layout is taken when its expected gain is above the first reading's by this share."""
-LINE_MARGIN = 0.05
+LINE_MARGIN = 0.02
 """A line is exchanged when the challenger's mean probability is above by this much, weighted as below."""
 MATCH = 0.6
 """Two lines are one when their boxes' intersection is at least this share of their union."""
@@ -61,23 +69,60 @@ def match_lines(first: list[Line], second: list[Line]) -> list[tuple[int, int]]:
     return pairs
 
 
+def doubtful(words: Sequence[Word], name: str) -> bool:
+    """Whether a reading of candidate *name* leaves room for a better one; one without words always does."""
+    return mean_probability(words, name) < SURE
+
+
+def page_winner(readings: Mapping[str, Reading]) -> str:
+    """Return the candidate whose whole reading is the best; the first one stays unless another wins by the margin.
+
+    *readings* are by candidate, not empty; the gains are expected right characters, so a reading that lost
+    most of the text loses, and so does one that invented text.
+    """
+    names = list(readings)
+    winner = names[0]
+    gains = {name: expected_gain(readings[name].words, name) for name in names}
+    for name in names[1:]:
+        if gains[name] > gains[winner] + PAGE_MARGIN * max(abs(gains[winner]), 1.0):
+            winner = name
+    return winner
+
+
 def choose(first: Reading, second: Reading, names: tuple[str, str]) -> tuple[Reading, Choice]:
     """Return the merged reading (one of the two, changed in place) and what was decided.
 
     *names* are the candidates the readings are of, for the calibration; both are in the same pixels.
     """
-    gains = {name: round(expected_gain(r.words, name), 2) for name, r in zip(names, (first, second), strict=True)}
-    kept, other, kept_name, other_name = first, second, names[0], names[1]
-    if gains[names[1]] > gains[names[0]] + PAGE_MARGIN * max(abs(gains[names[0]]), 1.0):
-        kept, other, kept_name, other_name = second, first, names[1], names[0]
+    return choose_among(dict(zip(names, (first, second), strict=True)))
+
+
+def choose_among(readings: Mapping[str, Reading]) -> tuple[Reading, Choice]:
+    """Return the best page's reading with the surer lines of the second best, and what was decided.
+
+    *readings* are by candidate, not empty, the preferred one first, all in the same pixels. The one that is
+    returned was changed in place.
+    """
+    gains = {name: round(expected_gain(r.words, name), 2) for name, r in readings.items()}
+    kept_name = page_winner(readings)
+    kept = readings[kept_name]
+    others = [name for name in readings if name != kept_name]
+    if not others:
+        return kept, Choice(kept_name, 0, 0, gains)
+    other_name = max(others, key=lambda name: gains[name])
+    other = readings[other_name]
     pairs = match_lines(kept.lines, other.lines)
     exchanged = 0
     for i, j in pairs:
         ours, theirs = kept.lines[i], other.lines[j]
-        if _better(theirs, other_name, ours, kept_name) and _free(theirs.box, kept.lines, i):
+        if (
+            _better(theirs, other_name, ours, kept_name)
+            and _covers(theirs, ours, kept_name)
+            and _free(theirs.box, kept.lines, i)
+        ):
             kept.replace(ours, theirs)
             exchanged += 1
-    added = _add_missing(kept, other, other_name, dict((j, i) for i, j in pairs))
+    added = _add_missing(kept, other, other_name, {j: i for i, j in pairs})
     if exchanged or added:
         kept.refresh()
     return kept, Choice(kept_name, exchanged, added, gains)
@@ -93,6 +138,15 @@ def _better(theirs: Line, their_name: str, ours: Line, our_name: str) -> bool:
     mine, yours = _mean(ours, our_name), _mean(theirs, their_name)
     longer = len(ours.text) > 1.15 * len(theirs.text) + 1
     return yours > mine + LINE_MARGIN and not (longer and expected_gain(ours.words, our_name) > expected_gain(theirs.words, their_name))
+
+
+def _covers(theirs: Line, ours: Line, our_name: str) -> bool:
+    """Whether every word of ours that is rather right than wrong has words in its place in the other line: none is lost."""
+    return all(
+        sum(_share(word.box, other.box) for other in theirs.words) > 0.5
+        for word in ours.words
+        if probability(word.confidence, our_name) >= 0.5
+    )
 
 
 def _free(box: Box, lines: list[Line], own: int) -> bool:
@@ -116,9 +170,9 @@ def _share(inner: Box, outer: Box) -> float:
 def _add_missing(kept: Reading, other: Reading, other_name: str, partners: dict[int, int]) -> int:
     """Add lines that only *other* has, where nothing was read and it is sure; return how many."""
     base = list(kept.lines)
-    added = 0
-    for j in reversed(range(len(other.lines))):
-        line = other.lines[j]
+    behind: list[tuple[int, int]] = []
+    ahead: list[tuple[int, int]] = []
+    for j, line in enumerate(other.lines):
         letters = sum(c.isalnum() for c in line.text)
         if j in partners or letters < EXTRA_CHARACTERS or _mean(line, other_name) < EXTRA:
             continue
@@ -126,13 +180,24 @@ def _add_missing(kept: Reading, other: Reading, other_name: str, partners: dict[
             continue
         before = next((partners[k] for k in range(j - 1, -1, -1) if k in partners), None)
         after = next((partners[k] for k in range(j + 1, len(other.lines)) if k in partners), None)
-        # Added from the last to the first, so that several behind one line keep their order.
         if before is not None:
-            kept.insert_after(base[before], line)
+            # Lines that only the kept reading has may stand between, above the one to add.
+            while before + 1 < len(base) and _above(base[before + 1].box, line.box):
+                before += 1
+            behind.append((before, j))
         elif after is not None:
-            first = base[after]
-            kept.insert_first(first, line)
-        else:
-            continue
-        added += 1
-    return added
+            while after > 0 and _above(line.box, base[after - 1].box):
+                after -= 1
+            ahead.append((after, j))
+    # Each goes next to its anchor, so those behind one are put in from the last to the first.
+    for anchor, j in reversed(behind):
+        kept.insert_after(base[anchor], other.lines[j])
+    for anchor, j in ahead:
+        kept.insert_before(base[anchor], other.lines[j])
+    return len(behind) + len(ahead)
+
+
+def _above(upper: Box, lower: Box) -> bool:
+    """Whether one line stands above another in the same column."""
+    same_column = min(upper[2], lower[2]) > max(upper[0], lower[0])
+    return same_column and upper[1] + upper[3] < lower[1] + lower[3]

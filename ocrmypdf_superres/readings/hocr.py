@@ -15,6 +15,9 @@ _XHTML = "http://www.w3.org/1999/xhtml"
 _LINE_CLASSES = {"ocr_line", "ocr_header", "ocr_caption", "ocr_textfloat"}
 _BBOX = re.compile(r"bbox\s+(-?\d+)\s+(-?\d+)\s+(-?\d+)\s+(-?\d+)")
 _CONFIDENCE = re.compile(r"x_wconf\s+(-?\d+(?:\.\d+)?)")
+_BASELINE = re.compile(r"baseline\s+(-?[\d.]+)\s+(-?[\d.]+)")
+_HEIGHT = re.compile(r"(x_size|x_descenders|x_ascenders)\s+(-?[\d.]+)")
+_RESOLUTION = re.compile(r"scan_res\s+\d+\s+\d+")
 
 Box = tuple[int, int, int, int]
 
@@ -107,10 +110,30 @@ class Reading:
         parent = self._parent(line.element)
         parent.insert(list(parent).index(line.element) + 1, copy.deepcopy(other.element))
 
-    def insert_first(self, line: Line, other: Line) -> None:
+    def insert_before(self, line: Line, other: Line) -> None:
         """Put a copy of *other* before *line*, in the same paragraph."""
         parent = self._parent(line.element)
         parent.insert(list(parent).index(line.element), copy.deepcopy(other.element))
+
+    def scale(self, x: float, y: float, dpi: tuple[float, float]) -> None:
+        """Bring the reading into the pixels of a picture *x* times as wide and *y* times as high, of *dpi*."""
+
+        def box(found: re.Match[str]) -> str:
+            left, top, right, bottom = (int(v) for v in found.groups())
+            return f"bbox {round(left * x)} {round(top * y)} {round(right * x)} {round(bottom * y)}"
+
+        def baseline(found: re.Match[str]) -> str:
+            return f"baseline {float(found.group(1)) * y / x:.5g} {float(found.group(2)) * y:.5g}"
+
+        def height(found: re.Match[str]) -> str:
+            return f"{found.group(1)} {float(found.group(2)) * y:.6g}"
+
+        for element in self.tree.iter():
+            title = element.get("title")
+            if title:
+                title = _HEIGHT.sub(height, _BASELINE.sub(baseline, _BBOX.sub(box, title)))
+                element.set("title", _RESOLUTION.sub(f"scan_res {round(dpi[0])} {round(dpi[1])}", title))
+        self.refresh()
 
     def _parent(self, element: ElementTree.Element) -> ElementTree.Element:
         return next(parent for parent in self.tree.iter() if element in list(parent))

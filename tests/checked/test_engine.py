@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 
 import numpy as np
 import pikepdf
@@ -12,9 +14,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 pytest.importorskip("torch")
 img2pdf = pytest.importorskip("img2pdf")
-import ocrmypdf  # noqa: E402
+import ocrmypdf
 
-from ocrmypdf_superres.readings.hocr import Reading  # noqa: E402
+from ocrmypdf_superres.readings import choose
+from ocrmypdf_superres.readings.hocr import Reading
 
 FONT = "/usr/share/fonts/truetype/dejavu/DejaVuSerif.ttf"
 LINES = ["The ferry leaves at seven", "and nobody waits for it", "when the river is high", "or the fog comes down"]
@@ -85,9 +88,7 @@ def test_a_page_that_the_net_loses_is_not_lost(low_pdf, tmp_path, blank_model, r
 
 
 def test_a_sure_first_reading_is_not_checked(low_pdf, tmp_path, random_model, monkeypatch):
-    from ocrmypdf_superres.checked import engine
-
-    monkeypatch.setattr(engine, "SURE", 0.0)
+    monkeypatch.setattr(choose, "SURE", 0.0)
     _, record = run(low_pdf, tmp_path, random_model, superres_check="auto")
     assert set(record["confidence"]) == {"model"}
 
@@ -108,20 +109,39 @@ def test_a_page_that_is_left_is_read_once(tmp_path, random_model):
     assert "Large enough" in text
 
 
-def test_one_form_that_times_out_leaves_the_other(low_pdf, tmp_path, random_model, monkeypatch):
-    from ocrmypdf.builtin_plugins import tesseract_ocr
-    from ocrmypdf.exceptions import SubprocessOutputError
+def slow_tesseract(folder, monkeypatch, slow):
+    """Put a program before Tesseract that sleeps where an argument has *slow* in it, and else is Tesseract."""
+    shim = folder / "bin" / "tesseract"
+    shim.parent.mkdir()
+    shim.write_text(f'#!/bin/sh\ncase "$*" in *{slow}*) exec sleep 60;; esac\nexec {shutil.which("tesseract")} "$@"\n')
+    shim.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{shim.parent}:{os.environ['PATH']}")
 
-    plain = tesseract_ocr.TesseractOcrEngine.generate_hocr
 
-    def fails_on_the_first(input_file, output_hocr, output_text, options):
-        if "_first" in output_hocr.name:
-            raise SubprocessOutputError("as if Tesseract had died")
-        plain(input_file, output_hocr, output_text, options)
+@pytest.mark.parametrize(
+    ("slow", "kept", "renderer"),
+    [("superres_model", "lanczos", "fpdf2"), ("superres_", None, "fpdf2"), ("superres_model", "lanczos", "sandwich")],
+)
+def test_a_timeout_costs_only_the_form_that_it_hits(low_pdf, tmp_path, random_model, monkeypatch, slow, kept, renderer):
+    slow_tesseract(tmp_path, monkeypatch, slow)
+    text, record = run(low_pdf, tmp_path, random_model, superres_check="always", tesseract_timeout=8, pdf_renderer=renderer)
+    assert record["reading"] == kept and set(record["confidence"]) == ({kept} if kept else set())
+    assert "ferry" in text or kept != "lanczos"
 
-    monkeypatch.setattr(tesseract_ocr.TesseractOcrEngine, "generate_hocr", staticmethod(fails_on_the_first))
-    text, record = run(low_pdf, tmp_path, random_model, superres_check="auto")
-    assert record["reading"] == "lanczos" and "ferry" in text
+
+def test_the_page_as_it_came_is_read_too(low_pdf, tmp_path, random_model):
+    text, record = run(low_pdf, tmp_path, random_model, superres_check="always", superres_candidates="model,as-is,lanczos")
+    assert set(record["reading_seconds"]) == {"model", "lanczos", "as-is"} and record["reading_cost"] > 1
+    assert "nobody" in text
+
+
+def test_a_blank_page_ends_well(tmp_path, random_model):
+    Image.new("L", (450, 270), 250).save(tmp_path / "p.png", dpi=(90, 90))
+    (tmp_path / "in.pdf").write_bytes(img2pdf.convert(str(tmp_path / "p.png")))
+    for trigger in ("auto", "always"):
+        (tmp_path / "report.jsonl").unlink(missing_ok=True)
+        text, _ = run(tmp_path / "in.pdf", tmp_path, random_model, superres_check="always", superres_trigger=trigger)
+        assert not text.replace("[skipped page]", "").strip()
 
 
 def test_words_of_the_kept_reading_lie_on_the_page(low_pdf, tmp_path, random_model):
@@ -136,13 +156,30 @@ def test_words_of_the_kept_reading_lie_on_the_page(low_pdf, tmp_path, random_mod
     assert abs(values["xMin"] - start) < 6 and abs(values["yMin"] - 120 * 72 / 300) < 8
 
 
-def test_another_engine_is_left_alone():
-    from ocrmypdf_superres.checked.engine import other_engine
+OTHER_ENGINE = """
+from ocrmypdf import hookimpl
+from ocrmypdf.builtin_plugins.tesseract_ocr import TesseractOcrEngine
 
-    class Options:
-        ocr_engine = "none"
+class Other(TesseractOcrEngine):
+    pass
 
-    assert other_engine(Options())
+@hookimpl(tryfirst=True)
+def get_ocr_engine(options):
+    return Other()
+"""
+
+
+def test_another_plugins_engine_is_left_alone(low_pdf, tmp_path, random_model, caplog):
+    (tmp_path / "other.py").write_text(OTHER_ENGINE)
+    both = ["ocrmypdf_superres", str(tmp_path / "other.py")]
+    _, record = run(low_pdf, tmp_path, random_model, superres_check="always", plugins=both)
+    assert record["action"] == "enlarged" and "reading" not in record
+    assert "not Tesseract" in caplog.text
+
+
+def test_no_ocr_is_not_checked(low_pdf, tmp_path, random_model):
+    _, record = run(low_pdf, tmp_path, random_model, superres_check="always", ocr_engine="none")
+    assert "reading" not in record
 
 
 def test_readings_written_by_tesseract_are_read(low_pdf, tmp_path):

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.recognizers.tesseract.recognizer import TesseractRecognizer
-from ocrmypdf_superres.training.losses.ctc import CTCLoss, steps_needed
+from ocrmypdf_superres.training.losses.ctc import CTCLoss, steps_needed, sum_equals
 from ocrmypdf_superres.training.losses.jitter import Jitter, JitterDraw, apply_jitter
 from ocrmypdf_superres.training.losses.reading import RecognizerLosses
 from ocrmypdf_superres.training.losses.recognizer_features import FeatureDistance, ProbabilityDistance
@@ -44,6 +44,23 @@ def test_ctc_leaves_out_what_does_not_fit() -> None:
     assert not values.grad[1:].any()
     nothing = CTCLoss()(values, torch.tensor([1, 1, 1]), [[1, 1]] * 3, 5)
     assert float(nothing.detach()) == 0.0
+
+
+def test_ctc_may_sum_over_equal_codes() -> None:
+    values, steps = logits().requires_grad_(True), torch.tensor([10, 10, 10])
+    groups = [[1, 2], [3, 4]]
+    texts = [[0, 1], [2], [4, 2]]
+    loss = CTCLoss()
+    apart = float(loss(values, steps, texts, 5).detach())
+    together = loss(values, steps, texts, 5, groups)
+    assert float(together.detach()) < apart
+    assert float(loss(values, steps, [[0, 2], [1], [3, 1]], 5, groups).detach()) == pytest.approx(float(together.detach()))
+    summed = sum_equals(values.log_softmax(2), groups).exp()
+    torch.testing.assert_close(summed.sum(2), torch.ones(3, 10))
+    together.backward()
+    assert values.grad is not None
+    assert bool(torch.isfinite(values.grad).all())
+    assert READER.equals == [[READER.encode(sign)[0] for sign in "'’"], [READER.encode(sign)[0] for sign in '"“']]
 
 
 def test_ctc_bounds_one_wrong_line() -> None:

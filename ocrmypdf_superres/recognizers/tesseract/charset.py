@@ -113,6 +113,20 @@ class Charset:
             )
         return codes
 
+    def equal_codes(self) -> list[list[int]]:
+        """Groups of codes whose signs differ in typographic style only: single quotes, double quotes, dashes.
+
+        A ground truth seldom has the style that the network was taught, so a loss may sum over each group.
+        """
+        groups: list[list[int]] = []
+        for ascii_, styles in (("'", QUOTES), ('"', QUOTES), ("-", DASHES)):
+            signs = [ascii_, *(sign for sign, folded in styles.items() if folded == ascii_)]
+            found = [self._by_text[sign] for sign in signs if sign in self._by_text]
+            group = list(dict.fromkeys(codes[0] for codes in found if len(codes) == 1))
+            if len(group) > 1:
+                groups.append(group)
+        return groups
+
     def is_character(self, codes: tuple[int, ...]) -> bool:
         """Whether *codes* are all codes of a character."""
         return codes in self._by_codes

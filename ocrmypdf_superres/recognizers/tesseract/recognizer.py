@@ -31,7 +31,8 @@ class TesseractRecognizer(nn.Module):
         slope: gradient outside the limits of an int8 network's input, see ``preprocess.normalise``.
 
     Attributes:
-        quotes: see ``Charset.quotes``; may be set.
+        charset: the codec; its ``quotes`` may be set.
+        equals: groups of codes that differ in style only, for ``CTCLoss``.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class TesseractRecognizer(nn.Module):
         self.height = data.height
         self.blank = data.charset.blank
         self.charset = data.charset
+        self.equals = data.charset.equal_codes()
         self.integer = data.integer
         self.rounding = rounding
         self.slope = slope

@@ -16,6 +16,19 @@ def steps_needed(codes: Sequence[int]) -> int:
     return len(codes) + sum(left == right for left, right in pairwise(codes))
 
 
+def sum_equals(log_probs: Tensor, equals: Sequence[Sequence[int]]) -> Tensor:
+    """*log_probs* (B, T, K) with the probability of each group of codes in *equals* on the group's first code."""
+    if not equals:
+        return log_probs
+    device = log_probs.device
+    sums = [torch.logsumexp(log_probs[..., torch.tensor(list(group), device=device)], dim=2) for group in equals]
+    members = torch.tensor([code for group in equals for code in group], device=device)
+    # No target names the others any more; a finite value keeps the gradients finite.
+    emptied = log_probs.index_fill(2, members, -1e4)
+    firsts = torch.tensor([group[0] for group in equals], device=device)
+    return emptied.index_copy(2, firsts, torch.stack(sums, dim=2))
+
+
 class CTCLoss(nn.Module):
     """Mean over the feasible lines of -log p(text | line) / number of codes, in nats a character.
 
@@ -31,8 +44,20 @@ class CTCLoss(nn.Module):
         self.limit = limit
         self.infeasible = 0
 
-    def forward(self, logits: Tensor, lengths: Tensor, codes: Sequence[Sequence[int]], blank: int) -> Tensor:
-        """*logits*: float (B, T, K); *lengths*: valid steps, int64 (B,); *codes*: B texts as codes. A scalar."""
+    def forward(
+        self,
+        logits: Tensor,
+        lengths: Tensor,
+        codes: Sequence[Sequence[int]],
+        blank: int,
+        equals: Sequence[Sequence[int]] = (),
+    ) -> Tensor:
+        """*logits*: float (B, T, K); *lengths*: valid steps, int64 (B,); *codes*: B texts as codes. A scalar.
+
+        *equals*: groups of codes any of which is right where one is, such as straight and curly quotes.
+        """
+        first = {code: group[0] for group in equals for code in group}
+        codes = [[first.get(code, code) for code in line] for line in codes]
         sizes = [len(line) for line in codes]
         steps = lengths.tolist()
         feasible = [
@@ -46,7 +71,7 @@ class CTCLoss(nn.Module):
         target = torch.tensor([code for index in chosen for code in codes[index]], dtype=torch.int64)
         log_probs = functional.log_softmax(picked.float() if picked.dtype.itemsize < 4 else picked, dim=2)
         losses = functional.ctc_loss(
-            log_probs.transpose(0, 1),
+            sum_equals(log_probs, equals).transpose(0, 1),
             target.to(logits.device),
             torch.tensor([steps[index] for index in chosen], dtype=torch.int64),
             torch.tensor([sizes[index] for index in chosen], dtype=torch.int64),

@@ -113,6 +113,6 @@ class RecognizerLosses(nn.Module):
                 result.skipped.setdefault(reader.name, {})[index] = str(error)
         if not any(codes):
             return None
-        value: Tensor = self.ctc(logits, lengths, codes, reader.blank)
+        value: Tensor = self.ctc(logits, lengths, codes, reader.blank, getattr(reader, "equals", ()))
         result.infeasible += self.ctc.infeasible - sum(not line for line in codes)
         return value
