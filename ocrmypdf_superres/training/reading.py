@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -15,6 +16,8 @@ from ocrmypdf_superres.training.data.batches import Batch
 from ocrmypdf_superres.training.data.sample import STRIP_HEIGHT, STRIP_WIDTH
 from ocrmypdf_superres.training.losses.jitter import Jitter
 from ocrmypdf_superres.training.losses.reading import RecognizerLosses
+
+log = logging.getLogger(__name__)
 
 READING_LOSSES = ("ctc", "probabilities", "features")
 
@@ -40,6 +43,7 @@ class Reading:
         self.wanted = tuple(weights)
         self.lines = lines
         self.seed = seed
+        self._said: set[tuple[str, str]] = set()
 
     def __call__(self, sr: Tensor, batch: Batch, step: int) -> dict[str, Tensor]:
         """Return the losses' values for *sr*, float (B, 1, 96, 576), at training step *step*; none where no line fits."""
@@ -66,7 +70,12 @@ class Reading:
                 continue
             try:
                 recognizer.encode(text)
-            except RecognizerError:
+            except RecognizerError as error:
+                # One line a recognizer and language: a French book has thousands that English cannot write.
+                pair = (recognizer.name, batch.languages[index])
+                if pair not in self._said:
+                    self._said.add(pair)
+                    log.info("%s leaves out lines in %s, such as one with this: %s", *pair, error)
                 continue
             chosen.append((index, box))
             if len(chosen) == self.lines:

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Draw README's picture: part of the sample as it is, by Lanczos, and by docsr-s. Run in this folder."""
+
+from pathlib import Path
+
+import numpy as np
+import pikepdf
+from PIL import Image, ImageDraw, ImageFont
+
+from ocrmypdf_superres.engine.upscaler import load_upscaler
+from ocrmypdf_superres.image import from_luma, resize_luma, to_luma
+
+SCALE = 4
+BOX = (76, 167, 296, 204)
+LABEL = "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"
+
+
+def main() -> None:
+    """Write images/before-after.png."""
+    here = Path(__file__).parent
+    with pikepdf.open(here / "sample-72dpi.pdf") as pdf:
+        page = pikepdf.PdfImage(next(iter(pdf.pages[0].images.values()))).as_pil_image()
+    luma = np.ascontiguousarray(to_luma(page))
+    left, top, right, bottom = (SCALE * v for v in BOX)
+    size = (page.width * SCALE, page.height * SCALE)
+    forms = (
+        ("as it is, 72 dpi", page.convert("L").resize(size, Image.Resampling.NEAREST)),
+        ("Lanczos", from_luma(resize_luma(luma, size))),
+        ("docsr-s", from_luma(load_upscaler(device="cpu").upscale(luma, SCALE))),
+    )
+    height = bottom - top + 26
+    sheet = Image.new("L", (right - left, height * len(forms)), 255)
+    pen = ImageDraw.Draw(sheet)
+    for number, (label, picture) in enumerate(forms):
+        pen.text((4, number * height + 5), label, fill=90, font=ImageFont.truetype(LABEL, 14))
+        sheet.paste(picture.crop((left, top, right, bottom)), (0, number * height + 26))
+    (here / "images").mkdir(exist_ok=True)
+    sheet.save(here / "images" / "before-after.png", optimize=True)
+
+
+if __name__ == "__main__":
+    main()
