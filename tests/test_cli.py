@@ -7,7 +7,7 @@ from PIL import Image
 
 pytest.importorskip("torch")
 
-from ocrmypdf_superres.cli import COMMANDS, main  # noqa: E402
+from ocrmypdf_superres.cli import COMMANDS, main
 
 
 @pytest.fixture

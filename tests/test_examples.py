@@ -9,9 +9,9 @@ import pytest
 
 pytest.importorskip("torch")
 
-from ocrmypdf_superres.engine.onnx_backend import OnnxBackend  # noqa: E402
-from ocrmypdf_superres.engine.upscaler import Upscaler  # noqa: E402
-from ocrmypdf_superres.export.onnx import export_model  # noqa: E402
+from ocrmypdf_superres.engine.onnx_backend import OnnxBackend
+from ocrmypdf_superres.engine.upscaler import Upscaler
+from ocrmypdf_superres.export.onnx import export_model
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 

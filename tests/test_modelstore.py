@@ -7,10 +7,10 @@ import pytest
 
 pytest.importorskip("torch")
 
-from ocrmypdf_superres.engine.onnx_backend import OnnxBackend  # noqa: E402
-from ocrmypdf_superres.engine.torch_backend import load_network  # noqa: E402
-from ocrmypdf_superres.errors import ModelError  # noqa: E402
-from ocrmypdf_superres.modelstore import (  # noqa: E402
+from ocrmypdf_superres.engine.onnx_backend import OnnxBackend
+from ocrmypdf_superres.engine.torch_backend import load_network
+from ocrmypdf_superres.errors import ModelError
+from ocrmypdf_superres.modelstore import (
     CARD,
     DEFAULT_MODEL,
     SEARCH_VARIABLE,

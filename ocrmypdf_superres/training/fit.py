@@ -44,7 +44,9 @@ class Trainer:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         spec = get(recipe.architecture)
         config = spec.parse_config(recipe.config)
-        self.net: nn.Module = spec.build(config).to(self.device, memory_format=torch.channels_last)
+        self.net: nn.Module = spec.build(config)
+        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net.to(self.device)
         self.average = {k: v.detach().clone() for k, v in self.net.state_dict().items()}
         self.optimizer = torch.optim.AdamW(self.net.parameters(), weight_decay=1e-4, betas=(0.9, 0.99))
         self.step = 0

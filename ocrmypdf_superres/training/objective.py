@@ -12,8 +12,8 @@ from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.training.data.batches import Batch
 from ocrmypdf_superres.training.losses.charbonnier import CharbonnierLoss
 from ocrmypdf_superres.training.losses.gradient import GradientLoss
-from ocrmypdf_superres.training.recipe import Stage
 from ocrmypdf_superres.training.reading import READING_LOSSES, Reading
+from ocrmypdf_superres.training.recipe import Stage
 
 _PIXEL_LOSSES: dict[str, type[nn.Module]] = {"charbonnier": CharbonnierLoss, "gradient": GradientLoss}
 

@@ -74,6 +74,7 @@ class Recipe:
 
 
 _T = TypeVar("_T")
+_TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,)}
 
 
 def _table(kind: type[_T], values: Mapping[str, Any], where: str) -> _T:
@@ -89,7 +90,7 @@ def _table(kind: type[_T], values: Mapping[str, Any], where: str) -> _T:
                 raise OptionError(f"{where} lacks the key {key!r}.")
             continue
         value = values[key]
-        expected = {"int": int, "float": (int, float), "str": str}.get(str(spec.type))
+        expected = _TYPES.get(str(spec.type))
         if expected is not None and (not isinstance(value, expected) or isinstance(value, bool)):
             raise OptionError(f"{where} has {key} = {value!r}, but a value of type {spec.type} was expected.")
         converted[key] = tuple(value) if isinstance(value, list) else value

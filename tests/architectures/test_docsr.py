@@ -7,8 +7,8 @@ from PIL import Image
 
 torch = pytest.importorskip("torch")
 
-from ocrmypdf_superres.architectures import get, names  # noqa: E402
-from ocrmypdf_superres.errors import ModelError  # noqa: E402
+from ocrmypdf_superres.architectures import get, names
+from ocrmypdf_superres.errors import ModelError
 
 SPEC = get("docsr")
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 pytest.importorskip("torch")
 
-from ocrmypdf_superres.engine.onnx_backend import OnnxBackend  # noqa: E402
-from ocrmypdf_superres.engine.torch_backend import TorchBackend  # noqa: E402
-from ocrmypdf_superres.engine.upscaler import Upscaler, load_upscaler  # noqa: E402
-from ocrmypdf_superres.errors import DeviceError, ImageError, ModelError, OptionError  # noqa: E402
+from ocrmypdf_superres.engine.onnx_backend import OnnxBackend
+from ocrmypdf_superres.engine.torch_backend import TorchBackend
+from ocrmypdf_superres.engine.upscaler import Upscaler, load_upscaler
+from ocrmypdf_superres.errors import DeviceError, ImageError, ModelError, OptionError
 
 
 def page(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -34,7 +34,7 @@ def test_tiled_equals_whole(random_model, height, width, tile, scale):
     whole = Upscaler(random_model, backend, 512).upscale(luma, scale)
     assert tiled.shape == (height * scale, width * scale) and tiled.dtype == np.float32
     assert np.abs(tiled - whole).max() <= 1e-5
-    assert 0.0 <= tiled.min() and tiled.max() <= 1.0
+    assert tiled.min() >= 0.0 and tiled.max() <= 1.0
 
 
 def test_blank_tiles_do_not_run_and_equal_those_that_do(random_model):

@@ -9,10 +9,10 @@ pytest.importorskip("torch")
 pytest.importorskip("scipy")
 pytest.importorskip("rapidfuzz")
 
-from ocrmypdf_superres.errors import OptionError  # noqa: E402
-from ocrmypdf_superres.training.data.fonts import installed_fonts, open_font  # noqa: E402
-from ocrmypdf_superres.training.data.rendered import RenderedSource  # noqa: E402
-from ocrmypdf_superres.training.data.scans import ScanSource  # noqa: E402
+from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.training.data.fonts import installed_fonts, open_font
+from ocrmypdf_superres.training.data.rendered import RenderedSource
+from ocrmypdf_superres.training.data.scans import ScanSource
 
 
 def test_rendered_strips_hold_their_line(data_folder):
@@ -20,7 +20,7 @@ def test_rendered_strips_hold_their_line(data_folder):
     for seed in range(12):
         sample = source.draw(np.random.default_rng(seed), 48)
         assert sample.source.shape == sample.target.shape == (96, 576)
-        assert 0 <= sample.target.min() and sample.target.max() <= 1
+        assert sample.target.min() >= 0 and sample.target.max() <= 1
         assert sample.box is not None and sample.text
         left, top, right, bottom = sample.box
         assert bottom - top == 48

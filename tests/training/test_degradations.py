@@ -7,7 +7,7 @@ import pytest
 from ocrmypdf_superres.errors import OptionError
 
 pytest.importorskip("scipy")
-from ocrmypdf_superres.training.data.degradations import _STAGES, Degradation  # noqa: E402
+from ocrmypdf_superres.training.data.degradations import _STAGES, Degradation
 
 STRIP = np.tile(np.repeat([0.1, 0.9, 0.9, 0.9, 0.4, 0.9], 16).astype(np.float32), (96, 6))
 
@@ -19,7 +19,7 @@ def test_every_stage_keeps_shape_range_and_seed(name, scale):
     make = Degradation(stages, clean=0.0)
     first, second = (make(STRIP, scale, np.random.default_rng(5)) for _ in range(2))
     assert first.shape == (96 // scale, 576 // scale) and first.dtype == np.float32
-    assert 0.0 <= first.min() and first.max() <= 1.0
+    assert first.min() >= 0.0 and first.max() <= 1.0
     assert np.array_equal(first, second)
     # Whatever is done to it, a light strip stays a light strip with dark bars.
     assert first.mean() > 0.35

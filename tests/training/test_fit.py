@@ -6,10 +6,10 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("scipy")
 
-from ocrmypdf_superres.errors import OptionError  # noqa: E402
-from ocrmypdf_superres.training.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
-from ocrmypdf_superres.training.fit import CHECKPOINT, Trainer, main_train  # noqa: E402
-from ocrmypdf_superres.training.recipe import parse_recipe  # noqa: E402
+from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.training.checkpoint import load_checkpoint, save_checkpoint
+from ocrmypdf_superres.training.fit import CHECKPOINT, Trainer, main_train
+from ocrmypdf_superres.training.recipe import parse_recipe
 
 TINY = {
     "name": "tiny",
@@ -71,7 +71,7 @@ def test_wrong_checkpoints_are_refused(data_folder, tmp_path):
 def test_a_failed_save_leaves_the_older_checkpoint(tmp_path):
     path = tmp_path / "c.pt"
     save_checkpoint({"step": 1}, path)
-    with pytest.raises(Exception):  # noqa: B017 - whatever the serializer raises
+    with pytest.raises(Exception):
         save_checkpoint({"step": lambda: None}, path)
     assert load_checkpoint(path) == {"step": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["c.pt"]

@@ -9,7 +9,7 @@ import pytest
 from ocrmypdf_superres.errors import OptionError
 
 pytest.importorskip("torch")
-from ocrmypdf_superres.training.recipe import parse_recipe, read_recipe  # noqa: E402
+from ocrmypdf_superres.training.recipe import parse_recipe, read_recipe
 
 MINIMAL = {
     "name": "tiny",

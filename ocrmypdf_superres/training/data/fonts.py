@@ -48,7 +48,7 @@ def installed_fonts() -> tuple[FontFile, ...]:
         raise OptionError("fc-list did not run; rendering training text needs fontconfig and some fonts.") from error
     fonts = set()
     for row in listing.splitlines():
-        path, index, spacing, charset = (row.split("\t") + ["", "", "", ""])[:4]
+        path, index, spacing, charset = [*row.split("\t"), "", "", "", ""][:4]
         if not path.lower().endswith((".ttf", ".otf", ".ttc", ".t1", ".pfb")) or _SYMBOLS.search(path):
             continue
         ranges = []

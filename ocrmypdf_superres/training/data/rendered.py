@@ -19,7 +19,10 @@ _CODES = {
     "rus": "rus", "spa": "spa", "ukr": "ukr",
 }  # fmt: skip
 _STYLED = re.compile(r"bold|italic|oblique|black|heavy|-bd|-it|thin|hairline", re.I)
-_PUNCTUATION = {"‘": "'", "’": "'", "“": '"', "”": '"', "—": "-", "–": "-", "…": "...", "\u00a0": " ", "_": ""}
+_PUNCTUATION = {
+    ord(sign): plain
+    for sign, plain in zip("‘’“”—–…\u00a0_", ("'", "'", '"', '"', "-", "-", "...", " ", ""), strict=True)
+}
 
 
 class RenderedSource:
@@ -39,7 +42,7 @@ class RenderedSource:
         self.words: dict[str, list[str]] = {}
         for language in sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []:
             text = " ".join(p.read_text(encoding="utf-8", errors="replace") for p in sorted(language.glob("*.txt")))
-            words = text.translate(str.maketrans(_PUNCTUATION)).split()
+            words = text.translate(_PUNCTUATION).split()
             if words:
                 self.words[language.name] = words
         if not self.words:
@@ -130,7 +133,7 @@ def _code(rng: np.random.Generator) -> str:
 def _fit(font_file: FontFile, height: int) -> tuple[int, int]:
     """Return the size at which ascenders to descenders span *height* px, and the ascenders' height."""
     probe = open_font(font_file.path, font_file.index, 100)
-    left, top, right, bottom = probe.getbbox("Hdfpqg", anchor="ls")
+    _, top, _, bottom = probe.getbbox("Hdfpqg", anchor="ls")
     size = max(6, round(100 * height / max(1, bottom - top)))
     return size, round(-top * size / 100)
 
@@ -141,7 +144,8 @@ def _draw_line(
 ) -> tuple[str, int]:  # fmt: skip
     """Add as many whole words as fit into *room* px; return the text drawn and its right end."""
     font = open_font(font_file.path, font_file.index, size)
-    words, width = [], 0.0
+    words: list[str] = []
+    width = 0.0
     for word in text.split():
         if not font_file.draws(word):
             continue

@@ -96,7 +96,8 @@ def _parse_tsv(tsv: str) -> list[list[Word]]:
         cells = row.split("\t")
         if len(cells) < 12 or cells[0] != "5" or not cells[11].strip():
             continue
-        word = Word(*(int(c) for c in cells[6:10]), text=cells[11].strip(), confidence=float(cells[10]))
+        left, top, width, height = (int(c) for c in cells[6:10])
+        word = Word(left, top, width, height, cells[11].strip(), float(cells[10]))
         lines.setdefault(tuple(cells[1:5]), []).append(word)
     return list(lines.values())
 
