@@ -60,7 +60,7 @@ def _versions(method: str, model: str) -> str:
         parts += sorted(find_model(model).card.files.values())
         package = Path(__file__).resolve().parent.parent
         # The plugin's own code decides too; training and evaluation do not.
-        for path in sorted(package.rglob("*.py")):
+        for path in sorted([*package.rglob("*.py"), *package.rglob("*.json")]):
             inside = path.relative_to(package).parts[0]
             if inside not in ("training", "evaluation", "export", "commands", "cli.py", "recognizers"):
                 parts.append(hashlib.sha256(path.read_bytes()).hexdigest())
