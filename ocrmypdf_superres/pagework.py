@@ -13,7 +13,7 @@ from ocrmypdf.exceptions import ExitCode, ExitCodeException
 from ocrmypdf.helpers import available_cpu_count
 from PIL import Image
 
-from ocrmypdf_superres.image import flatten, is_colour
+from ocrmypdf_superres.image import flatten
 from ocrmypdf_superres.options import SuperresOptions
 from ocrmypdf_superres.page import TESSERACT_MAX_SIDE, Plan, PlanSettings, enlarge, plan_image
 from ocrmypdf_superres.pixels import is_oversampled, native_pixels, untouched
@@ -214,7 +214,7 @@ def _plan(image: Image.Image, settings: PlanSettings, record: PageRecord) -> Pla
 
 
 def _carry_out(image: Image.Image, plan: Plan, upscaler: Upscaler, record: PageRecord, colour: bool) -> Image.Image:
-    large = enlarge(image, plan, upscaler, colour=colour and is_colour(image))
+    large = enlarge(image, plan, upscaler, colour=colour)
     record.action = "enlarged"
     record.new_size, record.new_dpi, record.scale = large.size, float(large.info["dpi"][0]), plan.scale
     record.model, record.device = upscaler.model.card.name, upscaler.device

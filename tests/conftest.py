@@ -24,6 +24,18 @@ def random_model(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def lanczos_net(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder with an untrained DocSR, which enlarges as Lanczos does."""
+    from ocrmypdf_superres.architectures.docsr import SPEC, DocSRConfig
+    from ocrmypdf_superres.export.onnx import export_model
+
+    config = DocSRConfig(features=8, convolutions=2)
+    folder = tmp_path_factory.mktemp("models") / "lanczos-net"
+    export_model(SPEC.build(config).eval(), SPEC, config, folder, "lanczos-net", description="an untrained net")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def scan_folder() -> Path:
     """The folder of real page scans for tests marked ``data``."""
     folder = os.environ.get("OCRMYPDF_SUPERRES_DATA")

@@ -34,8 +34,8 @@ from ocrmypdf_superres.evaluation.metrics import TextScore, fold, score
 from ocrmypdf_superres.evaluation.pages import Case, find_pages, make_cases
 from ocrmypdf_superres.modelstore import DEFAULT_MODEL
 from ocrmypdf_superres.page import PlanSettings, enlarge, lanczos, plan_image
-from ocrmypdf_superres.readings.calibration import TABLE, mean_probability
-from ocrmypdf_superres.readings.choose import SURE, choose, page_winner
+from ocrmypdf_superres.readings.calibration import TABLE
+from ocrmypdf_superres.readings.choose import choose, doubtful, page_winner
 from ocrmypdf_superres.readings.hocr import Reading, Word
 
 KNOTS = np.linspace(0, 100, 21)
@@ -181,7 +181,7 @@ def table(pages: list[Both], console: Console) -> None:
         single = {name: score(reading.text(), truth) for name, reading in found.items()}
         by_page = page_winner(found)
         perfect = min(single, key=lambda n: (single[n].cer, -single[n].recall))
-        sure = mean_probability(found[MODEL].words, MODEL) >= SURE
+        sure = not doubtful(found[MODEL].words, MODEL)
         merged, _ = choose(found[MODEL], found[LANCZOS], (MODEL, LANCZOS))
         lines = score(merged.text(), truth)
         one, two = both.seconds[MODEL], sum(both.seconds.values())

@@ -29,15 +29,3 @@ def benchmark_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         rows.append({"id": name, "collection": collection, "image": image, "text": text, "languages": "eng", "dpi": dpi})
     (folder / "index.json").write_text(json.dumps(rows), encoding="utf-8")
     return folder
-
-
-@pytest.fixture(scope="session")
-def lanczos_net(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model folder with an untrained DocSR, which enlarges as Lanczos does."""
-    from ocrmypdf_superres.architectures.docsr import SPEC, DocSRConfig
-    from ocrmypdf_superres.export.onnx import export_model
-
-    config = DocSRConfig(features=8, convolutions=2)
-    folder = tmp_path_factory.mktemp("models") / "lanczos-net"
-    export_model(SPEC.build(config).eval(), SPEC, config, folder, "lanczos-net", description="an untrained net")
-    return folder
