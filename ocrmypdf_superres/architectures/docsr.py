@@ -81,6 +81,12 @@ class RepConv3x3(nn.Module):
         return F.conv2d(x, self.weight(), self.main.bias, padding=1)
 
     @torch.no_grad()
+    def start_from(self, weight: Tensor, bias: Tensor) -> None:
+        """Make the layer compute what the folded convolution *weight*, *bias* does, its branches kept for training."""
+        self.main.weight.add_(weight - self.weight())
+        self.main.bias.copy_(bias)  # type: ignore[union-attr]
+
+    @torch.no_grad()
     def fold(self) -> None:
         """Replace the branches by the one convolution that equals them."""
         if self.point is not None:

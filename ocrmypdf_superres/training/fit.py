@@ -16,6 +16,8 @@ from torch import nn
 
 from ocrmypdf_superres.architectures import get
 from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.modelstore import find_model
+from ocrmypdf_superres.training.base import start_from
 from ocrmypdf_superres.training.checkpoint import load_checkpoint, save_checkpoint
 from ocrmypdf_superres.training.contact_sheet import save_data_sheet, save_result_sheet
 from ocrmypdf_superres.training.data.batches import Batch, StepBatches, load_batches
@@ -45,6 +47,8 @@ class Trainer:
         spec = get(recipe.architecture)
         config = spec.parse_config(recipe.config)
         self.net: nn.Module = spec.build(config)
+        if recipe.base:
+            start_from(self.net, find_model(recipe.base))
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.net.to(self.device)
         self.average = {k: v.detach().clone() for k, v in self.net.state_dict().items()}

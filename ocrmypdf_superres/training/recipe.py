@@ -52,7 +52,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that makes a net: see ``examples/recipes``."""
+    """Everything that makes a net: see ``examples/recipes``.  ``base`` names the model whose weights it starts from."""
 
     name: str
     architecture: str
@@ -60,6 +60,7 @@ class Recipe:
     degradation: tuple[Mapping[str, Any], ...]
     stages: tuple[Stage, ...]
     description: str = ""
+    base: str = ""
     seed: int = 0
     config: Mapping[str, Any] = field(default_factory=dict)
     scales: Mapping[str, float] = field(default_factory=dict)

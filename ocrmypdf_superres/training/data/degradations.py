@@ -119,6 +119,16 @@ def _threshold(image: Array, rng: np.random.Generator, scale: int, options: Mapp
     return (image > level).astype(np.float32)
 
 
+def _binarize(image: Array, rng: np.random.Generator, scale: int, options: Mapping[str, Any]) -> Array:
+    """Faxes and archives' 1-bit masters: grain of ``sigma`` (of 255) at ``size`` lr pixels, cut at a moved threshold.
+
+    Meant for hr pixels, so that ``downsample`` makes greys of ragged edges.
+    """
+    grain = ndimage.gaussian_filter(rng.standard_normal(image.shape, dtype=np.float32), _uniform(rng, options["size"]) * scale)
+    grain *= np.float32(_uniform(rng, options["sigma"]) / 255.0 / max(float(grain.std()), 1e-6))
+    return _threshold(image + grain, rng, scale, options)
+
+
 def _halftone(image: Array, rng: np.random.Generator, scale: int, options: Mapping[str, Any]) -> Array:
     """1-bit by Floyd-Steinberg error diffusion."""
     levels = (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
@@ -143,6 +153,7 @@ _STAGES: dict[str, tuple[Stage, dict[str, Any]]] = {
     "jpeg": (_jpeg, {"quality": [25, 92]}),
     "threshold": (_threshold, {"shift": [-0.2, 0.2]}),
     "halftone": (_halftone, {}),
+    "binarize": (_binarize, {"sigma": [5.0, 45.0], "size": [0.1, 0.4], "shift": [-0.25, 0.25]}),
     "median": (_median, {}),
 }
 

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Starting a training from the weights of a finished model, whose convolutions are folded."""
+
+from __future__ import annotations
+
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from ocrmypdf_superres.errors import ModelError
+from ocrmypdf_superres.modelstore import Model
+
+
+@torch.no_grad()
+def start_from(net: nn.Module, model: Model) -> None:
+    """Give *net*, in its training form, the weights of *model*.
+
+    Layers with a ``start_from`` (re-parameterised convolutions) take the folded kernel; all others are
+    copied by name.
+
+    Raises:
+        ModelError: the model's weights are damaged, or of another architecture or configuration.
+    """
+    path = model.weights_path()
+    try:
+        state = load_file(path)
+    except Exception as error:
+        raise ModelError(f"{path} holds no weights that can be read ({str(error).splitlines()[0]}); install the model again.") from error
+    folded = {name for name, module in net.named_modules() if callable(getattr(module, "start_from", None))}
+    own = dict(net.state_dict())
+    wanted = {n for n in own if not any(n.startswith(f"{layer}.") for layer in folded)}
+    wanted |= {f"{layer}.main.{part}" for layer in folded for part in ("weight", "bias")}
+    for name in sorted(wanted | set(state)):
+        if name not in state or name not in wanted or own[name].shape != state[name].shape:
+            raise ModelError(
+                f"Model {model.card.name} ({model.card.architecture}, {dict(model.card.config)}) cannot be the base of this net: "
+                f"they differ at {name}; give the recipe the base's architecture and [config]."
+            )
+    for layer in folded:
+        net.get_submodule(layer).start_from(state[f"{layer}.main.weight"], state[f"{layer}.main.bias"])  # type: ignore[operator]
+    for name in wanted - {f"{layer}.main.{part}" for layer in folded for part in ("weight", "bias")}:
+        own[name].copy_(state[name])
