@@ -21,13 +21,17 @@ PRECISIONS = ("float32", "bfloat16")
 
 @dataclass(frozen=True)
 class Source:
-    """A data source: ``kind`` rendered or scans, its ``folder`` below the data root, and how often it is drawn."""
+    """A data source: ``kind`` rendered or scans, its ``folder`` below the data root, and how often it is drawn.
+
+    ``pages`` limits scans to so many pages, spread evenly over the folder's; 0 takes all.
+    """
 
     kind: str
     folder: str
     weight: float = 1.0
     languages: Mapping[str, float] = field(default_factory=dict)
     language: str = "eng"
+    pages: int = 0
 
 
 @dataclass(frozen=True)

@@ -150,28 +150,40 @@ class ScanSource:
         folder: see the module's docstring.
         languages: Tesseract codes for pages that no index names.
         cache: where line boxes are kept.
+        limit: at most so many pages, spread evenly over the folder's; 0 for all.
 
     Raises:
         OptionError: no page of the folder has a line that can be used.
     """
 
-    def __init__(self, folder: Path, cache: Path, languages: str = "eng") -> None:
+    def __init__(self, folder: Path, cache: Path, languages: str = "eng", limit: int = 0) -> None:
         self.pages: list[Page] = []
         self.pixels: list[NDArray[np.uint8]] = []
-        for image, truth, page_languages in list_pages(folder, languages):
+        found = list_pages(folder, languages)
+        if 0 < limit < len(found):
+            found = [found[index * len(found) // limit] for index in range(limit)]
+        failures: list[str] = []
+        for image, truth, page_languages in found:
             try:
                 page = index_page(image, truth, page_languages, cache)
                 with Image.open(image) as opened:
                     luma = to_luma(opened)
             except (OSError, UnidentifiedImageError, OptionError) as error:
-                log.warning("%s is left out: %s", image.name, error)
+                failures.append(f"{image.name}: {error}")
+                log.debug("%s is left out: %s", image.name, error)
                 continue
             if page.lines:
                 self.pages.append(page)
                 # 8 bits in memory: a hundred pages of floats would not fit a small machine.
                 self.pixels.append((luma * 255.0 + 0.5).astype(np.uint8))
+        if failures:
+            log.warning(
+                "%d of the %d page images under %s cannot be used and are left out; the first is %s",
+                len(failures), len(found), folder, failures[0],
+            )  # fmt: skip
         if not self.pages:
-            raise OptionError(f"No page under {folder} has a line of text that can be used for training.")
+            reason = f" ({failures[0]})" if failures else ""
+            raise OptionError(f"No page under {folder} has a line of text that can be used for training{reason}; give other pages.")
 
     def draw(self, rng: np.random.Generator, line_height: int) -> Sample:
         """Return a strip whose line, with padding, is *line_height* hr pixels high (less where the scan is small)."""
