@@ -158,7 +158,7 @@ def read(case: Case, method: str, model: str) -> Reading:
         return tesseract_text(lanczos_picture(image, dpi), TARGET_DPI, languages)
     if method == "oversample":
         return ocrmypdf_text(image, dpi, languages, oversample=int(TARGET_DPI))
-    check = "auto" if method == "plugin-checked" else "off"
+    check = "always" if method == "plugin-checked" else "off"
     return ocrmypdf_text(
         image, dpi, languages, plugins=["ocrmypdf_superres"], superres_model=model, superres_device="cpu",
         superres_threads=1, superres_check=check,
