@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Export the averaged weights of the run's last checkpoint.
+    """Export the run's best weights so far where it is validated, else the averaged ones of its last checkpoint.
 
     Raises:
         OptionError: the recipe or the checkpoint cannot be used.
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     net = spec.build(config)
     state = load_checkpoint(args.run / CHECKPOINT)
     try:
-        net.load_state_dict(state["average"])
+        net.load_state_dict(state.get("watch", {}).get("weights") or state["average"])
     except (RuntimeError, KeyError, TypeError) as error:
         raise OptionError(f"{args.run / CHECKPOINT} does not fit the net of {args.recipe} ({error}); give its own recipe.") from error
     text = args.recipe.read_text(encoding="utf-8")

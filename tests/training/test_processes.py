@@ -12,11 +12,12 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("scipy")
 
+from training_runs import VALIDATION, tiny
+
 from ocrmypdf_superres.errors import MissingDependencyError, OptionError
 from ocrmypdf_superres.training.data.batches import Batch
 from ocrmypdf_superres.training.processes import Processes
 from ocrmypdf_superres.training.trainer import CHECKPOINT, Trainer
-from training_runs import VALIDATION, tiny
 
 SCRIPT = """
 import sys

@@ -6,13 +6,12 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("scipy")
 from torch import nn
+from training_runs import tiny
 
 from ocrmypdf_superres.errors import ModelError, OptionError
 from ocrmypdf_superres.training.recipe import Stage
 from ocrmypdf_superres.training.stages import freeze, learning_rate, make_optimizer, trained_names
 from ocrmypdf_superres.training.trainer import Trainer
-
-from training_runs import tiny
 
 
 def net() -> nn.Sequential:

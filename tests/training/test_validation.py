@@ -9,6 +9,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("scipy")
 
+from training_runs import VALIDATION, same, tiny
+
 from ocrmypdf_superres.errors import OptionError, RecognizerError
 from ocrmypdf_superres.training.checkpoint import load_checkpoint
 from ocrmypdf_superres.training.objective import Objective
@@ -16,7 +18,6 @@ from ocrmypdf_superres.training.recipe import Validation
 from ocrmypdf_superres.training.runlog import read_log
 from ocrmypdf_superres.training.trainer import CHECKPOINT, Trainer
 from ocrmypdf_superres.training.validation import Validator, Watch
-from training_runs import VALIDATION, same, tiny
 
 needs_tesseract = pytest.mark.skipif(shutil.which("tesseract") is None, reason="tesseract is not installed")
 
