@@ -204,7 +204,7 @@ def test_a_limit_of_the_file_size_is_one_sentence(tmp_path):
     previous = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
     try:
-        with pytest.raises(SuperresError, match="File too large.*untouched"):
+        with pytest.raises(SuperresError, match=r"File too large.*untouched"):
             save_checkpoint({"net": torch.zeros(100_000)}, path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
