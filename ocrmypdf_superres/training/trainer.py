@@ -296,11 +296,11 @@ class Trainer:
                     self._sums.setdefault(name, []).append(value)
                 self.seconds = time.monotonic() - began
                 step, ends = self.step, within + 1 == stage.steps
-                if recipe.validation is not None and (ends or step % recipe.validation.every == 0):
-                    if self._validate(runlog) and not ends:
-                        self._end_stage(number)
-                        batches = load_batches(self.batches, self.step, recipe.workers)
-                        ends = True
+                due = recipe.validation is not None and (ends or step % recipe.validation.every == 0)
+                if due and self._validate(runlog) and not ends:
+                    self._end_stage(number)
+                    batches = load_batches(self.batches, self.step, recipe.workers)
+                    ends = True
                 if runlog is not None:
                     self._write(runlog, step, stage, batch, ends)
                 progress.update(task, completed=self.step, description=f"{recipe.name}: {stage.name}")
