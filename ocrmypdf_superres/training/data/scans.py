@@ -28,8 +28,6 @@ from ocrmypdf_superres.training.data.sample import LINE_PAD, STRIP_HEIGHT, STRIP
 
 log = logging.getLogger(__name__)
 
-MINIMUM_CONFIDENCE = 55.0
-"""Mean word confidence (0 to 100) below which a line without ground truth is not used as text."""
 MINIMUM_MATCH = 80.0
 """Similarity (0 to 100) that a passage of the ground truth must have with a line to replace its text."""
 
@@ -148,8 +146,8 @@ def read_lines(image: Path, languages: str, cache: Path) -> list[list[Word]]:
     return _parse_tsv(stored.read_text(encoding="utf-8"))
 
 
-def index_page(image: Path, truth: Path | None, languages: str, cache: Path) -> Page:
-    """Return the lines of one page that can be used as text.
+def index_page(image: Path, truth: Path | None, languages: str, cache: Path, confidence: float = 55.0) -> Page:
+    """Return the lines of one page that can be used as text: those that match *truth*, or read with *confidence*.
 
     Raises:
         OptionError: Tesseract refuses the page or the language.
@@ -157,7 +155,7 @@ def index_page(image: Path, truth: Path | None, languages: str, cache: Path) -> 
     lines = read_lines(image, languages, cache)
     if truth is not None:
         return Page(str(image), languages, _correct(lines, truth.read_text(encoding="utf-8")), True)
-    good = [line for line in lines if float(np.mean([w.confidence for w in line])) >= MINIMUM_CONFIDENCE]
+    good = [line for line in lines if float(np.mean([w.confidence for w in line])) >= confidence]
     return Page(str(image), languages, good, False)
 
 
@@ -169,19 +167,20 @@ class ScanSource:
         languages: Tesseract codes for pages that no index names.
         cache: where line boxes are kept.
         limit: at most so many pages, spread evenly over the folder's; 0 for all.
+        confidence: mean word confidence (0 to 100) below which a line without ground truth is not used.
 
     Raises:
         OptionError: no page of the folder has a line that can be used.
     """
 
-    def __init__(self, folder: Path, cache: Path, languages: str = "eng", limit: int = 0) -> None:
+    def __init__(self, folder: Path, cache: Path, languages: str = "eng", limit: int = 0, confidence: float = 55.0) -> None:
         self.pages: list[Page] = []
         self.pixels: list[NDArray[np.uint8]] = []
         found = list_pages(folder, languages, cache, limit)
         failures: list[str] = []
         for image, truth, page_languages in found:
             try:
-                page = index_page(image, truth, page_languages, cache)
+                page = index_page(image, truth, page_languages, cache, confidence)
                 with Image.open(image) as opened:
                     luma = to_luma(opened)
             except (OSError, UnidentifiedImageError, OptionError) as error:
