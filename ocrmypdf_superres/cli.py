@@ -22,6 +22,7 @@ COMMANDS = {
     "doctor": ("ocrmypdf_superres.commands.doctor", "show what is installed and run one test tile", ""),
     "evaluate": ("ocrmypdf_superres.evaluation.command", "compare methods on pages with known text", "eval"),
     "train": ("ocrmypdf_superres.commands.train", "train a net from a recipe", "train"),
+    "finetune": ("ocrmypdf_superres.commands.finetune", "make a model for your own scans, without annotation", "train,eval"),
     "export": ("ocrmypdf_superres.commands.export", "make a model folder of a training run's checkpoint", "train"),
     "recognizer": ("ocrmypdf_superres.commands.recognizer", "compare or tune Tesseract's network as ported", "train"),
 }

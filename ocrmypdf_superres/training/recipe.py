@@ -25,7 +25,8 @@ METRICS = ("cer", "ctc", "psnr", "loss")
 class Source:
     """A data source: ``kind`` rendered or scans, its ``folder`` below the data root, and how often it is drawn.
 
-    ``pages`` limits scans to so many pages, spread evenly over the folder's; 0 takes all.
+    ``pages`` limits scans to so many pages, spread evenly over the folder's; 0 takes all.  Lines of scans whose text
+    only Tesseract gave are used from a mean ``confidence`` (0 to 100) on.
     """
 
     kind: str
@@ -34,6 +35,7 @@ class Source:
     languages: Mapping[str, float] = field(default_factory=dict)
     language: str = "eng"
     pages: int = 0
+    confidence: float = 55.0
 
 
 @dataclass(frozen=True)

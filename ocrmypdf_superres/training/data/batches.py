@@ -51,7 +51,7 @@ class StepBatches(Dataset[Batch]):
             if source.kind == "rendered":
                 self.sources.append(RenderedSource(folder, dict(source.languages)))
             else:
-                self.sources.append(ScanSource(folder, cache, source.language, source.pages))
+                self.sources.append(ScanSource(folder, cache, source.language, source.pages, source.confidence))
         weights = np.array([source.weight for source in recipe.sources])
         if (weights < 0).any() or weights.sum() <= 0:
             raise OptionError("The weights of the recipe's sources must be 0 or more, and one of them above 0.")
