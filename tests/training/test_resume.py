@@ -215,3 +215,7 @@ def test_a_limit_of_the_file_size_is_one_sentence(tmp_path):
 def test_other_errors_pass_through(tmp_path):
     with pytest.raises(FileNotFoundError), writing(tmp_path):
         raise FileNotFoundError(2, "No such file")
+    with pytest.raises(PermissionError), writing(tmp_path / "run"):
+        raise PermissionError(13, "Permission denied", str(tmp_path / "scans" / "1.png"))
+    with pytest.raises(SuperresError, match="Permission denied"), writing(tmp_path / "run"):
+        raise PermissionError(13, "Permission denied", str(tmp_path / "run" / "log.jsonl"))

@@ -94,7 +94,8 @@ def test_mistakes_end_with_one_sentence(values, message, data_folder, capsys):
 def test_unreadable_scans_are_counted_and_the_good_ones_used(scans, data_folder, caplog):
     with caplog.at_level(logging.WARNING):
         assert train(recipe(data_folder, source='kind = "scans"\nfolder = "scans"'), data_folder) == 0
-    assert "2 of the 3 page images" in caplog.text and "broken.png" in caplog.text
+    assert "1 files or pages" in caplog.text and "broken.png" in caplog.text
+    assert "1 of the 2 page images" in caplog.text and "cut.png" in caplog.text
 
 
 @needs_tesseract
