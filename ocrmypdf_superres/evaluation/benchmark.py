@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from ocrmypdf_superres.errors import MissingDependencyError, SuperresError
-from ocrmypdf_superres.evaluation.methods import NO_TESSERACT, read
+from ocrmypdf_superres.evaluation.methods import read
 from ocrmypdf_superres.evaluation.metrics import TextScore, score
 from ocrmypdf_superres.evaluation.pages import Case
+from ocrmypdf_superres.evaluation.words import NO_TESSERACT
 from ocrmypdf_superres.modelstore import find_model
 
 

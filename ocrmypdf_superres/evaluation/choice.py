@@ -15,7 +15,6 @@ import json
 import subprocess
 import sys
 import time
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,13 +29,14 @@ from ocrmypdf_superres.checked import LANCZOS, MODEL
 from ocrmypdf_superres.engine.upscaler import load_upscaler
 from ocrmypdf_superres.evaluation.command import DEFAULT_CONDITIONS, parse_condition
 from ocrmypdf_superres.evaluation.methods import lr_picture
-from ocrmypdf_superres.evaluation.metrics import TextScore, fold, score
+from ocrmypdf_superres.evaluation.metrics import TextScore, score
 from ocrmypdf_superres.evaluation.pages import Case, find_pages, make_cases
+from ocrmypdf_superres.evaluation.words import right_words
 from ocrmypdf_superres.modelstore import DEFAULT_MODEL
 from ocrmypdf_superres.page import PlanSettings, enlarge, lanczos, plan_image
 from ocrmypdf_superres.readings.calibration import TABLE
 from ocrmypdf_superres.readings.choose import choose, doubtful, page_winner
-from ocrmypdf_superres.readings.hocr import Reading, Word
+from ocrmypdf_superres.readings.hocr import Reading
 
 KNOTS = np.linspace(0, 100, 21)
 
@@ -84,17 +84,6 @@ def read_both(case: Case, model: str, cache: Path) -> Both | None:
         files[name] = stored
         seconds[name] = float(clock.read_text())
     return Both(case, files, seconds)
-
-
-def right_words(words: list[Word], truth: str) -> list[bool]:
-    """Return for each word whether the truth still has one like it."""
-    left = Counter(fold(truth).split())
-    verdicts = []
-    for word in words:
-        text = fold(word.text)
-        verdicts.append(left[text] > 0)
-        left[text] -= 1
-    return verdicts
 
 
 def fit_knots(confidences: NDArray[np.float64], right: NDArray[np.float64]) -> list[float]:

@@ -27,12 +27,12 @@ from ocrmypdf_superres.evaluation import stopwatch
 from ocrmypdf_superres.evaluation.pages import Case
 from ocrmypdf_superres.evaluation.profiles import reduce_page
 from ocrmypdf_superres.evaluation.stopwatch import children_seconds
+from ocrmypdf_superres.evaluation.words import NO_TESSERACT
 from ocrmypdf_superres.image import from_luma, resize_luma, to_luma
 
 METHODS = ("as-is", "lanczos", "oversample", "plugin", "plugin-checked", "native")
 TARGET_DPI = 300.0
 STOPWATCH = stopwatch.__name__
-NO_TESSERACT = "The program tesseract was not found, but the comparison reads pages with it; install tesseract-ocr."
 
 
 @dataclass
