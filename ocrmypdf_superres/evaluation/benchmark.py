@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ocrmypdf_superres.errors import MissingDependencyError, SuperresError
+from ocrmypdf_superres.errors import MissingDependencyError, OptionError, SuperresError
 from ocrmypdf_superres.evaluation.methods import read
 from ocrmypdf_superres.evaluation.metrics import TextScore, score
 from ocrmypdf_superres.evaluation.pages import Case
@@ -171,3 +171,16 @@ def to_json(result: Result) -> dict[str, Any]:
         "rates": {name: round(value, 6) for name, value in rates.items()},
         "details": details,
     }
+
+
+def from_json(values: dict[str, Any]) -> Result:
+    """Return the result that :func:`to_json` wrote.
+
+    Raises:
+        OptionError: it has another form.
+    """
+    try:
+        fields = {name: values[name] for name in Result.__dataclass_fields__ if name != "counts"}
+        return Result(**fields, counts=TextScore(**values["counts"]))
+    except (KeyError, TypeError) as error:
+        raise OptionError(f"The results cannot be used ({error!r}); give what evaluate --json or --run wrote.") from error

@@ -38,12 +38,19 @@ def _order(group: str) -> tuple[float, str]:
         return (0.0, group)
 
 
+def in_order(methods: Iterable[str]) -> list[str]:
+    """Return each of *methods* once, as the tables show them: baselines, peers by name, ours, the native scan."""
+    names = set(methods)
+    known = [*BASELINES, *OURS, "native"]
+    return [*(m for m in BASELINES if m in names), *sorted(names - set(known)), *(m for m in (*OURS, "native") if m in names)]
+
+
 def rows(results: Iterable[Result]) -> list[Row]:
-    """Return a row for every group and method: collections, then conditions by dpi; ours after the others."""
+    """Return a row for every group and method: collections, then conditions by dpi; methods as :func:`in_order`."""
     grouped: dict[tuple[str, str], list[Result]] = {}
     for result in results:
         grouped.setdefault((result.group, result.method), []).append(result)
-    shown = [*BASELINES, *OURS, "native"]
+    shown = in_order(method for _, method in grouped)
     table = []
     for (group, method), members in sorted(grouped.items(), key=lambda item: (_order(item[0][0]), shown.index(item[0][1]))):
         counts = sum((m.counts for m in members), TextScore())
@@ -120,7 +127,7 @@ def headlines(results: Sequence[Result]) -> list[str]:
 def markdown(results: Sequence[Result]) -> str:
     """Return two Markdown tables by group: errors (CER / words missed / precision, in %), and CPU seconds a page."""
     table = rows(results)
-    methods = [m for m in (*BASELINES, *OURS, "native") if any(row.method == m for row in table)]
+    methods = in_order(row.method for row in table)
 
     def errors(row: Row) -> str:
         c = row.counts

@@ -21,6 +21,9 @@ from ocrmypdf_superres.readings.hocr import Word
 
 NO_TESSERACT = "The program tesseract was not found, but the comparison reads pages with it; install tesseract-ocr."
 
+#: Of 100: words that Tesseract is less sure of than DOUBTFUL are marked, and from SURE on a user would trust them.
+DOUBTFUL, SURE = 60.0, 90.0
+
 
 def read_words(image: Image.Image, dpi: float, languages: str, segmentation: int | None = None) -> list[Word]:
     """Return the words that the Tesseract program finds in *image*, in its reading order.

@@ -12,11 +12,8 @@ from ocrmypdf_superres.evaluation.benchmark import Result
 from ocrmypdf_superres.evaluation.methods import TARGET_DPI, lanczos_picture, lr_picture
 from ocrmypdf_superres.evaluation.pages import Case
 from ocrmypdf_superres.evaluation.summary import BASELINES
-from ocrmypdf_superres.evaluation.words import read_words
+from ocrmypdf_superres.evaluation.words import DOUBTFUL, read_words
 from ocrmypdf_superres.image import flatten
-
-#: Words that Tesseract is less sure of than this (of 100) are drawn in red, the others in blue.
-DOUBTFUL = 60.0
 
 
 def worst_pages(results: Sequence[Result], method: str, count: int) -> list[Result]:
@@ -35,7 +32,7 @@ def worst_pages(results: Sequence[Result], method: str, count: int) -> list[Resu
 
 
 def draw_words(image: Image.Image, dpi: float, languages: str, title: str) -> Image.Image:
-    """Return *image* in colour with its words boxed (red where doubtful) and *title* above it."""
+    """Return *image* in colour with its words boxed (red below DOUBTFUL, else blue) and *title* above it."""
     words = read_words(image, dpi, languages)
     sure = sum(w.confidence for w in words) / len(words) if words else 0.0
     head = 28
