@@ -16,7 +16,8 @@ TEXT = (
     "The harbour was quiet when the first boats came in and nobody on the wall had counted more than seven of them. "
     "Every man carried his own lamp and a printed list of the names that were still missing from the town. "
     "Later that week the rain washed the numbers away, and the clerk wrote them down again from what he remembered. "
-).split()
+)
+WORDS = TEXT.split()
 
 
 def _sides(folder: Path, name: str, truth: bool, seed: int, size: tuple[int, int]) -> tuple[Side, Side]:
@@ -29,7 +30,7 @@ def _sides(folder: Path, name: str, truth: bool, seed: int, size: tuple[int, int
     after, before = [], []
     x, y = 90, 90
     while y < size[1] - 100:
-        word = generator.choice(TEXT)
+        word = generator.choice(WORDS)
         width = round(pen.textlength(word, font=font))
         if x + width > size[0] - 80:
             x, y = 90, y + 62
@@ -50,14 +51,18 @@ def _sides(folder: Path, name: str, truth: bool, seed: int, size: tuple[int, int
 def make_run(folder: Path, pages: int, truth: bool, size: tuple[int, int] = (1500, 1100), drawn: int = 10_000) -> Run:
     """Write a run of *pages* pages to *folder*; after *drawn* of them, their pictures are shared."""
     results, kept = [], []
+    sides: dict[int, tuple[Side, Side]] = {}
     for number in range(pages):
         name, group = f"page {number:03d}", ("72 dpi scan", "letters <1890>", "100 dpi fax")[number % 3]
-        before, after = _sides(folder, f"{number % drawn:04d}", truth, number % drawn, size)
+        which = number % drawn
+        if which not in sides:
+            sides[which] = _sides(folder, f"{which:04d}", truth, which, size)
+        before, after = sides[which]
         reason = f"text {5 + number % 5}.2 px high at 72 dpi"
         kept.append(KeptPage(group, name, "enlarged", reason, before, after))
         if truth:
             details = {"action": "enlarged", "reason": reason}
-            old, new = 300 + 17 * (number % 11), 20 + (number * 37) % 400
+            old, new = 120 + 17 * (number % 11), 20 + (number * 37) % 400
             for method, edits in (("as-is", old), ("lanczos", 150), ("plugin", new)):
                 counts = TextScore(edits, 1000, 200 - edits // 4, 200, 200, edits // 4)
                 results.append(to_json(Result(group, name, "set", method, counts, 1.0, 0.2, details if method == "plugin" else {})))

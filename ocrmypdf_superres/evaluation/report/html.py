@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ocrmypdf_superres.evaluation.report.charts import charts
 from ocrmypdf_superres.evaluation.report.model import SAME, Report, Row
-from ocrmypdf_superres.evaluation.report.pictures import PAGE_BYTES, TOTAL_BYTES, pack
+from ocrmypdf_superres.evaluation.report.pictures import PAGE_BYTES, QUALITIES, TOTAL_BYTES, pack
 
 # Nothing may be fetched, whatever a page's text says.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
@@ -45,8 +45,11 @@ def page_of(report: Report) -> str:
         *_charts(report),
         *_table(report),
         "</main>\n<footer>One file, nothing is fetched. Made by ocrmypdf-superres.</footer>",
+        _names(report),
+        # Before the pictures, so that the page answers while they are still read.
+        f"<script>\n{_asset('report.js')}</script>",
         *_pictures(report),
-        f"<script>\n{_asset('report.js')}</script>\n</body>\n</html>\n",
+        "</body>\n</html>\n",
     ]
     return "\n".join(parts)
 
@@ -134,15 +137,18 @@ def _row(number: int, row: Row, report: Report) -> str:
     )
 
 
+def _names(report: Report) -> str:
+    names = json.dumps({"before": report.before, "after": report.after, "truth": report.measure.kind == "truth"})
+    return f"<script type=application/json id=names>{_safe(names)}</script>"
+
+
 def _pictures(report: Report) -> Iterator[str]:
     """Each page's data in elements that are never drawn, so that opening the file decodes no picture."""
     kept = [(number, row.kept) for number, row in enumerate(report.rows) if row.kept is not None]
-    left = TOTAL_BYTES
-    names = json.dumps({"before": report.before, "after": report.after, "truth": report.measure.kind == "truth"})
-    yield f"<script type=application/json id=names>{_safe(names)}</script>"
+    left, quality = TOTAL_BYTES, QUALITIES[0]
     for done, (number, page) in enumerate(kept):
-        packed = pack(page, report.root, min(PAGE_BYTES, left // (len(kept) - done)))
-        left -= packed.size
+        packed = pack(page, report.root, min(PAGE_BYTES, left // (len(kept) - done)), quality)
+        left, quality = left - packed.size, packed.quality
         values = json.dumps(packed.values, ensure_ascii=False, separators=(",", ":"))
         yield f"<script type=application/json id=w{number}>{_safe(values)}</script>"
         yield f"<script type=text/plain id=b{number}>{packed.before}</script>"

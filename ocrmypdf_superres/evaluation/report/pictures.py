@@ -17,10 +17,11 @@ from ocrmypdf_superres.evaluation.runfolder import KeptPage, Seen
 from ocrmypdf_superres.evaluation.words import DOUBTFUL
 
 #: Bytes that all pictures of a report may take as text; a browser opens such a file in a second or two.
-TOTAL_BYTES = 72_000_000
+TOTAL_BYTES = 40_000_000
 #: And those of one page, however few there are.
 PAGE_BYTES = 1_500_000
 QUALITIES = (70, 45, 25)
+"""Of WebP, tried in this order."""
 #: A cut-out is at least this high, in pixels.
 LEAST_HEIGHT = 240
 
@@ -35,6 +36,7 @@ class Packed:
     before: str
     after: str
     values: dict[str, Any]
+    quality: int
 
     @property
     def size(self) -> int:
@@ -49,7 +51,7 @@ def marked(word: Seen) -> bool:
 
 def _webp(image: Image.Image, quality: int) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, "WEBP", quality=quality, method=2)
+    image.save(buffer, "WEBP", quality=quality, method=1)
     return buffer.getvalue()
 
 
@@ -74,14 +76,16 @@ def _list(words: Sequence[Seen], x: float, y: float, top: int, height: int) -> l
     for word in words:
         left, upper, right, lower = word.box
         at = round(upper * y) - top
-        if 0 <= at and at + (lower - upper) * y <= height + 2:
+        if at >= 0 and at + (lower - upper) * y <= height + 2:
             box = [round(left * x), at, round((right - left) * x), round((lower - upper) * y)]
             found.append([*box, round(word.confidence), int(marked(word)), word.text])
     return found
 
 
-def pack(page: KeptPage, root: Path, limit: int) -> Packed:
+def pack(page: KeptPage, root: Path, limit: int, quality: int = QUALITIES[0]) -> Packed:
     """Return *page* in about *limit* characters: coarser first, then only the band with the most marked words.
+
+    *quality* is where to begin: pages of a run are alike, so what the last one needed saves encoding this one in vain.
 
     Raises:
         OptionError: a picture of the run is missing or damaged.
@@ -91,7 +95,7 @@ def pack(page: KeptPage, root: Path, limit: int) -> Packed:
     x, y = width / before.width, whole / before.height
     budget = limit * 3 // 4
     top, height = 0, whole
-    for quality in QUALITIES:
+    for quality in (q for q in QUALITIES if q <= quality):
         images = _webp(before, quality), _webp(after, quality)
         if sum(map(len, images)) <= budget:
             break
@@ -104,4 +108,4 @@ def pack(page: KeptPage, root: Path, limit: int) -> Packed:
         "w": width, "h": height, "cut": int(height < whole),
         "b": _list(page.before.words, x, y, top, height), "a": _list(page.after.words, 1, 1, top, height),
     }  # fmt: skip
-    return Packed(*(base64.b64encode(data).decode() for data in images), values)
+    return Packed(*(base64.b64encode(data).decode() for data in images), values, quality)

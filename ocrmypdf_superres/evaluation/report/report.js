@@ -135,6 +135,7 @@
 
   const build = (row) => {
     const number = row.id.slice(1);
+    if (!byId("a" + number)) return null; // the file is still being read
     const data = JSON.parse(byId("w" + number).textContent);
     const pageName = row.querySelector(".open").textContent;
     const element = make("tr", { class: "viewer", id: "v" + number });
@@ -255,8 +256,9 @@
       opener.focus();
       return;
     }
-    if (openViewers.size >= MOST_OPEN) toggle(openViewers.keys().next().value);
     const viewer = build(row);
+    if (!viewer) return;
+    if (openViewers.size >= MOST_OPEN) toggle(openViewers.keys().next().value);
     row.after(viewer.element);
     openViewers.set(row, viewer);
     opener.setAttribute("aria-expanded", "true");
@@ -268,7 +270,9 @@
     const opener = event.target.closest(".open");
     if (opener) toggle(opener.closest("tr"));
   });
-  // A link to #p7 opens that page.
-  const linked = location.hash.length > 1 ? byId(location.hash.slice(1)) : null;
-  if (linked && rows.includes(linked) && linked.querySelector(".open")) toggle(linked);
+  // A link to #p7 opens that page, once the pictures, which stand behind this script, are there.
+  addEventListener("DOMContentLoaded", () => {
+    const linked = location.hash.length > 1 ? byId(location.hash.slice(1)) : null;
+    if (linked && rows.includes(linked) && linked.querySelector(".open")) toggle(linked);
+  });
 })();
