@@ -31,6 +31,7 @@ from ocrmypdf_superres.evaluation.command import DEFAULT_CONDITIONS, parse_condi
 from ocrmypdf_superres.evaluation.methods import lr_picture
 from ocrmypdf_superres.evaluation.metrics import TextScore, score
 from ocrmypdf_superres.evaluation.pages import Case, find_pages, make_cases
+from ocrmypdf_superres.evaluation.truth import read_truth
 from ocrmypdf_superres.evaluation.words import right_words
 from ocrmypdf_superres.modelstore import DEFAULT_MODEL
 from ocrmypdf_superres.page import PlanSettings, enlarge, lanczos, plan_image
@@ -55,7 +56,7 @@ class Both:
 
     def truth(self) -> str:
         """The page's text."""
-        return Path(self.case.page.truth).read_text(encoding="utf-8")
+        return read_truth(Path(self.case.page.truth)).text
 
 
 def read_both(case: Case, model: str, cache: Path) -> Both | None:

@@ -151,8 +151,8 @@ class WordAccuracy:
     by_subsets_mean: float
 
 
-def word_accuracy(readings: Sequence[tuple[str, str, str]]) -> WordAccuracy:
-    """Return the word accuracy of *readings*, (subset, text, truth) each, under TextZoom's rules.
+def word_accuracy(readings: Sequence[tuple[str, bool]]) -> WordAccuracy:
+    """Return the word accuracy of *readings*: of each picture its subset and whether :func:`right_by_textzoom`.
 
     Raises:
         ValueError: there is no reading.
@@ -160,8 +160,8 @@ def word_accuracy(readings: Sequence[tuple[str, str, str]]) -> WordAccuracy:
     if not readings:
         raise ValueError("No reading was given; give at least one.")
     subsets: dict[str, list[bool]] = {}
-    for subset, text, truth in readings:
-        subsets.setdefault(subset, []).append(right_by_textzoom(text, truth))
+    for subset, is_right in readings:
+        subsets.setdefault(subset, []).append(is_right)
     shares = {name: sum(right) / len(right) for name, right in subsets.items()}
     every = [value for right in subsets.values() for value in right]
     return WordAccuracy(shares, sum(every) / len(every), sum(shares.values()) / len(shares))

@@ -45,7 +45,7 @@ def _figure(width: float, height: float) -> tuple[Any, Any]:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    style = {
+    style: Any = {
         "svg.fonttype": "none", "svg.hashsalt": "superres", "font.family": "sans-serif", "font.size": 10, "text.color": _INK,
         "axes.labelcolor": _INK, "axes.edgecolor": _GRID, "xtick.color": _INK, "ytick.color": _INK, "axes.spines.top": False,
         "axes.spines.right": False, "axes.grid": True, "grid.color": _GRID, "axes.axisbelow": True,

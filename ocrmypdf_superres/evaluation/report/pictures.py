@@ -108,4 +108,5 @@ def pack(page: KeptPage, root: Path, limit: int, quality: int = QUALITIES[0]) ->
         "w": width, "h": height, "cut": int(height < whole),
         "b": _list(page.before.words, x, y, top, height), "a": _list(page.after.words, 1, 1, top, height),
     }  # fmt: skip
-    return Packed(*(base64.b64encode(data).decode() for data in images), values, quality)
+    first, second = (base64.b64encode(data).decode() for data in images)
+    return Packed(first, second, values, quality)
