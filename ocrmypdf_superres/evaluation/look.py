@@ -10,18 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from ocrmypdf_superres.errors import SuperresError
 from ocrmypdf_superres.evaluation.dictionary import words_of_language
 from ocrmypdf_superres.evaluation.invented import invented_words
 from ocrmypdf_superres.evaluation.methods import LINE_MODE, lr_picture
 from ocrmypdf_superres.evaluation.pages import Case
 from ocrmypdf_superres.evaluation.peers import Peer
+from ocrmypdf_superres.evaluation.pixels import psnr, ssim
 from ocrmypdf_superres.evaluation.prepared import prepare
 from ocrmypdf_superres.evaluation.runfolder import KeptPage, Run, Seen, Side, write_run
 from ocrmypdf_superres.evaluation.summary import in_order
+from ocrmypdf_superres.evaluation.textboxes import iou, scaled
 from ocrmypdf_superres.evaluation.trust import Trust, figures, inconsistency, silent_substitutions
 from ocrmypdf_superres.evaluation.truth import read_truth
 from ocrmypdf_superres.evaluation.words import cached_words, right_words
+from ocrmypdf_superres.image import resize_luma, to_luma
 
 #: Methods whose pictures nobody made here: OCRmyPDF's rasterizer did, or the scanner; and the second reading of the same picture.
 NOT_LOOKED_AT = ("oversample", "native", "plugin-checked")
@@ -46,14 +51,25 @@ def look(case: Case, method: str, model: str, peer: Peer | None, cache: Path | N
     ready = prepare(case, method, model, peer)
     languages = case.page.languages
     words = cached_words(ready.image, ready.dpi, languages, cache, LINE_MODE if case.page.line else None)
-    truth = read_truth(Path(case.page.truth)).text
-    seen = [Seen(w.text, w.confidence, w.box, right) for w, right in zip(words, right_words(words, truth), strict=True)]
-    silent = silent_substitutions(words, truth, languages)
-    error = inconsistency(ready.image, lr_picture(case)[0]) if ready.action == "enlarged" else None
+    truth = read_truth(Path(case.page.truth))
+    seen = [Seen(w.text, w.confidence, w.box, right) for w, right in zip(words, right_words(words, truth.text), strict=True)]
+    silent = silent_substitutions(words, truth.text, languages)
+    with Image.open(case.page.image) as opened:
+        scan = to_luma(opened)
+    height, width = scan.shape
+    found = scaled([w.box for w in words], width / ready.image.width, height / ready.image.height)
+    overlap = round(iou(found, truth.boxes, (width, height)), 6) if truth.boxes else None
+    error = likeness = structure = None
+    if ready.action == "enlarged":
+        error = round(inconsistency(ready.image, lr_picture(case)[0]), 9)
+        if case.profile:
+            picked, reference = to_luma(ready.image), resize_luma(scan, ready.image.size)
+            likeness, structure = round(psnr(picked, reference), 4), round(ssim(picked, reference), 6)
     picture.parent.mkdir(parents=True, exist_ok=True)
     ready.image.save(picture)
     side = Side(f"{picture.parent.name}/{picture.name}", ready.image.size, seen)
-    return Looked(side, ready.action, ready.reason, Trust(case.group, case.page.name, method, len(words), len(silent), error))
+    figures_of_page = Trust(case.group, case.page.name, method, len(words), len(silent), error, likeness, structure, overlap)
+    return Looked(side, ready.action, ready.reason, figures_of_page)
 
 
 def looked_methods(methods: Sequence[str], peers: Sequence[Peer]) -> list[str]:

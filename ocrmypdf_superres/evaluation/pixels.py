@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
-"""How near a picture is to its reference: PSNR, SSIM in the forms that papers quote, and LPIPS where its weights are given.
+"""How near a picture is to its reference: PSNR and SSIM, in the forms that papers quote.
 
-Pictures are float (H, W), or (H, W, 3) for TextZoom's variants and LPIPS, in [0, 1].  TextZoom's variants follow the
+Pictures are float (H, W) or (H, W, 3) in [0, 1].  TextZoom's variants follow the
 evaluation of Wang et al., Scene text image super-resolution in the wild, ECCV 2020.
 """
 
@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf, log10
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ocrmypdf_superres.errors import ImageError, ModelError
+from ocrmypdf_superres.errors import ImageError
 
 Picture = NDArray[np.floating[Any]]
 
@@ -101,44 +100,3 @@ def ssim_textzoom(picture: Picture, reference: Picture) -> float:
     vx, vy, both = smooth(x * x) - mx * mx, smooth(y * y) - my * my, smooth(x * y) - mx * my
     c1, c2 = 0.01**2, 0.03**2
     return float(np.mean((2 * mx * my + c1) * (2 * both + c2) / ((mx * mx + my * my + c1) * (vx + vy + c2))))
-
-
-class Lpips:
-    """LPIPS v0.1 on AlexNet (Zhang et al., CVPR 2018), by the package lpips, with the user's weights of AlexNet.
-
-    Args:
-        weights: torchvision's AlexNet file (alexnet-owt-7be5be79.pth); nothing is downloaded.
-
-    Raises:
-        ModelError: the file is missing or of another form.
-    """
-
-    def __init__(self, weights: Path) -> None:
-        import lpips
-        import torch
-
-        try:
-            state = torch.load(weights, map_location="cpu", weights_only=True)
-            self._net = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False).eval()
-            # The package splits AlexNet's features into slices that keep each layer's number.
-            own = self._net.net.state_dict()
-            self._net.net.load_state_dict({name: state["features." + name.partition(".")[2]] for name in own})
-        except (OSError, KeyError, RuntimeError, AttributeError) as error:
-            raise ModelError(f"{weights} cannot be used as AlexNet's weights ({error}); give torchvision's alexnet-owt file.") from error
-
-    def __call__(self, picture: Picture, reference: Picture) -> float:
-        """Return the distance; 0 for equal pictures.
-
-        Raises:
-            ImageError: the sizes differ.
-        """
-        import torch
-
-        _same_size(picture, reference)
-
-        def tensor(values: Picture) -> Any:
-            colour = values if values.ndim == 3 else np.repeat(values[..., None], 3, axis=2)
-            return torch.from_numpy(np.ascontiguousarray(colour.transpose(2, 0, 1)[None], dtype=np.float32)) * 2 - 1
-
-        with torch.inference_mode():
-            return float(self._net(tensor(picture), tensor(reference)))

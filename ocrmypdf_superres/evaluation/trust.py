@@ -28,7 +28,14 @@ from ocrmypdf_superres.readings.hocr import Word
 
 @dataclass(frozen=True)
 class Trust:
-    """One page under one method: words read, of them silently wrong, and the squared error of consistency (None: as it came)."""
+    """One page under one method; what does not apply is None.
+
+    Attributes:
+        words: words read; silent: of them, silent substitutions.
+        inconsistency: squared error of the picture reduced again; None for a page that was not enlarged.
+        psnr, ssim: in dB and in [-1, 1], against the hr scan brought to the picture's size; only of reduced pages.
+        iou: area of the words' boxes against that of the truth's boxes, where the truth has such.
+    """
 
     group: str
     page: str
@@ -36,6 +43,9 @@ class Trust:
     words: int
     silent: int
     inconsistency: float | None
+    psnr: float | None = None
+    ssim: float | None = None
+    iou: float | None = None
 
 
 def silent_substitutions(words: Sequence[Word], truth: str, language: str) -> list[Word]:
@@ -80,6 +90,15 @@ def figures(found: Sequence[Trust], invented: Sequence[tuple[str, str, int]] = (
         if errors:
             mean = max(sum(errors) / len(errors), 1e-12)
             sentence += f"; reduced again, its pictures are {-10 * log10(mean):.1f} dB from what came in"
+        likeness = [(t.psnr, t.ssim) for t in pages if t.psnr is not None and t.ssim is not None]
+        if likeness:
+            sentence += (
+                f"; against the hr scan they have a PSNR of {sum(p for p, _ in likeness) / len(likeness):.1f} dB "
+                f"and an SSIM of {sum(s for _, s in likeness) / len(likeness):.3f}"
+            )
+        overlaps = [t.iou for t in pages if t.iou is not None]
+        if overlaps:
+            sentence += f"; the area of its words overlaps the truth's by {sum(overlaps) / len(overlaps):.2f} (IoU)"
         sentences.append(sentence + ".")
     for method in dict.fromkeys(name for _, name, _ in invented):
         counts = {kind: count for kind, name, count in invented if name == method}

@@ -38,9 +38,9 @@ def _sides(folder: Path, name: str, truth: bool, seed: int, size: tuple[int, int
         pen.text((x, y), word, font=font, fill=25)
         box = (x, y + 4, x + width, y + 40)
         good, poor = generator.random() > 0.03, generator.random() > 0.4
-        after.append(Seen(word if good else word[::-1], 96 if good else 41, box, good if truth else None))
+        after.append(Seen(word if good else word[::-1], 96.0 if good else 41.0, box, good if truth else None))
         small = (box[0] // 3, box[1] // 3, box[2] // 3, box[3] // 3)
-        before.append(Seen(word if poor else word.replace("e", "c"), 88 if poor else 33, small, poor if truth else None))
+        before.append(Seen(word if poor else word.replace("e", "c"), 88.0 if poor else 33.0, small, poor if truth else None))
         x += width + 20
     page.save(folder / "pages" / f"{name}-after.png")
     low = page.reduce(3)
