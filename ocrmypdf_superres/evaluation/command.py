@@ -15,7 +15,7 @@ from rich.table import Table
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.benchmark import Result, applies, run_cases, to_json
 from ocrmypdf_superres.evaluation.goals import goals
-from ocrmypdf_superres.evaluation.look import looked_methods, save_run
+from ocrmypdf_superres.evaluation.look import check_dictionaries, looked_methods, save_run
 from ocrmypdf_superres.evaluation.methods import FURTHER, METHODS
 from ocrmypdf_superres.evaluation.metrics import word_accuracy
 from ocrmypdf_superres.evaluation.pages import BenchmarkPage, Case, find_pages, make_cases
@@ -82,6 +82,8 @@ def run(args: argparse.Namespace) -> int:
         raise OptionError(f"No page of {args.data} is below 150 dpi or at least 200 dpi; nothing can be measured.")
     peers = _peers(args)
     methods = [*args.methods, *(peer.name for peer in peers)]
+    if args.run:
+        check_dictionaries(cases)
     results: list[Result] = []
     with _progress() as progress:
         task = progress.add_task("reading", total=sum(applies(c, m) for c in cases for m in methods))

@@ -72,6 +72,16 @@ def look(case: Case, method: str, model: str, peer: Peer | None, cache: Path | N
     return Looked(side, ready.action, ready.reason, figures_of_page)
 
 
+def check_dictionaries(cases: Sequence[Case]) -> None:
+    """List every language's dictionary once, so that what is missing is said before hours of work.
+
+    Raises:
+        SuperresError: as :func:`~ocrmypdf_superres.evaluation.dictionary.words_of_language`.
+    """
+    for languages in sorted({case.page.languages for case in cases}):
+        words_of_language(languages)
+
+
 def looked_methods(methods: Sequence[str], peers: Sequence[Peer]) -> list[str]:
     """Return the methods of a run that are looked at, as-is first."""
     names = [m for m in (*methods, *(peer.name for peer in peers)) if m not in NOT_LOOKED_AT]
@@ -90,13 +100,10 @@ def save_run(
     *advance* is called after each page. Pages that fail are left out of the run's pages; their errors are in *results*.
 
     Raises:
-        MissingDependencyError: Tesseract or its tools are not installed.
+        SuperresError: the model cannot be used, or Tesseract fails on the pages without text.
     """
     names = looked_methods(methods, peers)
     by_name = {peer.name: peer for peer in peers}
-    # Said before hours of work, and listed once: workers that are forked from nothing list it again in a second.
-    for case in cases:
-        words_of_language(case.page.languages)
     found: dict[tuple[int, str], Looked] = {}
     pool = ProcessPoolExecutor(max_workers=jobs, mp_context=multiprocessing.get_context("spawn"))
     try:

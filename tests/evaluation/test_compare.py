@@ -12,6 +12,8 @@ img2pdf = pytest.importorskip("img2pdf")
 pytest.importorskip("matplotlib")
 
 from ocrmypdf_superres.cli import main
+from ocrmypdf_superres.errors import SuperresError
+from ocrmypdf_superres.evaluation.pdfpages import PdfSettings, read_pdf
 from ocrmypdf_superres.evaluation.runfolder import read_run
 from ocrmypdf_superres.record import PageRecord
 
@@ -40,8 +42,8 @@ def test_compare(pdf: Path, lanczos_net: Path, tmp_path: Path, check: str, capsy
     assert len(page.after.words) > 35 and all(w.right is None for w in page.after.words)
     assert "letter.pdf" in out.read_text(encoding="utf-8") and searchable.read_bytes().startswith(b"%PDF-")
     # The searchable PDF has text now, and is refused with the option that reads it anew.
-    assert main(["compare", str(searchable), "-o", str(out), "--model", str(lanczos_net)]) == 1
-    assert "--force-ocr" in capsys.readouterr().err
+    with pytest.raises(SuperresError, match="--force-ocr"):
+        read_pdf(searchable, tmp_path / "again", PdfSettings(model=str(lanczos_net)))
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from ocrmypdf_superres.evaluation.report.pictures import PAGE_BYTES, QUALITIES, 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 _KEYS = (
     "Open a page to slide between before and after at 1:1. Keys: left and right arrow move the slider, N and P go to the next "
-    "and the last marked word, W changes what is drawn over the page, F fits it to the window, Escape closes it."
+    "and the previous marked word, W changes what is drawn over the page, F fits it to the window, Escape closes it."
 )
 
 

@@ -150,10 +150,10 @@
       mode.append(make("option", { value }, text));
     }
     const fit = make("button", { type: "button", "aria-pressed": "false" }, "Fit");
-    const last = make("button", { type: "button", "aria-label": "Last marked word" }, "‹");
+    const previous = make("button", { type: "button", "aria-label": "Previous marked word" }, "‹");
     const next = make("button", { type: "button", "aria-label": "Next marked word" }, "›");
     const close = make("button", { type: "button", "aria-label": "Close the page" }, "×");
-    bar.append(slide, mode, fit, last, next, close);
+    bar.append(slide, mode, fit, previous, next, close);
     const view = make("div", { class: "view", tabindex: "0", role: "group", "aria-label": `${pageName}, before and after` });
     const stage = make("div", { class: "stage" });
     stage.style.setProperty("--ratio", `${data.w} / ${data.h}`);
@@ -209,7 +209,7 @@
       resize();
     });
     next.addEventListener("click", () => step(1));
-    last.addEventListener("click", () => step(-1));
+    previous.addEventListener("click", () => step(-1));
     close.addEventListener("click", () => toggle(row));
     handle.addEventListener("pointerdown", (event) => {
       handle.setPointerCapture(event.pointerId);
