@@ -24,6 +24,7 @@ COMMANDS = {
     "report": ("ocrmypdf_superres.evaluation.report.command", "one HTML page of a run, with before and after to look at", "eval"),
     "compare": ("ocrmypdf_superres.evaluation.compare", "read a PDF without and with super-resolution, and show both", "eval"),
     "train": ("ocrmypdf_superres.commands.train", "train a net from a recipe", "train"),
+    "finetune": ("ocrmypdf_superres.commands.finetune", "make a model for your own scans, without annotation", "train,eval"),
     "export": ("ocrmypdf_superres.commands.export", "make a model folder of a training run's checkpoint", "train"),
     "recognizer": ("ocrmypdf_superres.commands.recognizer", "compare or tune Tesseract's network as ported", "train"),
 }

@@ -191,6 +191,16 @@ def _check_card(card: Card, path: Path) -> None:
             raise refuse(f"lists the file {name!r} without a proper SHA-256")
 
 
+def check_name(name: str) -> None:
+    """Check that a model may be called *name*.
+
+    Raises:
+        ModelError: it may not.
+    """
+    if not _NAME.fullmatch(name):
+        raise ModelError(f"A model cannot be called {name!r}; take up to 64 letters, digits, dots, dashes and underscores.")
+
+
 def find_model(name_or_path: str) -> Model:
     """Return the model called *name_or_path*, or in that folder.
 

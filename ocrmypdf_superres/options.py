@@ -67,13 +67,13 @@ class SuperresOptions(BaseModel):
     )
     report: str | None = Field(None, description="Append one JSON line per page to this file.")
     check: Check = Field(
-        "off", description="Read a page in several forms and keep what reads best: off, auto (only where it is in doubt), always."
+        "off", description="Read a page in several forms and let them vote on its words: off, auto (only where it is in doubt), always."
     )
     candidates: str = Field(
-        "model,lanczos",
-        pattern=r"^ *(model|lanczos|as-is)( *, *(model|lanczos|as-is))* *$",
+        "model,blend,lanczos,as-is",
+        pattern=r"^ *(model|blend|lanczos|as-is)( *, *(model|blend|lanczos|as-is))* *$",
         description="Forms of a page that --superres-check reads, separated by commas: model (always read, and first), "
-        "lanczos, as-is.",
+        "blend (of model and lanczos), lanczos, as-is.",
     )
 
 

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("ocrmypdf.superres")
 
-MODEL, LANCZOS, AS_IS = "model", "lanczos", "as-is"
-"""Forms of a page: enlarged by the net, enlarged by Lanczos to the same size, and as it came."""
+MODEL, BLEND, LANCZOS, AS_IS = "model", "blend", "lanczos", "as-is"
+"""Forms of a page: enlarged by the net, enlarged by Lanczos to the same size, the mean of both, and as it came."""
+OTHERS = (BLEND, LANCZOS, AS_IS)
+"""The order in which the further forms are read."""
 
 
 def checked(engine: OcrEngine | None) -> OcrEngine | None:

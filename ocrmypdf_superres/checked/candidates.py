@@ -13,7 +13,7 @@ from typing import Any
 from ocrmypdf.exceptions import ExitCodeException
 from PIL import Image
 
-from ocrmypdf_superres.checked import AS_IS, LANCZOS, MODEL
+from ocrmypdf_superres.checked import AS_IS, BLEND, MODEL, OTHERS
 from ocrmypdf_superres.errors import ImageError
 from ocrmypdf_superres.image import flatten
 from ocrmypdf_superres.readings.calibration import mean_confidence, mean_probability
@@ -43,7 +43,7 @@ class PageReadings:
         self.record = stored or PageRecord(file=self.input_file.name, page=int(self.number) if self.number.isdigit() else 0)
         self.came = self.folder / f"{self.number}_superres_input.png"
         wanted = {name.strip() for name in options.superres.candidates.split(",")}
-        self.others = [name for name in (LANCZOS, AS_IS) if name in wanted]
+        self.others = [name for name in OTHERS if name in wanted]
         self.readings: dict[str, Reading] = {}
         self.read_files: dict[str, Path] = {}
         self.seconds: dict[str, float] = {}
@@ -59,7 +59,7 @@ class PageReadings:
         if self.record.action != "enlarged" or not self.came.exists():
             return
         for form in self.others:
-            if self.check == "auto" and not self._in_doubt():
+            if self.check == "auto" and not doubtful(self.readings):
                 break
             self._read(form, self._picture(form), read, suffix)
 
@@ -83,22 +83,16 @@ class PageReadings:
             log.warning("superres: page %d, %s form: %s", self.record.page, form, error)
         self.seconds[form] = time.monotonic() - began
 
-    def _in_doubt(self) -> bool:
-        """Whether what was read so far leaves room for a further reading."""
-        if not self.readings:
-            return True
-        best = page_winner(self.readings)
-        return doubtful(self.readings[best].words, best)
-
     def _picture(self, form: str) -> Path:
-        """The picture file of *form*; Lanczos is made here, in the size of the model's."""
+        """The picture file of *form*; Lanczos and the blend are made here, in the size of the model's."""
         if form == AS_IS:
             return self.came
         path = self.file(form, ".png")
-        with Image.open(self.input_file) as chosen:
-            size, dpi = chosen.size, chosen.info.get("dpi", (300, 300))
-        with Image.open(self.came) as came:
-            flatten(came).convert("L").resize(size, Image.Resampling.LANCZOS).save(path, dpi=dpi, compress_level=1)
+        with Image.open(self.input_file) as chosen, Image.open(self.came) as came:
+            picture = flatten(came).convert("L").resize(chosen.size, Image.Resampling.LANCZOS)
+            if form == BLEND:
+                picture = Image.blend(picture, chosen.convert("L"), 0.5)
+            picture.save(path, dpi=chosen.info.get("dpi", (300, 300)), compress_level=1)
         return path
 
     def _scale_as_is(self, hocr: Path) -> None:
@@ -162,7 +156,7 @@ class PageReadings:
             return
         extra = self.record.extra
         extra["reading"] = choice.layout if choice else None
-        extra["lines_exchanged"] = choice.exchanged if choice else 0
+        extra["words_exchanged"] = choice.exchanged if choice else 0
         extra["lines_added"] = choice.added if choice else 0
         extra["confidence"] = {n: round(mean_confidence(r.words), 2) for n, r in self.read_readings().items()}
         extra["probability"] = {n: round(mean_probability(r.words, n), 4) for n, r in self.read_readings().items()}
@@ -174,8 +168,8 @@ class PageReadings:
         elif len(self.seconds) > 1:
             sure = ", ".join(f"{n} {p:.2f}" for n, p in extra["probability"].items())
             self.record.reason += (
-                f"; read {len(self.seconds)} times, {choice.layout} kept ({sure}; {choice.exchanged} lines exchanged, "
-                f"{choice.added} added; {extra['reading_cost']:.1f} times the cost of one reading)"
+                f"; read {len(self.seconds)} times, the order of {choice.layout} kept ({sure}; {choice.exchanged} words exchanged, "
+                f"{choice.added} lines added; {extra['reading_cost']:.1f} times the cost of one reading)"
             )
         emit(self.record, self.report)
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -18,7 +19,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Export the averaged weights of the run's last checkpoint.
+    """Export the weights of the run's last checkpoint; see :func:`export_run` for what it raises."""
+    export_run(args.recipe, args.run, args.output, args.name)
+    Console().print(f"Written: {args.output}", highlight=False, markup=False, soft_wrap=True)
+    return 0
+
+
+def export_run(
+    recipe_path: Path, run: Path, output: Path, name: str | None = None, figures: Mapping[str, str] | None = None
+) -> None:
+    """Write the weights of the last checkpoint in the folder *run* as the model folder *output*.
+
+    They are the best so far where the run is validated, else the averaged ones.
 
     Raises:
         OptionError: the recipe or the checkpoint cannot be used.
@@ -31,18 +43,16 @@ def run(args: argparse.Namespace) -> int:
     from ocrmypdf_superres.training.fit import CHECKPOINT
     from ocrmypdf_superres.training.recipe import read_recipe
 
-    recipe = read_recipe(args.recipe)
+    recipe = read_recipe(recipe_path)
     spec = get(recipe.architecture)
     config = spec.parse_config(recipe.config)
     net = spec.build(config)
-    state = load_checkpoint(args.run / CHECKPOINT)
+    state = load_checkpoint(run / CHECKPOINT)
     try:
-        net.load_state_dict(state["average"])
+        net.load_state_dict(state.get("watch", {}).get("weights") or state["average"])
     except (RuntimeError, KeyError, TypeError) as error:
-        raise OptionError(f"{args.run / CHECKPOINT} does not fit the net of {args.recipe} ({error}); give its own recipe.") from error
-    text = args.recipe.read_text(encoding="utf-8")
+        raise OptionError(f"{run / CHECKPOINT} does not fit the net of {recipe_path} ({error}); give its own recipe.") from error
     export_model(
-        net.eval(), spec, config, args.output, args.name or recipe.name, description=recipe.description, recipe=text
-    )
-    Console().print(f"Written: {args.output}", highlight=False, markup=False, soft_wrap=True)
-    return 0
+        net.eval(), spec, config, output, name or recipe.name, description=recipe.description, figures=figures,
+        recipe=recipe_path.read_text(encoding="utf-8"),
+    )  # fmt: skip

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from rich.console import Console
@@ -23,5 +24,6 @@ def run(args: argparse.Namespace) -> int:
     from ocrmypdf_superres.training.fit import main_train
 
     written = main_train(args.recipe, args.out, args.data, resume=args.resume, show_data=args.show_data)
-    Console().print(f"Written: {written}", highlight=False, markup=False, soft_wrap=True)
+    if os.environ.get("RANK", "0") == "0":  # of several processes one speaks
+        Console().print(f"Written: {written}", highlight=False, markup=False, soft_wrap=True)
     return 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Calibrate confidences, and compare page choice, line choice and a perfect choice.
+"""Calibrate confidences, and compare page choice, voting and a perfect choice.
 
     python -m ocrmypdf_superres.evaluation.choice fit --data TRAIN -o calibration.json [--plot reliability.svg]
     python -m ocrmypdf_superres.evaluation.choice table --data VALIDATION
@@ -12,21 +12,23 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from ocrmypdf_superres.checked import LANCZOS, MODEL
+from ocrmypdf_superres.checked import AS_IS, BLEND, LANCZOS, MODEL, OTHERS
 from ocrmypdf_superres.engine.upscaler import load_upscaler
+from ocrmypdf_superres.errors import SuperresError
 from ocrmypdf_superres.evaluation.command import DEFAULT_CONDITIONS, parse_condition
 from ocrmypdf_superres.evaluation.methods import lr_picture
 from ocrmypdf_superres.evaluation.metrics import TextScore, score
@@ -36,55 +38,67 @@ from ocrmypdf_superres.evaluation.words import right_words
 from ocrmypdf_superres.modelstore import DEFAULT_MODEL
 from ocrmypdf_superres.page import PlanSettings, enlarge, lanczos, plan_image
 from ocrmypdf_superres.readings.calibration import TABLE
-from ocrmypdf_superres.readings.choose import choose, doubtful, page_winner
+from ocrmypdf_superres.readings.choose import choose_among, doubtful, page_winner
 from ocrmypdf_superres.readings.hocr import Reading
 
 KNOTS = np.linspace(0, 100, 21)
 
 
+FORMS = (MODEL, *OTHERS)
+
+
 @dataclass
-class Both:
-    """The two readings of one case, as files, with the seconds each took."""
+class Forms:
+    """The readings of one case's forms, as files, with the seconds each took."""
 
     case: Case
     files: dict[str, Path]
     seconds: dict[str, float]
 
     def readings(self) -> dict[str, Reading]:
-        """Parse them anew: choosing changes them in place."""
-        return {name: Reading(path) for name, path in self.files.items()}
+        """Parse them anew, for choosing changes them in place; all in the pixels of the model's form."""
+        found = {name: Reading(path) for name, path in self.files.items()}
+        x, y = (found[MODEL].size[i] / found[AS_IS].size[i] for i in (0, 1))
+        found[AS_IS].scale(x, y, (300.0, 300.0))
+        return found
 
     def truth(self) -> str:
         """The page's text."""
         return read_truth(Path(self.case.page.truth)).text
 
 
-def read_both(case: Case, model: str, cache: Path) -> Both | None:
-    """Read *case* enlarged by *model* and by Lanczos; None where the plan is to leave it."""
+def read_forms(case: Case, model: str, cache: Path) -> Forms | None:
+    """Read *case* in each of :data:`FORMS`; None where the plan is to leave it."""
     upscaler = load_upscaler(model, "cpu", 1)
     image, dpi = lr_picture(case)
     plan = plan_image(image, (dpi, dpi), PlanSettings(scales=upscaler.scales))
     if plan.action != "enlarge":
         return None
+    enlarged, plain = enlarge(image, plan, upscaler).convert("L"), lanczos(image, plan).convert("L")
     files, seconds = {}, {}
-    for name, picture in ((MODEL, enlarge(image, plan, upscaler)), (LANCZOS, lanczos(image, plan))):
+    pictures = {MODEL: enlarged, BLEND: Image.blend(plain, enlarged, 0.5), LANCZOS: plain, AS_IS: image}
+    large = tuple(round(v) for v in plain.info["dpi"])
+    for name, picture in pictures.items():
         key = hashlib.sha256(picture.tobytes() + case.page.languages.encode() + str(picture.size).encode()).hexdigest()[:32]
         stored = cache / f"{key}.hocr"
         clock = cache / f"{key}.seconds"
         if not clock.is_file():
             cache.mkdir(parents=True, exist_ok=True)
             png = cache / f"{key}.png"
-            picture.save(png, dpi=tuple(round(v) for v in picture.info["dpi"]), compress_level=1)
-            began = time.perf_counter()
-            subprocess.run(
+            picture.save(png, dpi=(round(dpi), round(dpi)) if name == AS_IS else large, compress_level=1)
+            process = subprocess.Popen(
                 ["tesseract", str(png), str(stored.with_suffix("")), "-l", case.page.languages, "hocr"],
-                check=True, capture_output=True,
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             )  # fmt: skip
+            # CPU seconds of this child alone, for other threads have theirs.
+            _, status, usage = os.wait4(process.pid, 0)
+            if status:
+                raise SuperresError(f"Tesseract could not read {case.page.name} with -l {case.page.languages}; is the language installed?")
             png.unlink()
-            clock.write_text(f"{time.perf_counter() - began:.3f}")
+            clock.write_text(f"{usage.ru_utime + usage.ru_stime:.3f}")
         files[name] = stored
         seconds[name] = float(clock.read_text())
-    return Both(case, files, seconds)
+    return Forms(case, files, seconds)
 
 
 def fit_knots(confidences: NDArray[np.float64], right: NDArray[np.float64]) -> list[float]:
@@ -117,17 +131,17 @@ def calibration_error(confidences: NDArray[np.float64], predicted: NDArray[np.fl
     return total / max(1, len(confidences))
 
 
-def fit(pages: list[Both], output: Path, plot: Path | None, console: Console) -> None:
+def fit(pages: list[Forms], output: Path, plot: Path | None, console: Console) -> None:
     """Fit and write the table, and print how well confidences predict, before and after."""
     # Rows of forms that are not fitted here stay.
     probability: dict[str, list[float]] = json.loads(TABLE.read_text(encoding="utf-8"))["probability"]
     curves = {}
-    for name in (MODEL, LANCZOS):
+    for name in FORMS:
         confidences, right = [], []
-        for both in pages:
-            words = both.readings()[name].words
+        for page in pages:
+            words = page.readings()[name].words
             confidences += [w.confidence for w in words]
-            right += right_words(words, both.truth())
+            right += right_words(words, page.truth())
         c, r = np.array(confidences), np.array(right, dtype=float)
         knots = fit_knots(c, r)
         probability[name] = knots
@@ -162,29 +176,34 @@ def _plot(curves: dict[str, list[tuple[int, float]]], probability: dict[str, lis
     figure.savefig(path)
 
 
-def table(pages: list[Both], console: Console) -> None:
-    """Print what each way of choosing reads, its Tesseract time, and pages worse than the better single form."""
+def table(pages: list[Forms], console: Console) -> None:
+    """Print what each way of choosing reads, its Tesseract time, and pages worse than the best single form."""
     rows: dict[str, list[tuple[TextScore, float]]] = {}
-    for both in pages:
-        truth = both.truth()
-        found = both.readings()
+    for page in pages:
+        truth = page.truth()
+        found = page.readings()
         single = {name: score(reading.text(), truth) for name, reading in found.items()}
-        by_page = page_winner(found)
+        whole = {name: (single[name], page.seconds[name]) for name in FORMS}
+        all_read = sum(page.seconds.values())
+        two = page.seconds[MODEL] + page.seconds[BLEND]
         perfect = min(single, key=lambda n: (single[n].cer, -single[n].recall))
-        sure = not doubtful(found[MODEL].words, MODEL)
-        merged, _ = choose(found[MODEL], found[LANCZOS], (MODEL, LANCZOS))
-        lines = score(merged.text(), truth)
-        one, two = both.seconds[MODEL], sum(both.seconds.values())
-        for name, value, cost in (
-            ("lanczos", single[LANCZOS], both.seconds[LANCZOS]), ("model", single[MODEL], one), ("by page", single[by_page], two),
-            ("by page and line", lines, two), ("auto", single[MODEL] if sure else lines, one if sure else two),
-            ("perfect by page", single[perfect], two),
-        ):  # fmt: skip
-            rows.setdefault(name, []).append((value, cost))
+        by_two = score(choose_among({n: r for n, r in page.readings().items() if n in (MODEL, BLEND)})[0].text(), truth)
+        by_page = single[page_winner(found)]
+        read = [MODEL]
+        while len(read) < len(FORMS) and doubtful({name: found[name] for name in read}):
+            read.append(FORMS[len(read)])
+        auto = choose_among({n: r for n, r in page.readings().items() if n in read})[0] if len(read) > 1 else found[MODEL]
+        auto_score = score(auto.text(), truth)
+        voted = score(choose_among(found)[0].text(), truth)
+        for name, result in {
+            **whole, "all, by page": (by_page, all_read), "model and blend, vote": (by_two, two), "all, vote": (voted, all_read),
+            "auto": (auto_score, sum(page.seconds[n] for n in read)), "perfect by page": (single[perfect], all_read),
+        }.items():  # fmt: skip
+            rows.setdefault(name, []).append(result)
     printed = Table("choice", "CER %", "words missed %", "precision %", "Tesseract time", "worse by 1 point of CER", "of recall")
-    best = [min(a[0].cer, b[0].cer) for a, b in zip(rows["lanczos"], rows["model"], strict=True)]
-    most = [max(a[0].recall, b[0].recall) for a, b in zip(rows["lanczos"], rows["model"], strict=True)]
-    base = sum(cost for _, cost in rows["model"])
+    best = [min(rows[n][i][0].cer for n in FORMS) for i in range(len(pages))]
+    most = [max(rows[n][i][0].recall for n in FORMS) for i in range(len(pages))]
+    base = sum(cost for _, cost in rows[MODEL])
     for name, members in rows.items():
         total = sum((value for value, _ in members), TextScore())
         printed.add_row(
@@ -212,8 +231,8 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     cases = make_cases(find_pages(args.data), [parse_condition(c) for c in args.conditions], args.pages)
     with ThreadPoolExecutor(args.jobs) as pool:
-        jobs = [pool.submit(read_both, case, args.model, args.cache) for case in cases]
-        pages = [both for job in track(jobs, "reading", console=Console(stderr=True)) if (both := job.result()) is not None]
+        jobs = [pool.submit(read_forms, case, args.model, args.cache) for case in cases]
+        pages = [page for job in track(jobs, "reading", console=Console(stderr=True)) if (page := job.result()) is not None]
     console = Console()
     if args.action == "fit":
         fit(pages, args.output, args.plot, console)

@@ -199,7 +199,7 @@ def read(case: Case, method: str, model: str, peer: Peer | None = None) -> Readi
     line: dict[str, Any] = {"tesseract_pagesegmode": LINE_MODE} if case.page.line else {}
     if method == "oversample":
         return ocrmypdf_text(image, dpi, languages, oversample=int(TARGET_DPI), **line)
-    check = "auto" if method == "plugin-checked" else "off"
+    check = "always" if method == "plugin-checked" else "off"
     return ocrmypdf_text(
         image, dpi, languages, plugins=["ocrmypdf_superres"], superres_model=model, superres_device="cpu",
         superres_threads=1, superres_check=check, **({**line, "superres_trigger": "always"} if line else {}),

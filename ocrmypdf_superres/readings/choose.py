@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Choosing between readings of a page: the better layout, then the better of each pair of lines."""
+"""Choosing between readings of a page: the best layout, then a vote on the words of its lines."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ocrmypdf_superres.readings.calibration import expected_gain, mean_probability, probability
+from ocrmypdf_superres.readings.calibration import expected_gain, mean_probability
 from ocrmypdf_superres.readings.hocr import Box, Line, Reading, Word
+from ocrmypdf_superres.readings.vote import make_slots, winner
 
 SURE = 0.7
 """A reading whose words are right with at least this mean probability leaves no doubt.
@@ -18,10 +20,12 @@ much as a second reading of every page, at 1.27 times the cost of one.
 
 PAGE_MARGIN = 0.03
 """The challenger's layout is taken when its expected gain is above the first reading's by this share."""
-LINE_MARGIN = 0.02
-"""A line is exchanged when the challenger's mean probability is above by this much, weighted as below."""
+LAYOUT_MARGIN = 0.1
+"""A reading may give the order of lines when its expected gain is within this share of the best one's."""
 MATCH = 0.6
 """Two lines are one when their boxes' intersection is at least this share of their union."""
+ELSEWHERE = 0.25
+"""A word is read already when it shares this much of the smaller box with a word of another line; ascenders may touch."""
 EXTRA = 0.85
 """A line that only the challenger has is added when its words are right with at least this mean probability ..."""
 EXTRA_CHARACTERS = 4
@@ -30,7 +34,7 @@ EXTRA_CHARACTERS = 4
 
 @dataclass(frozen=True)
 class Choice:
-    """What was decided: the candidate whose layout stands, lines taken from the other, lines added, and both gains."""
+    """What was decided: the candidate whose layout stands, words taken from the others, lines added, and all gains."""
 
     layout: str
     exchanged: int
@@ -69,13 +73,14 @@ def match_lines(first: list[Line], second: list[Line]) -> list[tuple[int, int]]:
     return pairs
 
 
-def doubtful(words: Sequence[Word], name: str) -> bool:
-    """Whether a reading of candidate *name* leaves room for a better one; one without words always does."""
-    return mean_probability(words, name) < SURE
+def doubtful(readings: Mapping[str, Reading]) -> bool:
+    """Whether what was read so far leaves room for a further reading; nothing read always does."""
+    best = page_winner(readings) if readings else ""
+    return not best or mean_probability(readings[best].words, best) < SURE
 
 
 def page_winner(readings: Mapping[str, Reading]) -> str:
-    """Return the candidate whose whole reading is the best; the first one stays unless another wins by the margin.
+    """Return the candidate whose whole reading, unmixed, is the best; the first one stays unless another wins by the margin.
 
     *readings* are by candidate, not empty; the gains are expected right characters, so a reading that lost
     most of the text loses, and so does one that invented text.
@@ -89,92 +94,100 @@ def page_winner(readings: Mapping[str, Reading]) -> str:
     return winner
 
 
-def choose(first: Reading, second: Reading, names: tuple[str, str]) -> tuple[Reading, Choice]:
-    """Return the merged reading (one of the two, changed in place) and what was decided.
+def layout_winner(readings: Mapping[str, Reading]) -> str:
+    """Return the candidate whose order of lines stands: of those that read nearly as much as any, the one with the shortest way.
 
-    *names* are the candidates the readings are of, for the calibration; both are in the same pixels.
+    Where Tesseract takes a column or a table apart, the reader's eye has to jump across the page.
     """
-    return choose_among(dict(zip(names, (first, second), strict=True)))
+    gains = {name: expected_gain(reading.words, name) for name, reading in readings.items()}
+    enough = max(gains.values()) - LAYOUT_MARGIN * abs(max(gains.values())) - 1.0
+    able = [name for name in readings if gains[name] >= enough]
+    return min(able, key=lambda name: (way(readings[name].lines), -gains[name]))
+
+
+def way(lines: Sequence[Line]) -> float:
+    """Return how far the eye moves from line to line, in line heights: down, and a fifth of the way across.
+
+    Each move counts 20 at most, for one jump to the top of the next column is as it should be.
+    """
+    total = 0.0
+    for one, following in itertools.pairwise(lines):
+        height = max(1, one.box[3] - one.box[1])
+        total += min(20.0, abs(following.box[1] - one.box[3]) / height)
+        total += min(20.0, abs(following.box[0] - one.box[0]) / height / 5)
+    return total
 
 
 def choose_among(readings: Mapping[str, Reading]) -> tuple[Reading, Choice]:
-    """Return the best page's reading with the surer lines of the second best, and what was decided.
+    """Return the reading with the best layout, its words voted on by all, and what was decided.
 
-    *readings* are by candidate, not empty, the preferred one first, all in the same pixels. The one that is
-    returned was changed in place.
+    *readings* are by candidate, not empty, all in the same pixels.  The one that is returned was changed in place.
     """
     gains = {name: round(expected_gain(r.words, name), 2) for name, r in readings.items()}
-    kept_name = page_winner(readings)
+    kept_name = layout_winner(readings)
     kept = readings[kept_name]
-    others = [name for name in readings if name != kept_name]
-    if not others:
-        return kept, Choice(kept_name, 0, 0, gains)
-    other_name = max(others, key=lambda name: gains[name])
-    other = readings[other_name]
-    pairs = match_lines(kept.lines, other.lines)
-    exchanged = 0
-    for i, j in pairs:
-        ours, theirs = kept.lines[i], other.lines[j]
-        if (
-            _better(theirs, other_name, ours, kept_name)
-            and _covers(theirs, ours, kept_name)
-            and _free(theirs.box, kept.lines, i)
-        ):
-            kept.replace(ours, theirs)
-            exchanged += 1
-    added = _add_missing(kept, other, other_name, {j: i for i, j in pairs})
-    if exchanged or added:
-        kept.refresh()
+    others = sorted((name for name in readings if name != kept_name), key=lambda name: -gains[name])
+    partners = {name: dict(match_lines(kept.lines, readings[name].lines)) for name in others}
+    exchanged = added = 0
+    for i, line in enumerate(kept.lines):
+        lines = {kept_name: line, **{name: readings[name].lines[partners[name][i]] for name in others if i in partners[name]}}
+        if len(lines) > 1 and not any(one.turned for one in lines.values()):
+            exchanged += _vote(kept, lines, kept_name)
+    kept.refresh()
+    for name in others:
+        found = _add_missing(kept, readings[name], name)
+        if found:
+            added += found
+            kept.refresh()
     return kept, Choice(kept_name, exchanged, added, gains)
 
 
-def _mean(line: Line, name: str) -> float:
-    characters = sum(len(w.text) for w in line.words)
-    return sum(len(w.text) * probability(w.confidence, name) for w in line.words) / characters
+def _vote(kept: Reading, lines: Mapping[str, Line], kept_name: str) -> int:
+    """Write into the kept reading's line what the vote makes of it; return the number of places that changed."""
+    names = list(lines)
+    ours = lines[kept_name]
+    changed = 0
+    words: list[Word] = []
+    for slot in make_slots(lines, kept_name):
+        name = winner(slot, names, kept_name)
+        if slot.text(name) != slot.text(kept_name):
+            if kept_name not in slot.words and _read_elsewhere(slot.words[name], kept, ours):
+                continue
+            changed += 1
+        words += slot.words.get(name, [])
+    if not changed or not words:
+        return 0
+    kept.rewrite(ours, words)
+    ours.words = words
+    return changed
 
 
-def _better(theirs: Line, their_name: str, ours: Line, our_name: str) -> bool:
-    """Whether the other line is surer by the margin, and not because it leaves words out."""
-    mine, yours = _mean(ours, our_name), _mean(theirs, their_name)
-    longer = len(ours.text) > 1.15 * len(theirs.text) + 1
-    return yours > mine + LINE_MARGIN and not (longer and expected_gain(ours.words, our_name) > expected_gain(theirs.words, their_name))
-
-
-def _covers(theirs: Line, ours: Line, our_name: str) -> bool:
-    """Whether every word of ours that is rather right than wrong has words in its place in the other line: none is lost."""
-    return all(
-        sum(_share(word.box, other.box) for other in theirs.words) > 0.5
-        for word in ours.words
-        if probability(word.confidence, our_name) >= 0.5
+def _read_elsewhere(words: Sequence[Word], kept: Reading, own: Line) -> bool:
+    """Whether another line of *kept* has a word where one of *words* stands: the other reading joined two lines."""
+    return any(
+        touches(line.box, word.box) and any(_common(theirs.box, word.box) > ELSEWHERE for theirs in line.words)
+        for line in kept.lines
+        if line is not own
+        for word in words
     )
 
 
-def _free(box: Box, lines: list[Line], own: int) -> bool:
-    """Whether *box* covers no word of another line, which would then be read twice."""
-    for index, line in enumerate(lines):
-        if index != own and touches(box, line.box):
-            for word in line.words:
-                if overlap(box, word.box) > 0 and _share(word.box, box) > 0.5:
-                    return False
-    return True
-
-
-def _share(inner: Box, outer: Box) -> float:
-    """Return how much of *inner* lies in *outer*, 0 to 1."""
-    width = min(inner[2], outer[2]) - max(inner[0], outer[0])
-    height = min(inner[3], outer[3]) - max(inner[1], outer[1])
-    area = (inner[2] - inner[0]) * (inner[3] - inner[1])
+def _common(a: Box, b: Box) -> float:
+    """Return the area two boxes share over the smaller one's, 0 to 1."""
+    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    area = min((a[2] - a[0]) * (a[3] - a[1]), (b[2] - b[0]) * (b[3] - b[1]))
     return width * height / area if width > 0 and height > 0 and area > 0 else 0.0
 
 
-def _add_missing(kept: Reading, other: Reading, other_name: str, partners: dict[int, int]) -> int:
+def _add_missing(kept: Reading, other: Reading, other_name: str) -> int:
     """Add lines that only *other* has, where nothing was read and it is sure; return how many."""
+    partners = {j: i for i, j in match_lines(kept.lines, other.lines)}
     base = list(kept.lines)
     behind: list[tuple[int, int]] = []
     ahead: list[tuple[int, int]] = []
     for j, line in enumerate(other.lines):
         letters = sum(c.isalnum() for c in line.text)
-        if j in partners or letters < EXTRA_CHARACTERS or _mean(line, other_name) < EXTRA:
+        if j in partners or letters < EXTRA_CHARACTERS or mean_probability(line.words, other_name) < EXTRA:
             continue
         if any(touches(line.box, mine.box) for mine in base):
             continue

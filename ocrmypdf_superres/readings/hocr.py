@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import copy
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -24,11 +25,12 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Word:
-    """A word: text, Tesseract's confidence (0 to 100), and its box (left, top, right, bottom) in pixels."""
+    """A word: text, Tesseract's confidence (0 to 100), its box (left, top, right, bottom) in pixels, its element in the tree."""
 
     text: str
     confidence: float
     box: Box
+    element: ElementTree.Element = field(compare=False, repr=False, default_factory=lambda: ElementTree.Element("span"))
 
 
 @dataclass
@@ -43,6 +45,11 @@ class Line:
     def text(self) -> str:
         """The words joined by blanks."""
         return " ".join(word.text for word in self.words)
+
+    @property
+    def turned(self) -> bool:
+        """Whether the line runs up or down the page."""
+        return "textangle" in self.element.get("title", "")
 
 
 def _classes(element: ElementTree.Element) -> set[str]:
@@ -86,24 +93,33 @@ class Reading:
                 text = "".join(inner.itertext()).strip()
                 if "ocrx_word" in _classes(inner) and text:
                     found = _CONFIDENCE.search(inner.get("title", ""))
-                    words.append(Word(text, float(found.group(1)) if found else 0.0, _box(inner)))
+                    words.append(Word(text, float(found.group(1)) if found else 0.0, _box(inner), inner))
             if words:
                 self.lines.append(Line(words, _box(element), element))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the picture that was read, in pixels."""
+        page = next(element for element in self.tree.iter() if "ocr_page" in _classes(element))
+        left, top, right, bottom = _box(page)
+        return right - left, bottom - top
 
     @property
     def words(self) -> list[Word]:
         """All words in reading order."""
         return [word for line in self.lines for word in line.words]
 
-    def replace(self, line: Line, other: Line) -> None:
-        """Put *other*'s words, boxes and baseline in the place of *line*'s."""
-        target = line.element
-        source = copy.deepcopy(other.element)
-        target.attrib["title"] = source.attrib.get("title", "")
-        for child in list(target):
-            target.remove(child)
-        target.extend(list(source))
-        target.text = source.text
+    def rewrite(self, line: Line, words: Sequence[Word]) -> None:
+        """Give *line* the *words*, of whichever readings, in this order; its box grows where they need it."""
+        for child in list(line.element):
+            line.element.remove(child)
+        for word in words:
+            element = copy.deepcopy(word.element)
+            element.tail = " "
+            line.element.append(element)
+        boxes = [line.box, *(word.box for word in words)]
+        left, top, right, bottom = (f(box[i] for box in boxes) for i, f in enumerate((min, min, max, max)))
+        line.element.set("title", _BBOX.sub(f"bbox {left} {top} {right} {bottom}", line.element.get("title", ""), count=1))
 
     def insert_after(self, line: Line, other: Line) -> None:
         """Put a copy of *other* behind *line*, in the same paragraph."""

@@ -23,7 +23,7 @@ def start_from(net: nn.Module, model: Model) -> None:
     """
     path = model.weights_path()
     try:
-        state = load_file(path)
+        state = load_file(path, device=str(next(net.parameters()).device))
     except Exception as error:
         raise ModelError(f"{path} holds no weights that can be read ({str(error).splitlines()[0]}); install the model again.") from error
     folded = {name for name, module in net.named_modules() if callable(getattr(module, "start_from", None))}

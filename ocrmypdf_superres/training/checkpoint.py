@@ -9,14 +9,14 @@ from typing import Any
 
 import torch
 
-from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.errors import OptionError, SuperresError
 
 
 def save_checkpoint(state: dict[str, Any], path: Path) -> None:
     """Write *state* (tensors, numbers, text, lists, dicts) to *path*; an older one stays until the new one is whole.
 
     Raises:
-        OSError: the disk is full or cannot be written; the older checkpoint is untouched.
+        SuperresError: the disk is full or cannot be written; the older checkpoint is untouched.
     """
     part = path.with_suffix(".part")
     try:
@@ -25,6 +25,14 @@ def save_checkpoint(state: dict[str, Any], path: Path) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         part.replace(path)
+    except (OSError, RuntimeError) as error:
+        # torch's writer wraps what the disk said in a RuntimeError of its own.
+        cause = error if isinstance(error, OSError) else error.__context__
+        reason = cause.strerror if isinstance(cause, OSError) else str(error).splitlines()[0]
+        older = "the older one is untouched" if path.exists() else "there is no older one"
+        raise SuperresError(
+            f"The checkpoint {path} could not be written ({reason}), {older}; make room and go on with --resume."
+        ) from error
     finally:
         part.unlink(missing_ok=True)
 

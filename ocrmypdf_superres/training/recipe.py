@@ -16,18 +16,26 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-PRECISIONS = ("float32", "bfloat16")
+PRECISIONS = ("float32", "bfloat16", "float16")
+SOURCE_KINDS = ("rendered", "scans")
+METRICS = ("cer", "ctc", "psnr", "loss")
 
 
 @dataclass(frozen=True)
 class Source:
-    """A data source: ``kind`` rendered or scans, its ``folder`` below the data root, and how often it is drawn."""
+    """A data source: ``kind`` rendered or scans, its ``folder`` below the data root, and how often it is drawn.
+
+    ``pages`` limits scans to so many pages, spread evenly over the folder's; 0 takes all.  Lines of scans whose text
+    only Tesseract gave are used from a mean ``confidence`` (0 to 100) on.
+    """
 
     kind: str
     folder: str
     weight: float = 1.0
     languages: Mapping[str, float] = field(default_factory=dict)
     language: str = "eng"
+    pages: int = 0
+    confidence: float = 55.0
 
 
 @dataclass(frozen=True)
@@ -35,8 +43,14 @@ class Stage:
     """A stage of training.
 
     ``losses`` maps a loss's name to its weight; ``lr`` is the peak learning rate, reached after
-    ``warmup`` steps and brought to ``lr * final`` along a cosine; ``recognizers`` are read in turn,
+    ``warmup`` steps and brought to ``lr * final`` along a cosine, or multiplied by ``drop`` at each share
+    of the stage in ``drops``; ``lr_scale`` maps patterns to factors on it.  ``recognizers`` are read in turn,
     one a step, ``recognizer_lines`` lines each.
+
+    ``train`` names the parameters that are trained, ``freeze`` those that are not, by patterns such as
+    ``tails.*`` (without both all are trained); ``restart`` forgets the optimizer's moments; ``base`` names a
+    model whose weights the net takes when the stage begins, which restarts the optimizer too; ``scales``
+    replaces the recipe's.
     """
 
     name: str
@@ -46,13 +60,47 @@ class Stage:
     lr: float = 1e-3
     final: float = 0.02
     warmup: int = 100
+    drops: tuple[float, ...] = ()
+    drop: float = 0.1
+    lr_scale: Mapping[str, float] = field(default_factory=dict)
     recognizers: tuple[str, ...] = ()
     recognizer_lines: int = 8
+    train: tuple[str, ...] = ()
+    freeze: tuple[str, ...] = ()
+    restart: bool = False
+    base: str = ""
+    scales: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Validation:
+    """How a run is judged on pages held back, see :mod:`ocrmypdf_superres.training.validation`.
+
+    ``folder`` (below the data root) and ``kind`` are a source's, ``pages`` and ``lines`` its limits; every
+    ``every`` steps ``metric`` is computed on the averaged weights.  A stage ends when ``patience`` values in
+    turn were no better than the best (0: never).  ``recognizer`` is what ``ctc`` is read with, by default
+    Tesseract's network for ``language``.
+    """
+
+    folder: str
+    kind: str = "scans"
+    language: str = "eng"
+    metric: str = "cer"
+    every: int = 500
+    patience: int = 0
+    pages: int = 10
+    lines: int = 128
+    recognizer: str = ""
+    seed: int = 0
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that makes a net: see ``examples/recipes``.  ``base`` names the model whose weights it starts from."""
+    """Everything that makes a net: see ``examples/recipes``.
+
+    ``base`` names the model whose weights it starts from; gradients longer than ``clip`` are cut to it (``inf``
+    for never); ``betas`` and ``weight_decay`` are AdamW's.
+    """
 
     name: str
     architecture: str
@@ -67,15 +115,31 @@ class Recipe:
     line_height: tuple[int, int] = (34, 66)
     clean: float = 0.15
     ema: float = 0.999
+    clip: float = 1.0
+    betas: tuple[float, float] = (0.9, 0.99)
+    weight_decay: float = 1e-4
     precision: str = "float32"
     threads: int = 1
     workers: int = 1
     checkpoint_every: int = 500
     picture_every: int = 1000
+    validation: Validation | None = None
 
 
 _T = TypeVar("_T")
-_TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,)}
+_TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,), "bool": (bool,)}
+
+
+def _fits(kind: str, value: object) -> bool:
+    """Whether *value*, as TOML gives it, can stand for a field annotated *kind*."""
+    if kind.startswith("tuple[str"):
+        return isinstance(value, list) and all(isinstance(item, str) for item in value)
+    if kind.startswith("tuple"):
+        return isinstance(value, list)
+    if kind.startswith("Mapping"):
+        return isinstance(value, dict)
+    expected = _TYPES.get(kind)
+    return expected is None or (isinstance(value, expected) and (bool in expected or not isinstance(value, bool)))
 
 
 def _table(kind: type[_T], values: Mapping[str, Any], where: str) -> _T:
@@ -91,8 +155,7 @@ def _table(kind: type[_T], values: Mapping[str, Any], where: str) -> _T:
                 raise OptionError(f"{where} lacks the key {key!r}.")
             continue
         value = values[key]
-        expected = _TYPES.get(str(spec.type))
-        if expected is not None and (not isinstance(value, expected) or isinstance(value, bool)):
+        if not _fits(str(spec.type), value):
             raise OptionError(f"{where} has {key} = {value!r}, but a value of type {spec.type} was expected.")
         converted[key] = tuple(value) if isinstance(value, list) else value
     return kind(**converted)
@@ -110,19 +173,54 @@ def parse_recipe(values: Mapping[str, Any], where: str) -> Recipe:
         if not isinstance(rows, list) or not rows or not all(isinstance(r, dict) for r in rows):
             raise OptionError(f"{where} needs at least one [[{key}]] table.")
         values[key] = [_table(kind, row, f"{where}, {key}[{i}]") for i, row in enumerate(rows)]
+    if "validation" in values:
+        if not isinstance(values["validation"], dict):
+            raise OptionError(f"{where} has validation = {values['validation']!r}, but a [validation] table was expected.")
+        values["validation"] = _table(Validation, values["validation"], f"{where}, [validation]")
     recipe = _table(Recipe, values, where)
+    _check_recipe(recipe, where)
+    for stage in recipe.stages:
+        _check_stage(stage, f"{where}, stage {stage.name}")
+    for source in recipe.sources:
+        if source.kind not in SOURCE_KINDS:
+            raise OptionError(f"{where}: the source kind {source.kind!r} is not known; give rendered or scans.")
+    if recipe.validation is not None:
+        _check_validation(recipe.validation, f"{where}, [validation]")
+    return recipe
+
+
+def _check_recipe(recipe: Recipe, where: str) -> None:
     if recipe.precision not in PRECISIONS:
         raise OptionError(f"{where} has precision = {recipe.precision!r}; give one of {', '.join(PRECISIONS)}.")
     low, high = recipe.line_height
     if not 24 <= low <= high <= 90:
         raise OptionError(f"{where} has line_height = [{low}, {high}]; give two rising numbers from 24 to 90 pixels.")
-    for stage in recipe.stages:
-        if stage.steps < 1 or stage.batch < 1 or stage.lr <= 0:
-            raise OptionError(f"{where}, stage {stage.name}: steps and batch must be at least 1 and lr above 0.")
-    for source in recipe.sources:
-        if source.kind not in ("rendered", "scans"):
-            raise OptionError(f"{where}: the source kind {source.kind!r} is not known; give rendered or scans.")
-    return recipe
+    if recipe.clip <= 0 or recipe.weight_decay < 0:
+        raise OptionError(f"{where}: clip must be above 0 (inf for no clipping) and weight_decay 0 or more.")
+    if len(recipe.betas) != 2 or not all(isinstance(b, (int, float)) and 0 <= b < 1 for b in recipe.betas):
+        raise OptionError(f"{where} has betas = {list(recipe.betas)}; give two numbers from 0 to below 1.")
+    if recipe.checkpoint_every < 1 or recipe.picture_every < 1:
+        raise OptionError(f"{where}: checkpoint_every and picture_every must be at least 1.")
+
+
+def _check_stage(stage: Stage, where: str) -> None:
+    if stage.steps < 1 or stage.batch < 1 or stage.lr <= 0:
+        raise OptionError(f"{where}: steps and batch must be at least 1 and lr above 0.")
+    if stage.train and stage.freeze:
+        raise OptionError(f"{where} has both train and freeze; give the parts to train or those to freeze.")
+    if not all(isinstance(at, (int, float)) and 0 < at < 1 for at in stage.drops) or stage.drop <= 0:
+        raise OptionError(f"{where}: drops must be shares of the stage between 0 and 1, and drop above 0.")
+    if not all(isinstance(factor, (int, float)) and factor >= 0 for factor in stage.lr_scale.values()):
+        raise OptionError(f"{where}: the factors of lr_scale must be numbers of 0 or more.")
+
+
+def _check_validation(validation: Validation, where: str) -> None:
+    if validation.metric not in METRICS:
+        raise OptionError(f"{where} has metric = {validation.metric!r}; give one of {', '.join(METRICS)}.")
+    if validation.kind not in SOURCE_KINDS:
+        raise OptionError(f"{where} has kind = {validation.kind!r}; give rendered or scans.")
+    if validation.every < 1 or validation.lines < 1 or validation.patience < 0 or validation.pages < 0:
+        raise OptionError(f"{where}: every and lines must be at least 1, patience and pages 0 or more.")
 
 
 def read_recipe(path: Path) -> Recipe:

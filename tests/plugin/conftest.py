@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 
+import plugin_pages
 import pytest
 
 
@@ -12,3 +13,10 @@ import pytest
 def one_thread() -> None:
     """Tests share small machines."""
     os.environ["OMP_THREAD_LIMIT"] = "1"
+
+
+@pytest.fixture(params=["off", pytest.param("always", marks=pytest.mark.slow)])
+def check(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run with pages read once, and with all their forms read."""
+    monkeypatch.setattr(plugin_pages, "CHECK", request.param)
+    return str(request.param)

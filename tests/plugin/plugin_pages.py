@@ -23,6 +23,9 @@ TEXT = (
 WORDS = TEXT.split()
 FONT = "DejaVuSerif.ttf"
 
+CHECK = "off"
+"""``superres_check`` of the runs of a test; the fixture ``check`` sets it."""
+
 
 def draw_page(
     size: tuple[int, int] = (850, 1100), em: int = 17, lines: int = 12, mode: str = "L", leading: float = 1.5

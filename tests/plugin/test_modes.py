@@ -9,9 +9,12 @@ from typing import Any
 
 import ocrmypdf
 import pikepdf
+import plugin_pages
 import pytest
 from PIL import Image
 from plugin_pages import grid_page, image_pdf, image_streams, printed_words
+
+pytestmark = pytest.mark.usefixtures("check")
 
 DPI = 80.0
 TOLERANCE = 6.0
@@ -21,6 +24,7 @@ def read(source: Path, lanczos_net: Path, **keywords: Any) -> tuple[Path, list[d
     """Run OCRmyPDF in this process; return the output and the report's records."""
     target, report = source.with_name("out.pdf"), source.with_name("report.jsonl")
     settings = {"output_type": "pdf", "optimize": 0, "superres_model": str(lanczos_net), "superres_report": str(report)}
+    settings["superres_check"] = plugin_pages.CHECK
     ocrmypdf.ocr(source, target, plugins=["ocrmypdf_superres"], progress_bar=False, **{**settings, **keywords})
     return target, [json.loads(line) for line in report.read_text(encoding="utf-8").splitlines()]
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,9 +33,14 @@ class Batch:
 
 
 class StepBatches(Dataset[Batch]):
-    """``self[step]`` is the batch of that step."""
+    """``self[step]`` is the batch of that step, of ``sizes[step]`` strips.
 
-    def __init__(self, recipe: Recipe, data: Path, cache: Path, sizes: list[int]) -> None:
+    *scales* gives each step's scales and their weights; without it all steps have the recipe's.
+    """
+
+    def __init__(
+        self, recipe: Recipe, data: Path, cache: Path, sizes: list[int], scales: list[Mapping[str, float]] | None = None
+    ) -> None:
         self.seed = recipe.seed
         self.line_height = recipe.line_height
         self.sizes = sizes
@@ -46,22 +51,21 @@ class StepBatches(Dataset[Batch]):
             if source.kind == "rendered":
                 self.sources.append(RenderedSource(folder, dict(source.languages)))
             else:
-                self.sources.append(ScanSource(folder, cache, source.language))
+                self.sources.append(ScanSource(folder, cache, source.language, source.pages, source.confidence))
         weights = np.array([source.weight for source in recipe.sources])
         if (weights < 0).any() or weights.sum() <= 0:
             raise OptionError("The weights of the recipe's sources must be 0 or more, and one of them above 0.")
         self.weights = weights / weights.sum()
-        scales = recipe.scales or {"2": 1.0, "3": 1.0, "4": 1.0}
-        self.scales = [int(s) for s in scales]
-        share = np.array([float(w) for w in scales.values()])
-        self.scale_weights = share / share.sum()
+        usual = recipe.scales or {"2": 1.0, "3": 1.0, "4": 1.0}
+        self.scales = [table or usual for table in scales] if scales else [usual] * len(sizes)
 
     def __len__(self) -> int:
         return len(self.sizes)
 
     def __getitem__(self, step: int) -> Batch:
         rng = np.random.default_rng([self.seed, step])
-        scale = int(rng.choice(self.scales, p=self.scale_weights))
+        share = np.array([float(weight) for weight in self.scales[step].values()])
+        scale = int(rng.choice([int(s) for s in self.scales[step]], p=share / share.sum()))
         low, high = self.line_height
         # Most text is brought near the height that Tesseract reads best; the rest of a page is not.
         line_height = int(np.clip(rng.normal(47, 8), low, high))

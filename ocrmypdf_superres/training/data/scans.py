@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MPL-2.0
 """Strips cut from a folder of scanned pages, with the text that Tesseract or the ground truth gives.
 
-A folder holds page images, each with an optional ``NAME.gt.txt`` beside it, and an optional ``index.json``:
-a list of objects with ``image``, ``text`` and ``languages``.  Lines are found by Tesseract once and kept
-in a cache; where there is ground truth, a line's text is corrected by the passage of it that matches best.
+A folder holds page images, each with an optional ``NAME.gt.txt`` beside it, multi-page TIFFs and PDFs, or an
+``index.json``: a list of objects with ``image``, ``text`` (may be empty) and ``languages``.  Lines are found by
+Tesseract once and kept in a cache; where there is ground truth, a line's text is corrected by the passage of it
+that matches best.  Strips are cut around lines only, so that none is without ink.
 """
 
 from __future__ import annotations
@@ -20,15 +21,13 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from rapidfuzz import fuzz
 
-from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.errors import ImageError, OptionError
 from ocrmypdf_superres.image import to_luma
+from ocrmypdf_superres.training.data.files import find_scans, page_picture, spread
 from ocrmypdf_superres.training.data.sample import LINE_PAD, STRIP_HEIGHT, STRIP_WIDTH, Sample
 
 log = logging.getLogger(__name__)
 
-IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"}
-MINIMUM_CONFIDENCE = 55.0
-"""Mean word confidence (0 to 100) below which a line without ground truth is not used as text."""
 MINIMUM_MATCH = 80.0
 """Similarity (0 to 100) that a passage of the ground truth must have with a line to replace its text."""
 
@@ -55,8 +54,11 @@ class Page:
     from_truth: bool
 
 
-def list_pages(folder: Path, languages: str) -> list[tuple[Path, Path | None, str]]:
-    """Return (picture, ground truth or None, languages) of every page under *folder*.
+def list_pages(folder: Path, languages: str, cache: Path, limit: int = 0) -> list[tuple[Path, Path | None, str]]:
+    """Return (picture, ground truth or None, languages) of the pages under *folder*.
+
+    Pages of PDFs and multi-page TIFFs become pictures in *cache*.  With a *limit* at most so many pages are
+    returned, spread evenly; unreadable files are left out with a warning.
 
     Raises:
         OptionError: the folder is missing or holds no pictures.
@@ -66,13 +68,18 @@ def list_pages(folder: Path, languages: str) -> list[tuple[Path, Path | None, st
     index = folder / "index.json"
     if index.is_file():
         rows = json.loads(index.read_text(encoding="utf-8"))
-        return [(folder / r["image"], folder / r["text"] if r.get("text") else None, r["languages"]) for r in rows]
+        return [
+            (folder / r["image"], folder / r["text"] if r.get("text") else None, r["languages"]) for r in spread(rows, limit)
+        ]
+    scans, unreadable = find_scans(folder)
     found = []
-    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES):
-        truth = path.with_suffix(".gt.txt")
-        found.append((path, truth if truth.is_file() else None, languages))
-    if not found:
-        raise OptionError(f"The folder {folder} holds no page images ({', '.join(sorted(IMAGE_SUFFIXES))}).")
+    for scan in spread(scans, limit):
+        try:
+            found.append((page_picture(scan, cache), scan.truth, languages))
+        except ImageError as error:
+            unreadable.append(str(error))
+    if unreadable:
+        log.warning("%d files or pages under %s cannot be read and are left out: %s", len(unreadable), folder, unreadable[0])
     return found
 
 
@@ -123,8 +130,8 @@ def _correct(lines: list[list[Word]], truth: str) -> list[list[Word]]:
     return kept
 
 
-def index_page(image: Path, truth: Path | None, languages: str, cache: Path) -> Page:
-    """Return the lines of one page, from *cache* where it was read before.
+def read_lines(image: Path, languages: str, cache: Path) -> list[list[Word]]:
+    """Return all lines that Tesseract finds on a page, from *cache* where it was read before.
 
     Raises:
         OptionError: Tesseract refuses the page or the language.
@@ -136,10 +143,19 @@ def index_page(image: Path, truth: Path | None, languages: str, cache: Path) -> 
         part = stored.with_suffix(".part")
         part.write_text(_run_tesseract(image, languages), encoding="utf-8")
         part.replace(stored)
-    lines = _parse_tsv(stored.read_text(encoding="utf-8"))
+    return _parse_tsv(stored.read_text(encoding="utf-8"))
+
+
+def index_page(image: Path, truth: Path | None, languages: str, cache: Path, confidence: float = 55.0) -> Page:
+    """Return the lines of one page that can be used as text: those that match *truth*, or read with *confidence*.
+
+    Raises:
+        OptionError: Tesseract refuses the page or the language.
+    """
+    lines = read_lines(image, languages, cache)
     if truth is not None:
         return Page(str(image), languages, _correct(lines, truth.read_text(encoding="utf-8")), True)
-    good = [line for line in lines if float(np.mean([w.confidence for w in line])) >= MINIMUM_CONFIDENCE]
+    good = [line for line in lines if float(np.mean([w.confidence for w in line])) >= confidence]
     return Page(str(image), languages, good, False)
 
 
@@ -150,28 +166,39 @@ class ScanSource:
         folder: see the module's docstring.
         languages: Tesseract codes for pages that no index names.
         cache: where line boxes are kept.
+        limit: at most so many pages, spread evenly over the folder's; 0 for all.
+        confidence: mean word confidence (0 to 100) below which a line without ground truth is not used.
 
     Raises:
         OptionError: no page of the folder has a line that can be used.
     """
 
-    def __init__(self, folder: Path, cache: Path, languages: str = "eng") -> None:
+    def __init__(self, folder: Path, cache: Path, languages: str = "eng", limit: int = 0, confidence: float = 55.0) -> None:
         self.pages: list[Page] = []
         self.pixels: list[NDArray[np.uint8]] = []
-        for image, truth, page_languages in list_pages(folder, languages):
+        found = list_pages(folder, languages, cache, limit)
+        failures: list[str] = []
+        for image, truth, page_languages in found:
             try:
-                page = index_page(image, truth, page_languages, cache)
+                page = index_page(image, truth, page_languages, cache, confidence)
                 with Image.open(image) as opened:
                     luma = to_luma(opened)
             except (OSError, UnidentifiedImageError, OptionError) as error:
-                log.warning("%s is left out: %s", image.name, error)
+                failures.append(f"{image.name}: {error}")
+                log.debug("%s is left out: %s", image.name, error)
                 continue
             if page.lines:
                 self.pages.append(page)
                 # 8 bits in memory: a hundred pages of floats would not fit a small machine.
                 self.pixels.append((luma * 255.0 + 0.5).astype(np.uint8))
+        if failures:
+            log.warning(
+                "%d of the %d page images under %s cannot be used and are left out; the first is %s",
+                len(failures), len(found), folder, failures[0],
+            )  # fmt: skip
         if not self.pages:
-            raise OptionError(f"No page under {folder} has a line of text that can be used for training.")
+            reason = f" ({failures[0]})" if failures else ""
+            raise OptionError(f"No page under {folder} has a line of text that can be used for training{reason}; give other pages.")
 
     def draw(self, rng: np.random.Generator, line_height: int) -> Sample:
         """Return a strip whose line, with padding, is *line_height* hr pixels high (less where the scan is small)."""

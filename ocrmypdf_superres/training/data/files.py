@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: MPL-2.0
+"""The pages in a folder of scans, whatever their form: pictures, multi-page TIFF, PDF.
+
+Pictures whose names differ only in a number at the end (``letter_01.jpg``, ``letter_02.jpg``) and lie in one
+folder are the pages of one document; a PDF or a multi-page TIFF is a document of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from PIL import Image
+
+from ocrmypdf_superres.errors import ImageError, OptionError
+from ocrmypdf_superres.image import from_luma, to_luma
+
+IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".jp2", ".gif"}
+PDF_SUFFIX = ".pdf"
+TRUSTED_DPI = 150.0
+"""A lower claim is often a camera's or an editor's default, so the page's size decides there."""
+PAGE_WIDTH = 8.27
+"""Shorter side of A4 in inches, which stands for pages whose file claims no good resolution."""
+VECTOR_DPI = 300.0
+"""At which pages of a PDF are drawn that hold no picture."""
+T = TypeVar("T")
+_NUMBER = re.compile(r"[\s._-]*\d+$")
+
+
+@dataclass(frozen=True)
+class ScanFile:
+    """One page of a file.
+
+    Attributes:
+        document: name of the document that it belongs to.
+        path: the file; index: the page in it, from 0; single: whether the file is a picture of this page alone.
+        dpi: pixels an inch, as claimed, or as an A4 page of these pixels would have.
+    """
+
+    document: str
+    path: Path
+    index: int
+    single: bool
+    dpi: float
+
+    @property
+    def name(self) -> str:
+        """A name for messages and files: the file's, with the page's number where it has several."""
+        return self.path.stem if self.single else f"{self.path.stem}-{self.index + 1:04d}"
+
+    @property
+    def truth(self) -> Path | None:
+        """``NAME.gt.txt`` beside a picture, if there is one."""
+        path = self.path.with_suffix(".gt.txt")
+        return path if self.single and path.is_file() else None
+
+
+def find_scans(folder: Path) -> tuple[list[ScanFile], list[str]]:
+    """Return the pages of all files under *folder*, by name, and why each unreadable file is left out.
+
+    Raises:
+        OptionError: the folder is missing, or there is no file of a known form.
+    """
+    if not folder.is_dir():
+        raise OptionError(f"The scan folder {folder} does not exist; give a folder of page images or PDFs.")
+    pages: list[ScanFile] = []
+    unreadable: list[str] = []
+    known = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in {*IMAGE_SUFFIXES, PDF_SUFFIX} and p.is_file()]
+    for path in known:
+        place = path.relative_to(folder)
+        try:
+            pages += _pdf_pages(path, str(place)) if path.suffix.lower() == PDF_SUFFIX else _picture_pages(path, place)
+        except (ImageError, OSError, ValueError, Image.DecompressionBombError) as error:
+            unreadable.append(f"{place} ({error})")
+    if not known:
+        kinds = ", ".join(sorted(suffix[1:] for suffix in IMAGE_SUFFIXES))
+        raise OptionError(f"The folder {folder} holds no page images or PDFs (pdf, {kinds}); give a folder of scans.")
+    return pages, unreadable
+
+
+def spread(items: Sequence[T], limit: int) -> list[T]:
+    """Return at most *limit* of *items*, spread evenly; all of them where it is 0."""
+    if not 0 < limit < len(items):
+        return list(items)
+    return [items[index * len(items) // limit] for index in range(limit)]
+
+
+def _picture_pages(path: Path, place: Path) -> list[ScanFile]:
+    with Image.open(path) as image:
+        # Animations are not scans, so only TIFF has pages.
+        frames = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
+        if frames == 1:
+            document = str(place.with_name(_NUMBER.sub("", place.stem) or place.stem))
+            return [ScanFile(document, path, 0, True, picture_dpi(image))]
+        found = []
+        for index in range(frames):
+            image.seek(index)
+            found.append(ScanFile(str(place), path, index, False, picture_dpi(image)))
+        return found
+
+
+def picture_dpi(image: Image.Image) -> float:
+    """Return the dpi that *image* claims, or that it would have as an A4 page where the claim is missing or low."""
+    claimed = image.info.get("dpi", (0.0, 0.0))
+    dpi = float(max(claimed)) if isinstance(claimed, tuple) else 0.0
+    return dpi if dpi >= TRUSTED_DPI else max(dpi, min(image.size) / PAGE_WIDTH)
+
+
+def _pdf_pages(path: Path, document: str) -> list[ScanFile]:
+    import pypdfium2
+    import pypdfium2.raw
+
+    found = []
+    try:
+        with pypdfium2.PdfDocument(path) as pdf:
+            for index in range(len(pdf)):
+                page = pdf[index]
+                whole, dpi = page.get_width() * page.get_height(), 0.0
+                for item in page.get_objects(filter=[pypdfium2.raw.FPDF_PAGEOBJ_IMAGE]):
+                    left, bottom, right, top = item.get_bounds()
+                    area = max(0.0, right - left) * max(0.0, top - bottom)
+                    width, height = item.get_px_size()
+                    if area > 0.2 * whole:  # neither a logo nor a stamp; by areas, since pages may be turned
+                        dpi = max(dpi, 72.0 * (width * height / area) ** 0.5)
+                found.append(ScanFile(document, path, index, False, dpi or VECTOR_DPI))
+                page.close()
+    except pypdfium2.PdfiumError as error:
+        raise ImageError(f"it is no PDF that can be read: {error}") from error
+    return found
+
+
+def open_scan(scan: ScanFile) -> Image.Image:
+    """Return the page in grey (mode ``L``); a PDF's page is drawn at the resolution of its largest picture.
+
+    Raises:
+        ImageError: the file is damaged.
+    """
+    try:
+        if scan.path.suffix.lower() != PDF_SUFFIX:
+            with Image.open(scan.path) as image:
+                image.seek(scan.index)
+                return from_luma(to_luma(image))
+        import pypdfium2
+
+        try:
+            with pypdfium2.PdfDocument(scan.path) as pdf:
+                # pdfium rounds sizes up; the hair less keeps 30.0000001 rows from becoming 31.
+                return pdf[scan.index].render(scale=scan.dpi / 72.0 * (1.0 - 1e-5), grayscale=True).to_pil().convert("L")
+        except pypdfium2.PdfiumError as error:
+            raise ImageError(f"{scan.path.name}, page {scan.index + 1}, cannot be drawn: {error}; leave it out.") from error
+    except (OSError, EOFError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ImageError(f"{scan.path.name} cannot be read: {error}; leave it out.") from error
+
+
+def page_picture(scan: ScanFile, folder: Path) -> Path:
+    """Return a picture file of this page alone: the scan's own file, or a PNG in *folder*, made where it is missing.
+
+    Raises:
+        ImageError: the file is damaged. OSError: the disk is full or cannot be written.
+    """
+    if scan.single:
+        return scan.path
+    folder.mkdir(parents=True, exist_ok=True)
+    # Files of one name may lie in several folders.
+    place = re.sub(r"[^\w.-]+", "_", scan.document)
+    target = folder / f"{place}-{scan.index + 1:04d}.png"
+    if not target.is_file():
+        part = target.with_suffix(".part")
+        try:
+            open_scan(scan).save(part, "PNG", dpi=(scan.dpi, scan.dpi), compress_level=1)
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+    return target
