@@ -11,8 +11,8 @@ from PIL import Image, ImageFilter
 from ocrmypdf_superres.evaluation.words import read_words
 from ocrmypdf_superres.image import FloatImage, from_luma
 
-SIZE, DPI = (437, 620), 75.0
-"""A sheet of A5 at a low resolution."""
+SIZE, DPI = (437, 310), 75.0
+"""Half a sheet of A5 at a low resolution."""
 
 
 def _noise(seed: int, sigma: float, blur: float = 0.0) -> FloatImage:
