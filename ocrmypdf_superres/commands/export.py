@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Export the averaged weights of the run's last checkpoint; see :func:`export_run` for what it raises."""
+    """Export the weights of the run's last checkpoint; see :func:`export_run` for what it raises."""
     export_run(args.recipe, args.run, args.output, args.name)
     Console().print(f"Written: {args.output}", highlight=False, markup=False, soft_wrap=True)
     return 0
@@ -28,7 +28,9 @@ def run(args: argparse.Namespace) -> int:
 def export_run(
     recipe_path: Path, run: Path, output: Path, name: str | None = None, figures: Mapping[str, str] | None = None
 ) -> None:
-    """Write the averaged weights of the last checkpoint in the folder *run* as the model folder *output*.
+    """Write the weights of the last checkpoint in the folder *run* as the model folder *output*.
+
+    They are the best so far where the run is validated, else the averaged ones.
 
     Raises:
         OptionError: the recipe or the checkpoint cannot be used.
@@ -47,7 +49,7 @@ def export_run(
     net = spec.build(config)
     state = load_checkpoint(run / CHECKPOINT)
     try:
-        net.load_state_dict(state["average"])
+        net.load_state_dict(state.get("watch", {}).get("weights") or state["average"])
     except (RuntimeError, KeyError, TypeError) as error:
         raise OptionError(f"{run / CHECKPOINT} does not fit the net of {recipe_path} ({error}); give its own recipe.") from error
     export_model(

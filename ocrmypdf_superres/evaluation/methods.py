@@ -158,8 +158,9 @@ def read(case: Case, method: str, model: str) -> Reading:
         return tesseract_text(lanczos_picture(image, dpi), TARGET_DPI, languages)
     if method == "oversample":
         return ocrmypdf_text(image, dpi, languages, oversample=int(TARGET_DPI))
-    check = "always" if method == "plugin-checked" else "off"
+    # The plugin alone reads as its defaults say; checked, every page in all forms.
+    check = {"superres_check": "always"} if method == "plugin-checked" else {}
     return ocrmypdf_text(
         image, dpi, languages, plugins=["ocrmypdf_superres"], superres_model=model, superres_device="cpu",
-        superres_threads=1, superres_check=check,
+        superres_threads=1, **check,
     )  # fmt: skip

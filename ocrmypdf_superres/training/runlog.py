@@ -29,7 +29,8 @@ def writing(run: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _DISK:
+        elsewhere = error.filename is not None and not Path(error.filename).absolute().is_relative_to(run.absolute())
+        if error.errno not in _DISK or elsewhere:
             raise
         raise SuperresError(
             f"The run's folder {run} cannot be written ({error.strerror}); its last checkpoint is whole, "

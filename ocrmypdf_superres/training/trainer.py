@@ -295,23 +295,22 @@ class Trainer:
                 for name, value in self.train_step(batch, objective).items():
                     self._sums.setdefault(name, []).append(value)
                 self.seconds = time.monotonic() - began
-                step, over = self.step, False
-                if recipe.validation is not None and (step % recipe.validation.every == 0 or within + 1 == stage.steps):
-                    over = self._validate(runlog) and within + 1 < stage.steps
-                if over:
+                step, ends = self.step, within + 1 == stage.steps
+                due = recipe.validation is not None and (ends or step % recipe.validation.every == 0)
+                if due and self._validate(runlog) and not ends:
                     self._end_stage(number)
                     batches = load_batches(self.batches, self.step, recipe.workers)
+                    ends = True
                 if runlog is not None:
-                    self._write(runlog, step, stage, batch, over)
+                    self._write(runlog, step, stage, batch, ends)
                 progress.update(task, completed=self.step, description=f"{recipe.name}: {stage.name}")
 
-    def _write(self, runlog: RunLog, step: int, stage: Stage, batch: Batch, over: bool) -> None:
-        """Write what is due after *step*: a row of the log, a picture, a checkpoint."""
-        done = over or step == len(self.batches)
-        if step % LOG_EVERY == 0 or done:
+    def _write(self, runlog: RunLog, step: int, stage: Stage, batch: Batch, ends: bool) -> None:
+        """Write what is due after *step*, with which *stage* may end: a row of the log, a picture, a checkpoint."""
+        if step % LOG_EVERY == 0 or ends:
             runlog.row(step, stage.name, self.seconds, {name: sum(v) / len(v) for name, v in self._sums.items()})
             self._sums.clear()
         if step % self.recipe.picture_every == 0:
             save_result_sheet(self._net_of(self.average), batch, self.run / f"step-{step:06d}.png")
-        if step % self.recipe.checkpoint_every == 0 or done:
+        if step % self.recipe.checkpoint_every == 0 or ends:
             save_checkpoint(self.state(), self.run / CHECKPOINT)

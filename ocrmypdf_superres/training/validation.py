@@ -7,7 +7,7 @@ degradation and scales, with the table's seed.  They are the same for every eval
 
 ``cer``   edits / characters, over all lines, of what the Tesseract program reads in the sr lines (raw line mode);
 ``ctc``   -log p(text | line) / codes in nats of the ported recognizer, mean over the lines that it can write;
-``psnr``  dB, mean over the strips of 10 log10(1 / mean squared error) of the clipped sr;
+``psnr``  dB, 10 log10(1 / mean squared error) of the clipped sr, over the pixels of all strips, so that none is infinite;
 ``loss``  the stage's losses, weighted as the recipe does; other losses mean another scale, so each stage has its own best.
 """
 
@@ -172,11 +172,8 @@ def _cer(drawn: list[tuple[Tensor, Batch]]) -> float:
 
 
 def _psnr(drawn: list[tuple[Tensor, Batch]]) -> float:
-    values = []
-    for sr, batch in drawn:
-        error = (sr.clamp(0, 1) - batch.hr.to(sr.device)).square().mean(dim=(1, 2, 3))
-        values.append(-10 * torch.log10(error.clamp(min=1e-10)))
-    return float(torch.cat(values).mean())
+    errors = [(sr.clamp(0, 1) - batch.hr.to(sr.device)).square().mean(dim=(1, 2, 3)) for sr, batch in drawn]
+    return float(-10 * torch.log10(torch.cat(errors).mean().clamp(min=1e-12)))
 
 
 def _loss(drawn: list[tuple[Tensor, Batch]], objective: Objective) -> float:

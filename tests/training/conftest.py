@@ -16,3 +16,12 @@ def data_folder(tmp_path: Path) -> Path:
         folder.mkdir(parents=True)
         (folder / "book.txt").write_text(" ".join([WORDS] * 5), encoding="utf-8")
     return tmp_path / "data"
+
+
+@pytest.fixture
+def held_folder(data_folder: Path) -> Path:
+    """The data folder with another text in ``held``, to validate on."""
+    folder = data_folder / "held" / "eng"
+    folder.mkdir(parents=True)
+    (folder / "held.txt").write_text("pack my box with five dozen liquor jugs before the sphinx of quartz judges " * 5)
+    return data_folder

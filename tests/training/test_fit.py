@@ -6,27 +6,12 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("scipy")
 
+from training_runs import TINY
+
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.training.checkpoint import load_checkpoint, save_checkpoint
 from ocrmypdf_superres.training.fit import CHECKPOINT, Trainer, main_train
 from ocrmypdf_superres.training.recipe import parse_recipe
-
-TINY = {
-    "name": "tiny",
-    "architecture": "docsr",
-    "config": {"features": 8, "convolutions": 2, "scales": [2]},
-    "scales": {"2": 1.0},
-    "seed": 4,
-    "workers": 0,
-    "checkpoint_every": 3,
-    "sources": [{"kind": "rendered", "folder": "text"}],
-    "degradation": [{"name": "blur", "sigma": [0.8, 0.8]}, {"name": "downsample"}],
-    "clean": 0.0,
-    "stages": [
-        {"name": "one", "steps": 3, "batch": 2, "lr": 1e-3, "warmup": 1, "losses": {"charbonnier": 1.0}},
-        {"name": "two", "steps": 3, "batch": 2, "lr": 5e-4, "losses": {"charbonnier": 1.0, "gradient": 0.5}},
-    ],
-}
 
 
 def test_resumed_equals_uninterrupted_bit_for_bit(data_folder, tmp_path):
