@@ -22,7 +22,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-DEFAULT_MODEL = "docsr-s"
+DEFAULT_MODEL = "docsr-s2"
 SEARCH_VARIABLE = "OCRMYPDF_SUPERRES_MODELS"
 CARD = "card.toml"
 WEIGHTS = "model.safetensors"

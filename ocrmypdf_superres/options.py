@@ -34,7 +34,7 @@ class SuperresOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
-    model: str = Field("docsr-s", min_length=1, description="Name of a built-in model, or path of a model folder.")
+    model: str = Field("docsr-s2", min_length=1, description="Name of a built-in model, or path of a model folder.")
     device: str = Field(
         "auto",
         pattern=r"^(auto|cpu|cuda(:[0-9]+)?)$",
@@ -67,7 +67,7 @@ class SuperresOptions(BaseModel):
     )
     report: str | None = Field(None, description="Append one JSON line per page to this file.")
     check: Check = Field(
-        "off", description="Read a page in several forms and let them vote on its words: off, auto (only where it is in doubt), always."
+        "auto", description="Read a page in several forms and let them vote on its words: off, auto (only where it is in doubt), always."
     )
     candidates: str = Field(
         "model,blend,lanczos,as-is",

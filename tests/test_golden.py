@@ -17,19 +17,23 @@ HERE = Path(__file__).parent
 SCALES = (2, 3, 4)
 
 
-def draw(scale: int) -> Image.Image:
-    """Part of the sample scan, enlarged by docsr-s."""
+MODELS = ("docsr-s", "docsr-s2")
+
+
+def draw(model: str, scale: int) -> Image.Image:
+    """Part of the sample scan, enlarged by *model*."""
     with pikepdf.open(HERE.parent / "examples" / "sample-72dpi.pdf") as pdf:
         page = pikepdf.PdfImage(pdf.pages[0].Resources.XObject[next(iter(pdf.pages[0].Resources.XObject))]).as_pil_image()
     crop = np.ascontiguousarray(to_luma(page)[180:212, 76:176])
-    return from_luma(load_upscaler("docsr-s", "cpu", 1).upscale(crop, scale))
+    return from_luma(load_upscaler(model, "cpu", 1).upscale(crop, scale))
 
 
 @pytest.mark.parametrize("scale", SCALES)
-def test_docsr_s_draws_what_it_drew(scale):
-    with Image.open(HERE / "golden" / f"docsr-s-x{scale}.png") as stored:
+@pytest.mark.parametrize("model", MODELS)
+def test_shipped_nets_draw_what_they_drew(model, scale):
+    with Image.open(HERE / "golden" / f"{model}-x{scale}.png") as stored:
         expected = np.asarray(stored.convert("L")).astype(int)
-    difference = np.abs(np.asarray(draw(scale)).astype(int) - expected)
+    difference = np.abs(np.asarray(draw(model, scale)).astype(int) - expected)
     # Other processors sum in another order, and other Pillow builds decode JPEG a level differently.
     histogram = {level: int((difference >= level).sum()) for level in (1, 2, 4, 8)}
     assert difference.shape == expected.shape
@@ -38,5 +42,6 @@ def test_docsr_s_draws_what_it_drew(scale):
 
 
 if __name__ == "__main__":
-    for number in SCALES:
-        draw(number).save(HERE / "golden" / f"docsr-s-x{number}.png", optimize=True)
+    for name in MODELS:
+        for number in SCALES:
+            draw(name, number).save(HERE / "golden" / f"{name}-x{number}.png", optimize=True)

@@ -199,8 +199,10 @@ def read(case: Case, method: str, model: str, peer: Peer | None = None) -> Readi
     line: dict[str, Any] = {"tesseract_pagesegmode": LINE_MODE} if case.page.line else {}
     if method == "oversample":
         return ocrmypdf_text(image, dpi, languages, oversample=int(TARGET_DPI), **line)
-    check = "always" if method == "plugin-checked" else "off"
+    # The plugin alone reads as its defaults say; checked, every page in all forms.
+    check = {"superres_check": "always"} if method == "plugin-checked" else {}
+    trigger = {"superres_trigger": "always"} if case.page.line else {}
     return ocrmypdf_text(
         image, dpi, languages, plugins=["ocrmypdf_superres"], superres_model=model, superres_device="cpu",
-        superres_threads=1, superres_check=check, **({**line, "superres_trigger": "always"} if line else {}),
+        superres_threads=1, **check, **line, **trigger,
     )  # fmt: skip

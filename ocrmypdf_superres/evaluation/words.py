@@ -10,7 +10,6 @@ import os
 import subprocess
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from PIL import Image
@@ -73,7 +72,7 @@ def cached_words(image: Image.Image, dpi: float, languages: str, cache: Path | N
         words = read_words(image, dpi, languages, segmentation)
         cache.mkdir(parents=True, exist_ok=True)
         part = Path(f"{path}.{os.getpid()}.part")
-        part.write_text(json.dumps([asdict(word) for word in words]), encoding="utf-8")
+        part.write_text(json.dumps([{"text": w.text, "confidence": w.confidence, "box": w.box} for w in words]), encoding="utf-8")
         part.replace(path)
         return words
 
