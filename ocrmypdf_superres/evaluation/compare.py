@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-l", "--language", default="eng", help="Tesseract languages, such as deu+eng (default: %(default)s)")
     parser.add_argument("--pages", default="", help="only these, such as 1,3-5 (default: all)")
     parser.add_argument("--model", default=DEFAULT_MODEL)
-    parser.add_argument("--check", choices=("off", "auto", "always"), default="off", help="as --superres-check")
+    parser.add_argument("--check", choices=("off", "auto", "always"), default="auto", help="as --superres-check (default: %(default)s)")
     parser.add_argument("--force-ocr", action="store_true", help="read pages that already have text, too")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--run", type=Path, metavar="FOLDER", help="keep pictures and words there, for the command report")

@@ -27,7 +27,7 @@ class PdfSettings:
 
     languages: str = "eng"
     model: str = "docsr-s"
-    check: str = "off"
+    check: str = "auto"
     pages: str = ""
     force_ocr: bool = False
     jobs: int = 2

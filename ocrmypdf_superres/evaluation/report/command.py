@@ -87,7 +87,7 @@ def _pictured(records: list[dict[str, Any]], args: argparse.Namespace, folder: P
             continue
         numbers = ",".join(str(n) for n in sorted({int(r["page"]) for r in wanted}))
         model = str(wanted[0].get("model") or DEFAULT_MODEL)
-        settings = PdfSettings(args.language, model, "off", numbers, force_ocr=True, jobs=1)
+        settings = PdfSettings(args.language, model, pages=numbers, force_ocr=True, jobs=1)
         try:
             pages += read_pdf(pdf, folder, settings)
         except SuperresError as error:
