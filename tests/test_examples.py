@@ -42,3 +42,23 @@ def test_the_sample_is_what_its_script_says():
     text = (EXAMPLES / "sample-72dpi.gt.txt").read_text(encoding="utf-8")
     assert text in (EXAMPLES / "make_sample.py").read_text(encoding="utf-8")
     assert (EXAMPLES / "sample-72dpi.pdf").read_bytes().startswith(b"%PDF-")
+
+
+@pytest.mark.slow
+def test_the_finetuning_example_makes_a_model(tmp_path):
+    import os
+    import subprocess
+
+    from ocrmypdf_superres.modelstore import find_model
+
+    environment = {**os.environ, "PYTHON": sys.executable, "PYTHONPATH": str(EXAMPLES.parent)}
+    script = EXAMPLES / "finetune_on_scans" / "run.sh"
+    done = subprocess.run(
+        ["sh", str(script), str(tmp_path), "20"], capture_output=True, text=True, timeout=1800, check=False, env=environment
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "held-back pages at" in done.stdout and "72 dpi hard" in done.stdout
+    model = find_model(str(tmp_path / "my-archive"))
+    model.verify()
+    assert 'base = "docsr-s"' in model.card.recipe and "steps = 20" in model.card.recipe
+    assert any("held-back" in name for name in model.card.figures)

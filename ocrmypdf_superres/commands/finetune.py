@@ -9,7 +9,7 @@ import logging
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -133,7 +133,7 @@ def _finetune(args: argparse.Namespace, run_folder: Path) -> int:
     return 0
 
 
-def _prepare(args: argparse.Namespace, run_folder: Path, jobs: int) -> dict[str, object]:
+def _prepare(args: argparse.Namespace, run_folder: Path, jobs: int) -> dict[str, Any]:
     """Sort the scans, let Tesseract read them, and return the recipe, whose steps are yet to be set."""
     from ocrmypdf_superres.training.split import prepare_pages, split_scans
     from ocrmypdf_superres.training.tuning import choose_recognizers, tuning_values
@@ -147,8 +147,12 @@ def _prepare(args: argparse.Namespace, run_folder: Path, jobs: int) -> dict[str,
         log.info("%d pages of less than about 200 dpi are left out.", split.small)
     if split.unreadable:
         log.warning("%d files or pages cannot be read and are left out, the first: %s", len(split.unreadable), split.unreadable[0])
-    recognizers = choose_recognizers(args.lang, run_folder)
-    return tuning_values(args.out.name, find_model(args.base), args.lang, recognizers, args.text, [])
+    values = tuning_values(args.out.name, find_model(args.base), args.lang, choose_recognizers(args.lang, run_folder), args.text)
+    if args.low is not None:
+        from ocrmypdf_superres.training.data.estimate import estimate_folder, like
+
+        values["degradation"] = like(estimate_folder(args.low), values["degradation"])
+    return values
 
 
 def _train(recipe_path: Path, run_folder: Path) -> None:

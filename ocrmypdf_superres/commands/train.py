@@ -17,13 +17,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--out", type=Path, help="folder of the run (default: runs/NAME)")
     parser.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
     parser.add_argument("--show-data", action="store_true", help="only draw a contact sheet of training strips")
+    parser.add_argument("--estimate-degradation", type=Path, metavar="FOLDER",
+                        help="only print the recipe's [[degradation]] tables, set to be like the low-resolution scans there")  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
     """Train; see :func:`ocrmypdf_superres.training.fit.main_train` for what it raises."""
+    if args.estimate_degradation is not None:
+        _print_degradation(args.recipe, args.estimate_degradation)
+        return 0
     from ocrmypdf_superres.training.fit import main_train
 
     written = main_train(args.recipe, args.out, args.data, resume=args.resume, show_data=args.show_data)
     if os.environ.get("RANK", "0") == "0":  # of several processes one speaks
         Console().print(f"Written: {written}", highlight=False, markup=False, soft_wrap=True)
     return 0
+
+
+def _print_degradation(recipe: Path, folder: Path) -> None:
+    import tomli_w
+
+    from ocrmypdf_superres.training.data.estimate import estimate_folder, like
+    from ocrmypdf_superres.training.recipe import read_recipe
+
+    tables = like(estimate_folder(folder), read_recipe(recipe).degradation)
+    Console().print(tomli_w.dumps({"degradation": tables}), highlight=False, markup=False, soft_wrap=True, end="")

@@ -19,15 +19,13 @@ from ocrmypdf_superres.training.losses.reading import RecognizerLosses
 
 log = logging.getLogger(__name__)
 
-READING_LOSSES = ("ctc", "probabilities", "features")
-
 
 class Reading:
     """CTC against the text, and the distances of what a recognizer sees in sr from what it sees in hr.
 
     Args:
         names: recognizers to load; one reads each step, in turn, which costs no more than having one.
-        weights: which of :data:`READING_LOSSES` to compute.
+        weights: which of ctc, probabilities and features to compute.
         lines: how many lines of a batch are read.
         seed: of the jitter of crops and sizes, which keeps the net from drawing texture for one phase.
 

@@ -42,7 +42,9 @@ class Source:
 class Stage:
     """A stage of training.
 
-    ``losses`` maps a loss's name to its weight; ``lr`` is the peak learning rate, reached after
+    ``losses`` maps a loss's name to its weight, or to a table of ``weight`` and the loss's options, and ``balance``
+    (a name, or a table of ``name`` and options) says how they share the gradient, see
+    :mod:`ocrmypdf_superres.training.balance`; ``lr`` is the peak learning rate, reached after
     ``warmup`` steps and brought to ``lr * final`` along a cosine, or multiplied by ``drop`` at each share
     of the stage in ``drops``; ``lr_scale`` maps patterns to factors on it.  ``recognizers`` are read in turn,
     one a step, ``recognizer_lines`` lines each.
@@ -55,7 +57,7 @@ class Stage:
 
     name: str
     steps: int
-    losses: Mapping[str, float]
+    losses: Mapping[str, Any]
     batch: int = 16
     lr: float = 1e-3
     final: float = 0.02
@@ -70,6 +72,7 @@ class Stage:
     restart: bool = False
     base: str = ""
     scales: Mapping[str, float] = field(default_factory=dict)
+    balance: str | Mapping[str, Any] = "fixed"
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,7 @@ class Trainer:
         if self._objective is None or self._objective[0] != number:
             self._objective = number, self._make_objective(stage)
             if number == self._entered and self._objective_state:
-                self._objective[1].load_state_dict(self._objective_state)  # type: ignore[attr-defined]
+                self._objective[1].load_state_dict(self._objective_state)
             self._objective_state = {}
         return self._objective[1]
 
@@ -206,7 +206,7 @@ class Trainer:
             "average": self.average,
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
-            "objective": getattr(objective, "state_dict", dict)(),
+            "objective": objective.state_dict() if objective is not None else {},
             "watch": vars(self.watch),
             "sums": self._sums,
             "seconds": self.seconds,

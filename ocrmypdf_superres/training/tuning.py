@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +37,8 @@ MINIMUM_STEPS, MAXIMUM_STEPS = 20, 20000
 _KEPT = ("config", "scales", "degradation", "line_height", "clean")
 
 
-def tuning_values(
-    name: str, model: Model, languages: str, recognizers: Sequence[str], text: Path | None, degradation: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
+def tuning_values(name: str, model: Model, languages: str, recognizers: Sequence[str], text: Path | None) -> dict[str, Any]:
     """Return a recipe, as TOML values, that trains *model* on pages in ``train``; with one step, to be set.
-
-    *degradation* replaces the one that the model was trained with, where it is not empty.
 
     Raises:
         ModelError: the model's card holds no recipe with a degradation.
@@ -52,8 +48,6 @@ def tuning_values(
     except tomllib.TOMLDecodeError as error:
         raise ModelError(f"The recipe in the card of model {model.card.name} is damaged ({error}); give another --base.") from error
     values = {key: old[key] for key in _KEPT if key in old}
-    if degradation:
-        values["degradation"] = [dict(table) for table in degradation]
     if "degradation" not in values:
         raise ModelError(f"The card of model {model.card.name} holds no recipe to go on from; give a --base that was trained with one.")
     scans = {"kind": "scans", "folder": "train", "language": languages, "confidence": CONFIDENCE, "weight": 1.0}

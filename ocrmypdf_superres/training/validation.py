@@ -114,7 +114,7 @@ class Validator:
         if self.settings.metric == "psnr":
             return _psnr(drawn)
         if self.settings.metric == "loss":
-            return _loss(drawn, stage, objective)
+            return _loss(drawn, objective)
         return self._ctc(drawn) if self.settings.metric == "ctc" else _cer(drawn)
 
     def _ctc(self, drawn: list[tuple[Tensor, Batch]]) -> float:
@@ -176,10 +176,10 @@ def _psnr(drawn: list[tuple[Tensor, Batch]]) -> float:
     return float(-10 * torch.log10(torch.cat(errors).mean().clamp(min=1e-12)))
 
 
-def _loss(drawn: list[tuple[Tensor, Batch]], stage: Stage, objective: Objective) -> float:
+def _loss(drawn: list[tuple[Tensor, Batch]], objective: Objective) -> float:
     sums: dict[str, list[float]] = {}
     for index, (sr, batch) in enumerate(drawn):
         _, values = objective(sr, replace(batch, hr=batch.hr.to(sr.device)), index)
         for name, value in values.items():
             sums.setdefault(name, []).append(value)
-    return sum(stage.losses.get(name, 0.0) * sum(values) / len(values) for name, values in sums.items())
+    return sum(objective.weights[name] * sum(values) / len(values) for name, values in sums.items())
