@@ -36,7 +36,7 @@ def recipe():
     losses = {"charbonnier": 1.0, "gradient": 0.5}
     stages = [
         {"steps": 3, "losses": losses, "batch": 4},
-        {"steps": 8, "losses": losses, "batch": 2, "train": ["tails.*"]},
+        {"steps": 8, "losses": losses, "batch": 2, "train": ["tails.*"], "balance": {"name": "dwa", "window": 2}},
         {"steps": 2, "losses": losses, "batch": 4, "restart": True},
     ]
     config = {"features": 8, "convolutions": 2, "scales": [2, 4]}

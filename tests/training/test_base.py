@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: MPL-2.0
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from ocrmypdf_superres.architectures import get
+from ocrmypdf_superres.engine.torch_backend import load_network
+from ocrmypdf_superres.errors import ModelError
+from ocrmypdf_superres.training.base import start_from
+
+SPEC = get("docsr")
+
+
+def test_a_net_that_starts_from_a_model_draws_what_it_draws(random_model):
+    net = SPEC.build(SPEC.parse_config(random_model.card.config))
+    start_from(net, random_model)
+    x = torch.rand(1, 1, 24, 32, generator=torch.Generator().manual_seed(0))
+    for scale in net.config.scales:
+        assert torch.allclose(net(x, scale), load_network(random_model)(x, scale), atol=1e-5)
+    # Its branches are there to be trained.
+    assert net.body[0].point is not None and net.body[0].point.weight.requires_grad
+
+
+def test_another_configuration_is_refused(random_model):
+    net = SPEC.build(SPEC.parse_config({**random_model.card.config, "features": 4}))
+    with pytest.raises(ModelError, match="cannot be the base of this net"):
+        start_from(net, random_model)
+    fewer = SPEC.build(SPEC.parse_config({**random_model.card.config, "scales": (2,)}))
+    with pytest.raises(ModelError, match="they differ at tails"):
+        start_from(fewer, random_model)
