@@ -21,6 +21,8 @@ COMMANDS = {
     "upscale": ("ocrmypdf_superres.commands.upscale", "enlarge an image or a PDF's pages, to look at", ""),
     "doctor": ("ocrmypdf_superres.commands.doctor", "show what is installed and run one test tile", ""),
     "evaluate": ("ocrmypdf_superres.evaluation.command", "compare methods on pages with known text", "eval"),
+    "report": ("ocrmypdf_superres.evaluation.report.command", "one HTML page of a run, with before and after to look at", "eval"),
+    "compare": ("ocrmypdf_superres.evaluation.compare", "read a PDF without and with super-resolution, and show both", "eval"),
     "train": ("ocrmypdf_superres.commands.train", "train a net from a recipe", "train"),
     "finetune": ("ocrmypdf_superres.commands.finetune", "make a model for your own scans, without annotation", "train,eval"),
     "export": ("ocrmypdf_superres.commands.export", "make a model folder of a training run's checkpoint", "train"),

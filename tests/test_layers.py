@@ -26,11 +26,11 @@ MAY_IMPORT = {
     # evaluation runs real OCRmyPDF; the command line never does.
     "ocrmypdf": {"plugin", "options", "page", "pagework", "pixels", "checked", "evaluation", "__init__"},
     "pikepdf": {"pixels", "page"},
-    "torch": {"architectures", "engine", "recognizers", "training", "export", "commands"},
+    "torch": {"architectures", "engine", "recognizers", "training", "export", "commands", "evaluation"},
     "onnxruntime": {"engine", "export"},
 }
 # Of these parts only the named files import torch.
-TORCH_FILES = {"engine": {"torch_backend.py", "upscaler.py"}, "commands": {"recognizer.py"}}
+TORCH_FILES = {"engine": {"torch_backend.py", "upscaler.py"}, "commands": {"recognizer.py"}, "evaluation": {"peers.py"}}
 
 
 def part_of(path: Path) -> str:

@@ -15,20 +15,26 @@ import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ocrmypdf_superres.errors import MissingDependencyError, SuperresError
-from ocrmypdf_superres.evaluation.methods import NO_TESSERACT, read
-from ocrmypdf_superres.evaluation.metrics import TextScore, score
+from ocrmypdf_superres.errors import MissingDependencyError, OptionError, SuperresError
+from ocrmypdf_superres.evaluation.methods import read
+from ocrmypdf_superres.evaluation.metrics import TextScore, right_by_textzoom, s_lcs, s_ld, score
 from ocrmypdf_superres.evaluation.pages import Case
+from ocrmypdf_superres.evaluation.peers import Peer
+from ocrmypdf_superres.evaluation.truth import read_truth
+from ocrmypdf_superres.evaluation.words import NO_TESSERACT
 from ocrmypdf_superres.modelstore import find_model
 
 
 @dataclass
 class Result:
-    """A method's counts and costs on one case; ``error`` says why there are none."""
+    """A method's counts and costs on one case; ``error`` says why there are none.
+
+    ``scores`` are those that do not add up over pages: S_LCS, S_LD, and whether the text is right by TextZoom's rules.
+    """
 
     group: str
     page: str
@@ -39,9 +45,10 @@ class Result:
     superres_seconds: float
     details: dict[str, Any]
     error: str = ""
+    scores: dict[str, float] = field(default_factory=dict)
 
 
-def _versions(method: str, model: str) -> str:
+def _versions(method: str, model: str, peer: Peer | None = None) -> str:
     """Return what, beside page and condition, decides a method's result.
 
     Raises:
@@ -52,6 +59,8 @@ def _versions(method: str, model: str) -> str:
     except (OSError, subprocess.CalledProcessError) as error:
         raise MissingDependencyError(NO_TESSERACT) from error
     parts = [shown.splitlines()[0]]
+    if peer is not None:
+        parts += [peer.kind, peer.decides()]
     if method in ("oversample", "plugin", "plugin-checked"):
         import ocrmypdf
 
@@ -74,6 +83,8 @@ CACHE_FORM = "2"
 def _key(case: Case, method: str, versions: str) -> str:
     # The native scan does not depend on what the page is reduced to.
     condition = "" if method == "native" else f"{case.dpi:g}/{case.profile}"
+    if case.page.line:
+        condition += "/line"
     picture = hashlib.sha256(Path(case.page.image).read_bytes()).hexdigest()
     text = "\n".join([CACHE_FORM, picture, case.page.languages, f"{case.page.dpi:g}", condition, method, versions])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
@@ -88,13 +99,13 @@ def _stored(path: Path) -> dict[str, Any] | None:
     return reading if isinstance(reading, dict) and "text" in reading else None
 
 
-def _work(case: Case, method: str, model: str, path: str | None) -> dict[str, Any]:
+def _work(case: Case, method: str, model: str, path: str | None, peer: Peer | None) -> dict[str, Any]:
     """Read one case in a worker. Another run may have stored the reading meanwhile."""
     known = _stored(Path(path)) if path is not None else None
     if known is not None:
         return known
     try:
-        reading = asdict(read(case, method, model))
+        reading = asdict(read(case, method, model, peer))
     except (SuperresError, OSError) as error:
         return {"text": "", "tesseract_seconds": 0.0, "superres_seconds": 0.0, "details": {}, "error": str(error)}
     if path is not None:
@@ -110,14 +121,23 @@ def applies(case: Case, method: str) -> bool:
 
 
 def run_cases(
-    cases: Sequence[Case], methods: Sequence[str], model: str, cache: Path | None, jobs: int
+    cases: Sequence[Case],
+    methods: Sequence[str],
+    model: str,
+    cache: Path | None,
+    jobs: int,
+    peers: Sequence[Peer] = (),
 ) -> Iterator[Result]:
     """Yield a result for each case and each method that applies, as they are done; errors become results too.
+
+    Each of *peers* is a method of its name.
 
     Raises:
         MissingDependencyError: there is no Tesseract. ModelError: there is no such model.
     """
-    versions = {method: _versions(method, model) for method in methods}
+    known_peers = {peer.name: peer for peer in peers}
+    methods = [*methods, *known_peers]
+    versions = {method: _versions(method, model, known_peers.get(method)) for method in methods}
     if cache is not None:
         cache.mkdir(parents=True, exist_ok=True)
     # One reading may serve several cases: the native scan serves every condition.
@@ -142,7 +162,7 @@ def run_cases(
         waiting = {}
         for key, served in missing.items():
             path = str(cache / f"{key}.json") if cache is not None else None
-            waiting[pool.submit(_work, *served[0], model, path)] = served
+            waiting[pool.submit(_work, *served[0], model, path, known_peers.get(served[0][1]))] = served
         for job in as_completed(waiting):
             yield from (_result(case, method, job.result()) for case, method in waiting[job])
     finally:
@@ -151,10 +171,14 @@ def run_cases(
 
 
 def _result(case: Case, method: str, reading: dict[str, Any]) -> Result:
-    truth = Path(case.page.truth).read_text(encoding="utf-8")
+    truth, text = read_truth(Path(case.page.truth)).text, reading["text"]
+    scores = {
+        "s_lcs": round(s_lcs(text, truth), 6), "s_ld": round(s_ld(text, truth), 6),
+        "textzoom_right": float(right_by_textzoom(text, truth)),
+    }  # fmt: skip
     return Result(
-        case.group, case.page.name, case.page.collection, method, score(reading["text"], truth),
-        reading["tesseract_seconds"], reading["superres_seconds"], reading["details"], reading.get("error", ""),
+        case.group, case.page.name, case.page.collection, method, score(text, truth), reading["tesseract_seconds"],
+        reading["superres_seconds"], reading["details"], reading.get("error", ""), scores,
     )  # fmt: skip
 
 
@@ -170,3 +194,17 @@ def to_json(result: Result) -> dict[str, Any]:
         "rates": {name: round(value, 6) for name, value in rates.items()},
         "details": details,
     }
+
+
+def from_json(values: dict[str, Any]) -> Result:
+    """Return the result that :func:`to_json` wrote.
+
+    Raises:
+        OptionError: it has another form.
+    """
+    try:
+        fields = {name: values[name] for name in Result.__dataclass_fields__ if name not in ("counts", "scores")}
+        fields["scores"] = values.get("scores", {})
+        return Result(**fields, counts=TextScore(**values["counts"]))
+    except (KeyError, TypeError) as error:
+        raise OptionError(f"The results cannot be used ({error!r}); give what evaluate --json or --run wrote.") from error

@@ -15,7 +15,6 @@ import json
 import os
 import subprocess
 import sys
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,13 +31,15 @@ from ocrmypdf_superres.engine.upscaler import load_upscaler
 from ocrmypdf_superres.errors import SuperresError
 from ocrmypdf_superres.evaluation.command import DEFAULT_CONDITIONS, parse_condition
 from ocrmypdf_superres.evaluation.methods import lr_picture
-from ocrmypdf_superres.evaluation.metrics import TextScore, fold, score
+from ocrmypdf_superres.evaluation.metrics import TextScore, score
 from ocrmypdf_superres.evaluation.pages import Case, find_pages, make_cases
+from ocrmypdf_superres.evaluation.truth import read_truth
+from ocrmypdf_superres.evaluation.words import right_words
 from ocrmypdf_superres.modelstore import DEFAULT_MODEL
 from ocrmypdf_superres.page import PlanSettings, enlarge, lanczos, plan_image
 from ocrmypdf_superres.readings.calibration import TABLE
 from ocrmypdf_superres.readings.choose import choose_among, doubtful, page_winner
-from ocrmypdf_superres.readings.hocr import Reading, Word
+from ocrmypdf_superres.readings.hocr import Reading
 
 KNOTS = np.linspace(0, 100, 21)
 
@@ -63,7 +64,7 @@ class Forms:
 
     def truth(self) -> str:
         """The page's text."""
-        return Path(self.case.page.truth).read_text(encoding="utf-8")
+        return read_truth(Path(self.case.page.truth)).text
 
 
 def read_forms(case: Case, model: str, cache: Path) -> Forms | None:
@@ -98,17 +99,6 @@ def read_forms(case: Case, model: str, cache: Path) -> Forms | None:
         files[name] = stored
         seconds[name] = float(clock.read_text())
     return Forms(case, files, seconds)
-
-
-def right_words(words: list[Word], truth: str) -> list[bool]:
-    """Return for each word whether the truth still has one like it."""
-    left = Counter(fold(truth).split())
-    verdicts = []
-    for word in words:
-        text = fold(word.text)
-        verdicts.append(left[text] > 0)
-        left[text] -= 1
-    return verdicts
 
 
 def fit_knots(confidences: NDArray[np.float64], right: NDArray[np.float64]) -> list[float]:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 """The methods that are compared: each reads one page and says what it cost.
 
-as-is, lanczos and native give the picture to Tesseract directly (as-is through OCRmyPDF reads the same text, which a
+as-is, lanczos, bicubic, native and peers give the picture to Tesseract directly (as-is through OCRmyPDF reads the same text, which a
 test holds); oversample, plugin and plugin-checked are real OCRmyPDF runs on a PDF made of the picture, whose sidecar text
 is scored.  All seconds are CPU seconds of one thread: Tesseract's from the child processes' accounts, super-resolution's
 from the clock of the worker's thread, loading the net (once a process) included.
@@ -14,25 +14,30 @@ import json
 import os
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from ocrmypdf_superres.errors import MissingDependencyError, SuperresError
 from ocrmypdf_superres.evaluation import stopwatch
 from ocrmypdf_superres.evaluation.pages import Case
+from ocrmypdf_superres.evaluation.peers import Peer, enlarge_by
 from ocrmypdf_superres.evaluation.profiles import reduce_page
 from ocrmypdf_superres.evaluation.stopwatch import children_seconds
-from ocrmypdf_superres.image import from_luma, resize_luma, to_luma
+from ocrmypdf_superres.evaluation.words import NO_TESSERACT
+from ocrmypdf_superres.image import from_luma, to_luma
 
 METHODS = ("as-is", "lanczos", "oversample", "plugin", "plugin-checked", "native")
+"""What is compared unless a user says otherwise; bicubic and peers are further ones."""
+FURTHER = ("bicubic",)
 TARGET_DPI = 300.0
 STOPWATCH = stopwatch.__name__
-NO_TESSERACT = "The program tesseract was not found, but the comparison reads pages with it; install tesseract-ocr."
 
 
 @dataclass
@@ -62,18 +67,19 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "OMP_THREAD_LIMIT": "1"}
 
 
-def tesseract_text(image: Image.Image, dpi: float, languages: str) -> Reading:
-    """Read *image* with the Tesseract program at its defaults.
+def tesseract_text(image: Image.Image, dpi: float, languages: str, segmentation: int | None = None) -> Reading:
+    """Read *image* with the Tesseract program at its defaults, but for a page segmentation mode where one is given.
 
     Raises:
         SuperresError: Tesseract is not installed or fails.
     """
     buffer = io.BytesIO()
     image.save(buffer, "PNG", dpi=(dpi, dpi), compress_level=1)
+    mode = [] if segmentation is None else ["--psm", str(segmentation)]
     before = children_seconds()
     try:
         result = subprocess.run(
-            ["tesseract", "-", "-", "-l", languages, "--dpi", str(round(dpi))],
+            ["tesseract", "-", "-", "-l", languages, "--dpi", str(round(dpi)), *mode],
             input=buffer.getvalue(), capture_output=True, check=True, env=_environment(),
         )  # fmt: skip
     except FileNotFoundError as error:
@@ -84,12 +90,28 @@ def tesseract_text(image: Image.Image, dpi: float, languages: str) -> Reading:
     return Reading(result.stdout.decode("utf-8", errors="replace"), children_seconds() - before)
 
 
-def lanczos_picture(image: Image.Image, dpi: float) -> Image.Image:
-    """Return *image*, which has *dpi*, in grey and resampled to 300 dpi with Lanczos-3."""
+def resampled(image: Image.Image, dpi: float, kind: Image.Resampling) -> Image.Image:
+    """Return *image*, which has *dpi*, in grey and resampled to 300 dpi."""
     luma = to_luma(image)
     factor = TARGET_DPI / dpi
     size = (max(1, round(luma.shape[1] * factor)), max(1, round(luma.shape[0] * factor)))
-    return from_luma(resize_luma(luma, size))
+    large = Image.fromarray(np.ascontiguousarray(luma, dtype=np.float32)).resize(size, kind)
+    return from_luma(np.asarray(large, dtype=np.float32))
+
+
+def lanczos_picture(image: Image.Image, dpi: float) -> Image.Image:
+    """Return *image*, which has *dpi*, in grey and resampled to 300 dpi with Lanczos-3."""
+    return resampled(image, dpi, Image.Resampling.LANCZOS)
+
+
+def peer_picture(image: Image.Image, dpi: float, peer: Peer) -> Image.Image:
+    """Return *image*, which has *dpi*, enlarged by *peer* and from there resampled to 300 dpi with Lanczos-3.
+
+    Raises:
+        SuperresError: the peer fails.
+    """
+    large = enlarge_by(peer, image)
+    return resampled(large, dpi * large.width / image.width, Image.Resampling.LANCZOS)
 
 
 @contextmanager
@@ -140,27 +162,47 @@ def ocrmypdf_text(image: Image.Image, dpi: float, languages: str, **options: Any
         return Reading(text, tesseract, lap.filters if details else 0.0, details)
 
 
-def read(case: Case, method: str, model: str) -> Reading:
-    """Return what *method* reads on *case*.
+#: Tesseract's page segmentation mode for pictures of single lines (raw line).
+LINE_MODE = 13
+
+
+def _peer_text(image: Image.Image, dpi: float, languages: str, peer: Peer, segmentation: int | None) -> Reading:
+    children, thread = children_seconds(), time.thread_time()
+    picture = peer_picture(image, dpi, peer)
+    seconds = children_seconds() - children + time.thread_time() - thread
+    reading = tesseract_text(picture, TARGET_DPI, languages, segmentation)
+    return Reading(reading.text, reading.tesseract_seconds, seconds)
+
+
+def read(case: Case, method: str, model: str, peer: Peer | None = None) -> Reading:
+    """Return what *method* reads on *case*; *peer* is what the method stands for, where it is none of ours.
 
     Raises:
         SuperresError: the page or the method's program fails.
     """
     languages = case.page.languages
+    mode = LINE_MODE if case.page.line else None
     if method == "native":
         with Image.open(case.page.image) as opened:
             luma = to_luma(opened)
-        return tesseract_text(from_luma(luma), case.page.dpi, languages)
+        return tesseract_text(from_luma(luma), case.page.dpi, languages, mode)
     image, dpi = lr_picture(case)
+    if peer is not None:
+        return _peer_text(image, dpi, languages, peer, mode)
     if method == "as-is":
-        return tesseract_text(image, dpi, languages)
+        return tesseract_text(image, dpi, languages, mode)
     if method == "lanczos":
-        return tesseract_text(lanczos_picture(image, dpi), TARGET_DPI, languages)
+        return tesseract_text(lanczos_picture(image, dpi), TARGET_DPI, languages, mode)
+    if method == "bicubic":
+        return tesseract_text(resampled(image, dpi, Image.Resampling.BICUBIC), TARGET_DPI, languages, mode)
+    # A single line is too little to measure the height of text by.
+    line: dict[str, Any] = {"tesseract_pagesegmode": LINE_MODE} if case.page.line else {}
     if method == "oversample":
-        return ocrmypdf_text(image, dpi, languages, oversample=int(TARGET_DPI))
+        return ocrmypdf_text(image, dpi, languages, oversample=int(TARGET_DPI), **line)
     # The plugin alone reads as its defaults say; checked, every page in all forms.
     check = {"superres_check": "always"} if method == "plugin-checked" else {}
+    trigger = {"superres_trigger": "always"} if case.page.line else {}
     return ocrmypdf_text(
         image, dpi, languages, plugins=["ocrmypdf_superres"], superres_model=model, superres_device="cpu",
-        superres_threads=1, **check,
+        superres_threads=1, **check, **line, **trigger,
     )  # fmt: skip

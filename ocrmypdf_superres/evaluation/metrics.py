@@ -4,7 +4,8 @@
 Character and word error rates are Levenshtein distances (insertions, deletions and substitutions cost 1) divided by the
 length of the truth, so they follow the reading order and may exceed 1.  Recall and precision take the words as multisets
 (bags): a word counts as often as it stands in both texts, wherever it stands, so that columns read in another order do
-not count as errors.  Words are what white space separates after folding, case and punctuation included.  Over several
+not count as errors.  S_LCS and S_LD are the scores of Fu et al., Cascaded detail-preserving networks for super-resolution of
+document images, ICDAR 2019.  Words are what white space separates after folding, case and punctuation included.  Over several
 pages the counts are summed before they are divided (pooled), so a long page weighs more than a short one.
 """
 
@@ -12,9 +13,10 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rapidfuzz.distance import Levenshtein
+from rapidfuzz.distance import LCSseq, Levenshtein
 
 _FOLD = str.maketrans(
     {
@@ -104,3 +106,62 @@ def score(text: str, truth: str) -> TextScore:
 def cer(text: str, truth: str) -> float:
     """Return the character error rate of *text* against *truth* (see :attr:`TextScore.cer`)."""
     return score(text, truth).cer
+
+
+def s_lcs(text: str, truth: str) -> float:
+    """Return S_LCS = LCS length(s, t) / max(len(s), len(t)) in [0, 1] of the folded texts; 1 where both are empty.
+
+    Fu et al., ICDAR 2019, section IV; the longest common subsequence is that of characters.
+    """
+    text, truth = fold(text), fold(truth)
+    longest = max(len(text), len(truth))
+    return LCSseq.similarity(text, truth) / longest if longest else 1.0
+
+
+def s_ld(text: str, truth: str) -> float:
+    """Return S_LD = 1 - Levenshtein distance(s, t) / max(len(s), len(t)) in [0, 1] of the folded texts; 1 where both are empty.
+
+    Fu et al., ICDAR 2019, section IV.
+    """
+    text, truth = fold(text), fold(truth)
+    longest = max(len(text), len(truth))
+    return 1.0 - Levenshtein.distance(text, truth) / longest if longest else 1.0
+
+
+def textzoom_form(text: str) -> str:
+    """Return *text* as TextZoom compares words: lower case, and of it only the letters a to z and the digits."""
+    return "".join(c for c in text.lower() if c in "abcdefghijklmnopqrstuvwxyz0123456789")
+
+
+def right_by_textzoom(text: str, truth: str) -> bool:
+    """Whether a word picture counts as read right under the rules of Wang et al., Scene text image super-resolution
+    in the wild (TextZoom), ECCV 2020: equal after :func:`textzoom_form`, whole words, no partial credit."""
+    return textzoom_form(text) == textzoom_form(truth)
+
+
+@dataclass(frozen=True)
+class WordAccuracy:
+    """Shares of word pictures read right: over all pictures, and the mean of the subsets' shares.
+
+    TextZoom's subsets (easy, medium, hard) differ in size, and papers quote either average.
+    """
+
+    by_subset: dict[str, float]
+    by_picture: float
+    by_subsets_mean: float
+
+
+def word_accuracy(readings: Sequence[tuple[str, bool]]) -> WordAccuracy:
+    """Return the word accuracy of *readings*: of each picture its subset and whether :func:`right_by_textzoom`.
+
+    Raises:
+        ValueError: there is no reading.
+    """
+    if not readings:
+        raise ValueError("No reading was given; give at least one.")
+    subsets: dict[str, list[bool]] = {}
+    for subset, is_right in readings:
+        subsets.setdefault(subset, []).append(is_right)
+    shares = {name: sum(right) / len(right) for name, right in subsets.items()}
+    every = [value for right in subsets.values() for value in right]
+    return WordAccuracy(shares, sum(every) / len(every), sum(shares.values()) / len(shares))

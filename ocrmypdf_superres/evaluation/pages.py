@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""The pages of a benchmark: a folder of page images with ``.gt.txt`` and, where there is one, an index."""
+"""The pages of a benchmark: a folder of pictures with ``.gt.txt``, PAGE-XML or ALTO and, where there is one, an index."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HIGH_DPI = 200.0
 
 @dataclass(frozen=True)
 class BenchmarkPage:
-    """A page with its text: name, collection, picture, ground truth file, Tesseract languages, and true dpi."""
+    """A page with its text: name, collection, picture, ground truth file, Tesseract languages, true dpi, whether it is one line."""
 
     name: str
     collection: str
@@ -28,13 +28,22 @@ class BenchmarkPage:
     truth: str
     languages: str
     dpi: float
+    line: bool = False
 
 
-def find_pages(folder: Path, languages: str = "eng") -> list[BenchmarkPage]:
+def _truth_of(picture: Path) -> Path | None:
+    """The ground truth of *picture*: NAME.gt.txt or NAME.xml beside it, or NAME.xml in a folder page or alto there; else None."""
+    folder, name = picture.parent, f"{picture.stem}.xml"
+    places = [picture.with_suffix(".gt.txt"), folder / name, folder / "page" / name, folder / "alto" / name]
+    return next((place for place in places if place.is_file()), None)
+
+
+def find_pages(folder: Path, languages: str = "eng", lines: bool = False) -> list[BenchmarkPage]:
     """Return the pages under *folder*.
 
-    With an ``index.json`` (a list of objects with id, collection, image, text, languages and dpi) its rows; else
-    every picture with a ``NAME.gt.txt`` beside it, in *languages*, at the dpi its file claims (300 where none).
+    With an ``index.json`` (a list of objects with id, collection, image, text, languages, dpi and, where the pictures
+    are single lines, line) its rows; else every picture with a ``NAME.gt.txt``, PAGE-XML or ALTO, in *languages*, at the
+    dpi its file claims (300 where none). *lines* says that all pictures are single lines.
 
     Raises:
         OptionError: there are none, or the index is damaged.
@@ -46,7 +55,7 @@ def find_pages(folder: Path, languages: str = "eng") -> list[BenchmarkPage]:
             return [
                 BenchmarkPage(
                     str(row["id"]), str(row["collection"]), str(folder / row["image"]), str(folder / row["text"]),
-                    str(row["languages"]), float(row["dpi"]),
+                    str(row["languages"]), float(row["dpi"]), lines or bool(row.get("line", False)),
                 )
                 for row in rows
             ]  # fmt: skip
@@ -54,13 +63,13 @@ def find_pages(folder: Path, languages: str = "eng") -> list[BenchmarkPage]:
             raise OptionError(f"The index {index} cannot be used ({error!r}); see the README for its form.") from error
     pages = []
     for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES):
-        truth = path.with_suffix(".gt.txt")
-        if truth.is_file():
+        truth = _truth_of(path)
+        if truth is not None:
             with Image.open(path) as image:
                 dpi = float(image.info.get("dpi", (300.0, 300.0))[0]) or 300.0
-            pages.append(BenchmarkPage(path.stem, path.parent.name, str(path), str(truth), languages, dpi))
+            pages.append(BenchmarkPage(path.stem, path.parent.name, str(path), str(truth), languages, dpi, lines))
     if not pages:
-        raise OptionError(f"{folder} holds no page images with NAME.gt.txt beside them; give such a folder with --data.")
+        raise OptionError(f"{folder} holds no page images with NAME.gt.txt or NAME.xml beside them; give such a folder with --data.")
     return pages
 
 

@@ -21,6 +21,8 @@ class Profile:
     Attributes:
         blur: sigma of a Gaussian in lr pixels. contrast: factor towards white paper. noise: sigma of white
             noise, of 255. jpeg: quality, 0 for none. bilevel: threshold to one bit at the middle of the levels.
+        grain: sigma of noise that is smoothed over about a pixel, of 255. shade: how much darker the page's darkest
+            corner is, a share. scratches: bright vertical scratches an inch of width.
     """
 
     blur: float = 0.0
@@ -28,6 +30,9 @@ class Profile:
     noise: float = 0.0
     jpeg: int = 0
     bilevel: bool = False
+    grain: float = 0.0
+    shade: float = 0.0
+    scratches: float = 0.0
 
 
 PROFILES: dict[str, Profile] = {
@@ -37,7 +42,28 @@ PROFILES: dict[str, Profile] = {
     "jpeg": Profile(jpeg=30),
     "1-bit": Profile(bilevel=True),
     "fax": Profile(blur=0.4, noise=6, bilevel=True),
+    "microfilm": Profile(blur=0.8, contrast=0.8, noise=3, grain=9, shade=0.15, scratches=0.5),
+    "phone": Profile(blur=0.7, contrast=0.9, noise=5, jpeg=60, shade=0.35),
 }
+
+
+def _shaded(small: FloatImage, settings: Profile, new_dpi: float, generator: np.random.Generator) -> FloatImage:
+    """Return *small* under light that falls off towards one corner, with the film's grain and scratches."""
+    height, width = small.shape
+    if settings.shade:
+        far_x, far_y = generator.integers(0, 2, 2)
+        x, y = np.linspace(0, 1, width, dtype=np.float32), np.linspace(0, 1, height, dtype=np.float32)
+        distance = (np.square(x if far_x else 1 - x)[None] + np.square(y if far_y else 1 - y)[:, None]) / 2
+        small = small * (1 - np.float32(settings.shade) * distance)
+    if settings.grain:
+        levels = generator.standard_normal(small.shape, dtype=np.float32)
+        # The mean of a pixel and its neighbours to the right and below: grain is larger than a pixel.
+        padded = np.pad(levels, ((0, 1), (0, 1)), mode="edge")
+        smooth = (levels + padded[:-1, 1:] + padded[1:, :-1] + padded[1:, 1:]) / 2
+        small = small + smooth * np.float32(settings.grain / 255)
+    for column in generator.integers(0, width, round(settings.scratches * width / new_dpi)):
+        small[:, column] = np.maximum(small[:, column], 0.9)
+    return small
 
 
 def reduce_page(luma: FloatImage, dpi: float, new_dpi: float, profile: str, page: str) -> FloatImage:
@@ -59,9 +85,11 @@ def reduce_page(luma: FloatImage, dpi: float, new_dpi: float, profile: str, page
         levels = Image.fromarray((small * 255 + 0.5).astype(np.uint8))
         small = np.asarray(levels.filter(ImageFilter.GaussianBlur(settings.blur)), dtype=np.float32) / np.float32(255)
     small = 1 - (1 - small) * np.float32(settings.contrast)
+    seed = int.from_bytes(hashlib.sha256(f"{page}/{new_dpi:g}/{profile}".encode()).digest()[:8], "big")
+    generator = np.random.default_rng(seed)
+    small = _shaded(small, settings, new_dpi, generator)
     if settings.noise:
-        seed = int.from_bytes(hashlib.sha256(f"{page}/{new_dpi:g}/{profile}".encode()).digest()[:8], "big")
-        small = small + np.random.default_rng(seed).standard_normal(small.shape, dtype=np.float32) * np.float32(settings.noise / 255)
+        small = small + generator.standard_normal(small.shape, dtype=np.float32) * np.float32(settings.noise / 255)
     if settings.bilevel:
         low, high = np.quantile(small, (0.01, 0.9))
         small = (small > (low + high) / 2).astype(np.float32)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ocrmypdf_superres.evaluation.benchmark import Result
 from ocrmypdf_superres.evaluation.metrics import TextScore
+from ocrmypdf_superres.evaluation.statistics import Interval, interval, paired_difference, sign_test
 
 OURS = ("plugin", "plugin-checked")
 BASELINES = ("as-is", "lanczos", "oversample")
@@ -38,12 +39,19 @@ def _order(group: str) -> tuple[float, str]:
         return (0.0, group)
 
 
+def in_order(methods: Iterable[str]) -> list[str]:
+    """Return each of *methods* once, as the tables show them: baselines, peers by name, ours, the native scan."""
+    names = set(methods)
+    known = [*BASELINES, *OURS, "native"]
+    return [*(m for m in BASELINES if m in names), *sorted(names - set(known)), *(m for m in (*OURS, "native") if m in names)]
+
+
 def rows(results: Iterable[Result]) -> list[Row]:
-    """Return a row for every group and method: collections, then conditions by dpi; ours after the others."""
+    """Return a row for every group and method: collections, then conditions by dpi; methods as :func:`in_order`."""
     grouped: dict[tuple[str, str], list[Result]] = {}
     for result in results:
         grouped.setdefault((result.group, result.method), []).append(result)
-    shown = [*BASELINES, *OURS, "native"]
+    shown = in_order(method for _, method in grouped)
     table = []
     for (group, method), members in sorted(grouped.items(), key=lambda item: (_order(item[0][0]), shown.index(item[0][1]))):
         counts = sum((m.counts for m in members), TextScore())
@@ -120,7 +128,7 @@ def headlines(results: Sequence[Result]) -> list[str]:
 def markdown(results: Sequence[Result]) -> str:
     """Return two Markdown tables by group: errors (CER / words missed / precision, in %), and CPU seconds a page."""
     table = rows(results)
-    methods = [m for m in (*BASELINES, *OURS, "native") if any(row.method == m for row in table)]
+    methods = in_order(row.method for row in table)
 
     def errors(row: Row) -> str:
         c = row.counts
@@ -141,3 +149,56 @@ def markdown(results: Sequence[Result]) -> str:
             lines.append(f"| {group} ({count}) | " + " | ".join(cell(cells[m]) if m in cells else "-" for m in methods) + " |")
         lines.append("")
     return "\n".join(lines)
+
+
+def _span(found: Interval, sign: str = "") -> str:
+    return f"{100 * found.value:{sign}.2f} [{100 * found.low:{sign}.2f}, {100 * found.high:{sign}.2f}]"
+
+
+def interval_table(results: Sequence[Result]) -> str:
+    """Return a Markdown table by group: CER and words missed in %, each with its 95 % bootstrap interval over pages."""
+    table = rows(results)
+    methods = in_order(row.method for row in table)
+    lines = ["| pages: CER [95 % interval] / words missed, % | " + " | ".join(methods) + " |", "|---" * (len(methods) + 1) + "|"]
+    for group in dict.fromkeys(row.group for row in table):
+        cells = []
+        for method in methods:
+            counts = [r.counts for r in results if r.group == group and r.method == method]
+            if not sum(c.characters for c in counts) or not sum(c.words for c in counts):
+                cells.append("-")
+                continue
+            errors = interval([c.edits for c in counts], [c.characters for c in counts])
+            missed = interval([c.words - c.found for c in counts], [c.words for c in counts])
+            cells.append(f"{_span(errors)} / {_span(missed)}")
+        pages = max(row.pages for row in table if row.group == group)
+        lines.append(f"| {group} ({pages}) | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def paired_table(results: Sequence[Result], ours: str) -> str:
+    """Return a Markdown table of *ours* against each baseline, page by page: differences with 95 % intervals, sign test.
+
+    Negative differences are gains; each bootstrap sample draws the same pages for both methods.
+    """
+    table = rows(results)
+    found = in_order(row.method for row in table)
+    lines = [
+        f"| {ours} against | pages | CER, points [95 % interval] | words missed, points | pages better / worse | sign test p |",
+        "|---|---|---|---|---|---|",
+    ]
+    for method in (m for m in found if m not in (*OURS, "native") and ours in found):
+        for group in ["all pages", *dict.fromkeys(row.group for row in table)]:
+            own, other = (
+                {(r.group, r.page): r.counts for r in results if r.method == m and group in ("all pages", r.group)} for m in (ours, method)
+            )
+            pairs = [(own[key], other[key]) for key in sorted(own) if key in other]
+            length, words = [a.characters for a, _ in pairs], [a.words for a, _ in pairs]
+            if not sum(length) or not sum(words):
+                continue
+            errors = paired_difference([a.edits for a, _ in pairs], [b.edits for _, b in pairs], length)
+            missed = paired_difference([a.words - a.found for a, _ in pairs], [b.words - b.found for _, b in pairs], words)
+            test = sign_test([a.cer for a, _ in pairs], [b.cer for _, b in pairs])
+            lines.append(
+                f"| {method}, {group} | {len(pairs)} | {_span(errors, '+')} | {_span(missed, '+')} | {test.lower} / {test.higher} | {test.p:.2g} |"
+            )
+    return "\n".join(lines) + "\n"

@@ -3,23 +3,17 @@
 
 from __future__ import annotations
 
-import io
-import os
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from ocrmypdf_superres.errors import MissingDependencyError, SuperresError
 from ocrmypdf_superres.evaluation.benchmark import Result
-from ocrmypdf_superres.evaluation.methods import NO_TESSERACT, TARGET_DPI, lanczos_picture, lr_picture
+from ocrmypdf_superres.evaluation.methods import TARGET_DPI, lanczos_picture, lr_picture
 from ocrmypdf_superres.evaluation.pages import Case
 from ocrmypdf_superres.evaluation.summary import BASELINES
+from ocrmypdf_superres.evaluation.words import DOUBTFUL, read_words
 from ocrmypdf_superres.image import flatten
-
-#: Words that Tesseract is less sure of than this (of 100) are drawn in red, the others in blue.
-DOUBTFUL = 60.0
 
 
 def worst_pages(results: Sequence[Result], method: str, count: int) -> list[Result]:
@@ -37,42 +31,18 @@ def worst_pages(results: Sequence[Result], method: str, count: int) -> list[Resu
     return sorted(ours, key=badness)[:count]
 
 
-def words_of(image: Image.Image, dpi: float, languages: str) -> list[tuple[int, int, int, int, float, str]]:
-    """Return (left, top, right, bottom, confidence of 100, text) of the words that Tesseract finds in *image*.
-
-    Raises:
-        SuperresError: Tesseract is not installed or fails.
-    """
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", dpi=(dpi, dpi), compress_level=1)
-    command = ["tesseract", "-", "-", "-l", languages, "--dpi", str(round(dpi)), "tsv"]
-    environment = {**os.environ, "OMP_THREAD_LIMIT": "1"}
-    try:
-        done = subprocess.run(command, input=buffer.getvalue(), capture_output=True, check=True, env=environment)
-    except FileNotFoundError as error:
-        raise MissingDependencyError(NO_TESSERACT) from error
-    except subprocess.CalledProcessError as error:
-        raise SuperresError(f"Tesseract could not read the page with -l {languages}; see whether they are installed.") from error
-    words = []
-    for line in done.stdout.decode("utf-8", errors="replace").splitlines()[1:]:
-        fields = line.split("\t")
-        if len(fields) == 12 and fields[0] == "5" and fields[11].strip():
-            left, top, width, height = (int(value) for value in fields[6:10])
-            words.append((left, top, left + width, top + height, float(fields[10]), fields[11]))
-    return words
-
-
 def draw_words(image: Image.Image, dpi: float, languages: str, title: str) -> Image.Image:
-    """Return *image* in colour with its words boxed (red where doubtful) and *title* above it."""
-    words = words_of(image, dpi, languages)
-    sure = sum(w[4] for w in words) / len(words) if words else 0.0
+    """Return *image* in colour with its words boxed (red below DOUBTFUL, else blue) and *title* above it."""
+    words = read_words(image, dpi, languages)
+    sure = sum(w.confidence for w in words) / len(words) if words else 0.0
     head = 28
     sheet = Image.new("RGB", (image.width, image.height + head), "white")
     sheet.paste(flatten(image).convert("RGB"), (0, head))
     pen = ImageDraw.Draw(sheet)
     pen.text((6, 8), f"{title}: {image.width}x{image.height}, {len(words)} words, mean confidence {sure:.0f}", fill="black")
-    for left, top, right, bottom, confidence, _ in words:
-        pen.rectangle((left, top + head, right, bottom + head), outline="red" if confidence < DOUBTFUL else "blue")
+    for word in words:
+        left, top, right, bottom = word.box
+        pen.rectangle((left, top + head, right, bottom + head), outline="red" if word.confidence < DOUBTFUL else "blue")
     return sheet
 
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 from evaluation_pages import draw
@@ -27,6 +29,28 @@ def test_size_range_and_repeatability(page: np.ndarray, profile: str) -> None:
     assert first.min() >= 0
     assert first.max() <= 1
     np.testing.assert_array_equal(first, reduce_page(page, 200, 72, profile, "one"))
+
+
+@pytest.mark.parametrize(
+    ("profile", "expected"),
+    [
+        ("clean", "c76f6a31246f4f2b"), ("scan", "fd53643e83a6160d"), ("hard", "21f83d8822f1ca0c"), ("jpeg", "5250b6ed2796d8a6"),
+        ("1-bit", "daae7644b797e5f6"), ("fax", "ce266dee0a6a9054"), ("microfilm", "363310e940a03f16"), ("phone", "35b2523c0e478a26"),
+    ],
+)  # fmt: skip
+def test_published_profiles_never_change(profile: str, expected: str) -> None:
+    luma = (np.random.default_rng(5).integers(0, 256, (120, 90)) / np.float32(255)).astype(np.float32)
+    levels = (reduce_page(luma, 300, 100, profile, "p") * 255 + 0.5).astype(np.uint8)
+    assert hashlib.sha256(levels.tobytes()).hexdigest()[:16] == expected
+
+
+def test_microfilm_and_phone(page: np.ndarray) -> None:
+    clean, film, phone = (reduce_page(page, 200, 100, name, "p") for name in ("clean", "microfilm", "phone"))
+    corners = [phone[:20, :20], phone[:20, -20:], phone[-20:, :20], phone[-20:, -20:]]
+    assert max(c.mean() for c in corners) - min(c.mean() for c in corners) > 0.2
+    paper = clean > 0.9
+    assert film[paper].std() > clean[paper].std() + 0.02
+    assert film.mean() < clean.mean()
 
 
 def test_noise_depends_on_page_and_dpi(page: np.ndarray) -> None:

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: MPL-2.0
+"""A run looked at page by page: words with boxes, trust figures, and the pictures that the report shows."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from ocrmypdf_superres.errors import SuperresError
+from ocrmypdf_superres.evaluation.dictionary import words_of_language
+from ocrmypdf_superres.evaluation.invented import invented_words
+from ocrmypdf_superres.evaluation.methods import LINE_MODE, lr_picture
+from ocrmypdf_superres.evaluation.pages import Case
+from ocrmypdf_superres.evaluation.peers import Peer
+from ocrmypdf_superres.evaluation.pixels import psnr, ssim
+from ocrmypdf_superres.evaluation.prepared import prepare
+from ocrmypdf_superres.evaluation.runfolder import KeptPage, Run, Seen, Side, write_run
+from ocrmypdf_superres.evaluation.summary import in_order
+from ocrmypdf_superres.evaluation.textboxes import iou, scaled
+from ocrmypdf_superres.evaluation.trust import Trust, figures, inconsistency, silent_substitutions
+from ocrmypdf_superres.evaluation.truth import read_truth
+from ocrmypdf_superres.evaluation.words import cached_words, right_words
+from ocrmypdf_superres.image import resize_luma, to_luma
+
+#: Methods whose pictures nobody made here: OCRmyPDF's rasterizer did, or the scanner; and the second reading of the same picture.
+NOT_LOOKED_AT = ("oversample", "native", "plugin-checked")
+
+
+@dataclass(frozen=True)
+class Looked:
+    """One page under one method: its side for the report, what was done and why, its trust figures."""
+
+    side: Side
+    action: str
+    reason: str
+    trust: Trust
+
+
+def look(case: Case, method: str, model: str, peer: Peer | None, cache: Path | None, picture: Path) -> Looked:
+    """Prepare *case* by *method*, read its words, and keep the picture at *picture* (``RUN/pages/NAME.png``).
+
+    Raises:
+        SuperresError: the page, the model, the peer or the dictionary fails.
+    """
+    ready = prepare(case, method, model, peer)
+    languages = case.page.languages
+    words = cached_words(ready.image, ready.dpi, languages, cache, LINE_MODE if case.page.line else None)
+    truth = read_truth(Path(case.page.truth))
+    seen = [Seen(w.text, w.confidence, w.box, right) for w, right in zip(words, right_words(words, truth.text), strict=True)]
+    silent = silent_substitutions(words, truth.text, languages)
+    with Image.open(case.page.image) as opened:
+        scan = to_luma(opened)
+    height, width = scan.shape
+    found = scaled([w.box for w in words], width / ready.image.width, height / ready.image.height)
+    overlap = round(iou(found, truth.boxes, (width, height)), 6) if truth.boxes else None
+    error = likeness = structure = None
+    if ready.action == "enlarged":
+        error = round(inconsistency(ready.image, lr_picture(case)[0]), 9)
+        if case.profile:
+            picked, reference = to_luma(ready.image), resize_luma(scan, ready.image.size)
+            likeness, structure = round(psnr(picked, reference), 4), round(ssim(picked, reference), 6)
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    ready.image.save(picture)
+    side = Side(f"{picture.parent.name}/{picture.name}", ready.image.size, seen)
+    figures_of_page = Trust(case.group, case.page.name, method, len(words), len(silent), error, likeness, structure, overlap)
+    return Looked(side, ready.action, ready.reason, figures_of_page)
+
+
+def check_dictionaries(cases: Sequence[Case]) -> None:
+    """List every language's dictionary once, so that what is missing is said before hours of work.
+
+    Raises:
+        SuperresError: as :func:`~ocrmypdf_superres.evaluation.dictionary.words_of_language`.
+    """
+    for languages in sorted({case.page.languages for case in cases}):
+        words_of_language(languages)
+
+
+def looked_methods(methods: Sequence[str], peers: Sequence[Peer]) -> list[str]:
+    """Return the methods of a run that are looked at, as-is first."""
+    names = [m for m in (*methods, *(peer.name for peer in peers)) if m not in NOT_LOOKED_AT]
+    if "plugin-checked" in methods:
+        names.append("plugin")
+    return in_order(["as-is", *names])
+
+
+def save_run(
+    folder: Path, title: str, cases: Sequence[Case], methods: Sequence[str], model: str, peers: Sequence[Peer],
+    results: list[dict[str, Any]], cache: Path | None, jobs: int, advance: Callable[[], object],
+) -> Run:  # fmt: skip
+    """Look at every case under each of :func:`looked_methods` and write the run to *folder*; return it.
+
+    The report shows the first of these methods beside the last: the page as it came, and the plugin where it ran.
+    *advance* is called after each page. Pages that fail are left out of the run's pages; their errors are in *results*.
+
+    Raises:
+        SuperresError: the model cannot be used, or Tesseract fails on the pages without text.
+    """
+    names = looked_methods(methods, peers)
+    by_name = {peer.name: peer for peer in peers}
+    found: dict[tuple[int, str], Looked] = {}
+    pool = ProcessPoolExecutor(max_workers=jobs, mp_context=multiprocessing.get_context("spawn"))
+    try:
+        waiting = {}
+        for number, case in enumerate(cases):
+            for name in names:
+                picture = folder / "pages" / f"{number:04d}-{name}.png"
+                waiting[pool.submit(look, case, name, model, by_name.get(name), cache, picture)] = (number, name)
+        for job in as_completed(waiting):
+            advance()
+            try:
+                found[waiting[job]] = job.result()
+            except (SuperresError, OSError):
+                # The same page failed in the comparison, and its result there says why.
+                continue
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+    before, after = names[0], names[-1]
+    pages = []
+    for number, case in enumerate(cases):
+        old, new = found.get((number, before)), found.get((number, after))
+        if old is not None and new is not None:
+            pages.append(KeptPage(case.group, case.page.name, new.action, new.reason, old.side, new.side))
+        for name in names[1:-1]:
+            (folder / "pages" / f"{number:04d}-{name}.png").unlink(missing_ok=True)
+    ordered = [found[key].trust for key in sorted(found, key=lambda key: (names.index(key[1]), key[0]))]
+    run = Run(title, before, after, results, pages, figures(ordered, invented_words(model)))
+    write_run(run, folder)
+    return run

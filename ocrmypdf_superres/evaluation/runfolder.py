@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MPL-2.0
+"""A run as it lies on disk: ``run.json`` with results and pages, and the pages' pictures before and after beside it.
+
+Written by ``evaluate --run`` and by ``compare``, read by ``report``.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ocrmypdf_superres.errors import OptionError
+
+RUN_FILE = "run.json"
+FORM = 1
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A recognised word: text, confidence (0 to 100), box (left, top, right, bottom) in its picture; right, None: unknown."""
+
+    text: str
+    confidence: float
+    box: tuple[int, int, int, int]
+    right: bool | None = None
+
+
+@dataclass(frozen=True)
+class Side:
+    """What OCR was given of a page: its picture's path within the run, (width, height) in pixels, and the words read on it."""
+
+    picture: str
+    size: tuple[int, int]
+    words: list[Seen]
+
+
+@dataclass(frozen=True)
+class KeptPage:
+    """A page before and after: what was done to it (``enlarged``, ``left`` or ``failed``) and why."""
+
+    group: str
+    page: str
+    action: str
+    reason: str
+    before: Side
+    after: Side
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run: names of the two sides, results as ``evaluate --json`` has them (none without truth), pages, trust figures."""
+
+    title: str
+    before: str
+    after: str
+    results: list[dict[str, Any]] = field(default_factory=list)
+    pages: list[KeptPage] = field(default_factory=list)
+    trust: dict[str, Any] = field(default_factory=dict)
+
+
+def write_run(run: Run, folder: Path) -> None:
+    """Write *run* to *folder*, in which its pictures already lie; equal runs give equal bytes, fields of seconds aside."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"form": FORM, **asdict(run)}, ensure_ascii=False, separators=(",", ":"))
+    (folder / RUN_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def _side(values: dict[str, Any]) -> Side:
+    words = [Seen(w["text"], float(w["confidence"]), tuple(w["box"]), w["right"]) for w in values["words"]]
+    return Side(str(values["picture"]), (int(values["size"][0]), int(values["size"][1])), words)
+
+
+def read_run(folder: Path) -> Run:
+    """Return the run that lies in *folder*.
+
+    Raises:
+        OptionError: there is none, or one of another form.
+    """
+    path = folder / RUN_FILE
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values["form"] != FORM:
+            raise ValueError(f"form {values['form']}")
+        pages = [
+            KeptPage(p["group"], p["page"], p["action"], p["reason"], _side(p["before"]), _side(p["after"])) for p in values["pages"]
+        ]
+        return Run(values["title"], values["before"], values["after"], values["results"], pages, values["trust"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise OptionError(
+            f"{path} cannot be used as a run ({error!r}); give a folder that evaluate --run or compare --run wrote."
+        ) from error

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MPL-2.0
+"""One PDF read by real OCRmyPDF without and with the plugin, and the report of a production run's records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from evaluation_pages import draw
+
+img2pdf = pytest.importorskip("img2pdf")
+pytest.importorskip("matplotlib")
+
+from ocrmypdf_superres.cli import main
+from ocrmypdf_superres.errors import SuperresError
+from ocrmypdf_superres.evaluation.pdfpages import PdfSettings, read_pdf
+from ocrmypdf_superres.evaluation.runfolder import read_run
+from ocrmypdf_superres.record import PageRecord
+
+
+@pytest.fixture
+def pdf(tmp_path: Path) -> Path:
+    pages = []
+    for number in range(2):
+        draw(72).save(tmp_path / f"{number}.png", dpi=(72, 72))
+        pages.append(str(tmp_path / f"{number}.png"))
+    path = tmp_path / "letter.pdf"
+    path.write_bytes(img2pdf.convert(pages))
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("check", ["off", "always"])
+def test_compare(pdf: Path, lanczos_net: Path, tmp_path: Path, check: str, capsys: pytest.CaptureFixture[str]) -> None:
+    out, run, searchable = tmp_path / "r.html", tmp_path / "run", tmp_path / "searchable.pdf"
+    given = ["compare", str(pdf), "-o", str(out), "--run", str(run), "--pdf-output", str(searchable), "--model", str(lanczos_net)]
+    assert main([*given, "--pages", "1", "--check", check, "--jobs", "1"]) == 0
+    assert "There is no ground truth here" in capsys.readouterr().out
+    (page,) = read_run(run).pages
+    assert (page.group, page.page, page.action) == ("letter.pdf", "page 1", "enlarged")
+    assert page.after.size[0] >= 2 * page.before.size[0] and page.before.size == draw(72).size
+    assert len(page.after.words) > 35 and all(w.right is None for w in page.after.words)
+    assert "letter.pdf" in out.read_text(encoding="utf-8") and searchable.read_bytes().startswith(b"%PDF-")
+    # The searchable PDF has text now, and is refused with the option that reads it anew.
+    with pytest.raises(SuperresError, match="--force-ocr"):
+        read_pdf(searchable, tmp_path / "again", PdfSettings(model=str(lanczos_net)))
+
+
+@pytest.mark.slow
+def test_pictures_of_a_production_run(pdf: Path, lanczos_net: Path, tmp_path: Path) -> None:
+    records = [PageRecord(pdf.name, n, "enlarged", "small", size=(432, 158), new_size=(1296, 474), x_height=5.0, model=str(lanczos_net)) for n in (1, 2)]
+    source = tmp_path / "report.jsonl"
+    source.write_text("".join(r.to_json() + "\n" for r in records), encoding="utf-8")
+    assert main(["report", str(source), "-o", str(tmp_path / "r.html"), "--pictures", "1"]) == 0
+    assert (tmp_path / "r.html").read_text(encoding="utf-8").count("type=text/plain") == 2
+
+
+def test_no_such_pdf(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", str(tmp_path / "none.pdf")]) == 1
+    assert "does not exist" in capsys.readouterr().err

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Other ways of enlarging: commands and their mistakes, and libraries that may not be there."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+from evaluation_pages import draw
+from PIL import Image
+
+from ocrmypdf_superres.errors import MissingDependencyError, ModelError, OptionError, SuperresError
+from ocrmypdf_superres.evaluation.methods import peer_picture
+from ocrmypdf_superres.evaluation.peers import Peer, command_peer, enlarge_by, weights_peer
+
+
+def python(code: str) -> Peer:
+    return command_peer(f'{sys.executable} -c "{code}" {{in}} {{out}}')
+
+
+def test_a_command() -> None:
+    peer = python("import sys; from PIL import Image; i = Image.open(sys.argv[1]); i.resize((i.width * 2, i.height * 2)).save(sys.argv[2])")
+    image = draw(60)
+    assert peer.name == Path(sys.executable).name
+    assert enlarge_by(peer, image).size == (2 * image.width, 2 * image.height)
+    # From twice 60 dpi the rest of the way to 300 is Lanczos.
+    assert peer_picture(image, 60, peer).size == (5 * image.width, 5 * image.height)
+
+
+@pytest.mark.parametrize("text", ["", "enlarge {in}", "enlarge {out}", "enlarge '{in} {out}"])
+def test_a_command_that_cannot_be(text: str) -> None:
+    with pytest.raises(OptionError, match="--peer"):
+        command_peer(text)
+
+
+def test_a_command_that_fails() -> None:
+    with pytest.raises(SuperresError, match="ended with 3: no luck"):
+        enlarge_by(python("import sys; print('no luck', file=sys.stderr); sys.exit(3)"), draw(40))
+    with pytest.raises(SuperresError, match="gave no picture"):
+        enlarge_by(python("pass"), draw(40))
+    with pytest.raises(SuperresError, match="gave no picture"):
+        enlarge_by(command_peer("no-such-program {in} {out}"), draw(40))
+
+
+@pytest.mark.parametrize(("kind", "module", "package"), [("dnn", "cv2", "opencv"), ("spandrel", "spandrel", "spandrel")])
+def test_weights(kind: str, module: str, package: str, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="do not exist"):
+        weights_peer(tmp_path / "none.pb", kind)
+    weights = tmp_path / "FSRCNN_x2.pb"
+    weights.write_bytes(b"no model")
+    if importlib.util.find_spec(module) is None:
+        with pytest.raises(MissingDependencyError, match=package):
+            weights_peer(weights, kind)
+    else:
+        peer = weights_peer(weights, kind)
+        assert peer.name == "FSRCNN_x2"
+        with pytest.raises(ModelError, match="FSRCNN_x2"):
+            enlarge_by(peer, draw(40))
+
+
+def test_a_spandrel_model(tmp_path: Path) -> None:
+    spandrel = pytest.importorskip("spandrel")
+    torch = pytest.importorskip("torch")
+    from spandrel.architectures.Compact import Compact
+
+    torch.manual_seed(0)
+    net = Compact(num_in_ch=3, num_out_ch=3, num_feat=8, num_conv=2, upscale=2)
+    torch.save(net.state_dict(), tmp_path / "tiny.pth")
+    assert spandrel.ModelLoader().load_from_file(tmp_path / "tiny.pth").scale == 2
+    peer = weights_peer(tmp_path / "tiny.pth", "spandrel")
+    made = enlarge_by(peer, draw(30))
+    assert isinstance(made, Image.Image) and made.size == tuple(2 * side for side in draw(30).size)

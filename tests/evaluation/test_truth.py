@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MPL-2.0
+"""PAGE-XML and ALTO as ground truth, and where it is looked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from evaluation_pages import draw
+
+from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.evaluation.pages import find_pages
+from ocrmypdf_superres.evaluation.truth import read_truth
+
+PAGE = """<?xml version="1.0"?>
+<PcGts xmlns="http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"><Page imageWidth="100" imageHeight="80">
+<ReadingOrder><OrderedGroup id="g"><RegionRefIndexed index="1" regionRef="a"/><RegionRefIndexed index="0" regionRef="b"/></OrderedGroup></ReadingOrder>
+<TextRegion id="a"><TextLine id="l1"><Coords points="10,10 50,10 50,20 10,20"/>
+ <TextEquiv index="1"><Unicode>guess</Unicode></TextEquiv><TextEquiv index="0"><Unicode>second line</Unicode></TextEquiv></TextLine>
+ <TextEquiv><Unicode>never both</Unicode></TextEquiv></TextRegion>
+<TextRegion id="b"><TextLine id="l2"><Coords points="0,0 9,9"/>
+ <Word><Coords points="1,1 4,5"/><TextEquiv><Unicode>first</Unicode></TextEquiv></Word>
+ <Word><Coords points="5,1 9,5"/><TextEquiv><Unicode>line</Unicode></TextEquiv></Word></TextLine></TextRegion>
+<TextRegion id="c"><TextEquiv><Unicode>a region alone</Unicode></TextEquiv></TextRegion>
+</Page></PcGts>"""
+
+ALTO = """<?xml version="1.0"?>
+<alto xmlns="http://www.loc.gov/standards/alto/ns-v4#"><Description><MeasurementUnit>{unit}</MeasurementUnit></Description>
+<Layout><Page><PrintSpace><TextBlock>
+<TextLine><String CONTENT="The" HPOS="1" VPOS="2" WIDTH="3" HEIGHT="4"/><SP/><String CONTENT="har" HPOS="5" VPOS="2" WIDTH="3" HEIGHT="4"/><HYP CONTENT="-"/></TextLine>
+<TextLine><String CONTENT="bour"/><String CONTENT="lay"/><String CONTENT="still"/></TextLine>
+</TextBlock></PrintSpace></Page></Layout></alto>"""
+
+
+def test_page_xml_follows_the_reading_order(tmp_path: Path) -> None:
+    (tmp_path / "p.xml").write_text(PAGE, encoding="utf-8")
+    truth = read_truth(tmp_path / "p.xml")
+    assert truth.text.splitlines() == ["first line", "second line", "a region alone"]
+    assert truth.boxes == [(1, 1, 4, 5), (5, 1, 9, 5), (10, 10, 50, 20)]
+
+
+def test_alto(tmp_path: Path) -> None:
+    (tmp_path / "p.xml").write_text(ALTO.format(unit="pixel"), encoding="utf-8")
+    truth = read_truth(tmp_path / "p.xml")
+    assert truth.text.splitlines() == ["The har-", "bour lay still"]
+    assert truth.boxes == [(1, 2, 4, 6), (5, 2, 8, 6)]
+    (tmp_path / "p.xml").write_text(ALTO.format(unit="mm10"), encoding="utf-8")
+    assert read_truth(tmp_path / "p.xml").boxes == []
+
+
+@pytest.mark.parametrize(("content", "message"), [("<html/>", "kind html"), ("<PcGts", "cannot be read")])
+def test_other_xml_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "p.xml").write_text(content, encoding="utf-8")
+    with pytest.raises(OptionError, match=message):
+        read_truth(tmp_path / "p.xml")
+
+
+def test_truth_is_found_beside_the_picture(tmp_path: Path) -> None:
+    for name, place in (("a", "a.xml"), ("b", "page/b.xml"), ("c", "alto/c.xml"), ("d", "d.gt.txt")):
+        draw(90).save(tmp_path / f"{name}.png", dpi=(90, 90))
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        (tmp_path / place).write_text(PAGE if place.endswith("xml") else "plain", encoding="utf-8")
+    (tmp_path / "d.xml").write_text(PAGE, encoding="utf-8")
+    pages = find_pages(tmp_path, lines=True)
+    assert [Path(p.truth).name for p in pages] == ["a.xml", "b.xml", "c.xml", "d.gt.txt"]
+    assert all(p.line for p in pages)
