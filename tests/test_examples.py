@@ -49,7 +49,7 @@ def test_the_finetuning_example_makes_a_model(tmp_path):
     import os
     import subprocess
 
-    from ocrmypdf_superres.modelstore import find_model
+    from ocrmypdf_superres.modelstore import DEFAULT_MODEL, find_model
 
     environment = {**os.environ, "PYTHON": sys.executable, "PYTHONPATH": str(EXAMPLES.parent)}
     script = EXAMPLES / "finetune_on_scans" / "run.sh"
@@ -60,5 +60,5 @@ def test_the_finetuning_example_makes_a_model(tmp_path):
     assert "held-back pages at" in done.stdout and "72 dpi hard" in done.stdout
     model = find_model(str(tmp_path / "my-archive"))
     model.verify()
-    assert 'base = "docsr-s"' in model.card.recipe and "steps = 20" in model.card.recipe
+    assert f'base = "{DEFAULT_MODEL}"' in model.card.recipe and "steps = 20" in model.card.recipe
     assert any("held-back" in name for name in model.card.figures)

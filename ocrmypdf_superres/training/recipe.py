@@ -17,16 +17,17 @@ else:
     import tomli as tomllib
 
 PRECISIONS = ("float32", "bfloat16", "float16")
-SOURCE_KINDS = ("rendered", "scans")
+SOURCE_KINDS = ("rendered", "scans", "pairs")
 METRICS = ("cer", "ctc", "psnr", "loss")
 
 
 @dataclass(frozen=True)
 class Source:
-    """A data source: ``kind`` rendered or scans, its ``folder`` below the data root, and how often it is drawn.
+    """A data source: ``kind`` rendered, scans or pairs, its ``folder`` below the data root, and how often it is drawn.
 
     ``pages`` limits scans to so many pages, spread evenly over the folder's; 0 takes all.  Lines of scans whose text
-    only Tesseract gave are used from a mean ``confidence`` (0 to 100) on.
+    only Tesseract gave are used from a mean ``confidence`` (0 to 100) on.  ``low`` is the folder of a pair's
+    low-resolution scans, which have the names of those in ``folder``.
     """
 
     kind: str
@@ -36,6 +37,7 @@ class Source:
     language: str = "eng"
     pages: int = 0
     confidence: float = 55.0
+    low: str = ""
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,9 @@ def parse_recipe(values: Mapping[str, Any], where: str) -> Recipe:
         _check_stage(stage, f"{where}, stage {stage.name}")
     for source in recipe.sources:
         if source.kind not in SOURCE_KINDS:
-            raise OptionError(f"{where}: the source kind {source.kind!r} is not known; give rendered or scans.")
+            raise OptionError(f"{where}: the source kind {source.kind!r} is not known; give rendered, scans or pairs.")
+        if (source.kind == "pairs") != bool(source.low):
+            raise OptionError(f"{where}: sources of the kind pairs, and no others, need low = the folder of the low-resolution scans.")
     if recipe.validation is not None:
         _check_validation(recipe.validation, f"{where}, [validation]")
     return recipe
@@ -220,7 +224,7 @@ def _check_stage(stage: Stage, where: str) -> None:
 def _check_validation(validation: Validation, where: str) -> None:
     if validation.metric not in METRICS:
         raise OptionError(f"{where} has metric = {validation.metric!r}; give one of {', '.join(METRICS)}.")
-    if validation.kind not in SOURCE_KINDS:
+    if validation.kind not in ("rendered", "scans"):
         raise OptionError(f"{where} has kind = {validation.kind!r}; give rendered or scans.")
     if validation.every < 1 or validation.lines < 1 or validation.patience < 0 or validation.pages < 0:
         raise OptionError(f"{where}: every and lines must be at least 1, patience and pages 0 or more.")

@@ -140,8 +140,8 @@ def set_steps(values: dict[str, Any], steps: int) -> None:
     values["picture_every"] = max(10, steps // 4)
 
 
-def _pace(values: dict[str, Any], run: Path, warm: int = 3, timed: int = 8) -> float:
-    """Return the seconds that a step takes, by doing a few that are then forgotten."""
+def _pace(values: dict[str, Any], run: Path, warm: int = 8, timed: int = 12) -> float:
+    """Return the seconds that a step takes, by doing a few that are then forgotten; the first find their batches ready."""
     stage = {**values["stages"][0], "steps": warm + timed}
     recipe = parse_recipe({**values, "stages": [stage]}, "the fine-tuning's recipe")
     trainer = Trainer(recipe, run, run)

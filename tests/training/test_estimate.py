@@ -77,6 +77,15 @@ def test_one_bit_pages_are_known_as_such(page, tmp_path):
     assert tables["threshold"]["probability"] == 1.0
 
 
+def test_paper_made_white_tells_no_noise(page):
+    luma = np.clip(np.asarray(reduced(page, 0.5, 4, 0), dtype=np.float32) / 255 + 0.12, 0, 1)
+    found = estimate_page(luma)
+    assert found is not None and found.noise is None and found.jpeg is None
+    stages = [{"name": "downsample"}, {"name": "noise", "sigma": [1, 9]}]
+    tables = {table["name"]: table for table in like([found], stages)}
+    assert tables["noise"] == stages[1] and "jpeg" not in tables
+
+
 def test_blank_pages_tell_nothing(tmp_path: Path):
     Image.new("L", (400, 400), 240).save(tmp_path / "blank.png")
     with pytest.raises(OptionError, match="enough text"):

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.training.data.degradations import Degradation
+from ocrmypdf_superres.training.data.pairs import PairSource
 from ocrmypdf_superres.training.data.rendered import RenderedSource
 from ocrmypdf_superres.training.data.sample import Sample
 from ocrmypdf_superres.training.data.scans import ScanSource
@@ -50,6 +51,9 @@ class StepBatches(Dataset[Batch]):
             folder = data / source.folder
             if source.kind == "rendered":
                 self.sources.append(RenderedSource(folder, dict(source.languages)))
+            elif source.kind == "pairs":
+                low = data / source.low
+                self.sources.append(PairSource(folder, low, cache, source.language, source.pages, source.confidence))
             else:
                 self.sources.append(ScanSource(folder, cache, source.language, source.pages, source.confidence))
         weights = np.array([source.weight for source in recipe.sources])
@@ -73,9 +77,12 @@ class StepBatches(Dataset[Batch]):
         lrs = []
         for _ in range(self.sizes[step]):
             source = self.sources[int(rng.choice(len(self.sources), p=self.weights))]
-            sample = source.draw(rng, line_height)
-            samples.append(sample)
-            lrs.append(self.degradation(sample.source, scale, rng))
+            pair = source.draw_pair(rng, line_height, scale) if isinstance(source, PairSource) else None
+            if pair is None:
+                sample = source.draw(rng, line_height)
+                pair = sample, self.degradation(sample.source, scale, rng)
+            samples.append(pair[0])
+            lrs.append(pair[1])
         return Batch(
             scale,
             torch.from_numpy(np.stack(lrs))[:, None],

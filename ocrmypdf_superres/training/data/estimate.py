@@ -46,11 +46,15 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class PageEstimate:
-    """One scan's blur (sigma, pixels), noise (sigma, of 255), JPEG quality (0: none), contrast (0 to 1), and whether it is 1-bit."""
+    """One scan's blur (sigma, pixels), noise (sigma, of 255), JPEG quality (0: none), contrast (0 to 1), and whether it is 1-bit.
+
+    Paper that was made pure white shows no noise, and no steps of JPEG either: both are ``None`` there, but for a
+    quality that the file tells.
+    """
 
     blur: float
-    noise: float
-    jpeg: int
+    noise: float | None
+    jpeg: int | None
     contrast: float
     bilevel: bool
 
@@ -128,7 +132,8 @@ def estimate_page(luma: Array, quality: int | None = None) -> PageEstimate | Non
     if float(np.mean((luma < 0.02) | (luma > 0.98))) > 0.99:
         return PageEstimate(0.0, 0.0, 0, 1.0, True)
     blocks = _blocks(luma * np.float32(255))
-    if quality is None:
+    white = float(np.mean(luma >= np.float32(254.5 / 255))) > 0.3
+    if quality is None and not white:
         quality = grid_quality(blocks)
     height, width = (side // 8 * 8 for side in luma.shape)
     smooth = ndimage.gaussian_filter(luma, 1.0)
@@ -141,7 +146,8 @@ def estimate_page(luma: Array, quality: int | None = None) -> PageEstimate | Non
         return None
     blur = float(np.interp(sharpness, _SHARPNESS, _SIGMA))
     contrast = min(1.0, contrast / _ink_left(luma, blur))
-    return PageEstimate(blur, _noise(blocks, flat, quality), quality, contrast, False)
+    noise = None if white or quality is None else _noise(blocks, flat, quality)
+    return PageEstimate(blur, noise, quality, contrast, False)
 
 
 def _ink_left(luma: Array, blur: float) -> float:
@@ -196,19 +202,23 @@ def like(pages: Sequence[PageEstimate], stages: Sequence[Mapping[str, Any]]) -> 
     """Return *stages*, tables of a recipe, with blur, noise, contrast, JPEG and threshold set to be like *pages*.
 
     A range covers the pages from the 0.1 to the 0.9 quantile and a tenth more on both sides; a stage is applied to the
-    share of pages that show it.  The other stages stay as they are.
+    share of pages that show it.  The other stages stay as they are, and so do those of which no page tells anything.
     """
     grey = [page for page in pages if not page.bilevel]
-    packed = [page.jpeg for page in grey if page.jpeg]
+    noise = [page.noise for page in grey if page.noise is not None]
+    known = [page.jpeg for page in grey if page.jpeg is not None]
+    packed = [quality for quality in known if quality]
     share = len(grey) / len(pages)
     settings: dict[str, dict[str, Any]] = {"threshold": {"probability": round(1 - share, 2)}}
     if grey:
         settings["blur"] = {"probability": 0.95, "sigma": _range([page.blur for page in grey], 0.1, 3.0)}
-        settings["noise"] = {"probability": round(0.95 * share, 2), "sigma": _range([page.noise for page in grey], 0.2, 40.0)}
         settings["contrast"] = {"probability": round(0.95 * share, 2), "factor": _range([page.contrast for page in grey], 0.1, 1.0)}
-        settings["jpeg"] = {"probability": round(len(packed) / len(pages), 2)}
-        if packed:
-            settings["jpeg"]["quality"] = [round(value) for value in _range(packed, 5, 100)]
+    if noise:
+        settings["noise"] = {"probability": round(0.95 * share, 2), "sigma": _range(noise, 0.2, 40.0)}
+    if known:
+        settings["jpeg"] = {"probability": round(share * len(packed) / len(known), 2)}
+    if packed:
+        settings["jpeg"]["quality"] = [round(value) for value in _range(packed, 5, 100)]
     tables = [dict(table) for table in stages]
     for name, values in settings.items():
         own = [table for table in tables if table["name"] == name]

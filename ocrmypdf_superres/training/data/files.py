@@ -155,19 +155,24 @@ def open_scan(scan: ScanFile) -> Image.Image:
         raise ImageError(f"{scan.path.name} cannot be read: {error}; leave it out.") from error
 
 
+def picture_path(scan: ScanFile, folder: Path) -> Path:
+    """Return the picture file of this page alone: the scan's own file, or a PNG in *folder*, which may be missing yet."""
+    if scan.single:
+        return scan.path
+    # Files of one name may lie in several folders.
+    place = re.sub(r"[^\w.-]+", "_", scan.document)
+    return folder / f"{place}-{scan.index + 1:04d}.png"
+
+
 def page_picture(scan: ScanFile, folder: Path) -> Path:
-    """Return a picture file of this page alone: the scan's own file, or a PNG in *folder*, made where it is missing.
+    """Return :func:`picture_path` after making the file where it is missing.
 
     Raises:
         ImageError: the file is damaged. OSError: the disk is full or cannot be written.
     """
-    if scan.single:
-        return scan.path
-    folder.mkdir(parents=True, exist_ok=True)
-    # Files of one name may lie in several folders.
-    place = re.sub(r"[^\w.-]+", "_", scan.document)
-    target = folder / f"{place}-{scan.index + 1:04d}.png"
+    target = picture_path(scan, folder)
     if not target.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
         part = target.with_suffix(".part")
         try:
             open_scan(scan).save(part, "PNG", dpi=(scan.dpi, scan.dpi), compress_level=1)
