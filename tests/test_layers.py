@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "onnxruntime": {"engine", "export"},
 }
 # Of these parts only the named files import torch.
-TORCH_FILES = {"engine": {"torch_backend.py", "upscaler.py"}, "commands": {"recognizer.py"}, "evaluation": {"peers.py"}}
+TORCH_FILES = {"engine": {"torch_backend.py", "upscaler.py"}, "commands": {"recognizer.py"}, "evaluation": {"lpips.py", "peers.py"}}
 
 
 def part_of(path: Path) -> str:

@@ -15,7 +15,7 @@ from rich.table import Table
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.benchmark import Result, applies, run_cases, to_json
 from ocrmypdf_superres.evaluation.goals import goals
-from ocrmypdf_superres.evaluation.look import check_dictionaries, looked_methods, save_run
+from ocrmypdf_superres.evaluation.look import check_dictionaries, check_weights, looked_methods, save_run
 from ocrmypdf_superres.evaluation.methods import FURTHER, METHODS
 from ocrmypdf_superres.evaluation.metrics import word_accuracy
 from ocrmypdf_superres.evaluation.pages import BenchmarkPage, Case, find_pages, make_cases
@@ -53,6 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--worst-count", type=int, default=10, metavar="N", help="how many (default: %(default)s)")
     parser.add_argument("--run", type=Path, metavar="FOLDER",
                         help="keep results, words and pictures there, for the command report, and measure how far readings can be trusted")  # fmt: skip
+    parser.add_argument("--lpips", type=Path, nargs=2, metavar=("ALEXNET", "LINEAR"),
+                        help="two files of weights; with --run the distance to the hr scan is measured too")  # fmt: skip
     parser.add_argument("--json", type=Path, help="write every result there")
     parser.add_argument("--markdown", type=Path, help="write the tables there")
 
@@ -84,6 +86,8 @@ def run(args: argparse.Namespace) -> int:
     methods = [*args.methods, *(peer.name for peer in peers)]
     if args.run:
         check_dictionaries(cases)
+    if args.lpips:
+        check_weights(*args.lpips)
     results: list[Result] = []
     with _progress() as progress:
         task = progress.add_task("reading", total=sum(applies(c, m) for c in cases for m in methods))
@@ -146,7 +150,7 @@ def _save_run(console: Console, args: argparse.Namespace, cases: list[Case], pee
         task = progress.add_task("looking", total=len(cases) * len(looked_methods(args.methods, peers)))
         run = save_run(
             args.run, args.data.resolve().name, cases, args.methods, args.model, peers, written, args.cache, max(1, args.jobs),
-            lambda: progress.advance(task),
+            tuple(args.lpips) if args.lpips else None, lambda: progress.advance(task),
         )  # fmt: skip
     for sentence in run.trust["sentences"]:
         console.print(sentence, highlight=False, markup=False, soft_wrap=True)

@@ -42,8 +42,12 @@ class Looked:
     trust: Trust
 
 
-def look(case: Case, method: str, model: str, peer: Peer | None, cache: Path | None, picture: Path) -> Looked:
+def look(
+    case: Case, method: str, model: str, peer: Peer | None, cache: Path | None, picture: Path, weights: tuple[Path, Path] | None
+) -> Looked:
     """Prepare *case* by *method*, read its words, and keep the picture at *picture* (``RUN/pages/NAME.png``).
+
+    *weights* are the two files of LPIPS, where they are there.
 
     Raises:
         SuperresError: the page, the model, the peer or the dictionary fails.
@@ -59,16 +63,22 @@ def look(case: Case, method: str, model: str, peer: Peer | None, cache: Path | N
     height, width = scan.shape
     found = scaled([w.box for w in words], width / ready.image.width, height / ready.image.height)
     overlap = round(iou(found, truth.boxes, (width, height)), 6) if truth.boxes else None
-    error = likeness = structure = None
+    error = likeness = structure = distance = None
     if ready.action == "enlarged":
         error = round(inconsistency(ready.image, lr_picture(case)[0]), 9)
         if case.profile:
             picked, reference = to_luma(ready.image), resize_luma(scan, ready.image.size)
             likeness, structure = round(psnr(picked, reference), 4), round(ssim(picked, reference), 6)
+            if weights is not None:
+                from ocrmypdf_superres.evaluation.lpips import lpips
+
+                distance = round(lpips(picked, reference, weights), 6)
     picture.parent.mkdir(parents=True, exist_ok=True)
     ready.image.save(picture)
     side = Side(f"{picture.parent.name}/{picture.name}", ready.image.size, seen)
-    figures_of_page = Trust(case.group, case.page.name, method, len(words), len(silent), error, likeness, structure, overlap)
+    figures_of_page = Trust(
+        case.group, case.page.name, method, len(words), len(silent), error, likeness, structure, distance, overlap
+    )
     return Looked(side, ready.action, ready.reason, figures_of_page)
 
 
@@ -82,6 +92,17 @@ def check_dictionaries(cases: Sequence[Case]) -> None:
         words_of_language(languages)
 
 
+def check_weights(backbone: Path, linear: Path) -> None:
+    """Load the weights of LPIPS once, for the same reason.
+
+    Raises:
+        OptionError: they are missing, damaged or of another network.
+    """
+    from ocrmypdf_superres.evaluation.lpips import LPIPS
+
+    LPIPS(backbone, linear)
+
+
 def looked_methods(methods: Sequence[str], peers: Sequence[Peer]) -> list[str]:
     """Return the methods of a run that are looked at, as-is first."""
     names = [m for m in (*methods, *(peer.name for peer in peers)) if m not in NOT_LOOKED_AT]
@@ -92,7 +113,7 @@ def looked_methods(methods: Sequence[str], peers: Sequence[Peer]) -> list[str]:
 
 def save_run(
     folder: Path, title: str, cases: Sequence[Case], methods: Sequence[str], model: str, peers: Sequence[Peer],
-    results: list[dict[str, Any]], cache: Path | None, jobs: int, advance: Callable[[], object],
+    results: list[dict[str, Any]], cache: Path | None, jobs: int, weights: tuple[Path, Path] | None, advance: Callable[[], object],
 ) -> Run:  # fmt: skip
     """Look at every case under each of :func:`looked_methods` and write the run to *folder*; return it.
 
@@ -111,7 +132,7 @@ def save_run(
         for number, case in enumerate(cases):
             for name in names:
                 picture = folder / "pages" / f"{number:04d}-{name}.png"
-                waiting[pool.submit(look, case, name, model, by_name.get(name), cache, picture)] = (number, name)
+                waiting[pool.submit(look, case, name, model, by_name.get(name), cache, picture, weights)] = (number, name)
         for job in as_completed(waiting):
             advance()
             try:

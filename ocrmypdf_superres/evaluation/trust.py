@@ -34,6 +34,7 @@ class Trust:
         words: words read; silent: of them, silent substitutions.
         inconsistency: squared error of the picture reduced again; None for a page that was not enlarged.
         psnr, ssim: in dB and in [-1, 1], against the hr scan brought to the picture's size; only of reduced pages.
+        lpips: likewise, where its weights were given.
         iou: area of the words' boxes against that of the truth's boxes, where the truth has such.
     """
 
@@ -45,6 +46,7 @@ class Trust:
     inconsistency: float | None
     psnr: float | None = None
     ssim: float | None = None
+    lpips: float | None = None
     iou: float | None = None
 
 
@@ -96,6 +98,9 @@ def figures(found: Sequence[Trust], invented: Sequence[tuple[str, str, int]] = (
                 f"; against the hr scan they have a PSNR of {sum(p for p, _ in likeness) / len(likeness):.1f} dB "
                 f"and an SSIM of {sum(s for _, s in likeness) / len(likeness):.3f}"
             )
+        distances = [t.lpips for t in pages if t.lpips is not None]
+        if distances:
+            sentence += f" and an LPIPS of {sum(distances) / len(distances):.3f}"
         overlaps = [t.iou for t in pages if t.iou is not None]
         if overlaps:
             sentence += f"; the area of its words overlaps the truth's by {sum(overlaps) / len(overlaps):.2f} (IoU)"
