@@ -61,11 +61,11 @@ def _versions(method: str, model: str, peer: Peer | None = None) -> str:
     parts = [shown.splitlines()[0]]
     if peer is not None:
         parts += [peer.kind, peer.decides()]
-    if method in ("oversample", "plugin", "plugin-checked"):
+    if method in ("oversample", "plugin", "plugin-once", "plugin-checked"):
         import ocrmypdf
 
         parts.append(f"ocrmypdf {ocrmypdf.__version__}")
-    if method in ("plugin", "plugin-checked"):
+    if method in ("plugin", "plugin-once", "plugin-checked"):
         parts += sorted(find_model(model).card.files.values())
         package = Path(__file__).resolve().parent.parent
         # The plugin's own code decides too; training and evaluation do not.

@@ -28,8 +28,8 @@ from ocrmypdf_superres.evaluation.truth import read_truth
 from ocrmypdf_superres.evaluation.words import cached_words, right_words
 from ocrmypdf_superres.image import resize_luma, to_luma
 
-#: Methods whose pictures nobody made here: OCRmyPDF's rasterizer did, or the scanner; and the second reading of the same picture.
-NOT_LOOKED_AT = ("oversample", "native", "plugin-checked")
+#: Methods whose pictures nobody made here: OCRmyPDF's rasterizer did, or the scanner; and further readings of the same picture.
+NOT_LOOKED_AT = ("oversample", "native", "plugin-once", "plugin-checked")
 
 
 @dataclass(frozen=True)

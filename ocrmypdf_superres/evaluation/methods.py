@@ -35,7 +35,8 @@ from ocrmypdf_superres.image import from_luma, to_luma
 
 METHODS = ("as-is", "lanczos", "oversample", "plugin", "plugin-checked", "native")
 """What is compared unless a user says otherwise; bicubic and peers are further ones."""
-FURTHER = ("bicubic",)
+FURTHER = ("bicubic", "plugin-once")
+CHECKS = {"plugin-once": "off", "plugin-checked": "always"}
 TARGET_DPI = 300.0
 STOPWATCH = stopwatch.__name__
 
@@ -199,8 +200,8 @@ def read(case: Case, method: str, model: str, peer: Peer | None = None) -> Readi
     line: dict[str, Any] = {"tesseract_pagesegmode": LINE_MODE} if case.page.line else {}
     if method == "oversample":
         return ocrmypdf_text(image, dpi, languages, oversample=int(TARGET_DPI), **line)
-    # The plugin alone reads as its defaults say; checked, every page in all forms.
-    check = {"superres_check": "always"} if method == "plugin-checked" else {}
+    # The plugin alone reads as its defaults say.
+    check = {"superres_check": CHECKS[method]} if method in CHECKS else {}
     trigger = {"superres_trigger": "always"} if case.page.line else {}
     return ocrmypdf_text(
         image, dpi, languages, plugins=["ocrmypdf_superres"], superres_model=model, superres_device="cpu",

@@ -39,7 +39,7 @@ def prepare(case: Case, method: str, model: str, peer: Peer | None = None) -> Pr
     if method in ("lanczos", "bicubic"):
         kind = Image.Resampling.LANCZOS if method == "lanczos" else Image.Resampling.BICUBIC
         return Prepared(resampled(image, dpi, kind), TARGET_DPI, "enlarged", f"{method} to {TARGET_DPI:.0f} dpi")
-    if method not in ("plugin", "plugin-checked"):
+    if method not in ("plugin", "plugin-once", "plugin-checked"):
         raise OptionError(f"The method {method!r} prepares no picture to look at; give as-is, lanczos, bicubic, plugin or a peer.")
     from ocrmypdf_superres.engine.upscaler import load_upscaler
     from ocrmypdf_superres.page import PlanSettings, enlarge, plan_image
