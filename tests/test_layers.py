@@ -17,15 +17,16 @@ LAYERS = {
     "engine": 2, "recognizers": 2, "readings": 2, "textheight": 2,
     "training": 3, "evaluation": 3, "export": 3,
     "page": 3, "pixels": 3, "record": 3, "options": 3, "pagework": 3, "plugin": 3, "checked": 3,
+    "archive": 3,
     "cli": 4, "commands": 4, "__main__": 4, "__init__": 4,
 }  # fmt: skip
 LEFT = {"training", "evaluation", "export"}
-RIGHT = {"page", "pixels", "record", "options", "pagework", "plugin", "checked"}
+RIGHT = {"page", "pixels", "record", "options", "pagework", "plugin", "checked", "archive"}
 
 MAY_IMPORT = {
     # evaluation runs real OCRmyPDF; the command line never does.
-    "ocrmypdf": {"plugin", "options", "page", "pagework", "pixels", "checked", "evaluation", "__init__"},
-    "pikepdf": {"pixels", "page"},
+    "ocrmypdf": {"plugin", "options", "page", "pagework", "pixels", "checked", "archive", "evaluation", "__init__"},
+    "pikepdf": {"pixels", "page", "archive"},
     "torch": {"architectures", "engine", "recognizers", "training", "export", "commands", "evaluation"},
     "onnxruntime": {"engine", "export"},
 }

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: MPL-2.0
+"""What the run asks of whatever carries out its tasks: a local pool or a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from ocrmypdf_superres.archive.tasks import FileResult, FileTask
+
+
+class Executor(Protocol):
+    """Carries out file tasks, each once; a worker that is lost is a ``FileResult`` too (``died``, passing).
+
+    Attributes:
+        workers: how many tasks run at once; the run keeps somewhat more submitted than that.
+    """
+
+    workers: int
+
+    def submit(self, task: FileTask) -> None:
+        """Take *task*; returns at once."""
+        ...
+
+    def results(self, timeout: float) -> Iterator[FileResult]:
+        """Yield the results that are there, waiting at most *timeout* seconds for the first."""
+        ...
+
+    def close(self, cancel: bool = False) -> None:
+        """Finish what runs (or, with *cancel*, stop it) and free everything."""
+        ...
