@@ -8,7 +8,16 @@ import torch
 
 from ocrmypdf_superres.recognizers.ctpn import CTPN, CTPNConfig, anchors
 from ocrmypdf_superres.recognizers.ctpn_lines import LineSettings, lines_of, proposals
-from ocrmypdf_superres.training.teach.detector import IGNORED, TEXT, CTPNLoss, coordinate_loss, overlaps, score_loss, slices, targets
+from ocrmypdf_superres.training.teach.detector import (
+    IGNORED,
+    TEXT,
+    CTPNLoss,
+    coordinate_loss,
+    overlaps,
+    score_loss,
+    slices,
+    targets,
+)
 
 
 def test_slices_and_overlaps_by_hand():
