@@ -55,8 +55,8 @@ class Objective:
 
     def _add(self, losses: dict[str, nn.Module], name: str, loss: nn.Module, weight: float) -> None:
         losses[name] = loss
-        parts = getattr(loss, "parts", ())
-        self.weights.update({f"{name} {part}": weight for part in parts} if parts else {name: weight})
+        parts: Mapping[str, float] = getattr(loss, "parts", {})
+        self.weights |= {f"{name} {part}": weight * share for part, share in parts.items()} or {name: weight}
 
     def _add_head(self, head: str, losses: object, where: str) -> None:
         if not isinstance(losses, Mapping) or not losses:
