@@ -9,6 +9,7 @@ Lanczos enlargement, which is itself a fixed convolution, so that tiles agree wi
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -124,6 +125,38 @@ class DocSR(nn.Module):
         for layer in self.body:
             y = F.relu(layer(y))
         return base + F.pixel_shuffle(self.tails[str(scale)](y), SHUFFLE * scale)
+
+    @torch.no_grad()
+    def grown(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Folded weights of this net that compute what the folded weights *state* of a smaller DocSR do.
+
+        Function-preserving growth (Net2Net, arXiv 1511.05641): new layers start as the identity, old features see
+        nothing of the new ones, and the new ones start at random, ready to be trained.
+
+        Raises:
+            ValueError: *state* has more features, layers or other scales than this net.
+        """
+        width = state["body.0.main.weight"].shape[0]
+        layers = sum(name.startswith("body.") and name.endswith("weight") for name in state)
+        tails = {name.split(".")[1] for name in state if name.startswith("tails.")}
+        if width > self.config.features or layers > len(self.body) or tails != set(self.tails):
+            raise ValueError("only a net of the same scales with at most as many features and convolutions can be grown")
+        result = {}
+        for name, layer in self.named_modules():
+            if not isinstance(layer, RepConv3x3):
+                continue
+            weight, bias = layer.weight().clone(), layer.main.bias.clone()  # type: ignore[union-attr]
+            old = state.get(f"{name}.main.weight")
+            if old is None:
+                old, old_bias = weight.new_zeros(width, width, 3, 3), bias.new_zeros(width)
+                old[:, :, 1, 1] = torch.eye(width, device=weight.device)
+            else:
+                old_bias = state[f"{name}.main.bias"]
+            outputs, inputs = old.shape[:2]
+            weight[:outputs] = 0.0
+            weight[:outputs, :inputs], bias[:outputs] = old, old_bias
+            result[f"{name}.main.weight"], result[f"{name}.main.bias"] = weight, bias
+        return result
 
     def fold(self) -> None:
         """Fold all re-parameterised convolutions, for inference and export."""
