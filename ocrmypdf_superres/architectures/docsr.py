@@ -8,7 +8,6 @@ Lanczos enlargement, which is itself a fixed convolution, so that tiles agree wi
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ocrmypdf_superres.architectures.layers import enlargement_kernel, lanczos
 from ocrmypdf_superres.architectures.spec import ArchitectureSpec
 
-LANCZOS_TAPS = 6
 SHUFFLE = 2  # space-to-depth factor; the spec's size_multiple follows it
 
 
@@ -38,24 +37,8 @@ class DocSRConfig:
 
 
 def lanczos_kernel(scale: int) -> Tensor:
-    """Return the polyphase kernel of Lanczos-3 enlargement by *scale*, float32 (scale^2, 1, 7, 7).
-
-    Channel ``a * scale + b`` gives the output pixel at row phase a, column phase b, as PixelShuffle wants it.
-    """
-    taps = torch.zeros(scale, LANCZOS_TAPS + 1, dtype=torch.float64)
-    for phase in range(scale):
-        # Half-pixel centres: output (phase + 0.5) / scale - 0.5 in lr pixels, relative to the centre tap.
-        centre = (phase + 0.5) / scale - 0.5
-        for tap in range(-3, 4):
-            x = tap - centre
-            if abs(x) < 1e-12:
-                taps[phase, tap + 3] = 1.0
-            elif abs(x) < 3:
-                px = math.pi * x
-                taps[phase, tap + 3] = 3 * math.sin(px) * math.sin(px / 3) / (px * px)
-        taps[phase] /= taps[phase].sum()
-    kernel = torch.einsum("ay,bx->abyx", taps, taps).reshape(scale * scale, 1, 7, 7)
-    return kernel.float()
+    """Return the polyphase kernel of Lanczos-3 enlargement by *scale*, float32 (scale^2, 1, 7, 7)."""
+    return enlargement_kernel(scale, lanczos, 3)
 
 
 class RepConv3x3(nn.Module):

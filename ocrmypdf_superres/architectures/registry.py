@@ -13,6 +13,12 @@ ENTRY_POINT_GROUP = "ocrmypdf_superres.architectures"
 
 _BUILT_IN = {
     "docsr": "ocrmypdf_superres.architectures.docsr:SPEC",
+    "dpnet": "ocrmypdf_superres.architectures.dpnet:SPEC",
+    "edsr": "ocrmypdf_superres.architectures.edsr:SPEC",
+    "epgr": "ocrmypdf_superres.architectures.epgr:SPEC",
+    "fsrcnn": "ocrmypdf_superres.architectures.fsrcnn:SPEC",
+    "srcnn": "ocrmypdf_superres.architectures.srcnn:SPEC",
+    "srresnet": "ocrmypdf_superres.architectures.srresnet:SPEC",
 }
 
 
