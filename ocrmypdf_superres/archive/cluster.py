@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MPL-2.0
 """The run's tasks on Dask: this machine's processes, a cluster that is there, or SLURM through dask-jobqueue.
 
-Dask brings tasks to workers and says which workers are lost.  Inside each Dask worker a task runs as on one machine:
-in a child process with the file's limits (:mod:`ocrmypdf_superres.archive.pool`).  Nothing here tries a file again.
-When Dask loses a worker it runs its tasks anew by itself; such a second run finds the staging folder that the first
-one made, does nothing, and reports a lost worker, so that the run decides and counts as it does on one machine.
+Dask brings tasks to workers and says which workers are lost.  Inside each Dask worker a task runs as on one machine: in a
+child process with the file's limits (:mod:`ocrmypdf_superres.archive.pool`).  Nothing here tries a file again.  When Dask
+loses a worker it runs its tasks anew by itself; such a second run finds the folder that the first one made, does nothing
+and reports a lost worker, so that the run decides and counts as it does on one machine.  Every submission stages in a
+folder of its own, which gets the task's name only here, so a worker that was cut off and lives on spoils nothing.
 """
 
 from __future__ import annotations
@@ -12,13 +13,17 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import multiprocessing
+import os
 import queue
 import re
+import shutil
 import threading
 import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +33,7 @@ from distributed import Client, Future, LocalCluster, get_worker, wait
 from ocrmypdf_superres.archive.pool import LocalPool
 from ocrmypdf_superres.archive.site import Site
 from ocrmypdf_superres.archive.tasks import FileResult, FileTask, State
+from ocrmypdf_superres.archive.work import scratch_folder
 from ocrmypdf_superres.errors import ArchiveError
 
 log = logging.getLogger("ocrmypdf.superres")
@@ -53,7 +59,8 @@ class DaskExecutor:
 
     def __init__(self, client: Client, site: Site, cluster: LocalCluster | None = None) -> None:
         self._client, self._site, self._cluster = client, site, cluster
-        self._futures: dict[str, Future] = {}
+        self._waiting: dict[str, tuple[Future, FileTask]] = {}
+        self._gpus = 0.0
         self._done: queue.SimpleQueue[FileResult] = queue.SimpleQueue()
         self._run, self._numbers = uuid.uuid4().hex[:8], itertools.count()
         self._counted, self._count = -60.0, 1
@@ -74,24 +81,25 @@ class DaskExecutor:
         return self._count
 
     def submit(self, task: FileTask) -> None:
-        """Take *task*; its staging folder must not be there, for making it is how the worker claims the task.
+        """Take *task*; returns at once.
 
         Raises:
-            ArchiveError: the scheduler is gone, or no worker has the GPU that the task asks for.
+            ArchiveError: the scheduler is gone, or the task needs a GPU and no worker offered one when the run began.
         """
         if self._client.status != "running":
             raise ArchiveError(
                 "The Dask scheduler does not answer any more; start it and repeat the command, the run then goes on where it was."
             )
-        staging = Path(task.staging)
-        if staging.is_dir():
-            staging.rmdir()
-        key = f"digitise-{self._run}-{next(self._numbers)}-file-{task.number}-try-{task.attempt}"
-        future = self._client.submit(
-            carry_out, task, self._site, key=key, pure=False, retries=0, resources={"GPU": 1} if needs_gpu(task) else None
-        )
-        self._futures[key] = future
-        future.add_done_callback(lambda done: self._note(done, task))
+        if needs_gpu(task) and not self._gpus:
+            raise ArchiveError(
+                "The device cuda was asked for, but no Dask worker offers a GPU; start workers with --resources GPU=1, or give auto."
+            )
+        key = f"digitise-{self._run}-{next(self._numbers)}"
+        own = replace(task, staging=f"{task.staging}.{key}")
+        resources = {"GPU": 1} if needs_gpu(task) else None
+        future = self._client.submit(carry_out, own, self._site, self._run, key=key, pure=False, retries=0, resources=resources)
+        self._waiting[key] = (future, own)
+        future.add_done_callback(lambda done: self._note(done, task, own))
 
     def results(self, timeout: float) -> Iterator[FileResult]:
         """Yield the results that are there, waiting at most *timeout* seconds for the first."""
@@ -106,27 +114,33 @@ class DaskExecutor:
         """Finish what runs (or, with *cancel*, stop it) and free everything."""
         try:
             if self._client.status == "running":
-                futures = list(self._futures.values())
+                waiting = list(self._waiting.values())
                 if cancel:
-                    self._client.cancel(futures)
-                    self._client.run(_stopped, self._run, on_error="ignore")
-                elif futures:
-                    wait(futures)
+                    self._client.cancel([future for future, _ in waiting])
+                elif waiting:
+                    wait([future for future, _ in waiting])
+                self._client.run(_dismiss, self._run, self._site, on_error="ignore")
+                for _, own in waiting if cancel else ():
+                    shutil.rmtree(own.staging, ignore_errors=True)
         finally:
             self._site.unmark()
             self._client.close()
             if self._cluster is not None:
                 self._cluster.close()
 
-    def _note(self, future: Future, task: FileTask) -> None:
+    def _note(self, future: Future, task: FileTask, own: FileTask) -> None:
         """Keep the result of *future*; runs in Dask's thread for call-backs."""
         try:
             result = future.result()
+            if result.state is State.STAGED:
+                os.replace(own.staging, task.staging)
         # KilledWorker, a lost scheduler, an error while a result travels: to the run they are all a lost worker.
         except (Exception, CancelledError) as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
             result = failed(task, "died", f"The file's worker was lost: {reason}")
-        self._futures.pop(future.key, None)
+        if result.state is not State.STAGED:
+            shutil.rmtree(own.staging, ignore_errors=True)
+        self._waiting.pop(str(future.key), None)
         self._done.put(result)
 
     def _await_workers(self) -> None:
@@ -140,11 +154,15 @@ class DaskExecutor:
 
     def _check_workers(self) -> None:
         """Ask every worker that is there; later ones ask themselves before their first task."""
-        for address, problem in self._client.run(self._site.problem, on_error="return").items():
-            if isinstance(problem, ModuleNotFoundError):
-                problem = f"lacks the package {problem.name}; install ocrmypdf-superres[archive] there in the same version"
+        for address, said in self._client.run(_greet, self._site, on_error="return").items():
+            if isinstance(said, ModuleNotFoundError):
+                said = f"lacks the package {said.name}; install ocrmypdf-superres[archive] there in the run's version", 0.0
+            elif isinstance(said, BaseException):
+                said = f"failed when it was asked what it has ({said})", 0.0
+            problem, gpus = said
             if problem:
                 raise ArchiveError(f"The Dask worker {address} {problem}.")
+            self._gpus += gpus
 
 
 def open_cluster(where: str, site: Site) -> DaskExecutor:
@@ -158,6 +176,8 @@ def open_cluster(where: str, site: Site) -> DaskExecutor:
     Raises:
         ArchiveError: *where* is none of these, or the cluster cannot be reached or used.
     """
+    # Dask tells of every connection otherwise.
+    logging.getLogger("distributed").setLevel(logging.WARNING)
     kind, _, rest = where.partition(":")
     if kind == "local" and re.fullmatch(r"([1-9][0-9]{0,3})?", rest):
         return _open_local(int(rest) if rest else None, site)
@@ -208,11 +228,11 @@ def failed(task: FileTask, code: str, reason: str) -> FileResult:
 
 # What follows runs in the Dask workers.
 
-_local = threading.local()
+_pools: dict[int, tuple[str, LocalPool]] = {}
 _busy: set[str] = set()
 
 
-def carry_out(task: FileTask, site: Site) -> FileResult:
+def carry_out(task: FileTask, site: Site, run: str) -> FileResult:
     """Do *task* in the child process of this Dask worker's thread."""
     worker = get_worker()
     key = str(worker.get_current_task())
@@ -221,32 +241,53 @@ def carry_out(task: FileTask, site: Site) -> FileResult:
         time.sleep(UNFIT_PAUSE)
         return failed(task, "worker", f"The Dask worker {worker.address} {problem}.")
     try:
-        Path(task.staging).mkdir(parents=True)
+        os.mkdir(task.staging)
     except FileExistsError:
         return failed(task, "died", "The file's worker was lost while it worked on it.")
-    pool: LocalPool | None = getattr(_local, "pool", None)
-    if pool is None:
-        pool = _local.pool = LocalPool(1)
     _busy.add(key)
     try:
+        pool = _pool(run)
         pool.submit(task)
         while True:
             for result in pool.results(LOOK):
-                result.worker = f"{worker.address} {result.worker}".strip()
                 return result
             # Dask cannot stop a thread: it only marks the task when its client wants it no more, or is gone.
             held = worker.state.tasks.get(key)
             if held is None or held.state != "executing":
-                del _local.pool
                 pool.close(cancel=True)
                 return failed(task, "died", "The run stopped.")
     finally:
+        # Of a child that was killed; any other took it away.
+        shutil.rmtree(scratch_folder(task), ignore_errors=True)
         _busy.discard(key)
 
 
-async def _stopped(run: str) -> None:
-    """Wait until this worker has nothing of *run* in hand."""
-    for _ in range(300):
-        if not any(f"-{run}-" in key for key in _busy):
-            return
+def _pool(run: str) -> LocalPool:
+    """The pool of one process that serves this thread during *run*."""
+    thread = threading.get_ident()
+    if thread in _pools and _pools[thread][0] != run:
+        _pools.pop(thread)[1].close(cancel=True)
+    if thread not in _pools:
+        # Dask's nannies start daemonic workers. Those may have no children, lest they become orphans; a pool's end with it.
+        multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
+        _pools[thread] = (run, LocalPool(1))
+    return _pools[thread][1]
+
+
+def _greet(site: Site, dask_worker: Any) -> tuple[str, float]:
+    """Return what keeps this worker from the run's work, and how many GPUs it offers; take away what an earlier run left."""
+    problem = site.problem()
+    if not problem:
+        site.sweep()
+    return problem, float(dask_worker.state.total_resources.get("GPU", 0))
+
+
+async def _dismiss(run: str, site: Site) -> None:
+    """Once this worker has nothing of *run* in hand, end its processes and take away what killed ones left."""
+    while any(key.startswith(f"digitise-{run}-") for key in _busy):
         await asyncio.sleep(0.1)
+    for thread, (owner, pool) in list(_pools.items()):
+        if owner == run:
+            pool.close(cancel=True)
+            del _pools[thread]
+    site.sweep()

@@ -9,7 +9,7 @@ from itertools import islice
 
 from ocrmypdf_superres.archive.manifest import Glance, Manifest
 from ocrmypdf_superres.archive.scan import Found, Scan, Verdict, look
-from ocrmypdf_superres.archive.tasks import FileResult, Kind, State
+from ocrmypdf_superres.archive.tasks import FileResult, State
 
 BATCH = 500
 """So many files are taken in with one commit."""

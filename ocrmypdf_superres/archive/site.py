@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 import uuid
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
 import ocrmypdf_superres
+from ocrmypdf_superres.archive.layout import Layout
+from ocrmypdf_superres.archive.work import scratch_prefix
 from ocrmypdf_superres.errors import ModelError
 from ocrmypdf_superres.modelstore import find_model
 
@@ -19,29 +23,37 @@ class Site:
     """Software, model and folders as the run's own machine has them.
 
     Attributes:
-        source: the run's input folder, absolute.
-        marker: a file below the run's output folder that holds ``token`` while the run goes on.
+        source: the run's input folder, absolute; ``filled`` says whether there is anything in it.
+        staging: the run's folder for outputs that are being made, absolute.
+        marker: a file beside it that holds ``token`` while the run goes on.
+        scratch: folder for temporary files; empty for the system's.
         model: name or folder of the model; ``files`` are its files' SHA-256.
         software: package name and version.
     """
 
     source: str
+    filled: bool
+    staging: str
     marker: str
+    scratch: str
     model: str
     files: dict[str, str] = field(hash=False)
     software: dict[str, str] = field(hash=False)
-    token: str = field(default_factory=lambda: uuid.uuid4().hex)
+    token: str
 
     @classmethod
-    def here(cls, source: Path, hidden: Path, model: str) -> Site:
-        """Describe this machine, for a run over *source* whose own things lie in *hidden*.
+    def here(cls, source: Path, layout: Layout, model: str, scratch: str = "") -> Site:
+        """Describe this machine, for a run over *source* in *layout*.
 
         Raises:
             ModelError: there is no such *model*.
         """
         token = uuid.uuid4().hex
-        marker = str(hidden / f"cluster-{token}")
-        return cls(str(source), marker, model, dict(find_model(model).card.files), _software(), token)
+        marker = layout.hidden / f"cluster-{token}"
+        files = dict(find_model(model).card.files)
+        return cls(
+            os.fspath(source), _filled(source), os.fspath(layout.staging), os.fspath(marker), scratch, model, files, _software(), token
+        )
 
     def mark(self) -> None:
         """Write the marker."""
@@ -74,12 +86,25 @@ class Site:
                 return f"sees another file as {self.marker}; {shared}"
         except OSError as error:
             return f"cannot read {self.marker} ({error.strerror}); {shared}"
-        folder = os.path.dirname(self.marker)
-        if not os.access(folder, os.W_OK):
-            return f"may not write to {folder}; let its user write there"
-        if not os.path.isdir(self.source) or not os.access(self.source, os.R_OK | os.X_OK):
-            return f"cannot read {self.source}; {shared}"
+        if not os.access(self.staging, os.W_OK | os.X_OK):
+            return f"may not write to {self.staging}; let its user write there"
+        try:
+            # What a network file system is mounted on is an empty folder where it is not mounted.
+            if self.filled and not _filled(Path(self.source)):
+                return f"finds nothing in {self.source}; {shared}"
+        except OSError as error:
+            return f"cannot read {self.source} ({error.strerror}); {shared}"
         return ""
+
+    def sweep(self) -> None:
+        """Take away the temporary files of this run on this machine; nothing of it may be in work here."""
+        for left in Path(self.scratch or tempfile.gettempdir()).glob(f"{scratch_prefix(Path(self.staging))}-*"):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _filled(folder: Path) -> bool:
+    with os.scandir(folder) as entries:
+        return next(entries, None) is not None
 
 
 _known_good: set[Site] = set()

@@ -33,7 +33,7 @@ from ocrmypdf_superres.archive import codes, products
 from ocrmypdf_superres.archive.gather import gather
 from ocrmypdf_superres.archive.mets import read_mets
 from ocrmypdf_superres.archive.naming import pdf_name, text_name
-from ocrmypdf_superres.archive.tasks import FileResult, FileTask, Kind, PageResult, State
+from ocrmypdf_superres.archive.tasks import FileResult, FileTask, Kind, State
 
 log = logging.getLogger("ocrmypdf.superres")
 
