@@ -110,9 +110,9 @@ def _digitise(task: FileTask, scratch: Path, result: FileResult) -> None:
     empty = [page.page for page in result.pages if "ink but no words" in page.findings]
     if empty:
         result.findings.append(f"ink but no words on {len(empty)} of {pages} pages, the first is page {empty[0]}")
-    products.make(task, read, source, name)
+    products.make(task, read, name)
     products.add_provenance(task, read, pdf, source)
-    result.outputs = products.sealed(task, name)
+    result.outputs = products.sealed(task)
 
 
 def _take_input(task: FileTask, scratch: Path, result: FileResult) -> Path:
