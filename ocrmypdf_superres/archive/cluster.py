@@ -3,9 +3,9 @@
 
 Dask brings tasks to workers and says which workers are lost.  Inside each Dask worker a task runs as on one machine: in a
 child process with the file's limits (:mod:`ocrmypdf_superres.archive.pool`).  Nothing here tries a file again.  When Dask
-loses a worker it runs its tasks anew by itself; such a second run finds the folder that the first one made, does nothing
-and reports a lost worker, so that the run decides and counts as it does on one machine.  Every submission stages in a
-folder of its own, which gets the task's name only here, so a worker that was cut off and lives on spoils nothing.
+loses a worker it runs its tasks anew by itself; such a second run finds the staging folder that the first one made, does
+nothing and reports a lost worker, so that the run decides and counts as it does on one machine.  A worker that was cut off
+and lives on spoils nothing: every try has a staging folder of its own.
 """
 
 from __future__ import annotations
@@ -23,12 +23,11 @@ import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import dask
-from distributed import Client, Future, LocalCluster, get_worker, wait
+from distributed import Client, Future, KilledWorker, LocalCluster, get_worker, wait
+from ocrmypdf.helpers import available_cpu_count
 
 from ocrmypdf_superres.archive.pool import LocalPool
 from ocrmypdf_superres.archive.site import Site
@@ -53,13 +52,18 @@ class DaskExecutor:
         site: what every worker must see and have.
         cluster: ended at the end, where this run started it.
 
+    Attributes:
+        shares_cores: False, for a worker's cores are not this machine's to give to a file.
+
     Raises:
         ArchiveError: a worker cannot do the work; or a task needs a GPU and no worker offers one.
     """
 
+    shares_cores = False
+
     def __init__(self, client: Client, site: Site, cluster: LocalCluster | None = None) -> None:
         self._client, self._site, self._cluster = client, site, cluster
-        self._waiting: dict[str, tuple[Future, FileTask]] = {}
+        self._waiting: dict[str, Future] = {}
         self._gpus = 0.0
         self._done: queue.SimpleQueue[FileResult] = queue.SimpleQueue()
         self._run, self._numbers = uuid.uuid4().hex[:8], itertools.count()
@@ -95,11 +99,10 @@ class DaskExecutor:
                 "The device cuda was asked for, but no Dask worker offers a GPU; start workers with --resources GPU=1, or give auto."
             )
         key = f"digitise-{self._run}-{next(self._numbers)}"
-        own = replace(task, staging=f"{task.staging}.{key}")
         resources = {"GPU": 1} if needs_gpu(task) else None
-        future = self._client.submit(carry_out, own, self._site, self._run, key=key, pure=False, retries=0, resources=resources)
-        self._waiting[key] = (future, own)
-        future.add_done_callback(lambda done: self._note(done, task, own))
+        future = self._client.submit(carry_out, task, self._site, self._run, key=key, pure=False, retries=0, resources=resources)
+        self._waiting[key] = future
+        future.add_done_callback(lambda done: self._note(done, task))
 
     def results(self, timeout: float) -> Iterator[FileResult]:
         """Yield the results that are there, waiting at most *timeout* seconds for the first."""
@@ -116,30 +119,26 @@ class DaskExecutor:
             if self._client.status == "running":
                 waiting = list(self._waiting.values())
                 if cancel:
-                    self._client.cancel([future for future, _ in waiting])
+                    self._client.cancel(waiting)
                 elif waiting:
-                    wait([future for future, _ in waiting])
+                    wait(waiting)
                 self._client.run(_dismiss, self._run, self._site, on_error="ignore")
-                for _, own in waiting if cancel else ():
-                    shutil.rmtree(own.staging, ignore_errors=True)
         finally:
             self._site.unmark()
             self._client.close()
             if self._cluster is not None:
                 self._cluster.close()
 
-    def _note(self, future: Future, task: FileTask, own: FileTask) -> None:
+    def _note(self, future: Future, task: FileTask) -> None:
         """Keep the result of *future*; runs in Dask's thread for call-backs."""
         try:
             result = future.result()
-            if result.state is State.STAGED:
-                os.replace(own.staging, task.staging)
-        # KilledWorker, a lost scheduler, an error while a result travels: to the run they are all a lost worker.
+        except KilledWorker:
+            result = failed(task, "died", "The Dask workers that had the file died, one after the other.")
+        # A lost scheduler, an error while a result travels: to the run that is a lost worker too.
         except (Exception, CancelledError) as error:
-            reason = (str(error) or type(error).__name__).splitlines()[0]
-            result = failed(task, "died", f"The file's worker was lost: {reason}")
-        if result.state is not State.STAGED:
-            shutil.rmtree(own.staging, ignore_errors=True)
+            reason = " ".join(str(error).split()) or type(error).__name__
+            result = failed(task, "died", f"The file's Dask worker was lost: {reason}")
         self._waiting.pop(str(future.key), None)
         self._done.put(result)
 
@@ -199,17 +198,15 @@ def open_cluster(where: str, site: Site) -> DaskExecutor:
 
 
 def _open_local(processes: int | None, site: Site) -> DaskExecutor:
-    # What Dask does about a lost worker must not depend on chance, and a worker's own children must be allowed.
-    settings = {"distributed.scheduler.allowed-failures": 0, "distributed.worker.daemon": False}
-    with dask.config.set(settings):
-        cluster = LocalCluster(
-            n_workers=processes,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address="127.0.0.1:0",
-            memory_limit=None,
-            resources={"GPU": 1},
-        )
+    cluster = LocalCluster(
+        n_workers=processes or available_cpu_count(),
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address="127.0.0.1:0",
+        # A file's own limit holds for its process; Dask's would be for this one.
+        memory_limit=None,
+        resources={"GPU": 1},
+    )
     return DaskExecutor(Client(cluster), site, cluster)
 
 
@@ -243,7 +240,7 @@ def carry_out(task: FileTask, site: Site, run: str) -> FileResult:
     try:
         os.mkdir(task.staging)
     except FileExistsError:
-        return failed(task, "died", "The file's worker was lost while it worked on it.")
+        return failed(task, "died", "The file's Dask worker was lost while it worked on it.")
     _busy.add(key)
     try:
         pool = _pool(run)

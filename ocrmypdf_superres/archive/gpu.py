@@ -18,14 +18,16 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, Listener
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ocrmypdf_superres.archive.executor import Executor
+from ocrmypdf_superres.archive.tasks import FileResult, FileTask
 from ocrmypdf_superres.engine.backend import Backend
 from ocrmypdf_superres.engine.service_backend import (
     DEVICE_FAILED,
@@ -37,7 +39,7 @@ from ocrmypdf_superres.engine.service_backend import (
     send_tiles,
 )
 from ocrmypdf_superres.engine.upscaler import load_upscaler, may_see_cuda
-from ocrmypdf_superres.errors import DeviceError, ModelError, SuperresError
+from ocrmypdf_superres.errors import DeviceError, ModelError
 from ocrmypdf_superres.modelstore import Model, find_model
 
 log = logging.getLogger("ocrmypdf.superres")
@@ -210,7 +212,7 @@ class Service:
         said = self._hear()
         if "address" not in said:
             self._process.wait()
-            raise DeviceError(f"The device {device} cannot be used by all workers: {said.get('error', 'its process ended')}")
+            raise DeviceError(f"The device {device} cannot be shared by the workers: {said.get('error', 'its process ended.')}")
         self.address, self.device = str(said["address"]), str(said["device"])
 
     def close(self) -> dict[str, int]:
@@ -231,36 +233,60 @@ class Service:
         return dict(json.loads(line)) if line else {}
 
 
-@contextmanager
-def shared_device(model: str, device: str) -> Iterator[str]:
-    """Yield what the workers of this machine are to be given as ``--superres-device``.
+class GpuExecutor:
+    """Has the tasks of *inner*, whose workers are on this machine, use *service*; ends both."""
 
-    That is the address of a service where *device* (``auto``, ``cpu``, ``cuda`` or ``cuda:N``) means a GPU, else ``cpu``.
+    def __init__(self, inner: Executor, service: Service) -> None:
+        self._inner, self._service = inner, service
+        self.shares_cores = inner.shares_cores
+
+    @property
+    def workers(self) -> int:
+        """As :attr:`Executor.workers`."""
+        return self._inner.workers
+
+    def submit(self, task: FileTask) -> None:
+        """As :meth:`Executor.submit`."""
+        self._inner.submit(replace(task, ocr={**task.ocr, "superres_device": f"service:{self._service.address}"}))
+
+    def results(self, timeout: float) -> Iterator[FileResult]:
+        """As :meth:`Executor.results`."""
+        return self._inner.results(timeout)
+
+    def close(self, cancel: bool = False) -> None:
+        """As :meth:`Executor.close`."""
+        try:
+            self._inner.close(cancel)
+        finally:
+            done = self._service.close()
+            log.info("superres: %s enlarged %d tiles in %d batches", self._service.device, done.get("tiles", 0), done.get("batches", 0))
+
+
+def share_gpu(inner: Executor, model: str, device: str) -> Executor:
+    """Return *inner* such that its workers share one GPU, or *inner* itself where there is none to share.
+
+    Args:
+        inner: its workers are on this machine.
+        model: name or folder of the model.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``, as set for the plugin.
 
     Raises:
         DeviceError: a GPU was asked for and is not there.
     """
     if device == "cpu" or (device == "auto" and not may_see_cuda()):
-        yield "cpu"
-        return
+        return inner
     try:
         service = Service(model, device)
-    except SuperresError as error:
+    except DeviceError as error:
         if device != "auto":
+            inner.close(cancel=True)
             raise
-        log.warning("superres: %s The net runs on the CPU.", error)
-        yield "cpu"
-        return
-    if not service.device.startswith("cuda"):
-        service.close()
-        yield "cpu"
-        return
-    try:
-        yield f"service:{service.address}"
-    finally:
-        done = service.close()
-        if done.get("batches"):
-            log.info("superres: %s enlarged %d tiles in %d batches", service.device, done["tiles"], done["batches"])
+        log.warning("superres: %s", error)
+        return inner
+    if service.device.startswith("cuda"):
+        return GpuExecutor(inner, service)
+    service.close()
+    return inner
 
 
 if __name__ == "__main__":

@@ -12,10 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from ocrmypdf_superres.archive.gpu import Batcher, Service, shared_device
+from ocrmypdf_superres.archive.gpu import Batcher, GpuExecutor, Service, share_gpu
+from ocrmypdf_superres.archive.tasks import FileResult, FileTask, Kind, State
 from ocrmypdf_superres.engine.onnx_backend import OnnxBackend
 from ocrmypdf_superres.engine.service_backend import ServiceBackend
-from ocrmypdf_superres.engine.upscaler import Upscaler, load_upscaler
+from ocrmypdf_superres.engine.upscaler import Upscaler, load_upscaler, may_see_cuda
 from ocrmypdf_superres.errors import DeviceError, ModelError
 from ocrmypdf_superres.modelstore import find_model
 
@@ -45,22 +46,29 @@ class CountingBackend(OnnxBackend):
         return super().run(tiles, scale)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def service(random_model):
     service = Service(str(random_model.folder), "cpu")
     yield service
     service.close()
 
 
-def test_pages_through_the_service_equal_pages_alone(random_model, service):
+@pytest.fixture
+def own_service(random_model):
+    service = Service(str(random_model.folder), "cpu")
+    yield service
+    service.close()
+
+
+def test_pages_through_the_service_equal_pages_alone(random_model, own_service):
     alone = Upscaler(random_model, OnnxBackend(random_model, 1), 32)
-    shared = Upscaler(random_model, ServiceBackend(random_model, service.address, no_spare), 32)
-    assert shared.device == service.device and "onnxruntime" in service.device
+    shared = Upscaler(random_model, ServiceBackend(random_model, own_service.address, no_spare), 32)
+    assert shared.device == own_service.device and "onnxruntime" in own_service.device
     pages = [page(seed, 60 + seed, 80) for seed in range(6)]
     with ThreadPoolExecutor(4) as threads:
         for lr, sr in zip(pages, threads.map(lambda lr: shared.upscale(lr, 3), pages), strict=True):
             assert np.array_equal(sr, alone.upscale(lr, 3))
-    done = service.close()
+    done = own_service.close()
     assert done["tiles"] == done["batches"] > 30  # the CPU takes one tile at a time
 
 
@@ -85,14 +93,14 @@ def test_large_and_odd_requests_are_cut_and_padded(random_model):
     assert (batcher.tiles, batcher.batches) == (7, 2)
 
 
-def test_a_lost_service_costs_no_page(random_model, service, caplog):
-    upscaler = load_upscaler(str(random_model.folder), f"service:{service.address}", threads=1, tile=32)
+def test_a_lost_service_costs_no_page(random_model, own_service, caplog):
+    upscaler = load_upscaler(str(random_model.folder), f"service:{own_service.address}", threads=1, tile=32)
     before = upscaler.upscale(page(1), 2)
-    service._process.kill()
-    service._process.wait()
+    own_service._process.kill()
+    own_service._process.wait()
     assert np.array_equal(upscaler.upscale(page(1), 2), before)
     assert "takes over" in caplog.text and upscaler.device == "cpu (onnxruntime, 1 thread)"
-    late = ServiceBackend(random_model, service.address, lambda: OnnxBackend(random_model, 1))
+    late = ServiceBackend(random_model, own_service.address, lambda: OnnxBackend(random_model, 1))
     assert late.tile == OnnxBackend.tile and np.array_equal(Upscaler(random_model, late, 32).upscale(page(1), 2), before)
 
 
@@ -138,14 +146,42 @@ def test_the_service_goes_with_its_run(random_model):
     assert not lives(pid)
 
 
-def test_what_workers_are_given():
-    with shared_device("docsr-s2", "cpu") as device:
-        assert device == "cpu"
-    with shared_device("docsr-s2", "auto") as device:
-        assert device == "cpu" or device.startswith("service:")
-    if device == "cpu":
-        with pytest.raises(DeviceError, match="cuda"), shared_device("docsr-s2", "cuda"):
-            pass
+class Recorder:
+    """An executor that does each task at once: it tells the device that the task is given."""
+
+    workers, shares_cores, closed = 3, True, False
+
+    def __init__(self):
+        self.tasks = []
+
+    def submit(self, task):
+        self.tasks.append(task)
+
+    def results(self, timeout):
+        yield from [FileResult(task.number, State.STAGED, task.ocr["superres_device"]) for task in self.tasks]
+
+    def close(self, cancel=False):
+        self.closed = True
+
+
+def test_tasks_are_given_the_service(random_model, own_service):
+    inner = Recorder()
+    executor = GpuExecutor(inner, own_service)
+    executor.submit(FileTask(1, "/in/a.pdf", "a.pdf", Kind.PDF, "/out/1", ocr={"superres_device": "auto", "jobs": 1}))
+    assert [result.code for result in executor.results(0.0)] == [f"service:{own_service.address}"]
+    assert inner.tasks[0].ocr["jobs"] == 1 and (executor.workers, executor.shares_cores) == (3, True)
+    executor.close()
+    assert inner.closed and own_service._process.returncode == 0
+
+
+def test_without_a_gpu_nothing_is_shared():
+    inner = Recorder()
+    assert share_gpu(inner, "docsr-s2", "cpu") is inner
+    if not may_see_cuda():
+        assert share_gpu(inner, "docsr-s2", "auto") is inner and not inner.closed
+    with pytest.raises(DeviceError, match="cannot be shared by the workers: There is no model 'no-such'"):
+        share_gpu(inner, "no-such", "cuda")
+    assert inner.closed
 
 
 def test_threads_have_connections_of_their_own(random_model, service):
