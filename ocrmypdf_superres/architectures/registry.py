@@ -13,6 +13,10 @@ ENTRY_POINT_GROUP = "ocrmypdf_superres.architectures"
 
 _BUILT_IN = {
     "docsr": "ocrmypdf_superres.architectures.docsr:SPEC",
+    "edsr-stn": "ocrmypdf_superres.architectures.edsr_stn:SPEC",
+    "lemma": "ocrmypdf_superres.architectures.lemma:SPEC",
+    "tbsrn": "ocrmypdf_superres.architectures.tbsrn:SPEC",
+    "tsrn": "ocrmypdf_superres.architectures.tsrn:SPEC",
 }
 
 
