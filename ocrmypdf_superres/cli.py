@@ -26,6 +26,7 @@ COMMANDS = {
     "train": ("ocrmypdf_superres.commands.train", "train a net from a recipe", "train"),
     "finetune": ("ocrmypdf_superres.commands.finetune", "make a model for your own scans, without annotation", "train,eval"),
     "export": ("ocrmypdf_superres.commands.export", "make a model folder of a training run's checkpoint", "train"),
+    "archive": ("ocrmypdf_superres.commands.archive", "digitise a whole tree of PDFs and pictures, and check the result", "archive"),
     "recognizer": ("ocrmypdf_superres.commands.recognizer", "compare or tune Tesseract's network as ported", "train"),
 }
 

@@ -33,3 +33,7 @@ class RecognizerError(SuperresError):
 
 class MissingDependencyError(SuperresError):
     """An optional package that this command needs is not installed."""
+
+
+class ArchiveError(SuperresError):
+    """A run over many files cannot start or go on: its folder, settings, manifest or disk."""

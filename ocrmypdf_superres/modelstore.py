@@ -38,7 +38,7 @@ class Card:
         name: unique name; published bytes never change under it.
         architecture, config: registry name and hyperparameters of the network.
         scales: enlargements it offers.
-        channels: 1 (luma).
+        channels: the net's, 1 (luma) or 3 (RGB); the ONNX files take and give luma either way.
         radius: receptive radius in lr pixels, the tile overlap; ``None`` where the net cannot be tiled.
         size_multiple: lr sizes must be multiples of it.
         licence, description: for people.
@@ -176,14 +176,14 @@ def _check_card(card: Card, path: Path) -> None:
     for key in ("architecture", "licence", "description", "recipe"):
         if not isinstance(getattr(card, key), str):
             raise refuse(f"has {key} {getattr(card, key)!r}, expected is text")
-    if not card.scales or not all(isinstance(s, int) and 2 <= s <= 8 for s in card.scales):
-        raise refuse(f"has scales {list(card.scales)}, expected are whole numbers from 2 to 8")
+    if not card.scales or not all(isinstance(s, int) and 1 <= s <= 8 for s in card.scales):
+        raise refuse(f"has scales {list(card.scales)}, expected are whole numbers from 1 (no enlargement) to 8")
     if card.radius is not None and (not isinstance(card.radius, int) or not 0 <= card.radius <= 1024):
         raise refuse(f"has radius {card.radius!r}, expected is a whole number of pixels")
     if not isinstance(card.size_multiple, int) or not 1 <= card.size_multiple <= 256:
         raise refuse(f"has size_multiple {card.size_multiple!r}, expected is a whole number from 1 to 256")
-    if card.channels != 1:
-        raise refuse(f"has {card.channels} channels, but this package runs nets on luma (1)")
+    if card.channels not in (1, 3):
+        raise refuse(f"has {card.channels} channels, but 1 (luma) or 3 (RGB) were expected")
     if not all(isinstance(table, dict) for table in (card.files, card.config, card.figures)):
         raise refuse("has no proper tables [files], [config] or [figures]")
     for name, digest in card.files.items():

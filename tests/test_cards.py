@@ -79,13 +79,13 @@ def test_what_is_no_model_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("scales = [2, 3]", "scales = [1]", "scales"),
+        ("scales = [2, 3]", "scales = [0]", "scales"),
         ("scales = [2, 3]", 'scales = ["2"]', "scales"),
         ("scales = [2, 3]", "scales = 2", "not complete"),
         ("scales = [2, 3]\n", "", "not complete"),
         ("radius = 8", "radius = -1", "radius"),
         ("size_multiple = 2", "size_multiple = 0", "size_multiple"),
-        ("size_multiple = 2", "size_multiple = 2\nchannels = 3", "channels"),
+        ("size_multiple = 2", "size_multiple = 2\nchannels = 4", "channels"),
         ("size_multiple = 2", "size_multiple = 2\nspeed = 3", "unknown key 'speed'"),
         ('description = "for tests"', "description = 5", "description"),
         ('name = "small"', 'name = "../small"', "plain name"),
@@ -113,7 +113,7 @@ def test_a_damaged_card_is_a_model_error_or_still_a_card(tmp_path, at, value):
         card = read_card(path)
     except ModelError:
         return
-    assert all(2 <= scale <= 8 for scale in card.scales)
+    assert all(1 <= scale <= 8 for scale in card.scales)
 
 
 def test_broken_cards_do_not_hide_the_others(tmp_path, monkeypatch):

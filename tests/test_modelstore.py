@@ -86,7 +86,7 @@ def test_weights_of_another_size_are_refused(copy):
     [
         ('name = "random"', 'name = "../up"', "no plain name"),
         ("size_multiple = 2", "size_multiple = 0", "size_multiple"),
-        ("channels = 1", "channels = 3", "channels"),
+        ("channels = 1", "channels = 2", "channels"),
         ("radius = 8", 'radius = "far"', "radius"),
         ('licence = "MPL-2.0"', 'license = "MPL-2.0"', "'license'"),
         ("[files]", "[file]", "'file'"),

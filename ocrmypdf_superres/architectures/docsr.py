@@ -8,16 +8,16 @@ Lanczos enlargement, which is itself a fixed convolution, so that tiles agree wi
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ocrmypdf_superres.architectures.layers import enlargement_kernel, lanczos
 from ocrmypdf_superres.architectures.spec import ArchitectureSpec
 
-LANCZOS_TAPS = 6
 SHUFFLE = 2  # space-to-depth factor; the spec's size_multiple follows it
 
 
@@ -37,24 +37,8 @@ class DocSRConfig:
 
 
 def lanczos_kernel(scale: int) -> Tensor:
-    """Return the polyphase kernel of Lanczos-3 enlargement by *scale*, float32 (scale^2, 1, 7, 7).
-
-    Channel ``a * scale + b`` gives the output pixel at row phase a, column phase b, as PixelShuffle wants it.
-    """
-    taps = torch.zeros(scale, LANCZOS_TAPS + 1, dtype=torch.float64)
-    for phase in range(scale):
-        # Half-pixel centres: output (phase + 0.5) / scale - 0.5 in lr pixels, relative to the centre tap.
-        centre = (phase + 0.5) / scale - 0.5
-        for tap in range(-3, 4):
-            x = tap - centre
-            if abs(x) < 1e-12:
-                taps[phase, tap + 3] = 1.0
-            elif abs(x) < 3:
-                px = math.pi * x
-                taps[phase, tap + 3] = 3 * math.sin(px) * math.sin(px / 3) / (px * px)
-        taps[phase] /= taps[phase].sum()
-    kernel = torch.einsum("ay,bx->abyx", taps, taps).reshape(scale * scale, 1, 7, 7)
-    return kernel.float()
+    """Return the polyphase kernel of Lanczos-3 enlargement by *scale*, float32 (scale^2, 1, 7, 7)."""
+    return enlargement_kernel(scale, lanczos, 3)
 
 
 class RepConv3x3(nn.Module):
@@ -124,6 +108,38 @@ class DocSR(nn.Module):
         for layer in self.body:
             y = F.relu(layer(y))
         return base + F.pixel_shuffle(self.tails[str(scale)](y), SHUFFLE * scale)
+
+    @torch.no_grad()
+    def grown(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Folded weights of this net that compute what the folded weights *state* of a smaller DocSR do.
+
+        Function-preserving growth (Net2Net, arXiv 1511.05641): new layers start as the identity, old features see
+        nothing of the new ones, and the new ones start at random, ready to be trained.
+
+        Raises:
+            ValueError: *state* has more features, layers or other scales than this net.
+        """
+        width = state["body.0.main.weight"].shape[0]
+        layers = sum(name.startswith("body.") and name.endswith("weight") for name in state)
+        tails = {name.split(".")[1] for name in state if name.startswith("tails.")}
+        if width > self.config.features or layers > len(self.body) or tails != set(self.tails):
+            raise ValueError("only a net of the same scales with at most as many features and convolutions can be grown")
+        result = {}
+        for name, layer in self.named_modules():
+            if not isinstance(layer, RepConv3x3):
+                continue
+            weight, bias = layer.weight().clone(), layer.main.bias.clone()  # type: ignore[union-attr]
+            old = state.get(f"{name}.main.weight")
+            if old is None:
+                old, old_bias = weight.new_zeros(width, width, 3, 3), bias.new_zeros(width)
+                old[:, :, 1, 1] = torch.eye(width, device=weight.device)
+            else:
+                old_bias = state[f"{name}.main.bias"]
+            outputs, inputs = old.shape[:2]
+            weight[:outputs] = 0.0
+            weight[:outputs, :inputs], bias[:outputs] = old, old_bias
+            result[f"{name}.main.weight"], result[f"{name}.main.bias"] = weight, bias
+        return result
 
     def fold(self) -> None:
         """Fold all re-parameterised convolutions, for inference and export."""

@@ -60,6 +60,8 @@ class LEMMAConfig:
             raise ValueError("heads must divide features, and places be from 1 to 1024")
         if self.location not in ("both", "selection", "attention", "none") or self.alignment not in ("both", "text", "none"):
             raise ValueError("location must be both, selection, attention or none, and alignment both, text or none")
+        if 16 * self.prior_base % self.prior_heads:
+            raise ValueError("prior_heads must divide 16 x prior_base")
 
     @property
     def prior(self) -> PriorConfig:

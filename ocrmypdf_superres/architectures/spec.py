@@ -24,7 +24,7 @@ class ArchitectureSpec:
         build: makes the ``nn.Module`` from a config.  ``module(x)`` takes float (B, C, H, W) in [0, 1]
             and returns (B, C, scale H, scale W), not clipped.
         scales: gives the scales a config offers; ``module(x, scale)`` selects one where there are several.
-        channels: 1 (luma) or 3.
+        channels: 1 (luma) or 3, where the config has no field ``channels``; see :meth:`channels_of`.
         size_multiple: H and W must be multiples of it, in lr pixels.
         receptive_radius: gives, for a config, how far an output pixel looks, in lr pixels; the tile overlap.
             ``None`` means that the net cannot be tiled.
@@ -42,6 +42,10 @@ class ArchitectureSpec:
     size_multiple: int = 1
     paper: str = ""
     line_size: tuple[int, int] | None = None
+
+    def channels_of(self, config: Any) -> int:
+        """Return the channels of the net that *config* describes; one of 3 runs on grey replicated, for its luma."""
+        return int(getattr(config, "channels", self.channels))
 
     def parse_config(self, values: Mapping[str, Any]) -> Any:
         """Return the config dataclass made of *values*.

@@ -57,6 +57,9 @@ class FileTask:
         ocr: keyword arguments of ``ocrmypdf.ocr()``, ``superres_*`` ones among them.
         limits: what the file may take.
         attempt: 1 for the first try.
+        known: SHA-256 of the input that the present outputs were made of; an input that still has it is left alone
+            (``SKIPPED``, code ``unchanged``). Empty where there is no such output.
+        scratch: folder for temporary files on the worker's machine; empty for the system's.
     """
 
     number: int
@@ -68,6 +71,13 @@ class FileTask:
     ocr: dict[str, Any] = field(default_factory=dict)
     limits: Limits = Limits()
     attempt: int = 1
+    known: str = ""
+    scratch: str = ""
+
+    @property
+    def log(self) -> str:
+        """Path of the file's log, which its worker writes: beside the staging folder."""
+        return f"{self.staging}.log"
 
 
 @dataclass(frozen=True)
@@ -123,7 +133,8 @@ class FileResult:
     Attributes:
         number: the task's.
         state: ``STAGED``, ``SKIPPED`` or ``FAILED``.
-        code: one word for machines (``ok``, ``encrypted``, ``damaged``, ``timeout``, ``memory``, ``died``, ``has-text`` ...).
+        code: one word for machines (``ok``, ``encrypted``, ``damaged``, ``timeout``, ``memory``, ``died``, ``has-text`` ...);
+            ``unchanged`` says that the file is still the one that :attr:`FileTask.known` tells of.
         reason: one sentence for people; empty where all went well.
         passing: whether the failure may pass, so that another try makes sense.
         sha256: of the input as it was read.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from ocrmypdf_superres.architectures import get
+from ocrmypdf_superres.architectures.layers import on_luma
 from ocrmypdf_superres.errors import DeviceError, ModelError
 from ocrmypdf_superres.modelstore import Model
 
@@ -61,7 +62,7 @@ class TorchBackend:
                 )
         self.half = self._device.type == "cuda"
         self.batch = batch if self.half else 1
-        net = load_network(model).to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        net = on_luma(load_network(model), model.card.channels).to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.net = net.half() if self.half else net
         name = torch.cuda.get_device_name(self._device) if self.half else "torch"
         self.device = f"{device} ({name})"

@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from ocrmypdf_superres.architectures.layers import on_luma
 from ocrmypdf_superres.architectures.spec import ArchitectureSpec
 from ocrmypdf_superres.errors import ModelError
 from ocrmypdf_superres.modelstore import CARD, WEIGHTS, Model, onnx_name, read_card, sha256_of
@@ -26,9 +27,9 @@ TOLERANCE = 1e-4
 
 
 class _OneScale(nn.Module):
-    def __init__(self, net: nn.Module, scale: int) -> None:
+    def __init__(self, net: nn.Module, scale: int, channels: int) -> None:
         super().__init__()
-        self.net = net
+        self.net = on_luma(net, channels)
         self.scale = scale
 
     def forward(self, lr: Tensor) -> Tensor:
@@ -69,13 +70,14 @@ def export_model(
         part.mkdir()
         save_file({k: v.contiguous() for k, v in net.state_dict().items()}, part / WEIGHTS)
         for scale in scales:
-            _export_graph(net, spec, scale, part / onnx_name(scale))
-            _compare(net, spec, scale, part / onnx_name(scale))
+            graph = _OneScale(net, scale, spec.channels_of(config)).eval()
+            _export_graph(graph, spec.size_multiple, part / onnx_name(scale))
+            _compare(graph, spec.size_multiple, part / onnx_name(scale))
         card: dict[str, Any] = {
             "name": name,
             "architecture": spec.name,
             "scales": list(scales),
-            "channels": spec.channels,
+            "channels": spec.channels_of(config),
             "size_multiple": spec.size_multiple,
             "licence": licence,
             "description": description,
@@ -97,28 +99,28 @@ def export_model(
     return Model(read_card(folder / CARD), folder)
 
 
-def _export_graph(net: nn.Module, spec: ArchitectureSpec, scale: int, path: Path) -> None:
-    side = 16 * spec.size_multiple
-    example = torch.rand(1, spec.channels, side, side)
+def _export_graph(net: _OneScale, multiple: int, path: Path) -> None:
+    side = 16 * multiple
+    example = torch.rand(1, 1, side, side)
     axes = {"lr": {0: "n", 2: "h", 3: "w"}, "sr": {0: "n", 2: "H", 3: "W"}}
     with warnings.catch_warnings():
         # The tracing exporter is deprecated, but the graphs of plain convolutions it writes are the smallest.
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            _OneScale(net, scale), (example,), str(path), dynamo=False, opset_version=17,
+            net, (example,), str(path), dynamo=False, opset_version=17,
             input_names=["lr"], output_names=["sr"], dynamic_axes=axes,
         )  # fmt: skip
 
 
-def _compare(net: nn.Module, spec: ArchitectureSpec, scale: int, path: Path) -> None:
+def _compare(net: _OneScale, multiple: int, path: Path) -> None:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    x = np.random.default_rng(0).random((2, spec.channels, 20 * spec.size_multiple, 26 * spec.size_multiple), dtype=np.float32)
+    x = np.random.default_rng(0).random((2, 1, 20 * multiple, 26 * multiple), dtype=np.float32)
     with torch.inference_mode():
-        expected = net(torch.from_numpy(x), scale).numpy()
+        expected = net(torch.from_numpy(x)).numpy()
     worst = float(np.abs(session.run(["sr"], {"lr": x})[0] - expected).max())
     if not worst <= TOLERANCE:
         raise ModelError(f"The exported {path.name} differs from the net by {worst:.2g}, more than {TOLERANCE:.0e}; it was not kept.")

@@ -103,22 +103,46 @@ class DWA(_Windowed):
 
     Guards: r_i is 1 where L_i(t-1) or L_i(t-2) is missing or L_i(t-2) is not above 1e-12, and is kept in [0.2, 5].
 
+    DWA evens out how fast losses fall, not how large they are. With ``equalise`` steps, the factors are multiplied
+    from then on by L_1 / L_i, the losses' means over those steps: each starts as large as the stage's first loss.
+
     Args:
         window: steps. temperature: T, above 0; the larger, the more alike the factors (2 in Liu et al.).
+        equalise: steps over which the losses' sizes are measured; 0 leaves the recipe's weights as they are.
     """
 
-    def __init__(self, names: Sequence[str], window: int = 200, temperature: float = 2.0) -> None:
+    def __init__(self, names: Sequence[str], window: int = 200, temperature: float = 2.0, equalise: int = 0) -> None:
         super().__init__(names, window)
         if not (temperature > 0 and math.isfinite(temperature)):
             raise OptionError(f"The balance dwa has temperature = {temperature}, but a number above 0 was expected.")
+        if not 0 <= equalise <= window:
+            raise OptionError(f"The balance dwa has equalise = {equalise}, but a number of steps from 0 to its window, {window}, was expected.")
         self.temperature = temperature
+        self.equalise = equalise
+        self._scales: dict[str, float] = {}
+
+    def observe(self, values: Mapping[str, float]) -> None:
+        super().observe(values)
+        # The first `equalise` steps lie in the first window, whose sums so far are theirs.
+        if self.equalise and not self._scales and (self._steps == self.equalise or self._memory):
+            means = self._means() if self._steps else self._memory
+            first = means.get(next(iter(self.factors)), 0.0)
+            self._scales = {n: first / means[n] if first > 1e-12 and means.get(n, 0.0) > 1e-12 else 1.0 for n in self.factors}
+            self.factors = dict(self._scales)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "scales": dict(self._scales)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        super().load_state_dict(state)
+        self._scales = dict(state.get("scales", {}))
 
     def _update(self, means: Mapping[str, float]) -> None:
         if self._memory:
             ratios = {name: self._ratio(means.get(name), self._memory.get(name)) for name in self.factors}
             shares = {name: math.exp(ratio / self.temperature) for name, ratio in ratios.items()}
             total = sum(shares.values())
-            self.factors = {name: len(shares) * share / total for name, share in shares.items()}
+            self.factors = {name: self._scales.get(name, 1.0) * len(shares) * share / total for name, share in shares.items()}
         self._memory = dict(means)
 
     @staticmethod
@@ -156,7 +180,7 @@ class Uncertainty(_Windowed):
 
 _OPTIONS: dict[str, tuple[type[Fixed], dict[str, type]]] = {
     "fixed": (Fixed, {}),
-    "dwa": (DWA, {"window": int, "temperature": float}),
+    "dwa": (DWA, {"window": int, "temperature": float, "equalise": int}),
     "uncertainty": (Uncertainty, {"window": int, "rate": float}),
 }
 

@@ -16,7 +16,7 @@ def start_from(net: nn.Module, model: Model) -> None:
     """Give *net*, in its training form, the weights of *model*.
 
     Layers with a ``start_from`` (re-parameterised convolutions) take the folded kernel; all others are
-    copied by name.
+    copied by name. A larger net whose class can grow (``grown``) starts as a net that draws what the model draws.
 
     Raises:
         ModelError: the model's weights are damaged, or of another architecture or configuration.
@@ -26,6 +26,7 @@ def start_from(net: nn.Module, model: Model) -> None:
         state = load_file(path, device=str(next(net.parameters()).device))
     except Exception as error:
         raise ModelError(f"{path} holds no weights that can be read ({str(error).splitlines()[0]}); install the model again.") from error
+    state = _grown(net, state)
     folded = {name for name, module in net.named_modules() if callable(getattr(module, "start_from", None))}
     own = dict(net.state_dict())
     wanted = {n for n in own if not any(n.startswith(f"{layer}.") for layer in folded)}
@@ -40,3 +41,14 @@ def start_from(net: nn.Module, model: Model) -> None:
         net.get_submodule(layer).start_from(state[f"{layer}.main.weight"], state[f"{layer}.main.bias"])  # type: ignore[operator]
     for name in wanted - {f"{layer}.main.{part}" for layer in folded for part in ("weight", "bias")}:
         own[name].copy_(state[name])
+
+
+def _grown(net: nn.Module, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """*state* enlarged to *net*'s size where its class knows how; otherwise as it is, for the caller to compare."""
+    grown = getattr(net, "grown", None)
+    if grown is None:
+        return state
+    try:
+        return grown(state)
+    except (KeyError, ValueError):
+        return state

@@ -51,6 +51,24 @@ def test_uncertainty_by_hand_and_at_rest():
     assert balance.factors["a"] == pytest.approx(math.exp(10.0))
 
 
+@pytest.mark.parametrize("equalise", [1, 2])
+def test_dwa_from_losses_of_equal_size(equalise):
+    balance = DWA(["pixels", "reading", "absent"], window=2, equalise=equalise)
+    balance.observe({"pixels": 0.1, "reading": 5.0})
+    if equalise == 2:
+        assert balance.factors == {"pixels": 1.0, "reading": 1.0, "absent": 1.0}
+        balance.observe({"pixels": 0.3, "reading": 3.0})
+    scale = 0.02 if equalise == 1 else 0.05
+    assert balance.factors == pytest.approx({"pixels": 1.0, "reading": scale, "absent": 1.0})
+    twin = DWA(["pixels", "reading", "absent"], window=2, equalise=equalise)
+    twin.load_state_dict(balance.state_dict())
+    for one in (balance, twin):
+        for _ in range(4 - equalise):  # to the end of the second window
+            one.observe({"pixels": 0.1, "reading": 1.0})
+    assert balance.factors == twin.factors
+    assert balance.factors["reading"] / balance.factors["pixels"] < scale  # it fell faster
+
+
 @pytest.mark.parametrize("kind", [DWA, Uncertainty])
 @pytest.mark.parametrize("cut", [3, 8, 11])
 def test_resuming_is_exact(kind, cut):
@@ -79,6 +97,7 @@ def test_resuming_is_exact(kind, cut):
         ({"name": "dwa", "window": 2.5}, "2.5"),
         ({"name": "dwa", "window": 0}, "window = 0"),
         ({"name": "dwa", "temperature": 0}, "temperature = 0"),
+        ({"name": "dwa", "window": 20, "equalise": 50}, "equalise = 50"),
         ({"name": "uncertainty", "rate": True}, "True"),
         ({"name": "fixed", "window": 1}, "it has none"),
     ],

@@ -24,9 +24,25 @@ def test_a_net_that_starts_from_a_model_draws_what_it_draws(random_model):
 
 
 def test_another_configuration_is_refused(random_model):
-    net = SPEC.build(SPEC.parse_config({**random_model.card.config, "features": 4}))
+    net = SPEC.build(SPEC.parse_config({**random_model.card.config, "features": random_model.card.config["features"] - 1}))
     with pytest.raises(ModelError, match="cannot be the base of this net"):
         start_from(net, random_model)
     fewer = SPEC.build(SPEC.parse_config({**random_model.card.config, "scales": (2,)}))
     with pytest.raises(ModelError, match="they differ at tails"):
         start_from(fewer, random_model)
+
+
+def test_a_larger_net_starts_as_the_smaller_one_and_all_of_it_learns(random_model):
+    config = random_model.card.config
+    larger = {**config, "features": config["features"] + 5, "convolutions": config["convolutions"] + 2}
+    net = SPEC.build(SPEC.parse_config(larger))
+    start_from(net, random_model)
+    x = torch.rand(2, 1, 24, 32, generator=torch.Generator().manual_seed(0))
+    for scale in net.config.scales:
+        assert torch.allclose(net(x, scale), load_network(random_model)(x, scale), atol=1e-5)
+    optimizer = torch.optim.SGD(net.parameters(), 0.1)
+    for _ in range(2):  # the new features are seen from the second step on
+        optimizer.zero_grad()
+        sum(net(x, scale).square().mean() for scale in net.config.scales).backward()
+        optimizer.step()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in net.parameters())

@@ -1,25 +1,12 @@
 # SPDX-License-Identifier: MPL-2.0
-"""E_X, the local contrast measure of Quan et al. (collaborative EP-CNN and GR-CNN), and their loss on it."""
+"""Loss on E_X, the local contrast measure of Quan et al. (collaborative EP-CNN and GR-CNN)."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn import functional
 
+from ocrmypdf_superres.architectures.layers import contrast
 from ocrmypdf_superres.training.losses.gradient import GradientLoss
-
-
-def contrast(picture: Tensor) -> Tensor:
-    """E_X: mean over the channels of the sum of abs differences to the four neighbours.
-
-    *picture*: float (B, C, H, W) in [0, 1]; returns (B, 1, H, W) in [0, 4].  The paper's text says average, its formula
-    sums; this sums.  Neighbours outside the picture count 0 (a replicated border).
-    """
-    across = (picture[..., :, 1:] - picture[..., :, :-1]).abs()
-    down = (picture[..., 1:, :] - picture[..., :-1, :]).abs()
-    total = functional.pad(across, (0, 1)) + functional.pad(across, (1, 0))
-    total = total + functional.pad(down, (0, 0, 0, 1)) + functional.pad(down, (0, 0, 1, 0))
-    return total.mean(dim=1, keepdim=True)
 
 
 class ContrastLoss(nn.Module):

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Blocks that several networks share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def lanczos(x: float) -> float:
+    """Lanczos-3 at *x*."""
+    if abs(x) < 1e-12:
+        return 1.0
+    px = math.pi * x
+    return 3 * math.sin(px) * math.sin(px / 3) / (px * px) if abs(x) < 3 else 0.0
+
+
+def cubic(x: float) -> float:
+    """Keys' cubic (1981) with a = -0.5 at *x*, as Pillow's bicubic has it."""
+    x = abs(x)
+    if x < 1.0:
+        return (1.5 * x - 2.5) * x * x + 1.0
+    return ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0 if x < 2.0 else 0.0
+
+
+def enlargement_kernel(scale: int, function: Callable[[float], float], reach: int) -> Tensor:
+    """Return the polyphase kernel of enlarging by *scale* with *function*, which is 0 from *reach* on.
+
+    Float32 (scale^2, 1, 2 reach + 1, 2 reach + 1).  Channel ``a * scale + b`` gives the output pixel at row phase a,
+    column phase b, as PixelShuffle wants it.
+    """
+    taps = torch.zeros(scale, 2 * reach + 1, dtype=torch.float64)
+    for phase in range(scale):
+        # Half-pixel centres: output (phase + 0.5) / scale - 0.5 in lr pixels, relative to the centre tap.
+        centre = (phase + 0.5) / scale - 0.5
+        for tap in range(-reach, reach + 1):
+            taps[phase, tap + reach] = function(tap - centre)
+        taps[phase] /= taps[phase].sum()
+    side = 2 * reach + 1
+    return torch.einsum("ay,bx->abyx", taps, taps).reshape(scale * scale, 1, side, side).float()
+
+
+class Bicubic(nn.Module):
+    """Enlargement by bicubic interpolation: float (B, C, H, W) to (B, C, scale H, scale W); borders are replicated.
+
+    A fixed convolution, so that tiles agree with the whole page and ONNX has no interpolation of its own opinion.
+    """
+
+    kernel: Tensor
+
+    def __init__(self, channels: int, scale: int) -> None:
+        super().__init__()
+        self.scale = scale
+        self.channels = channels
+        kernel = enlargement_kernel(scale, cubic, 2).repeat(channels, 1, 1, 1)
+        self.register_buffer("kernel", kernel, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        padded = F.pad(x, (2, 2, 2, 2), mode="replicate")
+        return F.pixel_shuffle(F.conv2d(padded, self.kernel, groups=self.channels), self.scale)
+
+
+class NormalizedBlock(nn.Module):
+    """Residual block of SRResNet: 3x3, batch norm, PReLU (one slope), 3x3, batch norm, and the input added."""
+
+    def __init__(self, features: int, bias: bool = True) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(features, features, 3, padding=1, bias=bias),
+            nn.BatchNorm2d(features),
+            nn.PReLU(),
+            nn.Conv2d(features, features, 3, padding=1, bias=bias),
+            nn.BatchNorm2d(features),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = x + self.layers(x)
+        return result
+
+
+class PlainBlock(nn.Module):
+    """Residual block without normalisation: 3x3, ReLU, 3x3, times *factor*, and the input added."""
+
+    def __init__(self, features: int, factor: float = 1.0) -> None:
+        super().__init__()
+        self.factor = factor
+        self.layers = nn.Sequential(
+            nn.Conv2d(features, features, 3, padding=1), nn.ReLU(), nn.Conv2d(features, features, 3, padding=1)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = x + self.factor * self.layers(x)
+        return result
+
+
+def sub_pixel(features: int, activation: nn.Module | None) -> nn.Sequential:
+    """Return a doubling: 3x3 to four times the features, PixelShuffle, and *activation* where there is one."""
+    layers: list[nn.Module] = [nn.Conv2d(features, 4 * features, 3, padding=1), nn.PixelShuffle(2)]
+    return nn.Sequential(*layers, *([activation] if activation is not None else []))
+
+
+def doublings(scale: int) -> int:
+    """Return how many doublings make *scale*.
+
+    Raises:
+        ValueError: it is not 2, 4 or 8.
+    """
+    if scale not in (2, 4, 8):
+        raise ValueError(f"scale must be 2, 4 or 8, not {scale}")
+    return scale.bit_length() - 1
+
+
+def check_channels(channels: int) -> None:
+    """Raise ValueError where *channels* is neither 1 nor 3."""
+    if channels not in (1, 3):
+        raise ValueError(f"channels must be 1 (luma) or 3 (RGB), not {channels}")
+
+
+def contrast(picture: Tensor) -> Tensor:
+    """E_X of Quan et al.: mean over the channels of the sum of abs differences to the four neighbours.
+
+    *picture*: float (B, C, H, W) in [0, 1]; returns (B, 1, H, W) in [0, 4].  The paper's text says average, its formula
+    sums; this sums.  Neighbours outside the picture count 0 (a replicated border).
+    """
+    across = (picture[..., :, 1:] - picture[..., :, :-1]).abs()
+    down = (picture[..., 1:, :] - picture[..., :-1, :]).abs()
+    total = F.pad(across, (0, 1)) + F.pad(across, (1, 0))
+    total = total + F.pad(down, (0, 0, 0, 1)) + F.pad(down, (0, 0, 1, 0))
+    return total.mean(dim=1, keepdim=True)
+
+
+class OnLuma(nn.Module):
+    """Runs *net*, which takes RGB, on luma: grey is replicated, and the luma (Rec. 601) of its output returned.
+
+    Float (B, 1, H, W) to (B, 1, scale H, scale W).  Pages are read in grey, and their colours are interpolated.
+    """
+
+    weights: Tensor
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+        self.register_buffer("weights", torch.tensor([0.299, 0.587, 0.114]).reshape(1, 3, 1, 1), persistent=False)
+
+    def forward(self, x: Tensor, scale: int | None = None) -> Tensor:
+        colour: Tensor = self.net(x.expand(-1, 3, -1, -1), scale)
+        return (colour * self.weights).sum(dim=1, keepdim=True)
+
+
+def on_luma(net: nn.Module, channels: int) -> nn.Module:
+    """Return *net* as one that takes and gives luma, whichever *channels* it has."""
+    return net if channels == 1 else OnLuma(net)

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Where the things of a run lie: the outputs in ``OUT`` itself, everything else in ``OUT/.superres``."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ocrmypdf_superres.errors import ArchiveError
+
+HIDDEN = ".superres"
+"""Name of the folder inside ``OUT``; no input below it is looked at, and no output ever lies there."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The paths of a run.
+
+    Args:
+        out: the run's output folder, absolute.
+    """
+
+    out: Path
+
+    @property
+    def hidden(self) -> Path:
+        return self.out / HIDDEN
+
+    @property
+    def manifest(self) -> Path:
+        """The SQLite database: a row a file, a row a page."""
+        return self.hidden / "manifest.sqlite"
+
+    @property
+    def settings(self) -> Path:
+        """The settings of the last run, for reading and for ``archive run`` without ``--settings``."""
+        return self.hidden / "settings.toml"
+
+    @property
+    def lock(self) -> Path:
+        return self.hidden / "lock"
+
+    @property
+    def staging(self) -> Path:
+        """Outputs of files that are being worked on, a folder a task; on the file system of the outputs."""
+        return self.hidden / "staging"
+
+    @property
+    def logs(self) -> Path:
+        """One log a run, and in ``failed`` one a failed file, named by its number."""
+        return self.hidden / "logs"
+
+    def failed_log(self, number: int) -> Path:
+        """The log of the last try of file *number*, where that failed."""
+        return self.logs / "failed" / f"{number}.log"
+
+    def make(self) -> None:
+        """Make the folders of a run."""
+        for folder in (self.staging, self.logs / "failed"):
+            folder.mkdir(parents=True, exist_ok=True)
+
+
+def open_layout(out: str | os.PathLike[str]) -> Layout:
+    """Return the layout of the run in *out*.
+
+    Raises:
+        ArchiveError: *out* holds no run.
+    """
+    layout = Layout(Path(out).absolute())
+    if not layout.manifest.is_file():
+        raise ArchiveError(f"{out} holds no run ({layout.manifest} is missing); give the OUT of an `archive run`.")
+    return layout

@@ -1,0 +1,333 @@
+# SPDX-License-Identifier: MPL-2.0
+"""What a run remembers: an SQLite database with a row a file and a row a page.
+
+One process writes, the run's own; any number may read at the same time (write-ahead log), also while a run goes on.
+Paths are BLOBs, for a name may hold a line end or bytes that are no text; in Python they are ``str`` as
+``os.fsdecode`` gives them, with ``/`` between folders.  Every commit is on the disk when it returns
+(``synchronous=FULL``): :mod:`ocrmypdf_superres.archive.run` says why that matters.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ocrmypdf_superres.archive.tasks import FileResult, Kind, Output, PageResult, State
+from ocrmypdf_superres.errors import ArchiveError
+
+SCHEMA_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE settings (
+    hash TEXT PRIMARY KEY, toml TEXT NOT NULL, model TEXT NOT NULL, model_sha256 TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE sessions (
+    number INTEGER PRIMARY KEY, settings TEXT NOT NULL, started REAL NOT NULL, ended REAL, outcome TEXT,
+    host TEXT NOT NULL, software TEXT NOT NULL
+);
+CREATE TABLE files (
+    number INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, kind TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+    state TEXT NOT NULL, code TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '', passing INTEGER NOT NULL DEFAULT 0,
+    tries INTEGER NOT NULL DEFAULT 0, next_try REAL NOT NULL DEFAULT 0,
+    settings TEXT NOT NULL DEFAULT '', sha256 TEXT NOT NULL DEFAULT '', seconds REAL NOT NULL DEFAULT 0,
+    pages INTEGER NOT NULL DEFAULT 0, words INTEGER NOT NULL DEFAULT 0, confidence REAL,
+    findings TEXT NOT NULL DEFAULT '[]', warnings TEXT NOT NULL DEFAULT '[]', worker TEXT NOT NULL DEFAULT '', ended REAL
+);
+CREATE INDEX files_waiting ON files (next_try, number) WHERE state = 'waiting';
+CREATE INDEX files_state ON files (state, code, pages);
+CREATE TABLE pages (
+    file INTEGER NOT NULL, page INTEGER NOT NULL, action TEXT NOT NULL, reason TEXT NOT NULL, dpi REAL, new_dpi REAL,
+    scale INTEGER, x_height REAL, seconds REAL NOT NULL, words INTEGER, confidence REAL, findings TEXT NOT NULL,
+    record TEXT NOT NULL, PRIMARY KEY (file, page)
+) WITHOUT ROWID;
+CREATE TABLE outputs (
+    name BLOB NOT NULL, staged INTEGER NOT NULL, file INTEGER NOT NULL, kind TEXT NOT NULL, sha256 TEXT NOT NULL,
+    size INTEGER NOT NULL, PRIMARY KEY (name, staged)
+) WITHOUT ROWID;
+CREATE INDEX outputs_file ON outputs (file, staged);
+"""
+
+
+@dataclass(frozen=True)
+class FileRow:
+    """One file as the manifest has it.
+
+    Attributes:
+        number: its row, which never changes.
+        path: below the run's input folder.
+        size, mtime_ns: of the input when it was last looked at.
+        state, code, reason, passing: as in :class:`~ocrmypdf_superres.archive.tasks.FileResult`; a waiting file that has
+            a code failed before and is to be tried again at ``next_try`` (seconds since 1970).
+        tries: finished ones, under the present input and settings.
+        settings: hash of the settings that the end was reached under; see :meth:`Manifest.settings`.
+        sha256: of the input as it was read.
+        seconds: wall-clock time of the last try.
+        pages, words, confidence: pages, words on them, and the mean confidence of the words in [0, 1].
+        ended: when (seconds since 1970); None before.
+    """
+
+    number: int
+    path: str
+    kind: Kind
+    size: int
+    mtime_ns: int
+    state: State
+    code: str
+    reason: str
+    passing: bool
+    tries: int
+    next_try: float
+    settings: str
+    sha256: str
+    seconds: float
+    pages: int
+    words: int
+    confidence: float | None
+    findings: list[str]
+    warnings: list[str]
+    worker: str
+    ended: float | None
+
+
+@dataclass(frozen=True)
+class SettingsRow:
+    """Settings that files were made under: their TOML text, and the model with the SHA-256 of its card and files."""
+
+    hash: str
+    toml: str
+    model: str
+    model_sha256: str
+
+
+_FILE_FIELDS = ", ".join(FileRow.__dataclass_fields__)
+_PAGE_FIELDS = "page, action, reason, dpi, new_dpi, scale, x_height, seconds, words, confidence, findings, record"
+
+
+class Manifest:
+    """The database of one run.
+
+    Args:
+        path: its file.
+        write: make or change it; without, it must be there and is only read.
+
+    Raises:
+        ArchiveError: it is missing, damaged, or of another version of this package.
+    """
+
+    def __init__(self, path: Path, write: bool = False) -> None:
+        self.path = path
+        if not write and not path.is_file():
+            raise ArchiveError(f"There is no manifest {path}; give the OUT of an `archive run`.")
+        try:
+            self._connect(write)
+        except sqlite3.DatabaseError as error:
+            raise ArchiveError(f"The manifest {path} cannot be used ({error}); restore it from a backup.") from error
+
+    def _connect(self, write: bool) -> None:
+        self.db = sqlite3.connect(self.path, timeout=60, isolation_level=None)
+        self.db.execute("PRAGMA journal_mode = WAL" if write else "PRAGMA query_only = ON")
+        self.db.execute("PRAGMA synchronous = FULL")
+        self.db.execute("PRAGMA cache_size = -65536")
+        version = self.db.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0 and write:
+            self.db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        elif version != SCHEMA_VERSION:
+            raise ArchiveError(
+                f"The manifest {self.path} is of version {version}, this program knows version {SCHEMA_VERSION}; "
+                "use the version of ocrmypdf-superres that made it."
+            )
+
+    def close(self) -> None:
+        """Close the database; the write-ahead log is folded in."""
+        self.db.close()
+
+    def __enter__(self) -> Manifest:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Facts, settings, sessions
+
+    def fact(self, name: str) -> str | None:
+        """A fact about the run (``input``: the input folder), None if it is not known."""
+        row = self.db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def set_fact(self, name: str, value: str) -> None:
+        self.db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+
+    def settings(self, hash: str) -> SettingsRow | None:
+        """The settings of that *hash*, None if no file was made under such."""
+        row = self.db.execute("SELECT hash, toml, model, model_sha256 FROM settings WHERE hash = ?", (hash,)).fetchone()
+        return None if row is None else SettingsRow(*row)
+
+    def begin_session(self, settings: SettingsRow, host: str, software: dict[str, str]) -> int:
+        """Remember that a run starts; return its number."""
+        with self.db:
+            self.db.execute("BEGIN")
+            self.db.execute(
+                "INSERT OR IGNORE INTO settings VALUES (?, ?, ?, ?)",
+                (settings.hash, settings.toml, settings.model, settings.model_sha256),
+            )
+            done = self.db.execute(
+                "INSERT INTO sessions (settings, started, host, software) VALUES (?, ?, ?, ?)",
+                (settings.hash, time.time(), host, json.dumps(software)),
+            )
+        return int(done.lastrowid or 0)
+
+    def end_session(self, number: int, outcome: str) -> None:
+        self.db.execute("UPDATE sessions SET ended = ?, outcome = ? WHERE number = ?", (time.time(), outcome, number))
+
+    # Reading
+
+    def counts(self) -> dict[tuple[State, str], tuple[int, int]]:
+        """Return (state, code) -> (files, pages)."""
+        rows = self.db.execute("SELECT state, code, COUNT(*), SUM(pages) FROM files GROUP BY state, code")
+        return {(State(state), code): (files, pages) for state, code, files, pages in rows}
+
+    def files(self, state: State | None = None) -> Iterator[FileRow]:
+        """Yield the files, in the order of their numbers; a state may be asked for."""
+        where = "" if state is None else " WHERE state = ?"
+        order = "files NOT INDEXED" if state is None else "files"
+        with closing(self.db.cursor()) as cursor:
+            cursor.execute(
+                f"SELECT {_FILE_FIELDS} FROM {order}{where} ORDER BY number", () if state is None else (state.value,)
+            )
+            for row in cursor:
+                yield _file_row(row)
+
+    def file(self, number: int) -> FileRow | None:
+        row = self.db.execute(f"SELECT {_FILE_FIELDS} FROM files WHERE number = ?", (number,)).fetchone()
+        return None if row is None else _file_row(row)
+
+    def find(self, path: str) -> FileRow | None:
+        """The file whose path below the input folder is *path*."""
+        row = self.db.execute(f"SELECT {_FILE_FIELDS} FROM files WHERE path = ?", (os.fsencode(path),)).fetchone()
+        return None if row is None else _file_row(row)
+
+    def pages(self, number: int) -> list[PageResult]:
+        """The pages of file *number*, in order."""
+        rows = self.db.execute(f"SELECT {_PAGE_FIELDS} FROM pages WHERE file = ? ORDER BY page", (number,))
+        names = _PAGE_FIELDS.split(", ")
+        pages = [dict(zip(names, row, strict=True)) for row in rows]
+        return [PageResult(**{**p, "findings": json.loads(p["findings"]), "record": json.loads(p["record"])}) for p in pages]
+
+    def outputs(self, number: int, staged: bool = False) -> list[Output]:
+        """The outputs of file *number* that are published, or those that are *staged* for publishing."""
+        rows = self.db.execute(
+            "SELECT kind, name, sha256, size FROM outputs WHERE file = ? AND staged = ? ORDER BY name", (number, int(staged))
+        )
+        return [Output(kind, os.fsdecode(name), sha256, size) for kind, name, sha256, size in rows]
+
+    def waiting(self, limit: int, now: float) -> list[FileRow]:
+        """The next *limit* files that may be worked on at the time *now*."""
+        rows = self.db.execute(
+            f"SELECT {_FILE_FIELDS} FROM files INDEXED BY files_waiting WHERE state = 'waiting' AND next_try <= ? "
+            "ORDER BY next_try, number LIMIT ?",
+            (now, limit),
+        )
+        return [_file_row(row) for row in rows]
+
+    def next_try(self) -> float | None:
+        """When the first of the waiting files may be worked on (seconds since 1970); None if none waits."""
+        row = self.db.execute("SELECT MIN(next_try) FROM files INDEXED BY files_waiting WHERE state = 'waiting'").fetchone()
+        return None if row[0] is None else float(row[0])
+
+    def count(self, state: State) -> int:
+        return int(self.db.execute("SELECT COUNT(*) FROM files WHERE state = ?", (state.value,)).fetchone()[0])
+
+    # Writing
+
+    def add(self, path: str, kind: Kind, size: int, mtime_ns: int) -> int:
+        """Add a waiting file, or set one that is there back to waiting with no tries; return its number."""
+        row = self.db.execute(
+            "INSERT INTO files (path, kind, size, mtime_ns, state) VALUES (?, ?, ?, ?, 'waiting') "
+            "ON CONFLICT (path) DO UPDATE SET kind = excluded.kind, size = excluded.size, mtime_ns = excluded.mtime_ns, "
+            "state = 'waiting', code = '', reason = '', passing = 0, tries = 0, next_try = 0 RETURNING number",
+            (os.fsencode(path), kind.value, size, mtime_ns),
+        ).fetchone()
+        return int(row[0])
+
+    def stage(self, result: FileResult, settings: str) -> None:
+        """Remember a result whose outputs lie complete in staging; they may be published once this returns."""
+        with self.db:
+            self.db.execute("BEGIN")
+            self._end(result, State.STAGED, settings)
+            self.db.execute("DELETE FROM outputs WHERE file = ? AND staged = 1", (result.number,))
+            self.db.executemany(
+                "INSERT INTO outputs (name, staged, file, kind, sha256, size) VALUES (?, 1, ?, ?, ?, ?)",
+                [(os.fsencode(o.name), result.number, o.kind, o.sha256, o.size) for o in result.outputs],
+            )
+
+    def publish(self, number: int) -> None:
+        """Remember that everything staged of file *number* is published: the file is done."""
+        with self.db:
+            self.db.execute("BEGIN")
+            self.db.execute("DELETE FROM outputs WHERE file = ? AND staged = 0", (number,))
+            self.db.execute("UPDATE outputs SET staged = 0 WHERE file = ?", (number,))
+            self.db.execute("UPDATE files SET state = 'done' WHERE number = ?", (number,))
+
+    def finish(self, result: FileResult, settings: str, keep: bool = False) -> None:
+        """Remember a file that ends without new outputs: failed or skipped (or, with *keep*, done as it was before)."""
+        with self.db:
+            self.db.execute("BEGIN")
+            self.db.execute("DELETE FROM outputs WHERE file = ? AND staged = 1", (result.number,))
+            if keep:
+                self.db.execute(
+                    "UPDATE files SET state = ?, code = 'ok', reason = '' WHERE number = ?", (State.DONE.value, result.number)
+                )
+            else:
+                self._end(result, result.state, settings)
+
+    def retry(self, number: int, code: str, reason: str, next_try: float) -> None:
+        """Let a file that failed wait for another try at the time *next_try*."""
+        self.db.execute(
+            "UPDATE files SET state = 'waiting', code = ?, reason = ?, passing = 1, tries = tries + 1, next_try = ? WHERE number = ?",
+            (code, reason, next_try, number),
+        )
+
+    def _end(self, result: FileResult, state: State, settings: str) -> None:
+        confidence, words = mean_confidence(result.pages)
+        self.db.execute(
+            "UPDATE files SET state = ?, code = ?, reason = ?, passing = ?, tries = tries + 1, next_try = 0, settings = ?, sha256 = ?, "
+            "seconds = ?, pages = ?, words = ?, confidence = ?, findings = ?, warnings = ?, worker = ?, ended = ? WHERE number = ?",
+            (state.value, result.code, result.reason, int(result.passing), settings, result.sha256, result.seconds,
+             len(result.pages), words, confidence, _dump(result.findings), _dump(result.warnings), result.worker,
+             time.time(), result.number),
+        )  # fmt: skip
+        self.db.execute("DELETE FROM pages WHERE file = ?", (result.number,))
+        self.db.executemany(
+            f"INSERT INTO pages (file, {_PAGE_FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [(result.number, p.page, p.action, p.reason, p.dpi, p.new_dpi, p.scale, p.x_height, p.seconds, p.words,
+              p.confidence, _dump(p.findings), _dump(p.record)) for p in result.pages],
+        )  # fmt: skip
+
+
+def mean_confidence(pages: Iterable[PageResult]) -> tuple[float | None, int]:
+    """Return the mean confidence of all words of *pages* (None without words) and their number."""
+    total, words = 0.0, 0
+    for page in pages:
+        if page.words and page.confidence is not None:
+            total, words = total + page.words * page.confidence, words + page.words
+    return (total / words if words else None), words
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
+
+
+def _file_row(row: Sequence[Any]) -> FileRow:
+    values = dict(zip(FileRow.__dataclass_fields__, row, strict=True))
+    values["path"] = os.fsdecode(values["path"])
+    values["kind"], values["state"], values["passing"] = Kind(values["kind"]), State(values["state"]), bool(values["passing"])
+    values["findings"], values["warnings"] = json.loads(values["findings"]), json.loads(values["warnings"])
+    return FileRow(**values)

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: MPL-2.0
+"""``ocrmypdf-superres archive status``: how far a run is."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``archive status``."""
+    parser.add_argument("out", type=Path, metavar="OUT", help="output folder of the run")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print how many files and pages stand where.
+
+    Raises:
+        ArchiveError: there is no run.
+    """
+    from ocrmypdf_superres.archive.layout import open_layout
+    from ocrmypdf_superres.archive.manifest import Manifest
+
+    with Manifest(open_layout(args.out).manifest) as manifest:
+        table = Table("state", "code", "files", "pages")
+        for (state, code), (files, pages) in sorted(manifest.counts().items()):
+            table.add_row(state.value, code, f"{files:,}", f"{pages:,}")
+    Console().print(table)
+    return 0
