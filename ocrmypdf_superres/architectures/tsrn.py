@@ -27,7 +27,7 @@ class TSRNConfig:
     stn_hidden: int = 512
 
     def __post_init__(self) -> None:
-        if self.channels not in (3, 4) or self.features % 4 or self.features < 4 or self.blocks < 1:
+        if self.planes not in (3, 4) or self.features % 4 or self.features < 4 or self.blocks < 1:
             raise ValueError("planes must be 3 or 4, features a multiple of 4, and blocks at least 1")
 
 
