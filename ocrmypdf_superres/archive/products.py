@@ -19,7 +19,7 @@ from ocrmypdf_superres.archive.naming import page_name
 from ocrmypdf_superres.archive.provenance import ENLARGED, RECOGNISED, Step, add_history
 from ocrmypdf_superres.archive.settings import weights_sha256
 from ocrmypdf_superres.archive.tasks import FileTask, Kind, Output
-from ocrmypdf_superres.modelstore import find_model, sha256_of
+from ocrmypdf_superres.modelstore import DEFAULT_MODEL, find_model, sha256_of
 
 
 def make(task: FileTask, pages: Sequence[ReadPage], pdf: str) -> None:
@@ -58,7 +58,7 @@ def history(task: FileTask, pages: Sequence[ReadPage]) -> list[Step]:
     steps = []
     enlarged = [page for page in pages if page.result.action == "enlarged"]
     if enlarged:
-        model = find_model(task.ocr.get("superres_model") or _default_model())
+        model = find_model(task.ocr.get("superres_model") or DEFAULT_MODEL)
         scales = {page.result.scale for page in enlarged if page.result.scale}
         steps.append(
             Step(ENLARGED, "ocrmypdf-superres", _version(), now, model=model.card.name, model_sha256=weights_sha256(model),
@@ -69,12 +69,6 @@ def history(task: FileTask, pages: Sequence[ReadPage]) -> list[Step]:
         engine = {"engine": _engine(), "languages": "+".join(task.ocr.get("language") or ("eng",))}
         steps.append(Step(RECOGNISED, "OCRmyPDF", version("ocrmypdf"), now, pages=read, settings=task.settings, parameters=engine))
     return steps
-
-
-def _default_model() -> str:
-    from ocrmypdf_superres.options import SuperresOptions
-
-    return SuperresOptions().model
 
 
 def _version() -> str:

@@ -59,7 +59,8 @@ def digitise(task: FileTask) -> FileResult:
                 _digitise(task, scratch, result)
         except Exception as error:  # one bad file must not stop a run
             end = codes.end_of(error, (task.staging, os.fspath(scratch), os.path.dirname(task.staging)))
-            result.state, result.code, result.reason, result.passing = end.state, end.code, end.reason, end.passing
+            result.state, result.code, result.passing = end.state, end.code, end.passing
+            result.reason = end.reason.replace(f"{scratch}{os.sep}", "")
             result.outputs = []
             _append_to_log(task, error)
         finally:
