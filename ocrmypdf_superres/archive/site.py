@@ -8,11 +8,11 @@ import shutil
 import tempfile
 import uuid
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 
 import ocrmypdf_superres
 from ocrmypdf_superres.archive.layout import Layout
+from ocrmypdf_superres.archive.precheck import software
 from ocrmypdf_superres.archive.work import scratch_prefix
 from ocrmypdf_superres.errors import ModelError
 from ocrmypdf_superres.modelstore import find_model
@@ -116,4 +116,6 @@ def _remember(site: Site) -> str:
 
 
 def _software() -> dict[str, str]:
-    return {"ocrmypdf-superres": ocrmypdf_superres.__version__, "ocrmypdf": version("ocrmypdf")}
+    """What must be the same everywhere, or a file's text would depend on the machine that read it."""
+    found = software()
+    return {"ocrmypdf-superres": ocrmypdf_superres.__version__, "ocrmypdf": found["ocrmypdf"], "tesseract": found["tesseract"]}
