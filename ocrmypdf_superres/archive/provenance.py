@@ -35,8 +35,8 @@ _DESCRIPTION, _ABOUT, _PARSE_TYPE = f"{{{_RDF}}}Description", f"{{{_RDF}}}about"
 _FIELDS = ("action", "softwareAgent", "when", "parameters", "instanceID")
 # PDF/A forbids the attributes bytes and encoding in the header.
 _BEGIN, _END = b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>\n', b'\n<?xpacket end="w"?>\n'
-_ZONED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)")
-_DATE = re.compile(rf"\d{{4}}(-(0[1-9]|1[0-2])(-\d\d)?)?|{_ZONED.pattern}")
+_ZONED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+_DATE = re.compile(rf"\d{{4}}(-(0[1-9]|1[0-2])(-\d\d)?)?|\d{{4}}-\d\d-\d\dT\d\d:\d\d(Z|[+-]\d\d:\d\d)|{_ZONED.pattern}")
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
