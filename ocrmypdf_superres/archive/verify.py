@@ -178,16 +178,17 @@ def _check_pdf(check: FileCheck, path: Path) -> Iterator[str]:
             yield "does not claim to be PDF/A"
         if not any(step.settings == check.settings for step in read_history(path)):
             yield "its history does not tell of this run"
-        silent = [number for number, words in check.words.items() if words and number <= pages and not _has_text(path, number)]
+        silent = _silent(path, [number for number, words in check.words.items() if words and number <= pages])
         if silent:
             yield f"has no text on page {silent[0]}" + (f" and {len(silent) - 1} more" if silent[1:] else "")
     except (pikepdf.PdfError, pypdfium2.PdfiumError, SuperresError) as error:
         yield f"cannot be opened as a PDF: {error}"
 
 
-def _has_text(path: Path, number: int) -> bool:
+def _silent(path: Path, numbers: list[int]) -> list[int]:
+    """Those of the pages that have no text."""
     with pypdfium2.PdfDocument(path) as pdf:
-        return bool(pdf[number - 1].get_textpage().count_chars() > 0)
+        return [number for number in numbers if pdf[number - 1].get_textpage().count_chars() == 0]
 
 
 def _check_xml(check: FileCheck, path: Path) -> Iterator[str]:

@@ -13,6 +13,8 @@ PACKAGE = "ocrmypdf_superres.commands.archive"
 # name -> what it does; the module PACKAGE.name has add_arguments and run
 COMMANDS = {
     "status": "say how far a run is",
+    "verify": "hash and open what a run made, and see whether all is as it was written",
+    "report": "one HTML page of a run, and its catalogue as CSV or JSON",
 }
 
 
