@@ -15,10 +15,14 @@ _BUILT_IN = {
     "docsr": "ocrmypdf_superres.architectures.docsr:SPEC",
     "dpnet": "ocrmypdf_superres.architectures.dpnet:SPEC",
     "edsr": "ocrmypdf_superres.architectures.edsr:SPEC",
+    "edsr-stn": "ocrmypdf_superres.architectures.edsr_stn:SPEC",
     "epgr": "ocrmypdf_superres.architectures.epgr:SPEC",
     "fsrcnn": "ocrmypdf_superres.architectures.fsrcnn:SPEC",
+    "lemma": "ocrmypdf_superres.architectures.lemma:SPEC",
     "srcnn": "ocrmypdf_superres.architectures.srcnn:SPEC",
     "srresnet": "ocrmypdf_superres.architectures.srresnet:SPEC",
+    "tbsrn": "ocrmypdf_superres.architectures.tbsrn:SPEC",
+    "tsrn": "ocrmypdf_superres.architectures.tsrn:SPEC",
 }
 
 

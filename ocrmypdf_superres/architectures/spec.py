@@ -29,6 +29,7 @@ class ArchitectureSpec:
         receptive_radius: gives, for a config, how far an output pixel looks, in lr pixels; the tile overlap.
             ``None`` means that the net cannot be tiled.
         paper: where it comes from.
+        line_size: rows and columns, in lr pixels, of the pieces of text lines that a ``"line"`` net takes.
     """
 
     name: str
@@ -40,6 +41,7 @@ class ArchitectureSpec:
     channels: int = 1
     size_multiple: int = 1
     paper: str = ""
+    line_size: tuple[int, int] | None = None
 
     def channels_of(self, config: Any) -> int:
         """Return the channels of the net that *config* describes; one of 3 runs on grey replicated, for its luma."""

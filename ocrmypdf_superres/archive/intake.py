@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
 from ocrmypdf_superres.archive.manifest import Glance, Manifest
 from ocrmypdf_superres.archive.scan import Found, Scan, Verdict, look
-from ocrmypdf_superres.archive.tasks import FileResult, Kind, State
+from ocrmypdf_superres.archive.tasks import FileResult, State
 
 BATCH = 500
 """So many files are taken in with one commit."""
@@ -27,14 +27,14 @@ class Intake:
         manifest: where to.
         settings: hash of the present settings.
         retry_failed: also try files again that failed for good.
-        seen: files seen so far.
+        ended: called with each file that ends here, as no input or one that cannot be looked at, and its verdict.
     """
 
     scan: Scan
     manifest: Manifest
     settings: str
     retry_failed: bool = False
-    seen: int = 0
+    ended: Callable[[str, Verdict], None] = lambda path, verdict: None
 
     def __post_init__(self) -> None:
         self._finds: Iterator[Found] = iter(self.scan)
@@ -53,7 +53,6 @@ class Intake:
 
     def _take_all(self, batch: Iterable[Found]) -> None:
         for found in batch:
-            self.seen += 1
             row = self.manifest.glance(found.path)
             if row is None or self._is_due(row, found):
                 verdict = found.verdict or look(found.full)
@@ -77,3 +76,4 @@ class Intake:
         number = self.manifest.add(found.path, verdict.kind, found.size, found.mtime_ns)
         if verdict.state is not State.WAITING:
             self.manifest.finish(FileResult(number, verdict.state, verdict.code, verdict.reason), self.settings)
+            self.ended(found.path, verdict)

@@ -247,7 +247,7 @@ class Manifest:
         row = self.db.execute(
             "SELECT number, size, mtime_ns, state, code, passing, settings FROM files WHERE path = ?", (os.fsencode(path),)
         ).fetchone()
-        return None if row is None else Glance(*row[:3], State(row[3]), row[4], bool(row[5]), row[6])
+        return None if row is None else Glance(row[0], row[1], row[2], State(row[3]), row[4], bool(row[5]), row[6])
 
     def paths_with_code(self, code: str) -> list[str]:
         """The paths of the files that failed with *code*."""
@@ -292,7 +292,9 @@ class Manifest:
         row = self.db.execute(
             "INSERT INTO files (path, kind, size, mtime_ns, state) VALUES (?, ?, ?, ?, 'waiting') "
             "ON CONFLICT (path) DO UPDATE SET kind = excluded.kind, size = excluded.size, mtime_ns = excluded.mtime_ns, "
-            "state = 'waiting', code = '', reason = '', passing = 0, tries = 0, next_try = 0 RETURNING number",
+            "state = 'waiting', code = '', reason = '', passing = 0, tries = 0, next_try = 0, "
+            # Only a file that is done has outputs of just that input.
+            "sha256 = CASE state WHEN 'done' THEN sha256 ELSE '' END RETURNING number",
             (os.fsencode(path), kind.value, size, mtime_ns),
         ).fetchone()
         return int(row[0])

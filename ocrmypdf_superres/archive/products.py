@@ -8,10 +8,10 @@ import shutil
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from functools import lru_cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from ocrmypdf.api import setup_plugin_infrastructure
+from ocrmypdf.builtin_plugins.tesseract_ocr import TesseractOcrEngine
 
 from ocrmypdf_superres.archive.alto import hocr_to_alto
 from ocrmypdf_superres.archive.gather import ReadPage
@@ -19,7 +19,7 @@ from ocrmypdf_superres.archive.naming import page_name
 from ocrmypdf_superres.archive.provenance import ENLARGED, RECOGNISED, Step, add_history
 from ocrmypdf_superres.archive.settings import weights_sha256
 from ocrmypdf_superres.archive.tasks import FileTask, Kind, Output
-from ocrmypdf_superres.modelstore import find_model, sha256_of
+from ocrmypdf_superres.modelstore import DEFAULT_MODEL, find_model, sha256_of
 
 
 def make(task: FileTask, pages: Sequence[ReadPage], pdf: str) -> None:
@@ -58,10 +58,10 @@ def history(task: FileTask, pages: Sequence[ReadPage]) -> list[Step]:
     steps = []
     enlarged = [page for page in pages if page.result.action == "enlarged"]
     if enlarged:
-        model = find_model(task.ocr.get("superres_model") or _default_model())
+        model = find_model(task.ocr.get("superres_model") or DEFAULT_MODEL)
         scales = {page.result.scale for page in enlarged if page.result.scale}
         steps.append(
-            Step(ENLARGED, "ocrmypdf-superres", version("ocrmypdf-superres"), now, model=model.card.name, model_sha256=weights_sha256(model),
+            Step(ENLARGED, "ocrmypdf-superres", _version(), now, model=model.card.name, model_sha256=weights_sha256(model),
                  scales=tuple(sorted(scales)), pages=tuple(page.number for page in enlarged), settings=task.settings)
         )  # fmt: skip
     read = tuple(page.number for page in pages if page.picture is not None)
@@ -71,17 +71,18 @@ def history(task: FileTask, pages: Sequence[ReadPage]) -> list[Step]:
     return steps
 
 
-def _default_model() -> str:
-    from ocrmypdf_superres.options import SuperresOptions
-
-    return SuperresOptions().model
+def _version() -> str:
+    """This package's version; empty where it runs from a checkout that is not installed."""
+    try:
+        return version("ocrmypdf-superres")
+    except PackageNotFoundError:
+        return ""
 
 
 @lru_cache(maxsize=1)
 def _engine() -> str:
     """Name and version of the OCR engine."""
-    engine = setup_plugin_infrastructure().get_ocr_engine(options=None)
-    return f"Tesseract {engine.version()}"
+    return f"Tesseract {TesseractOcrEngine.version()}"
 
 
 def sealed(task: FileTask) -> list[Output]:

@@ -86,7 +86,7 @@ class Settings:
         Raises:
             ModelError: there is none of that name.
         """
-        return find_model(SuperresOptions(**self.superres).model)
+        return find_model(SuperresOptions.model_validate(dict(self.superres)).model)
 
     def ocr_arguments(self) -> dict[str, Any]:
         """Keyword arguments of ``ocrmypdf.ocr()``, but for files and ``jobs``."""
@@ -111,7 +111,7 @@ class Settings:
         Raises:
             ArchiveError: a value cannot be used.
         """
-        merged = {k: {**getattr(self, k), **v} if k in ("ocrmypdf", "superres") else v for k, v in values.items()}
+        merged: dict[str, Any] = {k: {**getattr(self, k), **v} if k in ("ocrmypdf", "superres") else v for k, v in values.items()}
         return replace(self, **merged)
 
 
@@ -194,7 +194,7 @@ def _check_table(name: str, values: Mapping[str, Any], model: type[BaseModel], k
             why = " is set by the run itself" if key in _NOT_OURS or key == "report" else f" is unknown{_meant(key, known)}"
             raise ArchiveError(f"The option {key!r} of [{name}]{why}; take it out or correct it.")
     try:
-        model(**needed, **values)
+        model.model_validate({**needed, **values})
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "?"

@@ -33,7 +33,7 @@ from ocrmypdf_superres.archive import codes, products
 from ocrmypdf_superres.archive.gather import gather
 from ocrmypdf_superres.archive.mets import read_mets
 from ocrmypdf_superres.archive.naming import pdf_name, text_name
-from ocrmypdf_superres.archive.tasks import FileResult, FileTask, Kind, PageResult, State
+from ocrmypdf_superres.archive.tasks import FileResult, FileTask, Kind, State
 
 log = logging.getLogger("ocrmypdf.superres")
 
@@ -59,7 +59,8 @@ def digitise(task: FileTask) -> FileResult:
                 _digitise(task, scratch, result)
         except Exception as error:  # one bad file must not stop a run
             end = codes.end_of(error, (task.staging, os.fspath(scratch), os.path.dirname(task.staging)))
-            result.state, result.code, result.reason, result.passing = end.state, end.code, end.reason, end.passing
+            result.state, result.code, result.passing = end.state, end.code, end.passing
+            result.reason = end.reason.replace(f"{scratch}{os.sep}", "")
             result.outputs = []
             _append_to_log(task, error)
         finally:
@@ -110,9 +111,9 @@ def _digitise(task: FileTask, scratch: Path, result: FileResult) -> None:
     empty = [page.page for page in result.pages if "ink but no words" in page.findings]
     if empty:
         result.findings.append(f"ink but no words on {len(empty)} of {pages} pages, the first is page {empty[0]}")
-    products.make(task, read, source, name)
+    products.make(task, read, name)
     products.add_provenance(task, read, pdf, source)
-    result.outputs = products.sealed(task, name)
+    result.outputs = products.sealed(task)
 
 
 def _take_input(task: FileTask, scratch: Path, result: FileResult) -> Path:

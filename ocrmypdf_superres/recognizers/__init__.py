@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 GROUP = "ocrmypdf_superres.recognizers"
 
-_OWN = {"tesseract": "ocrmypdf_superres.recognizers.tesseract:load_recognizer"}
+_OWN = {
+    "tesseract": "ocrmypdf_superres.recognizers.tesseract:load_recognizer",
+    "reader": "ocrmypdf_superres.recognizers.folder:load_recognizer",
+}
 
 
 def kinds() -> list[str]:
@@ -33,7 +36,7 @@ def load(name: str, tessdata: str | Path | None = None) -> Recognizer:
     """Load the frozen recognizer called *name*, written ``kind:which``, for example ``tesseract:eng``.
 
     Args:
-        name: ``tesseract:eng``, ``tesseract:script/Latin``, ``tesseract:/path/to/file.traineddata``, or
+        name: ``tesseract:eng``, ``tesseract:script/Latin``, ``tesseract:/path/to/file.traineddata``, ``reader:FOLDER``, or
             ``kind:which`` of an entry point.
         tessdata: folder to look in instead of the installed ones.
 

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: MPL-2.0
+"""What the nets for text lines share: grey to their channels and back, positions, attention, recurrent rows."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+LINE_SIZE = (16, 64)
+"""Rows and columns of a text line that the published nets take; they return twice as many."""
+_LUMA = (0.299, 0.587, 0.114)
+
+
+def spread_channels(x: Tensor, channels: int) -> Tensor:
+    """Return *x*, float (B, 1, 3 or *channels*, H, W), with *channels* (3 or 4): grey replicated, a mask as the fourth.
+
+    The mask is 1 where a pixel is not above its picture's mean grey, so 1 on dark ink.
+    """
+    if x.shape[1] == channels:
+        return x
+    colour = x.expand(-1, 3, -1, -1) if x.shape[1] == 1 else x
+    if channels == 3:
+        return colour
+    grey = x if x.shape[1] == 1 else _luma(x)
+    mask = (grey <= grey.mean(dim=(2, 3), keepdim=True)).to(x)
+    return torch.cat([colour, mask], dim=1)
+
+
+def gather_channels(y: Tensor, channels: int) -> Tensor:
+    """Undo :func:`spread_channels` on a net's output: 1 gives the luma of its first three channels, else the first *channels*."""
+    return _luma(y[:, :3]) if channels == 1 else y[:, :channels]
+
+
+def _luma(x: Tensor) -> Tensor:
+    weights = torch.tensor(_LUMA, dtype=x.dtype, device=x.device).reshape(1, 3, 1, 1)
+    return (x * weights).sum(dim=1, keepdim=True)
+
+
+def sinusoid(length: int, width: int) -> Tensor:
+    """Return the sinusoidal positions of Vaswani et al. (2017), float32 (length, width), width even."""
+    rates = torch.exp(torch.arange(0, width, 2) * (-math.log(10000.0) / width))
+    angles = torch.arange(length)[:, None] * rates
+    return torch.stack([angles.sin(), angles.cos()], dim=2).reshape(length, width)
+
+
+def sinusoid_2d(width: int, rows: int, columns: int) -> Tensor:
+    """Return positions float32 (width, rows, columns): half of the channels tell the column, half the row."""
+    half = width // 2
+    across = sinusoid(columns, half).T[:, None].expand(-1, rows, -1)
+    down = sinusoid(rows, half).T[:, :, None].expand(-1, -1, columns)
+    return torch.cat([across, down])
+
+
+class Attention(nn.Module):
+    """Multi-head attention whose maps can be asked for: ``attention(query, key, value, mask)`` returns (value, maps).
+
+    *query* (B, T, D), *key*, *value* (B, S, D); *mask* bool, broadcast to (B, heads, T, S), False where nothing may be
+    looked at.  Returns (B, T, D) and soft-maxed maps (B, heads, T, S).
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        batch, width = query.shape[0], query.shape[2]
+        q, k, v = (
+            layer(x).reshape(batch, -1, self.heads, width // self.heads).transpose(1, 2)
+            for layer, x in ((self.query, query), (self.key, key), (self.value, value))
+        )
+        scores = q @ k.transpose(2, 3) / math.sqrt(width / self.heads)
+        if mask is not None:
+            scores = scores.masked_fill(~mask, -1e9)
+        maps = scores.softmax(dim=3)
+        value = (self.dropout(maps) @ v).transpose(1, 2).reshape(batch, -1, width)
+        return self.out(value), maps
+
+
+class FeedForward(nn.Sequential):
+    """Two linear layers with ReLU between them."""
+
+    def __init__(self, width: int, inner: int, dropout: float = 0.0) -> None:
+        super().__init__(nn.Linear(width, inner), nn.ReLU(), nn.Dropout(dropout), nn.Linear(inner, width))
+
+
+class AttentionLayer(nn.Module):
+    """Attention and feed-forward, each added to its input and then normalised (post-norm)."""
+
+    def __init__(self, width: int, heads: int, inner: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.attention = Attention(width, heads, dropout)
+        self.norm = nn.LayerNorm(width)
+        self.feed = FeedForward(width, inner, dropout)
+        self.last = nn.LayerNorm(width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """As :class:`Attention`; also returns its maps."""
+        seen, maps = self.attention(query, key, value, mask)
+        x = self.norm(query + self.dropout(seen))
+        return self.last(x + self.dropout(self.feed(x))), maps
+
+
+def causal(steps: int, device: torch.device) -> Tensor:
+    """Return the mask bool (steps, steps) that lets a step look at itself and at earlier ones."""
+    return torch.ones(steps, steps, dtype=torch.bool, device=device).tril()
+
+
+class RowGRU(nn.Module):
+    """A bidirectional GRU along each row of (B, C, H, W), in its inner form after an optional 1x1 convolution."""
+
+    def __init__(self, channels: int, mix: bool) -> None:
+        super().__init__()
+        self.mix = nn.Conv2d(channels, channels, 1) if mix else None
+        self.gru = nn.GRU(channels, channels // 2, bidirectional=True, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        value = x if self.mix is None else self.mix(x)
+        batch, channels, height, width = value.shape
+        steps, _ = self.gru(value.permute(0, 2, 3, 1).reshape(batch * height, width, channels))
+        return steps.reshape(batch, height, width, channels).permute(0, 3, 1, 2)
+
+
+class Enlarge(nn.Module):
+    """3x3 convolution to four times the channels, pixel shuffle, Mish."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(channels, 4 * channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.mish(functional.pixel_shuffle(self.convolution(x), 2))

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: MPL-2.0
+"""The nets for text lines: parameter counts as published or counted from the authors' code, shapes, gradients."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from torch import nn
+
+from ocrmypdf_superres.architectures import get
+from ocrmypdf_superres.architectures.abinet import Prior, PriorConfig, decode, encode, text_lengths
+from ocrmypdf_superres.architectures.linenet import Attention, gather_channels, sinusoid, spread_channels
+from ocrmypdf_superres.architectures.tps import STNHead, TPSGrid, edge_points
+
+STN = {"stn_widths": [4, 4, 4, 4, 4, 4], "stn_hidden": 8}
+SMALL = {
+    "tsrn": {"features": 8, "blocks": 1, **STN},
+    "tbsrn": {"features": 8, "blocks": 1, **STN},
+    "edsr-stn": {"features": 8, "blocks": 1, **STN},
+    "lemma": {
+        "features": 8, "blocks": 1, "places": 100, "prior_base": 2, "prior_counts": [1, 1, 1, 1, 1], "prior_layers": 1,
+        "prior_inner": 16, "prior_attention": 4, "prior_language_layers": 1, **STN,
+    },
+}  # fmt: skip
+
+
+def count(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+def build(name: str, **values) -> nn.Module:
+    spec = get(name)
+    return spec.build(spec.parse_config(values))
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "parameters"),
+    [
+        ("tsrn", {"planes": 3, "stn": False}, 816_260),
+        ("tsrn", {"planes": 4, "stn": False}, 826_629),
+        ("tbsrn", {"compat": True}, 3_210_335),
+        # The count without the two GRUs and the stem; of what is never called, 25 weights that mix heads are left too.
+        ("tbsrn", {}, 2_980_485 - 25),
+        ("edsr-stn", {}, 40_729_603 + 1_854_760),
+        ("lemma", {}, 39_754_541),
+    ],
+)
+def test_full_configurations_have_the_known_counts(name, values, parameters):
+    with torch.device("meta"):
+        assert count(build(name, **values)) == parameters
+
+
+def test_parts_have_the_known_counts():
+    with torch.device("meta"):
+        assert (count(STNHead(3)), count(STNHead(4))) == (1_854_760, 1_855_048)
+        prior = Prior(PriorConfig())
+        assert (count(prior.vision), count(prior.language)) == (23_547_461, 12_647_461)
+        lemma = build("lemma")
+        assert (count(lemma.prior), count(lemma.stn), count(lemma.guidance)) == (36_194_922, 1_855_048, 296_802)
+        assert count(build("lemma")) - 36_194_922 - 1_855_048 - 296_802 == 1_407_769
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_luma_and_colour_go_in_and_come_out_larger(name):
+    torch.manual_seed(0)
+    net = build(name, **SMALL[name])
+    for channels in (1, 3):
+        y = net.train()(torch.rand(2, channels, 16, 64))
+        assert y.shape == (2, channels, 32, 128)
+    y.square().mean().backward()
+    unused = [n for n, p in net.named_parameters() if p.grad is None]
+    # Language sees a detached softmax, so that vision's own classes learn from the prior's loss alone.
+    assert unused == (["prior.vision.classes.weight", "prior.vision.classes.bias"] if name == "lemma" else [])
+    assert any(p.grad is not None and bool(p.grad.abs().sum() > 0) for n, p in net.named_parameters() if n.startswith("stn"))
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_line_does_not_depend_on_the_others_of_its_batch(name):
+    torch.manual_seed(0)
+    net = build(name, **SMALL[name]).eval()
+    x = torch.rand(3, 1, 16, 64)
+    with torch.inference_mode():
+        assert torch.allclose(net(x)[:1], net(x[:1]), atol=1e-5)
+
+
+@pytest.mark.parametrize("change", [{"location": "none", "alignment": "none", "fusion": False}, {"location": "selection"}, {"location": "attention", "alignment": "text"}, {"prior_language": False}])  # fmt: skip
+def test_the_ablations_of_lemma_run(change):
+    net = build("lemma", **{**SMALL["lemma"], **change}).train()
+    assert net(torch.rand(2, 1, 16, 64)).shape == (2, 1, 32, 128)
+    losses = net.own_losses(["Ab1", ""], {})
+    assert float(losses["prior"].detach()) > 0
+    # Soft-maxed twice the loss cannot fall below log(1 + 36 / e) for each reading.
+    assert float(net.own_losses(["ab", ""], {"double_softmax": True})["prior"].detach()) > 2 * 2.6
+    assert net.eval()(torch.rand(1, 1, 16, 64)).shape == (1, 1, 32, 128) and net.own_losses(["a"], {}) == {}
+
+
+def test_rectification_moves_nothing_when_told_to_move_nothing():
+    x = torch.rand(1, 2, 16, 64)
+    assert torch.allclose(TPSGrid((16, 64))(x, edge_points(0.05)[None]), x, atol=1e-3)
+    moved = TPSGrid((16, 64))(x, edge_points(0.05)[None] + torch.tensor([1 / 63, 0.0]))
+    assert torch.allclose(moved[..., :-2], x[..., 1:-1], atol=1e-3)
+    points = STNHead(1)(torch.rand(2, 1, 16, 64))
+    assert torch.allclose(points, edge_points(0.01).expand(2, -1, -1))
+
+
+def test_channels_by_hand():
+    x = torch.tensor([[[[0.0, 1.0, 1.0]]]])
+    spread = spread_channels(x, 4)
+    assert spread[0, :, 0].tolist() == [[0, 1, 1]] * 3 + [[1, 0, 0]]
+    assert torch.allclose(gather_channels(spread, 1), x)
+    assert gather_channels(spread, 3).shape[1] == 3
+
+
+def test_attention_is_torchs():
+    torch.manual_seed(0)
+    ours, theirs = Attention(8, 2), nn.MultiheadAttention(8, 2, batch_first=True)
+    with torch.no_grad():
+        theirs.in_proj_weight.copy_(torch.cat([ours.query.weight, ours.key.weight, ours.value.weight]))
+        theirs.in_proj_bias.copy_(torch.cat([ours.query.bias, ours.key.bias, ours.value.bias]))
+    theirs.out_proj.load_state_dict(ours.out.state_dict())
+    query, key = torch.rand(2, 3, 8), torch.rand(2, 5, 8)
+    value, maps = ours(query, key, key)
+    expected, weights = theirs(query, key, key, average_attn_weights=False)
+    assert torch.allclose(value, expected, atol=1e-6) and torch.allclose(maps, weights, atol=1e-6)
+    assert torch.allclose(sinusoid(3, 4)[1], torch.tensor([0.8415, 0.5403, 0.0100, 0.9999]), atol=1e-4)
+
+
+def test_the_priors_text():
+    assert decode(encode("Ab-10 z")) == "ab10z" and encode("z10") == [26, 27, 36]
+    logits = torch.zeros(2, 5, 37)
+    logits[0, :3, 4] = 1.0
+    logits[1, :, 4] = 1.0
+    assert text_lengths(logits).tolist() == [4, 5]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SMALL)
+def test_full_configurations_train_one_step(name):
+    net = build(name).train()
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-5, betas=(0.5, 0.999))
+    loss = (net(torch.rand(2, 1, 16, 64)) - torch.rand(2, 1, 32, 128)).square().mean()
+    if name == "lemma":
+        loss = loss + 0.01 * net.own_losses(["abc", "d9"], {})["prior"]
+    loss.backward()
+    before = {n: p.detach().clone() for n, p in net.named_parameters() if p.grad is not None and bool(p.grad.abs().sum() > 0)}
+    optimizer.step()
+    assert all(bool(torch.isfinite(p).all()) for p in net.parameters())
+    assert any(bool((dict(net.named_parameters())[n] != old).any()) for n, old in before.items())
+
+
+def test_configurations_survive_a_card():
+    for name, values in SMALL.items():
+        spec = get(name)
+        config = spec.parse_config(values)
+        assert spec.parse_config({k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(config).items()}) == config
