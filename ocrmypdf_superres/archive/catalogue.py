@@ -15,9 +15,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from ocrmypdf_superres.archive.layout import Layout
 from ocrmypdf_superres.archive.manifest import FileRow, Manifest
-from ocrmypdf_superres.archive.names import shown
-from ocrmypdf_superres.archive.tasks import PageResult, State
+from ocrmypdf_superres.archive.names import shown, unpacked
+from ocrmypdf_superres.archive.tasks import Kind, PageResult, State
 from ocrmypdf_superres.errors import ArchiveError
 
 FILE_FIELDS = (
@@ -136,6 +137,20 @@ def ended_otherwise(manifest: Manifest, state: State, limit: int) -> list[FileRo
             break
         rows.append(row)
     return rows
+
+
+def place_of_pdf(manifest: Manifest, layout: Layout, row: FileRow) -> Path:
+    """Return where the pages of file *row* can be looked at: the PDF that came, else the one that was made.
+
+    Raises:
+        ArchiveError: neither is there.
+    """
+    came = Path(unpacked(manifest.fact("input") or "")) / row.path
+    made = [layout.out / output.name for output in manifest.outputs(row.number) if output.kind == "pdf"]
+    for path in [came, *made] if row.kind is Kind.PDF else made:
+        if path.is_file():
+            return path.absolute()
+    raise ArchiveError(f"The file {shown(row.path)} is not where it was, and there is no PDF made of it; give back one of the two.")
 
 
 def file_rows(manifest: Manifest) -> Iterator[dict[str, Any]]:

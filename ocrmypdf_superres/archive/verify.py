@@ -25,6 +25,7 @@ from PIL import Image
 from ocrmypdf_superres.archive.layout import Layout
 from ocrmypdf_superres.archive.manifest import Manifest
 from ocrmypdf_superres.archive.mets import read_mets
+from ocrmypdf_superres.archive.names import unpacked
 from ocrmypdf_superres.archive.provenance import read_history
 from ocrmypdf_superres.archive.settings import Settings, parse_settings
 from ocrmypdf_superres.archive.tasks import Kind, Output, State
@@ -98,7 +99,7 @@ def verify(layout: Layout, inputs: bool = False, quick: bool = False, jobs: int 
 
 
 def _checks(manifest: Manifest, layout: Layout, inputs: bool, quick: bool) -> Iterator[FileCheck]:
-    root = manifest.fact("input") or ""
+    root = unpacked(manifest.fact("input") or "")
     settings = lru_cache(maxsize=16)(lambda name: _settings(manifest, name))
     for row in manifest.files(State.DONE):
         made_under = settings(row.settings)

@@ -11,6 +11,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+WRONG = 3
+"""Exit status where something is not as it was written."""
+
 SHOWN = 200
 """Rows of the table at most; more are counted."""
 
@@ -21,10 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--inputs", action="store_true", help="hash the inputs anew, too")
     parser.add_argument("--quick", action="store_true", help="only see whether everything is there and has its size")
     parser.add_argument("--jobs", type=int, metavar="N", help="processes (default: one a core, one with --quick)")
+    parser.epilog = f"Exit status: 0 all is as it was written, 1 there is no run, 2 wrong call, {WRONG} something is not."
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check every file that is done; return 1 where something is not as it was written, else 0.
+    """Check every file that is done; return 3 where something is not as it was written, else 0.
 
     Raises:
         ArchiveError: there is no run.
@@ -60,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         console.print(f"The run is not at its end: {open_ends:,} files wait.", highlight=False)
     if bad:
         console.print(f"{bad:,} of {files:,} files are not as they were written.", highlight=False)
-        return 1
+        return WRONG
     looked = "are there with their sizes" if args.quick else "are in order"
     console.print(f"{files:,} files {looked}.", highlight=False)
     return 0
