@@ -56,7 +56,7 @@ def test_the_page_says_it_all(run, tmp_path, capsys):
     page = tmp_path / "r.html"
     assert main(["archive", "report", str(run.out), "-o", str(page)]) == 0
     said = capsys.readouterr().out
-    assert "Of 4 files, 2 are done, 1 were skipped and 1 failed." in said
+    assert "Of 4 files: 2 done, 1 skipped, 1 failed." in said
     text = page.read_text("utf-8")
     assert "Files that failed" in text and "broken.pdf" in text and "It is neither a PDF nor a picture." in text
     assert "Pages, the worst first" in text and "sub/a b.pdf" in text

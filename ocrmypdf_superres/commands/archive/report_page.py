@@ -63,8 +63,8 @@ def _sentences(summary: Summary) -> list[str]:
     files = {state: summary.files(state) for state in State}
     waiting = files[State.WAITING] + files[State.STAGED]
     said = [
-        f"Of {sum(files.values()):,} files, {files[State.DONE]:,} are done, {files[State.SKIPPED]:,} were skipped and "
-        f"{files[State.FAILED]:,} failed" + (f"; {waiting:,} are not at their end yet." if waiting else "."),
+        f"Of {sum(files.values()):,} files: {files[State.DONE]:,} done, {files[State.SKIPPED]:,} skipped, {files[State.FAILED]:,} failed"
+        + (f", {waiting:,} not at their end yet." if waiting else "."),
         f"The done ones have {summary.pages:,} pages with {summary.words:,} words; {summary.actions['enlarged']:,} pages were enlarged "
         f"before they were read, {summary.actions['failed']:,} could not be and were read as they came.",
         f"It took {_duration(summary.wall)}, {_pace(summary)} pages a minute; the workers together spent {_duration(summary.work)}.",

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,15 +29,18 @@ def read_again(
         by_file.setdefault(page.file.number, []).append(page)
     found: dict[tuple[int, int], KeptPage] = {}
     for number, chosen in by_file.items():
+        # OCRmyPDF tells of every step.
+        logging.disable(logging.INFO)
         try:
             read = _read_file(manifest, layout, chosen[0].file, [page.page.page for page in chosen], folder / str(number))
         except (SuperresError, OSError) as error:
             said = f"{shown(chosen[0].file.path)}: {error} Its pages are shown without pictures."
             console.print(said, highlight=False, markup=False, soft_wrap=True)
             continue
+        finally:
+            logging.disable(logging.NOTSET)
         for kept in read:
-            sides = (replace(side, picture=f"{number}/{side.picture}") for side in (kept.before, kept.after))
-            before, after = sides
+            before, after = (replace(side, picture=f"{number}/{side.picture}") for side in (kept.before, kept.after))
             found[number, int(kept.page.rpartition(" ")[2])] = replace(kept, before=before, after=after)
     return found
 

@@ -168,7 +168,7 @@ def _bars(bars: Bars, colours: Sequence[str] = (_NEW,)) -> str:
     axes.set_xlabel("pages")
     axes.set_xlim(0, 1.15 * max([1.0, *counts]))
     for at, count in enumerate(counts):
-        axes.annotate(f" {count:,.0f}", (count, at), va="center", color=_INK)
+        axes.annotate(f" {count:,.0f}" if count else "", (count, at), va="center", color=_INK)
     return _svg(figure, bars.heading)
 
 
