@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,7 +42,11 @@ def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output-type", metavar="TYPE", help="of OCRmyPDF: pdfa, pdf, auto, pdfa-1, pdfa-2, pdfa-3")
     parser.add_argument("--mode", metavar="MODE", help="of OCRmyPDF, for pages that have text: default (skip the file), skip, redo, force")
     parser.add_argument("--image-dpi", type=int, metavar="N", help="resolution of pictures that claim none")
-    parser.add_argument("--workers", type=int, metavar="N", help="processes; 0 for one a core")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes of this machine; 0 for one a core")
+    parser.add_argument(
+        "--cluster", default="", metavar="WHERE",
+        help="work on Dask: local[:N] (processes of this machine), dask://HOST:PORT, tls://HOST:PORT, dask-scheduler-file:PATH",
+    )  # fmt: skip
 
 
 def settings_of(args: argparse.Namespace) -> Settings:
@@ -70,15 +73,15 @@ def settings_of(args: argparse.Namespace) -> Settings:
     return settings.changed(**changes, ocrmypdf=ocr)
 
 
-def make_executor(settings: Settings) -> Callable[[], Executor]:
-    """What makes the executor of this machine."""
+def executor_of(args: argparse.Namespace, settings: Settings) -> Callable[[], Executor]:
+    """What makes the executor that ``--cluster`` asks for, or this machine's."""
 
-    def local() -> Executor:
-        from ocrmypdf_superres.archive.pool import LocalPool
+    def make() -> Executor:
+        from ocrmypdf_superres.archive.executors import make_executor
 
-        return LocalPool(settings.workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+        return make_executor(settings, args.source, args.out, args.cluster)
 
-    return local
+    return make
 
 
 @contextmanager
@@ -114,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_of(args)
     with stopped_by_signals() as stop:
         session = Run(
-            args.source, args.out, settings, make_executor(settings), stop=stop, retry_failed=args.retry_failed, moved=args.moved
+            args.source, args.out, settings, executor_of(args, settings), stop=stop, retry_failed=args.retry_failed, moved=args.moved
         )
         counts = session.run()
     files = {state: sum(n for (s, _), (n, _) in counts.items() if s is state) for state in State}
