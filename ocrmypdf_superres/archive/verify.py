@@ -19,6 +19,7 @@ from pathlib import Path
 import pikepdf
 import pypdfium2
 from lxml import etree
+from ocrmypdf.helpers import available_cpu_count
 from ocrmypdf.pdfa import file_claims_pdfa
 from PIL import Image
 
@@ -96,6 +97,11 @@ def verify(layout: Layout, inputs: bool = False, quick: bool = False, jobs: int 
             while batch := list(itertools.islice(checks, _BATCH)):
                 found = pool.map(check_file, batch, chunksize=8)
                 yield from zip((check.path for check in batch), found, strict=True)
+
+
+def usual_jobs(files: int) -> int:
+    """How many processes are worth starting for so many files."""
+    return min(available_cpu_count(), 1 + files // 32)
 
 
 def _checks(manifest: Manifest, layout: Layout, inputs: bool, quick: bool) -> Iterator[FileCheck]:

@@ -11,6 +11,12 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from ocrmypdf_superres.archive.layout import open_layout
+from ocrmypdf_superres.archive.manifest import Manifest
+from ocrmypdf_superres.archive.names import shown
+from ocrmypdf_superres.archive.tasks import State
+from ocrmypdf_superres.archive.verify import usual_jobs, verify
+
 WRONG = 3
 """Exit status where something is not as it was written."""
 
@@ -33,18 +39,10 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         ArchiveError: there is no run.
     """
-    from ocrmypdf.helpers import available_cpu_count
-
-    from ocrmypdf_superres.archive.layout import open_layout
-    from ocrmypdf_superres.archive.manifest import Manifest
-    from ocrmypdf_superres.archive.names import shown
-    from ocrmypdf_superres.archive.tasks import State
-    from ocrmypdf_superres.archive.verify import verify
-
     layout, console = open_layout(args.out), Console()
     with Manifest(layout.manifest) as manifest:
         files, open_ends = manifest.count(State.DONE), manifest.count(State.WAITING) + manifest.count(State.STAGED)
-    jobs = args.jobs or (1 if args.quick else min(available_cpu_count(), 1 + files // 32))
+    jobs = args.jobs or (1 if args.quick else usual_jobs(files))
     table, bad, problems = Table("file", "what", "problem"), 0, 0
     columns = (TextColumn("verifying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
