@@ -139,7 +139,7 @@ def _check_input(check: FileCheck) -> Iterator[str]:
     try:
         if check.quick:
             os.stat(check.source)
-        elif hash_input(check.source, check.kind) != check.sha256:
+        elif hash_input(check.source, check.kind, Path(check.source[: -len(check.path)])) != check.sha256:
             yield "the input is another one than was read (its SHA-256 differs)"
     except OSError as error:
         yield f"the input cannot be read: {error.strerror}"
@@ -147,12 +147,12 @@ def _check_input(check: FileCheck) -> Iterator[str]:
         yield f"the input cannot be read: {error}"
 
 
-def hash_input(source: str, kind: Kind) -> str:
+def hash_input(source: str, kind: Kind, root: Path) -> str:
     """SHA-256 of an input as the work on it takes it: a METS document's bytes and then the hashes of its pictures, in order."""
     if kind is not Kind.METS:
         return sha256_of(Path(source))
     digest = hashlib.sha256(Path(source).read_bytes())
-    for page in read_mets(Path(source)).pages:
+    for page in read_mets(Path(source), root).pages:
         digest.update(bytes.fromhex(sha256_of(page.path)))
     return digest.hexdigest()
 
