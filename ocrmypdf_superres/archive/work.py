@@ -125,7 +125,7 @@ def _take_input(task: FileTask, scratch: Path, result: FileResult) -> Path:
     digest = _copy(task.source, copy)
     pictures: list[Path] = []
     if task.kind is Kind.METS:
-        for number, page in enumerate(read_mets(Path(task.source), task.root).pages):
+        for number, page in enumerate(read_mets(Path(task.source)).pages):
             pictures.append(scratch / f"page-{number:06d}")
             digest.update(_copy(os.fspath(page.path), pictures[-1]).digest())
     result.sha256 = digest.hexdigest()
