@@ -14,9 +14,14 @@ class Executor(Protocol):
 
     Attributes:
         workers: how many tasks run at once; the run keeps somewhat more submitted than that.
+        shares_cores: whether all workers are on one machine, so that the last file may use the cores that others left.
     """
 
-    workers: int
+    @property
+    def workers(self) -> int: ...
+
+    @property
+    def shares_cores(self) -> bool: ...
 
     def submit(self, task: FileTask) -> None:
         """Take *task*; returns at once."""

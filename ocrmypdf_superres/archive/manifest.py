@@ -14,10 +14,10 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ocrmypdf_superres.archive.tasks import FileResult, Kind, Output, PageResult, State
 from ocrmypdf_superres.errors import ArchiveError
@@ -39,7 +39,8 @@ CREATE TABLE files (
     tries INTEGER NOT NULL DEFAULT 0, next_try REAL NOT NULL DEFAULT 0,
     settings TEXT NOT NULL DEFAULT '', sha256 TEXT NOT NULL DEFAULT '', seconds REAL NOT NULL DEFAULT 0,
     pages INTEGER NOT NULL DEFAULT 0, words INTEGER NOT NULL DEFAULT 0, confidence REAL,
-    findings TEXT NOT NULL DEFAULT '[]', warnings TEXT NOT NULL DEFAULT '[]', worker TEXT NOT NULL DEFAULT '', ended REAL
+    findings TEXT NOT NULL DEFAULT '[]', warnings TEXT NOT NULL DEFAULT '[]', worker TEXT NOT NULL DEFAULT '', ended REAL,
+    staging TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX files_waiting ON files (next_try, number) WHERE state = 'waiting';
 CREATE INDEX files_state ON files (state, code, pages);
@@ -72,6 +73,7 @@ class FileRow:
         seconds: wall-clock time of the last try.
         pages, words, confidence: pages, words on them, and the mean confidence of the words in [0, 1].
         ended: when (seconds since 1970); None before.
+        staging: name of the folder in staging that a ``STAGED`` file's outputs lie in.
     """
 
     number: int
@@ -95,6 +97,19 @@ class FileRow:
     warnings: list[str]
     worker: str
     ended: float | None
+    staging: str
+
+
+class Glance(NamedTuple):
+    """The columns of a file that tell whether it is to be looked at again; see :class:`FileRow`."""
+
+    number: int
+    size: int
+    mtime_ns: int
+    state: State
+    code: str
+    passing: bool
+    settings: str
 
 
 @dataclass(frozen=True)
@@ -155,6 +170,20 @@ class Manifest:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make the writes inside one commit; one inside another is part of that."""
+        if self.db.in_transaction:
+            yield
+            return
+        self.db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self.db.execute("ROLLBACK")
+            raise
+        self.db.execute("COMMIT")
+
     # Facts, settings, sessions
 
     def fact(self, name: str) -> str | None:
@@ -172,8 +201,7 @@ class Manifest:
 
     def begin_session(self, settings: SettingsRow, host: str, software: dict[str, str]) -> int:
         """Remember that a run starts; return its number."""
-        with self.db:
-            self.db.execute("BEGIN")
+        with self.transaction():
             self.db.execute(
                 "INSERT OR IGNORE INTO settings VALUES (?, ?, ?, ?)",
                 (settings.hash, settings.toml, settings.model, settings.model_sha256),
@@ -214,6 +242,18 @@ class Manifest:
         row = self.db.execute(f"SELECT {_FILE_FIELDS} FROM files WHERE path = ?", (os.fsencode(path),)).fetchone()
         return None if row is None else _file_row(row)
 
+    def glance(self, path: str) -> Glance | None:
+        """What decides about looking at the file *path* again; None where there is none."""
+        row = self.db.execute(
+            "SELECT number, size, mtime_ns, state, code, passing, settings FROM files WHERE path = ?", (os.fsencode(path),)
+        ).fetchone()
+        return None if row is None else Glance(row[0], row[1], row[2], State(row[3]), row[4], bool(row[5]), row[6])
+
+    def paths_with_code(self, code: str) -> list[str]:
+        """The paths of the files that failed with *code*."""
+        rows = self.db.execute("SELECT path FROM files WHERE state = 'failed' AND code = ?", (code,))
+        return [os.fsdecode(row[0]) for row in rows]
+
     def pages(self, number: int) -> list[PageResult]:
         """The pages of file *number*, in order."""
         rows = self.db.execute(f"SELECT {_PAGE_FIELDS} FROM pages WHERE file = ? ORDER BY page", (number,))
@@ -252,16 +292,22 @@ class Manifest:
         row = self.db.execute(
             "INSERT INTO files (path, kind, size, mtime_ns, state) VALUES (?, ?, ?, ?, 'waiting') "
             "ON CONFLICT (path) DO UPDATE SET kind = excluded.kind, size = excluded.size, mtime_ns = excluded.mtime_ns, "
-            "state = 'waiting', code = '', reason = '', passing = 0, tries = 0, next_try = 0 RETURNING number",
+            "state = 'waiting', code = '', reason = '', passing = 0, tries = 0, next_try = 0, "
+            # Only a file that is done has outputs of just that input.
+            "sha256 = CASE state WHEN 'done' THEN sha256 ELSE '' END RETURNING number",
             (os.fsencode(path), kind.value, size, mtime_ns),
         ).fetchone()
         return int(row[0])
 
-    def stage(self, result: FileResult, settings: str) -> None:
-        """Remember a result whose outputs lie complete in staging; they may be published once this returns."""
-        with self.db:
-            self.db.execute("BEGIN")
+    def forget(self, path: str) -> None:
+        """Take a row out that has nothing behind it any more: a folder that could not be read, and now can."""
+        self.db.execute("DELETE FROM files WHERE path = ?", (os.fsencode(path),))
+
+    def stage(self, result: FileResult, settings: str, staging: str) -> None:
+        """Remember a result whose outputs lie complete in *staging*; they may be published once this returns."""
+        with self.transaction():
             self._end(result, State.STAGED, settings)
+            self.db.execute("UPDATE files SET staging = ? WHERE number = ?", (staging, result.number))
             self.db.execute("DELETE FROM outputs WHERE file = ? AND staged = 1", (result.number,))
             self.db.executemany(
                 "INSERT INTO outputs (name, staged, file, kind, sha256, size) VALUES (?, 1, ?, ?, ?, ?)",
@@ -270,16 +316,14 @@ class Manifest:
 
     def publish(self, number: int) -> None:
         """Remember that everything staged of file *number* is published: the file is done."""
-        with self.db:
-            self.db.execute("BEGIN")
+        with self.transaction():
             self.db.execute("DELETE FROM outputs WHERE file = ? AND staged = 0", (number,))
             self.db.execute("UPDATE outputs SET staged = 0 WHERE file = ?", (number,))
-            self.db.execute("UPDATE files SET state = 'done' WHERE number = ?", (number,))
+            self.db.execute("UPDATE files SET state = 'done', staging = '' WHERE number = ?", (number,))
 
     def finish(self, result: FileResult, settings: str, keep: bool = False) -> None:
         """Remember a file that ends without new outputs: failed or skipped (or, with *keep*, done as it was before)."""
-        with self.db:
-            self.db.execute("BEGIN")
+        with self.transaction():
             self.db.execute("DELETE FROM outputs WHERE file = ? AND staged = 1", (result.number,))
             if keep:
                 self.db.execute(
@@ -287,6 +331,12 @@ class Manifest:
                 )
             else:
                 self._end(result, result.state, settings)
+
+    def wait_again(self, number: int) -> None:
+        """Let a file whose staged outputs are lost be digitised once more."""
+        with self.transaction():
+            self.db.execute("DELETE FROM outputs WHERE file = ? AND staged = 1", (number,))
+            self.db.execute("UPDATE files SET state = 'waiting', staging = '', sha256 = '', next_try = 0 WHERE number = ?", (number,))
 
     def retry(self, number: int, code: str, reason: str, next_try: float) -> None:
         """Let a file that failed wait for another try at the time *next_try*."""

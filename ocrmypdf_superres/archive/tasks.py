@@ -23,11 +23,15 @@ class State(str, enum.Enum):
 
 
 class Kind(str, enum.Enum):
-    """What an input is: one PDF, one picture file (of one or many pages), or a METS document and its pictures."""
+    """What an input is: one PDF, one picture file (of one or many pages), or a METS document and its pictures.
+
+    ``OTHER`` is what is no input, or could not be looked at; it is remembered with its reason and never digitised.
+    """
 
     PDF = "pdf"
     IMAGE = "image"
     METS = "mets"
+    OTHER = "other"
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,8 @@ class FileTask:
         known: SHA-256 of the input that the present outputs were made of; an input that still has it is left alone
             (``SKIPPED``, code ``unchanged``). Empty where there is no such output.
         scratch: folder for temporary files on the worker's machine; empty for the system's.
+        settings: hash of the run's settings, for the provenance.
+        image_dpi: resolution of pictures that claim none; 0 where there is no such.
     """
 
     number: int
@@ -73,6 +79,8 @@ class FileTask:
     attempt: int = 1
     known: str = ""
     scratch: str = ""
+    settings: str = ""
+    image_dpi: int = 0
 
     @property
     def log(self) -> str:

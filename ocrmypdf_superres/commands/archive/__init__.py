@@ -10,9 +10,12 @@ from typing import Any
 
 PACKAGE = "ocrmypdf_superres.commands.archive"
 
-# name -> what it does; the module PACKAGE.name has add_arguments and run
+# name -> what it does; the module PACKAGE.name has add_arguments and run (that of "run" would hide this module's function)
 COMMANDS = {
+    "run": "digitise every PDF and picture below a folder; go on where an earlier run stopped",
     "status": "say how far a run is",
+    "verify": "hash and open what a run made, and see whether all is as it was written",
+    "report": "one HTML page of a run, and its catalogue as CSV or JSON",
 }
 
 
@@ -39,9 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _filler(name: str) -> Callable[[argparse.ArgumentParser], None]:
-    return lambda parser: import_module(f"{PACKAGE}.{name}").add_arguments(parser)
+    return lambda parser: _module(name).add_arguments(parser)
+
+
+def _module(name: str) -> Any:
+    return import_module(f"{PACKAGE}.{'digitise' if name == 'run' else name}")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit status."""
-    return int(import_module(f"{PACKAGE}.{args.archive_command}").run(args))
+    return int(_module(args.archive_command).run(args))

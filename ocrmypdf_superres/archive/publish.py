@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Moves finished outputs from staging to where they belong, such that a crash or another person's file does no harm.
+
+A new name is taken by a hard link, which the system refuses where a file of that name is there; on file systems without hard
+links by creating the file exclusively, with a mark of ours in it, and renaming over it.  A file is replaced only if it is the run's own earlier
+output and still has the hash that the manifest remembers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from ocrmypdf_superres.archive.tasks import Output
+from ocrmypdf_superres.errors import ArchiveError
+from ocrmypdf_superres.modelstore import sha256_of
+
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS, errno.EACCES, errno.EINVAL}
+
+
+class NotOursError(ArchiveError):
+    """Something stands where an output belongs, and it is not the run's own."""
+
+
+class StagingLostError(ArchiveError):
+    """A staged output is neither in staging nor published; the file has to be digitised again."""
+
+
+def publish(out: Path, staging: Path, outputs: Iterable[Output], earlier: Iterable[Output]) -> list[str]:
+    """Publish *outputs*, which lie in the folder *staging*, below *out*; publishing twice is the same as once.
+
+    Args:
+        out: the run's output folder.
+        staging: the task's folder.
+        outputs: what it holds.
+        earlier: the published outputs that the same input had before; those without successor are removed.
+
+    Returns:
+        What was left alone, a sentence each: earlier outputs that were changed since.
+
+    Raises:
+        NotOursError: before anything is published, where a name is taken.
+        StagingLostError: see there.
+        OSError: the disk is full, or the like; nothing is lost, publish again.
+    """
+    wanted = {output.name: output for output in outputs}
+    before = {output.name: output for output in earlier}
+    for output in wanted.values():
+        _check(out, staging / output.name, output, before.get(output.name))
+    folders: set[Path] = set()
+    for output in wanted.values():
+        target = out / output.name
+        folders |= _make_folders(target.parent, out)
+        _move(staging / output.name, target, output, before.get(output.name))
+        folders.add(target.parent)
+    left = []
+    for name, output in before.items():
+        if name in wanted or not _exists(out / name):
+            continue
+        if sha256_of(out / name) != output.sha256:
+            left.append(f"The earlier output {name} was changed since and is left where it is.")
+            continue
+        os.unlink(out / name)
+        folders.add((out / name).parent)
+        with contextlib.suppress(OSError):  # it holds others
+            os.rmdir((out / name).parent)
+    for folder in folders:
+        if folder.is_dir():
+            sync_folder(folder)
+    shutil.rmtree(staging, ignore_errors=True)
+    return left
+
+
+def _exists(path: Path) -> bool:
+    return os.path.lexists(path)
+
+
+def _is(path: Path, output: Output | None) -> bool:
+    """Whether the file *path* has the content of *output*."""
+    if output is None or not path.is_file() or path.is_symlink():
+        return False
+    return path.stat().st_size == output.size and sha256_of(path) == output.sha256
+
+
+def _check(out: Path, staged: Path, output: Output, earlier: Output | None) -> None:
+    target = out / output.name
+    for parent in target.relative_to(out).parents:
+        if _exists(out / parent) and not (out / parent).is_dir():
+            raise NotOursError(f"{out / parent} is a file and not of this run, where a folder for outputs belongs; move it away.")
+    if not _exists(staged):
+        if not _is(target, output):
+            raise StagingLostError(f"The staged output {staged} is gone; the file is digitised again.")
+    elif _exists(target) and not _may_replace(target, output, earlier):
+        raise NotOursError(f"{target} exists and is not of this run, or was changed since; move it away and run again.")
+
+
+def _may_replace(target: Path, output: Output, earlier: Output | None) -> bool:
+    """Whether *target* is ours: this output, the earlier one, or what :func:`_claim` marked the name with."""
+    return _is(target, output) or _is(target, earlier) or _is_mark(target, output)
+
+
+def _mark(output: Output) -> bytes:
+    return f"ocrmypdf-superres places {output.sha256} here\n".encode()
+
+
+def _is_mark(target: Path, output: Output) -> bool:
+    mark = _mark(output)
+    if target.is_symlink() or not target.is_file() or target.stat().st_size != len(mark):
+        return False
+    return target.read_bytes() == mark
+
+
+def _make_folders(folder: Path, out: Path) -> set[Path]:
+    """Make *folder*; return the folders whose entries changed."""
+    changed: set[Path] = set()
+    missing = []
+    while folder != out and not folder.is_dir():
+        missing.append(folder)
+        folder = folder.parent
+    for made in reversed(missing):
+        made.mkdir(exist_ok=True)
+        changed.add(made.parent)
+    return changed
+
+
+def _move(staged: Path, target: Path, output: Output, earlier: Output | None) -> None:
+    if not _exists(staged):
+        return
+    try:
+        _claim(staged, target, _mark(output))
+    except FileExistsError:
+        if not _may_replace(target, output, earlier):
+            raise NotOursError(f"{target} appeared just now and is not of this run; move it away and run again.") from None
+        os.replace(staged, target)
+
+
+def _claim(staged: Path, target: Path, mark: bytes) -> None:
+    """Move *staged* to *target*, which must not exist; without hard links, *mark* stands there for a moment.
+
+    Raises:
+        FileExistsError: it does.
+    """
+    try:
+        os.link(staged, target)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        with open(target, "xb") as stream:
+            stream.write(mark)
+        os.replace(staged, target)
+    else:
+        os.unlink(staged)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the entries of *folder* on the disk, where the system offers that."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return  # Windows opens no folders
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
