@@ -39,7 +39,7 @@ from ocrmypdf_superres.archive.intake import Intake
 from ocrmypdf_superres.archive.layout import Layout
 from ocrmypdf_superres.archive.lock import locked
 from ocrmypdf_superres.archive.manifest import FileRow, Manifest, SettingsRow
-from ocrmypdf_superres.archive.names import shown
+from ocrmypdf_superres.archive.names import packed, shown
 from ocrmypdf_superres.archive.precheck import check_folders, check_settings, software
 from ocrmypdf_superres.archive.progress import Display, Tally
 from ocrmypdf_superres.archive.publish import NotOursError, StagingLostError, publish
@@ -129,7 +129,7 @@ class Run:
 
     def _begin(self) -> None:
         known = self.manifest.fact("input")
-        given = os.fsencode(self.source).hex() if shown(str(self.source)) != str(self.source) else str(self.source)
+        given = packed(str(self.source))
         if known is not None and known != given and not self._moved:
             raise ArchiveError(
                 f"{self.layout.out} holds the run over {known}, not over {given}; give another OUT, or --moved if these are the same files."

@@ -15,6 +15,8 @@ COMMANDS = {
     "run": "digitise every PDF and picture below a folder; go on where an earlier run stopped",
     "watch": "digitise what lies in a folder, and then what comes into it, until stopped",
     "status": "say how far a run is",
+    "verify": "hash and open what a run made, and see whether all is as it was written",
+    "report": "one HTML page of a run, and its catalogue as CSV or JSON",
 }
 
 
