@@ -190,7 +190,13 @@ def load_upscaler(model: str = DEFAULT_MODEL, device: str = "auto", threads: int
     with _lock:
         if key not in _loaded:
             found = find_model(model)
-            upscaler = Upscaler(found, _backend(found, device, threads), tile)
+            backend = _backend(found, device, threads)
+            if found.card.line_size:
+                from ocrmypdf_superres.engine.textlines import LineUpscaler
+
+                upscaler: Upscaler = LineUpscaler(found, backend)
+            else:
+                upscaler = Upscaler(found, backend, tile)
             log.debug("super-resolution model %s on %s", found.card.name, upscaler.device)
             _loaded[key] = upscaler
         return _loaded[key]
