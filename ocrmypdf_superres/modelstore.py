@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ class Card:
         channels: the net's, 1 (luma) or 3 (RGB); the ONNX files take and give luma either way.
         radius: receptive radius in lr pixels, the tile overlap; ``None`` where the net cannot be tiled.
         size_multiple: lr sizes must be multiples of it.
+        line_size: rows and columns of lr of a net for text lines; empty for a net for pages.
         licence, description: for people.
         files: file name to SHA-256.
         figures: measured figures, by name.
@@ -55,6 +56,7 @@ class Card:
     files: Mapping[str, str]
     channels: int = 1
     size_multiple: int = 1
+    line_size: Sequence[int] = ()
     licence: str = "MPL-2.0"
     description: str = ""
     figures: Mapping[str, Any] = field(default_factory=dict)
@@ -182,6 +184,8 @@ def _check_card(card: Card, path: Path) -> None:
         raise refuse(f"has radius {card.radius!r}, expected is a whole number of pixels")
     if not isinstance(card.size_multiple, int) or not 1 <= card.size_multiple <= 256:
         raise refuse(f"has size_multiple {card.size_multiple!r}, expected is a whole number from 1 to 256")
+    if card.line_size and not (len(card.line_size) == 2 and all(isinstance(n, int) and 1 <= n <= 1024 for n in card.line_size)):
+        raise refuse(f"has line_size {card.line_size!r}, expected are a line's rows and columns")
     if card.channels not in (1, 3):
         raise refuse(f"has {card.channels} channels, but 1 (luma) or 3 (RGB) were expected")
     if not all(isinstance(table, dict) for table in (card.files, card.config, card.figures)):

@@ -37,9 +37,9 @@ class SuperresOptions(BaseModel):
     model: str = Field("docsr-s2", min_length=1, description="Name of a built-in model, or path of a model folder.")
     device: str = Field(
         "auto",
-        pattern=r"^(auto|cpu|cuda(:[0-9]+)?)$",
+        pattern=r"^(auto|cpu|cuda(:[0-9]+)?|service:.+)$",
         description="Where the net runs: auto, cpu, cuda or cuda:N. A cuda device that is missing is an error; "
-        "auto says in the log what it took.",
+        "auto says in the log what it took. (service:ADDRESS is what archive runs give their workers.)",
     )
     trigger: Trigger = Field(
         "auto",

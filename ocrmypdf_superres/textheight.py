@@ -107,6 +107,15 @@ def measured_part(image: Image.Image) -> Image.Image:
     return image.crop((0, top, width, top + rows))
 
 
+def page_ink(luma: FloatImage) -> FloatImage | None:
+    """Ink of *luma*, float32 (H, W) in about 0..1 against the local paper, without ruled lines; None: the page is blank."""
+    found = _ink(luma) if min(luma.shape) >= 8 else None
+    if found is None:
+        return None
+    _erase_rules(found[0])
+    return found[0]
+
+
 def _ink(luma: FloatImage) -> tuple[FloatImage, float] | None:
     """Ink in about 0..1, which is darkness against the local paper scaled by the page's contrast, and noise.
 

@@ -125,6 +125,7 @@ class Language(nn.Module):
     """
 
     positions: Tensor
+    others: Tensor
 
     def __init__(self, config: PriorConfig) -> None:
         super().__init__()
@@ -133,13 +134,15 @@ class Language(nn.Module):
         self.layers = nn.ModuleList(CrossLayer(width, config.heads, config.inner) for _ in range(config.language_layers))
         self.classes = nn.Linear(width, len(CLASSES))
         self.register_buffer("positions", sinusoid(config.steps, width), persistent=False)
+        # Made here, since onnxruntime has no kernel for making it there.
+        self.register_buffer("others", ~torch.eye(config.steps, dtype=torch.bool), persistent=False)
 
     def forward(self, chances: Tensor, lengths: Tensor) -> Tensor:
         positions = self.positions.to(chances)
         text = self.embed(chances) + positions
         steps = text.shape[1]
         known = torch.arange(steps, device=text.device)[None] < lengths[:, None]
-        mask = known[:, None, None] & ~torch.eye(steps, dtype=torch.bool, device=text.device)
+        mask = known[:, None, None] & self.others
         query = positions.expand(text.shape[0], -1, -1)
         for layer in self.layers:
             query = layer(query, text, mask)

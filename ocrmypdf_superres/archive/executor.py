@@ -17,8 +17,11 @@ class Executor(Protocol):
         shares_cores: whether all workers are on one machine, so that the last file may use the cores that others left.
     """
 
-    workers: int
-    shares_cores: bool
+    @property
+    def workers(self) -> int: ...
+
+    @property
+    def shares_cores(self) -> bool: ...
 
     def submit(self, task: FileTask) -> None:
         """Take *task*; returns at once."""

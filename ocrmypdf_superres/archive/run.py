@@ -39,7 +39,7 @@ from ocrmypdf_superres.archive.intake import Intake
 from ocrmypdf_superres.archive.layout import Layout
 from ocrmypdf_superres.archive.lock import locked
 from ocrmypdf_superres.archive.manifest import FileRow, Manifest, SettingsRow
-from ocrmypdf_superres.archive.names import shown
+from ocrmypdf_superres.archive.names import packed, shown
 from ocrmypdf_superres.archive.precheck import check_folders, check_settings, software
 from ocrmypdf_superres.archive.progress import Display, Tally
 from ocrmypdf_superres.archive.publish import NotOursError, StagingLostError, publish
@@ -129,7 +129,7 @@ class Run:
 
     def _begin(self) -> None:
         known = self.manifest.fact("input")
-        given = os.fsencode(self.source).hex() if shown(str(self.source)) != str(self.source) else str(self.source)
+        given = packed(str(self.source))
         if known is not None and known != given and not self._moved:
             raise ArchiveError(
                 f"{self.layout.out} holds the run over {known}, not over {given}; give another OUT, or --moved if these are the same files."
@@ -170,9 +170,12 @@ class Run:
             if entry.name.startswith(prefix):
                 _remove(entry.path)
 
-    def _work(self, display: Display) -> None:
+    def _intake(self) -> Intake:
         scan = Scan(os.fspath(self.source), os.fspath(self.layout.out))
-        intake = Intake(scan, self.manifest, self._hash, self._retry_failed, self._count)
+        return Intake(scan, self.manifest, self._hash, self._retry_failed, self._count)
+
+    def _work(self, display: Display) -> None:
+        intake = self._intake()
         executor = self._make_executor()
         try:
             while True:
@@ -181,7 +184,7 @@ class Run:
                 waits = self._feed(executor)
                 if self.stop.cancel or (not self._in_flight and (self.stop.reason or (not waits and not self.tally.scanning))):
                     return
-                for result in executor.results(0.0 if self.tally.scanning else 0.5):
+                for result in executor.results(0.0 if self.tally.scanning and not self.stop.reason else 0.5):
                     self._accept(result)
                 self.tally.waiting = self.manifest.count(State.WAITING)
                 display.show(self.tally)

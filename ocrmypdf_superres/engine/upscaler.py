@@ -42,13 +42,17 @@ class Upscaler:
             raise OptionError(f"A tile of {tile} pixels was asked for; give 0 (automatic) or at least 16.")
         self.model = model
         self.backend = backend
-        self.device = backend.device
         self.scales = model.card.scales
         multiple = model.card.size_multiple
         # The overlap must keep tiles on the multiple's grid too.
         self.overlap = -(-model.card.radius // multiple) * multiple
         self.tile = max(multiple, (tile or backend.tile) // multiple * multiple)
         self._constants: dict[tuple[int, float], FloatImage] = {}
+
+    @property
+    def device(self) -> str:
+        """Where the net runs now; a service that is lost changes it."""
+        return self.backend.device
 
     def upscale(self, luma: FloatImage, scale: int) -> FloatImage:
         """Return *luma*, float32 (H, W) in [0, 1], enlarged to float32 (scale H, scale W), clipped to [0, 1].
@@ -172,7 +176,8 @@ def load_upscaler(model: str = DEFAULT_MODEL, device: str = "auto", threads: int
 
     Args:
         model: name or folder of a model.
-        device: ``auto`` (CUDA where torch finds it, else the CPU), ``cpu``, ``cuda`` or ``cuda:N``.
+        device: ``auto`` (CUDA where torch finds it, else the CPU), ``cpu``, ``cuda``, ``cuda:N``, or ``service:ADDRESS``,
+            a local process that many share (:mod:`~ocrmypdf_superres.engine.service_backend`).
         threads: CPU threads; 0 takes all cores that the process may use.
         tile: see :class:`Upscaler`.
 
@@ -185,7 +190,13 @@ def load_upscaler(model: str = DEFAULT_MODEL, device: str = "auto", threads: int
     with _lock:
         if key not in _loaded:
             found = find_model(model)
-            upscaler = Upscaler(found, _backend(found, device, threads), tile)
+            backend = _backend(found, device, threads)
+            if found.card.line_size:
+                from ocrmypdf_superres.engine.textlines import LineUpscaler
+
+                upscaler: Upscaler = LineUpscaler(found, backend)
+            else:
+                upscaler = Upscaler(found, backend, tile)
             log.debug("super-resolution model %s on %s", found.card.name, upscaler.device)
             _loaded[key] = upscaler
         return _loaded[key]
@@ -193,8 +204,12 @@ def load_upscaler(model: str = DEFAULT_MODEL, device: str = "auto", threads: int
 
 def _backend(model: Model, device: str, threads: int) -> Backend:
     kind = device.partition(":")[0]
-    if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,2})?", device):
+    if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,2})?|service:.+", device):
         raise OptionError(f"The device {device!r} is not known; give auto, cpu, cuda or cuda:N.")
+    if kind == "service":
+        from ocrmypdf_superres.engine.service_backend import ServiceBackend
+
+        return ServiceBackend(model, device.partition(":")[2], lambda: _backend(model, "cpu", threads))
     if kind == "cuda" and not _has_torch():
         raise DeviceError("The device cuda was asked for, but torch is not installed; install torch or use --superres-device cpu.")
     if kind == "cuda" or (kind == "auto" and _sees_cuda()):
@@ -225,9 +240,13 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
+def may_see_cuda() -> bool:
+    """Return whether CUDA is possible here: without the driver's device node torch need not be imported, which takes seconds."""
+    return _has_torch() and (os.path.exists("/dev/nvidiactl") or os.name == "nt" or os.path.exists("/dev/dxg"))
+
+
 def _sees_cuda() -> bool:
-    # Without the driver's device node torch need not be imported at all, which takes seconds.
-    if not _has_torch() or not (os.path.exists("/dev/nvidiactl") or os.name == "nt" or os.path.exists("/dev/dxg")):
+    if not may_see_cuda():
         return False
     try:
         import torch

@@ -71,8 +71,8 @@ def export_model(
         save_file({k: v.contiguous() for k, v in net.state_dict().items()}, part / WEIGHTS)
         for scale in scales:
             graph = _OneScale(net, scale, spec.channels_of(config)).eval()
-            _export_graph(graph, spec.size_multiple, part / onnx_name(scale))
-            _compare(graph, spec.size_multiple, part / onnx_name(scale))
+            _export_graph(graph, spec, part / onnx_name(scale))
+            _compare(graph, spec, part / onnx_name(scale))
         card: dict[str, Any] = {
             "name": name,
             "architecture": spec.name,
@@ -88,6 +88,8 @@ def export_model(
         }
         if spec.receptive_radius is not None:
             card["radius"] = spec.receptive_radius(config)
+        if spec.line_size is not None:
+            card["line_size"] = list(spec.line_size)
         (part / CARD).write_text(tomli_w.dumps(card, multiline_strings=True), encoding="utf-8")
         read_card(part / CARD)
         (part / "README.md").write_text(_readme(card, sum(p.numel() for p in net.parameters())), encoding="utf-8")
@@ -99,10 +101,12 @@ def export_model(
     return Model(read_card(folder / CARD), folder)
 
 
-def _export_graph(net: _OneScale, multiple: int, path: Path) -> None:
-    side = 16 * multiple
-    example = torch.rand(1, 1, side, side)
-    axes = {"lr": {0: "n", 2: "h", 3: "w"}, "sr": {0: "n", 2: "H", 3: "W"}}
+def _export_graph(net: _OneScale, spec: ArchitectureSpec, path: Path) -> None:
+    side = 16 * spec.size_multiple
+    # A batch of two, since layers with a state may take a batch of one for a fixed size.
+    example = torch.rand(2, 1, *(spec.line_size or (side, side)))
+    free = {} if spec.line_size else {2: "h", 3: "w"}
+    axes = {"lr": {0: "n", **free}, "sr": {0: "n", **{axis: name.upper() for axis, name in free.items()}}}
     with warnings.catch_warnings():
         # The tracing exporter is deprecated, but the graphs of plain convolutions it writes are the smallest.
         warnings.simplefilter("ignore")
@@ -112,13 +116,14 @@ def _export_graph(net: _OneScale, multiple: int, path: Path) -> None:
         )  # fmt: skip
 
 
-def _compare(net: _OneScale, multiple: int, path: Path) -> None:
+def _compare(net: _OneScale, spec: ArchitectureSpec, path: Path) -> None:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    x = np.random.default_rng(0).random((2, 1, 20 * multiple, 26 * multiple), dtype=np.float32)
+    size = spec.line_size or (20 * spec.size_multiple, 26 * spec.size_multiple)
+    x = np.random.default_rng(0).random((3, 1, *size), dtype=np.float32)
     with torch.inference_mode():
         expected = net(torch.from_numpy(x)).numpy()
     worst = float(np.abs(session.run(["sr"], {"lr": x})[0] - expected).max())

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.training.balance import make_balance
@@ -16,9 +16,18 @@ from ocrmypdf_superres.training.losses.registry import is_reading, make_loss, sp
 from ocrmypdf_superres.training.reading import Reading
 from ocrmypdf_superres.training.recipe import Stage
 
+Pairs = Mapping[str, tuple[Tensor, Tensor]]
+
 
 class Objective:
     """Computes a stage's loss.
+
+    Losses of the sr picture have the recipe's names, those of a head the head's before it (``edges0 l2``), and a loss
+    of several parts, which the balance weighs apart, gives each one's behind it (``detector scores``).
+
+    Attributes:
+        heads: what the stage supervises beside, or instead of, the sr picture.
+        picture: whether a loss needs the sr picture.
 
     Raises:
         OptionError: the stage names an unknown loss, balance or option, or a reading loss without a recognizer.
@@ -26,30 +35,61 @@ class Objective:
 
     def __init__(self, stage: Stage, seed: int) -> None:
         where = f"Stage {stage.name}"
-        settings = {name: split_setting(value, f"{where}, loss {name}") for name, value in stage.losses.items()}
-        self.weights = {name: weight for name, (weight, _) in settings.items()}
-        reading = {name: weight for name, (weight, options) in settings.items() if is_reading(name, options, where)}
+        self.weights: dict[str, float] = {}
+        self.strips: dict[str, nn.Module] = {}
+        reading: dict[str, float] = {}
+        for name, value in stage.losses.items():
+            weight, options = split_setting(value, f"{where}, loss {name}")
+            if is_reading(name, options, where):
+                reading[name] = self.weights[name] = weight
+            else:
+                self._add(self.strips, name, make_loss(name, options, where), weight)
         if reading and not stage.recognizers:
             raise OptionError(f"Stage {stage.name} has the loss {next(iter(reading))!r}, which needs recognizers = [...].")
-        self.strips = {name: make_loss(name, options, where) for name, (_, options) in settings.items() if name not in reading}
         self.reading = Reading(stage.recognizers, reading, stage.recognizer_lines, seed) if reading else None
-        self.balance = make_balance(stage.balance, list(settings), where)
+        self.heads: dict[str, dict[str, nn.Module]] = {}
+        for head, losses in stage.heads.items():
+            self._add_head(head, losses, f"{where}, head {head},")
+        self.picture = bool(self.strips or reading)
+        self.balance = make_balance(stage.balance, list(self.weights), where)
 
-    def __call__(self, sr: Tensor, batch: Batch, step: int) -> tuple[Tensor, dict[str, float]]:
-        """Return the weighted sum for *sr*, float (B, 1, 96, 576), and each loss's own value.
+    def _add(self, losses: dict[str, nn.Module], name: str, loss: nn.Module, weight: float) -> None:
+        losses[name] = loss
+        parts: Mapping[str, float] = getattr(loss, "parts", {})
+        self.weights |= {f"{name} {part}": weight * share for part, share in parts.items()} or {name: weight}
 
-        The balance learns from *sr* that has a gradient only: a validation does not move it.
+    def _add_head(self, head: str, losses: object, where: str) -> None:
+        if not isinstance(losses, Mapping) or not losses:
+            raise OptionError(f"{where} has {losses!r}, but a table of losses was expected.")
+        self.heads[head] = {}
+        for name, value in losses.items():
+            weight, options = split_setting(value, f"{where} loss {name}")
+            if is_reading(name, options, where):
+                raise OptionError(f"{where} has the loss {name!r}, which reads lines of the sr picture; put it in losses.")
+            loss = make_loss(name, options, where)
+            if getattr(loss, "target", "hr") != "hr":
+                raise OptionError(f"{where} has the loss {name!r}, which compares sr with lr; put it in losses.")
+            self._add(self.heads[head], f"{head} {name}", loss, weight)
+
+    def __call__(self, sr: Tensor | None, batch: Batch, step: int, heads: Pairs | None = None) -> tuple[Tensor, dict[str, float]]:
+        """Return the weighted sum, and each loss's own value, for *sr*, float (B, 1, 96, 576), and the *heads*' outputs.
+
+        The balance learns from what has a gradient only: a validation does not move it.
         """
         terms: dict[str, Tensor] = {}
-        for name, loss in self.strips.items():
-            target: Tensor = getattr(batch, str(getattr(loss, "target", "hr")))
-            terms[name] = loss.to(sr.device)(sr, target.to(sr.device))
-        if self.reading is not None:
-            terms.update(self.reading(sr, batch, step))
+        if sr is not None:
+            for name, loss in self.strips.items():
+                target: Tensor = getattr(batch, str(getattr(loss, "target", "hr")))
+                terms |= _terms(name, loss, sr, target)
+            if self.reading is not None:
+                terms.update(self.reading(sr, batch, step))
+        for head, (output, wanted) in (heads or {}).items():
+            for name, loss in self.heads[head].items():
+                terms |= _terms(name, loss, output.float(), wanted)
         factors = self.balance.factors
         total = torch.stack([self.weights[name] * factors[name] * value for name, value in terms.items()]).sum()
         values = {name: float(value.detach()) for name, value in terms.items()}
-        if sr.requires_grad:
+        if total.requires_grad:
             self.balance.observe({name: self.weights[name] * value for name, value in values.items()})
         return total, values
 
@@ -60,3 +100,8 @@ class Objective:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what :meth:`state_dict` returned."""
         self.balance.load_state_dict(state)
+
+
+def _terms(name: str, loss: nn.Module, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+    value = loss.to(output.device)(output, target.to(output.device))
+    return {f"{name} {part}": v for part, v in value.items()} if isinstance(value, dict) else {name: value}

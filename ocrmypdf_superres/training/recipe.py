@@ -55,11 +55,15 @@ class Stage:
     ``tails.*`` (without both all are trained); ``restart`` forgets the optimizer's moments; ``base`` names a
     model whose weights the net takes when the stage begins, which restarts the optimizer too; ``scales``
     replaces the recipe's.
+
+    ``heads`` maps what a net offers beside its sr picture to the losses on it, and ``copy`` parts of the net to others
+    whose weights they take when the stage begins, see :mod:`ocrmypdf_superres.training.heads`.
     """
 
     name: str
     steps: int
-    losses: Mapping[str, Any]
+    losses: Mapping[str, Any] = field(default_factory=dict)
+    heads: Mapping[str, Any] = field(default_factory=dict)
     batch: int = 16
     lr: float = 1e-3
     final: float = 0.02
@@ -73,6 +77,7 @@ class Stage:
     freeze: tuple[str, ...] = ()
     restart: bool = False
     base: str = ""
+    copy: Mapping[str, str] = field(default_factory=dict)
     scales: Mapping[str, float] = field(default_factory=dict)
     balance: str | Mapping[str, Any] = "fixed"
 
@@ -193,6 +198,8 @@ def parse_recipe(values: Mapping[str, Any], where: str) -> Recipe:
             raise OptionError(f"{where}: sources of the kind pairs, and no others, need low = the folder of the low-resolution scans.")
     if recipe.validation is not None:
         _check_validation(recipe.validation, f"{where}, [validation]")
+        if recipe.validation.metric == "loss" and any(not stage.losses for stage in recipe.stages):
+            raise OptionError(f"{where}: the metric loss judges the sr picture, but a stage has no losses on it; take psnr or cer.")
     return recipe
 
 
@@ -219,6 +226,8 @@ def _check_stage(stage: Stage, where: str) -> None:
         raise OptionError(f"{where}: drops must be shares of the stage between 0 and 1, and drop above 0.")
     if not all(isinstance(factor, (int, float)) and factor >= 0 for factor in stage.lr_scale.values()):
         raise OptionError(f"{where}: the factors of lr_scale must be numbers of 0 or more.")
+    if not stage.losses and not stage.heads:
+        raise OptionError(f"{where} has neither losses nor heads; give what it is to learn by.")
 
 
 def _check_validation(validation: Validation, where: str) -> None:

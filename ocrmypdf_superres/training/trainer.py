@@ -15,12 +15,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import nn
 
 from ocrmypdf_superres.architectures import get
+from ocrmypdf_superres.architectures.layers import on_luma
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.modelstore import find_model
 from ocrmypdf_superres.training.base import start_from
 from ocrmypdf_superres.training.checkpoint import load_checkpoint, save_checkpoint
 from ocrmypdf_superres.training.contact_sheet import save_result_sheet
 from ocrmypdf_superres.training.data.batches import Batch, StepBatches, load_batches
+from ocrmypdf_superres.training.heads import Supervised, check_heads, copied_names, copy_parts
 from ocrmypdf_superres.training.objective import Objective
 from ocrmypdf_superres.training.processes import Processes
 from ocrmypdf_superres.training.recipe import Recipe, Stage
@@ -54,11 +56,13 @@ class Trainer:
         self.processes = Processes()
         self.device = self.processes.device
         spec = get(recipe.architecture)
-        self.net: nn.Module = spec.build(spec.parse_config(recipe.config))
-        self._check_stages()
+        config = spec.parse_config(recipe.config)
+        self.net: nn.Module = spec.build(config)
+        self._check_stages(spec.scales(config))
         self.average: dict[str, torch.Tensor] = {}
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.module = self.processes.wrap(self.net)
+        self.channels = spec.channels_of(config)
+        self.module = self.processes.wrap(Supervised(self.net, self.channels))
         self._take_base(recipe.base)
         self.optimizer = make_optimizer(self.net, recipe.stages[0], recipe)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=recipe.precision == "float16")
@@ -79,11 +83,17 @@ class Trainer:
             with writing(run):
                 self.validator = Validator(recipe, data, run / "lines")
 
-    def _check_stages(self) -> None:
-        """Raise for whatever would stop a later stage, hours from now."""
+    def _check_stages(self, offered: tuple[int, ...]) -> None:
+        """Raise for whatever would stop a later stage, hours from now; the net has the scales *offered*."""
         for stage in self.recipe.stages:
             trained_names(self.net, stage)
             make_optimizer(self.net, stage, self.recipe)
+            check_heads(self.net, stage)
+            copied_names(self.net, stage)
+            for scale in stage.scales or self.recipe.scales:
+                if scale not in map(str, offered):
+                    has = ", ".join(map(str, offered))
+                    raise OptionError(f"Stage {stage.name} has the scale {scale}, which the net does not have; it has {has}.")
             if stage.base:
                 find_model(stage.base)
             if stage.batch % self.processes.size:
@@ -118,6 +128,8 @@ class Trainer:
         moments = {} if stage.restart or stage.base else self.optimizer.state
         if stage.base:
             self._take_base(stage.base)
+        state = self.net.state_dict()
+        self.average.update({name: state[name].detach().clone() for name in copy_parts(self.net, stage)})
         self._arrange(stage)
         self.optimizer.state.update(moments)
         if self.recipe.validation is not None:
@@ -155,8 +167,8 @@ class Trainer:
             group["lr"] = self.learning_rate() * group.get("lr_scale", 1.0)
         precision = getattr(torch, self.recipe.precision)
         with torch.autocast(self.device.type, precision, enabled=precision != torch.float32):
-            sr = self.module(lr, batch.scale)
-        total, values = objective(sr.float(), batch, self.step)
+            sr, heads = self.module(lr, batch.hr, batch.scale, tuple(objective.heads), objective.picture)
+        total, values = objective(sr if sr is None else sr.float(), batch, self.step, heads)
         self.optimizer.zero_grad(set_to_none=True)
         self.processes.backward(self.scaler.scale(total))
         self.scaler.unscale_(self.optimizer)
@@ -245,7 +257,8 @@ class Trainer:
         if settings is not None and self.validator is not None and self._objective is not None:
             number, objective = self._objective
             stage = self.recipe.stages[number]
-            value = self.validator(self._net_of(self.average).to(self.device), stage, objective)
+            net = on_luma(self._net_of(self.average), self.channels).to(self.device)
+            value = self.validator(net, stage, objective)
             over = self.watch.record(settings, self.step, stage.name, value, self.average)
             if runlog is not None:
                 runlog.row(self.step, stage.name, self.seconds, {f"validation {settings.metric}": value})
@@ -311,6 +324,6 @@ class Trainer:
             runlog.row(step, stage.name, self.seconds, {name: sum(v) / len(v) for name, v in self._sums.items()})
             self._sums.clear()
         if step % self.recipe.picture_every == 0:
-            save_result_sheet(self._net_of(self.average), batch, self.run / f"step-{step:06d}.png")
+            save_result_sheet(on_luma(self._net_of(self.average), self.channels), batch, self.run / f"step-{step:06d}.png")
         if step % self.recipe.checkpoint_every == 0 or ends:
             save_checkpoint(self.state(), self.run / CHECKPOINT)

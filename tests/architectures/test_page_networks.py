@@ -211,3 +211,19 @@ def test_the_number_of_layers_is_the_papers():
     kinds = (torch.nn.Conv2d, torch.nn.ConvTranspose2d)
     assert EPGRConfig().modules == 3
     assert [sum(isinstance(m, kinds) for m in module.modules()) for module in net.stages] == [70, 70, 70]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("values", [{"channels": 3}, {"channels": 3, "features": 64, "blocks": 16, "residual_scale": 1.0}])
+def test_edsr_takes_a_step_at_full_size(values):
+    _, _, net = built("edsr", values)
+    lr, hr = torch.rand(1, 3, 16, 16), torch.rand(1, 3, 32, 32)
+    optimizer = torch.optim.Adam(net.parameters(), 1e-4)
+    losses = []
+    for _ in range(2):
+        loss = (net(lr) - hr).abs().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss))
+    assert losses[1] < losses[0]

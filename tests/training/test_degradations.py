@@ -8,6 +8,7 @@ from ocrmypdf_superres.errors import OptionError
 
 pytest.importorskip("scipy")
 from ocrmypdf_superres.training.data.degradations import _STAGES, Degradation
+from ocrmypdf_superres.training.data.kernels import convolve, disc_kernel, walk_kernel
 
 STRIP = np.tile(np.repeat([0.1, 0.9, 0.9, 0.9, 0.4, 0.9], 16).astype(np.float32), (96, 6))
 
@@ -48,3 +49,20 @@ def test_threshold_gives_two_levels():
 def test_mistakes_are_named(stages, message):
     with pytest.raises(OptionError, match=message):
         Degradation(stages)
+
+
+def test_kernels_of_a_camera():
+    assert disc_kernel(0.3).shape == (1, 1)
+    disc = disc_kernel(4.0)
+    assert disc.shape == (9, 9)
+    assert np.allclose([disc.sum(), disc[4, 4] * np.pi * 16], 1.0, atol=0.02)
+    rng = np.random.default_rng(3)
+    for size in (1.0, 5.0, 12.5, 21.0):
+        kernel = walk_kernel(size, rng)
+        rows, columns = np.nonzero(kernel > 0)
+        assert kernel.min() >= 0 and np.isclose(kernel.sum(), 1.0)
+        assert size - 1 <= max(np.ptp(rows), np.ptp(columns)) + 1 <= size + 1.5
+    # Blurring keeps grey grey at the border, and both ways to compute it agree.
+    assert np.allclose(convolve(np.full((20, 30), 0.7, np.float32), walk_kernel(15.0, rng)), 0.7, atol=1e-5)
+    wide = np.pad(disc_kernel(2.0), 2)
+    assert np.allclose(convolve(STRIP, wide), convolve(STRIP, disc_kernel(2.0)), atol=1e-5)

@@ -40,7 +40,7 @@ def test_minimal_recipe_has_defaults():
         (changed(line_height=[10, 5]), "line_height"),
         (changed(stages=[]), "stages"),
         (changed(stages=[{"name": "a", "steps": 0, "losses": {}}]), "at least 1"),
-        (changed(stages=[{"name": "a", "steps": 3}]), "lacks the key 'losses'"),
+        (changed(stages=[{"name": "a", "steps": 3}]), "neither losses nor heads"),
         (changed(sources=[{"kind": "web", "folder": "x"}]), "'web'"),
         (changed(stages=[{"name": "a", "steps": 3, "losses": {}, "train": "tails.*"}]), r"train = 'tails\.\*'"),
         (changed(stages=[{"name": "a", "steps": 3, "losses": {}, "train": ["a"], "freeze": ["b"]}]), "both train and freeze"),

@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 import argparse
-import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,8 +23,6 @@ FAILED, STOPPED = 3, 4
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``archive run``."""
-    parser.add_argument("source", type=Path, metavar="IN", help="folder of PDFs, pictures and METS documents; nothing in it is changed")
-    parser.add_argument("out", type=Path, metavar="OUT", help="folder for what is made; one for each IN")
     add_settings_arguments(parser)
     parser.add_argument("--retry-failed", action="store_true", help="also try files again that failed for good")
     parser.add_argument("--moved", action="store_true", help="IN lies elsewhere than last time, but holds the same files")
@@ -36,14 +33,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that :func:`settings_of` reads."""
+    """Add the arguments that :func:`settings_of` and :func:`executor_of` read."""
+    parser.add_argument("source", type=Path, metavar="IN", help="folder of PDFs, pictures and METS documents; nothing in it is changed")
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder for what is made; one for each IN")
     parser.add_argument("--settings", type=Path, metavar="FILE", help="TOML file; without it, those of the last run in OUT count")
     parser.add_argument("-l", "--language", metavar="LANG", help="Tesseract's languages, such as deu+fra")
     parser.add_argument("--outputs", metavar="LIST", help="what to make, separated by commas: pdf, text, alto, hocr, pictures")
     parser.add_argument("--output-type", metavar="TYPE", help="of OCRmyPDF: pdfa, pdf, auto, pdfa-1, pdfa-2, pdfa-3")
     parser.add_argument("--mode", metavar="MODE", help="of OCRmyPDF, for pages that have text: default (skip the file), skip, redo, force")
     parser.add_argument("--image-dpi", type=int, metavar="N", help="resolution of pictures that claim none")
-    parser.add_argument("--workers", type=int, metavar="N", help="processes; 0 for one a core")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes of this machine; 0 for one a core")
+    parser.add_argument(
+        "--cluster", default="", metavar="WHERE",
+        help="work on Dask: local[:N] (processes of this machine), dask://HOST:PORT, tls://HOST:PORT, dask-scheduler-file:PATH",
+    )  # fmt: skip
 
 
 def settings_of(args: argparse.Namespace) -> Settings:
@@ -70,29 +73,32 @@ def settings_of(args: argparse.Namespace) -> Settings:
     return settings.changed(**changes, ocrmypdf=ocr)
 
 
-def make_executor(settings: Settings) -> Callable[[], Executor]:
-    """What makes the executor of this machine."""
+def executor_of(args: argparse.Namespace, settings: Settings) -> Callable[[], Executor]:
+    """What makes the executor that ``--cluster`` asks for, or this machine's."""
 
-    def local() -> Executor:
-        from ocrmypdf_superres.archive.pool import LocalPool
+    def make() -> Executor:
+        from ocrmypdf_superres.archive.executors import make_executor
 
-        return LocalPool(settings.workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+        return make_executor(settings, args.source, args.out, args.cluster)
 
-    return local
+    return make
 
 
 @contextmanager
-def stopped_by_signals() -> Iterator[Stop]:
-    """Let Ctrl-C finish what is being worked on, a second one and SIGTERM stop it; either way the run can go on later."""
+def stopped_by_signals(finishing: Collection[int] = (signal.SIGINT,)) -> Iterator[Stop]:
+    """Let Ctrl-C (or the signals *finishing*) finish what is being worked on, a second one and SIGTERM stop it.
+
+    Either way the run can go on later.
+    """
     from ocrmypdf_superres.archive.run import Stop
 
     stop = Stop()
 
     def handle(number: int, _: object) -> None:
         again = bool(stop.reason)
-        stop.ask(signal.Signals(number).name, cancel=again or number != signal.SIGINT)
+        stop.ask(signal.Signals(number).name, cancel=again or number not in finishing)
         if not stop.cancel:
-            Console(stderr=True).print("Stopping; files that are being worked on are finished. Ctrl-C again stops them too.")
+            Console(stderr=True).print("Stopping; files that are being worked on are finished. The same signal again stops them too.")
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -114,7 +120,7 @@ def run(args: argparse.Namespace) -> int:
     settings = settings_of(args)
     with stopped_by_signals() as stop:
         session = Run(
-            args.source, args.out, settings, make_executor(settings), stop=stop, retry_failed=args.retry_failed, moved=args.moved
+            args.source, args.out, settings, executor_of(args, settings), stop=stop, retry_failed=args.retry_failed, moved=args.moved
         )
         counts = session.run()
     files = {state: sum(n for (s, _), (n, _) in counts.items() if s is state) for state in State}

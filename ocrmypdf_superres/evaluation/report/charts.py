@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ocrmypdf_superres.evaluation.report.model import Report
+from ocrmypdf_superres.evaluation.report.model import Bars, Report
 from ocrmypdf_superres.evaluation.statistics import interval
 from ocrmypdf_superres.evaluation.summary import rows as table_rows
 
@@ -23,6 +23,8 @@ _MARKERS = "sDv^<>ph"
 def charts(report: Report) -> list[tuple[str, str, str]]:
     """Return (heading, SVG, what it shows) of each chart that *report* has the figures for."""
     kind = report.measure.kind
+    if kind == "certainty":
+        return [(bars.heading, _bars(bars), bars.caption) for bars in report.bars]
     if kind == "truth":
         return [
             ("Words missed, by set", _groups(report), "Shares of the truth's words, with 95 % intervals over pages. Left is better."),
@@ -152,16 +154,22 @@ def _confidences(report: Report) -> str:
 
 def _actions(report: Report) -> str:
     names = ("enlarged", "left", "failed")
-    figure, axes = _figure(5.2, 2.2)
-    counts = [sum(row.action == name for row in report.rows) for name in names]
-    axes.barh(range(3), counts, color=[_NEW, _OLD, _OTHERS[0]])
-    axes.set_yticks(range(3), names)
+    values = [(name, float(sum(row.action == name for row in report.rows))) for name in names]
+    return _bars(Bars("Pages by what was done", "", values), (_NEW, _OLD, _OTHERS[0]))
+
+
+def _bars(bars: Bars, colours: Sequence[str] = (_NEW,)) -> str:
+    names, counts = [name for name, _ in bars.values], [value for _, value in bars.values]
+    figure, axes = _figure(5.2, 1.0 + 0.4 * len(names))
+    axes.barh(range(len(names)), counts, color=list(colours))
+    axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("pages")
+    axes.set_xlim(0, 1.15 * max([1.0, *counts]))
     for at, count in enumerate(counts):
-        axes.annotate(f" {count}", (count, at), va="center", color=_INK)
-    return _svg(figure, "Pages by what was done")
+        axes.annotate(f" {count:,.0f}" if count else "", (count, at), va="center", color=_INK)
+    return _svg(figure, bars.heading)
 
 
 def _heights(report: Report) -> str:

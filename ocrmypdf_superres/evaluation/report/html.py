@@ -43,6 +43,7 @@ def page_of(report: Report) -> str:
         "<button id=theme type=button aria-label='Colours: as the system'>◐<span> Colours</span></button></header>\n<main>",
         *_summary(report),
         *_charts(report),
+        *_listings(report),
         *_table(report),
         "</main>\n<footer>One file, nothing is fetched. Made by ocrmypdf-superres.</footer>",
         _names(report),
@@ -76,9 +77,20 @@ def _charts(report: Report) -> Iterator[str]:
     yield "</section>"
 
 
+def _listings(report: Report) -> Iterator[str]:
+    for listing in report.listings:
+        yield f"<section class=listing><h2>{escape(listing.heading)}</h2><p class=hint>{escape(listing.note)}</p><table><thead><tr>"
+        yield from (f"<th scope=col>{escape(column)}</th>" for column in listing.columns)
+        yield "</tr></thead><tbody>"
+        for row in listing.rows:
+            cells = zip(listing.columns, row, strict=True)
+            yield "<tr>" + "".join(f'<td data-label="{escape(c)}">{escape(text)}</td>' for c, text in cells) + "</tr>"
+        yield "</tbody></table></section>"
+
+
 def _verdict(row: Row) -> str:
-    if row.action == "failed":
-        return "failed"
+    if row.verdict or row.action == "failed":
+        return row.verdict or "failed"
     if row.gain is None or abs(row.gain) < SAME:
         return "same"
     return "better" if row.gain > 0 else "worse"
@@ -88,42 +100,51 @@ def _table(report: Report) -> Iterator[str]:
     groups = sorted({row.group for row in report.rows})
     yield "<section class=pages aria-label=Pages><h2>Pages, the worst first</h2>"
     yield "<div class=tools><label>Find <input id=find type=search placeholder='page, set or reason'></label>"
-    yield "<label>Set <select id=group><option value=''>all</option>"
+    yield f"<label>{escape(report.of)} <select id=group><option value=''>all</option>"
     yield from (f"<option>{escape(group)}</option>" for group in groups)
     yield "</select></label><label>Show <select id=verdict><option value=''>all</option>"
-    present = [name for name in ("worse", "better", "same", "failed") if any(_verdict(row) == name for row in report.rows)]
+    present = sorted({_verdict(row) for row in report.rows}, key=lambda v: (["worse", "better", "same", "failed", v].index(v), v))
     yield from (f"<option>{name}</option>" for name in present)
     yield "</select></label><output id=count aria-live=polite></output></div>"
     if any(row.kept for row in report.rows):
         yield f"<p class=hint>{_KEYS}</p>"
     yield "<table id=table><thead><tr>"
-    heads = [("page", "Page", "t"), ("group", "Set", "t"), ("before", f"{report.before}", "n"), ("after", f"{report.after}", "n")]
-    heads += [("gain", "Gain", "n")]
-    if any(row.missed for row in report.rows):
-        heads += [("missed", "Words missed, %", "n")]
-    heads += [("reason", "What was done, and why", "t")]
-    for key, name, form in heads:
+    columns, by = _columns(report), "" if report.measure.kind == "certainty" else "gain"
+    for key, (name, form) in columns.items():
         unit = f"<small>{escape(report.measure.short)}</small>" if key in ("before", "after") else ""
         yield (
-            f"<th scope=col data-key={key} data-form={form}{' aria-sort=none' if key != 'gain' else ' aria-sort=ascending'}>"
+            f"<th scope=col data-key={key} data-form={form}{' aria-sort=none' if key != by else ' aria-sort=ascending'}>"
             f"<button type=button><span>{escape(name)}</span>{unit}</button></th>"
         )
     yield "</tr></thead><tbody>"
-    yield from (_row(number, row, report) for number, row in enumerate(report.rows))
+    yield from (_row(number, row, report, columns) for number, row in enumerate(report.rows))
     yield "</tbody></table></section>"
 
 
-def _row(number: int, row: Row, report: Report) -> str:
-    def cell(key: str, value: float | None, label: str, sign: str = "") -> str:
+def _columns(report: Report) -> dict[str, tuple[str, str]]:
+    """The table's columns: key -> (head, ``t`` for text or ``n`` for a number); those that no row has are left out."""
+    columns = {"page": ("Page", "t"), "group": (report.of, "t"), "before": (report.before, "n"), "after": (report.after, "n"),
+               "gain": ("Gain", "n"), "missed": ("Words missed, %", "n"), "reason": ("What was done, and why", "t")}  # fmt: skip
+    if not any(row.missed for row in report.rows):
+        del columns["missed"]
+    if report.measure.kind == "certainty" and not any(row.kept for row in report.rows):
+        del columns["before"], columns["gain"]
+    return columns
+
+
+def _row(number: int, row: Row, report: Report, columns: dict[str, tuple[str, str]]) -> str:
+    def cell(key: str, value: float | None, sign: str = "") -> str:
+        if key not in columns:
+            return ""
         shown = "–" if value is None else f"{value:{sign}.{report.measure.decimals}f}"
         data = "" if value is None else f"{value:.4f}"
-        return f'<td class="n {key}" data-{key}="{data}" data-label="{escape(label)}">{shown}</td>'
+        return f'<td class="n {key}" data-{key}="{data}" data-label="{escape(columns[key][0])}">{shown}</td>'
 
     verdict = _verdict(row)
     name = escape(row.page)
     opener = f"<button type=button class=open aria-expanded=false aria-controls=v{number}>{name}</button>" if row.kept else name
     missed = ""
-    if row.missed:
+    if row.missed and "missed" in columns:
         missed = (
             f'<td class="n missed" data-missed="{row.missed[1]:.4f}" data-label="Words missed, %">'
             f"{row.missed[0]:.1f} → {row.missed[1]:.1f}</td>"
@@ -131,8 +152,8 @@ def _row(number: int, row: Row, report: Report) -> str:
     reason = row.action if not row.reason else f"{row.action}: {row.reason}"
     return (
         f'<tr id=p{number} class="{verdict}" data-verdict={verdict}><th scope=row data-page="{name}">{opener}</th>'
-        f'<td data-group="{escape(row.group)}" data-label=Set>{escape(row.group)}</td>'
-        f"{cell('before', row.before, report.before)}{cell('after', row.after, report.after)}{cell('gain', row.gain, 'Gain', '+')}{missed}"
+        f'<td data-group="{escape(row.group)}" data-label="{escape(report.of)}">{escape(row.group)}</td>'
+        f"{cell('before', row.before)}{cell('after', row.after)}{cell('gain', row.gain, '+')}{missed}"
         f'<td class=reason data-reason="{escape(reason)}" data-label="What was done">{escape(reason)}</td></tr>'
     )
 

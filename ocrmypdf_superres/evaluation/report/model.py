@@ -23,7 +23,7 @@ SAME = 0.1
 class Measure:
     """What the report's figures are: their name, unit, decimals, and whether a higher one is better."""
 
-    kind: Literal["truth", "sure", "height"]
+    kind: Literal["truth", "sure", "height", "certainty"]
     name: str
     short: str
     decimals: int
@@ -33,11 +33,15 @@ class Measure:
 TRUTH = Measure("truth", "character error rate, %", "errors, %", 1, False)
 WORDS = Measure("sure", f"words read with a confidence of {SURE:.0f} or more", "sure words", 0, True)
 HEIGHT = Measure("height", "height of an x, in pixels", "x-height, px", 1, True)
+CERTAINTY = Measure("certainty", "mean confidence of the words, %", "confidence, %", 1, True)
 
 
 @dataclass(frozen=True)
 class Row:
-    """A page: its measure before and after (None: not known), the gain (positive is better), words missed, what was done."""
+    """A page: its measure before and after (None: not known), the gain (positive is better), words missed, what was done.
+
+    ``verdict`` is a word for it where the gain does not say it (``failed``).
+    """
 
     group: str
     page: str
@@ -48,11 +52,35 @@ class Row:
     gain: float | None
     missed: tuple[float, float] | None = None
     kept: KeptPage | None = None
+    verdict: str = ""
+
+
+@dataclass(frozen=True)
+class Bars:
+    """A bar chart: its heading, what it shows, and (name, value) from top to bottom."""
+
+    heading: str
+    caption: str
+    values: Sequence[tuple[str, float]]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A plain table: heading, a line below it, column heads, and rows of text."""
+
+    heading: str
+    note: str
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
 
 
 @dataclass(frozen=True)
 class Report:
-    """All that the page is made of. ``root`` is the folder that the pictures of the rows' pages lie under."""
+    """All that the page is made of.
+
+    ``root`` is the folder that the pictures of the rows' pages lie under, ``of`` what the rows' groups are, ``bars`` and
+    ``listings`` are further charts and tables.
+    """
 
     title: str
     before: str
@@ -65,6 +93,9 @@ class Report:
     records: list[Mapping[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     root: Path = Path()
+    of: str = "Set"
+    bars: list[Bars] = field(default_factory=list)
+    listings: list[Listing] = field(default_factory=list)
 
 
 def _worst_first(rows: Iterable[Row], measure: Measure) -> list[Row]:

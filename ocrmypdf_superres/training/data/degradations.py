@@ -19,6 +19,7 @@ from PIL import Image, ImageFilter
 from scipy import ndimage
 
 from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.training.data.kernels import convolve, disc_kernel, walk_kernel
 
 Array = NDArray[np.float32]
 Stage = Callable[[Array, np.random.Generator, int, Mapping[str, Any]], Array]
@@ -46,6 +47,13 @@ def _motion(image: Array, rng: np.random.Generator, scale: int, options: Mapping
     """Motion blur: a box of ``length`` lr pixels along one axis."""
     length = max(1, round(_uniform(rng, options["length"]) * scale))
     return np.asarray(ndimage.uniform_filter1d(image, length, axis=int(rng.integers(2))))
+
+
+def _camera(image: Array, rng: np.random.Generator, scale: int, options: Mapping[str, Any]) -> Array:
+    """A camera's blur: with ``shaken`` probability a random walk across ``walk`` lr pixels, else a disc of radius ``disc``."""
+    if rng.random() < options["shaken"]:
+        return convolve(image, walk_kernel(_uniform(rng, options["walk"]) * scale, rng))
+    return convolve(image, disc_kernel(_uniform(rng, options["disc"]) * scale))
 
 
 def _downsample(image: Array, rng: np.random.Generator, scale: int, options: Mapping[str, Any]) -> Array:
@@ -79,10 +87,10 @@ def _contrast(image: Array, rng: np.random.Generator, scale: int, options: Mappi
 
 
 def _noise(image: Array, rng: np.random.Generator, scale: int, options: Mapping[str, Any]) -> Array:
-    """Sensor noise of ``sigma`` (of 255), white or with a grain of about two pixels."""
+    """Sensor noise of ``sigma`` (of 255), white or, with ``grain`` probability, of about two pixels."""
     sigma = _uniform(rng, options["sigma"]) / 255.0
     field = rng.standard_normal(image.shape, dtype=np.float32)
-    if rng.random() < 0.3:
+    if rng.random() < options["grain"]:
         field = ndimage.gaussian_filter(field, 0.7) * np.float32(2.5)
     return image + field * np.float32(sigma)
 
@@ -144,10 +152,11 @@ def _median(image: Array, rng: np.random.Generator, scale: int, options: Mapping
 _STAGES: dict[str, tuple[Stage, dict[str, Any]]] = {
     "blur": (_blur, {"sigma": [0.2, 0.9]}),
     "motion": (_motion, {"length": [0.5, 2.0]}),
+    "camera": (_camera, {"shaken": 0.5, "walk": [1.25, 5.25], "disc": [0.0, 1.0]}),
     "downsample": (_downsample, {"kernels": ["box", "bilinear", "bicubic", "lanczos"]}),
     "resample": (_resample, {"factor": [0.6, 0.95]}),
     "contrast": (_contrast, {"factor": [0.5, 1.0]}),
-    "noise": (_noise, {"sigma": [1.0, 10.0]}),
+    "noise": (_noise, {"sigma": [1.0, 10.0], "grain": 0.3}),
     "speckle": (_speckle, {"share": [0.0005, 0.005]}),
     "sharpen": (_sharpen, {"amount": [0.2, 1.2]}),
     "jpeg": (_jpeg, {"quality": [25, 92]}),

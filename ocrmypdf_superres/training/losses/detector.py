@@ -3,10 +3,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+
+from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.recognizers.ctpn import load_public
+
+PARTS = ("features", "scores", "coordinates")
 
 
 class Detector(Protocol):
@@ -21,16 +27,30 @@ class DetectorLoss(nn.Module):
     """mean abs(f(sr) - f(hr)) for the features, the logits (before softmax) and the coordinates; hr is detached.
 
     The three are separate tasks in the paper, so that a balance can weigh them: ``forward(sr, hr)`` takes float
-    (B, 1, H, W) each, not clamped, and returns the scalars ``features``, ``scores`` and ``coordinates``.
+    (B, 1, H, W) each, not clamped, and returns a scalar for each of ``parts``, which maps the names to their weights.
     """
 
-    def __init__(self, detector: Detector) -> None:
+    def __init__(self, detector: Detector, weights: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> None:
         super().__init__()
         self.detector = detector
+        self.parts = {name: weight for name, weight in zip(PARTS, weights, strict=True) if weight > 0}
+        if not self.parts:
+            raise OptionError("The loss detector has no part with a weight above 0; give features, scores or coordinates one.")
 
     def forward(self, sr: Tensor, hr: Tensor) -> dict[str, Tensor]:
         with torch.no_grad():
             wanted = self.detector.detect(hr)
         seen = self.detector.detect(sr)
-        names = ("features", "scores", "coordinates")
-        return {name: (ours - theirs).abs().mean() for name, ours, theirs in zip(names, seen, wanted, strict=True)}
+        distances = {name: (ours - theirs).abs().mean() for name, ours, theirs in zip(PARTS, seen, wanted, strict=True)}
+        return {name: distances[name] for name in self.parts}
+
+
+def ctpn_loss(weights: str = "", features: float = 1.0, scores: float = 1.0, coordinates: float = 1.0) -> DetectorLoss:
+    """Return the loss with the CTPN in the file *weights*, and the weights of its three parts; 0 leaves one out.
+
+    Raises:
+        OptionError: no file is given, or all parts are left out. RecognizerError: the file cannot be used.
+    """
+    if not weights:
+        raise OptionError("The loss detector needs a text detector: give weights = the path of a file with CTPN's weights.")
+    return DetectorLoss(load_public(Path(weights)), (features, scores, coordinates))

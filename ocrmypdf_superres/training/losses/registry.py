@@ -23,6 +23,7 @@ _STRIP_LOSSES = {
     "l2": f"{_LOSSES}.pixel:L2Loss",
     "consistency": f"{_LOSSES}.consistency:ConsistencyLoss",
     "contrast": f"{_LOSSES}.contrast:ContrastLoss",
+    "detector": f"{_LOSSES}.detector:ctpn_loss",
     "edge": f"{_LOSSES}.edge:EdgeLoss",
     "perceptual": f"{_LOSSES}.perceptual:PerceptualLoss",
 }
@@ -31,7 +32,6 @@ READING_LOSSES = ("ctc", "probabilities", "features")
 # Losses on what another network gives; Python code that has one uses them directly.
 _UNAVAILABLE = {
     "text-focus": ("a recognizer that gives attention maps", f"{_LOSSES}.text_focus.TextFocusLoss"),
-    "detector": ("a text detector", f"{_LOSSES}.detector.DetectorLoss"),
 }
 
 

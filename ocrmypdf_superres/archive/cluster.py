@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: MPL-2.0
+"""The run's tasks on Dask: this machine's processes, a cluster that is there, or SLURM through dask-jobqueue.
+
+Dask brings tasks to workers and says which workers are lost.  Inside each Dask worker a task runs as on one machine: in a
+child process with the file's limits (:mod:`ocrmypdf_superres.archive.pool`).  Nothing here tries a file again.  When Dask
+loses a worker it runs its tasks anew by itself; such a second run finds the staging folder that the first one made, does
+nothing and reports a lost worker, so that the run decides and counts as it does on one machine.  A worker that was cut off
+and lives on spoils nothing: every try has a staging folder of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import multiprocessing
+import os
+import queue
+import re
+import shutil
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import CancelledError
+from pathlib import Path
+from typing import Any
+
+from distributed import Client, Future, KilledWorker, LocalCluster, get_worker, wait
+from ocrmypdf.helpers import available_cpu_count
+
+from ocrmypdf_superres.archive.pool import LocalPool
+from ocrmypdf_superres.archive.site import Site
+from ocrmypdf_superres.archive.tasks import FileResult, FileTask, State
+from ocrmypdf_superres.archive.work import scratch_folder
+from ocrmypdf_superres.errors import ArchiveError
+
+log = logging.getLogger("ocrmypdf.superres")
+
+#: Seconds that a worker which cannot do the run's work keeps a task, so that it does not take them all.
+UNFIT_PAUSE = 20.0
+
+#: Seconds between looks at whether the task is still wanted.
+LOOK = 0.5
+
+
+class DaskExecutor:
+    """An :class:`~ocrmypdf_superres.archive.executor.Executor` on Dask.
+
+    Args:
+        client: connected; closed at the end.
+        site: what every worker must see and have.
+        cluster: ended at the end, where this run started it.
+
+    Attributes:
+        shares_cores: False, for a worker's cores are not this machine's to give to a file.
+
+    Raises:
+        ArchiveError: a worker cannot do the work; or a task needs a GPU and no worker offers one.
+    """
+
+    shares_cores = False
+
+    def __init__(self, client: Client, site: Site, cluster: LocalCluster | None = None) -> None:
+        self._client, self._site, self._cluster = client, site, cluster
+        self._waiting: dict[str, Future] = {}
+        self._gpus = 0.0
+        self._done: queue.SimpleQueue[FileResult] = queue.SimpleQueue()
+        self._run, self._numbers = uuid.uuid4().hex[:8], itertools.count()
+        self._counted, self._count = -60.0, 1
+        site.mark()
+        try:
+            self._await_workers()
+            self._check_workers()
+        except BaseException:
+            self.close(cancel=True)
+            raise
+
+    @property
+    def workers(self) -> int:
+        """How many tasks the cluster runs at once now."""
+        if time.monotonic() - self._counted > 5.0 and self._client.status == "running":
+            self._count = max(1, sum(self._client.nthreads().values()))
+            self._counted = time.monotonic()
+        return self._count
+
+    def submit(self, task: FileTask) -> None:
+        """Take *task*; returns at once.
+
+        Raises:
+            ArchiveError: the scheduler is gone, or the task needs a GPU and no worker offered one when the run began.
+        """
+        if self._client.status != "running":
+            raise ArchiveError(
+                "The Dask scheduler does not answer any more; start it and repeat the command, the run then goes on where it was."
+            )
+        if needs_gpu(task) and not self._gpus:
+            raise ArchiveError(
+                "The device cuda was asked for, but no Dask worker offers a GPU; start workers with --resources GPU=1, or give auto."
+            )
+        key = f"digitise-{self._run}-{next(self._numbers)}"
+        resources = {"GPU": 1} if needs_gpu(task) else None
+        future = self._client.submit(carry_out, task, self._site, self._run, key=key, pure=False, retries=0, resources=resources)
+        self._waiting[key] = future
+        future.add_done_callback(lambda done: self._note(done, task))
+
+    def results(self, timeout: float) -> Iterator[FileResult]:
+        """Yield the results that are there, waiting at most *timeout* seconds for the first."""
+        try:
+            yield self._done.get(timeout=timeout)
+            while True:
+                yield self._done.get_nowait()
+        except queue.Empty:
+            return
+
+    def close(self, cancel: bool = False) -> None:
+        """Finish what runs (or, with *cancel*, stop it) and free everything."""
+        try:
+            if self._client.status == "running":
+                waiting = list(self._waiting.values())
+                if cancel:
+                    self._client.cancel(waiting)
+                elif waiting:
+                    wait(waiting)
+                self._client.run(_dismiss, self._run, self._site, on_error="ignore")
+        finally:
+            self._site.unmark()
+            self._client.close()
+            if self._cluster is not None:
+                self._cluster.close()
+
+    def _note(self, future: Future, task: FileTask) -> None:
+        """Keep the result of *future*; runs in Dask's thread for call-backs."""
+        try:
+            result = future.result()
+        except KilledWorker:
+            result = failed(task, "died", "The Dask workers that had the file died, one after the other.")
+        # A lost scheduler, an error while a result travels: to the run that is a lost worker too.
+        except (Exception, CancelledError) as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            result = failed(task, "died", f"The file's Dask worker was lost: {reason}")
+        self._waiting.pop(str(future.key), None)
+        self._done.put(result)
+
+    def _await_workers(self) -> None:
+        log.info("Dask's dashboard: %s", self._client.dashboard_link)
+        while not self._client.nthreads():
+            log.info("Waiting for a Dask worker")
+            try:
+                self._client.wait_for_workers(1, timeout=60)
+            except TimeoutError:
+                continue
+
+    def _check_workers(self) -> None:
+        """Ask every worker that is there; later ones ask themselves before their first task."""
+        for address, said in self._client.run(_greet, self._site, on_error="return").items():
+            if isinstance(said, ModuleNotFoundError):
+                said = f"lacks the package {said.name}; install ocrmypdf-superres[archive] there in the run's version", 0.0
+            elif isinstance(said, BaseException):
+                said = f"failed when it was asked what it has ({said})", 0.0
+            problem, gpus = said
+            if problem:
+                raise ArchiveError(f"The Dask worker {address} {problem}.")
+            self._gpus += gpus
+
+
+def open_cluster(where: str, site: Site) -> DaskExecutor:
+    """Return the executor for the value *where* of ``--cluster``.
+
+    Args:
+        where: ``local`` or ``local:N`` for N processes of this machine, ``dask://HOST:PORT`` (or ``tls://HOST:PORT``) for a
+            scheduler, or ``dask-scheduler-file:PATH`` for one that wrote its address to a file.
+        site: what every worker must see and have.
+
+    Raises:
+        ArchiveError: *where* is none of these, or the cluster cannot be reached or used.
+    """
+    # Dask tells of every connection otherwise.
+    logging.getLogger("distributed").setLevel(logging.WARNING)
+    kind, _, rest = where.partition(":")
+    if kind == "local" and re.fullmatch(r"([1-9][0-9]{0,3})?", rest):
+        return _open_local(int(rest) if rest else None, site)
+    if kind in ("dask", "tls") and re.fullmatch(r"//(\[[0-9a-fA-F:.]+\]|[^/:\s]+):[0-9]{1,5}", rest):
+        target: dict[str, Any] = {"address": f"{'tcp' if kind == 'dask' else 'tls'}:{rest}"}
+    elif kind == "dask-scheduler-file" and rest:
+        if not Path(rest).is_file():
+            raise ArchiveError(f"--cluster was given {where}, but there is no such file; give the one of `dask scheduler`.")
+        target = {"scheduler_file": rest}
+    else:
+        raise ArchiveError(
+            f"--cluster was given {where!r}; give local, local:N, dask://HOST:PORT, tls://HOST:PORT or dask-scheduler-file:PATH."
+        )
+    try:
+        client = Client(**target)
+    except (OSError, ValueError) as error:
+        raise ArchiveError(f"The Dask scheduler of --cluster {where} does not answer ({error}); start it first.") from error
+    return DaskExecutor(client, site)
+
+
+def _open_local(processes: int | None, site: Site) -> DaskExecutor:
+    cluster = LocalCluster(
+        n_workers=processes or available_cpu_count(),
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address="127.0.0.1:0",
+        # A file's own limit holds for its process; Dask's would be for this one.
+        memory_limit=None,
+        resources={"GPU": 1},
+    )
+    return DaskExecutor(Client(cluster), site, cluster)
+
+
+def needs_gpu(task: FileTask) -> bool:
+    """Return whether *task* may run only where a worker offers ``GPU``: where the settings insist on CUDA.
+
+    With the device ``auto`` a task runs anywhere, and takes the GPU that it finds.
+    """
+    return task.ocr.get("superres_trigger") != "off" and str(task.ocr.get("superres_device", "auto")).startswith("cuda")
+
+
+def failed(task: FileTask, code: str, reason: str) -> FileResult:
+    """Return the result of a try that failed for what may pass."""
+    return FileResult(task.number, State.FAILED, code, reason, passing=True)
+
+
+# What follows runs in the Dask workers.
+
+_pools: dict[int, tuple[str, LocalPool]] = {}
+_busy: set[str] = set()
+
+
+def carry_out(task: FileTask, site: Site, run: str) -> FileResult:
+    """Do *task* in the child process of this Dask worker's thread."""
+    worker = get_worker()
+    key = str(worker.get_current_task())
+    problem = site.problem()
+    if problem:
+        time.sleep(UNFIT_PAUSE)
+        return failed(task, "worker", f"The Dask worker {worker.address} {problem}.")
+    try:
+        os.mkdir(task.staging)
+    except FileExistsError:
+        return failed(task, "died", "The file's Dask worker was lost while it worked on it.")
+    _busy.add(key)
+    try:
+        pool = _pool(run)
+        pool.submit(task)
+        while True:
+            for result in pool.results(LOOK):
+                return result
+            # Dask cannot stop a thread: it only marks the task when its client wants it no more, or is gone.
+            held = worker.state.tasks.get(key)
+            if held is None or held.state != "executing":
+                pool.close(cancel=True)
+                return failed(task, "died", "The run stopped.")
+    finally:
+        # Of a child that was killed; any other took it away.
+        shutil.rmtree(scratch_folder(task), ignore_errors=True)
+        _busy.discard(key)
+
+
+def _pool(run: str) -> LocalPool:
+    """The pool of one process that serves this thread during *run*."""
+    thread = threading.get_ident()
+    if thread in _pools and _pools[thread][0] != run:
+        _pools.pop(thread)[1].close(cancel=True)
+    if thread not in _pools:
+        # Dask's nannies start daemonic workers. Those may have no children, lest they become orphans; a pool's end with it.
+        multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
+        _pools[thread] = (run, LocalPool(1))
+    return _pools[thread][1]
+
+
+def _greet(site: Site, dask_worker: Any) -> tuple[str, float]:
+    """Return what keeps this worker from the run's work, and how many GPUs it offers; take away what an earlier run left."""
+    problem = site.problem()
+    if not problem:
+        site.sweep()
+    return problem, float(dask_worker.state.total_resources.get("GPU", 0))
+
+
+async def _dismiss(run: str, site: Site) -> None:
+    """Once this worker has nothing of *run* in hand, end its processes and take away what killed ones left."""
+    while any(key.startswith(f"digitise-{run}-") for key in _busy):
+        await asyncio.sleep(0.1)
+    for thread, (owner, pool) in list(_pools.items()):
+        if owner == run:
+            pool.close(cancel=True)
+            del _pools[thread]
+    site.sweep()

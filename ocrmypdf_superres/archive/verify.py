@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Whether what a run made is still there, unchanged, and what it should be; nothing is changed.
+
+The manifest holds the hash of every output from before it was published, so a difference is damage or a later hand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+
+import pikepdf
+import pypdfium2
+from lxml import etree
+from ocrmypdf.helpers import available_cpu_count
+from PIL import Image
+
+from ocrmypdf_superres.archive.layout import Layout
+from ocrmypdf_superres.archive.manifest import Manifest
+from ocrmypdf_superres.archive.mets import read_mets
+from ocrmypdf_superres.archive.names import unpacked
+from ocrmypdf_superres.archive.provenance import read_history
+from ocrmypdf_superres.archive.settings import Settings, parse_settings
+from ocrmypdf_superres.archive.tasks import Kind, Output, State
+from ocrmypdf_superres.errors import ArchiveError, SuperresError
+from ocrmypdf_superres.modelstore import sha256_of
+
+_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that is not as the manifest says: the input's path, what it is about (its name or an output's), one clause."""
+
+    file: str
+    what: str
+    problem: str
+
+
+@dataclass(frozen=True)
+class FileCheck:
+    """What is to be checked of one file; plain data, for other processes.
+
+    Attributes:
+        path: of the input, below the input folder.
+        source: absolute path of the input, empty where inputs are not asked for.
+        kind, sha256: of the input as it was read.
+        out: the run's output folder.
+        outputs: as the manifest has them.
+        wanted: kinds of output that the settings ask for a file at least once.
+        words: page number -> words on it, None for pages that were not read.
+        pdfa: whether its PDF must claim to be PDF/A.
+        settings: hash of the settings, which the PDF's history must name.
+        quick: look at presence and sizes only.
+    """
+
+    path: str
+    source: str
+    kind: Kind
+    sha256: str
+    out: str
+    outputs: tuple[Output, ...]
+    wanted: tuple[str, ...]
+    words: dict[int, int | None]
+    pdfa: bool
+    settings: str
+    quick: bool
+
+
+def verify(layout: Layout, inputs: bool = False, quick: bool = False, jobs: int = 1) -> Iterator[tuple[str, list[Problem]]]:
+    """Yield (input's path, problems) of every file that is done, in the manifest's order.
+
+    Args:
+        layout: of the run.
+        inputs: also hash the inputs anew.
+        quick: only see whether the outputs are there and have their sizes (and the inputs, likewise, their presence).
+        jobs: processes.
+
+    Raises:
+        ArchiveError: the manifest cannot be used.
+    """
+    with Manifest(layout.manifest) as manifest:
+        checks = _checks(manifest, layout, inputs, quick)
+        if jobs < 2:
+            yield from ((check.path, check_file(check)) for check in checks)
+            return
+        # Threads of this process may hold locks, so workers are not forked.
+        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+            while batch := list(itertools.islice(checks, _BATCH)):
+                found = pool.map(check_file, batch, chunksize=8)
+                yield from zip((check.path for check in batch), found, strict=True)
+
+
+def usual_jobs(files: int) -> int:
+    """How many processes are worth starting for so many files."""
+    return min(available_cpu_count(), 1 + files // 32)
+
+
+def _checks(manifest: Manifest, layout: Layout, inputs: bool, quick: bool) -> Iterator[FileCheck]:
+    root = unpacked(manifest.fact("input") or "")
+    settings = lru_cache(maxsize=16)(lambda name: _settings(manifest, name))
+    for row in manifest.files(State.DONE):
+        made_under = settings(row.settings)
+        yield FileCheck(
+            row.path, os.path.join(root, row.path) if inputs else "", row.kind, row.sha256, os.fspath(layout.out),
+            tuple(manifest.outputs(row.number)), tuple(k for k in made_under.outputs if k in ("pdf", "text")),
+            {page.page: page.words for page in manifest.pages(row.number)},
+            str(made_under.ocr_arguments()["output_type"]).startswith("pdfa"), row.settings, quick,
+        )  # fmt: skip
+
+
+def _settings(manifest: Manifest, name: str) -> Settings:
+    row = manifest.settings(name)
+    if row is None:
+        raise ArchiveError(f"The manifest {manifest.path} has files made under settings that it does not have; restore it from a backup.")
+    return parse_settings(row.toml, f"with the hash {name[:12]}")
+
+
+def check_file(check: FileCheck) -> list[Problem]:
+    """Return what is wrong with one file's outputs and, where asked for, its input."""
+    problems = [Problem(check.path, kind, "the manifest has no such output") for kind in check.wanted
+                if not any(output.kind == kind for output in check.outputs)]  # fmt: skip
+    for output in check.outputs:
+        problems += [Problem(check.path, output.name, text) for text in _check_output(check, output)]
+    if check.source:
+        problems += [Problem(check.path, check.path, text) for text in _check_input(check)]
+    return problems
+
+
+def _check_input(check: FileCheck) -> Iterator[str]:
+    try:
+        if check.quick:
+            os.stat(check.source)
+        elif hash_input(check.source, check.kind, Path(check.source[: -len(check.path)])) != check.sha256:
+            yield "the input is another one than was read (its SHA-256 differs)"
+    except OSError as error:
+        yield f"the input cannot be read: {error.strerror}"
+    except SuperresError as error:
+        yield f"the input cannot be read: {error}"
+
+
+def hash_input(source: str, kind: Kind, root: Path) -> str:
+    """SHA-256 of an input as the work on it takes it: a METS document's bytes and then the hashes of its pictures, in order."""
+    if kind is not Kind.METS:
+        return sha256_of(Path(source))
+    digest = hashlib.sha256(Path(source).read_bytes())
+    for page in read_mets(Path(source), root).pages:
+        digest.update(bytes.fromhex(sha256_of(page.path)))
+    return digest.hexdigest()
+
+
+def _check_output(check: FileCheck, output: Output) -> Iterator[str]:
+    path = Path(check.out) / output.name
+    try:
+        size = path.stat().st_size
+        if not path.is_file():
+            yield "is no file"
+        elif size != output.size:
+            yield f"has {size:,} bytes, {output.size:,} were written"
+        elif not check.quick and sha256_of(path) != output.sha256:
+            yield "is damaged or was changed (its SHA-256 differs)"
+        elif not check.quick:
+            yield from _KINDS[output.kind](check, path)
+    except FileNotFoundError:
+        yield "is missing"
+    except OSError as error:
+        yield f"cannot be read: {error.strerror or error}"
+
+
+def _check_pdf(check: FileCheck, path: Path) -> Iterator[str]:
+    try:
+        # By a stream, for pikepdf takes no name whose bytes are no text.
+        with path.open("rb") as stream, pikepdf.open(stream) as pdf:
+            pages, level = len(pdf.pages), pdf.open_metadata().pdfa_status
+        if pages != len(check.words):
+            yield f"has {pages} pages, {len(check.words)} came"
+        if check.pdfa and not level:
+            yield "does not claim to be PDF/A"
+        if not any(step.settings == check.settings for step in read_history(path)):
+            yield "its history does not tell of this run"
+        silent = _silent(path, [number for number, words in check.words.items() if words and number <= pages])
+        if silent:
+            yield f"has no text on page {silent[0]}" + (f" and {len(silent) - 1} more" if silent[1:] else "")
+    except (pikepdf.PdfError, pypdfium2.PdfiumError, SuperresError) as error:
+        yield f"cannot be opened as a PDF: {error}"
+
+
+def _silent(path: Path, numbers: list[int]) -> list[int]:
+    """Those of the pages that have no text."""
+    with path.open("rb") as stream, pypdfium2.PdfDocument(stream) as pdf:
+        return [number for number in numbers if pdf[number - 1].get_textpage().count_chars() == 0]
+
+
+def _check_xml(check: FileCheck, path: Path) -> Iterator[str]:
+    """ALTO or hOCR: well-formed, with as many words as the manifest says."""
+    try:
+        root = etree.fromstring(path.read_bytes(), etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True))
+    except etree.XMLSyntaxError as error:
+        if path.stat().st_size == 0 and not check.words.get(int(path.stem)):
+            return
+        yield f"is no well-formed XML: {error}"
+        return
+    if path.suffix == ".xml":
+        found, words = len(root.findall(".//{*}String")), check.words.get(int(path.stem)) or 0
+        if etree.QName(root).localname != "alto" or found != words:
+            yield f"is ALTO with {found} words, {words} were read"
+
+
+def _check_text(check: FileCheck, path: Path) -> Iterator[str]:
+    try:
+        path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        yield f"is no UTF-8 text: {error}"
+
+
+def _check_picture(check: FileCheck, path: Path) -> Iterator[str]:
+    try:
+        with Image.open(path) as image:
+            image.verify()
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        yield f"is no picture that can be opened: {error}"
+
+
+_KINDS: dict[str, Callable[[FileCheck, Path], Iterator[str]]] = {
+    "pdf": _check_pdf, "text": _check_text, "alto": _check_xml, "hocr": _check_xml, "pictures": _check_picture,
+}  # fmt: skip

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MPL-2.0
+"""``ocrmypdf-superres archive report``: a run as one HTML page, and as a catalogue."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich.console import Console
+
+from ocrmypdf_superres.archive.catalogue import (
+    FILE_FIELDS,
+    PAGE_FIELDS,
+    file_rows,
+    page_rows,
+    summarize,
+    worst_pages,
+    write_csv,
+    write_json,
+)
+from ocrmypdf_superres.archive.layout import open_layout
+from ocrmypdf_superres.archive.manifest import Manifest
+from ocrmypdf_superres.commands.archive.report_page import report_of
+from ocrmypdf_superres.commands.archive.report_pictures import read_again
+from ocrmypdf_superres.errors import ArchiveError
+from ocrmypdf_superres.evaluation.report import write_report
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``archive report``."""
+    parser.add_argument("out", type=Path, metavar="OUT", help="output folder of the run")
+    parser.add_argument("-o", "--output", type=Path, default=Path("report.html"), help="the page to write (default: %(default)s)")
+    parser.add_argument("--pages", type=int, default=300, metavar="N", help="name the N pages to look at first (default: %(default)s)")
+    parser.add_argument("--pictures", type=int, default=0, metavar="N",
+                        help="read the first N of them again, without and with super-resolution, and show both (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--csv", type=Path, metavar="FOLDER", help="write files.csv and pages.csv there, a row a file and a row a page")
+    parser.add_argument("--json", type=Path, metavar="FOLDER", help="write files.jsonl and pages.jsonl there, an object a line")
+    parser.epilog = r"In catalogues, bytes of file names that are no UTF-8, control characters and backslashes appear as \xNN."
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the report and, where asked for, the catalogue.
+
+    Raises:
+        ArchiveError: there is no run, or the catalogue cannot be written.
+        OptionError: the page cannot be written.
+    """
+    layout, console = open_layout(args.out), Console()
+    with Manifest(layout.manifest) as manifest, tempfile.TemporaryDirectory(prefix="superres-report-") as temporary:
+        summary = summarize(manifest)
+        worst = worst_pages(manifest, max(0, args.pages, args.pictures))
+        kept = read_again(manifest, layout, worst[: max(0, args.pictures)], Path(temporary), console)
+        report = report_of(args.out, manifest, summary, worst, kept, Path(temporary))
+        write_report(report, args.output)
+        for written in _catalogue(manifest, args.csv, args.json):
+            _say(console, f"Written: {written}")
+    for sentence in report.sentences:
+        _say(console, sentence)
+    _say(console, f"Written: {args.output}, {args.output.stat().st_size / 1e6:.1f} MB")
+    return 0
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _catalogue(manifest: Manifest, csv: Path | None, json: Path | None) -> Iterable[Path]:
+    for folder in filter(None, (csv, json)):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ArchiveError(f"The folder {folder} for the catalogue cannot be made ({error.strerror}); give another.") from error
+    if csv:
+        write_csv(file_rows(manifest), FILE_FIELDS, csv / "files.csv")
+        write_csv(page_rows(manifest), PAGE_FIELDS, csv / "pages.csv")
+        yield from (csv / "files.csv", csv / "pages.csv")
+    if json:
+        write_json(file_rows(manifest), json / "files.jsonl")
+        write_json(page_rows(manifest), json / "pages.jsonl")
+        yield from (json / "files.jsonl", json / "pages.jsonl")

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MPL-2.0
+"""``ocrmypdf-superres archive verify``: whether all that a run made is there and as it was written."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from ocrmypdf_superres.archive.layout import open_layout
+from ocrmypdf_superres.archive.manifest import Manifest
+from ocrmypdf_superres.archive.names import shown
+from ocrmypdf_superres.archive.tasks import State
+from ocrmypdf_superres.archive.verify import usual_jobs, verify
+
+WRONG = 3
+"""Exit status where something is not as it was written."""
+
+SHOWN = 200
+"""Rows of the table at most; more are counted."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``archive verify``."""
+    parser.add_argument("out", type=Path, metavar="OUT", help="output folder of the run")
+    parser.add_argument("--inputs", action="store_true", help="hash the inputs anew, too")
+    parser.add_argument("--quick", action="store_true", help="only see whether everything is there and has its size")
+    parser.add_argument("--jobs", type=int, metavar="N", help="processes (default: one a core, one with --quick)")
+    parser.epilog = f"Exit status: 0 all is as it was written, 1 there is no run, 2 wrong call, {WRONG} something is not."
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check every file that is done; return 3 where something is not as it was written, else 0.
+
+    Raises:
+        ArchiveError: there is no run.
+    """
+    layout, console = open_layout(args.out), Console()
+    with Manifest(layout.manifest) as manifest:
+        files, open_ends = manifest.count(State.DONE), manifest.count(State.WAITING) + manifest.count(State.STAGED)
+    jobs = args.jobs or (1 if args.quick else usual_jobs(files))
+    table, bad, problems = Table("file", "what", "problem"), 0, 0
+    columns = (TextColumn("verifying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("", total=files)
+        for path, found in verify(layout, args.inputs, args.quick, jobs):
+            bad += bool(found)
+            for problem in found:
+                problems += 1
+                if problems <= SHOWN:
+                    table.add_row(*map(escape, (shown(path), shown(problem.what), shown(problem.problem))))
+            progress.advance(bar)
+    if problems:
+        console.print(table)
+    if problems > SHOWN:
+        console.print(f"... and {problems - SHOWN:,} more problems")
+    if open_ends:
+        console.print(f"The run is not at its end: {open_ends:,} files wait.", highlight=False)
+    if bad:
+        console.print(f"{bad:,} of {files:,} files are not as they were written.", highlight=False)
+        return WRONG
+    looked = "are there with their sizes" if args.quick else "are in order"
+    console.print(f"{files:,} files {looked}.", highlight=False)
+    return 0

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: MPL-2.0
+from __future__ import annotations
+
+import os
+import signal
+import time
+from dataclasses import replace
+
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+pytest.importorskip("distributed")
+
+import dask
+from distributed import Client, LocalCluster, Scheduler, SpecCluster, Worker, get_worker
+
+from ocrmypdf_superres.archive import cluster as cluster_module
+from ocrmypdf_superres.archive.cluster import DaskExecutor, needs_gpu, open_cluster
+from ocrmypdf_superres.archive.layout import Layout
+from ocrmypdf_superres.archive.site import Site
+from ocrmypdf_superres.archive.tasks import FileTask, Kind, Limits, State
+from ocrmypdf_superres.errors import ArchiveError
+
+
+@pytest.fixture
+def layout(tmp_path):
+    layout = Layout(tmp_path / "out")
+    layout.make()
+    return layout
+
+
+@pytest.fixture
+def source(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    picture = Image.new("L", (520, 90), 255)
+    draw = ImageDraw.Draw(picture)
+    draw.text((10, 20), "Harbour Street", 0, ImageFont.load_default(48))
+    picture.save(folder / "good.png", dpi=(200, 200))
+    (folder / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
+    return folder
+
+
+@pytest.fixture
+def site(source, layout):
+    return Site.here(source, layout, "docsr-s2")
+
+
+@pytest.fixture
+def threads(tmp_path):
+    """A cluster of two workers in this process."""
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None) as cluster:
+        yield cluster
+
+
+def task(source, layout, number, name="good.png", **values):
+    values = {"ocr": {"language": ["eng"], "output_type": "pdf", "superres_trigger": "off"}, **values}
+    return FileTask(number, str(source / name), name, Kind.IMAGE, str(layout.staging / f"1.{number}"), **values)
+
+
+def gathered(executor, number, seconds=120.0):
+    found = {}
+    until = time.monotonic() + seconds
+    while len(found) < number:
+        assert time.monotonic() < until, f"only {len(found)} of {number} results came"
+        found.update({result.number: result for result in executor.results(1.0)})
+    return found
+
+
+def test_files_are_done_and_every_loss_is_a_result(threads, source, layout, site, monkeypatch):
+    executor = DaskExecutor(Client(threads), site)
+    assert executor.workers == 2 and os.path.exists(site.marker)
+    claimed = task(source, layout, 3)
+    os.mkdir(claimed.staging)  # as a worker that is lost by now did
+    submitted = [task(source, layout, 1), task(source, layout, 2, "bad.png"), claimed]
+    submitted.append(task(source, layout, 4, limits=Limits(seconds=0.01)))
+    for one in submitted:
+        executor.submit(one)
+    results = gathered(executor, 4)
+    assert results[1].state is State.STAGED and os.path.isfile(layout.staging / "1.1" / results[1].outputs[0].name)
+    assert (results[2].state, results[2].passing) == (State.FAILED, False)
+    assert (results[3].code, results[3].passing) == ("died", True)
+    assert results[4].code == "timeout"
+    # A run that stops takes its work back, also what a child is in the middle of.
+    executor.submit(task(source, layout, 5))
+    while not os.path.isdir(layout.staging / "1.5"):
+        time.sleep(0.01)
+    executor.close(cancel=True)
+    assert not cluster_module._busy and not cluster_module._pools and not os.path.exists(site.marker)
+    with pytest.raises(ArchiveError, match="does not answer"):
+        executor.submit(task(source, layout, 6))
+
+
+def test_a_gpu_is_a_resource(source, layout, site, monkeypatch):
+    plain, gpu = task(source, layout, 1), task(source, layout, 2, ocr={"superres_device": "cuda:0"})
+    assert not needs_gpu(plain) and needs_gpu(gpu)
+    assert not needs_gpu(replace(gpu, ocr={**gpu.ocr, "superres_trigger": "off"}))
+    workers = {"one": {"nthreads": 1, "resources": {"GPU": 1}}, "two": {"nthreads": 1}}
+
+    def tell(task, *_):
+        return cluster_module.failed(task, "told", str(get_worker().state.total_resources.get("GPU", 0)))
+
+    monkeypatch.setattr(cluster_module, "carry_out", tell)
+    spec = {name: {"cls": Worker, "options": options} for name, options in workers.items()}
+    with SpecCluster(spec, {"cls": Scheduler, "options": {"dashboard": False}}) as two:
+        executor = DaskExecutor(Client(two), site)
+        for number in range(1, 7):
+            executor.submit(replace(gpu, number=number))
+        assert {result.reason for result in gathered(executor, 6).values()} == {"1"}
+        executor.close()
+
+
+def test_no_worker_offers_a_gpu(threads, source, layout, site):
+    executor = DaskExecutor(Client(threads), site)
+    with pytest.raises(ArchiveError, match="no Dask worker offers a GPU"):
+        executor.submit(task(source, layout, 1, ocr={"superres_device": "cuda"}))
+    executor.close()
+
+
+def test_a_worker_that_cannot_do_the_work_is_named(threads, site, monkeypatch):
+    with pytest.raises(ArchiveError, match=r"The Dask worker inproc://.* has ocrmypdf .* the run has 1\.0"):
+        DaskExecutor(Client(threads), replace(site, software={**site.software, "ocrmypdf": "1.0"}))
+    assert not os.path.exists(site.marker)
+
+
+def test_an_unfit_worker_that_came_later_keeps_no_file(threads, source, layout, site, monkeypatch):
+    executor = DaskExecutor(Client(threads), site)
+    monkeypatch.setattr(cluster_module, "UNFIT_PAUSE", 0.1)
+    executor._site = replace(site, token="another", marker=str(layout.hidden / "not-there"))
+    executor.submit(task(source, layout, 1))
+    result = gathered(executor, 1)[1]
+    assert (result.code, result.passing) == ("worker", True) and "cannot read" in result.reason
+    assert not os.path.exists(layout.staging / "1.1")
+    executor.close()
+
+
+def test_what_a_machine_must_have(site, source, layout, tmp_path):
+    assert "cannot read" in site.problem()  # not marked yet
+    site.mark()
+    assert "another file" in replace(site, token="x").problem()
+    assert "has other files of the model docsr-s2" in replace(site, files={}).problem()
+    assert "cannot use the model" in replace(site, model="no-such-model").problem()
+    empty = tmp_path / "mount point"
+    empty.mkdir()
+    assert "finds nothing in" in replace(site, source=str(empty)).problem()
+    assert "cannot read" in replace(site, source=str(tmp_path / "not there")).problem()
+    assert site.problem() == ""
+    site.unmark()
+    assert site.problem() == "", "a machine is asked once"
+
+
+def test_what_cluster_takes(site, tmp_path, monkeypatch):
+    for wrong in ("local:0", "local:x", "dask:host", "dask://host", "slurm", "", "dask-scheduler-file:"):
+        with pytest.raises(ArchiveError, match="give local, local:N"):
+            open_cluster(wrong, site)
+    with pytest.raises(ArchiveError, match="there is no such file"):
+        open_cluster(f"dask-scheduler-file:{tmp_path / 'scheduler.json'}", site)
+    with dask.config.set({"distributed.comm.timeouts.connect": "0.3s"}):
+        with pytest.raises(ArchiveError, match="does not answer"):
+            open_cluster("dask://127.0.0.1:9", site)
+
+
+@pytest.mark.slow
+def test_a_killed_worker_costs_a_try_and_nothing_else(source, layout, site):
+    executor = open_cluster("local:2", site)
+    pids = list(executor._client.run(os.getpid).values())
+    for number in range(6):
+        executor.submit(task(source, layout, number))
+    while not os.path.isdir(layout.staging / "1.0"):
+        time.sleep(0.01)
+    os.kill(pids[0], signal.SIGKILL)
+    results = gathered(executor, 6)
+    lost = [result for result in results.values() if result.state is not State.STAGED]
+    assert [(result.code, result.passing) for result in lost] in ([], [("died", True)])
+    executor.submit(replace(task(source, layout, 7), attempt=2))
+    assert gathered(executor, 1)[7].state is State.STAGED
+    executor.close()

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MPL-2.0
+"""What ``archive verify`` sees: nothing on a sound run, and every harm done to one."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from made_run import draw, scan_pdf, without_history
+
+from ocrmypdf_superres.archive.layout import Layout
+from ocrmypdf_superres.archive.verify import Problem, verify
+from ocrmypdf_superres.cli import main
+from ocrmypdf_superres.modelstore import sha256_of
+
+PDF = "sub/a b.pdf"
+
+
+def problems(layout: Layout, **how: object) -> list[Problem]:
+    return [problem for _, found in verify(layout, **how) for problem in found]  # type: ignore[arg-type]
+
+
+def state_of(folder: Path) -> dict[str, tuple[int, str]]:
+    """Everything but SQLite's shared memory, where readers note that they read."""
+    files = (p for p in folder.rglob("*") if p.is_file() and not p.name.endswith("-shm"))
+    return {str(p.relative_to(folder)): (p.stat().st_mtime_ns, sha256_of(p)) for p in files}
+
+
+def believed(layout: Layout, name: str) -> None:
+    """Let the manifest take what lies there now for what was written."""
+    path = layout.out / name
+    with sqlite3.connect(layout.manifest) as db:
+        changed = db.execute(
+            "UPDATE outputs SET sha256 = ?, size = ? WHERE name = ?", (sha256_of(path), path.stat().st_size, os.fsencode(name))
+        )
+        assert changed.rowcount == 1
+
+
+def test_a_sound_run(run):
+    before = state_of(run.out.parent)
+    assert [file for file, _ in verify(run, inputs=True)] == [PDF, "picture.tif"]
+    assert problems(run, inputs=True) == []
+    assert problems(run, inputs=True, quick=True) == []
+    assert state_of(run.out.parent) == before
+
+
+def test_in_other_processes(run):
+    (run.out / f"{PDF}.txt").unlink()
+    assert problems(run, jobs=2) == [Problem(PDF, f"{PDF}.txt", "is missing")]
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(("name", "harm", "said", "seen_quickly"), [
+    (PDF, flip, "damaged or was changed", False),
+    (PDF, lambda p: p.write_bytes(p.read_bytes()[:-1]), "bytes", True),
+    (f"{PDF}.alto/0002.xml", Path.unlink, "is missing", True),
+    ("picture.tif.pdf.hocr/0001.hocr", lambda p: (p.unlink(), p.mkdir()), "is no file", True),
+])  # fmt: skip
+def test_harm_to_outputs(run, name, harm: Callable[[Path], object], said, seen_quickly):
+    harm(run.out / name)
+    (found,) = problems(run)
+    assert found.what == name and said in found.problem
+    assert bool(problems(run, quick=True)) is seen_quickly
+
+
+def test_a_pdf_that_is_not_what_it_should_be(run):
+    scan_pdf(run.out / PDF, [draw()])
+    believed(run, PDF)
+    assert [p.problem for p in problems(run)] == [
+        "has 1 pages, 2 came", "does not claim to be PDF/A", "its history does not tell of this run", "has no text on page 1",
+    ]  # fmt: skip
+    (run.out / PDF).write_bytes(b"%PDF-1.4 nothing")
+    believed(run, PDF)
+    assert "cannot be opened as a PDF" in problems(run)[0].problem
+
+
+def test_a_history_that_was_lost(run):
+    without_history(run.out / PDF)
+    believed(run, PDF)
+    assert "its history does not tell of this run" in [p.problem for p in problems(run)]
+
+
+@pytest.mark.parametrize(("name", "text", "said"), [
+    (f"{PDF}.alto/0001.xml", b"<alto", "no well-formed XML"), (f"{PDF}.alto/0001.xml", b"<alto/>", "ALTO with 0 words"),
+    (f"{PDF}.hocr/0001.hocr", b"<html>", "no well-formed XML"), (f"{PDF}.txt", b"\xff\xfe\xfd", "no UTF-8"),
+    (f"{PDF}.pictures/0001.png", b"\x89PNG", "no picture"),
+])  # fmt: skip
+def test_other_outputs_that_are_not_what_they_should_be(run, name, text, said):
+    (run.out / name).write_bytes(text)
+    believed(run, name)
+    (found,) = problems(run)
+    assert said in found.problem
+
+
+def test_an_output_that_the_manifest_never_had(run):
+    with sqlite3.connect(run.manifest) as db:
+        db.execute("DELETE FROM outputs WHERE kind = 'text' AND file = 1")
+    assert problems(run) == [Problem(PDF, "text", "the manifest has no such output")]
+
+
+def test_inputs(run):
+    flip(run.out.parent / "in" / PDF)
+    (run.out.parent / "in" / "picture.tif").unlink()
+    assert problems(run) == []
+    first, second = problems(run, inputs=True)
+    assert "another one than was read" in first.problem and "cannot be read" in second.problem
+    (only,) = problems(run, inputs=True, quick=True)
+    assert only.file == "picture.tif"
+
+
+def test_the_command(run, capsys):
+    assert main(["archive", "verify", str(run.out), "--inputs", "--jobs", "1"]) == 0
+    assert "2 files are in order" in capsys.readouterr().out
+    (run.out / PDF).unlink()
+    assert main(["archive", "verify", str(run.out), "--quick"]) == 3
+    out = capsys.readouterr().out
+    assert "is missing" in out and "1 of 2 files" in out
+    assert main(["archive", "verify", str(run.out.parent)]) == 1
+    assert "holds no run" in capsys.readouterr().err
