@@ -52,6 +52,7 @@ def no_pages(pdf):
         (Kind.IMAGE, picture_bytes(page(), dpi=None), (State.FAILED, "no-dpi")),
         (Kind.IMAGE, picture_bytes(page().convert("RGBA")), (State.FAILED, "unsupported")),
         (Kind.IMAGE, picture_bytes(page(), "JPEG")[:200], (State.FAILED, "unsupported")),
+        (Kind.IMAGE, picture_bytes(page(), "TIFF")[:3000], (State.FAILED, "damaged")),
         (Kind.IMAGE, b"\x89PNG\r\n\x1a\nnonsense", (State.FAILED, "unsupported")),
         (Kind.IMAGE, picture_bytes(Image.new("1", (30000, 20000))), (State.FAILED, "too-large")),
         (Kind.PDF, None, (State.FAILED, "gone")),
