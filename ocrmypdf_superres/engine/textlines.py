@@ -57,7 +57,6 @@ class LineUpscaler(Upscaler):
             raise ModelError(f"Model {model.card.name} is no net for text lines; use it as a page model.")
         self.model = model
         self.backend = backend
-        self.device = backend.device
         self.scales = model.card.scales
         self.size = model.card.line_size[0], model.card.line_size[1]
 

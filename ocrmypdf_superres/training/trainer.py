@@ -168,7 +168,7 @@ class Trainer:
         precision = getattr(torch, self.recipe.precision)
         with torch.autocast(self.device.type, precision, enabled=precision != torch.float32):
             sr, heads = self.module(lr, batch.hr, batch.scale, tuple(objective.heads), objective.picture)
-        total, values = objective(sr if sr is None else sr.float(), batch, self.step, heads)
+        total, values = objective(sr if sr is None else sr.float(), batch, self.step, heads, self.net)
         self.optimizer.zero_grad(set_to_none=True)
         self.processes.backward(self.scaler.scale(total))
         self.scaler.unscale_(self.optimizer)
