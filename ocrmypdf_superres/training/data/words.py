@@ -8,6 +8,7 @@ makes it.
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -179,6 +180,24 @@ def _opened(path: Path | io.BytesIO) -> Image.Image:
         raise ImageError(f"The line picture {path} cannot be read: {error}; leave it out.") from error
 
 
+_databases: dict[tuple[int, str], Any] = {}
+
+
+def _database(folder: Path) -> Any:
+    """Return the open database in *folder*; a process may open it once only, and none travels to another process."""
+    try:
+        import lmdb
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError("TextZoom needs the package lmdb; run: pip install 'ocrmypdf-superres[train]'") from error
+    key = os.getpid(), str(folder.resolve())
+    if key not in _databases:
+        try:
+            _databases[key] = lmdb.open(key[1], readonly=True, lock=False, create=False)
+        except lmdb.Error as error:
+            raise OptionError(f"{folder} is no LMDB of TextZoom ({error}); give a folder with data.mdb.") from error
+    return _databases[key]
+
+
 class TextZoom:
     """TextZoom's LMDB (Wang et al., ECCV 2020), a folder with ``data.mdb``: pairs of words at two focal lengths.
 
@@ -190,31 +209,17 @@ class TextZoom:
 
     def __init__(self, folder: Path, language: str = "eng") -> None:
         self.folder, self.language = folder, language
-        self._environment: Any = None
         count = self._get("num-samples")
         if not count.isdigit() or int(count) < 1:
             raise OptionError(f"{folder} has no proper num-samples; give a folder of TextZoom, such as train1.")
         self.count = int(count)
 
     def _get(self, key: str) -> bytes:
-        if self._environment is None:
-            try:
-                import lmdb
-            except ModuleNotFoundError as error:
-                raise MissingDependencyError("TextZoom needs the package lmdb; run: pip install 'ocrmypdf-superres[train]'") from error
-            try:
-                self._environment = lmdb.open(str(self.folder), readonly=True, lock=False, create=False, max_readers=16)
-            except lmdb.Error as error:
-                raise OptionError(f"{self.folder} is no LMDB of TextZoom ({error}); give a folder with data.mdb.") from error
-        with self._environment.begin() as transaction:
+        with _database(self.folder).begin() as transaction:
             value = transaction.get(key.encode())
         if value is None:
             raise OptionError(f"{self.folder} lacks the entry {key}; give a folder of TextZoom, such as train1.")
         return bytes(value)
-
-    def __getstate__(self) -> dict[str, Any]:
-        # An open database does not travel to another process.
-        return {**self.__dict__, "_environment": None}
 
     def pair(self, index: int, scale: int = 2) -> Pair:
         """Return pair *index*, from 0, as :meth:`LineSource.draw_pair` does."""
