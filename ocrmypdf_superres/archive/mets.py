@@ -216,7 +216,9 @@ def _locate(href: str, base: Path) -> Path | None:
         try:
             place = base / name
             if place.is_file():
-                return place
+                # Without "..", unless that would lead elsewhere because of a link.
+                plain = Path(os.path.normpath(place))
+                return plain if plain.is_file() and plain.samefile(place) else place
         except ValueError:  # a null byte
             continue
     return None

@@ -12,7 +12,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import Any
 import pikepdf
 from lxml import etree
 
+from ocrmypdf_superres.archive.names import shown
 from ocrmypdf_superres.errors import ImageError, OptionError
 
 #: Usual actions, verbs in the past tense as XMP asks for.
@@ -140,10 +142,11 @@ def add_history(pdf: Path, steps: Sequence[Step], earlier: Path | None = None) -
         document.Root.Metadata = document.make_stream(data, Type=pikepdf.Name.Metadata, Subtype=pikepdf.Name.XML)
         part = pdf.with_name(f".{pdf.name}.part")
         try:
-            document.save(
-                part, deterministic_id=True, linearize=document.is_linearized, fix_metadata_version=False,
-                object_stream_mode=pikepdf.ObjectStreamMode.preserve, stream_decode_level=pikepdf.StreamDecodeLevel.none,
-            )  # fmt: skip
+            with part.open("wb") as stream:
+                document.save(
+                    stream, deterministic_id=True, linearize=document.is_linearized, fix_metadata_version=False,
+                    object_stream_mode=pikepdf.ObjectStreamMode.preserve, stream_decode_level=pikepdf.StreamDecodeLevel.none,
+                )  # fmt: skip
             os.replace(part, pdf)
         finally:
             part.unlink(missing_ok=True)
@@ -158,11 +161,24 @@ def read_history(pdf: Path) -> list[Step]:
     return [_step(event) for event in _events(_tree(_packet(pdf), pdf))]
 
 
-def _open(path: Path) -> pikepdf.Pdf:
+@contextmanager
+def _open(path: Path) -> Iterator[pikepdf.Pdf]:
+    """Open by a stream, for pikepdf takes no name whose bytes are no text."""
     try:
-        return pikepdf.open(path)
-    except (OSError, pikepdf.PdfError, pikepdf.PasswordError) as error:
-        raise ImageError(f"{path} cannot be opened as a PDF ({error}); its history can be neither read nor written.") from error
+        stream = path.open("rb")
+    except OSError as error:
+        raise ImageError(f"{_said(path)} cannot be opened ({error.strerror}); its history can be neither read nor written.") from error
+    with stream:
+        try:
+            document = pikepdf.open(stream)
+        except (pikepdf.PdfError, pikepdf.PasswordError) as error:
+            raise ImageError(f"{_said(path)} cannot be opened as a PDF ({error}); its history can be neither read nor written.") from error
+        with document:
+            yield document
+
+
+def _said(path: Path) -> str:
+    return shown(os.fspath(path))
 
 
 def _raw(document: pikepdf.Pdf) -> bytes:
@@ -189,7 +205,7 @@ def _tree(packet: bytes, path: Path) -> Any:
             raise ValueError("it describes nothing")
         return root
     except (etree.XMLSyntaxError, ValueError) as error:
-        raise ImageError(f"The XMP metadata of {path} is damaged ({error}); its history can be neither read nor written.") from error
+        raise ImageError(f"The XMP metadata of {_said(path)} is damaged ({error}); its history can be neither read nor written.") from error
 
 
 def _events(root: Any) -> list[dict[str, str]]:

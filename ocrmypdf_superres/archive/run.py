@@ -38,11 +38,12 @@ from ocrmypdf_superres.archive.executor import Executor
 from ocrmypdf_superres.archive.intake import Intake
 from ocrmypdf_superres.archive.layout import Layout
 from ocrmypdf_superres.archive.lock import locked
-from ocrmypdf_superres.archive.manifest import FileRow, Manifest, SettingsRow
+from ocrmypdf_superres.archive.manifest import Manifest
 from ocrmypdf_superres.archive.names import packed, shown
 from ocrmypdf_superres.archive.precheck import check_folders, check_settings, software
 from ocrmypdf_superres.archive.progress import Display, Tally
 from ocrmypdf_superres.archive.publish import NotOursError, StagingLostError, publish
+from ocrmypdf_superres.archive.rows import FileRow, SettingsRow
 from ocrmypdf_superres.archive.scan import Scan, Verdict
 from ocrmypdf_superres.archive.settings import Settings, weights_sha256
 from ocrmypdf_superres.archive.tasks import FileResult, FileTask, State
@@ -170,9 +171,12 @@ class Run:
             if entry.name.startswith(prefix):
                 _remove(entry.path)
 
-    def _work(self, display: Display) -> None:
+    def _intake(self) -> Intake:
         scan = Scan(os.fspath(self.source), os.fspath(self.layout.out))
-        intake = Intake(scan, self.manifest, self._hash, self._retry_failed, self._count)
+        return Intake(scan, self.manifest, self._hash, self._retry_failed, self._count)
+
+    def _work(self, display: Display) -> None:
+        intake = self._intake()
         executor = self._make_executor()
         try:
             while True:
@@ -181,7 +185,7 @@ class Run:
                 waits = self._feed(executor)
                 if self.stop.cancel or (not self._in_flight and (self.stop.reason or (not waits and not self.tally.scanning))):
                     return
-                for result in executor.results(0.0 if self.tally.scanning else 0.5):
+                for result in executor.results(0.0 if self.tally.scanning and not self.stop.reason else 0.5):
                     self._accept(result)
                 self.tally.waiting = self.manifest.count(State.WAITING)
                 display.show(self.tally)

@@ -157,7 +157,7 @@ class Scan:
             if not is_mets:
                 yield Found(path, full, facts.st_size, facts.st_mtime_ns)
                 return
-            pages = [os.fspath(page.path) for page in read_mets(Path(full)).pages]
+            pages = [os.fspath(page.path) for page in read_mets(Path(full), Path(self.root)).pages]
         except OSError as error:
             yield Found(path, full, facts.st_size, facts.st_mtime_ns, unreadable(error))
             return

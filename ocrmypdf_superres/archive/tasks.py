@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 
@@ -81,6 +82,11 @@ class FileTask:
     scratch: str = ""
     settings: str = ""
     image_dpi: int = 0
+
+    @property
+    def root(self) -> Path:
+        """The run's input folder."""
+        return Path(self.source[: -len(self.relative)])
 
     @property
     def log(self) -> str:

@@ -113,7 +113,8 @@ class Validation:
 class Recipe:
     """Everything that makes a net: see ``examples/recipes``.
 
-    ``base`` names the model whose weights it starts from; gradients longer than ``clip`` are cut to it (``inf``
+    ``scales`` maps the net's scales to how often each is drawn (all alike where it is empty); ``base`` names the model
+    whose weights it starts from; gradients longer than ``clip`` are cut to it (``inf``
     for never); ``betas`` and ``weight_decay`` are AdamW's.
     """
 

@@ -51,12 +51,12 @@ class Trainer:
     def __init__(self, recipe: Recipe, data: Path, run: Path) -> None:
         torch.manual_seed(recipe.seed)
         torch.set_num_threads(recipe.threads)
-        self.recipe = recipe
         self.run = run
         self.processes = Processes()
         self.device = self.processes.device
         spec = get(recipe.architecture)
         config = spec.parse_config(recipe.config)
+        self.recipe = recipe = replace(recipe, scales=recipe.scales or {str(scale): 1.0 for scale in spec.scales(config)})
         self.net: nn.Module = spec.build(config)
         self._check_stages(spec.scales(config))
         self.average: dict[str, torch.Tensor] = {}

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -190,6 +191,16 @@ def test_no_pdf_and_damaged_metadata_are_said(tmp_path):
         document.save(pdf)
     with pytest.raises(ImageError, match="is damaged"):
         add_history(pdf, STEPS)
+
+
+def test_names_that_are_no_text(tmp_path):
+    pdf = tmp_path / os.fsdecode(b"a\xff\n.pdf")
+    blank(tmp_path / "a.pdf").rename(pdf)
+    add_history(pdf, STEPS, earlier=pdf)
+    assert read_history(pdf) == STEPS
+    pdf.write_bytes(b"")
+    with pytest.raises(ImageError, match=r"a\\xff\\x0a.pdf cannot be opened"):
+        read_history(pdf)
 
 
 def test_page_ranges():

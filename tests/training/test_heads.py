@@ -126,3 +126,8 @@ def test_losses_that_do_not_fit_a_head_are_refused(heads, message, data_folder, 
     trainer = Trainer(tiny([{"heads": heads}], **EPGR), data_folder, tmp_path)
     with pytest.raises(OptionError, match=message):
         trainer.objective()
+
+
+def test_without_a_table_all_scales_of_the_net_are_drawn(data_folder, tmp_path):
+    trainer = Trainer(tiny(**{**EPGR, "scales": {}}), data_folder, tmp_path)
+    assert {trainer.batches[step].scale for step in range(4)} == {4}

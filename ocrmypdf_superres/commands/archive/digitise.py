@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,8 +23,6 @@ FAILED, STOPPED = 3, 4
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``archive run``."""
-    parser.add_argument("source", type=Path, metavar="IN", help="folder of PDFs, pictures and METS documents; nothing in it is changed")
-    parser.add_argument("out", type=Path, metavar="OUT", help="folder for what is made; one for each IN")
     add_settings_arguments(parser)
     parser.add_argument("--retry-failed", action="store_true", help="also try files again that failed for good")
     parser.add_argument("--moved", action="store_true", help="IN lies elsewhere than last time, but holds the same files")
@@ -35,7 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that :func:`settings_of` reads."""
+    """Add the arguments that :func:`settings_of` and :func:`executor_of` read."""
+    parser.add_argument("source", type=Path, metavar="IN", help="folder of PDFs, pictures and METS documents; nothing in it is changed")
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder for what is made; one for each IN")
     parser.add_argument("--settings", type=Path, metavar="FILE", help="TOML file; without it, those of the last run in OUT count")
     parser.add_argument("-l", "--language", metavar="LANG", help="Tesseract's languages, such as deu+fra")
     parser.add_argument("--outputs", metavar="LIST", help="what to make, separated by commas: pdf, text, alto, hocr, pictures")
@@ -85,17 +85,20 @@ def executor_of(args: argparse.Namespace, settings: Settings) -> Callable[[], Ex
 
 
 @contextmanager
-def stopped_by_signals() -> Iterator[Stop]:
-    """Let Ctrl-C finish what is being worked on, a second one and SIGTERM stop it; either way the run can go on later."""
+def stopped_by_signals(finishing: Collection[int] = (signal.SIGINT,)) -> Iterator[Stop]:
+    """Let Ctrl-C (or the signals *finishing*) finish what is being worked on, a second one and SIGTERM stop it.
+
+    Either way the run can go on later.
+    """
     from ocrmypdf_superres.archive.run import Stop
 
     stop = Stop()
 
     def handle(number: int, _: object) -> None:
         again = bool(stop.reason)
-        stop.ask(signal.Signals(number).name, cancel=again or number != signal.SIGINT)
+        stop.ask(signal.Signals(number).name, cancel=again or number not in finishing)
         if not stop.cancel:
-            Console(stderr=True).print("Stopping; files that are being worked on are finished. Ctrl-C again stops them too.")
+            Console(stderr=True).print("Stopping; files that are being worked on are finished. The same signal again stops them too.")
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

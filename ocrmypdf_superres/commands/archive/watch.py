@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MPL-2.0
+"""``ocrmypdf-superres archive watch``: digitise what comes into a folder."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+
+from rich.console import Console
+
+from ocrmypdf_superres.commands.archive.digitise import (
+    STOPPED,
+    add_settings_arguments,
+    executor_of,
+    settings_of,
+    stopped_by_signals,
+)
+from ocrmypdf_superres.errors import OptionError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``archive watch``."""
+    add_settings_arguments(parser)
+    parser.add_argument("--settle", type=float, default=5.0, metavar="SECONDS", help="a file is taken when its size and time have stood still so long (default: %(default)s)")
+    parser.add_argument("--poll", type=float, default=0.0, metavar="SECONDS", help="look at IN so often, for network shares, which tell of no changes")
+    parser.add_argument("--on-stop", choices=["finish", "cancel"], default="finish", help="what SIGTERM and Ctrl-C do to files that are being worked on (default: %(default)s); a second signal always cancels")
+    parser.epilog = (
+        "Files that fail stop nothing; `archive status OUT` and the log name them. Exit status: 0 stopped by a signal, 1 cannot start, "
+        f"2 wrong call, {STOPPED} the disk is full. Move METS documents and their pictures into IN as one folder, or the document last."
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Watch; return the exit status.
+
+    Raises:
+        ArchiveError: the run cannot start or go on.
+        OptionError: a time is negative.
+    """
+    from ocrmypdf_superres.archive.watch import Patience, WatchRun
+
+    for name in ("settle", "poll"):
+        if getattr(args, name) < 0:
+            raise OptionError(f"--{name} was given {getattr(args, name):g}; give seconds, 0 or more.")
+    settings = settings_of(args)
+    signals = (signal.SIGINT, signal.SIGTERM)
+    with stopped_by_signals(signals if args.on_stop == "finish" else ()) as stop:
+        session = WatchRun(
+            args.source, args.out, settings, executor_of(args, settings), stop=stop, patience=Patience(args.settle, args.poll)
+        )
+        session.run()
+    console = Console(stderr=True)
+    if stop.reason == "disk-full":
+        console.print("The disk is full; make room. The same command goes on.", highlight=False, soft_wrap=True)
+        return STOPPED
+    tally = session.tally
+    console.print(f"Stopped by {stop.reason} after {tally.files:,} files, {tally.failed:,} of which failed.", highlight=False, soft_wrap=True)
+    return 0

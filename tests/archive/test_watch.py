@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: MPL-2.0
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+pytest.importorskip("watchdog")
+
+from ocrmypdf_superres.archive import watch
+from ocrmypdf_superres.archive.layout import Layout
+from ocrmypdf_superres.archive.manifest import Manifest
+from ocrmypdf_superres.archive.resting import RestingScan, is_being_written
+from ocrmypdf_superres.archive.run import Stop
+from ocrmypdf_superres.archive.settings import Settings
+from ocrmypdf_superres.archive.tasks import FileResult, Kind, Output, State
+from ocrmypdf_superres.archive.watch import Patience, WatchRun
+
+
+class CopyingExecutor:
+    """Makes an output at once, with the input's bytes; ``fail`` names inputs that fail."""
+
+    workers, shares_cores = 2, True
+
+    def __init__(self):
+        self.tasks, self.done, self.fail = [], [], set()
+
+    def submit(self, task):
+        self.tasks.append(task)
+
+    def results(self, timeout):
+        if not self.tasks:
+            time.sleep(min(timeout, 0.02))
+        while self.tasks:
+            task = self.tasks.pop(0)
+            self.done.append(task.relative)
+            try:
+                content = Path(task.source).read_bytes()
+            except FileNotFoundError:
+                yield FileResult(task.number, State.FAILED, "gone", "A file of it is missing.")
+                continue
+            if task.relative in self.fail:
+                yield FileResult(task.number, State.FAILED, "damaged", "It is damaged.")
+                continue
+            staged = Path(task.staging) / f"{task.relative}.out"
+            staged.parent.mkdir(parents=True)
+            staged.write_bytes(content)
+            sha256 = hashlib.sha256(content).hexdigest()
+            yield FileResult(task.number, State.STAGED, "ok", sha256=sha256, outputs=[Output("pdf", f"{task.relative}.out", sha256, len(content))])
+
+    def close(self, cancel=False):
+        self.tasks.clear()
+
+
+class Watched:
+    """A watch that goes on in a thread."""
+
+    def __init__(self, tmp_path, patience, executor=None):
+        self.source, self.out = tmp_path / "in", tmp_path / "out"
+        self.source.mkdir(exist_ok=True)
+        self.stop, self.executor = Stop(), executor or CopyingExecutor()
+        self.run = WatchRun(self.source, self.out, Settings(wait=0.0), lambda: self.executor, stop=self.stop, patience=patience)
+        self.thread = threading.Thread(target=self.run.run)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.ask("SIGTERM")
+        self.thread.join(20)
+        assert not self.thread.is_alive()
+
+    def until(self, *names, seconds=20.0):
+        until = time.monotonic() + seconds
+        while any(not (self.out / f"{name}.out").exists() for name in names):
+            assert time.monotonic() < until, f"{names} did not come; there are {os.listdir(self.out)}"
+            time.sleep(0.01)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(watch, "LEAST", 0.05)
+    monkeypatch.setattr(watch, "IDLE", 0.02)
+
+
+def put(folder, name, shade=255):
+    Image.new("L", (8, 8), shade).save(folder / name, "PNG")
+
+
+@pytest.mark.parametrize("poll", [0.0, 0.1])
+def test_what_is_there_and_what_comes(tmp_path, poll):
+    (tmp_path / "in").mkdir()
+    put(tmp_path / "in", "there.png")
+    with Watched(tmp_path, Patience(0.1, poll)) as watched:
+        watched.until("there.png")
+        put(watched.source, "came.png")
+        (watched.source / "folder").mkdir()
+        watched.until("came.png")
+        put(watched.source / "folder", "deeper.png")
+        os.rename(watched.source / "came.png", watched.source / "renamed.png")
+        watched.until("folder/deeper.png", "renamed.png")
+        put(watched.source, "there.png", shade=7)
+        while (watched.out / "there.png.out").read_bytes() != (watched.source / "there.png").read_bytes():
+            time.sleep(0.01)
+    assert sorted(watched.executor.done) == ["came.png", "folder/deeper.png", "renamed.png", "there.png", "there.png"]
+    with Watched(tmp_path, Patience(0.1, poll)) as again:
+        put(again.source, "last.png")
+        again.until("last.png")
+    assert again.executor.done == ["last.png"], "a restart goes on and does nothing twice"
+
+
+def test_failures_and_files_that_vanish_stop_nothing(tmp_path):
+    executor = CopyingExecutor()
+    executor.fail.add("bad.png")
+    with Watched(tmp_path, Patience(0.05), executor) as watched:
+        put(watched.source, "bad.png")
+        (watched.source / "empty.pdf").touch()
+        put(watched.source, "gone.png")
+        submit = executor.submit
+
+        def vanish(task):
+            if task.relative == "gone.png":
+                os.unlink(task.source)
+            submit(task)
+
+        executor.submit = vanish
+        put(watched.source, "good.png")
+        watched.until("good.png")
+        for number in range(3):  # further walks try no failure again
+            put(watched.source, f"{number}.png")
+            watched.until(f"{number}.png")
+    assert executor.done.count("bad.png") == 1
+    with Manifest(Layout(tmp_path / "out").manifest) as manifest:
+        ends = {row.path: (row.state, row.code) for row in manifest.files()}
+    assert ends["bad.png"] == (State.FAILED, "damaged") and ends["empty.pdf"] == (State.FAILED, "empty")
+    assert ends["gone.png"] == (State.SKIPPED, "gone")
+
+
+def test_a_file_is_left_until_it_stands_still(tmp_path):
+    source, layout = tmp_path / "in", Layout(tmp_path / "out")
+    source.mkdir()
+    layout.make()
+    with Manifest(layout.manifest, write=True) as manifest:
+
+        def walk(before, seconds=0.2):
+            scan = RestingScan(str(source), str(layout.out), manifest, seconds, before)
+            return [found.path for found in scan], scan.unrest
+
+        put(source, "a.png")
+        found, unrest = walk({})
+        assert found == [] and list(unrest) == ["a.png"]
+        time.sleep(0.25)
+        put(source, "a.png", shade=1)
+        os.utime(source / "a.png", ns=(1, unrest["a.png"][1] + 1))
+        found, unrest = walk(unrest)
+        assert found == [], "it changed, so its time begins anew"
+        time.sleep(0.25)
+        with open(source / "a.png", "ab"):
+            open_found, unrest = walk(unrest)
+        found, unrest = walk(unrest)
+        assert found == ["a.png"] and unrest == {}
+        if sys.platform == "linux":
+            assert open_found == [], "somebody has it open for writing"
+        facts = os.stat(source / "a.png")
+        manifest.add("a.png", Kind.IMAGE, facts.st_size, facts.st_mtime_ns)
+        assert walk({})[0] == ["a.png"], "what the manifest knows need not wait"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="read leases")
+def test_who_writes(tmp_path):
+    path = tmp_path / "name with\nline end"
+    path.write_bytes(b"x")
+    assert not is_being_written(str(path))
+    with open(path, "rb"):
+        assert not is_being_written(str(path))
+    with open(path, "r+b"):
+        assert is_being_written(str(path))
+    assert not is_being_written(str(tmp_path / "gone"))
+    os.mkfifo(tmp_path / "pipe")
+    assert not is_being_written(str(tmp_path / "pipe"))
+
+
+def test_without_notices_it_looks_by_itself(tmp_path, monkeypatch, caplog):
+    def full(*_):
+        raise OSError(28, "inotify watch limit reached")
+
+    monkeypatch.setattr(watch.Observer, "start", full)
+    monkeypatch.setattr(watch, "POLL", 0.1)
+    with Watched(tmp_path, Patience(0.05)) as watched:
+        put(watched.source, "a.png")
+        watched.until("a.png")
+    assert "watch limit reached" in caplog.text
+
+
+@pytest.mark.slow
+def test_the_command_stops_on_sigterm(tmp_path):
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    command = [sys.executable, "-m", "ocrmypdf_superres", "archive", "watch", str(source), str(out)]
+    command += ["--settle", "0.5", "--workers", "1", "--image-dpi", "100", "--output-type", "pdf"]
+    for name in ("first", "second"):
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        Image.new("L", (300, 100), 255).save(source / f"{name}.png")
+        until = time.monotonic() + 60
+        while not (out / f"{name}.png.pdf").exists():
+            assert time.monotonic() < until and process.poll() is None
+            time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 0 and "Stopped by SIGTERM after 1 files, 0 of which failed" in said
+    assert os.listdir(out / ".superres" / "staging") == []
