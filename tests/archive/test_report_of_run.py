@@ -8,6 +8,7 @@ import json
 import os
 import re
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -21,7 +22,7 @@ from ocrmypdf_superres.cli import main
 
 
 def change(run, *statements: tuple[str, tuple[object, ...]]) -> None:
-    with sqlite3.connect(run.manifest) as db:
+    with closing(sqlite3.connect(run.manifest)) as db, db:
         for statement, values in statements:
             db.execute(statement, values)
 

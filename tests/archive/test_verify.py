@@ -7,6 +7,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ def state_of(folder: Path) -> dict[str, tuple[int, str]]:
 def believed(layout: Layout, name: str) -> None:
     """Let the manifest take what lies there now for what was written."""
     path = layout.out / name
-    with sqlite3.connect(layout.manifest) as db:
+    with closing(sqlite3.connect(layout.manifest)) as db, db:
         changed = db.execute(
             "UPDATE outputs SET sha256 = ?, size = ? WHERE name = ?", (sha256_of(path), path.stat().st_size, os.fsencode(name))
         )
@@ -102,7 +103,7 @@ def test_other_outputs_that_are_not_what_they_should_be(run, name, text, said):
 
 
 def test_an_output_that_the_manifest_never_had(run):
-    with sqlite3.connect(run.manifest) as db:
+    with closing(sqlite3.connect(run.manifest)) as db, db:
         db.execute("DELETE FROM outputs WHERE kind = 'text' AND file = 1")
     assert problems(run) == [Problem(PDF, "text", "the manifest has no such output")]
 
