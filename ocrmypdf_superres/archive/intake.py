@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from ocrmypdf_superres.archive.manifest import Glance, Manifest
+from ocrmypdf_superres.archive.manifest import Manifest
+from ocrmypdf_superres.archive.rows import Glance
 from ocrmypdf_superres.archive.scan import Found, Scan, Verdict, look
 from ocrmypdf_superres.archive.tasks import FileResult, State
 

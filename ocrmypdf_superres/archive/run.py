@@ -38,11 +38,12 @@ from ocrmypdf_superres.archive.executor import Executor
 from ocrmypdf_superres.archive.intake import Intake
 from ocrmypdf_superres.archive.layout import Layout
 from ocrmypdf_superres.archive.lock import locked
-from ocrmypdf_superres.archive.manifest import FileRow, Manifest, SettingsRow
+from ocrmypdf_superres.archive.manifest import Manifest
 from ocrmypdf_superres.archive.names import packed, shown
 from ocrmypdf_superres.archive.precheck import check_folders, check_settings, software
 from ocrmypdf_superres.archive.progress import Display, Tally
 from ocrmypdf_superres.archive.publish import NotOursError, StagingLostError, publish
+from ocrmypdf_superres.archive.rows import FileRow, SettingsRow
 from ocrmypdf_superres.archive.scan import Scan, Verdict
 from ocrmypdf_superres.archive.settings import Settings, weights_sha256
 from ocrmypdf_superres.archive.tasks import FileResult, FileTask, State

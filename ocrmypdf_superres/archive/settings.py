@@ -180,12 +180,12 @@ def _check(settings: Settings) -> None:
     for key in ("ocrmypdf", "superres"):
         if not isinstance(getattr(settings, key), Mapping):
             raise refuse(key, "a table of options")
-    _check_table("ocrmypdf", settings.ocrmypdf, OcrOptions, set(OcrOptions.model_fields) - _NOT_OURS, {"input_file": "in", "output_file": "out"})
-    _check_table("superres", settings.superres, SuperresOptions, set(SuperresOptions.model_fields) - {"report"}, {})
     if settings.ocrmypdf.get("output_type") == "none":
         raise ArchiveError("The option output_type of [ocrmypdf] is 'none'; leave 'pdf' out of the setting outputs instead.")
     if settings.ocrmypdf.get("pdf_renderer") == "sandwich":
         raise ArchiveError("The option pdf_renderer of [ocrmypdf] is 'sandwich', which tells no words; leave it out.")
+    _check_table("ocrmypdf", settings.ocrmypdf, OcrOptions, set(OcrOptions.model_fields) - _NOT_OURS, {"input_file": "in", "output_file": "out"})
+    _check_table("superres", settings.superres, SuperresOptions, set(SuperresOptions.model_fields) - {"report"}, {})
 
 
 def _check_table(name: str, values: Mapping[str, Any], model: type[BaseModel], known: set[str], needed: dict[str, str]) -> None:

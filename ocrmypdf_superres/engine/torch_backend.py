@@ -62,7 +62,9 @@ class TorchBackend:
                 )
         self.half = self._device.type == "cuda"
         self.batch = batch if self.half else 1
-        net = on_luma(load_network(model), model.card.channels).to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # As in training: line nets gain nothing from channels last.
+        self._layout = torch.contiguous_format if model.card.line_size else torch.channels_last
+        net = on_luma(load_network(model), model.card.channels).to(self._device).to(memory_format=self._layout)  # type: ignore[call-overload]
         self.net = net.half() if self.half else net
         name = torch.cuda.get_device_name(self._device) if self.half else "torch"
         self.device = f"{device} ({name})"
@@ -92,6 +94,6 @@ class TorchBackend:
         return np.concatenate(outputs)
 
     def _run_part(self, part: torch.Tensor, scale: int) -> NDArray[np.float32]:
-        x = part.to(self._device, memory_format=torch.channels_last)
+        x = part.to(self._device, memory_format=self._layout)
         y = self.net(x.half() if self.half else x, scale)
         return np.asarray(y.float().cpu().numpy())
