@@ -78,10 +78,10 @@ class DaskExecutor:
 
     @property
     def workers(self) -> int:
-        """How many tasks the cluster runs at once now."""
+        """Two for each that the cluster runs at once now: a worker that is done need not wait for the run to hear of it."""
         if time.monotonic() - self._counted > 5.0:
             try:
-                self._count = max(1, sum(self._client.nthreads().values()))
+                self._count = max(1, 2 * sum(self._client.nthreads().values()))
             except OSError as error:
                 raise _scheduler_gone() from error
             self._counted = time.monotonic()

@@ -75,7 +75,7 @@ def gathered(executor, number, seconds=120.0):
 
 def test_files_are_done_and_every_loss_is_a_result(threads, source, layout, site, monkeypatch):
     executor = DaskExecutor(Client(threads), site)
-    assert executor.workers == 2 and os.path.exists(site.marker)
+    assert executor.workers == 4 and os.path.exists(site.marker)
     claimed = task(source, layout, 3)
     os.mkdir(claimed.staging)  # as a worker that is lost by now did
     submitted = [task(source, layout, 1), task(source, layout, 2, "bad.png"), claimed]
