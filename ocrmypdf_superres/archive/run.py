@@ -52,6 +52,9 @@ from ocrmypdf_superres.errors import ArchiveError
 
 log = logging.getLogger("ocrmypdf.superres")
 
+COUNT_EVERY = 1.0
+"""Seconds; counting what waits takes a moment where that is a million files."""
+
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -177,6 +180,7 @@ class Run:
 
     def _work(self, display: Display) -> None:
         intake = self._intake()
+        counted = 0.0
         executor = self._make_executor()
         try:
             while True:
@@ -187,7 +191,8 @@ class Run:
                     return
                 for result in executor.results(0.0 if self.tally.scanning and not self.stop.reason else 0.5):
                     self._accept(result)
-                self.tally.waiting = self.manifest.count(State.WAITING)
+                if time.monotonic() - counted > COUNT_EVERY:
+                    counted, self.tally.waiting = time.monotonic(), self.manifest.count(State.WAITING)
                 display.show(self.tally)
         except (OSError, sqlite3.OperationalError) as error:
             if not _is_full(error):
