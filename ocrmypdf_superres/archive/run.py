@@ -196,7 +196,7 @@ class Run:
                 display.show(self.tally)
         except (OSError, sqlite3.OperationalError) as error:
             if not _is_full(error):
-                raise
+                raise ArchiveError(f"The run cannot go on ({error}); when that is put right, the same command goes on where it was.") from error
             self.stop.ask(DISK_FULL, cancel=True)
         finally:
             executor.close(cancel=True)
@@ -255,6 +255,7 @@ class Run:
                 self._keep_log(task)
         self._drop(task)
         self.tally.files += 1
+        self.tally.waiting = max(0, self.tally.waiting - 1)
 
     def _end(self, result: FileResult, path: str) -> None:
         """Let a file end as failed or skipped."""
@@ -317,5 +318,5 @@ def _remove(path: str) -> None:
 def _is_full(error: Exception) -> bool:
     """Whether *error* says that the disk is full."""
     if isinstance(error, sqlite3.OperationalError):
-        return "full" in str(error) or "disk I/O" in str(error)
+        return "full" in str(error)
     return isinstance(error, OSError) and error.errno in _FULL

@@ -18,6 +18,7 @@ from ocrmypdf_superres.archive.layout import Layout
 from ocrmypdf_superres.archive.manifest import Manifest
 from ocrmypdf_superres.archive.tasks import State
 from ocrmypdf_superres.archive.work import scratch_prefix
+from ocrmypdf_superres.errors import ArchiveError
 
 SETTINGS = """
 outputs = ["pdf", "text"]
@@ -59,7 +60,7 @@ def done_files(out: Path) -> dict[str, int]:
     try:
         with Manifest(Layout(out).manifest) as manifest:
             return {o.name: (out / o.name).stat().st_ino for row in manifest.files(State.DONE) for o in manifest.outputs(row.number)}
-    except Exception:
+    except ArchiveError:
         return {}  # it was killed before there was a manifest
 
 
@@ -69,7 +70,7 @@ def kill_and_resume(tree: Path, kills: int, files: int, seed: int) -> None:
     out = tree.parent / "out"
     before = hashes(tree)
     moments = random.Random(seed)
-    killed = 0
+    killed, kept = 0, {}
     while killed < kills:
         run = start(tree)
         wait_until(lambda run=run: (out / ".superres" / "staging").is_dir() or run.poll() is not None)
@@ -88,10 +89,13 @@ def kill_and_resume(tree: Path, kills: int, files: int, seed: int) -> None:
         # Workers go with their parent.
         wait_until(lambda children=children: not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in children), 30)
         assert {name: (out / name).stat().st_ino for name in done} == done
+        assert {name: done.get(name) for name in kept} == kept, "nothing that was done is done again"
         kept = done
         assert run.returncode != 0, f"it was done after {killed} kills; give it more files"
     finish(tree)
-    assert {name: inode for name, inode in done_files(out).items() if name in kept} == kept, "nothing that was done is done again"
+    assert {name: inode for name, inode in done_files(out).items() if name in kept} == kept
+    ends = [line.split(" INFO ")[1] for log in Layout(out).logs.glob("run-*.log") for line in log.read_text().splitlines() if line.endswith(": done")]
+    assert len(ends) == len(set(ends))
     check_consistent(out)
     assert set(states(out).values()) == {("done", "ok")}
     assert texts(out) == {
