@@ -130,7 +130,7 @@ def _take_input(task: FileTask, scratch: Path, result: FileResult) -> Path:
     digest = _copy(task.source, copy)
     pictures: list[Path] = []
     if task.kind is Kind.METS:
-        for number, page in enumerate(_mets_pages(task.source)):
+        for number, page in enumerate(_mets_pages(task)):
             pictures.append(scratch / f"page-{number:06d}")
             digest.update(_copy(os.fspath(page.path), pictures[-1]).digest())
     result.sha256 = digest.hexdigest()
@@ -154,9 +154,9 @@ def _take_input(task: FileTask, scratch: Path, result: FileResult) -> Path:
     return joined
 
 
-def _mets_pages(source: str) -> list[MetsPage]:
+def _mets_pages(task: FileTask) -> list[MetsPage]:
     try:
-        return read_mets(Path(source)).pages
+        return read_mets(Path(task.source), task.root).pages
     except ImageError as error:
         raise codes.failed("damaged", str(error)) from error
 

@@ -225,5 +225,5 @@ def test_edsr_takes_a_step_at_full_size(values):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(loss.item())
     assert losses[1] < losses[0]

@@ -118,7 +118,7 @@ def test_stages_that_do_not_fit_the_net_are_refused(stage, message, data_folder,
     [
         ({"edges0": 1.0}, "a table of losses"),
         ({"edges0": {"ctc": 1.0}}, "reads lines"),
-        ({"edges0": {"consistency": 1.0}}, "compares sr with lr"),
+        ({"edges0": {"consistency": 1.0}}, "more than one picture and hr"),
         ({"edges0": {"l3": 1.0}}, "unknown loss 'l3'"),
     ],
 )
@@ -126,3 +126,8 @@ def test_losses_that_do_not_fit_a_head_are_refused(heads, message, data_folder, 
     trainer = Trainer(tiny([{"heads": heads}], **EPGR), data_folder, tmp_path)
     with pytest.raises(OptionError, match=message):
         trainer.objective()
+
+
+def test_without_a_table_all_scales_of_the_net_are_drawn(data_folder, tmp_path):
+    trainer = Trainer(tiny(**{**EPGR, "scales": {}}), data_folder, tmp_path)
+    assert {trainer.batches[step].scale for step in range(4)} == {4}
