@@ -9,10 +9,10 @@ import threading
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 
 from ocrmypdf_superres.architectures import get
 from ocrmypdf_superres.architectures.layers import on_luma
+from ocrmypdf_superres.engine import packed
 from ocrmypdf_superres.errors import DeviceError, ModelError
 from ocrmypdf_superres.modelstore import Model
 
@@ -31,8 +31,9 @@ def load_network(model: Model) -> torch.nn.Module:
     if callable(fold):
         fold()
     path = model.weights_path()
+    state = {name: torch.from_numpy(value) for name, value in packed.read(path).items()}
     try:
-        net.load_state_dict(load_file(path))
+        net.load_state_dict(state)
     except Exception as error:
         first = str(error).splitlines()[0]
         raise ModelError(f"{path} does not hold weights of {model.card.architecture} as its card says ({first}).") from error
