@@ -15,7 +15,7 @@ from ocrmypdf_superres.archive.tasks import FileResult, State
 BATCH = 500
 """So many files are taken in with one commit."""
 
-AGAIN = {"exists", "unreadable", "gone"}
+AGAIN = {"exists", "unwritable", "unreadable", "gone", "settings"}
 """Permanent failures that a person may have put right since, and that cost nothing to try: a new run tries them again."""
 
 

@@ -129,10 +129,18 @@ def dump(value: Any) -> str:
     return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
 
 
+_KINDS, _STATES = {kind.value: kind for kind in Kind}, {state.value: state for state in State}
+
+
 def file_row(row: Sequence[Any]) -> FileRow:
-    """A row of :data:`FILE_FIELDS` in Python."""
-    values = dict(zip(FileRow.__dataclass_fields__, row, strict=True))
-    values["path"] = os.fsdecode(values["path"])
-    values["kind"], values["state"], values["passing"] = Kind(values["kind"]), State(values["state"]), bool(values["passing"])
-    values["findings"], values["warnings"] = json.loads(values["findings"]), json.loads(values["warnings"])
-    return FileRow(**values)
+    """A row of :data:`FILE_FIELDS` in Python; quick, for there may be a million."""
+    values = list(row)
+    values[1] = os.fsdecode(row[1])
+    values[2], values[5], values[8] = _KINDS[row[2]], _STATES[row[5]], bool(row[8])
+    values[17], values[18] = _listed(row[17]), _listed(row[18])
+    return FileRow(*values)
+
+
+def _listed(text: str) -> list[str]:
+    found: list[str] = [] if text == "[]" else json.loads(text)
+    return found

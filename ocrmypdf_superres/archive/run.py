@@ -52,6 +52,9 @@ from ocrmypdf_superres.errors import ArchiveError
 
 log = logging.getLogger("ocrmypdf.superres")
 
+COUNT_EVERY = 1.0
+"""Seconds; counting what waits takes a moment where that is a million files."""
+
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -177,6 +180,7 @@ class Run:
 
     def _work(self, display: Display) -> None:
         intake = self._intake()
+        counted = 0.0
         executor = self._make_executor()
         try:
             while True:
@@ -187,11 +191,12 @@ class Run:
                     return
                 for result in executor.results(0.0 if self.tally.scanning and not self.stop.reason else 0.5):
                     self._accept(result)
-                self.tally.waiting = self.manifest.count(State.WAITING)
+                if time.monotonic() - counted > COUNT_EVERY:
+                    counted, self.tally.waiting = time.monotonic(), self.manifest.count(State.WAITING)
                 display.show(self.tally)
         except (OSError, sqlite3.OperationalError) as error:
             if not _is_full(error):
-                raise
+                raise ArchiveError(f"The run cannot go on ({error}); when that is put right, the same command goes on where it was.") from error
             self.stop.ask(DISK_FULL, cancel=True)
         finally:
             executor.close(cancel=True)
@@ -250,6 +255,7 @@ class Run:
                 self._keep_log(task)
         self._drop(task)
         self.tally.files += 1
+        self.tally.waiting = max(0, self.tally.waiting - 1)
 
     def _end(self, result: FileResult, path: str) -> None:
         """Let a file end as failed or skipped."""
@@ -312,5 +318,5 @@ def _remove(path: str) -> None:
 def _is_full(error: Exception) -> bool:
     """Whether *error* says that the disk is full."""
     if isinstance(error, sqlite3.OperationalError):
-        return "full" in str(error) or "disk I/O" in str(error)
+        return "full" in str(error)
     return isinstance(error, OSError) and error.errno in _FULL

@@ -197,5 +197,8 @@ def _check_table(name: str, values: Mapping[str, Any], model: type[BaseModel], k
         model.model_validate({**needed, **values})
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "?"
-        raise ArchiveError(f"The option {key} of [{name}] is {first['input']!r}: {first['msg'][:1].lower()}{first['msg'][1:]}.") from error
+        said = first["msg"].removeprefix("Value error, ").rstrip(".")
+        if not first["loc"]:
+            raise ArchiveError(f"The options of [{name}] do not go together: {said}.") from error
+        key = ".".join(map(str, first["loc"]))
+        raise ArchiveError(f"The option {key} of [{name}] is {first['input']!r}: {said[:1].lower()}{said[1:]}.") from error

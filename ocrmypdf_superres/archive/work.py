@@ -41,6 +41,9 @@ log = logging.getLogger("ocrmypdf.superres")
 LEAST_DPI = 96
 """Pictures that claim this or less claim nothing, as OCRmyPDF has it."""
 
+MOST_WARNINGS = 100
+"""So many of a file's warnings are remembered; a book may repeat one on each of its pages."""
+
 # Where files are staged and temporary files lie is set for the whole process.
 _one_at_a_time = threading.Lock()
 
@@ -245,8 +248,9 @@ class _Collector(logging.Handler):
         self.messages = messages
 
     def emit(self, record: logging.LogRecord) -> None:
-        page = getattr(record, "pageno", None)
-        self.messages.append(f"page {page}: {record.getMessage()}" if page else record.getMessage())
+        if len(self.messages) < MOST_WARNINGS:
+            page = getattr(record, "pageno", None)
+            self.messages.append(f"page {page}: {record.getMessage()}" if page else record.getMessage())
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from ocrmypdf_superres.archive.layout import Layout
 from ocrmypdf_superres.archive.manifest import Manifest
 from ocrmypdf_superres.archive.tasks import State
 from ocrmypdf_superres.archive.work import scratch_prefix
+from ocrmypdf_superres.errors import ArchiveError
 
 SETTINGS = """
 outputs = ["pdf", "text"]
@@ -59,7 +60,7 @@ def done_files(out: Path) -> dict[str, int]:
     try:
         with Manifest(Layout(out).manifest) as manifest:
             return {o.name: (out / o.name).stat().st_ino for row in manifest.files(State.DONE) for o in manifest.outputs(row.number)}
-    except Exception:
+    except ArchiveError:
         return {}  # it was killed before there was a manifest
 
 
@@ -69,11 +70,11 @@ def kill_and_resume(tree: Path, kills: int, files: int, seed: int) -> None:
     out = tree.parent / "out"
     before = hashes(tree)
     moments = random.Random(seed)
-    killed = 0
+    killed, kept = 0, {}
     while killed < kills:
         run = start(tree)
         wait_until(lambda run=run: (out / ".superres" / "staging").is_dir() or run.poll() is not None)
-        until = time.monotonic() + moments.uniform(0.0, 6.0)
+        until = time.monotonic() + moments.uniform(0.0, 5.0)
         while time.monotonic() < until and run.poll() is None and killed < kills:
             time.sleep(moments.uniform(0.05, 0.8))
             workers = [p for p in psutil.Process(run.pid).children() if "spawn_main" in " ".join(p.cmdline())] if run.poll() is None else []
@@ -88,11 +89,13 @@ def kill_and_resume(tree: Path, kills: int, files: int, seed: int) -> None:
         # Workers go with their parent.
         wait_until(lambda children=children: not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in children), 30)
         assert {name: (out / name).stat().st_ino for name in done} == done
+        assert {name: done.get(name) for name in kept} == kept, "nothing that was done is done again"
         kept = done
-        if run.returncode == 0:
-            break
+        assert run.returncode != 0, f"it was done after {killed} kills; give it more files"
     finish(tree)
-    assert {name: inode for name, inode in done_files(out).items() if name in kept} == kept, "nothing that was done is done again"
+    assert {name: inode for name, inode in done_files(out).items() if name in kept} == kept
+    ends = [line.split(" INFO ")[1] for log in Layout(out).logs.glob("run-*.log") for line in log.read_text().splitlines() if line.endswith(": done")]
+    assert len(ends) == len(set(ends))
     check_consistent(out)
     assert set(states(out).values()) == {("done", "ok")}
     assert texts(out) == {
@@ -114,7 +117,7 @@ def test_killed_twice(tree):
 
 @pytest.mark.slow
 def test_killed_twenty_times(tree):
-    kill_and_resume(tree, kills=20, files=40, seed=11)
+    kill_and_resume(tree, kills=20, files=90, seed=11)
 
 
 def test_a_second_run_is_refused_and_signals_stop_the_first(tree):

@@ -92,3 +92,14 @@ def test_folders_that_would_mix_are_refused(tmp_path):
             check_folders(source, other)
     with pytest.raises(ArchiveError, match="no folder"):
         check_folders(tmp_path / "nosuch", out)
+
+
+def test_the_example_has_every_key():
+    from dataclasses import fields
+    from pathlib import Path
+
+    from ocrmypdf_superres.archive.settings import read_settings, tomllib
+
+    path = Path(__file__).parents[2] / "examples" / "archive-settings.toml"
+    check_settings(read_settings(path))
+    assert set(tomllib.loads(path.read_text(encoding="utf-8"))) == {field.name for field in fields(Settings)}
