@@ -56,7 +56,7 @@ class DaskExecutor:
         shares_cores: False, for a worker's cores are not this machine's to give to a file.
 
     Raises:
-        ArchiveError: a worker cannot do the work; or a task needs a GPU and no worker offers one.
+        ArchiveError: a worker that is there cannot do the work.
     """
 
     shares_cores = False
@@ -64,13 +64,13 @@ class DaskExecutor:
     def __init__(self, client: Client, site: Site, cluster: LocalCluster | None = None) -> None:
         self._client, self._site, self._cluster = client, site, cluster
         self._waiting: dict[str, Future] = {}
-        self._cancelled, self._gpus = False, 0.0
+        self._cancelled, self._fit, self._unfit = False, False, ""
+        self._gpus: float | None = None
         self._done: queue.SimpleQueue[FileResult] = queue.SimpleQueue()
         self._run, self._numbers = uuid.uuid4().hex[:8], itertools.count()
         self._counted, self._count = -60.0, 1
         site.mark()
         try:
-            self._await_workers()
             self._check_workers()
         except BaseException:
             self.close(cancel=True)
@@ -91,10 +91,10 @@ class DaskExecutor:
         """Take *task*; returns at once.
 
         Raises:
-            ArchiveError: the scheduler is gone, or the task needs a GPU and no worker offered one when the run began.
+            ArchiveError: the scheduler is gone, or the task needs a GPU and of the workers that were there at the start none offers one.
         """
-        self._check_scheduler()
-        if needs_gpu(task) and not self._gpus:
+        self._check()
+        if needs_gpu(task) and self._gpus == 0.0:
             raise ArchiveError(
                 "The device cuda was asked for, but no Dask worker offers a GPU; start workers with --resources GPU=1, or give auto."
             )
@@ -108,13 +108,15 @@ class DaskExecutor:
         """Yield the results that are there, waiting at most *timeout* seconds for the first.
 
         Raises:
-            ArchiveError: the scheduler is gone.
+            ArchiveError: the scheduler is gone, or workers came and none of them can do the work.
         """
-        self._check_scheduler()
+        self._check()
         try:
-            yield self._done.get(timeout=timeout)
+            result = self._done.get(timeout=timeout)
             while True:
-                yield self._done.get_nowait()
+                self._check()
+                yield result
+                result = self._done.get_nowait()
         except queue.Empty:
             return
 
@@ -150,24 +152,22 @@ class DaskExecutor:
         except Exception as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             result = failed(task, "died", f"The file's Dask worker was lost: {reason}")
+        if result.code == "worker":
+            self._unfit = result.reason
+        else:
+            self._fit = True
         self._waiting.pop(str(future.key), None)
         self._done.put(result)
 
-    def _check_scheduler(self) -> None:
+    def _check(self) -> None:
         if self._cancelled or self._client.status != "running":
             raise _scheduler_gone()
-
-    def _await_workers(self) -> None:
-        log.info("Dask's dashboard: %s", self._client.dashboard_link)
-        while not self._client.nthreads():
-            log.info("Waiting for a Dask worker")
-            try:
-                self._client.wait_for_workers(1, timeout=60)
-            except TimeoutError:
-                continue
+        if self._unfit and not self._fit:
+            raise ArchiveError(self._unfit)
 
     def _check_workers(self) -> None:
-        """Ask every worker that is there; later ones ask themselves before their first task."""
+        """Ask every worker that is there; later ones ask themselves before each task."""
+        log.info("Dask's dashboard: %s", self._client.dashboard_link)
         for address, said in self._client.run(_greet, self._site, on_error="return").items():
             if isinstance(said, ModuleNotFoundError):
                 said = f"lacks the package {said.name}; install ocrmypdf-superres[archive] there in the run's version", 0.0
@@ -176,7 +176,10 @@ class DaskExecutor:
             problem, gpus = said
             if problem:
                 raise ArchiveError(f"The Dask worker {address} {problem}.")
-            self._gpus += gpus
+            self._fit = True
+            self._gpus = (self._gpus or 0.0) + gpus
+        if not self._fit:
+            log.info("There is no Dask worker yet; the first that comes begins.")
 
 
 def _scheduler_gone() -> ArchiveError:

@@ -80,10 +80,13 @@ def test_files_are_done_and_every_loss_is_a_result(threads, source, layout, site
     os.mkdir(claimed.staging)  # as a worker that is lost by now did
     submitted = [task(source, layout, 1), task(source, layout, 2, "bad.png"), claimed]
     submitted.append(task(source, layout, 4, limits=Limits(seconds=0.01)))
+    odd = os.fsdecode(b"caf\xe9 'and'\nmore.png")
+    os.link(source / "good.png", source / odd)
+    submitted.append(task(source, layout, 6, odd))
     for one in submitted:
         executor.submit(one)
-    results = gathered(executor, 4)
-    assert results[1].state is State.STAGED and os.path.isfile(layout.staging / "1.1" / results[1].outputs[0].name)
+    results = gathered(executor, 5)
+    assert results[6].state is State.STAGED and results[1].state is State.STAGED and os.path.isfile(layout.staging / "1.1" / results[1].outputs[0].name)
     assert (results[2].state, results[2].passing) == (State.FAILED, False)
     assert (results[3].code, results[3].passing) == ("died", True)
     assert results[4].code == "timeout"
@@ -94,7 +97,7 @@ def test_files_are_done_and_every_loss_is_a_result(threads, source, layout, site
     executor.close(cancel=True)
     assert not cluster_module._busy and not cluster_module._pools and not os.path.exists(site.marker)
     with pytest.raises(ArchiveError, match="does not answer"):
-        executor.submit(task(source, layout, 6))
+        executor.submit(task(source, layout, 7))
 
 
 def test_a_gpu_is_a_resource(source, layout, site, monkeypatch):
@@ -138,6 +141,25 @@ def test_an_unfit_worker_that_came_later_keeps_no_file(threads, source, layout, 
     assert (result.code, result.passing) == ("worker", True) and "cannot read" in result.reason
     assert not os.path.exists(layout.staging / "1.1")
     executor.close()
+
+
+def test_workers_that_come_late(source, layout, site, monkeypatch):
+    monkeypatch.setattr(cluster_module, "UNFIT_PAUSE", 0.1)
+    with SpecCluster({}, {"cls": Scheduler, "options": {"dashboard": False}}, worker={"cls": Worker, "options": {"nthreads": 1}}) as late:
+        executor = DaskExecutor(Client(late), site)
+        assert executor.workers == 1 and list(executor.results(0.0)) == []
+        executor.submit(task(source, layout, 1))
+        late.scale(1)
+        assert gathered(executor, 1)[1].state is State.STAGED
+        executor.close()
+        late.scale(0)
+        executor = DaskExecutor(Client(late), replace(site, token="another"))
+        os.unlink(site.marker)
+        executor.submit(task(source, layout, 2))
+        late.scale(1)
+        with pytest.raises(ArchiveError, match="cannot read"):
+            gathered(executor, 1)
+        executor.close()
 
 
 def test_what_a_machine_must_have(site, source, layout, tmp_path):
