@@ -2,8 +2,9 @@
 """ACIQ: weights in few bits after training (Banner et al., NeurIPS 2019), as paper 001 makes its networks small.
 
 The range of a channel is clipped where clipping and rounding together err least, if its values are spread as Gauss' or
-Laplace's law says, or not at all where that errs less: folded kernels have single large taps.  Channels get bits by how much they spread; and what quantising moves of a channel's mean and
-deviation is put back, into its scale and offset.  Activations stay floating point.
+Laplace's law says, or not at all where that errs less: folded kernels have single large taps.  Channels get bits by how
+much they spread; and what quantising moves of a channel's mean and deviation is put back, into its scale and offset.
+Activations stay floating point.
 """
 
 from __future__ import annotations
