@@ -32,25 +32,22 @@ _CHINESE = {"chi_sim": "zh-Hans", "chi_tra": "zh-Hant"}
 _CATEGORIES = {ENLARGED: "preOperation", RECOGNISED: "contentGeneration"}
 
 
-def hocr_to_alto(
-    hocr: str, *, page: int, source: str, processing: Sequence[Step], size: tuple[int, int] | None = None, turned: int = 0
-) -> str:
-    """Return the ALTO of one page.
+def hocr_to_alto(hocr: str, *, page: int, source: str, processing: Sequence[Step], size: tuple[int, int] | None = None) -> str:
+    """Return the ALTO of one page.  Of a page that OCRmyPDF turned upright, coordinates are of the upright page.
 
     Args:
         hocr: as Tesseract writes it, of one page; may be empty where *size* is given.
         page: number of the page in its file, from 1.
         source: the file's name; how bytes that are no text appear, see :mod:`~ocrmypdf_superres.archive.names`.
         processing: the history; steps on other pages only are left out.
-        size: (width, height) in pixels of the master picture that the coordinates shall be of; None for the picture that
-            was read, which may be an enlarged one.
-        turned: degrees clockwise (0, 90, 180, 270) by which the master was turned before it was read.
+        size: (width, height) in pixels of the page as it came, which the coordinates shall be of (its pixels need not be
+            square, as a fax's are not); None for the picture that was read, which may be an enlarged one.
 
     Raises:
-        ImageError: *hocr* is none, or its page has another shape than the master.
+        ImageError: *hocr* is none, or does not say how large its page is.
     """
     read = _page_of(hocr, size)
-    frame = _Frame(_box(read), size, turned)
+    frame = _Frame(_box(read), size)
     root = etree.Element(f"{{{_ALTO}}}alto", nsmap={None: _ALTO, "xsi": _XSI})
     root.set("SCHEMAVERSION", "4.4")
     root.set(f"{{{_XSI}}}schemaLocation", _SCHEMA)
@@ -71,41 +68,23 @@ def hocr_to_alto(
 
 
 class _Frame:
-    """From the pixels of the picture that was read into those of the master."""
+    """From the pixels of the picture that was read into those of the page as it came."""
 
-    def __init__(self, box: Sequence[float], size: tuple[int, int] | None, turned: int) -> None:
-        self.wide, self.high = box[2] - box[0], box[3] - box[1]
-        self.turned = turned % 360
-        self.width: int
-        self.height: int
-        self.width, self.height = size or self._upright(round(self.wide), round(self.high))
-        wide, high = self._upright(self.wide, self.high)
+    def __init__(self, box: Sequence[float], size: tuple[int, int] | None) -> None:
+        wide, high = box[2] - box[0], box[3] - box[1]
         if wide <= 0 or high <= 0:
             raise ImageError("The hOCR does not say how large its page is; ALTO needs a page's size, read the page again.")
+        self.width, self.height = size or (round(wide), round(high))
         self.x, self.y = self.width / wide, self.height / high
-        # A scan of 10 pixels may be 31 when enlarged threefold and rounded.
-        if abs(self.width - wide * self.y) > 2 + 0.02 * self.width:
-            raise ImageError(
-                f"The hOCR is of a page of {wide:.0f} x {high:.0f} pixels, the master has {self.width} x {self.height}, "
-                "which is another shape; say how it was turned."
-            )
-
-    def _upright(self, wide: Any, high: Any) -> tuple[Any, Any]:
-        return (wide, high) if self.turned % 180 == 0 else (high, wide)
 
     def point(self, x: float, y: float) -> tuple[int, int]:
-        if self.turned == 90:
-            x, y = y, self.wide - x
-        elif self.turned == 180:
-            x, y = self.wide - x, self.high - y
-        elif self.turned == 270:
-            x, y = self.high - y, x
+        """Where a point lies, kept inside the page."""
         return min(max(round(x * self.x), 0), self.width), min(max(round(y * self.y), 0), self.height)
 
     def place(self, box: Sequence[float]) -> dict[str, int]:
         """The attributes that say where *box* lies."""
         (x0, y0), (x1, y1) = self.point(box[0], box[1]), self.point(box[2], box[3])
-        return {"HPOS": min(x0, x1), "VPOS": min(y0, y1), "WIDTH": abs(x1 - x0), "HEIGHT": abs(y1 - y0)}
+        return {"HPOS": x0, "VPOS": y0, "WIDTH": max(0, x1 - x0), "HEIGHT": max(0, y1 - y0)}
 
 
 def _page_of(hocr: str, size: tuple[int, int] | None) -> Any:
@@ -173,15 +152,15 @@ def _fill_block(block: Any, lines: Sequence[Any], frame: _Frame) -> None:
     if language:
         block.set("LANG", language)
     angle = _ANGLE.search(lines[0].get("title") or "")
-    rotation = (float(angle.group(1)) if angle else 0.0) + frame.turned
-    if rotation % 360:
-        block.set("ROTATION", f"{rotation % 360:g}")
+    rotation = float(angle.group(1)) % 360 if angle else 0.0
+    if rotation:
+        block.set("ROTATION", f"{rotation:g}")
     strings: list[list[Any]] = []
     for line in lines:
         box = _line_box(line)
         element = _add(block, "TextLine", ID=f"{block.get('ID')}_line_{len(block) + 1}", **frame.place(box))
         baseline = _BASELINE.search(line.get("title") or "")
-        if baseline and not rotation % 360:
+        if baseline and not rotation:
             slope, offset = float(baseline.group(1)), float(baseline.group(2))
             left, _, right, bottom = _box(line)
             ends = frame.point(left, bottom + offset), frame.point(right, bottom + offset + slope * (right - left))

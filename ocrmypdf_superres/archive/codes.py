@@ -106,6 +106,8 @@ def end_of(error: BaseException, places: tuple[str, ...]) -> End:
 
 def _end_of_os(error: OSError) -> End:
     said = f"{error.strerror or error}"
+    if error.errno is None:  # Pillow's
+        return _failed("damaged", f"A picture in it is damaged: {' '.join(said.split()).rstrip('.')}.")
     if error.errno in _GONE:
         return _failed("gone", f"A file of it is missing: {said}.")
     if error.errno in _REFUSED:

@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from ocrmypdf_superres.archive.manifest import Glance, Manifest
+from ocrmypdf_superres.archive.manifest import Manifest
+from ocrmypdf_superres.archive.rows import Glance
 from ocrmypdf_superres.archive.scan import Found, Scan, Verdict, look
 from ocrmypdf_superres.archive.tasks import FileResult, State
 
 BATCH = 500
 """So many files are taken in with one commit."""
 
-AGAIN = {"exists", "unreadable", "gone"}
+AGAIN = {"exists", "unwritable", "unreadable", "gone", "settings"}
 """Permanent failures that a person may have put right since, and that cost nothing to try: a new run tries them again."""
 
 

@@ -13,117 +13,24 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
 
+from ocrmypdf_superres.archive.rows import (
+    FILE_FIELDS,
+    PAGE_FIELDS,
+    SCHEMA,
+    SCHEMA_VERSION,
+    FileRow,
+    Glance,
+    SettingsRow,
+    dump,
+    file_row,
+    mean_confidence,
+)
 from ocrmypdf_superres.archive.tasks import FileResult, Kind, Output, PageResult, State
 from ocrmypdf_superres.errors import ArchiveError
-
-SCHEMA_VERSION = 1
-
-_SCHEMA = """
-CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE settings (
-    hash TEXT PRIMARY KEY, toml TEXT NOT NULL, model TEXT NOT NULL, model_sha256 TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE sessions (
-    number INTEGER PRIMARY KEY, settings TEXT NOT NULL, started REAL NOT NULL, ended REAL, outcome TEXT,
-    host TEXT NOT NULL, software TEXT NOT NULL
-);
-CREATE TABLE files (
-    number INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, kind TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
-    state TEXT NOT NULL, code TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '', passing INTEGER NOT NULL DEFAULT 0,
-    tries INTEGER NOT NULL DEFAULT 0, next_try REAL NOT NULL DEFAULT 0,
-    settings TEXT NOT NULL DEFAULT '', sha256 TEXT NOT NULL DEFAULT '', seconds REAL NOT NULL DEFAULT 0,
-    pages INTEGER NOT NULL DEFAULT 0, words INTEGER NOT NULL DEFAULT 0, confidence REAL,
-    findings TEXT NOT NULL DEFAULT '[]', warnings TEXT NOT NULL DEFAULT '[]', worker TEXT NOT NULL DEFAULT '', ended REAL,
-    staging TEXT NOT NULL DEFAULT ''
-);
-CREATE INDEX files_waiting ON files (next_try, number) WHERE state = 'waiting';
-CREATE INDEX files_state ON files (state, code, pages);
-CREATE TABLE pages (
-    file INTEGER NOT NULL, page INTEGER NOT NULL, action TEXT NOT NULL, reason TEXT NOT NULL, dpi REAL, new_dpi REAL,
-    scale INTEGER, x_height REAL, seconds REAL NOT NULL, words INTEGER, confidence REAL, findings TEXT NOT NULL,
-    record TEXT NOT NULL, PRIMARY KEY (file, page)
-) WITHOUT ROWID;
-CREATE TABLE outputs (
-    name BLOB NOT NULL, staged INTEGER NOT NULL, file INTEGER NOT NULL, kind TEXT NOT NULL, sha256 TEXT NOT NULL,
-    size INTEGER NOT NULL, PRIMARY KEY (name, staged)
-) WITHOUT ROWID;
-CREATE INDEX outputs_file ON outputs (file, staged);
-"""
-
-
-@dataclass(frozen=True)
-class FileRow:
-    """One file as the manifest has it.
-
-    Attributes:
-        number: its row, which never changes.
-        path: below the run's input folder.
-        size, mtime_ns: of the input when it was last looked at.
-        state, code, reason, passing: as in :class:`~ocrmypdf_superres.archive.tasks.FileResult`; a waiting file that has
-            a code failed before and is to be tried again at ``next_try`` (seconds since 1970).
-        tries: finished ones, under the present input and settings.
-        settings: hash of the settings that the end was reached under; see :meth:`Manifest.settings`.
-        sha256: of the input as it was read.
-        seconds: wall-clock time of the last try.
-        pages, words, confidence: pages, words on them, and the mean confidence of the words in [0, 1].
-        ended: when (seconds since 1970); None before.
-        staging: name of the folder in staging that a ``STAGED`` file's outputs lie in.
-    """
-
-    number: int
-    path: str
-    kind: Kind
-    size: int
-    mtime_ns: int
-    state: State
-    code: str
-    reason: str
-    passing: bool
-    tries: int
-    next_try: float
-    settings: str
-    sha256: str
-    seconds: float
-    pages: int
-    words: int
-    confidence: float | None
-    findings: list[str]
-    warnings: list[str]
-    worker: str
-    ended: float | None
-    staging: str
-
-
-class Glance(NamedTuple):
-    """The columns of a file that tell whether it is to be looked at again; see :class:`FileRow`."""
-
-    number: int
-    size: int
-    mtime_ns: int
-    state: State
-    code: str
-    passing: bool
-    settings: str
-
-
-@dataclass(frozen=True)
-class SettingsRow:
-    """Settings that files were made under: their TOML text, and the model with the SHA-256 of its card and files."""
-
-    hash: str
-    toml: str
-    model: str
-    model_sha256: str
-
-
-_FILE_FIELDS = ", ".join(FileRow.__dataclass_fields__)
-_PAGE_FIELDS = "page, action, reason, dpi, new_dpi, scale, x_height, seconds, words, confidence, findings, record"
 
 
 class Manifest:
@@ -147,13 +54,17 @@ class Manifest:
             raise ArchiveError(f"The manifest {path} cannot be used ({error}); restore it from a backup.") from error
 
     def _connect(self, write: bool) -> None:
-        self.db = sqlite3.connect(self.path, timeout=60, isolation_level=None)
+        # SQLite wants to write beside a database that it reads, but for one that nothing can change, as on a read-only medium.
+        log = self.path.with_name(f"{self.path.name}-wal")
+        fixed = not write and not os.access(self.path.parent, os.W_OK) and not log.exists()
+        where = self.path.absolute().as_uri() + ("?immutable=1" if fixed else "")
+        self.db = sqlite3.connect(where, uri=True, timeout=60, isolation_level=None)
         self.db.execute("PRAGMA journal_mode = WAL" if write else "PRAGMA query_only = ON")
         self.db.execute("PRAGMA synchronous = FULL")
         self.db.execute("PRAGMA cache_size = -65536")
         version = self.db.execute("PRAGMA user_version").fetchone()[0]
         if version == 0 and write:
-            self.db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+            self.db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
         elif version != SCHEMA_VERSION:
             raise ArchiveError(
                 f"The manifest {self.path} is of version {version}, this program knows version {SCHEMA_VERSION}; "
@@ -228,19 +139,19 @@ class Manifest:
         order = "files NOT INDEXED" if state is None else "files"
         with closing(self.db.cursor()) as cursor:
             cursor.execute(
-                f"SELECT {_FILE_FIELDS} FROM {order}{where} ORDER BY number", () if state is None else (state.value,)
+                f"SELECT {FILE_FIELDS} FROM {order}{where} ORDER BY number", () if state is None else (state.value,)
             )
             for row in cursor:
-                yield _file_row(row)
+                yield file_row(row)
 
     def file(self, number: int) -> FileRow | None:
-        row = self.db.execute(f"SELECT {_FILE_FIELDS} FROM files WHERE number = ?", (number,)).fetchone()
-        return None if row is None else _file_row(row)
+        row = self.db.execute(f"SELECT {FILE_FIELDS} FROM files WHERE number = ?", (number,)).fetchone()
+        return None if row is None else file_row(row)
 
     def find(self, path: str) -> FileRow | None:
         """The file whose path below the input folder is *path*."""
-        row = self.db.execute(f"SELECT {_FILE_FIELDS} FROM files WHERE path = ?", (os.fsencode(path),)).fetchone()
-        return None if row is None else _file_row(row)
+        row = self.db.execute(f"SELECT {FILE_FIELDS} FROM files WHERE path = ?", (os.fsencode(path),)).fetchone()
+        return None if row is None else file_row(row)
 
     def glance(self, path: str) -> Glance | None:
         """What decides about looking at the file *path* again; None where there is none."""
@@ -256,8 +167,8 @@ class Manifest:
 
     def pages(self, number: int) -> list[PageResult]:
         """The pages of file *number*, in order."""
-        rows = self.db.execute(f"SELECT {_PAGE_FIELDS} FROM pages WHERE file = ? ORDER BY page", (number,))
-        names = _PAGE_FIELDS.split(", ")
+        rows = self.db.execute(f"SELECT {PAGE_FIELDS} FROM pages WHERE file = ? ORDER BY page", (number,))
+        names = PAGE_FIELDS.split(", ")
         pages = [dict(zip(names, row, strict=True)) for row in rows]
         return [PageResult(**{**p, "findings": json.loads(p["findings"]), "record": json.loads(p["record"])}) for p in pages]
 
@@ -271,11 +182,11 @@ class Manifest:
     def waiting(self, limit: int, now: float) -> list[FileRow]:
         """The next *limit* files that may be worked on at the time *now*."""
         rows = self.db.execute(
-            f"SELECT {_FILE_FIELDS} FROM files INDEXED BY files_waiting WHERE state = 'waiting' AND next_try <= ? "
+            f"SELECT {FILE_FIELDS} FROM files INDEXED BY files_waiting WHERE state = 'waiting' AND next_try <= ? "
             "ORDER BY next_try, number LIMIT ?",
             (now, limit),
         )
-        return [_file_row(row) for row in rows]
+        return [file_row(row) for row in rows]
 
     def next_try(self) -> float | None:
         """When the first of the waiting files may be worked on (seconds since 1970); None if none waits."""
@@ -351,33 +262,12 @@ class Manifest:
             "UPDATE files SET state = ?, code = ?, reason = ?, passing = ?, tries = tries + 1, next_try = 0, settings = ?, sha256 = ?, "
             "seconds = ?, pages = ?, words = ?, confidence = ?, findings = ?, warnings = ?, worker = ?, ended = ? WHERE number = ?",
             (state.value, result.code, result.reason, int(result.passing), settings, result.sha256, result.seconds,
-             len(result.pages), words, confidence, _dump(result.findings), _dump(result.warnings), result.worker,
+             len(result.pages), words, confidence, dump(result.findings), dump(result.warnings), result.worker,
              time.time(), result.number),
         )  # fmt: skip
         self.db.execute("DELETE FROM pages WHERE file = ?", (result.number,))
         self.db.executemany(
-            f"INSERT INTO pages (file, {_PAGE_FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO pages (file, {PAGE_FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [(result.number, p.page, p.action, p.reason, p.dpi, p.new_dpi, p.scale, p.x_height, p.seconds, p.words,
-              p.confidence, _dump(p.findings), _dump(p.record)) for p in result.pages],
+              p.confidence, dump(p.findings), dump(p.record)) for p in result.pages],
         )  # fmt: skip
-
-
-def mean_confidence(pages: Iterable[PageResult]) -> tuple[float | None, int]:
-    """Return the mean confidence of all words of *pages* (None without words) and their number."""
-    total, words = 0.0, 0
-    for page in pages:
-        if page.words and page.confidence is not None:
-            total, words = total + page.words * page.confidence, words + page.words
-    return (total / words if words else None), words
-
-
-def _dump(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
-
-
-def _file_row(row: Sequence[Any]) -> FileRow:
-    values = dict(zip(FileRow.__dataclass_fields__, row, strict=True))
-    values["path"] = os.fsdecode(values["path"])
-    values["kind"], values["state"], values["passing"] = Kind(values["kind"]), State(values["state"]), bool(values["passing"])
-    values["findings"], values["warnings"] = json.loads(values["findings"]), json.loads(values["warnings"])
-    return FileRow(**values)

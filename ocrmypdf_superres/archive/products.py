@@ -15,6 +15,7 @@ from ocrmypdf.builtin_plugins.tesseract_ocr import TesseractOcrEngine
 
 from ocrmypdf_superres.archive.alto import hocr_to_alto
 from ocrmypdf_superres.archive.gather import ReadPage
+from ocrmypdf_superres.archive.mets import read_mets
 from ocrmypdf_superres.archive.naming import page_name
 from ocrmypdf_superres.archive.provenance import ENLARGED, RECOGNISED, Step, add_history
 from ocrmypdf_superres.archive.settings import weights_sha256
@@ -28,17 +29,26 @@ def make(task: FileTask, pages: Sequence[ReadPage], pdf: str) -> None:
     Coordinates in ALTO are of the page as it came, those in hOCR of the picture that was read, which may be enlarged.
     """
     steps = history(task, pages) if "alto" in task.outputs else []
+    masters = _masters(task)
     for page in pages:
         if page.picture is None:
             continue
         if "alto" in task.outputs:
             hocr = page.hocr.read_text(encoding="utf-8") if page.hocr else ""
-            alto = hocr_to_alto(hocr, page=page.number, source=task.relative, processing=steps, size=page.size)
+            alto = hocr_to_alto(hocr, page=page.number, source=masters.get(page.number, task.relative), processing=steps, size=page.size)
             _target(task, pdf, "alto", page).write_text(alto, encoding="utf-8")
         if "hocr" in task.outputs and page.hocr is not None:
             shutil.copyfile(page.hocr, _target(task, pdf, "hocr", page))
         if "pictures" in task.outputs and page.result.action == "enlarged":
             shutil.copyfile(page.picture, _target(task, pdf, "pictures", page))
+
+
+def _masters(task: FileTask) -> dict[int, str]:
+    """The names of the pictures of a METS document below the input folder, by page; nothing for other files."""
+    if task.kind is not Kind.METS or "alto" not in task.outputs:
+        return {}
+    found = read_mets(Path(task.source), task.root).pages
+    return {page.order: os.path.relpath(page.path, task.root).replace(os.sep, "/") for page in found}
 
 
 def _target(task: FileTask, pdf: str, output: str, page: ReadPage) -> Path:

@@ -38,11 +38,12 @@ from ocrmypdf_superres.archive.executor import Executor
 from ocrmypdf_superres.archive.intake import Intake
 from ocrmypdf_superres.archive.layout import Layout
 from ocrmypdf_superres.archive.lock import locked
-from ocrmypdf_superres.archive.manifest import FileRow, Manifest, SettingsRow
+from ocrmypdf_superres.archive.manifest import Manifest
 from ocrmypdf_superres.archive.names import packed, shown
 from ocrmypdf_superres.archive.precheck import check_folders, check_settings, software
 from ocrmypdf_superres.archive.progress import Display, Tally
 from ocrmypdf_superres.archive.publish import NotOursError, StagingLostError, publish
+from ocrmypdf_superres.archive.rows import FileRow, SettingsRow
 from ocrmypdf_superres.archive.scan import Scan, Verdict
 from ocrmypdf_superres.archive.settings import Settings, weights_sha256
 from ocrmypdf_superres.archive.tasks import FileResult, FileTask, State
@@ -50,6 +51,9 @@ from ocrmypdf_superres.archive.work import scratch_folder, scratch_prefix
 from ocrmypdf_superres.errors import ArchiveError
 
 log = logging.getLogger("ocrmypdf.superres")
+
+COUNT_EVERY = 1.0
+"""Seconds; counting what waits takes a moment where that is a million files."""
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -176,6 +180,7 @@ class Run:
 
     def _work(self, display: Display) -> None:
         intake = self._intake()
+        counted = 0.0
         executor = self._make_executor()
         try:
             while True:
@@ -186,11 +191,12 @@ class Run:
                     return
                 for result in executor.results(0.0 if self.tally.scanning and not self.stop.reason else 0.5):
                     self._accept(result)
-                self.tally.waiting = self.manifest.count(State.WAITING)
+                if time.monotonic() - counted > COUNT_EVERY:
+                    counted, self.tally.waiting = time.monotonic(), self.manifest.count(State.WAITING)
                 display.show(self.tally)
         except (OSError, sqlite3.OperationalError) as error:
             if not _is_full(error):
-                raise
+                raise ArchiveError(f"The run cannot go on ({error}); when that is put right, the same command goes on where it was.") from error
             self.stop.ask(DISK_FULL, cancel=True)
         finally:
             executor.close(cancel=True)
@@ -249,6 +255,7 @@ class Run:
                 self._keep_log(task)
         self._drop(task)
         self.tally.files += 1
+        self.tally.waiting = max(0, self.tally.waiting - 1)
 
     def _end(self, result: FileResult, path: str) -> None:
         """Let a file end as failed or skipped."""
@@ -311,5 +318,5 @@ def _remove(path: str) -> None:
 def _is_full(error: Exception) -> bool:
     """Whether *error* says that the disk is full."""
     if isinstance(error, sqlite3.OperationalError):
-        return "full" in str(error) or "disk I/O" in str(error)
+        return "full" in str(error)
     return isinstance(error, OSError) and error.errno in _FULL

@@ -180,12 +180,12 @@ def _check(settings: Settings) -> None:
     for key in ("ocrmypdf", "superres"):
         if not isinstance(getattr(settings, key), Mapping):
             raise refuse(key, "a table of options")
-    _check_table("ocrmypdf", settings.ocrmypdf, OcrOptions, set(OcrOptions.model_fields) - _NOT_OURS, {"input_file": "in", "output_file": "out"})
-    _check_table("superres", settings.superres, SuperresOptions, set(SuperresOptions.model_fields) - {"report"}, {})
     if settings.ocrmypdf.get("output_type") == "none":
         raise ArchiveError("The option output_type of [ocrmypdf] is 'none'; leave 'pdf' out of the setting outputs instead.")
     if settings.ocrmypdf.get("pdf_renderer") == "sandwich":
         raise ArchiveError("The option pdf_renderer of [ocrmypdf] is 'sandwich', which tells no words; leave it out.")
+    _check_table("ocrmypdf", settings.ocrmypdf, OcrOptions, set(OcrOptions.model_fields) - _NOT_OURS, {"input_file": "in", "output_file": "out"})
+    _check_table("superres", settings.superres, SuperresOptions, set(SuperresOptions.model_fields) - {"report"}, {})
 
 
 def _check_table(name: str, values: Mapping[str, Any], model: type[BaseModel], known: set[str], needed: dict[str, str]) -> None:
@@ -197,5 +197,8 @@ def _check_table(name: str, values: Mapping[str, Any], model: type[BaseModel], k
         model.model_validate({**needed, **values})
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "?"
-        raise ArchiveError(f"The option {key} of [{name}] is {first['input']!r}: {first['msg'][:1].lower()}{first['msg'][1:]}.") from error
+        said = first["msg"].removeprefix("Value error, ").rstrip(".")
+        if not first["loc"]:
+            raise ArchiveError(f"The options of [{name}] do not go together: {said}.") from error
+        key = ".".join(map(str, first["loc"]))
+        raise ArchiveError(f"The option {key} of [{name}] is {first['input']!r}: {said[:1].lower()}{said[1:]}.") from error

@@ -31,14 +31,18 @@ from PIL import Image
 
 from ocrmypdf_superres.archive import codes, products
 from ocrmypdf_superres.archive.gather import gather
-from ocrmypdf_superres.archive.mets import read_mets
+from ocrmypdf_superres.archive.mets import MetsPage, read_mets
 from ocrmypdf_superres.archive.naming import pdf_name, text_name
 from ocrmypdf_superres.archive.tasks import FileResult, FileTask, Kind, State
+from ocrmypdf_superres.errors import ImageError
 
 log = logging.getLogger("ocrmypdf.superres")
 
 LEAST_DPI = 96
 """Pictures that claim this or less claim nothing, as OCRmyPDF has it."""
+
+MOST_WARNINGS = 100
+"""So many of a file's warnings are remembered; a book may repeat one on each of its pages."""
 
 # Where files are staged and temporary files lie is set for the whole process.
 _one_at_a_time = threading.Lock()
@@ -89,14 +93,10 @@ def _digitise(task: FileTask, scratch: Path, result: FileResult) -> None:
     shutil.rmtree(staging, ignore_errors=True)
     pages = _count_pages(source, task.kind)
     name = pdf_name(task.relative, task.kind)
-    wants_pdf = "pdf" in task.outputs
-    pdf = (staging if wants_pdf else scratch / "out") / name
-    pdf.parent.mkdir(parents=True, exist_ok=True)
-    report = scratch / "report.jsonl"
+    # Made under plain names, since not every library takes a name whose bytes are no text.
+    pdf, text, report = scratch / "made.pdf", scratch / "made.txt", scratch / "report.jsonl"
     arguments: dict[str, Any] = {**_dpi(task, source), **task.ocr, "superres_report": os.fspath(report)}
     if "text" in task.outputs:
-        text = staging / text_name(name)
-        text.parent.mkdir(parents=True, exist_ok=True)
         arguments["sidecar"] = text
     done = _ocr(source, pdf, arguments)
     if done is ExitCode.pdfa_conversion_failed:
@@ -111,8 +111,13 @@ def _digitise(task: FileTask, scratch: Path, result: FileResult) -> None:
     empty = [page.page for page in result.pages if "ink but no words" in page.findings]
     if empty:
         result.findings.append(f"ink but no words on {len(empty)} of {pages} pages, the first is page {empty[0]}")
+    (staging / name).parent.mkdir(parents=True, exist_ok=True)
     products.make(task, read, name)
-    products.add_provenance(task, read, pdf, source)
+    if "text" in task.outputs:
+        shutil.move(text, staging / text_name(name))
+    if "pdf" in task.outputs:
+        products.add_provenance(task, read, pdf, source)
+        shutil.move(pdf, staging / name)
     result.outputs = products.sealed(task)
 
 
@@ -125,7 +130,7 @@ def _take_input(task: FileTask, scratch: Path, result: FileResult) -> Path:
     digest = _copy(task.source, copy)
     pictures: list[Path] = []
     if task.kind is Kind.METS:
-        for number, page in enumerate(read_mets(Path(task.source)).pages):
+        for number, page in enumerate(_mets_pages(task)):
             pictures.append(scratch / f"page-{number:06d}")
             digest.update(_copy(os.fspath(page.path), pictures[-1]).digest())
     result.sha256 = digest.hexdigest()
@@ -147,6 +152,13 @@ def _take_input(task: FileTask, scratch: Path, result: FileResult) -> Path:
     except (img2pdf.ImageOpenError, img2pdf.AlphaChannelError) as error:
         raise ocrmypdf.exceptions.UnsupportedImageFormatError(str(error)) from error
     return joined
+
+
+def _mets_pages(task: FileTask) -> list[MetsPage]:
+    try:
+        return read_mets(Path(task.source), task.root).pages
+    except ImageError as error:
+        raise codes.failed("damaged", str(error)) from error
 
 
 def _copy(source: str, target: Path) -> Any:
@@ -236,8 +248,9 @@ class _Collector(logging.Handler):
         self.messages = messages
 
     def emit(self, record: logging.LogRecord) -> None:
-        page = getattr(record, "pageno", None)
-        self.messages.append(f"page {page}: {record.getMessage()}" if page else record.getMessage())
+        if len(self.messages) < MOST_WARNINGS:
+            page = getattr(record, "pageno", None)
+            self.messages.append(f"page {page}: {record.getMessage()}" if page else record.getMessage())
 
 
 @contextlib.contextmanager

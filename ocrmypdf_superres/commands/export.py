@@ -16,11 +16,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, help="folder of the run, which holds checkpoint.pt")
     parser.add_argument("output", type=Path, help="the model folder to write")
     parser.add_argument("--name", help="name of the model (default: the recipe's)")
+    parser.add_argument("--aciq", type=int, metavar="BITS", help="store the weights in so many bits, 2 to 8 (runs with torch only)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Export the weights of the run's last checkpoint; see :func:`export_run` for what it raises."""
     export_run(args.recipe, args.run, args.output, args.name)
+    if args.aciq is not None:
+        from ocrmypdf_superres.export.aciq_model import quantize_model
+        from ocrmypdf_superres.modelstore import find_model
+
+        made = find_model(str(args.output))
+        quantize_model(made, args.aciq, args.output, made.card.name)
     Console().print(f"Written: {args.output}", highlight=False, markup=False, soft_wrap=True)
     return 0
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""``ocrmypdf-superres recognizer``: compare the port with the binary, tune a network, export it."""
+"""``ocrmypdf-superres recognizer``: compare the port with the binary, tune, teach, export."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SUFFIX = ".traineddata"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the actions ``compare``, ``tune`` and ``export`` with their arguments."""
+    """Add the actions ``compare``, ``tune``, ``teach`` and ``export`` with their arguments."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--lang", default="eng", help="language, or path of a .traineddata file (default eng)")
@@ -47,6 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     action.add_argument("--seed", type=int, default=0)
     action.add_argument("--hold-back", type=int, default=10, metavar="N", help="every Nth line measures, 0: none")
 
+    text = "train a reader or a text detector of the published systems from a recipe"
+    action = actions.add_parser("teach", help=text, description=text)
+    action.add_argument("recipe", type=Path, help="a TOML file, see examples/recipes/papers")
+    action.add_argument("--data", type=Path, default=Path("."), help="folder that the recipe's sources lie in (default: here)")
+    action.add_argument("-o", "--out", type=Path, required=True, help="folder of the reader to write")
+
     text = "write the network as ONNX"
     action = actions.add_parser("export", parents=[common], help=text, description=text)
     action.add_argument("--output", type=Path, required=True, help="file to write, NAME.onnx")
@@ -63,6 +69,11 @@ def run(args: argparse.Namespace) -> int:
         return _compare(console, args)
     if args.action == "tune":
         return _tune(console, args)
+    if args.action == "teach":
+        from ocrmypdf_superres.training.teach.loop import teach
+
+        console.print(f"Written: {teach(args.recipe, args.out, args.data)}", markup=False, soft_wrap=True)
+        return 0
     from ocrmypdf_superres.recognizers.tesseract.onnx import export_recognizer
 
     export_recognizer(load_recognizer(args.lang, args.tessdata_dir), args.output)

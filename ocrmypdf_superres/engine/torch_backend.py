@@ -9,10 +9,10 @@ import threading
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 
 from ocrmypdf_superres.architectures import get
 from ocrmypdf_superres.architectures.layers import on_luma
+from ocrmypdf_superres.engine import packed
 from ocrmypdf_superres.errors import DeviceError, ModelError
 from ocrmypdf_superres.modelstore import Model
 
@@ -31,8 +31,9 @@ def load_network(model: Model) -> torch.nn.Module:
     if callable(fold):
         fold()
     path = model.weights_path()
+    state = {name: torch.from_numpy(value) for name, value in packed.read(path).items()}
     try:
-        net.load_state_dict(load_file(path))
+        net.load_state_dict(state)
     except Exception as error:
         first = str(error).splitlines()[0]
         raise ModelError(f"{path} does not hold weights of {model.card.architecture} as its card says ({first}).") from error
@@ -62,7 +63,9 @@ class TorchBackend:
                 )
         self.half = self._device.type == "cuda"
         self.batch = batch if self.half else 1
-        net = on_luma(load_network(model), model.card.channels).to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # As in training: line nets gain nothing from channels last.
+        self._layout = torch.contiguous_format if model.card.line_size else torch.channels_last
+        net = on_luma(load_network(model), model.card.channels).to(self._device).to(memory_format=self._layout)  # type: ignore[call-overload]
         self.net = net.half() if self.half else net
         name = torch.cuda.get_device_name(self._device) if self.half else "torch"
         self.device = f"{device} ({name})"
@@ -92,6 +95,6 @@ class TorchBackend:
         return np.concatenate(outputs)
 
     def _run_part(self, part: torch.Tensor, scale: int) -> NDArray[np.float32]:
-        x = part.to(self._device, memory_format=torch.channels_last)
+        x = part.to(self._device, memory_format=self._layout)
         y = self.net(x.half() if self.half else x, scale)
         return np.asarray(y.float().cpu().numpy())

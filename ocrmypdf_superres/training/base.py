@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import torch
-from safetensors.torch import load_file
 from torch import nn
 
+from ocrmypdf_superres.engine import packed
 from ocrmypdf_superres.errors import ModelError
 from ocrmypdf_superres.modelstore import Model
 
@@ -21,11 +21,8 @@ def start_from(net: nn.Module, model: Model) -> None:
     Raises:
         ModelError: the model's weights are damaged, or of another architecture or configuration.
     """
-    path = model.weights_path()
-    try:
-        state = load_file(path, device=str(next(net.parameters()).device))
-    except Exception as error:
-        raise ModelError(f"{path} holds no weights that can be read ({str(error).splitlines()[0]}); install the model again.") from error
+    device = next(net.parameters()).device
+    state = {name: torch.from_numpy(value).to(device) for name, value in packed.read(model.weights_path()).items()}
     state = _grown(net, state)
     folded = {name for name, module in net.named_modules() if callable(getattr(module, "start_from", None))}
     own = dict(net.state_dict())

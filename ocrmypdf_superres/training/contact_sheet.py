@@ -12,11 +12,10 @@ from PIL import Image
 from torch import nn
 
 from ocrmypdf_superres.training.data.batches import Batch, StepBatches
-from ocrmypdf_superres.training.data.sample import STRIP_HEIGHT, STRIP_WIDTH
 
 
-def _enlarged(lr: NDArray[np.float32]) -> NDArray[np.float32]:
-    picture = Image.fromarray(lr).resize((STRIP_WIDTH, STRIP_HEIGHT), Image.Resampling.NEAREST)
+def _enlarged(lr: NDArray[np.float32], hr: NDArray[np.float32]) -> NDArray[np.float32]:
+    picture = Image.fromarray(lr).resize((hr.shape[1], hr.shape[0]), Image.Resampling.NEAREST)
     return np.asarray(picture, dtype=np.float32)
 
 
@@ -35,7 +34,7 @@ def save_data_sheet(batches: StepBatches, path: Path, steps: int = 4, rows: int 
             marked = hr.copy()
             if box is not None:
                 marked[box[1] : box[3], [box[0], box[2] - 1]] = 0.5
-            sheet.append(np.hstack([_enlarged(lr), marked]))
+            sheet.append(np.hstack([_enlarged(lr, hr), marked]))
     _save(sheet, path)
 
 
@@ -44,4 +43,4 @@ def save_result_sheet(net: nn.Module, batch: Batch, path: Path, rows: int = 10) 
     """Write *rows* strips of *batch* to *path*: lr, sr and hr side by side."""
     sr = net(batch.lr[:rows].float(), batch.scale)[:, 0].numpy()
     hr = batch.hr[:rows, 0].cpu().numpy()
-    _save([np.hstack([_enlarged(a), b, c]) for a, b, c in zip(batch.lr[:rows, 0].numpy(), sr, hr, strict=True)], path)
+    _save([np.hstack([_enlarged(a, c), b, c]) for a, b, c in zip(batch.lr[:rows, 0].numpy(), sr, hr, strict=True)], path)

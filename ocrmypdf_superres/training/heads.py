@@ -43,7 +43,9 @@ class Supervised(nn.Module):
 
 
 def check_heads(net: nn.Module, stage: Stage) -> None:
-    """Raise OptionError where *stage* names a head that *net* has not."""
+    """Raise OptionError where *stage* names a head, or a loss of the net's own, that *net* has not."""
+    if "prior" in stage.losses and not callable(getattr(net, "own_losses", None)):
+        raise OptionError(f"Stage {stage.name} has the loss 'prior', but the net reads nothing itself; LEMMA does.")
     known = tuple(getattr(net, "heads", ()))
     for head in stage.heads:
         if head not in known:

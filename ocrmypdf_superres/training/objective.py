@@ -68,19 +68,27 @@ class Objective:
                 raise OptionError(f"{where} has the loss {name!r}, which reads lines of the sr picture; put it in losses.")
             loss = make_loss(name, options, where)
             if getattr(loss, "target", "hr") != "hr":
-                raise OptionError(f"{where} has the loss {name!r}, which compares sr with lr; put it in losses.")
+                raise OptionError(f"{where} has the loss {name!r}, which looks at more than one picture and hr; put it in losses.")
             self._add(self.heads[head], f"{head} {name}", loss, weight)
 
-    def __call__(self, sr: Tensor | None, batch: Batch, step: int, heads: Pairs | None = None) -> tuple[Tensor, dict[str, float]]:
+    def __call__(
+        self, sr: Tensor | None, batch: Batch, step: int, heads: Pairs | None = None, net: nn.Module | None = None
+    ) -> tuple[Tensor, dict[str, float]]:
         """Return the weighted sum, and each loss's own value, for *sr*, float (B, 1, 96, 576), and the *heads*' outputs.
 
+        *net* has just drawn *sr*, for losses on what else it did; without it they are left out.
         The balance learns from what has a gradient only: a validation does not move it.
         """
         terms: dict[str, Tensor] = {}
         if sr is not None:
             for name, loss in self.strips.items():
-                target: Tensor = getattr(batch, str(getattr(loss, "target", "hr")))
-                terms |= _terms(name, loss, sr, target)
+                target = str(getattr(loss, "target", "hr"))
+                if target == "net":
+                    terms |= loss(net, batch) if net is not None else {}
+                elif target == "batch":
+                    terms[name] = loss.to(sr.device)(sr, batch)
+                else:
+                    terms |= _terms(name, loss, sr, getattr(batch, target))
             if self.reading is not None:
                 terms.update(self.reading(sr, batch, step))
         for head, (output, wanted) in (heads or {}).items():

@@ -34,6 +34,8 @@ class Processes:
     """
 
     def __init__(self) -> None:
+        # Lines of every width make a kernel each, and the 1,024 that oneDNN keeps by default take gigabytes.
+        os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
         kind = "cuda" if torch.cuda.is_available() else "cpu"
         self.size = int(os.environ.get("WORLD_SIZE", "1"))
         self.rank = 0

@@ -13,7 +13,6 @@ from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.recognizers import load
 from ocrmypdf_superres.recognizers.base import Recognizer, stack_lines
 from ocrmypdf_superres.training.data.batches import Batch
-from ocrmypdf_superres.training.data.sample import STRIP_HEIGHT, STRIP_WIDTH
 from ocrmypdf_superres.training.losses.jitter import Jitter
 from ocrmypdf_superres.training.losses.reading import RecognizerLosses
 
@@ -51,7 +50,8 @@ class Reading:
             return {}
         rng = np.random.default_rng([self.seed, step, 1])
         rows, columns = (int(v) for v in rng.integers(-2, 3, size=2))
-        boxes = [_shifted(box, rows, columns) for _, box in chosen]
+        height, width = batch.hr.shape[2:]
+        boxes = [_shifted(box, rows, columns, height, width) for _, box in chosen]
         cut = [
             stack_lines([p[index, 0, t:b, le:r] for (index, _), (le, t, r, b) in zip(chosen, boxes, strict=True)])
             for p in (sr, batch.hr)
@@ -81,8 +81,8 @@ class Reading:
         return chosen
 
 
-def _shifted(box: tuple[int, int, int, int], rows: int, columns: int) -> tuple[int, int, int, int]:
+def _shifted(box: tuple[int, int, int, int], rows: int, columns: int, height: int, width: int) -> tuple[int, int, int, int]:
     left, top, right, bottom = box
     # Rows move together, so that all lines of a batch keep one height.
-    rows = max(-top, min(rows, STRIP_HEIGHT - bottom))
-    return max(0, left + columns), top + rows, min(STRIP_WIDTH, right + columns), bottom + rows
+    rows = max(-top, min(rows, height - bottom))
+    return max(0, left + columns), top + rows, min(width, right + columns), bottom + rows

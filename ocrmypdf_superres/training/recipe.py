@@ -17,17 +17,22 @@ else:
     import tomli as tomllib
 
 PRECISIONS = ("float32", "bfloat16", "float16")
-SOURCE_KINDS = ("rendered", "scans", "pairs")
+LINE_KINDS = ("words", "lines", "textzoom")
+"""Sources of single text lines, for the nets that work on them."""
+SOURCE_KINDS = ("rendered", "scans", "pairs", *LINE_KINDS)
 METRICS = ("cer", "ctc", "psnr", "loss")
 
 
 @dataclass(frozen=True)
 class Source:
-    """A data source: ``kind`` rendered, scans or pairs, its ``folder`` below the data root, and how often it is drawn.
+    """A data source: its ``kind``, its ``folder`` below the data root, and how often it is drawn.
+
+    Kinds for page nets are rendered, scans and pairs; for line nets words (rendered from text files), lines (pictures with
+    ``NAME.gt.txt``) and textzoom (its LMDB).
 
     ``pages`` limits scans to so many pages, spread evenly over the folder's; 0 takes all.  Lines of scans whose text
     only Tesseract gave are used from a mean ``confidence`` (0 to 100) on.  ``low`` is the folder of a pair's
-    low-resolution scans, which have the names of those in ``folder``.
+    low-resolution scans, which have the names of those in ``folder``; lines may have one too.
     """
 
     kind: str
@@ -153,7 +158,7 @@ def _fits(kind: str, value: object) -> bool:
     return expected is None or (isinstance(value, expected) and (bool in expected or not isinstance(value, bool)))
 
 
-def _table(kind: type[_T], values: Mapping[str, Any], where: str) -> _T:
+def read_table(kind: type[_T], values: Mapping[str, Any], where: str) -> _T:
     """Return the dataclass *kind* made of *values*, refusing unknown keys, missing keys and wrong types."""
     known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
     for key in values:
@@ -183,20 +188,20 @@ def parse_recipe(values: Mapping[str, Any], where: str) -> Recipe:
         rows = values.get(key, [])
         if not isinstance(rows, list) or not rows or not all(isinstance(r, dict) for r in rows):
             raise OptionError(f"{where} needs at least one [[{key}]] table.")
-        values[key] = [_table(kind, row, f"{where}, {key}[{i}]") for i, row in enumerate(rows)]
+        values[key] = [read_table(kind, row, f"{where}, {key}[{i}]") for i, row in enumerate(rows)]
     if "validation" in values:
         if not isinstance(values["validation"], dict):
             raise OptionError(f"{where} has validation = {values['validation']!r}, but a [validation] table was expected.")
-        values["validation"] = _table(Validation, values["validation"], f"{where}, [validation]")
-    recipe = _table(Recipe, values, where)
+        values["validation"] = read_table(Validation, values["validation"], f"{where}, [validation]")
+    recipe = read_table(Recipe, values, where)
     _check_recipe(recipe, where)
     for stage in recipe.stages:
         _check_stage(stage, f"{where}, stage {stage.name}")
     for source in recipe.sources:
         if source.kind not in SOURCE_KINDS:
-            raise OptionError(f"{where}: the source kind {source.kind!r} is not known; give rendered, scans or pairs.")
-        if (source.kind == "pairs") != bool(source.low):
-            raise OptionError(f"{where}: sources of the kind pairs, and no others, need low = the folder of the low-resolution scans.")
+            raise OptionError(f"{where}: the source kind {source.kind!r} is not known; give one of {', '.join(SOURCE_KINDS)}.")
+        if source.kind != "lines" and (source.kind == "pairs") != bool(source.low):
+            raise OptionError(f"{where}: sources of the kind pairs, and none but lines beside, need low = the folder of the low-resolution scans.")
     if recipe.validation is not None:
         _check_validation(recipe.validation, f"{where}, [validation]")
         if recipe.validation.metric == "loss" and any(not stage.losses for stage in recipe.stages):
@@ -234,8 +239,8 @@ def _check_stage(stage: Stage, where: str) -> None:
 def _check_validation(validation: Validation, where: str) -> None:
     if validation.metric not in METRICS:
         raise OptionError(f"{where} has metric = {validation.metric!r}; give one of {', '.join(METRICS)}.")
-    if validation.kind not in ("rendered", "scans"):
-        raise OptionError(f"{where} has kind = {validation.kind!r}; give rendered or scans.")
+    if validation.kind not in ("rendered", "scans", *LINE_KINDS):
+        raise OptionError(f"{where} has kind = {validation.kind!r}; give rendered, scans, {', '.join(LINE_KINDS)}.")
     if validation.every < 1 or validation.lines < 1 or validation.patience < 0 or validation.pages < 0:
         raise OptionError(f"{where}: every and lines must be at least 1, patience and pages 0 or more.")
 

@@ -60,7 +60,9 @@ class Trainer:
         self.net: nn.Module = spec.build(config)
         self._check_stages(spec.scales(config))
         self.average: dict[str, torch.Tensor] = {}
-        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # Line nets mix convolutions with recurrent rows and attention, which gain nothing from it (oneDNN even fails on them).
+        self.layout = torch.channels_last if spec.task == "page" else torch.contiguous_format
+        self.net.to(memory_format=self.layout)  # type: ignore[call-overload]
         self.channels = spec.channels_of(config)
         self.module = self.processes.wrap(Supervised(self.net, self.channels))
         self._take_base(recipe.base)
@@ -161,14 +163,14 @@ class Trainer:
         seed = np.random.SeedSequence([self.recipe.seed, self.step, self.processes.rank]).generate_state(1, np.uint64)
         torch.manual_seed(int(seed[0]))
         batch = self.processes.part(batch)
-        lr = batch.lr.to(self.device, memory_format=torch.channels_last)
+        lr = batch.lr.to(self.device, memory_format=self.layout)
         batch.hr = batch.hr.to(self.device)
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate() * group.get("lr_scale", 1.0)
         precision = getattr(torch, self.recipe.precision)
         with torch.autocast(self.device.type, precision, enabled=precision != torch.float32):
             sr, heads = self.module(lr, batch.hr, batch.scale, tuple(objective.heads), objective.picture)
-        total, values = objective(sr if sr is None else sr.float(), batch, self.step, heads)
+        total, values = objective(sr if sr is None else sr.float(), batch, self.step, heads, self.net)
         self.optimizer.zero_grad(set_to_none=True)
         self.processes.backward(self.scaler.scale(total))
         self.scaler.unscale_(self.optimizer)

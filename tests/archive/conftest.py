@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,6 @@ def sound_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(sound_run: Path, tmp_path: Path) -> Layout:
     """A copy of it."""
     shutil.copytree(sound_run, tmp_path, dirs_exist_ok=True)
-    with sqlite3.connect(tmp_path / "out/.superres/manifest.sqlite") as db:
+    with closing(sqlite3.connect(tmp_path / "out/.superres/manifest.sqlite")) as db, db:
         db.execute("UPDATE facts SET value = ? WHERE name = 'input'", (str(tmp_path / "in"),))
     return Layout(tmp_path / "out")

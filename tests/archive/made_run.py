@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""A small run that real work made: a PDF of two pages, a picture, and files that end otherwise."""
+"""A small run that real work made: a PDF of two pages, a picture, a METS document, and files that end otherwise."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from ocrmypdf_superres.archive.settings import Settings, weights_sha256
 from ocrmypdf_superres.archive.tasks import FileResult, FileTask, Kind, State
 from ocrmypdf_superres.archive.work import digitise
 
+INPUTS = {
+    "sub/a b.pdf": Kind.PDF, "picture.tif": Kind.IMAGE, "broken.pdf": Kind.PDF, "notes.xyz": Kind.OTHER, "book/mets/mets.xml": Kind.METS,
+}  # fmt: skip
 OUTPUTS = ("pdf", "text", "alto", "hocr", "pictures")
 
 
@@ -30,14 +33,29 @@ def scan_pdf(path: Path, pages: list[Image.Image]) -> Path:
     return path
 
 
+def mets_document(folder: Path) -> None:
+    """A volume of two pages, the METS in one folder and the pictures in another; the second file is the first page."""
+    for name in ("mets", "images"):
+        (folder / name).mkdir(parents=True)
+    draw("this is the last page").save(folder / "images" / "1.tif", dpi=(75, 75))
+    draw("this is the first page").save(folder / "images" / "2.tif", dpi=(75, 75))
+    files = "".join(f"<file ID='f{n}' MIMETYPE='image/tiff'><FLocat xlink:href='../images/{n}.tif'/></file>" for n in (1, 2))
+    (folder / "mets" / "mets.xml").write_text(
+        "<mets xmlns='http://www.loc.gov/METS/' xmlns:xlink='http://www.w3.org/1999/xlink'>"
+        f"<fileSec><fileGrp USE='MASTER'>{files}</fileGrp></fileSec><structMap TYPE='PHYSICAL'><div>"
+        "<div ORDER='2'><fptr FILEID='f1'/></div><div ORDER='1'><fptr FILEID='f2'/></div></div></structMap></mets>"
+    )
+
+
 def make_run(folder: Path) -> Layout:
-    """Digitise ``a b.pdf`` and ``picture.tif``; ``broken.pdf`` fails, ``notes.xyz`` is skipped."""
+    """Digitise ``a b.pdf``, ``picture.tif`` and ``book/mets/mets.xml``; ``broken.pdf`` fails, ``notes.xyz`` is skipped."""
     source, layout = folder / "in", Layout(folder / "out")
     (source / "sub").mkdir(parents=True)
     scan_pdf(source / "sub" / "a b.pdf", [draw(), draw("nobody had counted\nmore than seven")])
     draw().save(source / "picture.tif", dpi=(75, 75))
     (source / "broken.pdf").write_bytes(b"%PDF-1.4\nnothing")
     (source / "notes.xyz").write_text("no scan")
+    mets_document(source / "book")
     layout.out.mkdir()
     layout.make()
     settings = Settings(outputs=OUTPUTS, image_dpi=75, superres={"check": "off"})
@@ -45,7 +63,7 @@ def make_run(folder: Path) -> Layout:
     with Manifest(layout.manifest, write=True) as manifest:
         manifest.set_fact("input", str(source))
         session = manifest.begin_session(row, "here", {"ocrmypdf-superres": "0"})
-        for name, kind in (("sub/a b.pdf", Kind.PDF), ("picture.tif", Kind.IMAGE), ("broken.pdf", Kind.PDF), ("notes.xyz", Kind.OTHER)):
+        for name, kind in INPUTS.items():
             _digitise(manifest, layout, source, name, kind, settings)
         manifest.end_session(session, "done")
     return layout

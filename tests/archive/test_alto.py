@@ -92,17 +92,16 @@ def test_coordinates_are_the_masters():
     space = root.find(f".//{A}SP")
     assert int(space.get("HPOS")) == 45 and int(space.get("WIDTH")) == int(second.get("HPOS")) - 45
     assert root.find(f".//{A}TextLine").get("BASELINE") == "2,6 98,7"
+    fax = alto(hocr(word("Wort", "100 10 180 30")), size=(400, 100)).find(f".//{A}String")
+    assert [fax.get(k) for k in ("HPOS", "VPOS", "WIDTH", "HEIGHT")] == ["100", "5", "80", "10"]
     picture = root.find(f".//{A}Illustration")
     assert [picture.get(k) for k in ("HPOS", "VPOS", "WIDTH", "HEIGHT")] == ["5", "25", "25", "20"]
 
 
-@pytest.mark.parametrize(("turned", "box"), [(90, (10, 300, 20, 80)), (180, (300, 170, 80, 20)), (270, (170, 20, 20, 80))])
-def test_a_page_that_was_turned_for_reading(turned, box):
-    size = (400, 200) if turned == 180 else (200, 400)
-    root = alto(hocr(word("Wort", "20 10 100 30")), size=size, turned=turned)
-    string = root.find(f".//{A}String")
-    assert tuple(int(string.get(k)) for k in ("HPOS", "VPOS", "WIDTH", "HEIGHT")) == box
-    assert root.find(f".//{A}TextBlock").get("ROTATION") == str(turned)
+def test_lines_that_run_up_the_page():
+    line = f"<span class='ocr_line' title='bbox 10 10 30 190; textangle 90'>{word('hoch', '10 100 30 190')}</span>"
+    block = alto(hocr().replace("</p>", f"{line}</p>")).find(f".//{A}TextBlock")
+    assert block.get("ROTATION") == "90" and block[0].get("BASELINE") is None
 
 
 def test_confidences_and_languages():
@@ -160,7 +159,6 @@ def test_names_that_are_no_text():
 
 @pytest.mark.parametrize(("text", "more", "said"), [
     ("<html", {}, "no hOCR"), ("<html/>", {}, "holds no page"), ("", {}, "no hOCR"),
-    (hocr(word("x", "1 1 2 2")), {"size": (200, 400)}, "another shape"),
     (hocr(word("x", "1 1 2 2"), size="0 0"), {}, "how large"),
 ])  # fmt: skip
 def test_what_cannot_be_used_is_said(text, more, said):

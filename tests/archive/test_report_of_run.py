@@ -8,12 +8,14 @@ import json
 import os
 import re
 import sqlite3
+from contextlib import closing
 
 import pytest
 
 pytest.importorskip("matplotlib")
 
-from ocrmypdf_superres.archive.catalogue import file_rows, page_rows, summarize, worst_pages
+from ocrmypdf_superres.archive.catalogue import file_rows, page_rows
+from ocrmypdf_superres.archive.figures import summarize, worst_pages
 from ocrmypdf_superres.archive.manifest import Manifest
 from ocrmypdf_superres.archive.names import packed, unpacked
 from ocrmypdf_superres.archive.tasks import State
@@ -21,7 +23,7 @@ from ocrmypdf_superres.cli import main
 
 
 def change(run, *statements: tuple[str, tuple[object, ...]]) -> None:
-    with sqlite3.connect(run.manifest) as db:
+    with closing(sqlite3.connect(run.manifest)) as db, db:
         for statement, values in statements:
             db.execute(statement, values)
 
@@ -32,17 +34,16 @@ def test_figures(run):
     with Manifest(run.manifest) as manifest:
         summary = summarize(manifest)
         worst = worst_pages(manifest, 30)
-        assert [(w.file.path, w.page.page, w.why) for w in worst] == [
-            ("sub/a b.pdf", 2, "could not be enlarged"), *((w.file.path, 1, "least certain") for w in worst[1:]),
-        ]  # fmt: skip
-        assert len(worst) == 3 and worst[1].page.confidence <= worst[2].page.confidence
+        assert (worst[0].file.path, worst[0].page.page) == ("sub/a b.pdf", 2)
+        assert [w.why for w in worst] == ["could not be enlarged", *["least certain"] * 4]
+        assert len(worst) == 5 and worst[1].page.confidence <= worst[2].page.confidence
         assert len(worst_pages(manifest, 2)) == 2 and worst_pages(manifest, 0) == []
     assert {(state, code): files for state, code, files, _ in summary.ends} == {
-        (State.DONE, "ok"): 2, (State.FAILED, "damaged"): 1, (State.SKIPPED, "no-input"): 1,
+        (State.DONE, "ok"): 3, (State.FAILED, "damaged"): 1, (State.SKIPPED, "no-input"): 1,
     }  # fmt: skip
-    assert (summary.pages, summary.wall, summary.actions["enlarged"], summary.actions["failed"]) == (3, 120.0, 2, 1)
+    assert (summary.pages, summary.wall, summary.actions["enlarged"], summary.actions["failed"]) == (5, 120.0, 4, 1)
     assert summary.words > 20 and summary.findings == {"ink but no words": 1}
-    assert sum(summary.confidences) == 3 and summary.confidences[2] == 1
+    assert sum(summary.confidences) == 5 and summary.confidences[2] == 1
 
 
 def test_a_session_that_was_killed_lasted_until_its_last_file(run):
@@ -56,7 +57,7 @@ def test_the_page_says_it_all(run, tmp_path, capsys):
     page = tmp_path / "r.html"
     assert main(["archive", "report", str(run.out), "-o", str(page)]) == 0
     said = capsys.readouterr().out
-    assert "Of 4 files: 2 done, 1 skipped, 1 failed." in said
+    assert "Of 5 files: 3 done, 1 skipped, 1 failed." in said
     text = page.read_text("utf-8")
     assert "Files that failed" in text and "broken.pdf" in text and "It is neither a PDF nor a picture." in text
     assert "Pages, the worst first" in text and "sub/a b.pdf" in text
@@ -86,13 +87,14 @@ def test_catalogues_and_names_that_are_no_text(run, tmp_path, capsys):
     assert main(["archive", "report", str(run.out), "-o", str(tmp_path / "r.html"), "--csv", str(tmp_path / "c"), "--json", str(tmp_path / "j")]) == 0
     with open(tmp_path / "c/files.csv", encoding="utf-8", newline="") as stream:
         files = list(csv.DictReader(stream))
-    assert [f["file"] for f in files] == ["sub/a b.pdf", 'a\\x0a\\xff\\x5cä,".tif', "broken.pdf", "notes.xyz"]
+    assert [f["file"] for f in files] == ["sub/a b.pdf", 'a\\x0a\\xff\\x5cä,".tif', "broken.pdf", "notes.xyz", "book/mets/mets.xml"]
     assert files[0]["state"] == "done" and files[0]["model"] == "docsr-s2" and len(files[0]["sha256"]) == 64
     assert files[0]["outputs"].split("; ")[0] == "sub/a b.pdf" and files[0]["ended"].endswith("+00:00")
     with open(tmp_path / "c/pages.csv", encoding="utf-8", newline="") as stream:
         pages = list(csv.DictReader(stream))
     assert [(p["file"], p["page"], p["action"]) for p in pages] == [
         ("sub/a b.pdf", "1", "enlarged"), ("sub/a b.pdf", "2", "enlarged"), (files[1]["file"], "1", "enlarged"),
+        *(("book/mets/mets.xml", page, "enlarged") for page in "12"),
     ]  # fmt: skip
     lines = (tmp_path / "j/files.jsonl").read_text("utf-8").splitlines()
     with Manifest(run.manifest) as manifest:

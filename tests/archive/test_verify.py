@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from ocrmypdf_superres.archive.verify import Problem, verify
 from ocrmypdf_superres.cli import main
 from ocrmypdf_superres.modelstore import sha256_of
 
-PDF = "sub/a b.pdf"
+PDF, METS = "sub/a b.pdf", "book/mets/mets.xml"
 
 
 def problems(layout: Layout, **how: object) -> list[Problem]:
@@ -32,7 +34,7 @@ def state_of(folder: Path) -> dict[str, tuple[int, str]]:
 def believed(layout: Layout, name: str) -> None:
     """Let the manifest take what lies there now for what was written."""
     path = layout.out / name
-    with sqlite3.connect(layout.manifest) as db:
+    with closing(sqlite3.connect(layout.manifest)) as db, db:
         changed = db.execute(
             "UPDATE outputs SET sha256 = ?, size = ? WHERE name = ?", (sha256_of(path), path.stat().st_size, os.fsencode(name))
         )
@@ -41,10 +43,22 @@ def believed(layout: Layout, name: str) -> None:
 
 def test_a_sound_run(run):
     before = state_of(run.out.parent)
-    assert [file for file, _ in verify(run, inputs=True)] == [PDF, "picture.tif"]
+    assert [file for file, _ in verify(run, inputs=True)] == [PDF, "picture.tif", METS]
     assert problems(run, inputs=True) == []
     assert problems(run, inputs=True, quick=True) == []
     assert state_of(run.out.parent) == before
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_run_that_nothing_may_be_written_to(run):
+    folders = [run.out, *(p for p in run.out.rglob("*") if p.is_dir())]
+    for folder in folders:
+        folder.chmod(0o555)
+    try:
+        assert problems(run, inputs=True) == []
+    finally:
+        for folder in folders:
+            folder.chmod(0o755)
 
 
 def test_in_other_processes(run):
@@ -101,7 +115,7 @@ def test_other_outputs_that_are_not_what_they_should_be(run, name, text, said):
 
 
 def test_an_output_that_the_manifest_never_had(run):
-    with sqlite3.connect(run.manifest) as db:
+    with closing(sqlite3.connect(run.manifest)) as db, db:
         db.execute("DELETE FROM outputs WHERE kind = 'text' AND file = 1")
     assert problems(run) == [Problem(PDF, "text", "the manifest has no such output")]
 
@@ -110,18 +124,27 @@ def test_inputs(run):
     flip(run.out.parent / "in" / PDF)
     (run.out.parent / "in" / "picture.tif").unlink()
     assert problems(run) == []
-    first, second = problems(run, inputs=True)
+    flip(run.out.parent / "in" / "book" / "images" / "2.tif")
+    first, second, third = problems(run, inputs=True)
+    assert third.file == METS and "another one than was read" in third.problem
     assert "another one than was read" in first.problem and "cannot be read" in second.problem
     (only,) = problems(run, inputs=True, quick=True)
     assert only.file == "picture.tif"
 
 
+def test_a_mets_document_in_its_order_with_the_masters_named(run):
+    words = (run.out / f"{METS}.pdf.txt").read_text("utf-8").split()
+    assert " ".join(words) == "this is the first page this is the last page"
+    found = [(run.out / f"{METS}.pdf.alto/000{page}.xml").read_text("utf-8") for page in (1, 2)]
+    assert [re.search("<fileName>(.*)</fileName>", alto).group(1) for alto in found] == ["book/images/2.tif", "book/images/1.tif"]
+
+
 def test_the_command(run, capsys):
     assert main(["archive", "verify", str(run.out), "--inputs", "--jobs", "1"]) == 0
-    assert "2 files are in order" in capsys.readouterr().out
+    assert "3 files are in order" in capsys.readouterr().out
     (run.out / PDF).unlink()
     assert main(["archive", "verify", str(run.out), "--quick"]) == 3
     out = capsys.readouterr().out
-    assert "is missing" in out and "1 of 2 files" in out
+    assert "is missing" in out and "1 of 3 files" in out
     assert main(["archive", "verify", str(run.out.parent)]) == 1
     assert "holds no run" in capsys.readouterr().err

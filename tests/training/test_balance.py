@@ -143,7 +143,7 @@ def test_fixed_weights_are_the_plain_sum():
         ({"charbonnier": "x"}, "weight 'x'"),
         ({"charbonnier": -1.0}, "weight -1.0"),
         ({"ctc": {"limit": 1.0}}, "'limit'"),
-        ({"text-focus": 1.0}, "attention maps"),
+        ({"text-focus": 1.0}, "needs a recognizer with attention"),
         ({"detector": 1.0}, "text detector"),
     ],
 )

@@ -118,7 +118,7 @@ def test_stages_that_do_not_fit_the_net_are_refused(stage, message, data_folder,
     [
         ({"edges0": 1.0}, "a table of losses"),
         ({"edges0": {"ctc": 1.0}}, "reads lines"),
-        ({"edges0": {"consistency": 1.0}}, "compares sr with lr"),
+        ({"edges0": {"consistency": 1.0}}, "more than one picture and hr"),
         ({"edges0": {"l3": 1.0}}, "unknown loss 'l3'"),
     ],
 )

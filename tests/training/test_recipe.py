@@ -70,6 +70,10 @@ def test_broken_files(tmp_path: Path):
         read_recipe(bad)
 
 
-@pytest.mark.parametrize("path", sorted((Path(__file__).parents[2] / "examples" / "recipes").glob("**/*.toml")), ids=lambda p: p.stem)
+# Readers have recipes of their own, see teach/test_loop.py.
+RECIPES = [path for path in sorted((Path(__file__).parents[2] / "examples" / "recipes").glob("**/*.toml")) if path.parent.name != "readers"]
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
 def test_shipped_recipes_are_valid(path):
     assert read_recipe(path).stages

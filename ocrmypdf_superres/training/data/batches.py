@@ -18,12 +18,16 @@ from ocrmypdf_superres.training.data.pairs import PairSource
 from ocrmypdf_superres.training.data.rendered import RenderedSource
 from ocrmypdf_superres.training.data.sample import Sample
 from ocrmypdf_superres.training.data.scans import ScanSource
-from ocrmypdf_superres.training.recipe import Recipe
+from ocrmypdf_superres.training.data.words import FolderLines, LineSource, TextZoom, WordSource
+from ocrmypdf_superres.training.recipe import LINE_KINDS, Recipe, Source
 
 
 @dataclass
 class Batch:
-    """One step's strips: lr (B, 1, 96/s, 576/s) and hr (B, 1, 96, 576), float32 in [0, 1], and the samples' lines."""
+    """One step's strips: lr (B, 1, 96/s, 576/s) and hr (B, 1, 96, 576), float32 in [0, 1], and the samples' lines.
+
+    Of text lines they are (B, 1, 32/s, 128/s) and (B, 1, 32, 128).
+    """
 
     scale: int
     lr: Tensor
@@ -46,16 +50,9 @@ class StepBatches(Dataset[Batch]):
         self.line_height = recipe.line_height
         self.sizes = sizes
         self.degradation = Degradation(recipe.degradation, recipe.clean)
-        self.sources: list[RenderedSource | ScanSource] = []
-        for source in recipe.sources:
-            folder = data / source.folder
-            if source.kind == "rendered":
-                self.sources.append(RenderedSource(folder, dict(source.languages)))
-            elif source.kind == "pairs":
-                low = data / source.low
-                self.sources.append(PairSource(folder, low, cache, source.language, source.pages, source.confidence))
-            else:
-                self.sources.append(ScanSource(folder, cache, source.language, source.pages, source.confidence))
+        if len({source.kind in LINE_KINDS for source in recipe.sources}) > 1:
+            raise OptionError("A recipe draws strips of pages or text lines, not both; give sources of one sort.")
+        self.sources = [_make_source(source, data, cache) for source in recipe.sources]
         weights = np.array([source.weight for source in recipe.sources])
         if (weights < 0).any() or weights.sum() <= 0:
             raise OptionError("The weights of the recipe's sources must be 0 or more, and one of them above 0.")
@@ -77,7 +74,8 @@ class StepBatches(Dataset[Batch]):
         lrs = []
         for _ in range(self.sizes[step]):
             source = self.sources[int(rng.choice(len(self.sources), p=self.weights))]
-            pair = source.draw_pair(rng, line_height, scale) if isinstance(source, PairSource) else None
+            drawn = getattr(source, "draw_pair", None)  # sources of real pairs have it
+            pair = drawn(rng, line_height, scale) if drawn is not None else None
             if pair is None:
                 sample = source.draw(rng, line_height)
                 pair = sample, self.degradation(sample.source, scale, rng)
@@ -91,6 +89,22 @@ class StepBatches(Dataset[Batch]):
             [s.box for s in samples],
             [s.language for s in samples],
         )
+
+
+def _make_source(source: Source, data: Path, cache: Path) -> RenderedSource | ScanSource | LineSource:
+    folder = data / source.folder
+    low = data / source.low if source.low else None
+    if source.kind == "rendered":
+        return RenderedSource(folder, dict(source.languages))
+    if source.kind == "words":
+        return WordSource(folder, dict(source.languages))
+    if source.kind == "textzoom":
+        return TextZoom(folder, source.language)
+    if source.kind == "lines":
+        return FolderLines(folder, low, source.language)
+    if low is not None:
+        return PairSource(folder, low, cache, source.language, source.pages, source.confidence)
+    return ScanSource(folder, cache, source.language, source.pages, source.confidence)
 
 
 def load_batches(dataset: StepBatches, first: int, workers: int) -> Iterator[Batch]:

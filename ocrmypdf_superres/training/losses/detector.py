@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.recognizers import folder
 from ocrmypdf_superres.recognizers.ctpn import load_public
 
 PARTS = ("features", "scores", "coordinates")
@@ -46,11 +47,14 @@ class DetectorLoss(nn.Module):
 
 
 def ctpn_loss(weights: str = "", features: float = 1.0, scores: float = 1.0, coordinates: float = 1.0) -> DetectorLoss:
-    """Return the loss with the CTPN in the file *weights*, and the weights of its three parts; 0 leaves one out.
+    """Return the loss with the CTPN *weights*, and the weights of its three parts; 0 leaves one out.
+
+    *weights* is the file of the public weights, or a detector trained here: its name or folder.
 
     Raises:
-        OptionError: no file is given, or all parts are left out. RecognizerError: the file cannot be used.
+        OptionError: no detector is given, or all parts are left out. RecognizerError: it cannot be used.
     """
     if not weights:
-        raise OptionError("The loss detector needs a text detector: give weights = the path of a file with CTPN's weights.")
-    return DetectorLoss(load_public(Path(weights)), (features, scores, coordinates))
+        raise OptionError("The loss detector needs a text detector: give weights = a file with CTPN's weights, or a detector's folder.")
+    detector: nn.Module = load_public(Path(weights)) if Path(weights).is_file() else folder.load(weights, ("ctpn",))
+    return DetectorLoss(detector, (features, scores, coordinates))  # type: ignore[arg-type]

@@ -15,7 +15,8 @@ from ocrmypdf_superres.errors import OptionError
 
 _LOSSES = "ocrmypdf_superres.training.losses"
 
-# Losses of whole strips: ``forward(sr, hr)``, or ``forward(sr, lr)`` where the class has ``target = "lr"``.
+# Losses of whole strips: ``forward(sr, hr)``, or ``forward(sr, lr)`` where the class has ``target = "lr"``; with
+# ``target = "batch"`` ``forward(sr, batch)``, and with ``"net"`` ``forward(net, batch)``.
 _STRIP_LOSSES = {
     "charbonnier": f"{_LOSSES}.charbonnier:CharbonnierLoss",
     "gradient": f"{_LOSSES}.gradient:GradientLoss",
@@ -26,14 +27,11 @@ _STRIP_LOSSES = {
     "detector": f"{_LOSSES}.detector:ctpn_loss",
     "edge": f"{_LOSSES}.edge:EdgeLoss",
     "perceptual": f"{_LOSSES}.perceptual:PerceptualLoss",
+    "prior": f"{_LOSSES}.prior:PriorLoss",
+    "text-focus": f"{_LOSSES}.text_focus:text_focus_loss",
 }
 # Losses of the lines cut from the strips; they need the stage's recognizers.
 READING_LOSSES = ("ctc", "probabilities", "features")
-# Losses on what another network gives; Python code that has one uses them directly.
-_UNAVAILABLE = {
-    "text-focus": ("a recognizer that gives attention maps", f"{_LOSSES}.text_focus.TextFocusLoss"),
-}
-
 
 def names() -> list[str]:
     """Return the names that a recipe may use, sorted."""
@@ -57,13 +55,8 @@ def is_reading(name: str, options: Mapping[str, Any], where: str) -> bool:
     """Return whether the loss *name* is one of lines.
 
     Raises:
-        OptionError: no such loss, a loss whose network is not available, or options for a loss that has none.
+        OptionError: no such loss, or options for a loss that has none.
     """
-    if name in _UNAVAILABLE:
-        needed, kind = _UNAVAILABLE[name]
-        raise OptionError(
-            f"{where} names the loss {name!r}, which needs {needed}; none can be named in a recipe yet, use {kind} from Python."
-        )
     if name not in names():
         raise OptionError(f"{where} names the unknown loss {name!r}; known are {', '.join(names())}.")
     if name in READING_LOSSES and options:

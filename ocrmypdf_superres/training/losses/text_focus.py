@@ -4,13 +4,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.recognizers import folder
+from ocrmypdf_superres.recognizers.base import stack_lines
+from ocrmypdf_superres.recognizers.reader import plain, resized
+from ocrmypdf_superres.training.data.batches import Batch
+from ocrmypdf_superres.training.losses.confusion import confusion_weights
 from ocrmypdf_superres.training.losses.recognizer_features import steps_mask
+
+NARROWEST = 16
+"""Lines of fewer hr pixels hold no word."""
 
 
 class AttentionReader(Protocol):
@@ -72,3 +82,51 @@ class TextFocusLoss(nn.Module):
             _, wanted = self.reader.attend(hr, targets)
         focus = position_loss(maps, wanted, lengths)
         return self.position * focus + self.content * content_loss(logits, targets, lengths, self.confusion)
+
+
+class BatchTextFocus(nn.Module):
+    """:class:`TextFocusLoss` of the lines of a batch that have a text: ``forward(sr, batch)``, *sr* float (B, 1, H, W)."""
+
+    target = "batch"
+
+    def __init__(self, loss: TextFocusLoss) -> None:
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, sr: Tensor, batch: Batch) -> Tensor:
+        reader = self.loss.reader
+        chosen = [
+            (index, box) for index, (text, box) in enumerate(zip(batch.texts, batch.boxes, strict=True))
+            if box is not None and box[2] - box[0] >= NARROWEST and plain(text)
+        ]  # fmt: skip
+        if not chosen:
+            return sr.sum() * 0.0
+        size: tuple[int, int] = reader.size  # type: ignore[attr-defined]
+        pictures = []
+        for source in (sr, batch.hr.to(sr.device)):
+            cut = [source[index, 0, top:bottom, left:right] for index, (left, top, right, bottom) in chosen]
+            lines = [resized(line[None, None], None, size)[0, 0] for line in cut]
+            pictures.append(stack_lines(lines)[0])
+        codes = reader.targets([batch.texts[index] for index, _ in chosen])  # type: ignore[attr-defined]
+        value: Tensor = self.loss(pictures[0], pictures[1], codes)
+        return value
+
+
+def text_focus_loss(
+    reader: str = "", confusion: str = "rendered", position: float = 10.0, content: float = 0.0005, compat: bool = False
+) -> BatchTextFocus:
+    """Return the loss before *reader*, the name or folder of a text-focus recognizer.
+
+    *confusion*: ``rendered``, weights from how alike characters look in this machine's fonts; ``none``, the plain
+    cross-entropy; or a ``.npy`` file of 62 x 62 distances, see :func:`confusion_weights`, whose *compat* it takes.
+
+    Raises:
+        OptionError: no reader is given, or the distances cannot be used. RecognizerError: the reader cannot be used.
+    """
+    if not reader:
+        raise OptionError("The loss text-focus needs a recognizer with attention: give reader = the name or folder of one.")
+    network = folder.load(reader, ("text-focus",))
+    weights = None
+    if confusion != "none":
+        weights = confusion_weights(None if confusion == "rendered" else Path(confusion), compat)
+    return BatchTextFocus(TextFocusLoss(network, weights, position, content))  # type: ignore[arg-type]

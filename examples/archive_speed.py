@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Pages a minute of `archive run` against a shell loop of plain ocrmypdf over the same files, in turns.
+
+    python examples/archive_speed.py IN [--rounds 2] [-l eng] [--loop "--oversample 300 -j2"]
+
+Both make the same output type, write to a folder that is removed afterwards, and may use all cores that the process may.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from ocrmypdf_superres.archive.layout import Layout
+from ocrmypdf_superres.archive.manifest import Manifest
+from ocrmypdf_superres.archive.tasks import State
+
+
+def loop(source: Path, out: Path, options: list[str]) -> float:
+    """Seconds of the loop."""
+    began = time.monotonic()
+    for number, path in enumerate(sorted(p for p in source.rglob("*") if p.is_file())):
+        command = [sys.executable, "-m", "ocrmypdf", *options, os.fspath(path), os.fspath(out / f"{number}.pdf")]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return time.monotonic() - began
+
+
+def run(source: Path, out: Path, options: list[str]) -> float:
+    """Seconds of the run."""
+    began = time.monotonic()
+    command = [sys.executable, "-m", "ocrmypdf_superres", "archive", "run", os.fspath(source), os.fspath(out), *options]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return time.monotonic() - began
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source", type=Path, metavar="IN", help="files that both can read")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("-l", "--language", default="eng")
+    parser.add_argument("--output-type", default="pdfa")
+    parser.add_argument("--loop", default="--oversample 300 -j2", help="options of the plain program")
+    parser.add_argument("--settings", type=Path, help="settings of the run")
+    args = parser.parse_args()
+    both = ["-l", args.language, "--output-type", args.output_type]
+    ratios = []
+    for number in range(args.rounds):
+        seconds: dict[str, float] = {}
+        pages = 0
+        for name in ("loop", "run") if number % 2 == 0 else ("run", "loop"):
+            out = Path(tempfile.mkdtemp())
+            try:
+                if name == "loop":
+                    seconds[name] = loop(args.source, out, [*args.loop.split(), *both])
+                else:
+                    seconds[name] = run(args.source, out, [*both, *(["--settings", os.fspath(args.settings)] if args.settings else [])])
+                    with Manifest(Layout(out).manifest) as manifest:
+                        pages = sum(row.pages for row in manifest.files(State.DONE))
+            finally:
+                shutil.rmtree(out)
+        ratios.append(seconds["loop"] / seconds["run"])
+        print(", ".join(f"{name} {60 * pages / seconds[name]:.2f} pages/min ({seconds[name]:.1f} s)" for name in ("loop", "run")), f"ratio {ratios[-1]:.3f}")
+    print(f"{pages} pages; archive run is {sum(ratios) / len(ratios):.3f} times as fast (rounds: {', '.join(f'{r:.3f}' for r in ratios)})")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MPL-2.0
+"""``ocrmypdf-superres quantize``: a model in few bits, or a table of what each number of bits costs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from ocrmypdf_superres.export.aciq import AciqSettings
+    from ocrmypdf_superres.modelstore import Model
+
+STRIPS = 32
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``quantize``."""
+    parser.add_argument("model", help="name or folder of a model")
+    parser.add_argument("output", type=Path, nargs="?", help="the model folder to write (without it: only the table)")
+    parser.add_argument("--bits", type=int, default=8, help="bits a weight, 2 to 8 (default 8)")
+    parser.add_argument("--name", help="name of the new model (default: the folder's)")
+    parser.add_argument("--per-tensor", action="store_true", help="one clipped range a tensor, nothing corrected, as in paper 001")
+    parser.add_argument("--table", type=Path, metavar="FOLDER",
+                        help="bytes, PSNR and errors of Tesseract for 2 to 8 bits, on text rendered from FOLDER (eng/*.txt)")  # fmt: skip
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the model, print the table, or both; see :func:`ocrmypdf_superres.export.aciq_model.quantize_model`.
+
+    Raises:
+        OptionError: neither an output nor a table is asked for. SuperresError: the model or the folder cannot be used.
+    """
+    from ocrmypdf_superres.errors import OptionError
+    from ocrmypdf_superres.export.aciq import AciqSettings
+    from ocrmypdf_superres.export.aciq_model import quantize_model
+    from ocrmypdf_superres.modelstore import find_model
+
+    if args.output is None and args.table is None:
+        raise OptionError("Neither a folder to write nor --table FOLDER was given; give one of them.")
+    settings = AciqSettings(not args.per_tensor, not args.per_tensor)
+    model = find_model(args.model)
+    console = Console(highlight=False)
+    if args.table is not None:
+        console.print(_table(model, args.table, settings))
+    if args.output is not None:
+        made = quantize_model(model, args.bits, args.output, args.name or args.output.name, settings)
+        console.print(f"Written: {made.folder}", markup=False, soft_wrap=True)
+    return 0
+
+
+def _table(model: Model, folder: Path, settings: AciqSettings) -> Table:
+    from ocrmypdf_superres.export.aciq_model import table
+    from ocrmypdf_superres.training.judging import held_batches, judge
+    from ocrmypdf_superres.training.recipe import Source
+
+    source = Source("words", ".", languages={"eng": 1.0}) if model.card.line_size else Source("rendered", ".")
+    batches = held_batches(source, folder, model.card.scales[0], STRIPS)
+    shown = Table("bits", "bytes", "PSNR to 32 bits", "PSNR to hr", "CER (Tesseract)")
+    for row, net in table(model, batches[0].lr, settings=settings):
+        figures = judge(net, batches, model.card.channels)
+        same = "" if row.bits == 32 else f"{row.fidelity:.2f}"
+        shown.add_row(str(row.bits), f"{row.size:,}", same, f"{figures.psnr:.2f}", f"{figures.cer:.3f}")
+    return shown

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MPL-2.0
+"""A model in few bits as a model folder, and a table of bits against bytes and what is lost."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import tomli_w
+import torch
+from torch import nn
+
+from ocrmypdf_superres.engine import packed
+from ocrmypdf_superres.engine.torch_backend import load_network
+from ocrmypdf_superres.errors import ModelError, OptionError
+from ocrmypdf_superres.export.aciq import AciqSettings, quantize_network
+from ocrmypdf_superres.modelstore import CARD, WEIGHTS, Model, check_name, read_card, sha256_of
+
+BITS = (2, 3, 4, 5, 6, 7, 8)
+
+
+def quantize_model(model: Model, bits: int, folder: Path, name: str, settings: AciqSettings | None = None) -> Model:
+    """Write *model* with weights of *bits* a value as the model *name* to *folder*; return it.
+
+    The folder has no ONNX files, whose weights would be floats again: the model runs with torch.
+
+    Raises:
+        OptionError: *bits* is not from 2 to 8. ModelError: *folder* exists and holds no model, or *model* is damaged.
+    """
+    if bits not in BITS:
+        raise OptionError(f"Weights of {bits} bits were asked for; give a whole number from {BITS[0]} to {BITS[-1]}.")
+    check_name(name)
+    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / CARD).is_file())):
+        raise ModelError(f"{folder} exists and holds no model; give a new folder.")
+    tensors = quantize_network(load_network(model), bits, settings)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
+        part = Path(temporary) / "model"
+        part.mkdir()
+        packed.write(tensors, part / WEIGHTS)
+        about = f"{model.card.name} with weights of {bits} bits (ACIQ). {model.card.description}".strip()
+        card = replace(
+            model.card, name=name, description=about, files={WEIGHTS: sha256_of(part / WEIGHTS)},
+            figures={"bits a weight": bits, "bytes of weights": (part / WEIGHTS).stat().st_size},
+        )  # fmt: skip
+        values = {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(card).items() if v is not None}
+        (part / CARD).write_text(tomli_w.dumps(values, multiline_strings=True), encoding="utf-8")
+        for path in part.iterdir():
+            path.chmod(0o644)
+        if folder.exists():
+            shutil.rmtree(folder)
+        part.replace(folder)
+    return Model(read_card(folder / CARD), folder)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table: bits a weight (32: as it was), bytes of the file, and dB of its output against the unquantised."""
+
+    bits: int
+    size: int
+    fidelity: float
+
+
+def table(model: Model, pictures: torch.Tensor, bits: Sequence[int] = BITS, settings: AciqSettings | None = None) -> list[tuple[Row, nn.Module]]:
+    """Return a row, and the net, for *model* as it is and for each of *bits*.
+
+    *pictures*: lr, float (B, 1, H, W) in [0, 1], of a size that the net takes; the fidelity is the PSNR of what the
+    quantised net draws of them against what the net draws, both clipped.
+    """
+    from ocrmypdf_superres.architectures.layers import on_luma
+
+    net = load_network(model)
+    scale = model.card.scales[0]
+    with torch.inference_mode():
+        wanted = on_luma(net, model.card.channels)(pictures, scale).clamp(0, 1)
+    rows: list[tuple[Row, nn.Module]] = [(Row(32, model.weights_path().stat().st_size, float("inf")), net)]
+    with tempfile.TemporaryDirectory() as temporary:
+        for width in bits:
+            path = Path(temporary) / WEIGHTS
+            packed.write(quantize_network(net, width, settings), path)
+            other = load_network(model)
+            other.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in packed.read(path).items()})
+            with torch.inference_mode():
+                drawn = on_luma(other, model.card.channels)(pictures, scale).clamp(0, 1)
+            error = float((drawn - wanted).square().mean().clamp(min=1e-12))
+            rows.append((Row(width, path.stat().st_size, float(-10 * torch.tensor(error).log10())), other))
+    return rows

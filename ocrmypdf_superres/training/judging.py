@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MPL-2.0
+"""A net's pictures of rendered lines, judged: PSNR to hr, what Tesseract and other readers read in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ocrmypdf_superres.architectures.layers import on_luma
+from ocrmypdf_superres.evaluation.metrics import TextScore, score
+from ocrmypdf_superres.image import from_luma
+from ocrmypdf_superres.recognizers.reader import LineReader, plain
+from ocrmypdf_superres.recognizers.tesseract.installed import read_pictures
+from ocrmypdf_superres.training.data.batches import Batch, StepBatches
+from ocrmypdf_superres.training.data.words import Pair, TextZoom
+from ocrmypdf_superres.training.recipe import Recipe, Source, Stage
+
+BATCH = 32
+BLURRED = ({"name": "blur", "sigma": [0.3, 0.9]}, {"name": "downsample", "kernels": ["bicubic", "box", "bilinear"]},
+           {"name": "noise", "probability": 0.7, "sigma": [1.0, 12.0]})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How many lines were read, PSNR in dB (mean of the pictures'), Tesseract's CER and share of lines without a mistake, other readers' shares."""
+
+    lines: int
+    psnr: float
+    cer: float
+    words: float
+    readers: Mapping[str, float] = field(default_factory=dict)
+
+
+def held_batches(source: Source, data: Path, scale: int, count: int, seed: int = 999) -> list[Batch]:
+    """Return *count* lines or strips of *source*, a folder below *data*; those without lr of their own are blurred, reduced
+    and noisy.
+
+    Raises:
+        OptionError: the source cannot be used.
+    """
+    recipe = Recipe("held", "", (source,), BLURRED, (Stage("held", 1, {"l2": 1.0}),), seed=seed, scales={str(scale): 1.0})
+    sizes = [BATCH] * (count // BATCH) + [count % BATCH] * (count % BATCH > 0)
+    with TemporaryDirectory() as cache:
+        batches = StepBatches(recipe, data, Path(cache), sizes)
+        return [batches[index] for index in range(len(sizes))]
+
+
+def all_pairs(folder: Path, scale: int) -> list[Batch]:
+    """Return every pair of the TextZoom set in *folder*, in its order.
+
+    Raises:
+        OptionError, MissingDependencyError: the set cannot be read.
+    """
+    source = TextZoom(folder)
+    pairs = [source.pair(index, scale) for index in range(source.count)]
+    return [_batch(pairs[start : start + BATCH], scale) for start in range(0, len(pairs), BATCH)]
+
+
+def _batch(pairs: list[Pair], scale: int) -> Batch:
+    samples = [sample for sample, _ in pairs]
+    lr, hr = np.stack([lr for _, lr in pairs]), np.stack([sample.target for sample in samples])
+    return Batch(
+        scale, torch.from_numpy(lr)[:, None], torch.from_numpy(hr)[:, None], [s.text for s in samples], [s.box for s in samples],
+        [s.language for s in samples],
+    )  # fmt: skip
+
+
+@torch.no_grad()
+def judge(
+    net: nn.Module | Callable[[Tensor, int], Tensor], batches: list[Batch], channels: int = 1,
+    readers: Mapping[str, LineReader] | None = None,
+) -> Figures:  # fmt: skip
+    """Return the figures of *net*, called as ``net(lr, scale)``, on *batches*; *readers* read it beside Tesseract.
+
+    Shares of lines are of letters and digits without case, as the benchmarks count; the CER is Tesseract's own text's.
+
+    Raises:
+        MissingDependencyError, RecognizerError: Tesseract is not installed, or has not the language.
+    """
+    draw = on_luma(net.eval(), channels) if isinstance(net, nn.Module) else net
+    psnr: list[float] = []
+    pictures, texts = [], []
+    right = dict.fromkeys(readers or {}, 0)
+    for batch in batches:
+        sr = draw(batch.lr, batch.scale).clamp(0, 1)
+        errors = (sr - batch.hr).square().mean(dim=(1, 2, 3)).clamp(min=1e-10)
+        psnr += (-10 * errors.log10()).tolist()
+        for index, (text, box) in enumerate(zip(batch.texts, batch.boxes, strict=True)):
+            if box is None or not plain(text):
+                continue
+            left, top, bottom, end = box[0], box[1], box[3], box[2]
+            line = sr[index : index + 1, :, top:bottom, left:end]
+            pictures.append(from_luma(line[0, 0].cpu().numpy()))
+            texts.append(text)
+            for name, reader in (readers or {}).items():
+                right[name] += plain(reader.read(line)[0]) == plain(text)
+    found = read_pictures(pictures, "eng")
+    total = sum((score(text, truth) for text, truth in zip(found, texts, strict=True)), TextScore())
+    count = max(1, len(texts))
+    words = sum(plain(a) == plain(b) for a, b in zip(found, texts, strict=True)) / count
+    return Figures(len(texts), sum(psnr) / max(1, len(psnr)), total.cer, words, {name: n / count for name, n in right.items()})

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Training a reader or a detector from its recipe, and saving it as a folder."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ocrmypdf_superres.engine.torch_backend import load_network
+from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.modelstore import find_model
+from ocrmypdf_superres.recognizers import folder as folders
+from ocrmypdf_superres.recognizers.reader import LineReader, plain
+from ocrmypdf_superres.training.data.batches import Batch, StepBatches
+from ocrmypdf_superres.training.teach.detector import CTPNLoss
+from ocrmypdf_superres.training.teach.pages import RenderedPages
+from ocrmypdf_superres.training.teach.recipe import TeachRecipe, read_teach_recipe
+
+log = logging.getLogger(__name__)
+
+HELD_SEED = 999
+
+
+def enlarged(lr: Tensor) -> Tensor:
+    """Return lines of lr (B, 1, H, W) twice as large, bicubic, clipped to [0, 1]."""
+    return functional.interpolate(lr, scale_factor=2, mode="bicubic", align_corners=False).clamp(0, 1)
+
+
+class Teacher:
+    """Trains the network of *recipe* on data below the folder *data*.
+
+    Attributes:
+        net: the network. best, score: its best weights so far by the held lines, and their accuracy.
+
+    Raises:
+        OptionError, RecognizerError, ModelError: the recipe or what it names cannot be used.
+    """
+
+    def __init__(self, recipe: TeachRecipe, data: Path, cache: Path) -> None:
+        torch.manual_seed(recipe.seed)
+        torch.set_num_threads(recipe.threads)
+        self.recipe = recipe
+        self.net = folders.build(recipe.network, recipe.config)
+        if recipe.base:
+            self._start_from(folders.load(recipe.base, (recipe.network,)))
+        self.drawer: nn.Module | None = None
+        if recipe.sr:
+            model = find_model(recipe.sr)
+            if not model.card.line_size:
+                raise OptionError(f"{recipe.name}: sr = {recipe.sr!r} is a model for pages; give one for text lines.")
+            self.drawer = load_network(model).requires_grad_(False)
+        parameters = [p for p in self.net.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.AdamW(parameters, lr=recipe.lr, betas=recipe.betas, weight_decay=recipe.weight_decay)
+        self.best: dict[str, Tensor] = {}
+        self.score = -1.0
+        self._loss = self._detector_loss(data) if recipe.network == "ctpn" else self._reader_loss(data, cache)
+        self.held: list[Batch] = []
+        if recipe.held and recipe.network != "ctpn":
+            sizes = [recipe.batch] * -(-recipe.lines // recipe.batch)
+            held = StepBatches(recipe.batches_recipe(recipe.held, HELD_SEED), data, cache, sizes)
+            self.held = [held[index] for index in range(len(held))]
+
+    def _start_from(self, other: nn.Module) -> None:
+        try:
+            self.net.load_state_dict(other.state_dict())
+        except RuntimeError as error:
+            raise OptionError(
+                f"{self.recipe.name}: base = {self.recipe.base!r} has another configuration; give the recipe the same [config]."
+            ) from error
+
+    def _detector_loss(self, data: Path) -> Callable[[int], Tensor]:
+        source = self.recipe.sources[0]
+        pages = RenderedPages(data / source.folder, dict(source.languages), (self.recipe.size[0], self.recipe.size[1]))
+        criterion = CTPNLoss()
+
+        def loss(step: int) -> Tensor:
+            pictures, boxes = pages.batch(self.recipe.seed, step, self.recipe.batch)
+            _, scores, coordinates = self.net(pictures)
+            value: Tensor = criterion(scores, coordinates, boxes, (pictures.shape[2], pictures.shape[3]))
+            return value
+
+        return loss
+
+    def _reader_loss(self, data: Path, cache: Path) -> Callable[[int], Tensor]:
+        recipe = self.recipe
+        batches = StepBatches(recipe.batches_recipe(recipe.sources, recipe.seed), data, cache, [recipe.batch] * recipe.steps)
+        shares = np.array([float(share) for share in recipe.pictures.values()])
+
+        def loss(step: int) -> Tensor:
+            batch = batches[step]
+            seen = str(np.random.default_rng([recipe.seed, step, 2]).choice(list(recipe.pictures), p=shares / shares.sum()))
+            kept = [index for index, text in enumerate(batch.texts) if plain(text)]
+            lines = self.seen(batch, seen)[kept]
+            value: Tensor = self.net.loss(lines, [batch.texts[index] for index in kept])  # type: ignore[operator]
+            return value
+
+        return loss
+
+    def seen(self, batch: Batch, which: str) -> Tensor:
+        """Return the lines of *batch* as the reader sees them: hr, lr enlarged, or what the line model draws, (B, 1, 32, 128)."""
+        if which == "hr":
+            return batch.hr
+        if which == "lr":
+            return enlarged(batch.lr)
+        assert self.drawer is not None
+        with torch.no_grad():
+            value: Tensor = self.drawer(batch.lr, 2)
+        return value.clamp(0, 1)
+
+    def step(self, step: int) -> float:
+        """Do training step *step*; return its loss."""
+        recipe = self.recipe
+        progress = step / max(1, recipe.steps)
+        rate = recipe.final + (1 - recipe.final) * 0.5 * (1 + math.cos(math.pi * progress))
+        for group in self.optimizer.param_groups:
+            group["lr"] = recipe.lr * min(rate, (step + 1) / max(1, recipe.warmup))
+        torch.manual_seed(int(np.random.SeedSequence([recipe.seed, step]).generate_state(1, np.uint64)[0]))
+        self.net.train()
+        loss = self._loss(step)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(self.net.parameters(), recipe.clip)
+        if torch.isfinite(norm):
+            self.optimizer.step()
+        return float(loss.detach())
+
+    def accuracies(self) -> dict[str, float]:
+        """Return the shares of held lines that are read without a mistake, for each kind of picture shown in training."""
+        self.net.eval()
+        assert isinstance(self.net, LineReader)
+        result = {}
+        for which in self.recipe.pictures:
+            right = total = 0
+            for batch in self.held:
+                found = self.net.read(self.seen(batch, which))
+                pairs = [(plain(a), plain(b)) for a, b in zip(found, batch.texts, strict=True) if plain(b)]
+                right += sum(a == b for a, b in pairs)
+                total += len(pairs)
+            result[which] = right / max(1, total)
+        return result
+
+    def judge(self) -> None:
+        """Keep the weights where the mean accuracy on the held lines is the best so far."""
+        if not self.held:
+            return
+        found = self.accuracies()
+        score = sum(found.values()) / len(found)
+        log.info("Lines read without a mistake: %s.", ", ".join(f"{which} {share:.3f}" for which, share in found.items()))
+        if score > self.score:
+            self.score = score
+            self.best = {name: value.detach().clone() for name, value in self.net.state_dict().items()}
+
+
+def teach(recipe_path: Path, out: Path, data: Path) -> Path:
+    """Train what *recipe_path* describes on data below *data* and save it to the folder *out*; return it.
+
+    Raises:
+        OptionError, RecognizerError, ModelError: the recipe, its data or *out* cannot be used.
+    """
+    recipe = read_teach_recipe(recipe_path)
+    if out.exists() and not (out / folders.CARD).is_file():
+        raise OptionError(f"{out} exists and holds no reader; give a new folder.")
+    teacher = Teacher(recipe, data, out.parent)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns) as progress:
+        task = progress.add_task(recipe.name, total=recipe.steps)
+        for step in range(recipe.steps):
+            value = teacher.step(step)
+            progress.update(task, completed=step + 1, description=f"{recipe.name}: {value:.3f}")
+            if (step + 1) % recipe.every == 0 or step + 1 == recipe.steps:
+                log.info("Step %d: loss %.4f.", step + 1, value)
+                teacher.judge()
+    if teacher.best:
+        teacher.net.load_state_dict(teacher.best)
+    figures = {f"lines read without a mistake, {which}": round(share, 4) for which, share in teacher.accuracies().items()} if teacher.held else {}
+    return folders.save(
+        teacher.net.eval(), recipe.network, out, recipe.name, description=recipe.description, figures=figures,
+        recipe=recipe_path.read_text(encoding="utf-8"),
+    )  # fmt: skip

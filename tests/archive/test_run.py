@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Whole runs over small trees, in this process; the workers are processes of their own."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pikepdf
+import pytest
+from archive_files import (
+    check_consistent,
+    encrypted_bytes,
+    hashes,
+    page,
+    pdf_bytes,
+    picture_bytes,
+    states,
+    task,
+    texts,
+    with_text_bytes,
+)
+from rich.console import Console
+
+from ocrmypdf_superres.archive.layout import Layout
+from ocrmypdf_superres.archive.pool import LocalPool
+from ocrmypdf_superres.archive.progress import Display
+from ocrmypdf_superres.archive.run import Run, Stop
+from ocrmypdf_superres.archive.settings import Settings
+from ocrmypdf_superres.archive.tasks import Limits, State
+from ocrmypdf_superres.errors import ArchiveError
+
+QUICK = Settings(outputs=("pdf", "text"), ocrmypdf={"output_type": "pdf"}, superres={"trigger": "off"}, wait=0.2)
+
+
+def run(source: Path, out: Path, settings: Settings = QUICK, workers: int = 2, **keywords) -> Run:
+    session = Run(source, out, settings, lambda: LocalPool(workers), **keywords)
+    session.run(Display(Console(quiet=True)))
+    return session
+
+
+def put(source: Path, **files: bytes) -> None:
+    for name, content in files.items():
+        (source / name.replace("__", ".")).write_bytes(content)
+
+
+def test_a_mixed_tree(tmp_path):
+    source, out = tmp_path / "in", tmp_path / "out"
+    strange = os.fsdecode("box 'ü\n\"/a \n'ß".encode() + b"\xff.pdf")
+    (source / strange).parent.mkdir(parents=True)
+    (source / strange).write_bytes(pdf_bytes(page("strange")))
+    put(source, a__pdf=pdf_bytes(page("first"), page("second")), a__png=picture_bytes(page("picture")), crypt__pdf=encrypted_bytes(),
+        typed__pdf=with_text_bytes(), cut__pdf=pdf_bytes(page())[:500], empty__pdf=b"", notes__txt=b"notes")  # fmt: skip
+    before = hashes(source)
+    session = run(source, out)
+    assert states(out) == {
+        strange: ("done", "ok"), "a.pdf": ("done", "ok"), "a.png": ("done", "ok"), "crypt.pdf": ("failed", "encrypted"),
+        "typed.pdf": ("skipped", "has-text"), "cut.pdf": ("failed", "damaged"), "empty.pdf": ("failed", "empty"),
+        "notes.txt": ("skipped", "no-input"),
+    }  # fmt: skip
+    assert {k: v.strip("\n").replace("\n\f", "|") for k, v in texts(out).items()} == {
+        f"{strange}.txt": "strange", "a.pdf.txt": "first|second", "a.png.pdf.txt": "picture",
+    }  # fmt: skip
+    assert hashes(source) == before
+    check_consistent(out)
+    assert (session.tally.files, session.tally.pages, session.tally.failed) == (6, 4, 3)
+    logs = Layout(out).logs
+    assert len(list((logs / "failed").iterdir())) == 2 and "crypt.pdf: failed (encrypted)" in (logs / "run-0001.log").read_text()
+
+
+def test_what_a_second_run_does(tmp_path):
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    put(source, touched__pdf=pdf_bytes(page("touched")), new__pdf=pdf_bytes(page("before")), taken__pdf=pdf_bytes(page("taken")))
+    run(source, out)
+    first = {name: (out / name).stat().st_ino for name in hashes(out)}
+    put(source, new__pdf=pdf_bytes(page("after")), taken__pdf=pdf_bytes(page("other")))
+    (out / "taken.pdf").write_bytes(b"a person was here")
+    os.utime(source / "touched.pdf", (1, 1))
+    run(source, out)
+    assert states(out) == {**{f"{n}.pdf": ("done", "ok") for n in ("new", "touched")}, "taken.pdf": ("failed", "exists")}
+    assert (out / "taken.pdf").read_bytes() == b"a person was here"
+    assert {n for n, inode in first.items() if (out / n).stat().st_ino != inode} == {"new.pdf", "new.pdf.txt"}
+    assert "after" in (out / "new.pdf.txt").read_text()
+    os.unlink(out / "taken.pdf")
+    run(source, out)
+    check_consistent(out)
+    assert "other" in (out / "taken.pdf.txt").read_text()
+
+
+@pytest.mark.slow
+def test_other_settings_do_it_again(tmp_path):
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    put(source, a__pdf=pdf_bytes(page()))
+    run(source, out)
+    run(source, out, QUICK.changed(outputs=("pdf", "hocr")))
+    assert set(hashes(out)) == {"a.pdf", "a.pdf.hocr/0001.hocr"}
+    check_consistent(out)
+
+
+def test_a_run_belongs_to_its_input(tmp_path):
+    for name in ("in", "other"):
+        (tmp_path / name).mkdir()
+    run(tmp_path / "in", tmp_path / "out")
+    with pytest.raises(ArchiveError, match="another OUT"):
+        run(tmp_path / "other", tmp_path / "out")
+    run(tmp_path / "other", tmp_path / "out", moved=True)
+
+
+@pytest.mark.slow
+def test_asked_to_stop_it_finishes_what_it_began(tmp_path):
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    put(source, **{f"{n}__pdf": pdf_bytes(page(f"page {n}")) for n in range(6)})
+
+    class Stopping(Display):
+        def show(self, tally):
+            if tally.files:
+                stop.ask("SIGINT")
+
+    stop = Stop()
+    Run(source, out, QUICK, lambda: LocalPool(1), stop=stop).run(Stopping(Console(quiet=True)))
+    done = [state for state, _ in states(out).values()].count("done")
+    assert 1 <= done < 6 and set(states(out).values()) == {("done", "ok"), ("waiting", "")}
+    run(source, out)
+    check_consistent(out)
+    assert len(texts(out)) == 6
+
+
+class TestPool:
+    def results(self, pool, number):
+        found = []
+        until = time.monotonic() + 60
+        while len(found) < number and time.monotonic() < until:
+            found += pool.results(1.0)
+        return found
+
+    def test_limits_and_death(self, tmp_path):
+        """One worker after another: too slow, too large, killed from outside, and then one that does its work."""
+        source = tmp_path / "a.pdf"
+        source.write_bytes(pdf_bytes(*[page()] * 3))
+        pool = LocalPool(1)
+        try:
+            pool.submit(task(tmp_path, source, limits=Limits(seconds=0.3)))
+            (result,) = self.results(pool, 1)
+            assert (result.state, result.code, result.passing) == (State.FAILED, "timeout", False)
+            pool.submit(task(tmp_path, source, limits=Limits(memory=30 * 1024**2)))
+            (result,) = self.results(pool, 1)
+            assert (result.code, result.passing) == ("memory", False)
+            pool.submit(task(tmp_path, source))
+            while not (pool._pool and pool._pool[0].task):
+                list(pool.results(0.05))
+            pool._pool[0].process.kill()
+            (result,) = self.results(pool, 1)
+            assert (result.code, result.passing) == ("died", True) and "signal 9" in result.reason
+            pool.submit(task(tmp_path, source))
+            (result,) = self.results(pool, 1)
+            assert result.state is State.STAGED
+        finally:
+            pool.close(cancel=True)
+
+    @pytest.mark.slow
+    def test_a_machine_on_which_no_worker_starts(self, tmp_path):
+        pool = LocalPool(1, setup=_die)
+        try:
+            pool.submit(task(tmp_path, tmp_path / "a.pdf"))
+            with pytest.raises(ArchiveError, match="doctor"):
+                self.results(pool, 1)
+        finally:
+            pool.close(cancel=True)
+
+
+def _die() -> None:
+    os._exit(3)
+
+
+@pytest.mark.slow
+def test_failures_that_may_pass_are_tried_again(tmp_path):
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    put(source, a__pdf=pdf_bytes(page()))
+
+    class Killer(LocalPool):
+        """Kills the worker of the first two tries."""
+
+        killed = 0
+
+        def results(self, timeout):
+            for worker in self._pool:
+                if worker.task is not None and self.killed < 2:
+                    Killer.killed += 1
+                    worker.process.kill()
+            return super().results(timeout)
+
+    began = time.monotonic()
+    Run(source, out, QUICK, lambda: Killer(1)).run(Display(Console(quiet=True)))
+    assert states(out) == {"a.pdf": ("done", "ok")} and time.monotonic() - began > 0.2 + 0.4
+    assert (Layout(out).logs / "run-0001.log").read_text().count("tried again") == 2
+
+
+def with_ballast(pdf: bytes) -> bytes:
+    """*pdf* with a megabyte attached that cannot be compressed."""
+    stream = io.BytesIO()
+    with pikepdf.open(io.BytesIO(pdf)) as opened:
+        opened.attachments["ballast"] = pikepdf.AttachedFileSpec(opened, os.urandom(1_000_000))
+        opened.save(stream)
+    return stream.getvalue()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs to mount a small file system")
+def test_disk_full_stops_the_run_and_it_goes_on_later(tmp_path):
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    out.mkdir()
+    put(source, **{f"{n}__pdf": with_ballast(pdf_bytes(page(f"page {n}"))) for n in range(3)})
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2500k", "tmpfs", os.fspath(out)], capture_output=True, check=False).returncode:
+        pytest.skip("may not mount")
+    try:
+        session = run(source, out, workers=1)
+        assert session.stop.reason == "disk-full"
+        subprocess.run(["mount", "-o", "remount,size=64m", os.fspath(out)], check=True)
+        assert not run(source, out).stop.reason
+        assert set(states(out).values()) == {("done", "ok")}
+        check_consistent(out)
+    finally:
+        subprocess.run(["umount", os.fspath(out)], check=True)

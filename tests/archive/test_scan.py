@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: MPL-2.0
+from __future__ import annotations
+
+import os
+
+import pytest
+from archive_files import page, pdf_bytes, picture_bytes
+
+from ocrmypdf_superres.archive.intake import Intake
+from ocrmypdf_superres.archive.manifest import Manifest
+from ocrmypdf_superres.archive.scan import Scan, look
+from ocrmypdf_superres.archive.tasks import FileResult, Kind, Output, State
+
+METS = """<mets xmlns="http://www.loc.gov/METS/" xmlns:xlink="http://www.w3.org/1999/xlink"><fileSec><fileGrp USE="MASTER">
+<file ID="F1"><FLocat LOCTYPE="URL" xlink:href="pictures/1.png"/></file></fileGrp></fileSec>
+<structMap TYPE="PHYSICAL"><div TYPE="physSequence"><div TYPE="page" ORDER="1"><fptr FILEID="F1"/></div></div></structMap></mets>"""
+
+
+@pytest.fixture
+def tree(tmp_path):
+    source = tmp_path / "in"
+    (source / "sub").mkdir(parents=True)
+    (source / "out").mkdir()
+    return source
+
+
+def found(source, out=None):
+    """path -> (kind, state, code)."""
+    return {f.path: f.verdict or look(f.full) for f in Scan(str(source), str(out or source / "out"))}
+
+
+def short(verdict):
+    return (verdict.kind, verdict.state, verdict.code)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.pdf", pdf_bytes(page()), (Kind.PDF, State.WAITING, "")),
+        ("no suffix", pdf_bytes(page()), (Kind.PDF, State.WAITING, "")),
+        ("lies.jpg", pdf_bytes(page()), (Kind.PDF, State.WAITING, "")),
+        ("a.png", picture_bytes(page()), (Kind.IMAGE, State.WAITING, "")),
+        ("a.tif", picture_bytes(page(), "TIFF"), (Kind.IMAGE, State.WAITING, "")),
+        ("a.JPG", picture_bytes(page(), "JPEG"), (Kind.IMAGE, State.WAITING, "")),
+        ("a.jp2", picture_bytes(page(), "JPEG2000", None), (Kind.IMAGE, State.WAITING, "")),
+        ("a.webp", picture_bytes(page(), "WEBP", None), (Kind.IMAGE, State.WAITING, "")),
+        ("empty.pdf", b"", (Kind.OTHER, State.FAILED, "empty")),
+        ("text.pdf", b"no pdf", (Kind.OTHER, State.FAILED, "not-as-named")),
+        ("notes.txt", b"notes", (Kind.OTHER, State.SKIPPED, "no-input")),
+        ("alto.xml", b"<alto/>", (Kind.OTHER, State.SKIPPED, "no-input")),
+        ("BM.txt", b"BMI of everyone", (Kind.OTHER, State.SKIPPED, "no-input")),
+    ],
+)
+def test_what_a_file_is(tree, name, content, expected):
+    (tree / name).write_bytes(content)
+    (verdict,) = found(tree).values()
+    assert short(verdict) == expected
+
+
+def test_strange_names(tree):
+    names = [b"a b.pdf", b"a'\"b.pdf", b"line\nend.pdf", "ümlaut.pdf".encode(), b"\xff\xfe.pdf", b"-rf.pdf", b"$(x);.pdf"]
+    for name in names:
+        with open(os.path.join(os.fsencode(tree / "sub"), name), "wb") as stream:
+            stream.write(pdf_bytes(page()))
+    assert {os.fsencode(path) for path in found(tree)} == {b"sub/" + name for name in names}
+
+
+def test_links_and_the_output_folder(tree, tmp_path):
+    (tree / "out" / "made.pdf").write_bytes(pdf_bytes(page()))
+    (tree / "sub" / "loop").symlink_to(tree)
+    (tree / "file").symlink_to(tmp_path / "elsewhere.pdf")
+    (tmp_path / "elsewhere.pdf").write_bytes(pdf_bytes(page()))
+    (tree / "broken.pdf").symlink_to(tmp_path / "nosuch")
+    os.mkfifo(tree / "pipe.pdf")
+    verdicts = {path: short(verdict) for path, verdict in found(tree).items()}
+    assert verdicts == {
+        "sub/loop": (Kind.OTHER, State.SKIPPED, "no-input"),
+        "file": (Kind.PDF, State.WAITING, ""),
+        "broken.pdf": (Kind.OTHER, State.FAILED, "unreadable"),
+        "pipe.pdf": (Kind.OTHER, State.SKIPPED, "no-input"),
+    }
+
+
+def test_folders_and_files_that_may_not_be_read(tree, tmp_path):
+    (tree / "sub" / "a.pdf").write_bytes(pdf_bytes(page()))
+    (tree / "secret.pdf").write_bytes(pdf_bytes(page()))
+    (tree / "secret.pdf").chmod(0)
+    (tree / "sub").chmod(0)
+    for folder in (tree, *tree.parents[:3]):
+        folder.chmod(0o755)
+    user = os.geteuid()
+    try:
+        if user == 0:  # who may read everything
+            os.seteuid(65534)
+        verdicts = found(tree)
+    finally:
+        os.seteuid(user)
+        (tree / "sub").chmod(0o755)
+    assert {path: short(v) for path, v in verdicts.items()} == dict.fromkeys(("sub", "secret.pdf"), (Kind.OTHER, State.FAILED, "unreadable"))
+    assert "Permission denied" in verdicts["sub"].reason
+
+
+def test_a_mets_document_owns_its_pictures(tree):
+    (tree / "sub" / "mets.xml").write_text(METS)
+    (tree / "sub" / "pictures").mkdir()
+    for name in ("1", "2"):
+        (tree / "sub" / "pictures" / f"{name}.png").write_bytes(picture_bytes(page()))
+    verdicts = {path: short(verdict) for path, verdict in found(tree).items()}
+    assert verdicts == {
+        "sub/mets.xml": (Kind.METS, State.WAITING, ""),
+        "sub/pictures/1.png": (Kind.OTHER, State.SKIPPED, "in-mets"),
+        "sub/pictures/2.png": (Kind.IMAGE, State.WAITING, ""),
+    }
+
+
+def take_all(tree, manifest, settings="S", **keywords):
+    intake = Intake(Scan(str(tree), str(tree / "out")), manifest, settings, **keywords)
+    while intake.take():
+        pass
+    return {row.path: row.state for row in manifest.files()}
+
+
+def test_what_is_done_again(tree, tmp_path):
+    for name in ("done", "failed", "passing", "waiting"):
+        (tree / f"{name}.pdf").write_bytes(pdf_bytes(page()))
+    (tree / "text.pdf").write_bytes(b"no pdf")
+    with Manifest(tmp_path / "m.sqlite", write=True) as manifest:
+        take_all(tree, manifest)
+        number = {row.path: row.number for row in manifest.files()}
+        manifest.stage(FileResult(number["done.pdf"], State.STAGED, "ok", sha256="ab", outputs=[Output("pdf", "done.pdf", "x", 1)]), "S", "1.1")
+        manifest.publish(number["done.pdf"])
+        manifest.finish(FileResult(number["failed.pdf"], State.FAILED, "damaged"), "S")
+        manifest.finish(FileResult(number["passing.pdf"], State.FAILED, "io", passing=True), "S")
+        F, D, W = State.FAILED, State.DONE, State.WAITING
+        assert take_all(tree, manifest) == {"done.pdf": D, "failed.pdf": F, "passing.pdf": W, "waiting.pdf": W, "text.pdf": F}
+        os.utime(tree / "done.pdf", (1, 1))
+        assert take_all(tree, manifest)["done.pdf"] is W
+        manifest.publish(number["done.pdf"])
+        assert take_all(tree, manifest)["done.pdf"] is D
+        assert take_all(tree, manifest, retry_failed=True)["failed.pdf"] is W
+        assert take_all(tree, manifest, settings="T")["done.pdf"] is W
+        (tree / "text.pdf").write_bytes(pdf_bytes(page()))
+        assert take_all(tree, manifest, settings="T")["text.pdf"] is W
+
+
+def test_a_folder_that_can_be_read_again_is_no_failure_any_more(tree, tmp_path):
+    with Manifest(tmp_path / "m.sqlite", write=True) as manifest:
+        manifest.finish(FileResult(manifest.add("sub", Kind.OTHER, 0, 0), State.FAILED, "unreadable", "why"), "S")
+        assert take_all(tree, manifest) == {}

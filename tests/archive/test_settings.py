@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: MPL-2.0
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from ocrmypdf_superres.archive.precheck import check_folders, check_settings
+from ocrmypdf_superres.archive.settings import Settings, parse_settings
+from ocrmypdf_superres.errors import ArchiveError
+
+
+def test_toml_there_and_back():
+    settings = parse_settings('languages = ["deu", "eng"]\noutputs = ["pdf", "alto"]\n[ocrmypdf]\ndeskew = true\n[superres]\nbelow_dpi = 200.0')
+    assert parse_settings(settings.toml()) == settings
+    assert pickle.loads(pickle.dumps(settings)) == settings
+    assert settings.ocr_arguments() == {
+        "output_type": "pdfa", "max_image_mpixels": 250.0, "deskew": True, "superres_below_dpi": 200.0, "language": ["deu", "eng"],
+    }  # fmt: skip
+
+
+def test_the_hash_is_of_what_decides_about_outputs():
+    base = Settings()
+    same = [base.changed(workers=7), base.changed(seconds=1.0), base.changed(tries=9), base.changed(memory_mb=99)]
+    other = [base.changed(languages=("deu",)), base.changed(outputs=("pdf", "text")), base.changed(ocrmypdf={"deskew": True}),
+             base.changed(superres={"below_dpi": 100.0}), base.changed(image_dpi=200)]  # fmt: skip
+    assert {s.hash() for s in same} == {base.hash()}
+    assert len({s.hash() for s in other} | {base.hash()}) == 6
+
+
+def test_the_hash_is_of_the_models_bytes(random_model):
+    settings = Settings(superres={"model": str(random_model.folder)})
+    before = settings.hash()
+    card = random_model.folder / "card.toml"
+    kept = card.read_text()
+    try:
+        file, digest = next(iter(random_model.card.files.items()))
+        card.write_text(kept.replace(digest, "0" * 64))
+        assert settings.hash() != before, file
+    finally:
+        card.write_text(kept)
+    assert settings.hash() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("langages = []", "did you mean 'languages'"),
+        ("languages = []", "languages"),
+        ('languages = "eng"', "languages"),
+        ('outputs = ["docx"]', "pdf, text, alto"),
+        ('outputs = ["pdf", "pdf"]', "outputs"),
+        ("seconds = -1", "seconds"),
+        ("tries = 0", "at least 1"),
+        ("workers = 1.5", "whole number"),
+        ("workers = true", "whole number"),
+        ("scratch = 3", "scratch"),
+        ("ocrmypdf = 3", "table"),
+        ("[ocrmypdf]\ndeskw = true", "did you mean 'deskew'"),
+        ("[ocrmypdf]\njobs = 3", "set by the run itself"),
+        ('[ocrmypdf]\noutput_type = "docx"', "output_type"),
+        ('[ocrmypdf]\noutput_type = "none"', "outputs"),
+        ('[ocrmypdf]\npdf_renderer = "sandwich"', "sandwich"),
+        ("[superres]\nbelow_dpi = 0", "below_dpi"),
+        ('[superres]\nreport = "x"', "set by the run itself"),
+        ("languages = [", "no TOML"),
+    ],
+)
+def test_what_is_wrong_is_said(text, message):
+    with pytest.raises(ArchiveError) as error:
+        parse_settings(text)
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_what_every_file_would_fail_at_is_said_at_once(tmp_path):
+    check_settings(Settings())
+    with pytest.raises(ArchiveError, match="xyz"):
+        check_settings(Settings(languages=("xyz",)))
+    with pytest.raises(ArchiveError, match="no model 'nosuch'"):
+        check_settings(Settings(superres={"model": "nosuch"}))
+    with pytest.raises(ArchiveError, match="scratch"):
+        check_settings(Settings(scratch=str(tmp_path / "missing")))
+
+
+def test_folders_that_would_mix_are_refused(tmp_path):
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    check_folders(source, out)
+    check_folders(source, source / "out")
+    for other in (source, tmp_path):
+        with pytest.raises(ArchiveError, match="outputs would become inputs"):
+            check_folders(source, other)
+    with pytest.raises(ArchiveError, match="no folder"):
+        check_folders(tmp_path / "nosuch", out)
+
+
+def test_the_example_has_every_key():
+    from dataclasses import fields
+    from pathlib import Path
+
+    from ocrmypdf_superres.archive.settings import read_settings, tomllib
+
+    path = Path(__file__).parents[2] / "examples" / "archive-settings.toml"
+    check_settings(read_settings(path))
+    assert set(tomllib.loads(path.read_text(encoding="utf-8"))) == {field.name for field in fields(Settings)}

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: MPL-2.0
+"""One file at a time, in this process: how it ends, and what is left of it."""
+
+from __future__ import annotations
+
+import io
+import os
+
+import pikepdf
+import pytest
+from archive_files import encrypted_bytes, page, pdf_bytes, picture_bytes, scratched, task, with_text_bytes
+from PIL import Image
+
+from ocrmypdf_superres.archive.products import sealed
+from ocrmypdf_superres.archive.provenance import read_history
+from ocrmypdf_superres.archive.tasks import Kind, State
+from ocrmypdf_superres.archive.work import digitise, scratch_folder
+
+GOOD = pdf_bytes(page())
+
+
+def changed_pdf(change) -> bytes:
+    stream = io.BytesIO()
+    with pikepdf.open(io.BytesIO(GOOD)) as pdf:
+        change(pdf)
+        pdf.save(stream)
+    return stream.getvalue()
+
+
+def sign(pdf):
+    pdf.Root.AcroForm = pikepdf.Dictionary(SigFlags=3, Fields=pikepdf.Array())
+
+
+def tag(pdf):
+    pdf.Root.MarkInfo = pikepdf.Dictionary(Marked=True)
+
+
+def no_pages(pdf):
+    del pdf.pages[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "end"),
+    [
+        (Kind.PDF, encrypted_bytes(), (State.FAILED, "encrypted")),
+        (Kind.PDF, GOOD[: len(GOOD) // 3], (State.FAILED, "damaged")),
+        (Kind.PDF, b"%PDF-1.7\nnonsense", (State.FAILED, "damaged")),
+        (Kind.PDF, with_text_bytes(), (State.SKIPPED, "has-text")),
+        (Kind.PDF, changed_pdf(tag), (State.SKIPPED, "has-text")),
+        (Kind.PDF, changed_pdf(sign), (State.SKIPPED, "signed")),
+        (Kind.PDF, changed_pdf(no_pages), (State.FAILED, "empty")),
+        (Kind.IMAGE, picture_bytes(page(), dpi=None), (State.FAILED, "no-dpi")),
+        (Kind.IMAGE, picture_bytes(page().convert("RGBA")), (State.FAILED, "unsupported")),
+        (Kind.IMAGE, picture_bytes(page(), "JPEG")[:200], (State.FAILED, "unsupported")),
+        (Kind.IMAGE, picture_bytes(page(), "TIFF")[:3000], (State.FAILED, "damaged")),
+        (Kind.IMAGE, b"\x89PNG\r\n\x1a\nnonsense", (State.FAILED, "unsupported")),
+        (Kind.IMAGE, picture_bytes(Image.new("1", (30000, 20000))), (State.FAILED, "too-large")),
+        (Kind.PDF, None, (State.FAILED, "gone")),
+    ],
+)
+def test_how_bad_files_end(tmp_path, kind, content, end):
+    source = tmp_path / "input"
+    if content is not None:
+        source.write_bytes(content)
+    made = task(tmp_path, source, kind)
+    result = digitise(made)
+    assert (result.state, result.code) == end, result
+    assert result.reason.endswith(".") and "\n" not in result.reason and not result.passing and not result.outputs
+    assert not os.path.exists(made.staging) and not scratch_folder(made).exists() and os.path.exists(made.log)
+    assert str(scratch_folder(made)) not in result.reason
+
+
+def test_a_good_file_with_all_outputs(tmp_path, lanczos_net):
+    source = tmp_path / "two pages.tif"
+    page().save(source, dpi=(75, 75), save_all=True, append_images=[page("old walls")])
+    ocr = {"language": ["eng"], "output_type": "pdfa", "superres_model": str(lanczos_net), "superres_threads": 1, "superres_check": "off",
+           "superres_trigger": "always"}  # fmt: skip
+    made = task(tmp_path, source, Kind.IMAGE, outputs=("pdf", "text", "alto", "hocr", "pictures"), ocr=ocr, image_dpi=75)
+    result = digitise(made)
+    assert (result.state, result.code, result.findings) == (State.STAGED, "ok", [])
+    base = "two pages.tif.pdf"
+    assert {output.name: output.kind for output in result.outputs} == {
+        base: "pdf", f"{base}.txt": "text",
+        **{f"{base}.{kind}/{n:04d}.{end}": kind for n in (1, 2) for kind, end in (("alto", "xml"), ("hocr", "hocr"), ("pictures", "png"))},
+    }  # fmt: skip
+    assert result.outputs == sealed(made)
+    staging = tmp_path / "staging" / "1.1"
+    text = (staging / f"{base}.txt").read_text()
+    assert "harbour street" in text and "old walls" in text
+    assert [(p.page, p.action, round(p.dpi), p.words, p.findings) for p in result.pages] == [(n, "enlarged", 75, 2, []) for n in (1, 2)]
+    assert all(0.5 < p.confidence <= 1 and p.record["file"] == source.name for p in result.pages)
+    with pikepdf.open(staging / base) as pdf:
+        assert len(pdf.pages) == 2 and "pdfaid" in str(pdf.open_metadata())
+    assert [step.action for step in read_history(staging / base)] == ["enlarged", "recognised"]
+    alto = (staging / f"{base}.alto" / "0001.xml").read_text()
+    assert 'WIDTH="420"' in alto and "harbour" in alto, "coordinates are of the page as it came"
+
+
+def test_findings(tmp_path):
+    source = tmp_path / "a.pdf"
+    source.write_bytes(pdf_bytes(page(), scratched(), page("")))
+    result = digitise(task(tmp_path, source))
+    assert [(p.words, p.findings) for p in result.pages] == [(2, []), (0, ["ink but no words"]), (0, [])]
+    assert result.findings == ["ink but no words on 1 of 3 pages, the first is page 2"]
+
+
+def test_pages_with_text_may_be_left(tmp_path):
+    source = tmp_path / "a.pdf"
+    source.write_bytes(with_text_bytes())
+    made = task(tmp_path, source)
+    made.ocr["mode"] = "skip"
+    result = digitise(made)
+    assert result.state is State.STAGED and [(p.action, p.words) for p in result.pages] == [("not-read", None)]
+
+
+def test_unchanged_input_is_left_alone(tmp_path):
+    source = tmp_path / "a.pdf"
+    source.write_bytes(GOOD)
+    first = digitise(task(tmp_path, source))
+    assert digitise(task(tmp_path, source, known=first.sha256)).code == "unchanged"
+    assert digitise(task(tmp_path, source, known="other")).state is State.STAGED
+
+
+def test_a_mets_document_is_one_pdf(tmp_path):
+    from test_scan import METS
+
+    (tmp_path / "pictures").mkdir()
+    picture = tmp_path / "pictures" / "1.png"
+    picture.write_bytes(picture_bytes(page()))
+    mets = tmp_path / "mets.xml"
+    mets.write_text(METS)
+    first = digitise(task(tmp_path, mets, Kind.METS))
+    assert first.state is State.STAGED and [o.name for o in first.outputs] == ["mets.xml.pdf", "mets.xml.pdf.txt"]
+    picture.write_bytes(picture_bytes(page("another")))
+    assert digitise(task(tmp_path, mets, Kind.METS, known=first.sha256)).code == "ok", "its hash is of the pictures too"
+    picture.unlink()
+    assert digitise(task(tmp_path, mets, Kind.METS)).code == "damaged"
+
+
+def test_a_name_that_is_no_text(tmp_path):
+    source = tmp_path / os.fsdecode(b"a \n'\xff.pdf")
+    source.write_bytes(GOOD)
+    result = digitise(task(tmp_path, source, outputs=("pdf", "alto")))
+    assert result.state is State.STAGED, result.reason
+    assert [os.fsencode(o.name) for o in result.outputs] == [b"a \n'\xff.pdf", b"a \n'\xff.pdf.alto/0001.xml"]
