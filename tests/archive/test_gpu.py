@@ -100,6 +100,18 @@ def test_large_and_odd_requests_are_cut_and_padded(random_model):
     assert (batcher.tiles, batcher.batches) == (7, 2)
 
 
+def test_full_batches_of_torch_do_not_depend_on_who_else_sends(random_model):
+    from ocrmypdf_superres.engine.torch_backend import TorchBackend
+
+    backend = TorchBackend(random_model, "cpu")
+    tiles = np.stack([page(seed, 24, 20)[None] for seed in range(4)])
+    alone = backend.run(tiles, 3)
+    backend.batch = 4
+    batcher = Batcher(backend)
+    assert np.array_equal(batcher.run(tiles, 3), alone)
+    assert all(np.array_equal(batcher.run(tiles[i : i + 1], 3)[0], alone[i]) for i in range(4))
+
+
 def test_a_lost_service_costs_no_page(random_model, own_service, caplog):
     upscaler = load_upscaler(str(random_model.folder), f"service:{own_service.address}", threads=1, tile=32)
     before = upscaler.upscale(page(1), 2)
