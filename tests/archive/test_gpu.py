@@ -108,8 +108,10 @@ def test_full_batches_of_torch_do_not_depend_on_who_else_sends(random_model):
     alone = backend.run(tiles, 3)
     backend.batch = 4
     batcher = Batcher(backend)
-    assert np.array_equal(batcher.run(tiles, 3), alone)
-    assert all(np.array_equal(batcher.run(tiles[i : i + 1], 3)[0], alone[i]) for i in range(4))
+    together = batcher.run(tiles, 3)
+    # Torch takes other kernels for a batch of four than for one, so the last bits may differ: hence always four.
+    assert np.abs(together - alone).max() <= 1e-5
+    assert all(np.array_equal(batcher.run(tiles[i : i + 1], 3)[0], together[i]) for i in range(4))
 
 
 def test_a_lost_service_costs_no_page(random_model, own_service, caplog):
