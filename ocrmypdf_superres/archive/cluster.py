@@ -56,7 +56,7 @@ class DaskExecutor:
         shares_cores: False, for a worker's cores are not this machine's to give to a file.
 
     Raises:
-        ArchiveError: a worker cannot do the work; or a task needs a GPU and no worker offers one.
+        ArchiveError: a worker that is there cannot do the work.
     """
 
     shares_cores = False
@@ -64,13 +64,13 @@ class DaskExecutor:
     def __init__(self, client: Client, site: Site, cluster: LocalCluster | None = None) -> None:
         self._client, self._site, self._cluster = client, site, cluster
         self._waiting: dict[str, Future] = {}
-        self._gpus = 0.0
+        self._cancelled, self._fit, self._unfit = False, False, ""
+        self._gpus: float | None = None
         self._done: queue.SimpleQueue[FileResult] = queue.SimpleQueue()
         self._run, self._numbers = uuid.uuid4().hex[:8], itertools.count()
         self._counted, self._count = -60.0, 1
         site.mark()
         try:
-            self._await_workers()
             self._check_workers()
         except BaseException:
             self.close(cancel=True)
@@ -78,9 +78,12 @@ class DaskExecutor:
 
     @property
     def workers(self) -> int:
-        """How many tasks the cluster runs at once now."""
-        if time.monotonic() - self._counted > 5.0 and self._client.status == "running":
-            self._count = max(1, sum(self._client.nthreads().values()))
+        """Two for each that the cluster runs at once now: a worker that is done need not wait for the run to hear of it."""
+        if time.monotonic() - self._counted > 5.0:
+            try:
+                self._count = max(1, 2 * sum(self._client.nthreads().values()))
+            except OSError as error:
+                raise _scheduler_gone() from error
             self._counted = time.monotonic()
         return self._count
 
@@ -88,13 +91,10 @@ class DaskExecutor:
         """Take *task*; returns at once.
 
         Raises:
-            ArchiveError: the scheduler is gone, or the task needs a GPU and no worker offered one when the run began.
+            ArchiveError: the scheduler is gone, or the task needs a GPU and of the workers that were there at the start none offers one.
         """
-        if self._client.status != "running":
-            raise ArchiveError(
-                "The Dask scheduler does not answer any more; start it and repeat the command, the run then goes on where it was."
-            )
-        if needs_gpu(task) and not self._gpus:
+        self._check()
+        if needs_gpu(task) and self._gpus == 0.0:
             raise ArchiveError(
                 "The device cuda was asked for, but no Dask worker offers a GPU; start workers with --resources GPU=1, or give auto."
             )
@@ -105,11 +105,18 @@ class DaskExecutor:
         future.add_done_callback(lambda done: self._note(done, task))
 
     def results(self, timeout: float) -> Iterator[FileResult]:
-        """Yield the results that are there, waiting at most *timeout* seconds for the first."""
+        """Yield the results that are there, waiting at most *timeout* seconds for the first.
+
+        Raises:
+            ArchiveError: the scheduler is gone, or workers came and none of them can do the work.
+        """
+        self._check()
         try:
-            yield self._done.get(timeout=timeout)
+            result = self._done.get(timeout=timeout)
             while True:
-                yield self._done.get_nowait()
+                self._check()
+                yield result
+                result = self._done.get_nowait()
         except queue.Empty:
             return
 
@@ -123,6 +130,8 @@ class DaskExecutor:
                 elif waiting:
                     wait(waiting)
                 self._client.run(_dismiss, self._run, self._site, on_error="ignore")
+        except OSError as error:  # the scheduler is gone, and its workers go with it
+            log.debug("superres: %s", error)
         finally:
             self._site.unmark()
             self._client.close()
@@ -135,24 +144,30 @@ class DaskExecutor:
             result = future.result()
         except KilledWorker:
             result = failed(task, "died", "The Dask workers that had the file died, one after the other.")
-        # A lost scheduler, an error while a result travels: to the run that is a lost worker too.
-        except (Exception, CancelledError) as error:
+        except CancelledError:
+            # By close(), or because the scheduler is gone, which is no fault of the file's and costs it no try.
+            self._cancelled = True
+            return
+        # An error while a result travels: to the run that is a lost worker too.
+        except Exception as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             result = failed(task, "died", f"The file's Dask worker was lost: {reason}")
+        if result.code == "worker":
+            self._unfit = result.reason
+        else:
+            self._fit = True
         self._waiting.pop(str(future.key), None)
         self._done.put(result)
 
-    def _await_workers(self) -> None:
-        log.info("Dask's dashboard: %s", self._client.dashboard_link)
-        while not self._client.nthreads():
-            log.info("Waiting for a Dask worker")
-            try:
-                self._client.wait_for_workers(1, timeout=60)
-            except TimeoutError:
-                continue
+    def _check(self) -> None:
+        if self._cancelled or self._client.status != "running":
+            raise _scheduler_gone()
+        if self._unfit and not self._fit:
+            raise ArchiveError(self._unfit)
 
     def _check_workers(self) -> None:
-        """Ask every worker that is there; later ones ask themselves before their first task."""
+        """Ask every worker that is there; later ones ask themselves before each task."""
+        log.info("Dask's dashboard: %s", self._client.dashboard_link)
         for address, said in self._client.run(_greet, self._site, on_error="return").items():
             if isinstance(said, ModuleNotFoundError):
                 said = f"lacks the package {said.name}; install ocrmypdf-superres[archive] there in the run's version", 0.0
@@ -161,7 +176,16 @@ class DaskExecutor:
             problem, gpus = said
             if problem:
                 raise ArchiveError(f"The Dask worker {address} {problem}.")
-            self._gpus += gpus
+            self._fit = True
+            self._gpus = (self._gpus or 0.0) + gpus
+        if not self._fit:
+            log.info("There is no Dask worker yet; the first that comes begins.")
+
+
+def _scheduler_gone() -> ArchiveError:
+    return ArchiveError(
+        "The Dask scheduler does not answer any more; start it and repeat the command, the run then goes on where it was."
+    )
 
 
 def open_cluster(where: str, site: Site) -> DaskExecutor:
@@ -175,8 +199,9 @@ def open_cluster(where: str, site: Site) -> DaskExecutor:
     Raises:
         ArchiveError: *where* is none of these, or the cluster cannot be reached or used.
     """
-    # Dask tells of every connection otherwise.
-    logging.getLogger("distributed").setLevel(logging.WARNING)
+    # Dask tells of every connection otherwise, and of what it raises in our threads too.
+    for name, level in (("distributed", logging.WARNING), ("distributed.client", logging.CRITICAL)):
+        logging.getLogger(name).setLevel(level)
     kind, _, rest = where.partition(":")
     if kind == "local" and re.fullmatch(r"([1-9][0-9]{0,3})?", rest):
         return _open_local(int(rest) if rest else None, site)

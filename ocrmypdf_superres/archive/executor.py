@@ -13,7 +13,7 @@ class Executor(Protocol):
     """Carries out file tasks, each once; a worker that is lost is a ``FileResult`` too (``died``, passing).
 
     Attributes:
-        workers: how many tasks run at once; the run keeps somewhat more submitted than that.
+        workers: how many tasks it wants to have, at least as many as run at once; the run keeps somewhat more submitted.
         shares_cores: whether all workers are on one machine, so that the last file may use the cores that others left.
     """
 

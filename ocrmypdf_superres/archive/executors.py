@@ -29,6 +29,8 @@ def make_executor(settings: Settings, source: Path, out: Path, cluster: str = ""
         from ocrmypdf_superres.archive.cluster import open_cluster
         from ocrmypdf_superres.archive.site import Site
 
+        if cluster == "local" and settings.workers:
+            cluster = f"local:{settings.workers}"
         executor = open_cluster(cluster, Site.here(source.absolute(), Layout(out.absolute()), superres.model, settings.scratch))
     else:
         executor = LocalPool(settings.workers or available_cpu_count())

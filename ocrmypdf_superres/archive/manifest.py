@@ -54,7 +54,11 @@ class Manifest:
             raise ArchiveError(f"The manifest {path} cannot be used ({error}); restore it from a backup.") from error
 
     def _connect(self, write: bool) -> None:
-        self.db = sqlite3.connect(self.path, timeout=60, isolation_level=None)
+        # SQLite wants to write beside a database that it reads, but for one that nothing can change, as on a read-only medium.
+        log = self.path.with_name(f"{self.path.name}-wal")
+        fixed = not write and not os.access(self.path.parent, os.W_OK) and not log.exists()
+        where = self.path.absolute().as_uri() + ("?immutable=1" if fixed else "")
+        self.db = sqlite3.connect(where, uri=True, timeout=60, isolation_level=None)
         self.db.execute("PRAGMA journal_mode = WAL" if write else "PRAGMA query_only = ON")
         self.db.execute("PRAGMA synchronous = FULL")
         self.db.execute("PRAGMA cache_size = -65536")

@@ -65,17 +65,6 @@ class _File:
     picture: bool
 
 
-def is_mets(path: Path) -> bool:
-    """Whether *path* is an XML file whose root element is ``mets``; only its beginning is read."""
-    try:
-        with path.open("rb") as stream:
-            for _, element in etree.iterparse(stream, events=("start",), resolve_entities=False, no_network=True):
-                return bool(_name(element) == "mets")
-    except (OSError, etree.XMLSyntaxError):
-        return False
-    return False
-
-
 def read_mets(path: Path, within: Path | None = None) -> MetsDocument:
     """Return the pages of the METS file *path*.
 

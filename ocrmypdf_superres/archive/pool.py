@@ -37,6 +37,10 @@ STARTS = 3
 """So many workers in a row may die before their first file; then something is wrong with this machine."""
 
 
+# A Dask worker of several threads has several pools.
+_environment_lock = threading.Lock()
+
+
 def _serve(tasks: Connection, life: Connection, setup: Callable[[], None] | None) -> None:
     """The worker: take a task, do it, send the result, until the pipe is closed."""
     with contextlib.suppress(OSError):
@@ -163,16 +167,17 @@ class LocalPool:
         ours, theirs = self._context.Pipe()
         their_life, life = self._context.Pipe(duplex=False)
         process = self._context.Process(target=_serve, args=(theirs, their_life, self._setup), daemon=True)
-        before = {name: os.environ.get(name) for name in self._environment}
-        os.environ.update(self._environment)
-        try:
-            process.start()
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
+        with _environment_lock:
+            before = {name: os.environ.get(name) for name in self._environment}
+            os.environ.update(self._environment)
+            try:
+                process.start()
+            finally:
+                for name, value in before.items():
+                    if value is None:
+                        del os.environ[name]
+                    else:
+                        os.environ[name] = value
         theirs.close()
         their_life.close()
         return _Worker(process, ours, life)

@@ -22,6 +22,7 @@ from watchdog.observers import Observer
 
 from ocrmypdf_superres.archive.intake import Intake
 from ocrmypdf_superres.archive.manifest import Glance, Manifest
+from ocrmypdf_superres.archive.progress import Display, Tally
 from ocrmypdf_superres.archive.resting import RestingScan, Unrest
 from ocrmypdf_superres.archive.run import Run
 from ocrmypdf_superres.archive.scan import Found, Verdict
@@ -68,10 +69,10 @@ class WatchRun(Run):
         self._patience = patience or Patience()
         self._changed = threading.Event()
 
-    def run(self, *arguments: Any) -> dict[tuple[State, str], tuple[int, int]]:
+    def run(self, display: Display | None = None) -> dict[tuple[State, str], tuple[int, int]]:
         """See :meth:`Run.run`."""
         with observed(self.source, self.layout.out, self._changed, self._patience) as self._patience:
-            return super().run(*arguments)
+            return super().run(display or WatchDisplay())
 
     def _intake(self) -> Intake:
         return WatchIntake(self.source, self.layout.out, self.manifest, self._hash, self._count, self._patience, self._changed)
@@ -80,6 +81,19 @@ class WatchRun(Run):
         if result.code == "gone":
             result = replace(result, state=State.SKIPPED, reason="It was moved or deleted before it was read.")
         super()._accept(result)
+
+
+class WatchDisplay(Display):
+    """A :class:`Display` that writes no line while nothing happens."""
+
+    _told = 0
+
+    def show(self, tally: Tally) -> None:
+        """See :meth:`Display.show`."""
+        if self.console.is_terminal or tally.files != self._told:
+            before = self._last
+            super().show(tally)
+            self._told = self._told if self._last == before else tally.files
 
 
 class WatchIntake(Intake):

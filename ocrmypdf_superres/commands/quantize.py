@@ -55,8 +55,10 @@ def run(args: argparse.Namespace) -> int:
 def _table(model: Model, folder: Path, settings: AciqSettings) -> Table:
     from ocrmypdf_superres.export.aciq_model import table
     from ocrmypdf_superres.training.judging import held_batches, judge
+    from ocrmypdf_superres.training.recipe import Source
 
-    batches = held_batches(folder, lines=bool(model.card.line_size), scale=model.card.scales[0], count=STRIPS)
+    source = Source("words", ".", languages={"eng": 1.0}) if model.card.line_size else Source("rendered", ".")
+    batches = held_batches(source, folder, model.card.scales[0], STRIPS)
     shown = Table("bits", "bytes", "PSNR to 32 bits", "PSNR to hr", "CER (Tesseract)")
     for row, net in table(model, batches[0].lr, settings=settings):
         figures = judge(net, batches, model.card.channels)

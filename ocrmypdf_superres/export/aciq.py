@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MPL-2.0
 """ACIQ: weights in few bits after training (Banner et al., NeurIPS 2019), as paper 001 makes its networks small.
 
-The range of a tensor is clipped where clipping and rounding together err least, if its values are spread as Gauss' or
-Laplace's law says; channels get bits by how much they spread; and what quantising moves of a channel's mean and
-deviation is put back, into its scale and offset.  Activations stay floating point.
+The range of a channel is clipped where clipping and rounding together err least, if its values are spread as Gauss' or
+Laplace's law says, or not at all where that errs less: folded kernels have single large taps.  Channels get bits by how
+much they spread; and what quantising moves of a channel's mean and deviation is put back, into its scale and offset.
+Activations stay floating point.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from torch import nn
 from ocrmypdf_superres.engine.packed import Packed
 
 LAWS = ("gauss", "laplace")
+WHOLE = "whole"
+"""The range as it is, nothing clipped."""
 ALLOCATED = 4
 """Up to so many bits channels get different numbers of them."""
 Array = NDArray[np.float64]
@@ -30,7 +33,7 @@ Array = NDArray[np.float64]
 class AciqSettings:
     """*per_channel*: own ranges, and bits, for each output channel; *correct*: put means and deviations back.
 
-    Without both it is what paper 001 describes: one clipped range a tensor.
+    Without both it is what paper 001 describes: one clipped range a tensor, by the law that errs less.
     """
 
     per_channel: bool = True
@@ -66,6 +69,8 @@ def clip_factor(law: str, bits: int, one_sided: bool = False) -> float:
 
 def _ranges(rows: Array, bits: NDArray[np.int64], law: str) -> tuple[Array, Array]:
     """Return the lower and upper end of each row's range."""
+    if law == WHOLE:
+        return rows.min(axis=1), rows.max(axis=1)
     mean = rows.mean(axis=1)
     spread = rows.std(axis=1) if law == "gauss" else np.abs(rows - mean[:, None]).mean(axis=1)
     alpha = spread * np.array([clip_factor(law, max(1, int(b))) for b in bits])
@@ -103,14 +108,15 @@ def quantize(weight: NDArray[Any], bits: int, settings: AciqSettings | None = No
     if not 1 <= bits <= 8 or weight.ndim < 2:
         raise ValueError(f"bits must be from 1 to 8 and the weight of two dimensions or more, not {bits} and {weight.ndim}")
     rows = np.asarray(weight, dtype=np.float64).reshape(len(weight), -1)
-    best: tuple[float, Packed] | None = None
-    for law in LAWS:
-        packed = _with_law(rows, bits, law, settings, weight.shape)
-        error = float(((packed.values().reshape(rows.shape) - rows) ** 2).mean())
-        if best is None or error < best[0]:
-            best = error, packed
-    assert best is not None
-    return best[1]
+    tries = [_with_law(rows, bits, law, settings, weight.shape) for law in (*LAWS, *([WHOLE] if settings.per_channel else []))]
+    errors = np.stack([((packed.values().reshape(rows.shape) - rows) ** 2).mean(axis=1) for packed in tries])
+    if not settings.per_channel:
+        return tries[int(errors.mean(axis=1).argmin())]
+    best, channels = errors.argmin(axis=0), np.arange(len(rows))
+    codes, widths, scale, offset = (
+        np.stack([getattr(packed, part) for packed in tries])[best, channels] for part in ("codes", "bits", "scale", "offset")
+    )
+    return Packed(codes, widths, scale, offset, tuple(weight.shape))
 
 
 def _with_law(rows: Array, bits: int, law: str, settings: AciqSettings, shape: tuple[int, ...]) -> Packed:

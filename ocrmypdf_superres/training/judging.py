@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -17,6 +18,7 @@ from ocrmypdf_superres.image import from_luma
 from ocrmypdf_superres.recognizers.reader import LineReader, plain
 from ocrmypdf_superres.recognizers.tesseract.installed import read_pictures
 from ocrmypdf_superres.training.data.batches import Batch, StepBatches
+from ocrmypdf_superres.training.data.words import Pair, TextZoom
 from ocrmypdf_superres.training.recipe import Recipe, Source, Stage
 
 BATCH = 32
@@ -26,26 +28,47 @@ BLURRED = ({"name": "blur", "sigma": [0.3, 0.9]}, {"name": "downsample", "kernel
 
 @dataclass(frozen=True)
 class Figures:
-    """PSNR in dB (mean of the pictures'), Tesseract's CER and share of lines without a mistake, other readers' shares."""
+    """How many lines were read, PSNR in dB (mean of the pictures'), Tesseract's CER and share of lines without a mistake, other readers' shares."""
 
+    lines: int
     psnr: float
     cer: float
     words: float
     readers: Mapping[str, float] = field(default_factory=dict)
 
 
-def held_batches(folder: Path, lines: bool, scale: int, count: int, seed: int = 999) -> list[Batch]:
-    """Return *count* rendered lines (*lines*), or strips of pages, of the texts in *folder*, blurred, reduced and noisy.
+def held_batches(source: Source, data: Path, scale: int, count: int, seed: int = 999) -> list[Batch]:
+    """Return *count* lines or strips of *source*, a folder below *data*; those without lr of their own are blurred, reduced
+    and noisy.
 
     Raises:
-        OptionError: the folder has no texts.
+        OptionError: the source cannot be used.
     """
-    source = Source("words" if lines else "rendered", ".", languages={"eng": 1.0} if lines else {})
     recipe = Recipe("held", "", (source,), BLURRED, (Stage("held", 1, {"l2": 1.0}),), seed=seed, scales={str(scale): 1.0})
     sizes = [BATCH] * (count // BATCH) + [count % BATCH] * (count % BATCH > 0)
     with TemporaryDirectory() as cache:
-        batches = StepBatches(recipe, folder, Path(cache), sizes)
+        batches = StepBatches(recipe, data, Path(cache), sizes)
         return [batches[index] for index in range(len(sizes))]
+
+
+def all_pairs(folder: Path, scale: int) -> list[Batch]:
+    """Return every pair of the TextZoom set in *folder*, in its order.
+
+    Raises:
+        OptionError, MissingDependencyError: the set cannot be read.
+    """
+    source = TextZoom(folder)
+    pairs = [source.pair(index, scale) for index in range(source.count)]
+    return [_batch(pairs[start : start + BATCH], scale) for start in range(0, len(pairs), BATCH)]
+
+
+def _batch(pairs: list[Pair], scale: int) -> Batch:
+    samples = [sample for sample, _ in pairs]
+    lr, hr = np.stack([lr for _, lr in pairs]), np.stack([sample.target for sample in samples])
+    return Batch(
+        scale, torch.from_numpy(lr)[:, None], torch.from_numpy(hr)[:, None], [s.text for s in samples], [s.box for s in samples],
+        [s.language for s in samples],
+    )  # fmt: skip
 
 
 @torch.no_grad()
@@ -81,4 +104,4 @@ def judge(
     total = sum((score(text, truth) for text, truth in zip(found, texts, strict=True)), TextScore())
     count = max(1, len(texts))
     words = sum(plain(a) == plain(b) for a, b in zip(found, texts, strict=True)) / count
-    return Figures(sum(psnr) / max(1, len(psnr)), total.cer, words, {name: n / count for name, n in right.items()})
+    return Figures(len(texts), sum(psnr) / max(1, len(psnr)), total.cer, words, {name: n / count for name, n in right.items()})

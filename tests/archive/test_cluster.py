@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from dataclasses import replace
 
@@ -17,9 +18,14 @@ from distributed import Client, LocalCluster, Scheduler, SpecCluster, Worker, ge
 from ocrmypdf_superres.archive import cluster as cluster_module
 from ocrmypdf_superres.archive.cluster import DaskExecutor, needs_gpu, open_cluster
 from ocrmypdf_superres.archive.layout import Layout
+from ocrmypdf_superres.archive.manifest import Manifest
+from ocrmypdf_superres.archive.pool import LocalPool
+from ocrmypdf_superres.archive.run import Run
+from ocrmypdf_superres.archive.settings import Settings
 from ocrmypdf_superres.archive.site import Site
 from ocrmypdf_superres.archive.tasks import FileTask, Kind, Limits, State
 from ocrmypdf_superres.errors import ArchiveError
+from ocrmypdf_superres.modelstore import sha256_of
 
 
 @pytest.fixture
@@ -69,15 +75,18 @@ def gathered(executor, number, seconds=120.0):
 
 def test_files_are_done_and_every_loss_is_a_result(threads, source, layout, site, monkeypatch):
     executor = DaskExecutor(Client(threads), site)
-    assert executor.workers == 2 and os.path.exists(site.marker)
+    assert executor.workers == 4 and os.path.exists(site.marker)
     claimed = task(source, layout, 3)
     os.mkdir(claimed.staging)  # as a worker that is lost by now did
     submitted = [task(source, layout, 1), task(source, layout, 2, "bad.png"), claimed]
     submitted.append(task(source, layout, 4, limits=Limits(seconds=0.01)))
+    odd = os.fsdecode(b"caf\xe9 'and'\nmore.png")
+    os.link(source / "good.png", source / odd)
+    submitted.append(task(source, layout, 6, odd))
     for one in submitted:
         executor.submit(one)
-    results = gathered(executor, 4)
-    assert results[1].state is State.STAGED and os.path.isfile(layout.staging / "1.1" / results[1].outputs[0].name)
+    results = gathered(executor, 5)
+    assert results[6].state is State.STAGED and results[1].state is State.STAGED and os.path.isfile(layout.staging / "1.1" / results[1].outputs[0].name)
     assert (results[2].state, results[2].passing) == (State.FAILED, False)
     assert (results[3].code, results[3].passing) == ("died", True)
     assert results[4].code == "timeout"
@@ -88,7 +97,7 @@ def test_files_are_done_and_every_loss_is_a_result(threads, source, layout, site
     executor.close(cancel=True)
     assert not cluster_module._busy and not cluster_module._pools and not os.path.exists(site.marker)
     with pytest.raises(ArchiveError, match="does not answer"):
-        executor.submit(task(source, layout, 6))
+        executor.submit(task(source, layout, 7))
 
 
 def test_a_gpu_is_a_resource(source, layout, site, monkeypatch):
@@ -134,6 +143,25 @@ def test_an_unfit_worker_that_came_later_keeps_no_file(threads, source, layout, 
     executor.close()
 
 
+def test_workers_that_come_late(source, layout, site, monkeypatch):
+    monkeypatch.setattr(cluster_module, "UNFIT_PAUSE", 0.1)
+    with SpecCluster({}, {"cls": Scheduler, "options": {"dashboard": False}}, worker={"cls": Worker, "options": {"nthreads": 1}}) as late:
+        executor = DaskExecutor(Client(late), site)
+        assert executor.workers == 1 and list(executor.results(0.0)) == []
+        executor.submit(task(source, layout, 1))
+        late.scale(1)
+        assert gathered(executor, 1)[1].state is State.STAGED
+        executor.close()
+        late.scale(0)
+        executor = DaskExecutor(Client(late), replace(site, token="another"))
+        os.unlink(site.marker)
+        executor.submit(task(source, layout, 2))
+        late.scale(1)
+        with pytest.raises(ArchiveError, match="cannot read"):
+            gathered(executor, 1)
+        executor.close()
+
+
 def test_what_a_machine_must_have(site, source, layout, tmp_path):
     assert "cannot read" in site.problem()  # not marked yet
     site.mark()
@@ -161,17 +189,39 @@ def test_what_cluster_takes(site, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_killed_worker_costs_a_try_and_nothing_else(source, layout, site):
-    executor = open_cluster("local:2", site)
-    pids = list(executor._client.run(os.getpid).values())
+def test_a_killed_worker_costs_a_try_and_nothing_else(source, tmp_path):
     for number in range(6):
-        executor.submit(task(source, layout, number))
-    while not os.path.isdir(layout.staging / "1.0"):
-        time.sleep(0.01)
-    os.kill(pids[0], signal.SIGKILL)
-    results = gathered(executor, 6)
-    lost = [result for result in results.values() if result.state is not State.STAGED]
-    assert [(result.code, result.passing) for result in lost] in ([], [("died", True)])
-    executor.submit(replace(task(source, layout, 7), attempt=2))
-    assert gathered(executor, 1)[7].state is State.STAGED
-    executor.close()
+        os.link(source / "good.png", source / f"{number}.png")
+    settings = Settings(wait=0.1, ocrmypdf={"output_type": "pdf"}, outputs=("pdf", "text"))
+    executors = []
+
+    def cluster():
+        executors.append(open_cluster("local:2", Site.here(source, Layout(tmp_path / "cluster"), "docsr-s2")))
+        return executors[0]
+
+    def kill_one():
+        staging = tmp_path / "cluster" / ".superres" / "staging"
+        while not (executors and any(path.is_dir() for path in staging.iterdir())):
+            time.sleep(0.05)
+        for pid in list(executors[0]._client.run(os.getpid).values())[:1]:
+            os.kill(pid, signal.SIGKILL)
+
+    undisturbed = Run(source, tmp_path / "alone", settings, lambda: LocalPool(1)).run()
+    killer = threading.Thread(target=kill_one)
+    killer.start()
+    disturbed = Run(source, tmp_path / "cluster", settings, cluster).run()
+    killer.join()
+    assert disturbed == undisturbed
+    alone, clustered = ({p.name: p for p in (tmp_path / run).iterdir() if p.is_file()} for run in ("alone", "cluster"))
+    assert alone.keys() == clustered.keys() and len(alone) == 14
+    for name, path in alone.items():
+        if name.endswith(".txt"):
+            assert path.read_bytes() == clustered[name].read_bytes()
+    layout = Layout(tmp_path / "cluster")
+    assert os.listdir(layout.staging) == []
+    with Manifest(layout.manifest) as manifest:
+        rows = list(manifest.files(State.DONE))
+        for row in rows:
+            for output in manifest.outputs(row.number):
+                assert sha256_of(layout.out / output.name) == output.sha256
+    assert sum(row.tries for row in rows) <= len(rows) + 1, "what was not in flight is done once"

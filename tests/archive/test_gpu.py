@@ -2,17 +2,21 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ocrmypdf_superres.archive.gpu import Batcher, GpuExecutor, Service, share_gpu
+from ocrmypdf_superres.archive.layout import Layout
+from ocrmypdf_superres.archive.manifest import Manifest
 from ocrmypdf_superres.archive.tasks import FileResult, FileTask, Kind, State
 from ocrmypdf_superres.engine.onnx_backend import OnnxBackend
 from ocrmypdf_superres.engine.service_backend import ServiceBackend
@@ -20,6 +24,7 @@ from ocrmypdf_superres.engine.upscaler import Upscaler, load_upscaler, may_see_c
 from ocrmypdf_superres.errors import DeviceError, ModelError
 from ocrmypdf_superres.modelstore import find_model
 
+SAMPLE = Path(__file__).parent.parent.parent / "examples" / "sample-72dpi.pdf"
 ONE_TILE = np.full((1, 1, 20, 20), 0.5, np.float32)
 
 
@@ -217,3 +222,27 @@ def lives(pid):
             return stream.read().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+@pytest.mark.slow
+def test_files_of_two_workers_share_one_net(tmp_path):
+    pytest.importorskip("psutil")
+    from ocrmypdf_superres.archive.pool import LocalPool
+    from ocrmypdf_superres.archive.run import Run
+    from ocrmypdf_superres.archive.settings import Settings
+
+    (tmp_path / "in").mkdir()
+    for number in range(4):
+        shutil.copy(SAMPLE, tmp_path / "in" / f"{number}.pdf")
+    settings = Settings(outputs=("pdf", "text"), ocrmypdf={"output_type": "pdf"}, superres={"tile": 192})
+    Run(tmp_path / "in", tmp_path / "alone", settings, lambda: LocalPool(1)).run()
+    service = Service("docsr-s2", "cpu")
+    Run(tmp_path / "in", tmp_path / "shared", settings, lambda: GpuExecutor(LocalPool(2), service)).run()
+    assert service._process.returncode == 0
+    texts = sorted((tmp_path / "alone").glob("*.txt"))
+    assert len(texts) == 4
+    for path in texts:
+        assert path.read_bytes() == (tmp_path / "shared" / path.name).read_bytes()
+    with Manifest(Layout(tmp_path / "shared").manifest) as manifest:
+        devices = {page.record["device"] for row in manifest.files() for page in manifest.pages(row.number)}
+    assert devices == {service.device}

@@ -14,7 +14,8 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
-from ocrmypdf_superres.archive.catalogue import file_rows, page_rows, summarize, worst_pages
+from ocrmypdf_superres.archive.catalogue import file_rows, page_rows
+from ocrmypdf_superres.archive.figures import summarize, worst_pages
 from ocrmypdf_superres.archive.manifest import Manifest
 from ocrmypdf_superres.archive.names import packed, unpacked
 from ocrmypdf_superres.archive.tasks import State

@@ -49,6 +49,18 @@ def test_a_sound_run(run):
     assert state_of(run.out.parent) == before
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_run_that_nothing_may_be_written_to(run):
+    folders = [run.out, *(p for p in run.out.rglob("*") if p.is_dir())]
+    for folder in folders:
+        folder.chmod(0o555)
+    try:
+        assert problems(run, inputs=True) == []
+    finally:
+        for folder in folders:
+            folder.chmod(0o755)
+
+
 def test_in_other_processes(run):
     (run.out / f"{PDF}.txt").unlink()
     assert problems(run, jobs=2) == [Problem(PDF, f"{PDF}.txt", "is missing")]

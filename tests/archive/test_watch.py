@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import signal
 import subprocess
@@ -12,17 +13,19 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from rich.console import Console
 
 pytest.importorskip("watchdog")
 
-from ocrmypdf_superres.archive import watch
+from ocrmypdf_superres.archive import progress, watch
 from ocrmypdf_superres.archive.layout import Layout
 from ocrmypdf_superres.archive.manifest import Manifest
+from ocrmypdf_superres.archive.progress import Tally
 from ocrmypdf_superres.archive.resting import RestingScan, is_being_written
 from ocrmypdf_superres.archive.run import Stop
 from ocrmypdf_superres.archive.settings import Settings
 from ocrmypdf_superres.archive.tasks import FileResult, Kind, Output, State
-from ocrmypdf_superres.archive.watch import Patience, WatchRun
+from ocrmypdf_superres.archive.watch import Patience, WatchDisplay, WatchRun
 
 
 class CopyingExecutor:
@@ -199,6 +202,16 @@ def test_without_notices_it_looks_by_itself(tmp_path, monkeypatch, caplog):
         put(watched.source, "a.png")
         watched.until("a.png")
     assert "watch limit reached" in caplog.text
+
+
+def test_a_line_only_when_something_happened(monkeypatch, caplog):
+    monkeypatch.setattr(progress, "LINE_EVERY", 0.0)
+    display, tally = WatchDisplay(Console(file=io.StringIO())), Tally()
+    with caplog.at_level("INFO", logger="ocrmypdf.superres"):
+        for files in (0, 0, 1, 1, 2):
+            tally.files = files
+            display.show(tally)
+    assert [message.split(",")[0] for message in caplog.messages] == ["1 files", "2 files"]
 
 
 @pytest.mark.slow

@@ -135,3 +135,21 @@ def test_folders(tmp_path, monkeypatch):
     with pytest.raises(RecognizerError, match="unknown setting 'size'"):
         build("crnn", {"size": 3})
     assert set(KINDS) == {*TINY, "ctpn"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["crnn", "text-focus", "cdistnet", "abinet", "ctpn"])
+def test_full_networks_train_one_step(kind):
+    from ocrmypdf_superres.training.teach.detector import CTPNLoss
+
+    net = build(kind, {}).train()
+    optimizer = torch.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9)
+    if kind == "ctpn":
+        _, scores, coordinates = net(torch.rand(1, 1, 64, 96))
+        loss = CTPNLoss()(scores, coordinates, [torch.tensor([[16.0, 20.0, 64.0, 44.0]])], (64, 96))
+    else:
+        loss = net.loss(torch.rand(2, 1, 32, 128), ["abc", "d9"])
+    loss.backward()
+    nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+    optimizer.step()
+    assert all(bool(torch.isfinite(p).all()) for p in net.parameters())

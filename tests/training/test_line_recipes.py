@@ -85,3 +85,37 @@ def test_the_full_size_takes_one_step(path, reader, data_folder, tmp_path):
     trainer = Trainer(recipe, data_folder, tmp_path)
     values = trainer.train_step(trainer.batches[0], trainer.objective())
     assert "skipped" not in values and all(value == value for value in values.values())
+
+
+def test_a_line_net_is_trained_by_one_command_and_runs_on_a_page(held_folder, tmp_path):
+    import numpy as np
+
+    from ocrmypdf_superres.cli import main
+    from ocrmypdf_superres.engine.upscaler import load_upscaler
+
+    judge = save(build("crnn", {"base": 4, "hidden": 8}), "crnn", tmp_path / "judge", "judge")
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(f"""
+name = "tiny"
+architecture = "tsrn"
+config = {{ features = 4, blocks = 1, stn_widths = [4, 4, 4, 4, 4, 4], stn_hidden = 8 }}
+workers = 0
+picture_every = 2
+sources = [{{ kind = "words", folder = "text" }}]
+degradation = [{{ name = "downsample", kernels = ["bicubic"] }}]
+validation = {{ kind = "words", folder = "held", metric = "ctc", recognizer = "reader:{judge}", every = 1, lines = 4 }}
+
+[[stages]]
+name = "all"
+steps = 2
+batch = 2
+losses = {{ l2 = 1.0, ctc = 0.01 }}
+recognizers = ["reader:{judge}"]
+""")
+    arguments = ["train", str(recipe), "--data", str(held_folder), "-o", str(tmp_path / "run")]
+    assert main(arguments) == 0 and (tmp_path / "run" / "step-000002.png").is_file()
+    page = np.ones((60, 200), np.float32)
+    page[20:30, 20:180:4] = 0.2
+    upscaler = load_upscaler(str(tmp_path / "run" / "model"), "cpu", 1)
+    assert upscaler.upscale(page, 2).shape == (120, 400)
+    assert main([*arguments[:-1], str(tmp_path / "sheet"), "--show-data"]) == 0 and (tmp_path / "sheet" / "data.png").is_file()

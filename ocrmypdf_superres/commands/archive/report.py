@@ -10,16 +10,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ocrmypdf_superres.archive.catalogue import (
-    FILE_FIELDS,
-    PAGE_FIELDS,
-    file_rows,
-    page_rows,
-    summarize,
-    worst_pages,
-    write_csv,
-    write_json,
-)
+from ocrmypdf_superres.archive.catalogue import FILE_FIELDS, PAGE_FIELDS, file_rows, page_rows, write_csv, write_json
+from ocrmypdf_superres.archive.figures import summarize, worst_pages
 from ocrmypdf_superres.archive.layout import open_layout
 from ocrmypdf_superres.archive.manifest import Manifest
 from ocrmypdf_superres.commands.archive.report_page import report_of

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ocrmypdf_superres.archive.catalogue import Summary, WorstPage, ended_otherwise
+from ocrmypdf_superres.archive.figures import Summary, WorstPage, ended_otherwise
 from ocrmypdf_superres.archive.manifest import Manifest
 from ocrmypdf_superres.archive.names import shown
 from ocrmypdf_superres.archive.tasks import State

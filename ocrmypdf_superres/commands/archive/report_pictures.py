@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ocrmypdf_superres.archive.catalogue import WorstPage, place_of_pdf
+from ocrmypdf_superres.archive.figures import WorstPage, place_of_pdf
 from ocrmypdf_superres.archive.layout import Layout
 from ocrmypdf_superres.archive.manifest import FileRow, Manifest
 from ocrmypdf_superres.archive.names import shown

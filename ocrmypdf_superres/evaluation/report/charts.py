@@ -159,6 +159,8 @@ def _actions(report: Report) -> str:
 
 
 def _bars(bars: Bars, colours: Sequence[str] = (_NEW,)) -> str:
+    from matplotlib.ticker import MaxNLocator
+
     names, counts = [name for name, _ in bars.values], [value for _, value in bars.values]
     figure, axes = _figure(5.2, 1.0 + 0.4 * len(names))
     axes.barh(range(len(names)), counts, color=list(colours))
@@ -167,6 +169,8 @@ def _bars(bars: Bars, colours: Sequence[str] = (_NEW,)) -> str:
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("pages")
     axes.set_xlim(0, 1.15 * max([1.0, *counts]))
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes.xaxis.set_major_formatter("{x:,.0f}")
     for at, count in enumerate(counts):
         axes.annotate(f" {count:,.0f}" if count else "", (count, at), va="center", color=_INK)
     return _svg(figure, bars.heading)

@@ -79,13 +79,16 @@ def _charts(report: Report) -> Iterator[str]:
 
 def _listings(report: Report) -> Iterator[str]:
     for listing in report.listings:
-        yield f"<section class=listing><h2>{escape(listing.heading)}</h2><p class=hint>{escape(listing.note)}</p><table><thead><tr>"
+        # A long list waits closed, so that the pages are not far below.
+        is_open = " open" if len(listing.rows) <= 20 else ""
+        yield f"<details class=listing{is_open}><summary>{escape(listing.heading)}</summary>"
+        yield f"<p class=hint>{escape(listing.note)}</p><table><thead><tr>"
         yield from (f"<th scope=col>{escape(column)}</th>" for column in listing.columns)
         yield "</tr></thead><tbody>"
         for row in listing.rows:
             cells = zip(listing.columns, row, strict=True)
             yield "<tr>" + "".join(f'<td data-label="{escape(c)}">{escape(text)}</td>' for c, text in cells) + "</tr>"
-        yield "</tbody></table></section>"
+        yield "</tbody></table></details>"
 
 
 def _verdict(row: Row) -> str:

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Line nets judged by readers: Tesseract, and readers that are told the answer."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+import torch
+
+from ocrmypdf_superres.architectures import get
+from ocrmypdf_superres.cli import main
+from ocrmypdf_superres.commands.lines import _mean
+from ocrmypdf_superres.export.onnx import export_model
+from ocrmypdf_superres.recognizers.folder import build, save
+from ocrmypdf_superres.training.judging import Figures, held_batches, judge
+from ocrmypdf_superres.training.recipe import Source
+
+needs_tesseract = pytest.mark.skipif(shutil.which("tesseract") is None, reason="Tesseract is not installed")
+
+
+@needs_tesseract
+def test_hr_reads_better_than_paper(data_folder):
+    batches = held_batches(Source("words", "text", languages={"eng": 1.0}), data_folder, 2, 12)
+    assert sum(len(batch.texts) for batch in batches) == 12
+    truths = iter(batches)
+    hr = judge(lambda lr, scale: next(truths).hr, batches)
+    blank = judge(lambda lr, scale: torch.ones(len(lr), 1, 32, 128), batches)
+    assert hr.lines == 12 and hr.psnr == pytest.approx(100.0) and hr.words > 0.5 and hr.cer < 0.3
+    assert blank.words == 0.0 and blank.cer >= 0.9 and blank.psnr < 30
+
+
+def test_means_by_hand():
+    rows = [Figures(1, 20.0, 0.5, 0.2, {"a": 0.1}), Figures(3, 30.0, 0.1, 0.6, {"a": 0.5})]
+    assert _mean(rows, False) == Figures(4, 25.0, pytest.approx(0.3), pytest.approx(0.4), {"a": pytest.approx(0.3)})
+    assert _mean(rows, True) == Figures(4, 27.5, pytest.approx(0.2), pytest.approx(0.5), {"a": pytest.approx(0.4)})
+
+
+@needs_tesseract
+def test_the_command_compares_models_by_readers(data_folder, tmp_path, capsys):
+    spec = get("tsrn")
+    config = spec.parse_config({"features": 4, "blocks": 1, "stn": False})
+    export_model(spec.build(config), spec, config, tmp_path / "net", "thin")
+    reader = build("text-focus", {"base": 2, "blocks": [1, 1, 1, 1], "heads": 2, "inner": 16})
+    save(reader, "text-focus", tmp_path / "focus", "focus")
+    text = str(data_folder / "text")
+    assert main(["lines", str(tmp_path / "net"), "--sets", text, text, "--count", "4", "--readers", str(tmp_path / "focus")]) == 0
+    printed = capsys.readouterr().out
+    assert all(word in printed for word in ("bicubic", "thin", "hr", "Mean of the sets: 8 lines", "Mean of the lines", "4 lines"))
+    assert main(["lines", "docsr-s", "--sets", text]) == 1
