@@ -61,7 +61,7 @@ def main() -> None:
     for number in range(args.rounds):
         seconds: dict[str, float] = {}
         used: dict[str, float] = {}
-        pages = 0
+        pages = enlarged = 0
         for name in ("loop", "run") if number % 2 == 0 else ("run", "loop"):
             out, before = Path(tempfile.mkdtemp()), processor_seconds()
             try:
@@ -70,14 +70,15 @@ def main() -> None:
                 else:
                     seconds[name] = run(args.source, out, [*both, *(["--settings", os.fspath(args.settings)] if args.settings else [])])
                     with Manifest(Layout(out).manifest) as manifest:
-                        pages = sum(row.pages for row in manifest.files(State.DONE))
+                        made = [page for row in manifest.files(State.DONE) for page in manifest.pages(row.number)]
+                        pages, enlarged = len(made), sum(page.action == "enlarged" for page in made)
             finally:
                 shutil.rmtree(out)
             used[name] = processor_seconds() - before
         ratios.append(seconds["loop"] / seconds["run"])
         print(", ".join(f"{name} {60 * pages / seconds[name]:.2f} pages/min ({seconds[name]:.1f} s, {used[name]:.1f} processor s)"
                         for name in ("loop", "run")), f"ratio {ratios[-1]:.3f}", flush=True)
-    print(f"{pages} pages; archive run is {sum(ratios) / len(ratios):.3f} times as fast (rounds: {', '.join(f'{r:.3f}' for r in ratios)})")
+    print(f"{pages} pages, {enlarged} of them enlarged; archive run is {sum(ratios) / len(ratios):.3f} times as fast (rounds: {', '.join(f'{r:.3f}' for r in ratios)})")
 
 
 if __name__ == "__main__":
