@@ -9,12 +9,14 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Listener
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ocrmypdf_superres.archive.gpu import Batcher, GpuExecutor, Service, share_gpu
+from ocrmypdf_superres.archive.gpu import GpuExecutor, Service, share_gpu
+from ocrmypdf_superres.archive.gpu_service import Batcher, accept
 from ocrmypdf_superres.archive.layout import Layout
 from ocrmypdf_superres.archive.manifest import Manifest
 from ocrmypdf_superres.archive.tasks import FileResult, FileTask, Kind, State
@@ -202,10 +204,6 @@ class listening:
     """A batcher behind a socket of this process."""
 
     def __init__(self, model, batcher):
-        from multiprocessing.connection import Listener
-
-        from ocrmypdf_superres.archive.gpu import accept
-
         self.listener = Listener()
         threading.Thread(target=accept, args=(self.listener, model, batcher), daemon=True).start()
 
