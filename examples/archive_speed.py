@@ -4,12 +4,14 @@
     python examples/archive_speed.py IN [--rounds 2] [-l eng] [--loop "--oversample 300 -j2"]
 
 Both make the same output type, write to a folder that is removed afterwards, and may use all cores that the process may.
+Processor seconds say how busy the cores were; where other programs run beside, the ratio of the times is not to be trusted.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -20,6 +22,12 @@ from pathlib import Path
 from ocrmypdf_superres.archive.layout import Layout
 from ocrmypdf_superres.archive.manifest import Manifest
 from ocrmypdf_superres.archive.tasks import State
+
+
+def processor_seconds() -> float:
+    """What all programs used that were started and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def loop(source: Path, out: Path, options: list[str]) -> float:
@@ -52,21 +60,25 @@ def main() -> None:
     ratios = []
     for number in range(args.rounds):
         seconds: dict[str, float] = {}
-        pages = 0
+        used: dict[str, float] = {}
+        pages = enlarged = 0
         for name in ("loop", "run") if number % 2 == 0 else ("run", "loop"):
-            out = Path(tempfile.mkdtemp())
+            out, before = Path(tempfile.mkdtemp()), processor_seconds()
             try:
                 if name == "loop":
                     seconds[name] = loop(args.source, out, [*args.loop.split(), *both])
                 else:
                     seconds[name] = run(args.source, out, [*both, *(["--settings", os.fspath(args.settings)] if args.settings else [])])
                     with Manifest(Layout(out).manifest) as manifest:
-                        pages = sum(row.pages for row in manifest.files(State.DONE))
+                        made = [page for row in manifest.files(State.DONE) for page in manifest.pages(row.number)]
+                        pages, enlarged = len(made), sum(page.action == "enlarged" for page in made)
             finally:
                 shutil.rmtree(out)
+            used[name] = processor_seconds() - before
         ratios.append(seconds["loop"] / seconds["run"])
-        print(", ".join(f"{name} {60 * pages / seconds[name]:.2f} pages/min ({seconds[name]:.1f} s)" for name in ("loop", "run")), f"ratio {ratios[-1]:.3f}")
-    print(f"{pages} pages; archive run is {sum(ratios) / len(ratios):.3f} times as fast (rounds: {', '.join(f'{r:.3f}' for r in ratios)})")
+        print(", ".join(f"{name} {60 * pages / seconds[name]:.2f} pages/min ({seconds[name]:.1f} s, {used[name]:.1f} processor s)"
+                        for name in ("loop", "run")), f"ratio {ratios[-1]:.3f}", flush=True)
+    print(f"{pages} pages, {enlarged} of them enlarged; archive run is {sum(ratios) / len(ratios):.3f} times as fast (rounds: {', '.join(f'{r:.3f}' for r in ratios)})")
 
 
 if __name__ == "__main__":

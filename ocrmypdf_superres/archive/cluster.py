@@ -1,24 +1,16 @@
 # SPDX-License-Identifier: MPL-2.0
 """The run's tasks on Dask: this machine's processes, a cluster that is there, or SLURM through dask-jobqueue.
 
-Dask brings tasks to workers and says which workers are lost.  Inside each Dask worker a task runs as on one machine: in a
-child process with the file's limits (:mod:`ocrmypdf_superres.archive.pool`).  Nothing here tries a file again.  When Dask
-loses a worker it runs its tasks anew by itself; such a second run finds the staging folder that the first one made, does
-nothing and reports a lost worker, so that the run decides and counts as it does on one machine.  A worker that was cut off
-and lives on spoils nothing: every try has a staging folder of its own.
+Dask brings tasks to workers and says which workers are lost; nothing here tries a file again.  The workers' side is
+:mod:`ocrmypdf_superres.archive.dask_worker`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import logging
-import multiprocessing
-import os
 import queue
 import re
-import shutil
-import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -26,22 +18,15 @@ from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
 
-from distributed import Client, Future, KilledWorker, LocalCluster, get_worker, wait
+from distributed import Client, Future, KilledWorker, LocalCluster, wait
 from ocrmypdf.helpers import available_cpu_count
 
-from ocrmypdf_superres.archive.pool import LocalPool
+from ocrmypdf_superres.archive.dask_worker import carry_out, dismiss, failed, greet
 from ocrmypdf_superres.archive.site import Site
-from ocrmypdf_superres.archive.tasks import FileResult, FileTask, State
-from ocrmypdf_superres.archive.work import scratch_folder
+from ocrmypdf_superres.archive.tasks import FileResult, FileTask
 from ocrmypdf_superres.errors import ArchiveError
 
 log = logging.getLogger("ocrmypdf.superres")
-
-#: Seconds that a worker which cannot do the run's work keeps a task, so that it does not take them all.
-UNFIT_PAUSE = 20.0
-
-#: Seconds between looks at whether the task is still wanted.
-LOOK = 0.5
 
 
 class DaskExecutor:
@@ -129,7 +114,7 @@ class DaskExecutor:
                     self._client.cancel(waiting)
                 elif waiting:
                     wait(waiting)
-                self._client.run(_dismiss, self._run, self._site, on_error="ignore")
+                self._client.run(dismiss, self._run, self._site, on_error="ignore")
         except OSError as error:  # the scheduler is gone, and its workers go with it
             log.debug("superres: %s", error)
         finally:
@@ -168,7 +153,7 @@ class DaskExecutor:
     def _check_workers(self) -> None:
         """Ask every worker that is there; later ones ask themselves before each task."""
         log.info("Dask's dashboard: %s", self._client.dashboard_link)
-        for address, said in self._client.run(_greet, self._site, on_error="return").items():
+        for address, said in self._client.run(greet, self._site, on_error="return").items():
             if isinstance(said, ModuleNotFoundError):
                 said = f"lacks the package {said.name}; install ocrmypdf-superres[archive] there in the run's version", 0.0
             elif isinstance(said, BaseException):
@@ -241,75 +226,3 @@ def needs_gpu(task: FileTask) -> bool:
     With the device ``auto`` a task runs anywhere, and takes the GPU that it finds.
     """
     return task.ocr.get("superres_trigger") != "off" and str(task.ocr.get("superres_device", "auto")).startswith("cuda")
-
-
-def failed(task: FileTask, code: str, reason: str) -> FileResult:
-    """Return the result of a try that failed for what may pass."""
-    return FileResult(task.number, State.FAILED, code, reason, passing=True)
-
-
-# What follows runs in the Dask workers.
-
-_pools: dict[int, tuple[str, LocalPool]] = {}
-_busy: set[str] = set()
-
-
-def carry_out(task: FileTask, site: Site, run: str) -> FileResult:
-    """Do *task* in the child process of this Dask worker's thread."""
-    worker = get_worker()
-    key = str(worker.get_current_task())
-    problem = site.problem()
-    if problem:
-        time.sleep(UNFIT_PAUSE)
-        return failed(task, "worker", f"The Dask worker {worker.address} {problem}.")
-    try:
-        os.mkdir(task.staging)
-    except FileExistsError:
-        return failed(task, "died", "The file's Dask worker was lost while it worked on it.")
-    _busy.add(key)
-    try:
-        pool = _pool(run)
-        pool.submit(task)
-        while True:
-            for result in pool.results(LOOK):
-                return result
-            # Dask cannot stop a thread: it only marks the task when its client wants it no more, or is gone.
-            held = worker.state.tasks.get(key)
-            if held is None or held.state != "executing":
-                pool.close(cancel=True)
-                return failed(task, "died", "The run stopped.")
-    finally:
-        # Of a child that was killed; any other took it away.
-        shutil.rmtree(scratch_folder(task), ignore_errors=True)
-        _busy.discard(key)
-
-
-def _pool(run: str) -> LocalPool:
-    """The pool of one process that serves this thread during *run*."""
-    thread = threading.get_ident()
-    if thread in _pools and _pools[thread][0] != run:
-        _pools.pop(thread)[1].close(cancel=True)
-    if thread not in _pools:
-        # Dask's nannies start daemonic workers. Those may have no children, lest they become orphans; a pool's end with it.
-        multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
-        _pools[thread] = (run, LocalPool(1))
-    return _pools[thread][1]
-
-
-def _greet(site: Site, dask_worker: Any) -> tuple[str, float]:
-    """Return what keeps this worker from the run's work, and how many GPUs it offers; take away what an earlier run left."""
-    problem = site.problem()
-    if not problem:
-        site.sweep()
-    return problem, float(dask_worker.state.total_resources.get("GPU", 0))
-
-
-async def _dismiss(run: str, site: Site) -> None:
-    """Once this worker has nothing of *run* in hand, end its processes and take away what killed ones left."""
-    while any(key.startswith(f"digitise-{run}-") for key in _busy):
-        await asyncio.sleep(0.1)
-    for thread, (owner, pool) in list(_pools.items()):
-        if owner == run:
-            pool.close(cancel=True)
-            del _pools[thread]
-    site.sweep()

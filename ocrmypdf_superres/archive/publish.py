@@ -159,12 +159,10 @@ def _claim(staged: Path, target: Path, mark: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the entries of *folder* on the disk, where the system offers that."""
-    try:
+    """Have the entries of *folder* on the disk, where the system and the file system offer that."""
+    with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return  # Windows opens no folders
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -33,13 +33,11 @@ from ocrmypdf_superres.archive import codes, products
 from ocrmypdf_superres.archive.gather import gather
 from ocrmypdf_superres.archive.mets import MetsPage, read_mets
 from ocrmypdf_superres.archive.naming import pdf_name, text_name
+from ocrmypdf_superres.archive.pictures import claims_no_dpi, lay_on_paper, page_layout
 from ocrmypdf_superres.archive.tasks import FileResult, FileTask, Kind, State
 from ocrmypdf_superres.errors import ImageError
 
 log = logging.getLogger("ocrmypdf.superres")
-
-LEAST_DPI = 96
-"""Pictures that claim this or less claim nothing, as OCRmyPDF has it."""
 
 MOST_WARNINGS = 100
 """So many of a file's warnings are remembered; a book may repeat one on each of its pages."""
@@ -137,21 +135,32 @@ def _take_input(task: FileTask, scratch: Path, result: FileResult) -> Path:
     if task.known == result.sha256:
         result.state, result.code = State.SKIPPED, "unchanged"
         return copy
+    if task.kind is Kind.METS and not pictures:
+        raise codes.failed("damaged", "The METS document names no pictures.")
+    _opaque(pictures if task.kind is Kind.METS else [copy] if task.kind is Kind.IMAGE else [], result)
     if task.kind is not Kind.METS:
         return copy
-    if not pictures:
-        raise codes.failed("damaged", "The METS document names no pictures.")
-    if not task.image_dpi and any(_claims_no_dpi(picture) for picture in pictures):
+    if not task.image_dpi and any(claims_no_dpi(picture) for picture in pictures):
         raise ocrmypdf.exceptions.DpiError()
     joined = scratch / "input.pdf"
     try:
         with open(joined, "wb") as stream:
             img2pdf.convert(
-                [os.fspath(p) for p in pictures], outputstream=stream, layout_fun=_layout(task.image_dpi), rotation=img2pdf.Rotation.ifvalid
+                [os.fspath(p) for p in pictures], outputstream=stream, layout_fun=page_layout(task.image_dpi), rotation=img2pdf.Rotation.ifvalid
             )
     except (img2pdf.ImageOpenError, img2pdf.AlphaChannelError) as error:
         raise ocrmypdf.exceptions.UnsupportedImageFormatError(str(error)) from error
     return joined
+
+
+def _opaque(pictures: list[Path], result: FileResult) -> None:
+    """Take transparency out of the copied *pictures*; a damaged one is left for whoever converts it to say so."""
+    transparent = 0
+    for picture in pictures:
+        with contextlib.suppress(OSError, SyntaxError):
+            transparent += lay_on_paper(picture)
+    if transparent:
+        result.findings.append(f"transparent parts on {transparent} pages were laid on white paper")
 
 
 def _mets_pages(task: FileTask) -> list[MetsPage]:
@@ -194,23 +203,9 @@ def _count_pages(source: Path, kind: Kind) -> int:
         return len(pdf.pages)
 
 
-def _claims_no_dpi(picture: Path) -> bool:
-    try:
-        with Image.open(picture) as image:
-            return min(image.info.get("dpi", (0, 0))) <= LEAST_DPI
-    except (OSError, SyntaxError):
-        return False  # whoever converts it says what is wrong
-
-
-def _layout(image_dpi: int) -> Any:
-    """How large a page img2pdf makes of a picture: by the picture's own claim where it has one."""
-    given = img2pdf.get_fixed_dpi_layout_fun((image_dpi, image_dpi))
-    return lambda width, height, dpi: (given if min(dpi) <= LEAST_DPI else img2pdf.default_layout_fun)(width, height, dpi)
-
-
 def _dpi(task: FileTask, source: Path) -> dict[str, Any]:
     """OCRmyPDF's ``image_dpi`` for a picture that claims none; any other picture's own claim stands."""
-    return {"image_dpi": task.image_dpi} if task.kind is Kind.IMAGE and task.image_dpi and _claims_no_dpi(source) else {}
+    return {"image_dpi": task.image_dpi} if task.kind is Kind.IMAGE and task.image_dpi and claims_no_dpi(source) else {}
 
 
 def _ocr(source: Path, pdf: Path, arguments: dict[str, Any]) -> ExitCode:

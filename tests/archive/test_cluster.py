@@ -16,6 +16,7 @@ import dask
 from distributed import Client, LocalCluster, Scheduler, SpecCluster, Worker, get_worker
 
 from ocrmypdf_superres.archive import cluster as cluster_module
+from ocrmypdf_superres.archive import dask_worker
 from ocrmypdf_superres.archive.cluster import DaskExecutor, needs_gpu, open_cluster
 from ocrmypdf_superres.archive.layout import Layout
 from ocrmypdf_superres.archive.manifest import Manifest
@@ -95,7 +96,7 @@ def test_files_are_done_and_every_loss_is_a_result(threads, source, layout, site
     while not os.path.isdir(layout.staging / "1.5"):
         time.sleep(0.01)
     executor.close(cancel=True)
-    assert not cluster_module._busy and not cluster_module._pools and not os.path.exists(site.marker)
+    assert not dask_worker._busy and not dask_worker._pools and not os.path.exists(site.marker)
     with pytest.raises(ArchiveError, match="does not answer"):
         executor.submit(task(source, layout, 7))
 
@@ -107,7 +108,7 @@ def test_a_gpu_is_a_resource(source, layout, site, monkeypatch):
     workers = {"one": {"nthreads": 1, "resources": {"GPU": 1}}, "two": {"nthreads": 1}}
 
     def tell(task, *_):
-        return cluster_module.failed(task, "told", str(get_worker().state.total_resources.get("GPU", 0)))
+        return dask_worker.failed(task, "told", str(get_worker().state.total_resources.get("GPU", 0)))
 
     monkeypatch.setattr(cluster_module, "carry_out", tell)
     spec = {name: {"cls": Worker, "options": options} for name, options in workers.items()}
@@ -134,7 +135,7 @@ def test_a_worker_that_cannot_do_the_work_is_named(threads, site, monkeypatch):
 
 def test_an_unfit_worker_that_came_later_keeps_no_file(threads, source, layout, site, monkeypatch):
     executor = DaskExecutor(Client(threads), site)
-    monkeypatch.setattr(cluster_module, "UNFIT_PAUSE", 0.1)
+    monkeypatch.setattr(dask_worker, "UNFIT_PAUSE", 0.1)
     executor._site = replace(site, token="another", marker=str(layout.hidden / "not-there"))
     executor.submit(task(source, layout, 1))
     result = gathered(executor, 1)[1]
@@ -144,7 +145,7 @@ def test_an_unfit_worker_that_came_later_keeps_no_file(threads, source, layout, 
 
 
 def test_workers_that_come_late(source, layout, site, monkeypatch):
-    monkeypatch.setattr(cluster_module, "UNFIT_PAUSE", 0.1)
+    monkeypatch.setattr(dask_worker, "UNFIT_PAUSE", 0.1)
     with SpecCluster({}, {"cls": Scheduler, "options": {"dashboard": False}}, worker={"cls": Worker, "options": {"nthreads": 1}}) as late:
         executor = DaskExecutor(Client(late), site)
         assert executor.workers == 1 and list(executor.results(0.0)) == []

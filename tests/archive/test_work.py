@@ -50,7 +50,6 @@ def no_pages(pdf):
         (Kind.PDF, changed_pdf(sign), (State.SKIPPED, "signed")),
         (Kind.PDF, changed_pdf(no_pages), (State.FAILED, "empty")),
         (Kind.IMAGE, picture_bytes(page(), dpi=None), (State.FAILED, "no-dpi")),
-        (Kind.IMAGE, picture_bytes(page().convert("RGBA")), (State.FAILED, "unsupported")),
         (Kind.IMAGE, picture_bytes(page(), "JPEG")[:200], (State.FAILED, "unsupported")),
         (Kind.IMAGE, picture_bytes(page(), "TIFF")[:3000], (State.FAILED, "damaged")),
         (Kind.IMAGE, b"\x89PNG\r\n\x1a\nnonsense", (State.FAILED, "unsupported")),
@@ -94,6 +93,24 @@ def test_a_good_file_with_all_outputs(tmp_path, lanczos_net):
     assert [step.action for step in read_history(staging / base)] == ["enlarged", "recognised"]
     alto = (staging / f"{base}.alto" / "0001.xml").read_text()
     assert 'WIDTH="420"' in alto and "harbour" in alto, "coordinates are of the page as it came"
+
+
+@pytest.mark.parametrize("form", ["PNG", "TIFF"])
+@pytest.mark.parametrize("alpha", [255, 0])
+def test_pictures_with_an_alpha_channel(tmp_path, form, alpha):
+    picture = page().convert("RGBA")
+    picture.paste((0, 0, 0, alpha), (0, 0, 40, 40))
+    source = tmp_path / "input"
+    source.write_bytes(picture_bytes(picture, form))
+    given = task(tmp_path, source, Kind.IMAGE, ocr={"language": ["eng"], "output_type": "pdf", "superres_trigger": "off"})
+    result = digitise(given)
+    assert (result.state, result.code) == (State.STAGED, "ok"), result.reason
+    assert result.findings == ([] if alpha else ["transparent parts on 1 pages were laid on white paper"])
+    assert result.pages[0].words
+    with pikepdf.open(os.path.join(given.staging, result.outputs[0].name)) as made:
+        (image,) = made.pages[0].images.values()
+        corner = pikepdf.PdfImage(image).as_pil_image().convert("L").getpixel((5, 5))
+    assert corner == (0 if alpha else 255)
 
 
 def test_findings(tmp_path):
