@@ -169,7 +169,7 @@ class PageReadings:
             sure = ", ".join(f"{n} {p:.2f}" for n, p in extra["probability"].items())
             self.record.reason += (
                 f"; read {len(self.seconds)} times, the order of {choice.layout} kept ({sure}; {choice.exchanged} words exchanged, "
-                f"{choice.added} lines added; {extra['reading_cost']:.1f} times the cost of one reading)"
+                f"{choice.added} lines added)"
             )
         emit(self.record, self.report)
 

@@ -186,10 +186,12 @@ def to_json(result: Result) -> dict[str, Any]:
     """Return *result* as it is written: two equal runs differ only in the fields whose names end in ``seconds``."""
     counts = result.counts
     rates = {"cer": counts.cer, "wer": counts.wer, "recall": counts.recall, "precision": counts.precision}
-    own = {"file", "device"}  # of the temporary PDF, and of the machine
+    own = {"file", "device", "reading_cost"}  # of the temporary PDF, of the machine, and a ratio of times
+    cost = result.details.get("reading_cost", 1.0)
     details = {name: value for name, value in result.details.items() if name not in own and not name.endswith("seconds")}
     return {
         **asdict(result),
+        "one_reading_seconds": result.tesseract_seconds / cost,
         "counts": asdict(counts),
         "rates": {name: round(value, 6) for name, value in rates.items()},
         "details": details,
@@ -205,6 +207,9 @@ def from_json(values: dict[str, Any]) -> Result:
     try:
         fields = {name: values[name] for name in Result.__dataclass_fields__ if name not in ("counts", "scores")}
         fields["scores"] = values.get("scores", {})
+        once = values.get("one_reading_seconds", 0.0)
+        if once > 0:
+            fields["details"] = {**fields["details"], "reading_cost": fields["tesseract_seconds"] / once}
         return Result(**fields, counts=TextScore(**values["counts"]))
     except (KeyError, TypeError) as error:
         raise OptionError(f"The results cannot be used ({error!r}); give what evaluate --json or --run wrote.") from error

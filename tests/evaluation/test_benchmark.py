@@ -12,7 +12,7 @@ pytest.importorskip("img2pdf")
 
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation import command
-from ocrmypdf_superres.evaluation.benchmark import Result
+from ocrmypdf_superres.evaluation.benchmark import Result, from_json, to_json
 from ocrmypdf_superres.evaluation.metrics import TextScore
 from ocrmypdf_superres.evaluation.pages import find_pages, make_cases
 from ocrmypdf_superres.evaluation.profiles import PROFILES, reduce_page
@@ -98,3 +98,15 @@ def test_summary_counts_worse_and_lost_pages():
     assert "CER 0.0967, best other (lanczos) 0.2200, ratio 0.44" in text
     assert "super-resolution took 10.0% of Tesseract's time" in text
     assert "| 72 dpi scan (3) | 36.00" in markdown(results)
+
+
+def test_times_stand_in_fields_of_seconds_alone():
+    counts = TextScore(edits=1, characters=10, found=2, words=2, recognised=2, word_edits=0)
+    twins = [Result("g", "p", "c", "plugin", counts, t, 0.1, {"reading_cost": cost, "reason": "low"}) for t, cost in ((6.0, 3.0), (9.0, 3.5))]
+    written = [to_json(twin) for twin in twins]
+    assert from_json(json.loads(json.dumps(written[0]))) == twins[0]
+    for values in written:
+        assert values["one_reading_seconds"] > 0
+        for name in [name for name in values if name.endswith("seconds")]:
+            del values[name]
+    assert written[0] == written[1]
