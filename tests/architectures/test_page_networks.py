@@ -135,7 +135,8 @@ def test_tiles_equal_the_whole_page_at_any_size(exported):
     backend = TorchBackend(exported, "cpu")
     whole, tiled = (Upscaler(exported, backend, tile).upscale(page, scale) for tile in (64, 16))
     assert whole.shape == (45 * scale, 39 * scale)
-    assert np.abs(whole - tiled).max() < 1e-5
+    # Float32 through dozens of layers rounds by a few 1e-5 where other tile sizes take other kernels; a seam would be far above.
+    assert np.abs(whole - tiled).max() < 5e-5
     assert whole.std() > 1e-3
 
 
