@@ -24,17 +24,18 @@ def spread_channels(x: Tensor, channels: int) -> Tensor:
     colour = x.expand(-1, 3, -1, -1) if x.shape[1] == 1 else x
     if channels == 3:
         return colour
-    grey = x if x.shape[1] == 1 else _luma(x)
+    grey = x if x.shape[1] == 1 else luma(x)
     mask = (grey <= grey.mean(dim=(2, 3), keepdim=True)).to(x)
     return torch.cat([colour, mask], dim=1)
 
 
 def gather_channels(y: Tensor, channels: int) -> Tensor:
     """Undo :func:`spread_channels` on a net's output: 1 gives the luma of its first three channels, else the first *channels*."""
-    return _luma(y[:, :3]) if channels == 1 else y[:, :channels]
+    return luma(y[:, :3]) if channels == 1 else y[:, :channels]
 
 
-def _luma(x: Tensor) -> Tensor:
+def luma(x: Tensor) -> Tensor:
+    """Return the luma (Rec. 601) of *x*, float (B, 3, H, W), as (B, 1, H, W)."""
     weights = torch.tensor(_LUMA, dtype=x.dtype, device=x.device).reshape(1, 3, 1, 1)
     return (x * weights).sum(dim=1, keepdim=True)
 

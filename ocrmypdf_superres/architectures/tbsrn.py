@@ -12,14 +12,11 @@ from torch.nn import functional
 from ocrmypdf_superres.architectures.linenet import (
     LINE_SIZE,
     AttentionLayer,
-    Enlarge,
     RowGRU,
-    gather_channels,
     sinusoid_2d,
-    spread_channels,
 )
 from ocrmypdf_superres.architectures.spec import ArchitectureSpec
-from ocrmypdf_superres.architectures.tps import TPSSTN
+from ocrmypdf_superres.architectures.tsrn import LineTrunk
 
 
 @dataclass(frozen=True)
@@ -70,33 +67,17 @@ class AttentiveBlock(nn.Module):
         return x + self.narrow(tokens).transpose(1, 2).reshape(x.shape)
 
 
-class TBSRN(nn.Module):
-    """``net(x)``: float (B, 1, 3 or planes, 16, 64) in [0, 1] to twice the size, as many channels, in [-1, 1] (tanh).
+class TBSRN(LineTrunk):
+    """See :class:`~ocrmypdf_superres.architectures.tsrn.LineTrunk`.
 
     The authors' layer norm divides by the standard deviation plus epsilon, ours by PyTorch's root of variance plus
     epsilon; weights carry over but for that.
     """
 
     def __init__(self, config: TBSRNConfig) -> None:
-        super().__init__()
-        self.config = config
-        features = config.features
-        self.stn = TPSSTN(config.planes, LINE_SIZE, config.stn_widths, config.stn_hidden, config.stn_eval) if config.stn else None
-        self.stem = nn.Sequential(nn.Conv2d(config.planes, features, 9, padding=4), nn.PReLU())
-        self.blocks = nn.Sequential(*(AttentiveBlock(config) for _ in range(config.blocks)))
-        self.merge = nn.Sequential(nn.Conv2d(features, features, 3, padding=1), nn.BatchNorm2d(features))
-        self.enlarge = Enlarge(features)
-        self.tail = nn.Conv2d(features, config.planes, 9, padding=4)
+        super().__init__(config, (AttentiveBlock(config) for _ in range(config.blocks)))
         if config.compat:
             self.unused = nn.Sequential(nn.Conv2d(config.planes, config.planes, 3), nn.BatchNorm2d(config.planes))
-
-    def forward(self, x: Tensor, scale: int | None = None) -> Tensor:
-        value = spread_channels(x, self.config.planes)
-        if self.stn is not None:
-            value = self.stn(value)
-        value = self.stem(value)
-        value = value + self.merge(self.blocks(value))
-        return gather_channels(torch.tanh(self.tail(self.enlarge(value))), x.shape[1])
 
 
 SPEC = ArchitectureSpec(

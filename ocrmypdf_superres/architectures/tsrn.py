@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -48,16 +50,19 @@ class RecurrentBlock(nn.Module):
         return mixed
 
 
-class TSRN(nn.Module):
-    """``net(x)``: float (B, 1, 3 or planes, 16, 64) in [0, 1] to twice the size, as many channels, in [-1, 1] (tanh)."""
+class LineTrunk(nn.Module):
+    """``net(x)``: float (B, 1, 3 or planes, 16, 64) in [0, 1] to twice the size, as many channels, in [-1, 1] (tanh).
 
-    def __init__(self, config: TSRNConfig) -> None:
+    The layout that TSRN and TBSRN share; *blocks* are their own.
+    """
+
+    def __init__(self, config: Any, blocks: Iterable[nn.Module]) -> None:
         super().__init__()
         self.config = config
         features = config.features
         self.stn = TPSSTN(config.planes, LINE_SIZE, config.stn_widths, config.stn_hidden, config.stn_eval) if config.stn else None
         self.stem = nn.Sequential(nn.Conv2d(config.planes, features, 9, padding=4), nn.PReLU())
-        self.blocks = nn.Sequential(*(RecurrentBlock(features) for _ in range(config.blocks)))
+        self.blocks = nn.Sequential(*blocks)
         self.merge = nn.Sequential(nn.Conv2d(features, features, 3, padding=1), nn.BatchNorm2d(features))
         self.enlarge = Enlarge(features)
         self.tail = nn.Conv2d(features, config.planes, 9, padding=4)
@@ -69,6 +74,13 @@ class TSRN(nn.Module):
         value = self.stem(value)
         value = value + self.merge(self.blocks(value))
         return gather_channels(torch.tanh(self.tail(self.enlarge(value))), x.shape[1])
+
+
+class TSRN(LineTrunk):
+    """See :class:`LineTrunk`."""
+
+    def __init__(self, config: TSRNConfig) -> None:
+        super().__init__(config, (RecurrentBlock(config.features) for _ in range(config.blocks)))
 
 
 SPEC = ArchitectureSpec(

@@ -34,7 +34,7 @@ def lay_on_paper(picture: Path) -> int:
     """Write the file *picture* anew without alpha channels, where it has some; neither OCRmyPDF nor img2pdf takes those.
 
     Nothing is lost where all is opaque and of 8 bits; else transparent parts become white paper. Resolution and colour
-    profile are kept.
+    profile are kept, those of the first frame for all.
 
     Returns:
         The number of frames with transparent parts.
@@ -43,7 +43,7 @@ def lay_on_paper(picture: Path) -> int:
         OSError, SyntaxError: the picture is damaged. PIL.Image.DecompressionBombError: it is too large.
     """
     with Image.open(picture) as image:
-        kind, frames, transparent = image.format, [], 0
+        frames, transparent = [], 0
         if not any(frame.has_transparency_data for frame in ImageSequence.Iterator(image)):
             return 0
         for frame in ImageSequence.Iterator(image):
@@ -53,9 +53,9 @@ def lay_on_paper(picture: Path) -> int:
                 transparent += lowest < 255
             # The frame is read anew at the next turn, so a copy is kept.
             frames.append((flatten(frame).copy() if frame.has_transparency_data else frame.copy(), kept))
-    if kind == "TIFF":
-        first, kept = frames[0]
+    first, kept = frames[0]
+    if len(frames) == 1:
+        first.save(picture, "PNG", **kept)
+    else:  # whatever it was: PNG would keep the first frame alone
         first.save(picture, "TIFF", compression="tiff_lzw", save_all=True, append_images=[f for f, _ in frames[1:]], **kept)
-    else:
-        frames[0][0].save(picture, "PNG", **frames[0][1])
     return transparent

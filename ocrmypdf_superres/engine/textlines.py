@@ -18,7 +18,7 @@ from PIL import Image
 from ocrmypdf_superres.engine.backend import Backend
 from ocrmypdf_superres.engine.linefinder import FoundLine, find_lines
 from ocrmypdf_superres.engine.upscaler import Upscaler
-from ocrmypdf_superres.errors import ImageError, ModelError
+from ocrmypdf_superres.errors import ModelError
 from ocrmypdf_superres.image import FloatImage, resize_luma
 from ocrmypdf_superres.modelstore import Model
 
@@ -62,11 +62,7 @@ class LineUpscaler(Upscaler):
 
     def bands(self, page: NDArray[np.float32] | NDArray[np.uint8], scale: int) -> Iterator[tuple[int, FloatImage]]:
         """Yield the whole page at once: (0, float32 (scale H, scale W) in [0, 1]).  Raises as :meth:`Upscaler.upscale`."""
-        if page.ndim != 2 or page.size == 0:
-            raise ImageError(f"A page of shape {page.shape} was given, but (H, W) with at least one pixel was expected.")
-        if scale not in self.scales:
-            offered = ", ".join(f"x{s}" for s in self.scales)
-            raise ModelError(f"Model {self.model.card.name} was asked for x{scale}, but offers {offered}.")
+        self._check(page, scale)
         luma = page.astype(np.float32) / np.float32(255.0) if page.dtype == np.uint8 else np.asarray(page, dtype=np.float32)
         height, width = luma.shape
         large = resize_luma(luma, (width * scale, height * scale))

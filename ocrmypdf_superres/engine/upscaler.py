@@ -86,11 +86,7 @@ class Upscaler:
 
         *page* is (H, W), float32 in [0, 1] or uint8.  Raises as :meth:`upscale`.
         """
-        if page.ndim != 2 or page.size == 0:
-            raise ImageError(f"A page of shape {page.shape} was given, but (H, W) with at least one pixel was expected.")
-        if scale not in self.scales:
-            offered = ", ".join(f"x{s}" for s in self.scales)
-            raise ModelError(f"Model {self.model.card.name} was asked for x{scale}, but offers {offered}.")
+        self._check(page, scale)
         height, width = page.shape
         for row in tile_rows(height, width, self.tile, self.model.card.size_multiple):
             band = np.empty(((row[0].bottom - row[0].top) * scale, width * scale), np.float32)
@@ -109,6 +105,14 @@ class Upscaler:
                     self._run(waiting, band, scale)
             self._run(waiting, band, scale)
             yield row[0].top * scale, band
+
+    def _check(self, page: NDArray[np.float32] | NDArray[np.uint8], scale: int) -> None:
+        """Raise what :meth:`upscale` does where *page* or *scale* cannot be used."""
+        if page.ndim != 2 or page.size == 0:
+            raise ImageError(f"A page of shape {page.shape} was given, but (H, W) with at least one pixel was expected.")
+        if scale not in self.scales:
+            offered = ", ".join(f"x{s}" for s in self.scales)
+            raise ModelError(f"Model {self.model.card.name} was asked for x{scale}, but offers {offered}.")
 
     def _cut(self, page: NDArray[np.float32] | NDArray[np.uint8], tile: Tile) -> FloatImage:
         """Return the tile with its overlap, whole multiples in size; outside the page its edge repeats."""

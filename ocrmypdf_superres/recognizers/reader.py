@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ocrmypdf_superres.architectures.linenet import luma
 from ocrmypdf_superres.errors import RecognizerError
 
 ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -60,8 +61,7 @@ class LineReader(nn.Module):
     def grey(self, lines: Tensor, widths: Tensor | None) -> Tensor:
         """Return *lines* (B, 1 or 3, H, W) as luma at the reader's size."""
         if lines.shape[1] == 3:
-            weights = torch.tensor([0.299, 0.587, 0.114], dtype=lines.dtype, device=lines.device)
-            lines = (lines * weights.reshape(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+            lines = luma(lines)
         return resized(lines, widths, self.size)
 
     def loss(self, lines: Tensor, texts: Sequence[str]) -> Tensor:

@@ -245,16 +245,24 @@ def _check_validation(validation: Validation, where: str) -> None:
         raise OptionError(f"{where}: every and lines must be at least 1, patience and pages 0 or more.")
 
 
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return what the TOML file *path* holds.
+
+    Raises:
+        OptionError: it is missing, or is no TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise OptionError(f"The recipe {path} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise OptionError(f"The recipe {path} is no valid TOML: {error}.") from error
+
+
 def read_recipe(path: Path) -> Recipe:
     """Return the recipe in the TOML file *path*.
 
     Raises:
         OptionError: the file is missing, is no TOML, or does not hold a valid recipe.
     """
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise OptionError(f"The recipe {path} cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise OptionError(f"The recipe {path} is no valid TOML: {error}.") from error
-    return parse_recipe(values, path.name)
+    return parse_recipe(read_toml(path), path.name)

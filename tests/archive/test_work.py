@@ -11,6 +11,7 @@ import pytest
 from archive_files import encrypted_bytes, page, pdf_bytes, picture_bytes, scratched, task, with_text_bytes
 from PIL import Image
 
+from ocrmypdf_superres.archive.pictures import lay_on_paper
 from ocrmypdf_superres.archive.products import sealed
 from ocrmypdf_superres.archive.provenance import read_history
 from ocrmypdf_superres.archive.tasks import Kind, State
@@ -111,6 +112,15 @@ def test_pictures_with_an_alpha_channel(tmp_path, form, alpha):
         (image,) = made.pages[0].images.values()
         corner = pikepdf.PdfImage(image).as_pil_image().convert("L").getpixel((5, 5))
     assert corner == (0 if alpha else 255)
+
+
+def test_no_frame_is_lost_with_its_alpha_channel(tmp_path):
+    frames = [page(text).convert("RGBA") for text in ("one", "two")]
+    picture = tmp_path / "frames.png"
+    frames[0].save(picture, save_all=True, append_images=frames[1:], dpi=(150, 150))
+    assert lay_on_paper(picture) == 0
+    with Image.open(picture) as image:
+        assert image.n_frames == 2 and not image.has_transparency_data and round(image.info["dpi"][0]) == 150
 
 
 def test_findings(tmp_path):

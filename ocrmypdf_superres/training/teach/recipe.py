@@ -3,19 +3,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.training.recipe import LINE_KINDS, Recipe, Source, Stage, read_table
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from ocrmypdf_superres.training.recipe import LINE_KINDS, Recipe, Source, Stage, read_table, read_toml
 
 SEEN = ("hr", "lr", "sr")
 
@@ -68,12 +62,7 @@ def read_teach_recipe(path: Path) -> TeachRecipe:
     Raises:
         OptionError: the file is missing, is no TOML, or does not hold a valid recipe of a reader or detector.
     """
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise OptionError(f"The recipe {path} cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise OptionError(f"The recipe {path} is no valid TOML: {error}.") from error
+    values = read_toml(path)
     where = path.name
     for key in ("sources", "held"):
         if key in values:
