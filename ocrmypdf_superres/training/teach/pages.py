@@ -37,7 +37,7 @@ class RenderedPages(RenderedSource):
             left = width * column // columns + int(rng.integers(4, 24))
             right = width * (column + 1) // columns - int(rng.integers(4, 24))
             y = float(rng.integers(2, height // 3))
-            size = int(rng.integers(12, 30))
+            size = int(rng.integers(12, 45))
             spacing = float(rng.uniform(1.15, 1.9))
             while y < height - 1.5 * size:
                 here = round(size * rng.uniform(1.2, 1.8)) if rng.random() < 0.1 else size
