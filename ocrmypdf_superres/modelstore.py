@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ocrmypdf_superres.errors import ModelError
+from ocrmypdf_superres.errors import ModelError, OptionError
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -24,6 +24,8 @@ else:
 
 DEFAULT_MODEL = "docsr-s2"
 SEARCH_VARIABLE = "OCRMYPDF_SUPERRES_MODELS"
+ALL = "all"
+"""Where several models may be named: all that are found."""
 CARD = "card.toml"
 WEIGHTS = "model.safetensors"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -225,6 +227,21 @@ def find_model(name_or_path: str) -> Model:
     raise ModelError(
         f"There is no model {name_or_path!r}: give one of {known}, or the path of a folder that holds a {CARD}."
     )
+
+
+def find_models(names: Sequence[str]) -> list[Model]:
+    """Return the models of *names*, each as for :func:`find_model`; ``all`` stands for every model of :func:`list_models`.
+
+    Raises:
+        ModelError: there is no such model, or its card cannot be used.
+        OptionError: two of them have the same name.
+    """
+    models = [model for name in names for model in (list_models() if name == ALL else [find_model(name)])]
+    found = [model.card.name for model in models]
+    for name in found:
+        if found.count(name) > 1:
+            raise OptionError(f"The model {name} was given twice, but tables tell models by their names; give each name once.")
+    return models
 
 
 def list_models() -> list[Model]:

@@ -6,6 +6,7 @@ Nothing here knows OCRmyPDF, so that other readers of pages can plan and enlarge
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor, sqrt
 from typing import TYPE_CHECKING, Literal
@@ -155,13 +156,17 @@ def _enlarge(
     factor = min(factor, limit)
     if factor < MIN_FACTOR_NOISY and settings.trigger != "always":
         return Plan("leave", f"{described} is large enough", None, 1.0, size, dpi, text)
-    enough = [scale for scale in sorted(settings.scales) if scale >= SCALE_SLACK * factor]
-    scale = enough[0] if enough else max(settings.scales)
+    scale = net_scale(settings.scales, factor)
     if abs(scale / factor - 1.0) <= SIZE_SLACK and scale <= limit:
         factor = float(scale)
     target = (max(1, _round(width * factor, limited)), max(1, _round(height * factor, limited)))
     reason = described + (", enlarged less for the size limit" if limited else "")
     return Plan("enlarge", reason, scale, factor, target, dpi, text)
+
+
+def net_scale(scales: Sequence[int], factor: float) -> int:
+    """Return the smallest of a net's *scales* that reaches :data:`SCALE_SLACK` of *factor*, else the largest."""
+    return min((scale for scale in scales if scale >= SCALE_SLACK * factor), default=max(scales))
 
 
 def _round(value: float, down: bool) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""``ocrmypdf-superres lines``: nets for text lines compared by what readers read in their pictures."""
+"""``ocrmypdf-superres lines``: models compared on lines of text by what readers read in their pictures, at x2."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``lines``."""
-    parser.add_argument("models", nargs="*", help="names or folders of models for text lines, x2")
+    parser.add_argument("models", nargs="*", help="names or folders of models for text lines or pages, or the word all; those "
+                                                  "without x2 make their smallest scale, which is brought to x2")  # fmt: skip
     parser.add_argument("--sets", nargs="+", type=Path, required=True, metavar="FOLDER",
                         help="sets of lines, for example TextZoom's easy, medium and hard")  # fmt: skip
     parser.add_argument("--kind", choices=("words", "lines", "textzoom"), default="words",
@@ -33,25 +34,23 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         SuperresError: a model, reader or set cannot be used.
     """
-    from ocrmypdf_superres.engine.torch_backend import load_network
     from ocrmypdf_superres.errors import OptionError
-    from ocrmypdf_superres.modelstore import find_model
+    from ocrmypdf_superres.modelstore import find_models
     from ocrmypdf_superres.recognizers import folder as folders
-    from ocrmypdf_superres.training.judging import judge
+    from ocrmypdf_superres.training.judging import Drawer, judge, lanczos, model_drawer
     from ocrmypdf_superres.training.teach.loop import enlarged
 
     readers = {name: folders.load(name, ("abinet", "cdistnet", "crnn", "text-focus")) for name in args.readers}
-    models = [find_model(name) for name in args.models]
-    for model in models:
-        if not model.card.line_size or 2 not in model.card.scales:
-            raise OptionError(f"Model {model.card.name} is no net for text lines at x2; compare page models with evaluate.")
-    nets = {model.card.name: load_network(model) for model in models}
+    drawers: dict[str, Drawer] = {"bicubic": lambda lr, scale: enlarged(lr), "lanczos": lanczos}
+    for model in find_models(args.models):
+        if model.card.name in (*drawers, "hr"):
+            raise OptionError(f"A model is called {model.card.name}, as a row of the table is; give it another name.")
+        drawers[model.card.name] = model_drawer(model)
     figures: dict[str, list[Figures]] = {}
     for place in args.sets:
         batches = _batches(args.kind, place, args.count)
-        figures.setdefault("bicubic", []).append(judge(lambda lr, scale: enlarged(lr), batches, readers=readers))  # type: ignore[arg-type]
-        for name, net in nets.items():
-            figures.setdefault(name, []).append(judge(net, batches, readers=readers))  # type: ignore[arg-type]
+        for name, draw in drawers.items():
+            figures.setdefault(name, []).append(judge(draw, batches, readers=readers))  # type: ignore[arg-type]
         truths = iter(batches)
         figures.setdefault("hr", []).append(judge(lambda lr, scale, truths=truths: next(truths).hr, batches, readers=readers))  # type: ignore[misc, arg-type]
     console = Console(highlight=False)

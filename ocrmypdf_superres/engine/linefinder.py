@@ -27,7 +27,8 @@ class FoundLine:
     """A text line in page pixels: columns *left* to *right*, middle of its body at row ``offset + slope * column``.
 
     *height* is the whole line's, ascenders and descenders included; *gaps* tells for each column from *left* on how
-    much ink it has, so that the line can be cut between words.
+    much ink it has, so that the line can be cut between words. *margin* is what belongs to it before and behind that, as a
+    share of the height.
     """
 
     left: int
@@ -36,6 +37,7 @@ class FoundLine:
     slope: float
     height: float
     gaps: NDArray[np.float32]
+    margin: float = 0.15
 
     def middle(self, column: float) -> float:
         """Row of the body's middle at *column*."""
@@ -61,6 +63,15 @@ def find_lines(luma: FloatImage) -> list[FoundLine]:
         if line is not None:
             lines.append(line)
     return sorted(lines, key=lambda line: (line.middle(line.left), line.left))
+
+
+def whole_line(luma: FloatImage) -> list[FoundLine]:
+    """Return the whole of *luma*, float32 (H, W) in [0, 1], the picture of one line, as that line; none where it is blank."""
+    ink = page_ink(luma)
+    if ink is None:
+        return []
+    height, width = luma.shape
+    return [FoundLine(0, width, height / 2, 0.0, float(height), ink.sum(axis=0), margin=0.0)]
 
 
 def _row_means(ink: FloatImage, width: int) -> FloatImage:

@@ -8,7 +8,7 @@ words, and pieces fade into the page at the line's edges.  Lines that are high e
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,15 +48,19 @@ class Piece:
 class LineUpscaler(Upscaler):
     """Enlarges pages with a net for text lines; see the module's docstring and :class:`Upscaler`.
 
+    *find* tells where a page's lines are; for pictures of single lines that is
+    :func:`~ocrmypdf_superres.engine.linefinder.whole_line`.
+
     Raises:
         ModelError: the model is no net for lines.
     """
 
-    def __init__(self, model: Model, backend: Backend) -> None:
+    def __init__(self, model: Model, backend: Backend, find: Callable[[FloatImage], list[FoundLine]] = find_lines) -> None:
         if len(model.card.line_size) != 2:
             raise ModelError(f"Model {model.card.name} is no net for text lines; use it as a page model.")
         self.model = model
         self.backend = backend
+        self.find = find
         self.scales = model.card.scales
         self.size = model.card.line_size[0], model.card.line_size[1]
 
@@ -66,7 +70,7 @@ class LineUpscaler(Upscaler):
         luma = page.astype(np.float32) / np.float32(255.0) if page.dtype == np.uint8 else np.asarray(page, dtype=np.float32)
         height, width = luma.shape
         large = resize_luma(luma, (width * scale, height * scale))
-        pieces = [piece for line in find_lines(luma) for piece in self._pieces(line, scale)]
+        pieces = [piece for line in self.find(luma) for piece in self._pieces(line, scale)]
         total, weight = np.zeros_like(large), np.zeros_like(large)
         # Pieces may reach over the page's edge; what lies there repeats the edge.
         border = 2 * max((p.bottom - p.top for p in pieces), default=0) + max((p.right - p.left for p in pieces), default=0)
@@ -87,7 +91,7 @@ class LineUpscaler(Upscaler):
             return []
         height = round(line.height * scale)
         width = round(height * columns / rows)
-        margin = round(0.15 * height)
+        margin = round(line.margin * height)
         pieces = []
         start, begins = line.left * scale - margin, line.left * scale - margin
         last = line.right * scale + margin

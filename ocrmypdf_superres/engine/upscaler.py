@@ -228,6 +228,10 @@ def _backend(model: Model, device: str, threads: int) -> Backend:
         raise ModelError(f"Model {model.card.name} has no ONNX files, so it needs torch, which is not installed; install torch.")
     from ocrmypdf_superres.engine.torch_backend import TorchBackend
 
+    if threads:
+        import torch
+
+        torch.set_num_threads(threads)  # torch has but one number for the whole process
     return TorchBackend(model, "cpu")
 
 

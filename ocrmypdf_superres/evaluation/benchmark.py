@@ -2,19 +2,18 @@
 """Running cases through methods, several at a time, with a cache that makes a run resumable.
 
 A reading is kept under the hash of all that decides it: the page's picture, languages and dpi, the condition, the method,
-Tesseract's version, and for the plugin also OCRmyPDF's version, the model's files and the plugin's own code.  So the
-baselines are read once, and a new net costs only its own readings.
+Tesseract's version, for the plugin also OCRmyPDF's version, the model's files and the plugin's own code, and for a net by
+itself its files and the code that runs it.  So the baselines are read once, and a new net costs only its own readings.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 import os
 import subprocess
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from ocrmypdf_superres.evaluation.pages import Case
 from ocrmypdf_superres.evaluation.peers import Peer
 from ocrmypdf_superres.evaluation.truth import read_truth
 from ocrmypdf_superres.evaluation.words import NO_TESSERACT
+from ocrmypdf_superres.evaluation.workers import worker_pool
 from ocrmypdf_superres.modelstore import find_model
 
 
@@ -155,9 +155,7 @@ def run_cases(
             yield from (_result(case, method, known) for case, method in served)
     if not missing:
         return
-    # Threads of the parent and fork do not go together; a fresh interpreter is a second's cost.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(max_workers=jobs, mp_context=context)
+    pool = worker_pool(jobs)
     try:
         waiting = {}
         for key, served in missing.items():

@@ -19,7 +19,7 @@ from ocrmypdf_superres.evaluation.look import check_dictionaries, check_weights,
 from ocrmypdf_superres.evaluation.methods import FURTHER, METHODS
 from ocrmypdf_superres.evaluation.metrics import word_accuracy
 from ocrmypdf_superres.evaluation.pages import BenchmarkPage, Case, find_pages, make_cases
-from ocrmypdf_superres.evaluation.peers import Peer, command_peer, weights_peer
+from ocrmypdf_superres.evaluation.peers import Peer, command_peer, model_peers, weights_peer
 from ocrmypdf_superres.evaluation.profiles import PROFILES
 from ocrmypdf_superres.evaluation.summary import OURS, headlines, in_order, interval_table, markdown, paired_table, rows
 from ocrmypdf_superres.evaluation.worst import save_worst
@@ -41,9 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="a model of OpenCV's dnn_superres, such as FSRCNN_x3.pb; may be repeated")  # fmt: skip
     parser.add_argument("--spandrel", action="append", type=Path, default=[], metavar="FILE",
                         help="a community model that spandrel reads; may be repeated")  # fmt: skip
+    parser.add_argument("--models", nargs="+", default=[], metavar="MODEL",
+                        help="nets by themselves as further methods, names or folders of models, or the word all: each enlarges a "
+                             "page once, without checks or choice (--model is the one that the plugin's methods use)")  # fmt: skip
     parser.add_argument("--lines", action="store_true", help="the pictures are single lines of text")
     parser.add_argument("--pages", type=int, default=2, help="hr pages of each collection, 0 for all (default: %(default)s)")
-    parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="model of the methods plugin... (default: %(default)s)")
     parser.add_argument("--language", default="eng", help="Tesseract languages of pages without an index")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--cache", type=Path, help="folder that keeps readings, so that a run can go on")
@@ -138,10 +141,11 @@ def _pages(args: argparse.Namespace) -> list[BenchmarkPage]:
 def _peers(args: argparse.Namespace) -> list[Peer]:
     peers = [command_peer(text) for text in args.peer]
     peers += [weights_peer(path, "dnn") for path in args.dnn_superres] + [weights_peer(path, "spandrel") for path in args.spandrel]
+    peers += model_peers(args.models)
     names = [peer.name for peer in peers]
     for name in names:
         if names.count(name) > 1 or name in (*METHODS, *FURTHER):
-            raise OptionError(f"Two methods are called {name}; rename a file of weights, or call a program by another name.")
+            raise OptionError(f"Two methods are called {name}; give another name to a file of weights, a program or a model.")
     return peers
 
 

@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from ocrmypdf_superres.evaluation.textboxes import iou, scaled
 from ocrmypdf_superres.evaluation.trust import Trust, figures, inconsistency, silent_substitutions
 from ocrmypdf_superres.evaluation.truth import read_truth
 from ocrmypdf_superres.evaluation.words import cached_words, right_words
+from ocrmypdf_superres.evaluation.workers import worker_pool
 from ocrmypdf_superres.image import resize_luma, to_luma
 
 #: Methods whose pictures nobody made here: OCRmyPDF's rasterizer did, or the scanner; and further readings of the same picture.
@@ -126,7 +126,7 @@ def save_run(
     names = looked_methods(methods, peers)
     by_name = {peer.name: peer for peer in peers}
     found: dict[tuple[int, str], Looked] = {}
-    pool = ProcessPoolExecutor(max_workers=jobs, mp_context=multiprocessing.get_context("spawn"))
+    pool = worker_pool(jobs)
     try:
         waiting = {}
         for number, case in enumerate(cases):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 """The methods that are compared: each reads one page and says what it cost.
 
-as-is, lanczos, bicubic, native and peers give the picture to Tesseract directly (as-is through OCRmyPDF reads the same text, which a
+as-is, lanczos, bicubic, native, peers and nets by themselves give the picture to Tesseract directly (as-is through OCRmyPDF reads the same text, which a
 test holds); oversample, plugin and plugin-checked are real OCRmyPDF runs on a PDF made of the picture, whose sidecar text
 is scored.  All seconds are CPU seconds of one thread: Tesseract's from the child processes' accounts, super-resolution's
 from the clock of the worker's thread, loading the net (once a process) included.
@@ -34,7 +34,7 @@ from ocrmypdf_superres.evaluation.words import NO_TESSERACT
 from ocrmypdf_superres.image import from_luma, to_luma
 
 METHODS = ("as-is", "lanczos", "oversample", "plugin", "plugin-checked", "native")
-"""What is compared unless a user says otherwise; bicubic and peers are further ones."""
+"""What is compared unless a user says otherwise; bicubic, peers and nets by themselves are further ones."""
 FURTHER = ("bicubic", "plugin-once")
 CHECKS = {"plugin-once": "off", "plugin-checked": "always"}
 TARGET_DPI = 300.0
@@ -105,13 +105,15 @@ def lanczos_picture(image: Image.Image, dpi: float) -> Image.Image:
     return resampled(image, dpi, Image.Resampling.LANCZOS)
 
 
-def peer_picture(image: Image.Image, dpi: float, peer: Peer) -> Image.Image:
+def peer_picture(image: Image.Image, dpi: float, peer: Peer, line: bool = False) -> Image.Image:
     """Return *image*, which has *dpi*, enlarged by *peer* and from there resampled to 300 dpi with Lanczos-3.
+
+    *line* says that the picture is a single line of text.
 
     Raises:
         SuperresError: the peer fails.
     """
-    large = enlarge_by(peer, image)
+    large = enlarge_by(peer, image, dpi, line)
     return resampled(large, dpi * large.width / image.width, Image.Resampling.LANCZOS)
 
 
@@ -167,11 +169,11 @@ def ocrmypdf_text(image: Image.Image, dpi: float, languages: str, **options: Any
 LINE_MODE = 13
 
 
-def _peer_text(image: Image.Image, dpi: float, languages: str, peer: Peer, segmentation: int | None) -> Reading:
+def _peer_text(image: Image.Image, dpi: float, languages: str, peer: Peer, line: bool) -> Reading:
     children, thread = children_seconds(), time.thread_time()
-    picture = peer_picture(image, dpi, peer)
+    picture = peer_picture(image, dpi, peer, line)
     seconds = children_seconds() - children + time.thread_time() - thread
-    reading = tesseract_text(picture, TARGET_DPI, languages, segmentation)
+    reading = tesseract_text(picture, TARGET_DPI, languages, LINE_MODE if line else None)
     return Reading(reading.text, reading.tesseract_seconds, seconds)
 
 
@@ -189,7 +191,7 @@ def read(case: Case, method: str, model: str, peer: Peer | None = None) -> Readi
         return tesseract_text(from_luma(luma), case.page.dpi, languages, mode)
     image, dpi = lr_picture(case)
     if peer is not None:
-        return _peer_text(image, dpi, languages, peer, mode)
+        return _peer_text(image, dpi, languages, peer, case.page.line)
     if method == "as-is":
         return tesseract_text(image, dpi, languages, mode)
     if method == "lanczos":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Other ways of enlarging a picture: any command, OpenCV's dnn_superres models, community models through spandrel.
+"""Other ways of enlarging a picture: any command, OpenCV's dnn_superres models, community models through spandrel, and our models by themselves.
 
 Nothing is downloaded: the program or the weights are the user's.
 """
@@ -11,6 +11,7 @@ import re
 import shlex
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +21,9 @@ import numpy as np
 from PIL import Image
 
 from ocrmypdf_superres.errors import MissingDependencyError, ModelError, OptionError, SuperresError
+from ocrmypdf_superres.evaluation.nets import decides, net_picture
 from ocrmypdf_superres.image import flatten
+from ocrmypdf_superres.modelstore import find_model, find_models
 
 #: OpenCV tells algorithm and scale by the file's name, as its own models are named.
 _DNN_NAME = re.compile(r"(edsr|espcn|fsrcnn|lapsrn)[^0-9]*_x([2348])", re.IGNORECASE)
@@ -28,14 +31,20 @@ _DNN_NAME = re.compile(r"(edsr|espcn|fsrcnn|lapsrn)[^0-9]*_x([2348])", re.IGNORE
 
 @dataclass(frozen=True)
 class Peer:
-    """A method that enlarges pictures: its name in tables, its kind, and its command or file of weights."""
+    """A method that enlarges pictures: its name in tables, its kind, and its command, file of weights or model's folder."""
 
     name: str
-    kind: Literal["command", "dnn", "spandrel"]
+    kind: Literal["command", "dnn", "spandrel", "model"]
     what: str
 
     def decides(self) -> str:
-        """What decides its result, for the key of its readings: the command, or the hash of the weights."""
+        """What decides its result, for the key of its readings: the command, or hashes of the weights, and of a model's code.
+
+        Raises:
+            ModelError: the model's card cannot be used.
+        """
+        if self.kind == "model":
+            return decides(find_model(self.what))
         return self.what if self.kind == "command" else hashlib.sha256(Path(self.what).read_bytes()).hexdigest()
 
 
@@ -68,6 +77,15 @@ def weights_peer(path: Path, kind: Literal["dnn", "spandrel"]) -> Peer:
     return Peer(path.stem, kind, str(path))
 
 
+def model_peers(names: Sequence[str]) -> list[Peer]:
+    """Return the peers of ``--models``: names or folders of models, or ``all``; each is named by its card.
+
+    Raises:
+        ModelError: there is no such model, or its card cannot be used. OptionError: two have the same name.
+    """
+    return [Peer(model.card.name, "model", str(model.folder.resolve())) for model in find_models(names)]
+
+
 def _library(kind: str) -> Any:
     try:
         if kind == "spandrel":
@@ -85,14 +103,18 @@ def _library(kind: str) -> Any:
         ) from error
 
 
-def enlarge_by(peer: Peer, image: Image.Image) -> Image.Image:
-    """Return *image* enlarged by *peer*, in grey; how much is the peer's own choice.
+def enlarge_by(peer: Peer, image: Image.Image, dpi: float, line: bool = False) -> Image.Image:
+    """Return *image*, which has *dpi*, enlarged by *peer*, in grey; how much is the peer's own choice.
+
+    *line* says that the picture is a single line of text.
 
     Raises:
         SuperresError: the peer's program or model fails.
     """
     if peer.kind == "command":
         return _by_command(peer, image)
+    if peer.kind == "model":
+        return net_picture(peer.what, image, dpi, line)
     colour = np.asarray(flatten(image).convert("RGB"))
     large = _by_dnn(peer, colour) if peer.kind == "dnn" else _by_spandrel(peer, colour)
     return Image.fromarray(large).convert("L")

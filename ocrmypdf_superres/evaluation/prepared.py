@@ -33,7 +33,7 @@ def prepare(case: Case, method: str, model: str, peer: Peer | None = None) -> Pr
     """
     image, dpi = lr_picture(case)
     if peer is not None:
-        return Prepared(peer_picture(image, dpi, peer), TARGET_DPI, "enlarged", f"{peer.name} to {TARGET_DPI:.0f} dpi")
+        return Prepared(peer_picture(image, dpi, peer, case.page.line), TARGET_DPI, "enlarged", f"{peer.name} to {TARGET_DPI:.0f} dpi")
     if method == "as-is":
         return Prepared(flatten(image).convert("L"), dpi, "left", "as it came")
     if method in ("lanczos", "bicubic"):

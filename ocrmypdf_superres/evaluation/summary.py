@@ -40,7 +40,7 @@ def _order(group: str) -> tuple[float, str]:
 
 
 def in_order(methods: Iterable[str]) -> list[str]:
-    """Return each of *methods* once, as the tables show them: baselines, peers by name, ours, the native scan."""
+    """Return each of *methods* once, as the tables show them: baselines, peers and nets by name, ours, the native scan."""
     names = set(methods)
     known = [*BASELINES, *OURS, "native"]
     return [*(m for m in BASELINES if m in names), *sorted(names - set(known)), *(m for m in (*OURS, "native") if m in names)]

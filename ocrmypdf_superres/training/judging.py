@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""A net's pictures of rendered lines, judged: PSNR to hr, what Tesseract and other readers read in them."""
+"""A net's pictures of lines, judged: PSNR to hr, what Tesseract and other readers read in them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ocrmypdf_superres.architectures.layers import on_luma
+from ocrmypdf_superres.engine.torch_backend import load_network
+from ocrmypdf_superres.engine.upscaler import load_upscaler
 from ocrmypdf_superres.evaluation.metrics import TextScore, score
-from ocrmypdf_superres.image import from_luma
+from ocrmypdf_superres.image import from_luma, resize_luma
+from ocrmypdf_superres.modelstore import Model
 from ocrmypdf_superres.recognizers.reader import LineReader, plain
 from ocrmypdf_superres.recognizers.tesseract.installed import read_pictures
 from ocrmypdf_superres.training.data.batches import Batch, StepBatches
@@ -71,9 +75,46 @@ def _batch(pairs: list[Pair], scale: int) -> Batch:
     )  # fmt: skip
 
 
+Drawer = Callable[[Tensor, int], Tensor]
+"""Called as ``draw(lr, scale)`` with luma (B, 1, H, W) in [0, 1], returns (B, 1, scale H, scale W)."""
+
+
+def lanczos(lr: Tensor, scale: int) -> Tensor:
+    """Enlarge with Lanczos-3, by :data:`Drawer`'s terms."""
+    height, width = lr.shape[-2:]
+    return torch.from_numpy(np.stack([resize_luma(line, (width * scale, height * scale)) for line in lr[:, 0].numpy()]))[:, None]
+
+
+def model_drawer(model: Model) -> Drawer:
+    """Return what draws lines with *model*, by :data:`Drawer`'s terms.
+
+    A net for text lines gets the picture as it is, a net for pages through the engine. A model without the scale that is
+    asked for makes its smallest one, and an antialiased bicubic brings that to the size.
+
+    Raises:
+        ModelError, DeviceError: the model cannot be used.
+    """
+    draw = on_luma(load_network(model), model.card.channels) if model.card.line_size else _page_drawer(model)
+
+    def drawn(lr: Tensor, scale: int) -> Tensor:
+        scales = model.card.scales
+        sr: Tensor = draw(lr, scale if scale in scales else min(scales))
+        size = lr.shape[-2] * scale, lr.shape[-1] * scale
+        if sr.shape[-2:] == size:
+            return sr
+        return functional.interpolate(sr, size=size, mode="bicubic", align_corners=False, antialias=True)
+
+    return drawn
+
+
+def _page_drawer(model: Model) -> Drawer:
+    upscaler = load_upscaler(str(model.folder.resolve()), "cpu")
+    return lambda lr, scale: torch.from_numpy(np.stack([upscaler.upscale(line, scale) for line in lr[:, 0].numpy()]))[:, None]
+
+
 @torch.no_grad()
 def judge(
-    net: nn.Module | Callable[[Tensor, int], Tensor], batches: list[Batch], channels: int = 1,
+    net: nn.Module | Drawer, batches: list[Batch], channels: int = 1,
     readers: Mapping[str, LineReader] | None = None,
 ) -> Figures:  # fmt: skip
     """Return the figures of *net*, called as ``net(lr, scale)``, on *batches*; *readers* read it beside Tesseract.

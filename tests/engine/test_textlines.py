@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from ocrmypdf_superres.engine.linefinder import find_lines
+from ocrmypdf_superres.engine.linefinder import find_lines, whole_line
 from ocrmypdf_superres.engine.textlines import LineUpscaler
 from ocrmypdf_superres.engine.upscaler import Upscaler, load_upscaler
 from ocrmypdf_superres.errors import ImageError, ModelError
@@ -119,6 +119,18 @@ def test_tall_lines_and_empty_pages_bypass_the_net(tmp_path):
     assert np.abs(upscaler.upscale(tall, 2) - plain).max() < 1e-6 and net.seen == []
     blank = np.full((7, 5), 0.9, np.float32)
     assert np.allclose(upscaler.upscale(blank, 2), 0.9)
+
+
+def test_the_picture_of_one_line_is_taken_whole(tmp_path):
+    word = page()[10:26, 10:74]
+    net = Net(change=0.1)
+    out = LineUpscaler(model(tmp_path), net, whole_line).upscale(word, 2)
+    assert len(net.seen) == 1 and np.abs(net.seen[0] - word).max() < 1e-6
+    plain = resize_luma(word, (128, 32))
+    assert 0.05 < (plain - out)[4:-4].mean() < 0.11
+    long = LineUpscaler(model(tmp_path), Net(), whole_line).upscale(page()[10:28], 2)
+    assert np.abs(long - resize_luma(page()[10:28], (680, 36))).mean() < 0.03
+    assert whole_line(np.ones((16, 64), np.float32)) == []
 
 
 def test_what_does_not_fit_is_refused(tmp_path):

@@ -12,8 +12,9 @@ from ocrmypdf_superres.architectures import get
 from ocrmypdf_superres.cli import main
 from ocrmypdf_superres.commands.lines import _mean
 from ocrmypdf_superres.export.onnx import export_model
+from ocrmypdf_superres.modelstore import SEARCH_VARIABLE, find_model, list_models
 from ocrmypdf_superres.recognizers.folder import build, save
-from ocrmypdf_superres.training.judging import Figures, held_batches, judge
+from ocrmypdf_superres.training.judging import Figures, held_batches, judge, lanczos, model_drawer
 from ocrmypdf_superres.training.recipe import Source
 
 needs_tesseract = pytest.mark.skipif(shutil.which("tesseract") is None, reason="Tesseract is not installed")
@@ -47,4 +48,32 @@ def test_the_command_compares_models_by_readers(data_folder, tmp_path, capsys):
     assert main(["lines", str(tmp_path / "net"), "--sets", text, text, "--count", "4", "--readers", str(tmp_path / "focus")]) == 0
     printed = capsys.readouterr().out
     assert all(word in printed for word in ("bicubic", "thin", "hr", "Mean of the sets: 8 lines", "Mean of the lines", "4 lines"))
-    assert main(["lines", "docsr-s", "--sets", text]) == 1
+
+
+@needs_tesseract
+def test_the_command_puts_every_model_into_one_table(data_folder, tmp_path, monkeypatch, capsys):
+    spec = get("tsrn")
+    config = spec.parse_config({"features": 4, "blocks": 1, "stn": False})
+    for name in ("thin", "hr"):
+        export_model(spec.build(config), spec, config, tmp_path / name / name, name)
+    monkeypatch.setenv(SEARCH_VARIABLE, str(tmp_path / "thin"))
+    text = str(data_folder / "text")
+    assert main(["lines", "all", "--sets", text, "--count", "4"]) == 0
+    rows = [line.split("│")[1].strip() for line in capsys.readouterr().out.splitlines() if line.startswith("│")]
+    assert rows == ["bicubic", "lanczos", *(model.card.name for model in list_models()), "hr"]
+    assert {"thin", "docsr-s2", "fsrcnn"} <= set(rows)
+    assert main(["lines", str(tmp_path / "hr" / "hr"), "--sets", text]) == 1
+    assert "A model is called hr" in capsys.readouterr().err
+
+
+def test_what_models_draw_of_lines(lanczos_net):
+    batch = torch.rand(3, 1, 16, 64)
+    smooth = torch.nn.functional.avg_pool2d(batch, 5, 1, 2, count_include_pad=False)
+    expected = lanczos(smooth, 2)
+    assert expected.shape == (3, 1, 32, 128)
+    model = find_model(str(lanczos_net))
+    drawn = model_drawer(model)(smooth, 2)
+    assert (drawn - expected).abs().mean() < 0.01
+    # The smallest scale that is there, brought to the size.
+    fsrcnn = model_drawer(find_model("fsrcnn"))(smooth, 2)
+    assert fsrcnn.shape == (3, 1, 32, 128) and (fsrcnn - expected).abs().mean() < 0.05
