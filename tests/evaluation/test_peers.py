@@ -24,7 +24,7 @@ def test_a_command() -> None:
     peer = python("import sys; from PIL import Image; i = Image.open(sys.argv[1]); i.resize((i.width * 2, i.height * 2)).save(sys.argv[2])")
     image = draw(60)
     assert peer.name == Path(sys.executable).name
-    assert enlarge_by(peer, image).size == (2 * image.width, 2 * image.height)
+    assert enlarge_by(peer, image, 60).size == (2 * image.width, 2 * image.height)
     # From twice 60 dpi the rest of the way to 300 is Lanczos.
     assert peer_picture(image, 60, peer).size == (5 * image.width, 5 * image.height)
 
@@ -37,11 +37,11 @@ def test_a_command_that_cannot_be(text: str) -> None:
 
 def test_a_command_that_fails() -> None:
     with pytest.raises(SuperresError, match="ended with 3: no luck"):
-        enlarge_by(python("import sys; print('no luck', file=sys.stderr); sys.exit(3)"), draw(40))
+        enlarge_by(python("import sys; print('no luck', file=sys.stderr); sys.exit(3)"), draw(40), 40)
     with pytest.raises(SuperresError, match="gave no picture"):
-        enlarge_by(python("pass"), draw(40))
+        enlarge_by(python("pass"), draw(40), 40)
     with pytest.raises(SuperresError, match="gave no picture"):
-        enlarge_by(command_peer("no-such-program {in} {out}"), draw(40))
+        enlarge_by(command_peer("no-such-program {in} {out}"), draw(40), 40)
 
 
 @pytest.mark.parametrize(("kind", "module", "package"), [("dnn", "cv2", "opencv"), ("spandrel", "spandrel", "spandrel")])
@@ -57,7 +57,7 @@ def test_weights(kind: str, module: str, package: str, tmp_path: Path) -> None:
         peer = weights_peer(weights, kind)
         assert peer.name == "FSRCNN_x2"
         with pytest.raises(ModelError, match="FSRCNN_x2"):
-            enlarge_by(peer, draw(40))
+            enlarge_by(peer, draw(40), 40)
 
 
 def test_a_spandrel_model(tmp_path: Path) -> None:
@@ -70,5 +70,5 @@ def test_a_spandrel_model(tmp_path: Path) -> None:
     torch.save(net.state_dict(), tmp_path / "tiny.pth")
     assert spandrel.ModelLoader().load_from_file(tmp_path / "tiny.pth").scale == 2
     peer = weights_peer(tmp_path / "tiny.pth", "spandrel")
-    made = enlarge_by(peer, draw(30))
+    made = enlarge_by(peer, draw(30), 30)
     assert isinstance(made, Image.Image) and made.size == tuple(2 * side for side in draw(30).size)
