@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.benchmark import Result, applies, run_cases, to_json
@@ -174,7 +174,8 @@ def _show_word_accuracy(console: Console, results: list[Result]) -> None:
 
 def _show(console: Console, results: list[Result], ours: list[str], unordered: list[str]) -> None:
     """Print the table by group, what was promised, and the pages by name."""
-    table = Table("pages", "method", "n", "CER %", "words missed %", "precision %", "CPU s a page", "SR / Tesseract")
+    longest = max((len(result.method) for result in results), default=0)
+    table = Table("pages", Column("method", min_width=longest), "n", "CER %", "words missed %", "precision %", "CPU s a page", "SR / Tesseract")
     for row in rows(results):
         c = row.counts
         table.add_row(
