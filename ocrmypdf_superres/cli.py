@@ -28,6 +28,7 @@ COMMANDS = {
     "export": ("ocrmypdf_superres.commands.export", "make a model folder of a training run's checkpoint", "train"),
     "archive": ("ocrmypdf_superres.commands.archive", "digitise a whole tree of PDFs and pictures, and check the result", "archive"),
     "lines": ("ocrmypdf_superres.commands.lines", "compare nets for text lines by what readers read", "train,eval"),
+    "patches": ("ocrmypdf_superres.commands.patches", "compare nets for pages on patches: pixels, text read, text detected", "train,eval"),
     "quantize": ("ocrmypdf_superres.commands.quantize", "store a model's weights in few bits, or show what that costs", "train,eval"),
     "recognizer": ("ocrmypdf_superres.commands.recognizer", "compare or tune Tesseract's network as ported", "train"),
 }
