@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from rich.console import Console
+import rich
 from rich.logging import RichHandler
 from rich.markup import escape
 
@@ -28,6 +28,7 @@ COMMANDS = {
     "export": ("ocrmypdf_superres.commands.export", "make a model folder of a training run's checkpoint", "train"),
     "archive": ("ocrmypdf_superres.commands.archive", "digitise a whole tree of PDFs and pictures, and check the result", "archive"),
     "lines": ("ocrmypdf_superres.commands.lines", "compare models on lines of text by what readers read", "train,eval"),
+    "patches": ("ocrmypdf_superres.commands.patches", "compare nets for pages on patches: pixels, text read, text detected", "train,eval"),
     "quantize": ("ocrmypdf_superres.commands.quantize", "store a model's weights in few bits, or show what that costs", "train,eval"),
     "recognizer": ("ocrmypdf_superres.commands.recognizer", "compare or tune Tesseract's network as ported", "train"),
 }
@@ -49,7 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line *argv*; return the exit status: 0, 1 for an error, 2 for a wrong call, 130 on Ctrl-C."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     command = next((a for a in arguments if a in COMMANDS), None)
-    errors = Console(stderr=True)
+    # Progress bars use rich's own console; one console for both writes log lines above a bar, not into it.
+    rich.reconfigure(stderr=True)
+    errors = rich.get_console()
     try:
         try:
             parser = build_parser(command)

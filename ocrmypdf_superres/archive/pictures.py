@@ -8,11 +8,14 @@ from typing import Any
 
 import img2pdf
 from PIL import Image, ImageSequence
+from PIL.TiffImagePlugin import ICCPROFILE, X_RESOLUTION, AppendingTiffWriter
 
 from ocrmypdf_superres.image import flatten
 
 LEAST_DPI = 96
 """Pictures that claim this or less claim nothing, as OCRmyPDF has it."""
+
+_KEPT = {"dpi": X_RESOLUTION, "icc_profile": ICCPROFILE}
 
 
 def claims_no_dpi(picture: Path) -> bool:
@@ -33,8 +36,8 @@ def page_layout(image_dpi: int) -> Any:
 def lay_on_paper(picture: Path) -> int:
     """Write the file *picture* anew without alpha channels, where it has some; neither OCRmyPDF nor img2pdf takes those.
 
-    Nothing is lost where all is opaque and of 8 bits; else transparent parts become white paper. Resolution and colour
-    profile are kept, those of the first frame for all.
+    Nothing is lost where all is opaque and of 8 bits; else transparent parts become white paper. Each frame keeps its
+    resolution and colour profile.
 
     Returns:
         The number of frames with transparent parts.
@@ -47,15 +50,18 @@ def lay_on_paper(picture: Path) -> int:
         if not any(frame.has_transparency_data for frame in ImageSequence.Iterator(image)):
             return 0
         for frame in ImageSequence.Iterator(image):
-            kept = {key: frame.info[key] for key in ("dpi", "icc_profile") if key in frame.info}
+            tags = getattr(frame, "tag_v2", _KEPT.values())  # a TIFF's info may be of the frames before
+            kept = {key: frame.info[key] for key, tag in _KEPT.items() if key in frame.info and tag in tags}
             if frame.has_transparency_data:
                 lowest, _ = frame.convert("RGBA").getchannel("A").getextrema()
                 transparent += lowest < 255
             # The frame is read anew at the next turn, so a copy is kept.
             frames.append((flatten(frame).copy() if frame.has_transparency_data else frame.copy(), kept))
-    first, kept = frames[0]
     if len(frames) == 1:
-        first.save(picture, "PNG", **kept)
-    else:  # whatever it was: PNG would keep the first frame alone
-        first.save(picture, "TIFF", compression="tiff_lzw", save_all=True, append_images=[f for f, _ in frames[1:]], **kept)
+        frames[0][0].save(picture, "PNG", **frames[0][1])
+        return transparent
+    with AppendingTiffWriter(str(picture), True) as tiff:  # whatever it was: PNG would keep the first frame alone
+        for flat, kept in frames:
+            flat.save(tiff, "TIFF", compression="tiff_lzw", **kept)
+            tiff.newFrame()
     return transparent

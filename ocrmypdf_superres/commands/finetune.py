@@ -8,6 +8,7 @@ import errno
 import logging
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from ocrmypdf_superres.modelstore import DEFAULT_MODEL, check_name, find_model
 
 if TYPE_CHECKING:
     from ocrmypdf_superres.evaluation.gain import Gain
+    from ocrmypdf_superres.training.clock import Time
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="MODEL", help="the model folder to write")
     parser.add_argument("--base", default=DEFAULT_MODEL, help="model to start from (default: %(default)s)")
     parser.add_argument("--lang", default="eng", help="Tesseract languages of the scans, such as deu or deu+fra")
-    parser.add_argument("--minutes", type=float, default=40.0, help="how long it may take in all (default: %(default)g)")
+    parser.add_argument("--minutes", type=float, default=40.0, help="how long it may take in all, anew with --resume (default: %(default)g)")
     parser.add_argument("--steps", type=int, help="train so many steps instead, which can be repeated on any machine")
     parser.add_argument("--low", type=Path, metavar="FOLDER", help="scans of low resolution to imitate")
     parser.add_argument("--text", type=Path, metavar="FOLDER", help="folders by language (deu/*.txt) whose text is drawn and mixed in")
@@ -100,21 +102,18 @@ def _finetune(args: argparse.Namespace, run_folder: Path) -> int:
     cases = reduced_cases(run_folder / "held-back", [parse_condition(text) for text in args.conditions])
     reading_began = time.monotonic()
     before = read_with(cases, base, run_folder / "readings", jobs, "reading before")
+    # The comparison afterwards takes what this one took, even where its readings were kept from before.
+    after = max(time.monotonic() - reading_began, sum(r.tesseract_seconds + r.superres_seconds for r in before) / jobs)
+    limit = None if args.steps else _limit(args.minutes, began, after)
     if values is not None:
-        import tomli_w
-
         from ocrmypdf_superres.training.tuning import set_steps, set_time
 
-        if args.steps:
+        if limit is None:
             set_steps(values, args.steps)
         else:
-            # The comparison afterwards takes what this one took.
-            left = 60 * args.minutes - (time.monotonic() - began) - (time.monotonic() - reading_began)
-            set_time(values, run_folder, max(left, LEAST_SHARE * 60 * args.minutes))
-        part = recipe.with_suffix(".part")
-        part.write_text(tomli_w.dumps(values), encoding="utf-8")
-        part.replace(recipe)
-    _train(recipe, run_folder)
+            limit = replace(limit, pace=set_time(values, run_folder, limit.until - time.monotonic()))
+        _write_recipe(recipe, values)
+    _train(recipe, run_folder, limit)
     export_run(recipe, run_folder, run_folder / "model")
     gain = compare(before, read_with(cases, str(run_folder / "model"), run_folder / "readings", jobs, "reading after"))
     console.print(gain.table())
@@ -155,11 +154,45 @@ def _prepare(args: argparse.Namespace, run_folder: Path, jobs: int) -> dict[str,
     return values
 
 
-def _train(recipe_path: Path, run_folder: Path) -> None:
-    from ocrmypdf_superres.training.recipe import read_recipe
+def _limit(minutes: float, began: float, after: float) -> Time:
+    """Return the training's time where all is to end *minutes* after *began*, with *after* seconds of comparing."""
+    from ocrmypdf_superres.training.clock import Time
+
+    now, given = time.monotonic(), 60 * minutes
+    left = began + given - after - now
+    if left < LEAST_SHARE * given:
+        left = LEAST_SHARE * given
+        log.warning(
+            "Reading pages alone takes %.1f of the %g minutes; a quarter of them is trained all the same, about %.1f minutes in all.",
+            (now - began + after) / 60, minutes, (now - began + left + after) / 60,
+        )  # fmt: skip
+    return Time(now + left, after)
+
+
+def _write_recipe(path: Path, values: dict[str, Any]) -> None:
+    import tomli_w
+
+    part = path.with_suffix(".part")
+    part.write_text(tomli_w.dumps(values), encoding="utf-8")
+    part.replace(path)
+
+
+def _train(recipe_path: Path, run_folder: Path, limit: Time | None) -> None:
+    from ocrmypdf_superres.training.clock import TimedTrainer
+    from ocrmypdf_superres.training.recipe import read_recipe, read_toml
     from ocrmypdf_superres.training.trainer import CHECKPOINT, Trainer
 
-    trainer = Trainer(read_recipe(recipe_path), run_folder, run_folder)
+    recipe = read_recipe(recipe_path)
+
+    def write(steps: int) -> None:
+        values = read_toml(recipe_path)
+        values["stages"][0]["steps"] = steps
+        _write_recipe(recipe_path, values)
+
+    if limit is None:
+        trainer = Trainer(recipe, run_folder, run_folder)
+    else:
+        trainer = TimedTrainer(recipe, run_folder, run_folder, limit, write)
     if (run_folder / CHECKPOINT).is_file():
         trainer.resume(run_folder / CHECKPOINT)
     trainer.fit()

@@ -52,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     action.add_argument("recipe", type=Path, help="a TOML file, see examples/recipes/papers")
     action.add_argument("--data", type=Path, default=Path("."), help="folder that the recipe's sources lie in (default: here)")
     action.add_argument("-o", "--out", type=Path, required=True, help="folder of the reader to write")
+    action.add_argument("--resume", action="store_true", help="go on from an interrupted run's OUT.checkpoint.pt")
 
     text = "write the network as ONNX"
     action = actions.add_parser("export", parents=[common], help=text, description=text)
@@ -72,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "teach":
         from ocrmypdf_superres.training.teach.loop import teach
 
-        console.print(f"Written: {teach(args.recipe, args.out, args.data)}", markup=False, soft_wrap=True)
+        console.print(f"Written: {teach(args.recipe, args.out, args.data, args.resume)}", markup=False, soft_wrap=True)
         return 0
     from ocrmypdf_superres.recognizers.tesseract.onnx import export_recognizer
 

@@ -22,7 +22,7 @@ def _watch_parent() -> None:
 def _end_with_parent() -> None:
     """Wait for the parent's end. A killed one cannot tell its workers, which would wait for their next task for ever."""
     parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
+    assert parent is not None  # this is a worker
+    parent.join()
     # The main thread may be in the middle of anything, and nobody takes its result any more.
     os._exit(1)

@@ -15,7 +15,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as safetensors_of
 from torch import nn
 
 from ocrmypdf_superres.errors import ModelError, RecognizerError
@@ -91,7 +92,8 @@ def save(net: nn.Module, kind: str, folder: Path, name: str, **about: Any) -> Pa
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
         part = Path(temporary) / "reader"
         part.mkdir()
-        save_file({k: v.detach().cpu().contiguous() for k, v in net.state_dict().items()}, part / WEIGHTS)
+        # Not save_file, whose errors hide what the disk said.
+        (part / WEIGHTS).write_bytes(safetensors_of({k: v.detach().cpu().contiguous() for k, v in net.state_dict().items()}))
         config = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(net.config).items()}  # type: ignore[call-overload, arg-type]
         card = ReaderCard(name, kind, sha256_of(part / WEIGHTS), config, **about)
         (part / CARD).write_text(tomli_w.dumps(asdict(card), multiline_strings=True), encoding="utf-8")

@@ -295,13 +295,13 @@ class Trainer:
                     runlog.close()
 
     def _loop(self, runlog: RunLog | None) -> None:
-        recipe, last = self.recipe, len(self.batches)
+        recipe = self.recipe
         began = time.monotonic() - self.seconds
         batches = load_batches(self.batches, self.step, recipe.workers)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, disable=runlog is None) as progress:
-            task = progress.add_task(recipe.name, total=last, completed=self.step)
-            while self.step < last:
+            task = progress.add_task(recipe.name, total=len(self.batches), completed=self.step)
+            while self.step < len(self.batches):
                 stage, within, number = self.stage_at(self.step)
                 objective = self.objective()
                 if recipe.validation is not None and self.step == 0:
@@ -318,7 +318,7 @@ class Trainer:
                     ends = True
                 if runlog is not None:
                     self._write(runlog, step, stage, batch, ends)
-                progress.update(task, completed=self.step, description=f"{recipe.name}: {stage.name}")
+                progress.update(task, completed=self.step, total=len(self.batches), description=f"{recipe.name}: {stage.name}")
 
     def _write(self, runlog: RunLog, step: int, stage: Stage, batch: Batch, ends: bool) -> None:
         """Write what is due after *step*, with which *stage* may end: a row of the log, a picture, a checkpoint."""

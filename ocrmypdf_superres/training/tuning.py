@@ -117,16 +117,22 @@ def choose_recognizers(languages: str, run: Path) -> list[str]:
     return names
 
 
-def set_time(values: dict[str, Any], run: Path, seconds: float) -> None:
-    """Set in the recipe *values* the faster precision and the number of steps that *seconds* are enough for."""
+def set_time(values: dict[str, Any], run: Path, seconds: float) -> float:
+    """Set in the recipe *values* the faster precision and the number of steps that *seconds*, with finding out, are enough for.
+
+    Return the seconds that a step takes.
+    """
+    began = time.monotonic()
     paces = {precision: _pace({**values, "precision": precision}, run) for precision in ("float32", "bfloat16")}
     precision = min(paces, key=lambda name: paces[name])
-    set_steps(values, int(seconds / paces[precision]))
+    left = seconds - (time.monotonic() - began)
+    set_steps(values, int(left / paces[precision]))
     values["precision"] = precision
     log.info(
         "A step takes %.2f s here in %s: %d steps in %.0f minutes.",
-        paces[precision], precision, values["stages"][0]["steps"], seconds / 60,
+        paces[precision], precision, values["stages"][0]["steps"], left / 60,
     )  # fmt: skip
+    return paces[precision]
 
 
 def set_steps(values: dict[str, Any], steps: int) -> None:

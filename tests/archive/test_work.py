@@ -6,12 +6,14 @@ from __future__ import annotations
 import io
 import os
 
+import img2pdf
 import pikepdf
 import pytest
 from archive_files import encrypted_bytes, page, pdf_bytes, picture_bytes, scratched, task, with_text_bytes
-from PIL import Image
+from PIL import Image, ImageCms
+from PIL.TiffImagePlugin import AppendingTiffWriter
 
-from ocrmypdf_superres.archive.pictures import lay_on_paper
+from ocrmypdf_superres.archive.pictures import lay_on_paper, page_layout
 from ocrmypdf_superres.archive.products import sealed
 from ocrmypdf_superres.archive.provenance import read_history
 from ocrmypdf_superres.archive.tasks import Kind, State
@@ -121,6 +123,29 @@ def test_no_frame_is_lost_with_its_alpha_channel(tmp_path):
     assert lay_on_paper(picture) == 0
     with Image.open(picture) as image:
         assert image.n_frames == 2 and not image.has_transparency_data and round(image.info["dpi"][0]) == 150
+
+
+def test_each_frame_keeps_its_own_resolution_and_profile(tmp_path):
+    picture, profile = tmp_path / "frames.tif", ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    about = [{"dpi": (150, 150)}, {"dpi": (100, 200), "icc_profile": profile}, {"dpi": (72, 72)}]
+    sizes = [(60, 40), (40, 60), (60, 40)]
+    with AppendingTiffWriter(str(picture), True) as tiff:
+        for size, kept in zip(sizes, about, strict=True):
+            Image.new("RGBA", size, (9, 9, 9, 255)).save(tiff, "TIFF", **kept)
+            tiff.newFrame()
+    assert lay_on_paper(picture) == 0
+    with Image.open(picture) as image:
+        assert image.n_frames == 3
+        for number, (size, kept) in enumerate(zip(sizes, about, strict=True)):
+            image.seek(number)
+            assert image.mode == "RGB" and image.size == size and image.getpixel((5, 5)) == (9, 9, 9)
+            assert tuple(round(float(value)) for value in image.info["dpi"]) == kept["dpi"]
+            assert (34675 in image.tag_v2) == ("icc_profile" in kept)
+    # What a page's size is made of.
+    pages = tmp_path / "pages.pdf"
+    pages.write_bytes(img2pdf.convert(str(picture), layout_fun=page_layout(144)))
+    with pikepdf.open(pages) as pdf:
+        assert [tuple(round(float(v), 1) for v in page.mediabox[2:]) for page in pdf.pages] == [(28.8, 19.2), (28.8, 21.6), (30.0, 20.0)]
 
 
 def test_findings(tmp_path):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MPL-2.0
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -25,3 +27,15 @@ def held_folder(data_folder: Path) -> Path:
     folder.mkdir(parents=True)
     (folder / "held.txt").write_text("pack my box with five dozen liquor jugs before the sphinx of quartz judges " * 5)
     return data_folder
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path):
+    """A folder on a file system of 1 MiB, or skip where this user may not mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if os.name != "posix" or subprocess.run(command, capture_output=True, check=False).returncode != 0:
+        pytest.skip("mounting a small file system needs root")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)

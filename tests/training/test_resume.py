@@ -163,18 +163,6 @@ def test_a_kill_in_the_middle_of_writing_loses_no_checkpoint(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == [CHECKPOINT]
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path):
-    """A folder on a file system of 1 MiB, or skip where this user may not mount one."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    if os.name != "posix" or subprocess.run(command, capture_output=True, check=False).returncode != 0:
-        pytest.skip("mounting a small file system needs root")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-
-
 def test_a_full_disk_is_one_sentence_and_keeps_the_checkpoint(small_disk, data_folder):
     trainer = Trainer(tiny(), data_folder, small_disk / "run")
     trainer.fit()

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.recognizers import folder
-from ocrmypdf_superres.recognizers.ctpn import load_public
+from ocrmypdf_superres.recognizers.ctpn import CTPN, load_public
 
 PARTS = ("features", "scores", "coordinates")
 
@@ -56,5 +56,15 @@ def ctpn_loss(weights: str = "", features: float = 1.0, scores: float = 1.0, coo
     """
     if not weights:
         raise OptionError("The loss detector needs a text detector: give weights = a file with CTPN's weights, or a detector's folder.")
+    return DetectorLoss(load_detector(weights), (features, scores, coordinates))
+
+
+def load_detector(weights: str) -> CTPN:
+    """Return the frozen text detector that *weights* stands for: the file of CTPN's public weights, a name or a folder.
+
+    Raises:
+        RecognizerError: it is missing, damaged, or no detector.
+    """
     detector: nn.Module = load_public(Path(weights)) if Path(weights).is_file() else folder.load(weights, ("ctpn",))
-    return DetectorLoss(detector, (features, scores, coordinates))  # type: ignore[arg-type]
+    assert isinstance(detector, CTPN)
+    return detector

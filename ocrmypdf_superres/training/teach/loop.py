@@ -7,6 +7,7 @@ import logging
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,10 +17,12 @@ from torch.nn import functional
 
 from ocrmypdf_superres.engine.torch_backend import load_network
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.modelstore import find_model
+from ocrmypdf_superres.modelstore import check_name, find_model
 from ocrmypdf_superres.recognizers import folder as folders
 from ocrmypdf_superres.recognizers.reader import LineReader, plain
+from ocrmypdf_superres.training.checkpoint import load_checkpoint, save_checkpoint
 from ocrmypdf_superres.training.data.batches import Batch, StepBatches
+from ocrmypdf_superres.training.runlog import writing
 from ocrmypdf_superres.training.teach.detector import CTPNLoss
 from ocrmypdf_superres.training.teach.pages import RenderedPages
 from ocrmypdf_superres.training.teach.recipe import TeachRecipe, read_teach_recipe
@@ -38,7 +41,7 @@ class Teacher:
     """Trains the network of *recipe* on data below the folder *data*.
 
     Attributes:
-        net: the network. best, score: its best weights so far by the held lines, and their accuracy.
+        net: the network. done: steps done. best, score: its best weights so far by the held lines, and their accuracy.
 
     Raises:
         OptionError, RecognizerError, ModelError: the recipe or what it names cannot be used.
@@ -59,6 +62,7 @@ class Teacher:
             self.drawer = load_network(model).requires_grad_(False)
         parameters = [p for p in self.net.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(parameters, lr=recipe.lr, betas=recipe.betas, weight_decay=recipe.weight_decay)
+        self.done = 0
         self.best: dict[str, Tensor] = {}
         self.score = -1.0
         self._loss = self._detector_loss(data) if recipe.network == "ctpn" else self._reader_loss(data, cache)
@@ -115,9 +119,12 @@ class Teacher:
             value: Tensor = self.drawer(batch.lr, 2)
         return value.clamp(0, 1)
 
-    def step(self, step: int) -> float:
-        """Do training step *step*; return its loss."""
-        recipe = self.recipe
+    def step(self) -> float:
+        """Do the next training step; return its loss.
+
+        What it draws depends on seed and step alone, so that resuming is exact.
+        """
+        recipe, step = self.recipe, self.done
         progress = step / max(1, recipe.steps)
         rate = recipe.final + (1 - recipe.final) * 0.5 * (1 + math.cos(math.pi * progress))
         for group in self.optimizer.param_groups:
@@ -130,6 +137,7 @@ class Teacher:
         norm = nn.utils.clip_grad_norm_(self.net.parameters(), recipe.clip)
         if torch.isfinite(norm):
             self.optimizer.step()
+        self.done += 1
         return float(loss.detach())
 
     def accuracies(self) -> dict[str, float]:
@@ -158,30 +166,89 @@ class Teacher:
             self.score = score
             self.best = {name: value.detach().clone() for name, value in self.net.state_dict().items()}
 
+    def fit(self, text: str, checkpoint: Path) -> None:
+        """Run to the recipe's last step; every ``every`` steps judge, log and write *checkpoint*, with the recipe's *text*.
 
-def teach(recipe_path: Path, out: Path, data: Path) -> Path:
+        Raises:
+            SuperresError: the disk is full; the last checkpoint is whole.
+        """
+        recipe, losses = self.recipe, list[float]()
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns) as progress:
+            task = progress.add_task(recipe.name, total=recipe.steps, completed=self.done)
+            while self.done < recipe.steps:
+                losses.append(self.step())
+                progress.update(task, completed=self.done, description=f"{recipe.name}: {losses[-1]:.3f}")
+                if self.done % recipe.every == 0 or self.done == recipe.steps:
+                    log.info("Step %d of %d: loss %.4f.", self.done, recipe.steps, sum(losses) / len(losses))
+                    losses.clear()
+                    self.judge()
+                    save_checkpoint({"recipe": text, **self.state()}, checkpoint)
+
+    def state(self) -> dict[str, Any]:
+        """Return what a checkpoint holds; of the generators nothing, as each step seeds its own."""
+        return {
+            "step": self.done,
+            "net": self.net.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "best": self.best,
+            "score": self.score,
+        }
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from *state*.
+
+        Raises:
+            OptionError: it does not fit the recipe's network.
+        """
+        try:
+            self.net.load_state_dict(state["net"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.done, self.best, self.score = int(state["step"]), dict(state["best"]), float(state["score"])
+        except (RuntimeError, ValueError, KeyError, TypeError) as error:
+            raise OptionError(f"The checkpoint does not fit the network of {self.recipe.name}: {error}; start without --resume.") from error
+
+
+def _read_checkpoint(path: Path, recipe_path: Path, text: str, resume: bool) -> dict[str, Any]:
+    """Return what is to be resumed, empty where a run begins."""
+    if not resume:
+        if path.exists():
+            raise OptionError(f"{path} is left of an earlier run; add --resume to go on with it, delete it, or give another folder with -o.")
+        return {}
+    state = load_checkpoint(path)
+    if state.get("recipe") != text:
+        raise OptionError(
+            f"{path} belongs to another recipe than {recipe_path} is now; give the one that it was begun with, or another folder with -o."
+        )
+    return state
+
+
+def teach(recipe_path: Path, out: Path, data: Path, resume: bool = False) -> Path:
     """Train what *recipe_path* describes on data below *data* and save it to the folder *out*; return it.
 
+    ``OUT.checkpoint.pt`` beside *out* is what an interrupted run goes on from with *resume*; it goes when *out* is whole.
+
     Raises:
-        OptionError, RecognizerError, ModelError: the recipe, its data or *out* cannot be used.
+        OptionError, RecognizerError, ModelError: the recipe, its data, *out* or the checkpoint cannot be used, or there is a
+            checkpoint and *resume* is not set.
+        SuperresError: the disk is full.
     """
     recipe = read_teach_recipe(recipe_path)
+    check_name(recipe.name)
+    text = recipe_path.read_text(encoding="utf-8")
     if out.exists() and not (out / folders.CARD).is_file():
         raise OptionError(f"{out} exists and holds no reader; give a new folder.")
-    teacher = Teacher(recipe, data, out.parent)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns) as progress:
-        task = progress.add_task(recipe.name, total=recipe.steps)
-        for step in range(recipe.steps):
-            value = teacher.step(step)
-            progress.update(task, completed=step + 1, description=f"{recipe.name}: {value:.3f}")
-            if (step + 1) % recipe.every == 0 or step + 1 == recipe.steps:
-                log.info("Step %d: loss %.4f.", step + 1, value)
-                teacher.judge()
-    if teacher.best:
-        teacher.net.load_state_dict(teacher.best)
-    figures = {f"lines read without a mistake, {which}": round(share, 4) for which, share in teacher.accuracies().items()} if teacher.held else {}
-    return folders.save(
-        teacher.net.eval(), recipe.network, out, recipe.name, description=recipe.description, figures=figures,
-        recipe=recipe_path.read_text(encoding="utf-8"),
-    )  # fmt: skip
+    checkpoint = out.absolute().with_name(f"{out.absolute().name}.checkpoint.pt")
+    state = _read_checkpoint(checkpoint, recipe_path, text, resume)
+    with writing(out.parent):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        teacher = Teacher(recipe, data, out.parent)
+        if resume:
+            teacher.resume(state)
+        teacher.fit(text, checkpoint)
+        if teacher.best:
+            teacher.net.load_state_dict(teacher.best)
+        figures = {f"lines read without a mistake, {which}": round(share, 4) for which, share in teacher.accuracies().items()} if teacher.held else {}
+        folders.save(teacher.net.eval(), recipe.network, out, recipe.name, description=recipe.description, figures=figures, recipe=text)
+        checkpoint.unlink()
+    return out

@@ -60,10 +60,10 @@ def test_a_reader_is_made_by_one_command(held_folder, tmp_path):
     path.write_text(WORDS + f'base = "{tmp_path}/made"\nsr = "{tmp_path}/net"\npictures = {{ sr = 1.0 }}\n' + SOURCES)
     teacher = Teacher(read_teach_recipe(path), held_folder, tmp_path)
     assert all(torch.equal(a, b) for a, b in zip(teacher.net.state_dict().values(), reader.state_dict().values(), strict=True))
-    first = [teacher.step(step) for step in range(2)]
+    first = [teacher.step() for _ in range(2)]
     assert all(value > 0 for value in first) and set(teacher.accuracies()) == {"sr"}
     again = Teacher(read_teach_recipe(path), held_folder, tmp_path)
-    assert [again.step(step) for step in range(2)] == first
+    assert [again.step() for _ in range(2)] == first
 
 
 def test_a_detector_is_taught_on_rendered_pages(data_folder, tmp_path):
