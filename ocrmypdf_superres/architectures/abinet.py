@@ -101,7 +101,7 @@ class Vision(nn.Module):
         shape = value.shape
         tokens = value.flatten(2).transpose(1, 2) + self.positions.to(value)
         for layer in self.layers:
-            tokens, _ = layer(tokens, tokens, tokens)
+            tokens = layer(tokens, tokens, tokens)
         text, maps = self.attention(tokens.transpose(1, 2).reshape(shape))
         return self.classes(text), maps
 
@@ -114,7 +114,7 @@ class CrossLayer(nn.Module):
         self.layer = AttentionLayer(width, heads, inner, 0.1)
 
     def forward(self, query: Tensor, text: Tensor, mask: Tensor) -> Tensor:
-        value: Tensor = self.layer(query, text, text, mask)[0]
+        value: Tensor = self.layer(query, text, text, mask)
         return value
 
 

@@ -77,14 +77,14 @@ class Guidance(nn.Module):
         chosen = tokens.gather(1, best)
         words = self.embed(text) + maps.flatten(2) @ positions
         for layer in self.text:
-            words, _ = layer(words, words, words)
+            words = layer(words, words, words)
         value = torch.zeros_like(tokens).scatter(1, best, chosen)
         if self.alignment == "none":
             # Without alignment a place gets the text as the prior's own attention spreads it.
             value = value + maps.flatten(2).transpose(1, 2) @ words
         key = words
         for layer in self.to_text:
-            key, _ = layer(key, chosen, chosen)
+            key = layer(key, chosen, chosen)
         for layer in self.to_image:
-            value, _ = layer(value, key, words)
+            value = layer(value, key, words)
         return value.transpose(1, 2).reshape(x.shape)

@@ -63,7 +63,7 @@ class AttentiveBlock(nn.Module):
         value = self.second(functional.mish(self.first(x)))
         value = torch.cat([value, self.positions.to(value).expand(value.shape[0], -1, -1, -1)], dim=1)
         tokens = value.flatten(2).transpose(1, 2)
-        tokens, _ = self.look(tokens, tokens, tokens)
+        tokens = self.look(tokens, tokens, tokens)
         return x + self.narrow(tokens).transpose(1, 2).reshape(x.shape)
 
 

@@ -155,3 +155,14 @@ def test_configurations_survive_a_card():
         spec = get(name)
         config = spec.parse_config(values)
         assert spec.parse_config({k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(config).items()}) == config
+
+
+def test_attention_without_maps_gives_the_same_value():
+    torch.manual_seed(0)
+    attention = Attention(16, 4).eval()
+    query, key, value = torch.rand(2, 5, 16), torch.rand(2, 7, 16), torch.rand(2, 7, 16)
+    mask = torch.rand(2, 1, 5, 7) > 0.4
+    mask[0, 0, 2] = False  # a step that may look nowhere
+    for shown in (None, mask):
+        wanted, _ = attention(query, key, value, shown)
+        assert torch.allclose(attention.value_alone(query, key, value, shown), wanted, atol=1e-6)
