@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import nn
 
 from ocrmypdf_superres.engine import packed
-from ocrmypdf_superres.errors import ModelError
+from ocrmypdf_superres.errors import ModelError, OptionError
 from ocrmypdf_superres.modelstore import Model
+from ocrmypdf_superres.recognizers import folder
 
 
 @torch.no_grad()
@@ -38,6 +41,26 @@ def start_from(net: nn.Module, model: Model) -> None:
         net.get_submodule(layer).start_from(state[f"{layer}.main.weight"], state[f"{layer}.main.bias"])  # type: ignore[operator]
     for name in wanted - {f"{layer}.main.{part}" for layer in folded for part in ("weight", "bias")}:
         own[name].copy_(state[name])
+
+
+@torch.no_grad()
+def take_parts(net: nn.Module, readers: Mapping[str, str]) -> None:
+    """Give each part of *net* that *readers* names the weights of the same part of a reader, a name or a folder.
+
+    Raises:
+        OptionError: the net or the reader has no such part, or another configuration of it.
+        RecognizerError: there is no such reader, or it is damaged.
+    """
+    for part, name in readers.items():
+        reader = folder.load(str(name))
+        try:
+            net.get_submodule(part).load_state_dict(reader.get_submodule(part).state_dict())
+        except (AttributeError, RuntimeError) as error:
+            reason = str(error).splitlines()[-1].strip()
+            raise OptionError(
+                f"readers gives {part!r} the weights of the reader {name!r}, but the two do not fit ({reason}); "
+                "give a part that both have, of one configuration."
+            ) from error
 
 
 def _grown(net: nn.Module, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

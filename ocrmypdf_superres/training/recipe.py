@@ -115,7 +115,8 @@ class Recipe:
 
     ``scales`` maps the net's scales to how often each is drawn (all alike where it is empty); ``base`` names the model
     whose weights it starts from; gradients longer than ``clip`` are cut to it (``inf``
-    for never); ``betas`` and ``weight_decay`` are AdamW's.
+    for never); ``betas`` and ``weight_decay`` are AdamW's.  ``readers`` gives parts of the net the weights that the part of
+    the same name has in a reader trained here: ``readers = { prior = "abinet" }`` for LEMMA.
     """
 
     name: str
@@ -125,6 +126,7 @@ class Recipe:
     stages: tuple[Stage, ...]
     description: str = ""
     base: str = ""
+    readers: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     config: Mapping[str, Any] = field(default_factory=dict)
     scales: Mapping[str, float] = field(default_factory=dict)

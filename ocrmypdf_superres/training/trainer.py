@@ -18,7 +18,7 @@ from ocrmypdf_superres.architectures import get
 from ocrmypdf_superres.architectures.layers import on_luma
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.modelstore import find_model
-from ocrmypdf_superres.training.base import start_from
+from ocrmypdf_superres.training.base import start_from, take_parts
 from ocrmypdf_superres.training.checkpoint import load_checkpoint, save_checkpoint
 from ocrmypdf_superres.training.contact_sheet import save_result_sheet
 from ocrmypdf_superres.training.data.batches import Batch, StepBatches, load_batches
@@ -65,6 +65,7 @@ class Trainer:
         self.net.to(memory_format=self.layout)  # type: ignore[call-overload]
         self.channels = spec.channels_of(config)
         self.module = self.processes.wrap(Supervised(self.net, self.channels))
+        take_parts(self.net, recipe.readers)
         self._take_base(recipe.base)
         self.optimizer = make_optimizer(self.net, recipe.stages[0], recipe)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=recipe.precision == "float16")

@@ -46,3 +46,25 @@ def test_a_larger_net_starts_as_the_smaller_one_and_all_of_it_learns(random_mode
         sum(net(x, scale).square().mean() for scale in net.config.scales).backward()
         optimizer.step()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in net.parameters())
+
+
+def test_a_part_starts_from_a_reader(tmp_path):
+    from ocrmypdf_superres.errors import OptionError
+    from ocrmypdf_superres.recognizers.folder import build, save
+    from ocrmypdf_superres.training.base import take_parts
+
+    small = {"base": 2, "counts": [1, 1, 1, 1, 1], "layers": 1, "heads": 2, "inner": 8, "attention": 4, "language_layers": 1}
+    reader = build("abinet", small)
+    save(reader, "abinet", tmp_path / "prior", "prior")
+    lemma = get("lemma")
+    prior = {f"prior_{name}": value for name, value in small.items()}
+    net = lemma.build(lemma.parse_config({"features": 4, "blocks": 1, "heads": 2, "stn": False, **prior}))
+    take_parts(net, {"prior": str(tmp_path / "prior")})
+    wanted = reader.prior.state_dict()
+    assert all(torch.equal(value, wanted[name]) for name, value in net.prior.state_dict().items())
+    for part, told in (("nothing", "nothing"), ("tail", "tail")):
+        with pytest.raises(OptionError, match=told):
+            take_parts(net, {part: str(tmp_path / "prior")})
+    other = lemma.build(lemma.parse_config({"features": 4, "blocks": 1, "heads": 2, "stn": False, **prior, "prior_base": 4}))
+    with pytest.raises(OptionError, match="do not fit"):
+        take_parts(other, {"prior": str(tmp_path / "prior")})

@@ -40,7 +40,7 @@ def with_reader(recipe: Recipe, reader: str, **changes) -> Recipe:
     for stage in recipe.stages:
         losses = {n: {**v, "reader": reader} if n == "text-focus" else v for n, v in stage.losses.items()}
         stages.append(replace(stage, losses=losses, **changes))
-    return replace(recipe, stages=tuple(stages), workers=0)
+    return replace(recipe, stages=tuple(stages), workers=0, readers={})
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
