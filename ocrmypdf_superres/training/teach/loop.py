@@ -162,7 +162,7 @@ class Teacher:
         found = self.accuracies()
         score = sum(found.values()) / len(found)
         log.info("Lines read without a mistake: %s.", ", ".join(f"{which} {share:.3f}" for which, share in found.items()))
-        if score > self.score:
+        if score >= self.score:  # a later one of equals: it has learned more, as where nothing is read right yet
             self.score = score
             self.best = {name: value.detach().clone() for name, value in self.net.state_dict().items()}
 
