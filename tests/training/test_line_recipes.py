@@ -52,7 +52,7 @@ def test_stages_fit_the_network(path):
     assert recipe.name == path.stem[4:] and spec.task == "line"
     for stage in recipe.stages:
         assert trained_names(net, stage) and make_optimizer(net, stage, recipe)
-    if "lemma" in path.stem:
+    if "lemma" in path.stem and "tesseract" not in path.stem:
         assert set(recipe.stages[-1].losses) == {"l2", "text-focus", "prior"}
 
 
