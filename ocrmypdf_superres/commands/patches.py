@@ -41,8 +41,6 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         SuperresError: a model, the detector, the recipe or the data cannot be used.
     """
-    from tempfile import TemporaryDirectory
-
     from ocrmypdf_superres.errors import OptionError
     from ocrmypdf_superres.training.losses.detector import load_detector
     from ocrmypdf_superres.training.patches import drawer, judge_patches, patches
@@ -54,11 +52,8 @@ def run(args: argparse.Namespace) -> int:
     draws = {name: drawer(name, args.scale) for name in names}
     detector = load_detector(args.detector) if args.detector else None
     recipe = read_recipe(args.recipe) if args.recipe else None
-    with TemporaryDirectory() as temporary:
-        batches = patches(
-            args.data, args.scale, args.count, recipe.degradation if recipe else (), recipe.clean if recipe else 0.0,
-            args.language, args.cache or Path(temporary),
-        )  # fmt: skip
+    degradation, clean = (recipe.degradation, recipe.clean) if recipe else ((), 0.0)
+    batches = patches(args.data, args.scale, args.count, degradation, clean, args.language, args.cache)
     perceptual = tuple(args.lpips) if args.lpips else None
     figures = {name: judge_patches(draw, batches, detector, perceptual) for name, draw in draws.items()}
     truths = iter(batches)

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,17 +42,23 @@ class Figures:
     readers: Mapping[str, float] = field(default_factory=dict)
 
 
-def held_batches(source: Source, data: Path, scale: int, count: int, seed: int = 999) -> list[Batch]:
-    """Return *count* lines or strips of *source*, a folder below *data*; those without lr of their own are blurred, reduced
-    and noisy.
+def held_batches(
+    source: Source, data: Path, scale: int, count: int, seed: int = 999, degradation: Sequence[Mapping[str, Any]] = BLURRED,
+    clean: float = 0.15, cache: Path | None = None, batch: int = BATCH,
+) -> list[Batch]:  # fmt: skip
+    """Return *count* lines or strips of *source*, a folder below *data*, *batch* at a time; those without lr of their own are
+    reduced by *degradation* (default: blurred, reduced and noisy), but for the share *clean*.
+
+    *cache* keeps the lines that are found in scans.
 
     Raises:
         OptionError: the source cannot be used.
     """
-    recipe = Recipe("held", "", (source,), BLURRED, (Stage("held", 1, {"l2": 1.0}),), seed=seed, scales={str(scale): 1.0})
-    sizes = [BATCH] * (count // BATCH) + [count % BATCH] * (count % BATCH > 0)
-    with TemporaryDirectory() as cache:
-        batches = StepBatches(recipe, data, Path(cache), sizes)
+    stage = Stage("held", 1, {"l2": 1.0})
+    recipe = Recipe("held", "", (source,), tuple(degradation), (stage,), seed=seed, scales={str(scale): 1.0}, clean=clean)
+    sizes = [batch] * (count // batch) + [count % batch] * (count % batch > 0)
+    with TemporaryDirectory() as temporary:
+        batches = StepBatches(recipe, data, cache or Path(temporary), sizes)
         return [batches[index] for index in range(len(sizes))]
 
 

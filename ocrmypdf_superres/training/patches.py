@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,14 +28,16 @@ from ocrmypdf_superres.modelstore import find_model
 from ocrmypdf_superres.recognizers.ctpn import CTPN
 from ocrmypdf_superres.recognizers.ctpn_lines import find_lines, union_mask
 from ocrmypdf_superres.recognizers.tesseract.installed import read_pictures
-from ocrmypdf_superres.training.data.batches import Batch, StepBatches
+from ocrmypdf_superres.training.data.batches import Batch
+from ocrmypdf_superres.training.judging import held_batches
 from ocrmypdf_superres.training.losses.detector import PARTS
-from ocrmypdf_superres.training.recipe import Recipe, Source, Stage
+from ocrmypdf_superres.training.recipe import Source
 
 Draw = Callable[[Tensor], Tensor]
 """Makes sr, float (B, 1, scale H, scale W), of lr, float (B, 1, H, W), both luma in [0, 1]."""
 
 BATCH = 16
+BICUBIC = ({"name": "downsample", "kernels": ["bicubic"]},)
 
 
 @dataclass(frozen=True)
@@ -61,20 +64,16 @@ class PatchFigures:
 
 
 def patches(
-    folder: Path, scale: int, count: int, degradation: Sequence[Mapping[str, object]] = (), clean: float = 0.0,
-    language: str = "", cache: Path | None = None, seed: int = 999,
+    folder: Path, scale: int, count: int, degradation: Sequence[Mapping[str, Any]] = (), clean: float = 0.0,
+    language: str = "eng", cache: Path | None = None,
 ) -> list[Batch]:  # fmt: skip
     """Return *count* strips, 96 x 576 of hr, of the page scans in *folder*, reduced by *degradation* (default: bicubic alone).
 
     Raises:
         OptionError: the folder holds no page that can be used.
     """
-    steps = tuple(degradation) or ({"name": "downsample", "kernels": ["bicubic"]},)
-    source = Source("scans", ".", language=language or "eng")
-    recipe = Recipe("patches", "", (source,), steps, (Stage("patches", 1, {"l2": 1.0}),), seed=seed, scales={str(scale): 1.0}, clean=clean)
-    sizes = [BATCH] * (count // BATCH) + [count % BATCH] * (count % BATCH > 0)
-    drawn = StepBatches(recipe, folder, cache or folder, sizes)
-    return [drawn[index] for index in range(len(sizes))]
+    source = Source("scans", ".", language=language)
+    return held_batches(source, folder, scale, count, degradation=degradation or BICUBIC, clean=clean, cache=cache, batch=BATCH)
 
 
 def drawer(text: str, scale: int) -> Draw:
