@@ -25,9 +25,13 @@ def iou(found: Sequence[Box], wanted: Sequence[Box], size: tuple[int, int]) -> f
     The measure of detected text in Zyrek and Kawulok, Task-driven single-image super-resolution reconstruction of
     document scans, 2024: positions found in the sr picture against those found in the hr reference.
     """
-    a, b = mask(found, size), mask(wanted, size)
-    union = int((a | b).sum())
-    return int((a & b).sum()) / union if union else 1.0
+    return overlap(mask(found, size), mask(wanted, size))
+
+
+def overlap(found: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> float:
+    """Return :func:`iou` of two areas, bool (H, W) each."""
+    union = int((found | wanted).sum())
+    return int((found & wanted).sum()) / union if union else 1.0
 
 
 def scaled(boxes: Sequence[Box], x: float, y: float) -> list[Box]:

@@ -23,10 +23,11 @@ from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.lpips import lpips
 from ocrmypdf_superres.evaluation.metrics import TextScore, s_lcs, s_ld, score
 from ocrmypdf_superres.evaluation.pixels import psnr, ssim
+from ocrmypdf_superres.evaluation.textboxes import overlap
 from ocrmypdf_superres.image import from_luma
 from ocrmypdf_superres.modelstore import find_model
 from ocrmypdf_superres.recognizers.ctpn import CTPN
-from ocrmypdf_superres.recognizers.ctpn_lines import find_lines, union_mask
+from ocrmypdf_superres.recognizers.ctpn_lines import LineSettings, lines_of, proposals, union_mask
 from ocrmypdf_superres.recognizers.tesseract.installed import read_pictures
 from ocrmypdf_superres.training.data.batches import Batch
 from ocrmypdf_superres.training.judging import held_batches
@@ -169,9 +170,11 @@ def judge_patches(
                 picture = from_luma(ours[box[1] : box[3], box[0] : box[2]])
                 lines.setdefault(batch.languages[index], []).append((picture, text))
         if detector is not None:
-            overlaps += [text_overlap(detector, sr[i : i + 1], batch.hr[i : i + 1]) for i in range(len(sr))]
-            for name, ours_, theirs_ in zip(PARTS, detector(sr), detector(batch.hr), strict=True):
-                sums[name] += float((ours_ - theirs_).abs().mean()) * len(sr)
+            size = (int(sr.shape[2]), int(sr.shape[3]))
+            seen, wanted = detector(sr), detector(batch.hr)
+            overlaps += [overlap(a, b) for a, b in zip(text_masks(seen[1], seen[2], size), text_masks(wanted[1], wanted[2], size), strict=True)]
+            for name, a, b in zip(PARTS, seen, wanted, strict=True):
+                sums[name] += float((a - b).abs().mean()) * len(sr)
     texts = _read(lines)
     count, read = len(near), max(1, len(texts))
     return PatchFigures(
@@ -191,12 +194,8 @@ def _read(lines: Mapping[str, list[tuple[object, str]]]) -> list[tuple[str, str]
     return pairs
 
 
-def text_overlap(detector: CTPN, sr: Tensor, hr: Tensor) -> float:
-    """Return the intersection over union of the pixels that *detector* finds to be text in *sr* and in *hr*, (1, 1, H, W) each.
-
-    1 where it finds none in either.
-    """
-    size = (int(hr.shape[2]), int(hr.shape[3]))
-    masks: list[NDArray[np.bool_]] = [union_mask(find_lines(detector, picture, height=0), size) for picture in (sr, hr)]
-    union = int((masks[0] | masks[1]).sum())
-    return int((masks[0] & masks[1]).sum()) / union if union else 1.0
+def text_masks(scores: Tensor, coordinates: Tensor, size: tuple[int, int]) -> list[NDArray[np.bool_]]:
+    """Return where each picture of *size* (height, width) has text, bool (H, W), by CTPN's (B, 20, h, w) of them."""
+    settings = LineSettings()
+    found = (proposals(scores[i : i + 1], coordinates[i : i + 1], size, settings) for i in range(len(scores)))
+    return [union_mask(lines_of(boxes, chances, size, settings), size) for boxes, chances in found]

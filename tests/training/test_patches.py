@@ -14,11 +14,13 @@ from PIL import Image, ImageDraw
 from ocrmypdf_superres.architectures import get
 from ocrmypdf_superres.cli import main
 from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.evaluation.textboxes import overlap
 from ocrmypdf_superres.export.onnx import export_model
+from ocrmypdf_superres.recognizers.ctpn_lines import find_lines, union_mask
 from ocrmypdf_superres.recognizers.folder import build, load, save
 from ocrmypdf_superres.training.data.batches import Batch
 from ocrmypdf_superres.training.data.fonts import installed_fonts, open_font
-from ocrmypdf_superres.training.patches import drawer, judge_patches, patches, text_overlap
+from ocrmypdf_superres.training.patches import drawer, judge_patches, patches, text_masks
 
 needs_tesseract = pytest.mark.skipif(shutil.which("tesseract") is None, reason="Tesseract is not installed")
 TEXTS = ("The quick brown fox jumps over", "the lazy dog and keeps running", "through wet fields until evening")
@@ -82,7 +84,11 @@ def test_wrong_methods_are_refused_in_a_sentence(cascade):
 def test_overlap_is_one_where_both_see_the_same(tmp_path):
     net = load(str(detector(tmp_path)), ("ctpn",))
     picture = torch.rand(1, 1, 96, 576)
-    assert text_overlap(net, picture, picture) == 1.0
+    _, scores, coordinates = net(picture)
+    (seen,) = text_masks(scores, coordinates, (96, 576))
+    assert overlap(seen, seen) == 1.0
+    # What the detector's own search finds in the picture, which makes the same of one net's call.
+    assert (seen == union_mask(find_lines(net, picture, height=0), (96, 576))).all()
 
 
 def test_figures_without_text_or_detector():
