@@ -18,14 +18,14 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from ocrmypdf_superres.engine.torch_backend import load_network
-from ocrmypdf_superres.evaluation.metrics import TextScore, score
-from ocrmypdf_superres.image import from_luma
-from ocrmypdf_superres.modelstore import find_model
-from ocrmypdf_superres.recognizers.tesseract.installed import read_pictures
-from ocrmypdf_superres.training.judging import held_batches
+from ocrmypdf_superres.evaluation.line_sets import held_batches
+from ocrmypdf_superres.metrics.text import TextScore, score
+from ocrmypdf_superres.modelstore.store import find_model
+from ocrmypdf_superres.page.image import from_luma
+from ocrmypdf_superres.tesseract import read_lines
+from ocrmypdf_superres.training.readers.loop import enlarged
 from ocrmypdf_superres.training.recipe import Source
-from ocrmypdf_superres.training.teach.loop import enlarged
+from ocrmypdf_superres.upscaling.backends.torch import load_network
 
 
 @torch.no_grad()
@@ -52,7 +52,7 @@ def measure(folder: Path, language: str) -> str:
     file = Path(language)
     tessdata = file.resolve().parent if file.suffix == ".traineddata" else None
     texts = [name.with_suffix(".gt.txt").read_text(encoding="utf-8") for name in names]
-    found = read_pictures([Image.open(name) for name in names], file.stem if tessdata else language, tessdata)
+    found = read_lines([Image.open(name) for name in names], file.stem if tessdata else language, tessdata)
     total = sum((score(a, b) for a, b in zip(found, texts, strict=True)), TextScore())
     right = sum(" ".join(a.split()) == " ".join(b.split()) for a, b in zip(found, texts, strict=True))
     return f"{folder} read by {language}: CER {100 * total.cer:.2f} %, {100 * right / len(texts):.1f} % of {len(texts)} lines right"

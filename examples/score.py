@@ -4,7 +4,7 @@
 import sys
 from pathlib import Path
 
-from ocrmypdf_superres.evaluation.metrics import score
+from ocrmypdf_superres.metrics.text import score
 
 truth, without, with_plugin = (Path(name).read_text(encoding="utf-8") for name in sys.argv[1:4])
 for label, text in (("without the plugin", without), ("with the plugin", with_plugin)):

@@ -7,7 +7,7 @@ torch nor onnxruntime: the net is loaded in the worker that meets the first page
 
 from __future__ import annotations
 
-from ocrmypdf_superres.plugin import (
+from ocrmypdf_superres.plugin.hooks import (
     add_options,
     check_options,
     filter_ocr_image,

@@ -26,7 +26,7 @@ def random_model(tmp_path_factory):
 @pytest.fixture(scope="session")
 def lanczos_net(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder with an untrained DocSR, which enlarges as Lanczos does."""
-    from ocrmypdf_superres.architectures.docsr import SPEC, DocSRConfig
+    from ocrmypdf_superres.architectures.page_nets.docsr import SPEC, DocSRConfig
     from ocrmypdf_superres.export.onnx import export_model
 
     config = DocSRConfig(features=8, convolutions=2)

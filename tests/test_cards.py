@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ocrmypdf_superres.errors import ModelError
-from ocrmypdf_superres.modelstore import SEARCH_VARIABLE, find_model, list_models, read_card, sha256_of
+from ocrmypdf_superres.modelstore.store import SEARCH_VARIABLE, find_model, list_models, read_card, sha256_of
 
 CARD = """name = "{name}"
 architecture = "docsr"

@@ -15,7 +15,7 @@ pytest.importorskip("onnx")
 from ocrmypdf_superres.architectures import get
 from ocrmypdf_superres.cli import COMMANDS, main
 from ocrmypdf_superres.export.onnx import export_model
-from ocrmypdf_superres.modelstore import SEARCH_VARIABLE
+from ocrmypdf_superres.modelstore.store import SEARCH_VARIABLE
 
 
 @pytest.fixture(scope="module")

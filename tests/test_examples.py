@@ -9,9 +9,9 @@ import pytest
 
 pytest.importorskip("torch")
 
-from ocrmypdf_superres.engine.onnx_backend import OnnxBackend
-from ocrmypdf_superres.engine.upscaler import Upscaler
 from ocrmypdf_superres.export.onnx import export_model
+from ocrmypdf_superres.upscaling.backends.onnx import OnnxBackend
+from ocrmypdf_superres.upscaling.upscaler import Upscaler
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -49,7 +49,7 @@ def test_the_finetuning_example_makes_a_model(tmp_path):
     import os
     import subprocess
 
-    from ocrmypdf_superres.modelstore import DEFAULT_MODEL, find_model
+    from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model
 
     environment = {**os.environ, "PYTHON": sys.executable, "PYTHONPATH": str(EXAMPLES.parent)}
     script = EXAMPLES / "finetune_on_scans" / "run.sh"

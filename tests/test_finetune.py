@@ -14,10 +14,10 @@ from ocrmypdf_superres.cli import main
 from ocrmypdf_superres.errors import ModelError
 from ocrmypdf_superres.evaluation.benchmark import Result
 from ocrmypdf_superres.evaluation.gain import compare
-from ocrmypdf_superres.evaluation.metrics import TextScore
-from ocrmypdf_superres.modelstore import find_model
+from ocrmypdf_superres.metrics.text import TextScore
+from ocrmypdf_superres.modelstore.store import find_model
 from ocrmypdf_superres.training.recipe import parse_recipe
-from ocrmypdf_superres.training.tuning import set_steps, tuning_values
+from ocrmypdf_superres.training.workflows.finetune_recipe import set_steps, tuning_values
 
 
 def results(*counts: tuple[int, int]) -> list[Result]:

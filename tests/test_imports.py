@@ -8,7 +8,7 @@ from importlib.metadata import entry_points
 import pytest
 
 
-@pytest.mark.parametrize("module", ["ocrmypdf_superres", "ocrmypdf_superres.cli", "ocrmypdf_superres.modelstore"])
+@pytest.mark.parametrize("module", ["ocrmypdf_superres", "ocrmypdf_superres.cli", "ocrmypdf_superres.modelstore.store"])
 def test_importing_brings_neither_torch_nor_onnxruntime_nor_training(module):
     code = (
         f"import sys, {module}\n"

@@ -7,10 +7,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from ocrmypdf_superres.engine.onnx_backend import OnnxBackend
-from ocrmypdf_superres.engine.torch_backend import load_network
 from ocrmypdf_superres.errors import ModelError
-from ocrmypdf_superres.modelstore import (
+from ocrmypdf_superres.modelstore.store import (
     CARD,
     DEFAULT_MODEL,
     SEARCH_VARIABLE,
@@ -19,6 +17,8 @@ from ocrmypdf_superres.modelstore import (
     list_models,
     sha256_of,
 )
+from ocrmypdf_superres.upscaling.backends.onnx import OnnxBackend
+from ocrmypdf_superres.upscaling.backends.torch import load_network
 
 
 @pytest.fixture

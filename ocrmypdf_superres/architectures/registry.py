@@ -12,17 +12,17 @@ from ocrmypdf_superres.errors import ModelError
 ENTRY_POINT_GROUP = "ocrmypdf_superres.architectures"
 
 _BUILT_IN = {
-    "docsr": "ocrmypdf_superres.architectures.docsr:SPEC",
-    "dpnet": "ocrmypdf_superres.architectures.dpnet:SPEC",
-    "edsr": "ocrmypdf_superres.architectures.edsr:SPEC",
-    "edsr-stn": "ocrmypdf_superres.architectures.edsr_stn:SPEC",
-    "epgr": "ocrmypdf_superres.architectures.epgr:SPEC",
-    "fsrcnn": "ocrmypdf_superres.architectures.fsrcnn:SPEC",
-    "lemma": "ocrmypdf_superres.architectures.lemma:SPEC",
-    "srcnn": "ocrmypdf_superres.architectures.srcnn:SPEC",
-    "srresnet": "ocrmypdf_superres.architectures.srresnet:SPEC",
-    "tbsrn": "ocrmypdf_superres.architectures.tbsrn:SPEC",
-    "tsrn": "ocrmypdf_superres.architectures.tsrn:SPEC",
+    "docsr": "ocrmypdf_superres.architectures.page_nets.docsr:SPEC",
+    "dpnet": "ocrmypdf_superres.architectures.page_nets.dpnet:SPEC",
+    "edsr": "ocrmypdf_superres.architectures.page_nets.edsr:SPEC",
+    "edsr-stn": "ocrmypdf_superres.architectures.line_nets.edsr_stn:SPEC",
+    "epgr": "ocrmypdf_superres.architectures.page_nets.epgr:SPEC",
+    "fsrcnn": "ocrmypdf_superres.architectures.page_nets.fsrcnn:SPEC",
+    "lemma": "ocrmypdf_superres.architectures.line_nets.lemma:SPEC",
+    "srcnn": "ocrmypdf_superres.architectures.page_nets.srcnn:SPEC",
+    "srresnet": "ocrmypdf_superres.architectures.page_nets.srresnet:SPEC",
+    "tbsrn": "ocrmypdf_superres.architectures.line_nets.tbsrn:SPEC",
+    "tsrn": "ocrmypdf_superres.architectures.line_nets.tsrn:SPEC",
 }
 
 

@@ -15,9 +15,9 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from ocrmypdf_superres.archive.tasks import Output
+from ocrmypdf_superres.archive.worker.tasks import Output
 from ocrmypdf_superres.errors import ArchiveError
-from ocrmypdf_superres.modelstore import sha256_of
+from ocrmypdf_superres.modelstore.store import sha256_of
 
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS, errno.EACCES, errno.EINVAL}
 

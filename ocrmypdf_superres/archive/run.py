@@ -33,21 +33,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ocrmypdf_superres.archive.codes import DISK_FULL
-from ocrmypdf_superres.archive.executor import Executor
-from ocrmypdf_superres.archive.intake import Intake
-from ocrmypdf_superres.archive.layout import Layout
-from ocrmypdf_superres.archive.lock import locked
-from ocrmypdf_superres.archive.manifest import Manifest
-from ocrmypdf_superres.archive.names import packed, shown
-from ocrmypdf_superres.archive.precheck import check_folders, check_settings, software
+from ocrmypdf_superres.archive.executors.base import Executor
+from ocrmypdf_superres.archive.intake.intake import Intake
+from ocrmypdf_superres.archive.intake.scan import Scan, Verdict
 from ocrmypdf_superres.archive.progress import Display, Tally
 from ocrmypdf_superres.archive.publish import NotOursError, StagingLostError, publish
-from ocrmypdf_superres.archive.rows import FileRow, SettingsRow
-from ocrmypdf_superres.archive.scan import Scan, Verdict
 from ocrmypdf_superres.archive.settings import Settings, weights_sha256
-from ocrmypdf_superres.archive.tasks import FileResult, FileTask, State
-from ocrmypdf_superres.archive.work import scratch_folder, scratch_prefix
+from ocrmypdf_superres.archive.store.file_names import packed, shown
+from ocrmypdf_superres.archive.store.layout import Layout
+from ocrmypdf_superres.archive.store.lock import locked
+from ocrmypdf_superres.archive.store.manifest import Manifest
+from ocrmypdf_superres.archive.store.rows import FileRow, SettingsRow
+from ocrmypdf_superres.archive.worker.outcomes import DISK_FULL
+from ocrmypdf_superres.archive.worker.precheck import check_folders, check_settings, software
+from ocrmypdf_superres.archive.worker.tasks import FileResult, FileTask, State
+from ocrmypdf_superres.archive.worker.work import scratch_folder, scratch_prefix
 from ocrmypdf_superres.errors import ArchiveError
 
 log = logging.getLogger("ocrmypdf.superres")

@@ -23,14 +23,14 @@ from lxml import etree
 from ocrmypdf.helpers import available_cpu_count
 from PIL import Image
 
-from ocrmypdf_superres.archive.layout import Layout
-from ocrmypdf_superres.archive.manifest import Manifest
-from ocrmypdf_superres.archive.mets import read_mets
-from ocrmypdf_superres.archive.names import unpacked
-from ocrmypdf_superres.archive.provenance import read_history
-from ocrmypdf_superres.archive.tasks import Kind, Output, State
+from ocrmypdf_superres.archive.formats.mets import read_mets
+from ocrmypdf_superres.archive.formats.xmp import read_history
+from ocrmypdf_superres.archive.store.file_names import unpacked
+from ocrmypdf_superres.archive.store.layout import Layout
+from ocrmypdf_superres.archive.store.manifest import Manifest
+from ocrmypdf_superres.archive.worker.tasks import Kind, Output, State
 from ocrmypdf_superres.errors import ArchiveError, SuperresError
-from ocrmypdf_superres.modelstore import sha256_of
+from ocrmypdf_superres.modelstore.store import sha256_of
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -20,13 +20,13 @@ from typing import Any
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
-from ocrmypdf_superres.archive.intake import Intake
-from ocrmypdf_superres.archive.manifest import Glance, Manifest
+from ocrmypdf_superres.archive.intake.intake import Intake
+from ocrmypdf_superres.archive.intake.scan import Found, Verdict
+from ocrmypdf_superres.archive.intake.stable_scan import RestingScan, Unrest
 from ocrmypdf_superres.archive.progress import Display, Tally
-from ocrmypdf_superres.archive.resting import RestingScan, Unrest
 from ocrmypdf_superres.archive.run import Run
-from ocrmypdf_superres.archive.scan import Found, Verdict
-from ocrmypdf_superres.archive.tasks import FileResult, State
+from ocrmypdf_superres.archive.store.manifest import Glance, Manifest
+from ocrmypdf_superres.archive.worker.tasks import FileResult, State
 
 log = logging.getLogger("ocrmypdf.superres")
 

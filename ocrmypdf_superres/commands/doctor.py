@@ -15,9 +15,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ocrmypdf_superres.engine.upscaler import load_upscaler
+from ocrmypdf_superres import tesseract
 from ocrmypdf_superres.errors import SuperresError
-from ocrmypdf_superres.modelstore import DEFAULT_MODEL, find_model
+from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model
+from ocrmypdf_superres.upscaling.upscaler import load_upscaler
 
 PACKAGES = ("ocrmypdf-superres", "ocrmypdf", "onnxruntime", "torch", "pikepdf", "pillow", "numpy", "pluggy", "safetensors")
 
@@ -45,8 +46,7 @@ def run(args: argparse.Namespace) -> int:
         table.add_row(program, _first_line(found) if found else "missing", "" if found or not needed else "needed")
         good = good and (found is not None or not needed)
     if shutil.which("tesseract"):
-        listed = subprocess.run(["tesseract", "--list-langs"], capture_output=True, text=True, check=False).stdout
-        table.add_row("languages", " ".join(listed.split("\n")[1:]).strip() or "none", "")
+        table.add_row("languages", " ".join(tesseract.languages()) or "none", "")
     what = "model"
     try:
         model = find_model(args.model)

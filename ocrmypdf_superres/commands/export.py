@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     export_run(args.recipe, args.run, args.output, args.name)
     if args.aciq is not None:
         from ocrmypdf_superres.export.aciq_model import quantize_model
-        from ocrmypdf_superres.modelstore import find_model
+        from ocrmypdf_superres.modelstore.store import find_model
 
         made = find_model(str(args.output))
         quantize_model(made, args.aciq, args.output, made.card.name)

@@ -16,11 +16,11 @@ from rich.console import Console
 
 from ocrmypdf_superres.commands.export import export_run
 from ocrmypdf_superres.errors import OptionError, SuperresError
-from ocrmypdf_superres.modelstore import DEFAULT_MODEL, check_name, find_model
+from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, check_name, find_model
 
 if TYPE_CHECKING:
     from ocrmypdf_superres.evaluation.gain import Gain
-    from ocrmypdf_superres.training.clock import Time
+    from ocrmypdf_superres.training.time_limit import Time
 
 log = logging.getLogger(__name__)
 
@@ -70,8 +70,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace, run_folder: Path) -> None:
     """Refuse at once what would fail after an hour."""
-    from ocrmypdf_superres.evaluation.command import parse_condition
-    from ocrmypdf_superres.recognizers.tesseract.find import find_traineddata
+    from ocrmypdf_superres.commands.evaluate import parse_condition
+    from ocrmypdf_superres.tesseract import find_traineddata
 
     check_name(args.out.name)
     if args.out.exists():
@@ -88,7 +88,7 @@ def _check(args: argparse.Namespace, run_folder: Path) -> None:
 
 
 def _finetune(args: argparse.Namespace, run_folder: Path) -> int:
-    from ocrmypdf_superres.evaluation.command import parse_condition
+    from ocrmypdf_superres.commands.evaluate import parse_condition
     from ocrmypdf_superres.evaluation.gain import compare, read_with, reduced_cases
     from ocrmypdf_superres.training.recipe import read_recipe
 
@@ -106,7 +106,7 @@ def _finetune(args: argparse.Namespace, run_folder: Path) -> int:
     after = max(time.monotonic() - reading_began, sum(r.tesseract_seconds + r.superres_seconds for r in before) / jobs)
     limit = None if args.steps else _limit(args.minutes, began, after)
     if values is not None:
-        from ocrmypdf_superres.training.tuning import set_steps, set_time
+        from ocrmypdf_superres.training.workflows.finetune_recipe import set_steps, set_time
 
         if limit is None:
             set_steps(values, args.steps)
@@ -134,8 +134,8 @@ def _finetune(args: argparse.Namespace, run_folder: Path) -> int:
 
 def _prepare(args: argparse.Namespace, run_folder: Path, jobs: int) -> dict[str, Any]:
     """Sort the scans, let Tesseract read them, and return the recipe, whose steps are yet to be set."""
-    from ocrmypdf_superres.training.split import prepare_pages, split_scans
-    from ocrmypdf_superres.training.tuning import choose_recognizers, tuning_values
+    from ocrmypdf_superres.training.data.split import prepare_pages, split_scans
+    from ocrmypdf_superres.training.workflows.finetune_recipe import choose_recognizers, tuning_values
 
     split = split_scans(args.scans)
     run_folder.mkdir(parents=True, exist_ok=True)
@@ -156,7 +156,7 @@ def _prepare(args: argparse.Namespace, run_folder: Path, jobs: int) -> dict[str,
 
 def _limit(minutes: float, began: float, after: float) -> Time:
     """Return the training's time where all is to end *minutes* after *began*, with *after* seconds of comparing."""
-    from ocrmypdf_superres.training.clock import Time
+    from ocrmypdf_superres.training.time_limit import Time
 
     now, given = time.monotonic(), 60 * minutes
     left = began + given - after - now
@@ -178,8 +178,8 @@ def _write_recipe(path: Path, values: dict[str, Any]) -> None:
 
 
 def _train(recipe_path: Path, run_folder: Path, limit: Time | None) -> None:
-    from ocrmypdf_superres.training.clock import TimedTrainer
     from ocrmypdf_superres.training.recipe import read_recipe, read_toml
+    from ocrmypdf_superres.training.time_limit import TimedTrainer
     from ocrmypdf_superres.training.trainer import CHECKPOINT, Trainer
 
     recipe = read_recipe(recipe_path)

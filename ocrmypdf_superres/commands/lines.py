@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from ocrmypdf_superres.evaluation.line_sets import Figures
     from ocrmypdf_superres.training.data.batches import Batch
-    from ocrmypdf_superres.training.judging import Figures
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,10 +35,10 @@ def run(args: argparse.Namespace) -> int:
         SuperresError: a model, reader or set cannot be used.
     """
     from ocrmypdf_superres.errors import OptionError
-    from ocrmypdf_superres.modelstore import find_models
+    from ocrmypdf_superres.evaluation.line_sets import Drawer, judge, lanczos, model_drawer
+    from ocrmypdf_superres.modelstore.store import find_models
     from ocrmypdf_superres.recognizers import folder as folders
-    from ocrmypdf_superres.training.judging import Drawer, judge, lanczos, model_drawer
-    from ocrmypdf_superres.training.teach.loop import enlarged
+    from ocrmypdf_superres.training.readers.loop import enlarged
 
     readers = {name: folders.load(name, ("abinet", "cdistnet", "crnn", "text-focus")) for name in args.readers}
     drawers: dict[str, Drawer] = {"bicubic": lambda lr, scale: enlarged(lr), "lanczos": lanczos}
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _batches(kind: str, place: Path, count: int) -> list[Batch]:
-    from ocrmypdf_superres.training.judging import all_pairs, held_batches
+    from ocrmypdf_superres.evaluation.line_sets import all_pairs, held_batches
     from ocrmypdf_superres.training.recipe import Source
 
     if kind == "textzoom":
@@ -75,7 +75,7 @@ def _batches(kind: str, place: Path, count: int) -> list[Batch]:
 
 
 def _mean(rows: list[Figures], weighted: bool) -> Figures:
-    from ocrmypdf_superres.training.judging import Figures
+    from ocrmypdf_superres.evaluation.line_sets import Figures
 
     weights = [float(row.lines) if weighted else 1.0 for row in rows]
     total = sum(weights)

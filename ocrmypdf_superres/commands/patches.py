@@ -15,7 +15,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ocrmypdf_superres.training.patches import PatchFigures
+    from ocrmypdf_superres.evaluation.patches import PatchFigures
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,8 +42,8 @@ def run(args: argparse.Namespace) -> int:
         SuperresError: a model, the detector, the recipe or the data cannot be used.
     """
     from ocrmypdf_superres.errors import OptionError
-    from ocrmypdf_superres.training.losses.detector import load_detector
-    from ocrmypdf_superres.training.patches import drawer, judge_patches, patches
+    from ocrmypdf_superres.evaluation.patches import drawer, judge_patches, patches
+    from ocrmypdf_superres.training.losses.recognition.detector import load_detector
     from ocrmypdf_superres.training.recipe import read_recipe
 
     if args.scale < 2 or args.count < 1:

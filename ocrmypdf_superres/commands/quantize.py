@@ -12,7 +12,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from ocrmypdf_superres.export.aciq import AciqSettings
-    from ocrmypdf_superres.modelstore import Model
+    from ocrmypdf_superres.modelstore.store import Model
 
 STRIPS = 32
 
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     from ocrmypdf_superres.errors import OptionError
     from ocrmypdf_superres.export.aciq import AciqSettings
     from ocrmypdf_superres.export.aciq_model import quantize_model
-    from ocrmypdf_superres.modelstore import find_model
+    from ocrmypdf_superres.modelstore.store import find_model
 
     if args.output is None and args.table is None:
         raise OptionError("Neither a folder to write nor --table FOLDER was given; give one of them.")
@@ -53,8 +53,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _table(model: Model, folder: Path, settings: AciqSettings) -> Table:
+    from ocrmypdf_superres.evaluation.line_sets import held_batches, judge
     from ocrmypdf_superres.export.aciq_model import table
-    from ocrmypdf_superres.training.judging import held_batches, judge
     from ocrmypdf_superres.training.recipe import Source
 
     source = Source("words", ".", languages={"eng": 1.0}) if model.card.line_size else Source("rendered", ".")

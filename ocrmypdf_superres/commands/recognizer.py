@@ -14,14 +14,13 @@ from rich.console import Console
 
 from ocrmypdf_superres.errors import ImageError, OptionError
 from ocrmypdf_superres.recognizers.tesseract import load_recognizer
-from ocrmypdf_superres.recognizers.tesseract.align import edits
-from ocrmypdf_superres.recognizers.tesseract.compare import compare, summarise
-from ocrmypdf_superres.recognizers.tesseract.find import find_traineddata
-from ocrmypdf_superres.recognizers.tesseract.installed import read_pictures
-from ocrmypdf_superres.recognizers.tesseract.traineddata import read_traineddata
+from ocrmypdf_superres.recognizers.tesseract.format.traineddata import read_traineddata
+from ocrmypdf_superres.recognizers.tesseract.verification.align import edits
+from ocrmypdf_superres.recognizers.tesseract.verification.compare import compare, summarise
+from ocrmypdf_superres.tesseract import find_traineddata, read_lines
 
 if TYPE_CHECKING:
-    from ocrmypdf_superres.training.tune_recognizer import LineExample
+    from ocrmypdf_superres.training.workflows.tune_network import LineExample
 
 _SUFFIX = ".traineddata"
 
@@ -71,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "tune":
         return _tune(console, args)
     if args.action == "teach":
-        from ocrmypdf_superres.training.teach.loop import teach
+        from ocrmypdf_superres.training.readers.loop import teach
 
         console.print(f"Written: {teach(args.recipe, args.out, args.data, args.resume)}", markup=False, soft_wrap=True)
         return 0
@@ -120,8 +119,8 @@ def _compare(console: Console, args: argparse.Namespace) -> int:
 
 def _tune(console: Console, args: argparse.Namespace) -> int:
     # Training is heavy to import, and compare has no use for it.
-    from ocrmypdf_superres.recognizers.tesseract.writer import save_traineddata
-    from ocrmypdf_superres.training.tune_recognizer import TuneSettings, read_examples, tune
+    from ocrmypdf_superres.recognizers.tesseract.format.writer import save_traineddata
+    from ocrmypdf_superres.training.workflows.tune_network import TuneSettings, read_examples, tune
 
     if args.epochs < 1 or args.lr <= 0 or args.hold_back < 0 or args.hold_back == 1:
         raise OptionError(
@@ -152,6 +151,6 @@ def _tune(console: Console, args: argparse.Namespace) -> int:
 def _error_rate(examples: Sequence[LineExample], file: Path) -> float:
     """CER in percent of the installed binary with *file*."""
     name = file.name.removesuffix(_SUFFIX)
-    read = read_pictures([line.picture for line in examples], name, file.resolve().parent)
+    read = read_lines([line.picture for line in examples], name, file.resolve().parent)
     wrong = sum(edits(text, " ".join(line.text.split())) for text, line in zip(read, examples, strict=True))
     return 100.0 * wrong / max(1, sum(len(line.text) for line in examples))

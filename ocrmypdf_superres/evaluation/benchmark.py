@@ -10,23 +10,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import subprocess
 from collections.abc import Iterator, Sequence
 from concurrent.futures import as_completed
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ocrmypdf_superres.errors import MissingDependencyError, OptionError, SuperresError
-from ocrmypdf_superres.evaluation.methods import read
-from ocrmypdf_superres.evaluation.metrics import TextScore, right_by_textzoom, s_lcs, s_ld, score
-from ocrmypdf_superres.evaluation.pages import Case
-from ocrmypdf_superres.evaluation.peers import Peer
-from ocrmypdf_superres.evaluation.truth import read_truth
-from ocrmypdf_superres.evaluation.words import NO_TESSERACT
+from ocrmypdf_superres.errors import OptionError, SuperresError
+from ocrmypdf_superres.evaluation.data.ground_truth import read_truth
+from ocrmypdf_superres.evaluation.data.pages import Case
+from ocrmypdf_superres.evaluation.methods.methods import read
+from ocrmypdf_superres.evaluation.methods.peers import Peer
 from ocrmypdf_superres.evaluation.workers import worker_pool
-from ocrmypdf_superres.modelstore import find_model
+from ocrmypdf_superres.files import atomic_write_text
+from ocrmypdf_superres.metrics.text import TextScore, right_by_textzoom, s_lcs, s_ld, score
+from ocrmypdf_superres.modelstore.store import find_model
+from ocrmypdf_superres.tesseract import version
 
 
 @dataclass
@@ -54,11 +53,7 @@ def _versions(method: str, model: str, peer: Peer | None = None) -> str:
     Raises:
         MissingDependencyError: there is no Tesseract. ModelError: there is no such model.
     """
-    try:
-        shown = subprocess.run(["tesseract", "--version"], capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise MissingDependencyError(NO_TESSERACT) from error
-    parts = [shown.splitlines()[0]]
+    parts = [version()]
     if peer is not None:
         parts += [peer.kind, peer.decides()]
     if method in ("oversample", "plugin", "plugin-once", "plugin-checked"):
@@ -67,7 +62,7 @@ def _versions(method: str, model: str, peer: Peer | None = None) -> str:
         parts.append(f"ocrmypdf {ocrmypdf.__version__}")
     if method in ("plugin", "plugin-once", "plugin-checked"):
         parts += sorted(find_model(model).card.files.values())
-        package = Path(__file__).resolve().parent.parent
+        package = Path(__file__).resolve().parents[1]
         # The plugin's own code decides too; training and evaluation do not.
         for path in sorted([*package.rglob("*.py"), *package.rglob("*.json")]):
             inside = path.relative_to(package).parts[0]
@@ -109,9 +104,7 @@ def _work(case: Case, method: str, model: str, path: str | None, peer: Peer | No
     except (SuperresError, OSError) as error:
         return {"text": "", "tesseract_seconds": 0.0, "superres_seconds": 0.0, "details": {}, "error": str(error)}
     if path is not None:
-        part = Path(f"{path}.{os.getpid()}.part")
-        part.write_text(json.dumps(reading), encoding="utf-8")
-        part.replace(path)
+        atomic_write_text(Path(path), json.dumps(reading))
     return reading
 
 

@@ -13,8 +13,8 @@ from rich.table import Table
 
 from ocrmypdf_superres.errors import OptionError, SuperresError
 from ocrmypdf_superres.evaluation.benchmark import Result, run_cases
-from ocrmypdf_superres.evaluation.metrics import TextScore
-from ocrmypdf_superres.evaluation.pages import Case, find_pages
+from ocrmypdf_superres.evaluation.data.pages import Case, find_pages
+from ocrmypdf_superres.metrics.text import TextScore
 
 LEAST_GAIN = 0.02
 """Share of the characters read wrong that a net has to save: less is chance on a few pages."""

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ocrmypdf_superres.evaluation.benchmark import Result
-from ocrmypdf_superres.evaluation.metrics import TextScore
 from ocrmypdf_superres.evaluation.summary import BASELINES, lost, low_groups, made_worse, pooled
+from ocrmypdf_superres.metrics.text import TextScore
 
 
 @dataclass(frozen=True)

@@ -12,21 +12,21 @@ from typing import Any
 from PIL import Image
 
 from ocrmypdf_superres.errors import SuperresError
-from ocrmypdf_superres.evaluation.dictionary import words_of_language
-from ocrmypdf_superres.evaluation.invented import invented_words
-from ocrmypdf_superres.evaluation.methods import LINE_MODE, lr_picture
-from ocrmypdf_superres.evaluation.pages import Case
-from ocrmypdf_superres.evaluation.peers import Peer
-from ocrmypdf_superres.evaluation.pixels import psnr, ssim
-from ocrmypdf_superres.evaluation.prepared import prepare
-from ocrmypdf_superres.evaluation.runfolder import KeptPage, Run, Seen, Side, write_run
+from ocrmypdf_superres.evaluation.data.ground_truth import read_truth
+from ocrmypdf_superres.evaluation.data.pages import Case
+from ocrmypdf_superres.evaluation.methods.methods import LINE_MODE, lr_picture
+from ocrmypdf_superres.evaluation.methods.peers import Peer
+from ocrmypdf_superres.evaluation.methods.prepared import prepare
+from ocrmypdf_superres.evaluation.run_folder import KeptPage, Run, Seen, Side, write_run
 from ocrmypdf_superres.evaluation.summary import in_order
-from ocrmypdf_superres.evaluation.textboxes import iou, scaled
-from ocrmypdf_superres.evaluation.trust import Trust, figures, inconsistency, silent_substitutions
-from ocrmypdf_superres.evaluation.truth import read_truth
+from ocrmypdf_superres.evaluation.trust.dictionary import words_of_language
+from ocrmypdf_superres.evaluation.trust.invented import invented_words
+from ocrmypdf_superres.evaluation.trust.trust import Trust, figures, inconsistency, silent_substitutions
 from ocrmypdf_superres.evaluation.words import cached_words, right_words
 from ocrmypdf_superres.evaluation.workers import worker_pool
-from ocrmypdf_superres.image import resize_luma, to_luma
+from ocrmypdf_superres.metrics.boxes import iou, scaled
+from ocrmypdf_superres.metrics.image import psnr, ssim
+from ocrmypdf_superres.page.image import resize_luma, to_luma
 
 #: Methods whose pictures nobody made here: OCRmyPDF's rasterizer did, or the scanner; and further readings of the same picture.
 NOT_LOOKED_AT = ("oversample", "native", "plugin-once", "plugin-checked")
@@ -70,7 +70,7 @@ def look(
             picked, reference = to_luma(ready.image), resize_luma(scan, ready.image.size)
             likeness, structure = round(psnr(picked, reference), 4), round(ssim(picked, reference), 6)
             if weights is not None:
-                from ocrmypdf_superres.evaluation.lpips import lpips
+                from ocrmypdf_superres.metrics.lpips import lpips
 
                 distance = round(lpips(picked, reference, weights), 6)
     picture.parent.mkdir(parents=True, exist_ok=True)
@@ -86,7 +86,7 @@ def check_dictionaries(cases: Sequence[Case]) -> None:
     """List every language's dictionary once, so that what is missing is said before hours of work.
 
     Raises:
-        SuperresError: as :func:`~ocrmypdf_superres.evaluation.dictionary.words_of_language`.
+        SuperresError: as :func:`~ocrmypdf_superres.evaluation.trust.dictionary.words_of_language`.
     """
     for languages in sorted({case.page.languages for case in cases}):
         words_of_language(languages)
@@ -98,7 +98,7 @@ def check_weights(backbone: Path, linear: Path) -> None:
     Raises:
         OptionError: they are missing, damaged or of another network.
     """
-    from ocrmypdf_superres.evaluation.lpips import LPIPS
+    from ocrmypdf_superres.metrics.lpips import LPIPS
 
     LPIPS(backbone, linear)
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ocrmypdf_superres.evaluation.benchmark import Result
-from ocrmypdf_superres.evaluation.metrics import TextScore
-from ocrmypdf_superres.evaluation.statistics import Interval, interval, paired_difference, sign_test
+from ocrmypdf_superres.metrics.statistics import Interval, interval, paired_difference, sign_test
+from ocrmypdf_superres.metrics.text import TextScore
 
 OURS = ("plugin-once", "plugin", "plugin-checked")
 BASELINES = ("as-is", "lanczos", "oversample")

@@ -9,11 +9,11 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from ocrmypdf_superres.evaluation.benchmark import Result
-from ocrmypdf_superres.evaluation.methods import TARGET_DPI, lanczos_picture, lr_picture
-from ocrmypdf_superres.evaluation.pages import Case
+from ocrmypdf_superres.evaluation.data.pages import Case
+from ocrmypdf_superres.evaluation.methods.methods import TARGET_DPI, lanczos_picture, lr_picture
 from ocrmypdf_superres.evaluation.summary import BASELINES
 from ocrmypdf_superres.evaluation.words import DOUBTFUL, read_words
-from ocrmypdf_superres.image import flatten
+from ocrmypdf_superres.page.image import flatten
 
 
 def worst_pages(results: Sequence[Result], method: str, count: int) -> list[Result]:
@@ -54,8 +54,8 @@ def save_worst(
     Raises:
         SuperresError: Tesseract or the model cannot be used.
     """
-    from ocrmypdf_superres.engine.upscaler import load_upscaler
-    from ocrmypdf_superres.page import PlanSettings, enlarge, plan_image
+    from ocrmypdf_superres.page.plan import PlanSettings, enlarge, plan_image
+    from ocrmypdf_superres.upscaling.upscaler import load_upscaler
 
     upscaler = load_upscaler(model, "cpu", threads=1)
     by_name = {(case.group, case.page.name): case for case in cases}

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from ocrmypdf_superres.engine.packed import Packed
+from ocrmypdf_superres.upscaling.backends.packed_weights import Packed
 
 LAWS = ("gauss", "laplace")
 WHOLE = "whole"

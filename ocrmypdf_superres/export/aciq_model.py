@@ -13,11 +13,11 @@ import tomli_w
 import torch
 from torch import nn
 
-from ocrmypdf_superres.engine import packed
-from ocrmypdf_superres.engine.torch_backend import load_network
 from ocrmypdf_superres.errors import ModelError, OptionError
 from ocrmypdf_superres.export.aciq import AciqSettings, quantize_network
-from ocrmypdf_superres.modelstore import CARD, WEIGHTS, Model, check_name, read_card, sha256_of
+from ocrmypdf_superres.modelstore.store import CARD, WEIGHTS, Model, check_name, read_card, sha256_of
+from ocrmypdf_superres.upscaling.backends import packed_weights as packed
+from ocrmypdf_superres.upscaling.backends.torch import load_network
 
 BITS = (2, 3, 4, 5, 6, 7, 8)
 
@@ -71,7 +71,7 @@ def table(model: Model, pictures: torch.Tensor, bits: Sequence[int] = BITS, sett
     *pictures*: lr, float (B, 1, H, W) in [0, 1], of a size that the net takes; the fidelity is the PSNR of what the
     quantised net draws of them against what the net draws, both clipped.
     """
-    from ocrmypdf_superres.architectures.layers import on_luma
+    from ocrmypdf_superres.architectures.blocks.layers import on_luma
 
     net = load_network(model)
     scale = model.card.scales[0]

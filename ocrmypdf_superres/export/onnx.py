@@ -17,10 +17,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ocrmypdf_superres.architectures.layers import on_luma
+from ocrmypdf_superres.architectures.blocks.layers import on_luma
 from ocrmypdf_superres.architectures.spec import ArchitectureSpec
 from ocrmypdf_superres.errors import ModelError
-from ocrmypdf_superres.modelstore import CARD, WEIGHTS, Model, onnx_name, read_card, sha256_of
+from ocrmypdf_superres.modelstore.store import CARD, WEIGHTS, Model, onnx_name, read_card, sha256_of
 
 TOLERANCE = 1e-4
 """Largest difference, of [0, 1], that torch and onnxruntime may show."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ocrmypdf_superres.architectures.abinet import CLASSES, READ_SIZE, Prior, PriorConfig
+from ocrmypdf_superres.architectures.blocks.abinet import CLASSES, READ_SIZE, Prior, PriorConfig
 from ocrmypdf_superres.recognizers.reader import LineReader
 
 SMALL = PriorConfig(
@@ -29,7 +29,7 @@ class ABINet(LineReader):
         self.prior = Prior(self.config)
 
     def forward(self, lines: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """What :class:`~ocrmypdf_superres.architectures.abinet.Prior` returns for *lines* of any size."""
+        """What :class:`~ocrmypdf_superres.architectures.blocks.abinet.Prior` returns for *lines* of any size."""
         value: tuple[Tensor, Tensor, Tensor, Tensor] = self.prior(self.grey(lines, None))
         return value
 

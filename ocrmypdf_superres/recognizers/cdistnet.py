@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ocrmypdf_superres.architectures.linenet import Attention, FeedForward, causal, sinusoid
-from ocrmypdf_superres.architectures.resnet45 import COUNTS, ResNet45
-from ocrmypdf_superres.architectures.tps import POINTS, SOURCE_MARGIN, TPSGrid, edge_points
+from ocrmypdf_superres.architectures.blocks.line_layers import Attention, FeedForward, causal, sinusoid
+from ocrmypdf_superres.architectures.blocks.resnet45 import COUNTS, ResNet45
+from ocrmypdf_superres.architectures.blocks.tps import POINTS, SOURCE_MARGIN, TPSGrid, edge_points
 from ocrmypdf_superres.recognizers.reader import ALPHABET, LineReader, plain
 
 PAD, UNKNOWN, START, END = range(4)

@@ -20,7 +20,7 @@ from safetensors.torch import save as safetensors_of
 from torch import nn
 
 from ocrmypdf_superres.errors import ModelError, RecognizerError
-from ocrmypdf_superres.modelstore import WEIGHTS, check_name, search_folders, sha256_of
+from ocrmypdf_superres.modelstore.store import WEIGHTS, check_name, search_folders, sha256_of
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -34,7 +34,7 @@ KINDS = {
     "abinet": (f"{_OWN}.abinet", "ABINet", "PriorConfig"),
     "cdistnet": (f"{_OWN}.cdistnet", "CDistNet", "CDistNetConfig"),
     "crnn": (f"{_OWN}.crnn", "CRNN", "CRNNConfig"),
-    "ctpn": (f"{_OWN}.ctpn", "CTPN", "CTPNConfig"),
+    "ctpn": ("ocrmypdf_superres.detectors.ctpn", "CTPN", "CTPNConfig"),
     "text-focus": (f"{_OWN}.text_focus", "TextFocusReader", "TextFocusConfig"),
 }
 

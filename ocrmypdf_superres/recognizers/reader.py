@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ocrmypdf_superres.architectures.linenet import luma
+from ocrmypdf_superres.architectures.blocks.line_layers import luma
 from ocrmypdf_superres.errors import RecognizerError
 
 ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"

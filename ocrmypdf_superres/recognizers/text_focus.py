@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ocrmypdf_superres.architectures.linenet import Attention, FeedForward, causal, sinusoid
+from ocrmypdf_superres.architectures.blocks.line_layers import Attention, FeedForward, causal, sinusoid
 from ocrmypdf_superres.recognizers.reader import ALPHABET, LineReader, plain
 
 LONGEST = 25

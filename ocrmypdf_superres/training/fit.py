@@ -7,10 +7,10 @@ from pathlib import Path
 
 from ocrmypdf_superres.architectures import get
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.training.contact_sheet import save_data_sheet
 from ocrmypdf_superres.training.recipe import read_recipe
 from ocrmypdf_superres.training.report import write_report
-from ocrmypdf_superres.training.runlog import writing
+from ocrmypdf_superres.training.run_log import writing
+from ocrmypdf_superres.training.sample_grid import save_data_sheet
 from ocrmypdf_superres.training.trainer import CHECKPOINT, Trainer
 
 __all__ = ["CHECKPOINT", "Trainer", "main_train"]

@@ -13,7 +13,7 @@ from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.training.balance import make_balance
 from ocrmypdf_superres.training.data.batches import Batch
 from ocrmypdf_superres.training.losses.registry import is_reading, make_loss, split_setting
-from ocrmypdf_superres.training.reading import Reading
+from ocrmypdf_superres.training.reading_losses import Reading
 from ocrmypdf_superres.training.recipe import Stage
 
 Pairs = Mapping[str, tuple[Tensor, Tensor]]

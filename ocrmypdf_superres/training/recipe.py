@@ -62,7 +62,7 @@ class Stage:
     replaces the recipe's.
 
     ``heads`` maps what a net offers beside its sr picture to the losses on it, and ``copy`` parts of the net to others
-    whose weights they take when the stage begins, see :mod:`ocrmypdf_superres.training.heads`.
+    whose weights they take when the stage begins, see :mod:`ocrmypdf_superres.training.auxiliary`.
     """
 
     name: str

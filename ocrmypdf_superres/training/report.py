@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
-from ocrmypdf_superres.modelstore import WEIGHTS, Model
+from ocrmypdf_superres.modelstore.store import WEIGHTS, Model
 from ocrmypdf_superres.training.recipe import Recipe
-from ocrmypdf_superres.training.runlog import read_log
+from ocrmypdf_superres.training.run_log import read_log
 from ocrmypdf_superres.training.trainer import Trainer
 
 _NOT_LOSSES = ("step", "stage", "seconds")

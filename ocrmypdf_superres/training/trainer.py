@@ -15,19 +15,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import nn
 
 from ocrmypdf_superres.architectures import get
-from ocrmypdf_superres.architectures.layers import on_luma
+from ocrmypdf_superres.architectures.blocks.layers import on_luma
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.modelstore import find_model
-from ocrmypdf_superres.training.base import start_from, take_parts
+from ocrmypdf_superres.modelstore.store import find_model
+from ocrmypdf_superres.training.auxiliary import Supervised, check_heads, copied_names, copy_parts
 from ocrmypdf_superres.training.checkpoint import load_checkpoint, save_checkpoint
-from ocrmypdf_superres.training.contact_sheet import save_result_sheet
 from ocrmypdf_superres.training.data.batches import Batch, StepBatches, load_batches
-from ocrmypdf_superres.training.heads import Supervised, check_heads, copied_names, copy_parts
 from ocrmypdf_superres.training.objective import Objective
 from ocrmypdf_superres.training.processes import Processes
 from ocrmypdf_superres.training.recipe import Recipe, Stage
-from ocrmypdf_superres.training.runlog import RunLog, writing
+from ocrmypdf_superres.training.run_log import RunLog, writing
+from ocrmypdf_superres.training.sample_grid import save_result_sheet
 from ocrmypdf_superres.training.stages import freeze, learning_rate, make_optimizer, trained_names
+from ocrmypdf_superres.training.starting_weights import start_from, take_parts
 from ocrmypdf_superres.training.validation import Validator, Watch
 
 log = logging.getLogger(__name__)

@@ -22,13 +22,13 @@ import torch
 from torch import Tensor, nn
 
 from ocrmypdf_superres.errors import OptionError, RecognizerError
-from ocrmypdf_superres.evaluation.metrics import TextScore, score
-from ocrmypdf_superres.image import from_luma
+from ocrmypdf_superres.metrics.text import TextScore, score
+from ocrmypdf_superres.page.image import from_luma
 from ocrmypdf_superres.recognizers import load
 from ocrmypdf_superres.recognizers.base import stack_lines
-from ocrmypdf_superres.recognizers.tesseract.installed import read_pictures
+from ocrmypdf_superres.tesseract import read_lines
 from ocrmypdf_superres.training.data.batches import Batch, StepBatches
-from ocrmypdf_superres.training.losses.ctc import CTCLoss
+from ocrmypdf_superres.training.losses.recognition.ctc import CTCLoss
 from ocrmypdf_superres.training.objective import Objective
 from ocrmypdf_superres.training.recipe import Recipe, Source, Stage, Validation
 
@@ -166,7 +166,7 @@ def _cer(drawn: list[tuple[Tensor, Batch]]) -> float:
             by_language.setdefault(batch.languages[index], []).append((picture, batch.texts[index]))
     total = TextScore()
     for language, lines in sorted(by_language.items()):
-        texts = read_pictures([picture for picture, _ in lines], language)
+        texts = read_lines([picture for picture, _ in lines], language)
         total = sum((score(text, truth) for text, (_, truth) in zip(texts, lines, strict=True)), total)
     return total.cer
 

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from ocrmypdf_superres.architectures import get
-from ocrmypdf_superres.architectures.abinet import Prior, PriorConfig, decode, encode, text_lengths
-from ocrmypdf_superres.architectures.linenet import Attention, gather_channels, sinusoid, spread_channels
-from ocrmypdf_superres.architectures.tps import STNHead, TPSGrid, edge_points
+from ocrmypdf_superres.architectures.blocks.abinet import Prior, PriorConfig, decode, encode, text_lengths
+from ocrmypdf_superres.architectures.blocks.line_layers import Attention, gather_channels, sinusoid, spread_channels
+from ocrmypdf_superres.architectures.blocks.tps import STNHead, TPSGrid, edge_points
 
 STN = {"stn_widths": [4, 4, 4, 4, 4, 4], "stn_hidden": 8}
 SMALL = {

@@ -9,12 +9,12 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from ocrmypdf_superres.architectures import get
-from ocrmypdf_superres.architectures.epgr import EPGRConfig
-from ocrmypdf_superres.engine.torch_backend import TorchBackend
-from ocrmypdf_superres.engine.upscaler import Upscaler
+from ocrmypdf_superres.architectures.page_nets.epgr import EPGRConfig
 from ocrmypdf_superres.errors import ModelError
 from ocrmypdf_superres.export.onnx import export_model
-from ocrmypdf_superres.page import PlanSettings, plan_image
+from ocrmypdf_superres.page.plan import PlanSettings, plan_image
+from ocrmypdf_superres.upscaling.backends.torch import TorchBackend
+from ocrmypdf_superres.upscaling.upscaler import Upscaler
 
 COUNTS = [
     ("srcnn", {}, 8_129),

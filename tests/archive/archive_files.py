@@ -16,9 +16,9 @@ import img2pdf
 import pikepdf
 from PIL import Image, ImageDraw, ImageFont
 
-from ocrmypdf_superres.archive.layout import Layout
-from ocrmypdf_superres.archive.manifest import Manifest
-from ocrmypdf_superres.archive.tasks import FileTask, Kind, State
+from ocrmypdf_superres.archive.store.layout import Layout
+from ocrmypdf_superres.archive.store.manifest import Manifest
+from ocrmypdf_superres.archive.worker.tasks import FileTask, Kind, State
 
 DPI = 150
 

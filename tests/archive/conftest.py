@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ocrmypdf_superres.archive.layout import Layout
+from ocrmypdf_superres.archive.store.layout import Layout
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -9,11 +9,11 @@ from pathlib import Path
 import pikepdf
 from PIL import Image, ImageDraw, ImageFont
 
-from ocrmypdf_superres.archive.layout import Layout
-from ocrmypdf_superres.archive.manifest import Manifest, SettingsRow
 from ocrmypdf_superres.archive.settings import Settings, weights_sha256
-from ocrmypdf_superres.archive.tasks import FileResult, FileTask, Kind, State
-from ocrmypdf_superres.archive.work import digitise
+from ocrmypdf_superres.archive.store.layout import Layout
+from ocrmypdf_superres.archive.store.manifest import Manifest, SettingsRow
+from ocrmypdf_superres.archive.worker.tasks import FileResult, FileTask, Kind, State
+from ocrmypdf_superres.archive.worker.work import digitise
 
 INPUTS = {
     "sub/a b.pdf": Kind.PDF, "picture.tif": Kind.IMAGE, "broken.pdf": Kind.PDF, "notes.xyz": Kind.OTHER, "book/mets/mets.xml": Kind.METS,

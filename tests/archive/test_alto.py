@@ -11,12 +11,12 @@ import pytest
 from lxml import etree
 from PIL import Image, ImageDraw, ImageFont
 
-from ocrmypdf_superres.archive.alto import hocr_to_alto
-from ocrmypdf_superres.archive.names import shown
-from ocrmypdf_superres.archive.provenance import ENLARGED, RECOGNISED, Step
+from ocrmypdf_superres.archive.formats.alto import hocr_to_alto
+from ocrmypdf_superres.archive.formats.xmp import ENLARGED, RECOGNISED, Step
+from ocrmypdf_superres.archive.store.file_names import shown
 from ocrmypdf_superres.errors import ImageError
-from ocrmypdf_superres.evaluation.truth import read_truth
-from ocrmypdf_superres.readings.hocr import Reading
+from ocrmypdf_superres.evaluation.data.ground_truth import read_truth
+from ocrmypdf_superres.ocr.hocr import Reading
 
 WHEN = "2026-05-01T12:00:00+02:00"
 STEPS = [

@@ -3,11 +3,11 @@ from __future__ import annotations
 
 import pytest
 
-from ocrmypdf_superres.archive.layout import Layout
 from ocrmypdf_superres.archive.settings import Settings
+from ocrmypdf_superres.archive.store.layout import Layout
 from ocrmypdf_superres.cli import build_parser, main
-from ocrmypdf_superres.commands.archive import COMMANDS
-from ocrmypdf_superres.commands.archive.digitise import settings_of
+from ocrmypdf_superres.commands.archive.command import COMMANDS
+from ocrmypdf_superres.commands.archive.run import settings_of
 
 
 def settings(*arguments):

@@ -15,18 +15,18 @@ pytest.importorskip("distributed")
 import dask
 from distributed import Client, LocalCluster, Scheduler, SpecCluster, Worker, get_worker
 
-from ocrmypdf_superres.archive import cluster as cluster_module
-from ocrmypdf_superres.archive import dask_worker
-from ocrmypdf_superres.archive.cluster import DaskExecutor, needs_gpu, open_cluster
-from ocrmypdf_superres.archive.layout import Layout
-from ocrmypdf_superres.archive.manifest import Manifest
-from ocrmypdf_superres.archive.pool import LocalPool
+from ocrmypdf_superres.archive.executors import dask_executor as cluster_module
+from ocrmypdf_superres.archive.executors import dask_worker
+from ocrmypdf_superres.archive.executors.dask_executor import DaskExecutor, needs_gpu, open_cluster
+from ocrmypdf_superres.archive.executors.local_pool import LocalPool
 from ocrmypdf_superres.archive.run import Run
 from ocrmypdf_superres.archive.settings import Settings
-from ocrmypdf_superres.archive.site import Site
-from ocrmypdf_superres.archive.tasks import FileTask, Kind, Limits, State
+from ocrmypdf_superres.archive.store.layout import Layout
+from ocrmypdf_superres.archive.store.manifest import Manifest
+from ocrmypdf_superres.archive.worker.site import Site
+from ocrmypdf_superres.archive.worker.tasks import FileTask, Kind, Limits, State
 from ocrmypdf_superres.errors import ArchiveError
-from ocrmypdf_superres.modelstore import sha256_of
+from ocrmypdf_superres.modelstore.store import sha256_of
 
 
 @pytest.fixture

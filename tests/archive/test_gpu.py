@@ -15,16 +15,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ocrmypdf_superres.archive.gpu import GpuExecutor, Service, share_gpu
-from ocrmypdf_superres.archive.gpu_service import Batcher, accept
-from ocrmypdf_superres.archive.layout import Layout
-from ocrmypdf_superres.archive.manifest import Manifest
-from ocrmypdf_superres.archive.tasks import FileResult, FileTask, Kind, State
-from ocrmypdf_superres.engine.onnx_backend import OnnxBackend
-from ocrmypdf_superres.engine.service_backend import ServiceBackend
-from ocrmypdf_superres.engine.upscaler import Upscaler, load_upscaler, may_see_cuda
+from ocrmypdf_superres.archive.executors.gpu_client import GpuExecutor, Service, share_gpu
+from ocrmypdf_superres.archive.executors.gpu_service import Batcher, accept
+from ocrmypdf_superres.archive.store.layout import Layout
+from ocrmypdf_superres.archive.store.manifest import Manifest
+from ocrmypdf_superres.archive.worker.tasks import FileResult, FileTask, Kind, State
 from ocrmypdf_superres.errors import DeviceError, ModelError
-from ocrmypdf_superres.modelstore import find_model
+from ocrmypdf_superres.modelstore.store import find_model
+from ocrmypdf_superres.upscaling.backends.onnx import OnnxBackend
+from ocrmypdf_superres.upscaling.backends.service import ServiceBackend
+from ocrmypdf_superres.upscaling.upscaler import Upscaler, load_upscaler, may_see_cuda
 
 SAMPLE = Path(__file__).parent.parent.parent / "examples" / "sample-72dpi.pdf"
 ONE_TILE = np.full((1, 1, 20, 20), 0.5, np.float32)
@@ -101,7 +101,7 @@ def test_large_and_odd_requests_are_cut_and_padded(random_model):
 
 
 def test_full_batches_of_torch_do_not_depend_on_who_else_sends(random_model):
-    from ocrmypdf_superres.engine.torch_backend import TorchBackend
+    from ocrmypdf_superres.upscaling.backends.torch import TorchBackend
 
     backend = TorchBackend(random_model, "cpu")
     tiles = np.stack([page(seed, 24, 20)[None] for seed in range(4)])
@@ -150,7 +150,7 @@ def test_a_wrong_model_or_scale_is_refused(random_model, lanczos_net, service):
 
 def test_the_service_goes_with_its_run(random_model):
     code = (
-        "import time\nfrom ocrmypdf_superres.archive.gpu import Service\n"
+        "import time\nfrom ocrmypdf_superres.archive.executors.gpu_client import Service\n"
         f"s = Service({str(random_model.folder)!r}, 'cpu')\nprint(s._process.pid, flush=True)\ntime.sleep(60)"
     )
     run = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
@@ -239,7 +239,7 @@ def lives(pid):
 @pytest.mark.slow
 def test_files_of_two_workers_share_one_net(tmp_path):
     pytest.importorskip("psutil")
-    from ocrmypdf_superres.archive.pool import LocalPool
+    from ocrmypdf_superres.archive.executors.local_pool import LocalPool
     from ocrmypdf_superres.archive.run import Run
     from ocrmypdf_superres.archive.settings import Settings
 

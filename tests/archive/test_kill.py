@@ -14,13 +14,13 @@ import psutil
 import pytest
 from archive_files import archive, check_consistent, command, environment, hashes, page, pdf_bytes, states, texts, wait_until
 
-from ocrmypdf_superres.archive.layout import Layout
-from ocrmypdf_superres.archive.manifest import Manifest
-from ocrmypdf_superres.archive.pool import LocalPool
+from ocrmypdf_superres.archive.executors.local_pool import LocalPool
 from ocrmypdf_superres.archive.run import Run
 from ocrmypdf_superres.archive.settings import read_settings
-from ocrmypdf_superres.archive.tasks import State
-from ocrmypdf_superres.archive.work import scratch_prefix
+from ocrmypdf_superres.archive.store.layout import Layout
+from ocrmypdf_superres.archive.store.manifest import Manifest
+from ocrmypdf_superres.archive.worker.tasks import State
+from ocrmypdf_superres.archive.worker.work import scratch_prefix
 from ocrmypdf_superres.cli import main
 from ocrmypdf_superres.errors import ArchiveError
 

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from ocrmypdf_superres.archive.lock import locked
-from ocrmypdf_superres.archive.manifest import Manifest, SettingsRow
-from ocrmypdf_superres.archive.tasks import FileResult, Kind, Output, PageResult, State
+from ocrmypdf_superres.archive.store.lock import locked
+from ocrmypdf_superres.archive.store.manifest import Manifest, SettingsRow
+from ocrmypdf_superres.archive.worker.tasks import FileResult, Kind, Output, PageResult, State
 from ocrmypdf_superres.errors import ArchiveError
 
 STRANGE = os.fsdecode(b"a \n'\"\xff\xfe.pdf")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ocrmypdf_superres.archive.mets import read_mets
+from ocrmypdf_superres.archive.formats.mets import read_mets
 from ocrmypdf_superres.errors import ImageError
 
 HEAD = (

@@ -15,7 +15,7 @@ from lxml import etree
 from ocrmypdf._exec import verapdf
 from ocrmypdf.pdfa import file_claims_pdfa
 
-from ocrmypdf_superres.archive.provenance import ENLARGED, RECOGNISED, Step, add_history, page_ranges, read_history
+from ocrmypdf_superres.archive.formats.xmp import ENLARGED, RECOGNISED, Step, add_history, page_ranges, read_history
 from ocrmypdf_superres.errors import ImageError, OptionError
 
 STEPS = [

@@ -14,11 +14,11 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
-from ocrmypdf_superres.archive.catalogue import file_rows, page_rows
-from ocrmypdf_superres.archive.figures import summarize, worst_pages
-from ocrmypdf_superres.archive.manifest import Manifest
-from ocrmypdf_superres.archive.names import packed, unpacked
-from ocrmypdf_superres.archive.tasks import State
+from ocrmypdf_superres.archive.report.summary import summarize, worst_pages
+from ocrmypdf_superres.archive.store.catalogue import file_rows, page_rows
+from ocrmypdf_superres.archive.store.file_names import packed, unpacked
+from ocrmypdf_superres.archive.store.manifest import Manifest
+from ocrmypdf_superres.archive.worker.tasks import State
 from ocrmypdf_superres.cli import main
 
 

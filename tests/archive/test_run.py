@@ -25,12 +25,12 @@ from archive_files import (
 )
 from rich.console import Console
 
-from ocrmypdf_superres.archive.layout import Layout
-from ocrmypdf_superres.archive.pool import LocalPool
+from ocrmypdf_superres.archive.executors.local_pool import LocalPool
 from ocrmypdf_superres.archive.progress import Display
 from ocrmypdf_superres.archive.run import Run, Stop
 from ocrmypdf_superres.archive.settings import Settings
-from ocrmypdf_superres.archive.tasks import Limits, State
+from ocrmypdf_superres.archive.store.layout import Layout
+from ocrmypdf_superres.archive.worker.tasks import Limits, State
 from ocrmypdf_superres.errors import ArchiveError
 
 QUICK = Settings(outputs=("pdf", "text"), ocrmypdf={"output_type": "pdf"}, superres={"trigger": "off"}, wait=0.2)

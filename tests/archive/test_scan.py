@@ -6,10 +6,10 @@ import os
 import pytest
 from archive_files import page, pdf_bytes, picture_bytes
 
-from ocrmypdf_superres.archive.intake import Intake
-from ocrmypdf_superres.archive.manifest import Manifest
-from ocrmypdf_superres.archive.scan import Scan, look
-from ocrmypdf_superres.archive.tasks import FileResult, Kind, Output, State
+from ocrmypdf_superres.archive.intake.intake import Intake
+from ocrmypdf_superres.archive.intake.scan import Scan, look
+from ocrmypdf_superres.archive.store.manifest import Manifest
+from ocrmypdf_superres.archive.worker.tasks import FileResult, Kind, Output, State
 
 METS = """<mets xmlns="http://www.loc.gov/METS/" xmlns:xlink="http://www.w3.org/1999/xlink"><fileSec><fileGrp USE="MASTER">
 <file ID="F1"><FLocat LOCTYPE="URL" xlink:href="pictures/1.png"/></file></fileGrp></fileSec>

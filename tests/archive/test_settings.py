@@ -5,8 +5,8 @@ import pickle
 
 import pytest
 
-from ocrmypdf_superres.archive.precheck import check_folders, check_settings
 from ocrmypdf_superres.archive.settings import Settings, parse_settings
+from ocrmypdf_superres.archive.worker.precheck import check_folders, check_settings
 from ocrmypdf_superres.errors import ArchiveError
 
 

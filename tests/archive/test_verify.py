@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from made_run import draw, scan_pdf, without_history
 
-from ocrmypdf_superres.archive.layout import Layout
+from ocrmypdf_superres.archive.store.layout import Layout
 from ocrmypdf_superres.archive.verify import Problem, verify
 from ocrmypdf_superres.cli import main
-from ocrmypdf_superres.modelstore import sha256_of
+from ocrmypdf_superres.modelstore.store import sha256_of
 
 PDF, METS = "sub/a b.pdf", "book/mets/mets.xml"
 

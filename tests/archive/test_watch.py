@@ -18,14 +18,14 @@ from rich.console import Console
 pytest.importorskip("watchdog")
 
 from ocrmypdf_superres.archive import progress, watch
-from ocrmypdf_superres.archive.layout import Layout
-from ocrmypdf_superres.archive.manifest import Manifest
+from ocrmypdf_superres.archive.intake.stable_scan import RestingScan, is_being_written
 from ocrmypdf_superres.archive.progress import Tally
-from ocrmypdf_superres.archive.resting import RestingScan, is_being_written
 from ocrmypdf_superres.archive.run import Stop
 from ocrmypdf_superres.archive.settings import Settings
-from ocrmypdf_superres.archive.tasks import FileResult, Kind, Output, State
+from ocrmypdf_superres.archive.store.layout import Layout
+from ocrmypdf_superres.archive.store.manifest import Manifest
 from ocrmypdf_superres.archive.watch import Patience, WatchDisplay, WatchRun
+from ocrmypdf_superres.archive.worker.tasks import FileResult, Kind, Output, State
 
 
 class CopyingExecutor:

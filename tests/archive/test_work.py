@@ -13,11 +13,11 @@ from archive_files import encrypted_bytes, page, pdf_bytes, picture_bytes, scrat
 from PIL import Image, ImageCms
 from PIL.TiffImagePlugin import AppendingTiffWriter
 
-from ocrmypdf_superres.archive.pictures import lay_on_paper, page_layout
-from ocrmypdf_superres.archive.products import sealed
-from ocrmypdf_superres.archive.provenance import read_history
-from ocrmypdf_superres.archive.tasks import Kind, State
-from ocrmypdf_superres.archive.work import digitise, scratch_folder
+from ocrmypdf_superres.archive.formats.xmp import read_history
+from ocrmypdf_superres.archive.worker.images import lay_on_paper, page_layout
+from ocrmypdf_superres.archive.worker.products import sealed
+from ocrmypdf_superres.archive.worker.tasks import Kind, State
+from ocrmypdf_superres.archive.worker.work import digitise, scratch_folder
 
 GOOD = pdf_bytes(page())
 

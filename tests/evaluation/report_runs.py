@@ -9,8 +9,8 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from ocrmypdf_superres.evaluation.benchmark import Result, to_json
-from ocrmypdf_superres.evaluation.metrics import TextScore
-from ocrmypdf_superres.evaluation.runfolder import KeptPage, Run, Seen, Side, write_run
+from ocrmypdf_superres.evaluation.run_folder import KeptPage, Run, Seen, Side, write_run
+from ocrmypdf_superres.metrics.text import TextScore
 
 TEXT = (
     "The harbour was quiet when the first boats came in and nobody on the wall had counted more than seven of them. "

@@ -10,13 +10,13 @@ from PIL import Image, ImageDraw, ImageFont
 
 pytest.importorskip("img2pdf")
 
+from ocrmypdf_superres.commands import evaluate as command
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.evaluation import command
 from ocrmypdf_superres.evaluation.benchmark import Result, from_json, to_json
-from ocrmypdf_superres.evaluation.metrics import TextScore
-from ocrmypdf_superres.evaluation.pages import find_pages, make_cases
-from ocrmypdf_superres.evaluation.profiles import PROFILES, reduce_page
+from ocrmypdf_superres.evaluation.data.pages import find_pages, make_cases
+from ocrmypdf_superres.evaluation.data.profiles import PROFILES, reduce_page
 from ocrmypdf_superres.evaluation.summary import headlines, lost, made_worse, markdown
+from ocrmypdf_superres.metrics.text import TextScore
 
 FONT = "/usr/share/fonts/truetype/dejavu/DejaVuSerif.ttf"
 

@@ -13,9 +13,9 @@ pytest.importorskip("matplotlib")
 
 from ocrmypdf_superres.cli import main
 from ocrmypdf_superres.errors import SuperresError
-from ocrmypdf_superres.evaluation.pdfpages import PdfSettings, read_pdf
-from ocrmypdf_superres.evaluation.runfolder import read_run
-from ocrmypdf_superres.record import PageRecord
+from ocrmypdf_superres.evaluation.methods.pdf_pages import PdfSettings, read_pdf
+from ocrmypdf_superres.evaluation.run_folder import read_run
+from ocrmypdf_superres.plugin.record import PageRecord
 
 
 @pytest.fixture

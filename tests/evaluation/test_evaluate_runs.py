@@ -11,12 +11,12 @@ import pytest
 from evaluation_pages import LINES, draw
 from PIL import Image
 
+from ocrmypdf_superres.commands import evaluate as command
 from ocrmypdf_superres.errors import MissingDependencyError, OptionError
-from ocrmypdf_superres.evaluation import command
 from ocrmypdf_superres.evaluation.benchmark import run_cases
-from ocrmypdf_superres.evaluation.methods import lr_picture, ocrmypdf_text, read, tesseract_text
-from ocrmypdf_superres.evaluation.metrics import cer
-from ocrmypdf_superres.evaluation.pages import BenchmarkPage, Case, find_pages, make_cases
+from ocrmypdf_superres.evaluation.data.pages import BenchmarkPage, Case, find_pages, make_cases
+from ocrmypdf_superres.evaluation.methods.methods import lr_picture, ocrmypdf_text, read, tesseract_text
+from ocrmypdf_superres.metrics.text import cer
 
 
 def arguments(*given: str) -> argparse.Namespace:

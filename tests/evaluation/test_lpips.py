@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 from torch.nn import functional
 
 from ocrmypdf_superres.errors import ImageError, OptionError
-from ocrmypdf_superres.evaluation.lpips import lpips
+from ocrmypdf_superres.metrics.lpips import lpips
 
 SHAPES = {0: (64, 3, 11, 11), 3: (192, 64, 5, 5), 6: (384, 192, 3, 3), 8: (256, 384, 3, 3), 10: (256, 256, 3, 3)}
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from ocrmypdf_superres.evaluation.metrics import TextScore, cer, fold, score
+from ocrmypdf_superres.metrics.text import TextScore, cer, fold, score
 
 
 def test_folding():

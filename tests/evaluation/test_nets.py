@@ -18,16 +18,16 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("img2pdf")
 
 from ocrmypdf_superres.architectures import get
+from ocrmypdf_superres.commands import evaluate as command
 from ocrmypdf_superres.errors import ModelError, OptionError
-from ocrmypdf_superres.evaluation import command
-from ocrmypdf_superres.evaluation.methods import lanczos_picture, peer_picture
-from ocrmypdf_superres.evaluation.nets import decides, net_picture
-from ocrmypdf_superres.evaluation.pages import find_pages, make_cases
-from ocrmypdf_superres.evaluation.peers import model_peers
-from ocrmypdf_superres.evaluation.prepared import prepare
+from ocrmypdf_superres.evaluation.data.pages import find_pages, make_cases
+from ocrmypdf_superres.evaluation.methods.methods import lanczos_picture, peer_picture
+from ocrmypdf_superres.evaluation.methods.nets import decides, net_picture
+from ocrmypdf_superres.evaluation.methods.peers import model_peers
+from ocrmypdf_superres.evaluation.methods.prepared import prepare
 from ocrmypdf_superres.export.onnx import export_model
-from ocrmypdf_superres.modelstore import CARD, SEARCH_VARIABLE, Model, find_model, list_models
-from ocrmypdf_superres.page import net_scale
+from ocrmypdf_superres.modelstore.store import CARD, SEARCH_VARIABLE, Model, find_model, list_models
+from ocrmypdf_superres.page.plan import net_scale
 
 
 def line_picture() -> Image.Image:

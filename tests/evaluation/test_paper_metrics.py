@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocrmypdf_superres.errors import ImageError
-from ocrmypdf_superres.evaluation import pixels
-from ocrmypdf_superres.evaluation.metrics import fold, right_by_textzoom, s_lcs, s_ld, score, word_accuracy
-from ocrmypdf_superres.evaluation.textboxes import iou, mask, scaled
+from ocrmypdf_superres.metrics import image as pixels
+from ocrmypdf_superres.metrics.boxes import iou, mask, scaled
+from ocrmypdf_superres.metrics.text import fold, right_by_textzoom, s_lcs, s_ld, score, word_accuracy
 
 
 def test_s_lcs_and_s_ld_by_hand() -> None:

@@ -12,8 +12,8 @@ from evaluation_pages import draw
 from PIL import Image
 
 from ocrmypdf_superres.errors import MissingDependencyError, ModelError, OptionError, SuperresError
-from ocrmypdf_superres.evaluation.methods import peer_picture
-from ocrmypdf_superres.evaluation.peers import Peer, command_peer, enlarge_by, weights_peer
+from ocrmypdf_superres.evaluation.methods.methods import peer_picture
+from ocrmypdf_superres.evaluation.methods.peers import Peer, command_peer, enlarge_by, weights_peer
 
 
 def python(code: str) -> Peer:

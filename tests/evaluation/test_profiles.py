@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.evaluation.profiles import PROFILES, reduce_page
-from ocrmypdf_superres.image import to_luma
+from ocrmypdf_superres.evaluation.data.profiles import PROFILES, reduce_page
+from ocrmypdf_superres.page.image import to_luma
 
 
 @pytest.fixture(scope="module")

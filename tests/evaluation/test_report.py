@@ -17,11 +17,11 @@ pytest.importorskip("matplotlib")
 
 from ocrmypdf_superres.cli import main
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.evaluation.report.html import page_of
-from ocrmypdf_superres.evaluation.report.model import from_records, from_run
-from ocrmypdf_superres.evaluation.report.pictures import LEAST_HEIGHT, pack
-from ocrmypdf_superres.evaluation.runfolder import Run, read_run, write_run
-from ocrmypdf_superres.record import PageRecord
+from ocrmypdf_superres.evaluation.run_folder import Run, read_run, write_run
+from ocrmypdf_superres.plugin.record import PageRecord
+from ocrmypdf_superres.reporting.html import page_of
+from ocrmypdf_superres.reporting.images import LEAST_HEIGHT, pack
+from ocrmypdf_superres.reporting.model import from_records, from_run
 
 
 @pytest.fixture(scope="module")

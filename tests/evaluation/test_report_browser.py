@@ -20,8 +20,9 @@ from report_runs import make_run
 pytest.importorskip("matplotlib")
 playwright = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
 
-from ocrmypdf_superres.evaluation.report import html, pictures, write_report
-from ocrmypdf_superres.evaluation.report.model import from_run
+from ocrmypdf_superres.reporting import html, write_report
+from ocrmypdf_superres.reporting import images as pictures
+from ocrmypdf_superres.reporting.model import from_run
 
 CHROMIUM = next((p for name in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(name))), None)
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")]

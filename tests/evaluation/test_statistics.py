@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocrmypdf_superres.evaluation.statistics import interval, paired_difference, sign_test
+from ocrmypdf_superres.metrics.statistics import interval, paired_difference, sign_test
 
 scipy_stats = pytest.importorskip("scipy.stats")
 

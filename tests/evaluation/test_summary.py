@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from ocrmypdf_superres.evaluation.benchmark import Result
 from ocrmypdf_superres.evaluation.goals import goals
-from ocrmypdf_superres.evaluation.metrics import TextScore
 from ocrmypdf_superres.evaluation.summary import headlines, lost, made_worse, markdown, rows
 from ocrmypdf_superres.evaluation.worst import worst_pages
+from ocrmypdf_superres.metrics.text import TextScore
 
 
 def result(group: str, page: str, method: str, edits: int, found: int = 0, superres: float = 0.0) -> Result:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocrmypdf_superres.evaluation.metrics import TextScore, cer, fold, score
+from ocrmypdf_superres.metrics.text import TextScore, cer, fold, score
 
 
 @pytest.mark.parametrize(

@@ -13,14 +13,14 @@ import pytest
 from evaluation_pages import draw
 from PIL import Image
 
+from ocrmypdf_superres.commands import evaluate as command
 from ocrmypdf_superres.errors import MissingDependencyError
-from ocrmypdf_superres.evaluation import command
-from ocrmypdf_superres.evaluation.dictionary import known
-from ocrmypdf_superres.evaluation.invented import PAGES, SIZE, invented_words
-from ocrmypdf_superres.evaluation.runfolder import read_run
-from ocrmypdf_superres.evaluation.trust import Trust, figures, inconsistency, silent_substitutions
+from ocrmypdf_superres.evaluation.run_folder import read_run
+from ocrmypdf_superres.evaluation.trust.dictionary import known
+from ocrmypdf_superres.evaluation.trust.invented import PAGES, SIZE, invented_words
+from ocrmypdf_superres.evaluation.trust.trust import Trust, figures, inconsistency, silent_substitutions
 from ocrmypdf_superres.evaluation.words import right_words
-from ocrmypdf_superres.readings.hocr import Word
+from ocrmypdf_superres.ocr.hocr import Word
 
 needs_tools = pytest.mark.skipif(shutil.which("dawg2wordlist") is None, reason="Tesseract's dawg2wordlist is not installed")
 
@@ -47,7 +47,7 @@ def test_silent_substitutions_by_hand() -> None:
 
 def test_without_the_tools(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    from ocrmypdf_superres.evaluation.dictionary import words_of_language
+    from ocrmypdf_superres.evaluation.trust.dictionary import words_of_language
 
     words_of_language.cache_clear()
     with pytest.raises(MissingDependencyError, match="dawg2wordlist"):

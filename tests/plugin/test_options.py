@@ -13,7 +13,7 @@ from ocrmypdf.exceptions import BadArgsError, MissingDependencyError, OutputFile
 from plugin_pages import draw_page, image_pdf
 from plugin_pages import ocrmypdf as run
 
-from ocrmypdf_superres.options import (
+from ocrmypdf_superres.plugin.options import (
     SuperresOptions,
     add_arguments,
     check_device,

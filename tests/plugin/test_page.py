@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 from plugin_pages import draw_page, x_height
 
-from ocrmypdf_superres.engine.upscaler import load_upscaler
 from ocrmypdf_superres.errors import ImageError
-from ocrmypdf_superres.image import to_luma
-from ocrmypdf_superres.page import (
+from ocrmypdf_superres.page.image import to_luma
+from ocrmypdf_superres.page.plan import (
     MIN_FACTOR_NOISY,
     TESSERACT_MAX_SIDE,
     Plan,
@@ -26,6 +25,7 @@ from ocrmypdf_superres.page import (
     plan_image,
     plan_page,
 )
+from ocrmypdf_superres.upscaling.upscaler import load_upscaler
 
 AUTO = PlanSettings()
 

@@ -13,8 +13,8 @@ from ocrmypdf.pdfinfo import PdfInfo
 from PIL import Image
 from plugin_pages import draw_page, image_pdf
 
-from ocrmypdf_superres.image import flatten
-from ocrmypdf_superres.pixels import native_pixels, untouched
+from ocrmypdf_superres.page.image import flatten
+from ocrmypdf_superres.plugin.native_image import native_pixels, untouched
 
 # 413 pixels on 297.5 points: page edges fall between pixels, so that rasterizing must resample.
 SIZE, PAGE = (413, 585), (297.5, 421.0)

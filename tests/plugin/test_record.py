@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ocrmypdf_superres.record import PageRecord, emit, stash, unstash
+from ocrmypdf_superres.plugin.record import PageRecord, emit, stash, unstash
 
 
 def _emit(path: str, page: int) -> None:

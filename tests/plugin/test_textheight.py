@@ -8,8 +8,8 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter
 from plugin_pages import draw_page, x_height
 
-from ocrmypdf_superres.image import to_luma
-from ocrmypdf_superres.textheight import measure_text_height
+from ocrmypdf_superres.page.image import to_luma
+from ocrmypdf_superres.page.text_height import measure_text_height
 
 
 @pytest.mark.parametrize("em", [7, 9, 12, 17, 30, 44])

@@ -7,10 +7,10 @@ import shutil
 
 import pytest
 import torch
+from tesseract_specimens import text_fonts
 
 from ocrmypdf_superres.errors import SuperresError
-from ocrmypdf_superres.recognizers.tesseract.find import find_traineddata
-from ocrmypdf_superres.recognizers.tesseract.specimens import text_fonts
+from ocrmypdf_superres.tesseract import find_traineddata
 
 
 def missing(*languages: str) -> str:

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from tinydata import LETTERS, PAIR, tiny
 
 from ocrmypdf_superres.errors import RecognizerError
-from ocrmypdf_superres.recognizers.tesseract.bidi import visual_order
-from ocrmypdf_superres.recognizers.tesseract.charset import Charset, fold_quotes, is_right_to_left
+from ocrmypdf_superres.recognizers.tesseract.format.bidi import visual_order
+from ocrmypdf_superres.recognizers.tesseract.format.charset import Charset, fold_quotes, is_right_to_left
 
 CHARSET = tiny().charset
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tesseract_specimens import TEXTS, draw_line, text_fonts
 
 from ocrmypdf_superres.cli import main
-from ocrmypdf_superres.recognizers.tesseract.specimens import TEXTS, draw_line, text_fonts
-from ocrmypdf_superres.recognizers.tesseract.traineddata import read_traineddata
+from ocrmypdf_superres.recognizers.tesseract.format.traineddata import read_traineddata
 
 
 def write_lines(folder: Path, count: int) -> list[str]:

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageFilter
+from tesseract_specimens import TEXTS, draw_line, text_fonts
 from torch import Tensor
 
+from ocrmypdf_superres import tesseract
 from ocrmypdf_superres.recognizers import load
 from ocrmypdf_superres.recognizers.base import read_lines, stack_lines
-from ocrmypdf_superres.recognizers.tesseract.align import edits
-from ocrmypdf_superres.recognizers.tesseract.installed import read_pictures
-from ocrmypdf_superres.recognizers.tesseract.specimens import TEXTS, draw_line, text_fonts
-from ocrmypdf_superres.training.losses.jitter import Jitter
-from ocrmypdf_superres.training.losses.reading import RecognizerLosses
+from ocrmypdf_superres.recognizers.tesseract.verification.align import edits
+from ocrmypdf_superres.training.losses.recognition.jitter import Jitter
+from ocrmypdf_superres.training.losses.recognition.reading import RecognizerLosses
 
 LEVEL = 1.0 / 255.0
 
@@ -56,7 +56,7 @@ def descend(losses: RecognizerLosses, lines: Tensor, widths: Tensor, texts: Sequ
 
 
 def total_edits(pictures: Sequence[Image.Image], texts: Sequence[str], language: str) -> int:
-    return sum(edits(read, text) for read, text in zip(read_pictures(pictures, language), texts, strict=True))
+    return sum(edits(read, text) for read, text in zip(tesseract.read_lines(pictures, language), texts, strict=True))
 
 
 @pytest.mark.slow

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw, ImageFont
+from tesseract_parity import exactness, page_lines, rendered, scanned, without_dictionaries
+from tesseract_specimens import draw_line, specimens, text_fonts
 
 from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.recognizers import load
-from ocrmypdf_superres.recognizers.tesseract.align import align, edits
-from ocrmypdf_superres.recognizers.tesseract.bidi import visual_order
-from ocrmypdf_superres.recognizers.tesseract.compare import Comparison, compare, integer_texts, port_texts, summarise
-from ocrmypdf_superres.recognizers.tesseract.find import find_traineddata
-from ocrmypdf_superres.recognizers.tesseract.installed import read_pictures, run_tesseract, without_dictionary
-from ocrmypdf_superres.recognizers.tesseract.parity import exactness, page_lines, rendered, scanned, without_dictionaries
+from ocrmypdf_superres.recognizers.tesseract.format.bidi import visual_order
+from ocrmypdf_superres.recognizers.tesseract.format.container import without_dictionary
+from ocrmypdf_superres.recognizers.tesseract.format.traineddata import read_traineddata
+from ocrmypdf_superres.recognizers.tesseract.format.writer import float_copy, save_traineddata
 from ocrmypdf_superres.recognizers.tesseract.recognizer import TesseractRecognizer
-from ocrmypdf_superres.recognizers.tesseract.specimens import draw_line, specimens, text_fonts
-from ocrmypdf_superres.recognizers.tesseract.traineddata import read_traineddata
-from ocrmypdf_superres.recognizers.tesseract.writer import float_copy, save_traineddata
+from ocrmypdf_superres.recognizers.tesseract.verification.align import align, edits
+from ocrmypdf_superres.recognizers.tesseract.verification.compare import Comparison, compare, integer_texts, port_texts, summarise
+from ocrmypdf_superres.tesseract import find_traineddata, read_lines, run_tesseract
 
 
 def test_alignment() -> None:
@@ -49,7 +49,7 @@ def test_integer_forward_is_the_binary_without_dictionary(needs_eng: None, tmp_p
     pictures = [draw_line(text, text_fonts("eng", 1)[0], 30.0) for text in ("an old mill", "No. 27, the quay", "harbour")]
     without_dictionary(find_traineddata("eng"), tmp_path, "plain")
     reader = TesseractRecognizer(read_traineddata(tmp_path / "plain.traineddata"), rounding=True)
-    binary = read_pictures(pictures, "plain", tmp_path)
+    binary = read_lines(pictures, "plain", tmp_path)
     assert integer_texts(reader, pictures, search=True) == binary
     reader.set_border("exact")
     assert port_texts(reader, pictures, search=True) == binary
@@ -61,7 +61,7 @@ def test_light_on_dark_is_read_as_the_binary_reads_it(needs_eng: None) -> None:
     pictures = [ImageOps.invert(draw_line("The harbour master kept a ledger.", text_fonts("eng", 1)[0], 30.0))]
     reader = load("tesseract:eng")
     assert isinstance(reader, TesseractRecognizer)
-    assert edits(port_texts(reader, pictures)[0], read_pictures(pictures, "eng")[0]) <= 1
+    assert edits(port_texts(reader, pictures)[0], read_lines(pictures, "eng")[0]) <= 1
 
 
 def test_the_binary_reads_a_file_that_was_written_back(needs_eng: None, tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_the_binary_reads_a_file_that_was_written_back(needs_eng: None, tmp_path
     items = [
         Comparison("", back, stock, line.text)
         for back, stock, line in zip(
-            read_pictures(pictures, "back", tmp_path), read_pictures(pictures, "eng"), lines, strict=True
+            read_lines(pictures, "back", tmp_path), read_lines(pictures, "eng"), lines, strict=True
         )
     ]
     assert summarise(items).identical >= 9
@@ -101,7 +101,7 @@ def test_hebrew_is_read_in_logical_order(needs_eng: None) -> None:
     picture = Image.new("L", (right - left + 12, bottom - top + 12), 255)
     ImageDraw.Draw(picture).text((6 - left, 6 - top), shown, fill=0, font=face)
     assert isinstance(reader, TesseractRecognizer)
-    (port,), (binary,) = port_texts(reader, [picture]), read_pictures([picture], "heb")
+    (port,), (binary,) = port_texts(reader, [picture]), read_lines([picture], "heb")
     assert edits(port, text) <= 1
     assert edits(port, binary) <= 1
     assert "(הישן) 25" in port
@@ -111,11 +111,11 @@ def test_hebrew_is_read_in_logical_order(needs_eng: None) -> None:
 def test_errors_of_the_binary_are_sentences(needs_eng: None, tmp_path: Path) -> None:
     with pytest.raises(RecognizerError, match="failed with"):
         run_tesseract([str(tmp_path / "no.png"), "stdout"])
-    assert read_pictures([], "eng") == []
+    assert read_lines([], "eng") == []
 
 
 def test_forward_and_backward_are_quick(needs_eng: None) -> None:
-    from ocrmypdf_superres.recognizers.tesseract.parity import timing
+    from tesseract_parity import timing
 
     reader = load("tesseract:eng")
     assert isinstance(reader, TesseractRecognizer)

@@ -3,11 +3,11 @@ from __future__ import annotations
 
 import pytest
 from PIL import Image, ImageDraw, ImageFont
+from tesseract_lines import Line, find_lines, lines_from_hocr, lines_from_tsv
+from tesseract_specimens import TEXTS, text_fonts
 
 from ocrmypdf_superres.errors import RecognizerError
-from ocrmypdf_superres.recognizers.tesseract.align import edits
-from ocrmypdf_superres.recognizers.tesseract.lines import Line, find_lines, lines_from_hocr, lines_from_tsv
-from ocrmypdf_superres.recognizers.tesseract.specimens import TEXTS, text_fonts
+from ocrmypdf_superres.recognizers.tesseract.verification.align import edits
 
 HOCR = """<?xml version="1.0" encoding="UTF-8"?><html><body>
  <div class='ocr_page' title='image "p.png"; bbox 0 0 600 400'>

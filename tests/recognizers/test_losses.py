@@ -9,10 +9,10 @@ from torch.nn import functional
 
 from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.recognizers.tesseract.recognizer import TesseractRecognizer
-from ocrmypdf_superres.training.losses.ctc import CTCLoss, steps_needed, sum_equals
-from ocrmypdf_superres.training.losses.jitter import Jitter, JitterDraw, apply_jitter
-from ocrmypdf_superres.training.losses.reading import RecognizerLosses
-from ocrmypdf_superres.training.losses.recognizer_features import FeatureDistance, ProbabilityDistance
+from ocrmypdf_superres.training.losses.recognition.ctc import CTCLoss, steps_needed, sum_equals
+from ocrmypdf_superres.training.losses.recognition.jitter import Jitter, JitterDraw, apply_jitter
+from ocrmypdf_superres.training.losses.recognition.reading import RecognizerLosses
+from ocrmypdf_superres.training.losses.recognition.recognizer_features import FeatureDistance, ProbabilityDistance
 
 READER = TesseractRecognizer(tiny(), name="tiny")
 

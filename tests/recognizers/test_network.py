@@ -11,11 +11,11 @@ from tinydata import HEIGHT, tiny
 from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.recognizers import kinds, load
 from ocrmypdf_superres.recognizers.base import Recognizer, collapse, read_lines, stack_lines
-from ocrmypdf_superres.recognizers.tesseract.integer import IntegerNetwork
+from ocrmypdf_superres.recognizers.tesseract.format.writer import float_copy
 from ocrmypdf_superres.recognizers.tesseract.network import LineNetwork
 from ocrmypdf_superres.recognizers.tesseract.noise import border_noise, minstd
 from ocrmypdf_superres.recognizers.tesseract.recognizer import TesseractRecognizer
-from ocrmypdf_superres.recognizers.tesseract.writer import float_copy
+from ocrmypdf_superres.recognizers.tesseract.verification.integer import IntegerNetwork
 
 
 def lines(count: int, width: int, height: int = HEIGHT, seed: int = 0) -> torch.Tensor:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from ocrmypdf_superres.architectures.abinet import PriorConfig
+from ocrmypdf_superres.architectures.blocks.abinet import PriorConfig
 from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.recognizers import abinet, cdistnet, crnn, kinds, load, text_focus
 from ocrmypdf_superres.recognizers.base import Recognizer
@@ -140,7 +140,7 @@ def test_folders(tmp_path, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["crnn", "text-focus", "cdistnet", "abinet", "ctpn"])
 def test_full_networks_train_one_step(kind):
-    from ocrmypdf_superres.training.teach.detector import CTPNLoss
+    from ocrmypdf_superres.training.readers.detector_targets import CTPNLoss
 
     net = build(kind, {}).train()
     optimizer = torch.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9)

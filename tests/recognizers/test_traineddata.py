@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tinydata import tiny
 
 from ocrmypdf_superres.errors import RecognizerError, SuperresError
-from ocrmypdf_superres.recognizers.tesseract.container import (
+from ocrmypdf_superres.recognizers.tesseract.format.container import (
     LSTM,
     RECODER,
     UNICHARSET,
@@ -21,15 +21,15 @@ from ocrmypdf_superres.recognizers.tesseract.container import (
     read_container,
     split_container,
 )
-from ocrmypdf_superres.recognizers.tesseract.find import find_traineddata
-from ocrmypdf_superres.recognizers.tesseract.recognizer import TesseractRecognizer
-from ocrmypdf_superres.recognizers.tesseract.traineddata import (
+from ocrmypdf_superres.recognizers.tesseract.format.traineddata import (
     parse_traineddata,
     read_traineddata,
     write_lstm,
     write_traineddata,
 )
-from ocrmypdf_superres.recognizers.tesseract.writer import float_copy, save_traineddata
+from ocrmypdf_superres.recognizers.tesseract.format.writer import float_copy, save_traineddata
+from ocrmypdf_superres.recognizers.tesseract.recognizer import TesseractRecognizer
+from ocrmypdf_superres.tesseract import find_traineddata
 
 WHOLE = write_traineddata(tiny())
 PARTS = split_container(WHOLE, "tiny")

@@ -6,16 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
+from tesseract_specimens import TEXTS, draw_line, specimens
 from tinydata import tiny
 
 from ocrmypdf_superres.errors import RecognizerError
-from ocrmypdf_superres.recognizers.tesseract.align import edits
-from ocrmypdf_superres.recognizers.tesseract.find import find_traineddata
-from ocrmypdf_superres.recognizers.tesseract.installed import read_pictures
-from ocrmypdf_superres.recognizers.tesseract.specimens import TEXTS, draw_line, specimens
-from ocrmypdf_superres.recognizers.tesseract.traineddata import parse_traineddata, read_traineddata, write_traineddata
-from ocrmypdf_superres.recognizers.tesseract.writer import save_traineddata
-from ocrmypdf_superres.training.tune_recognizer import LineExample, TuneSettings, read_examples, tune
+from ocrmypdf_superres.recognizers.tesseract.format.traineddata import parse_traineddata, read_traineddata, write_traineddata
+from ocrmypdf_superres.recognizers.tesseract.format.writer import save_traineddata
+from ocrmypdf_superres.recognizers.tesseract.verification.align import edits
+from ocrmypdf_superres.tesseract import find_traineddata, read_lines
+from ocrmypdf_superres.training.workflows.tune_network import LineExample, TuneSettings, read_examples, tune
 
 CHANCERY = Path("/usr/share/fonts/opentype/urw-base35/Z003-MediumItalic.otf")
 
@@ -87,14 +86,14 @@ def test_tuning_on_a_hard_font_helps_the_binary(needs_eng: None, tmp_path: Path)
     pictures = [hard_line(text, rng) for text in held]
 
     def rate(language: str, folder: Path | None) -> float:
-        read = read_pictures(pictures, language, folder)
+        read = read_lines(pictures, language, folder)
         return 100.0 * sum(map(edits, read, held)) / sum(map(len, held))
 
     tuned, report = tune(read_traineddata(find_traineddata("eng")), learnt, TuneSettings(epochs=3))
     save_traineddata(tuned, tmp_path / "hard.traineddata")
     before, after = rate("eng", None), rate("hard", tmp_path)
     others = specimens("eng", 40)
-    other = [read_pictures([line.picture for line in others], name, folder) for name, folder in (("eng", None), ("hard", tmp_path))]
+    other = [read_lines([line.picture for line in others], name, folder) for name, folder in (("eng", None), ("hard", tmp_path))]
     sums = [sum(edits(text, line.text) for text, line in zip(texts, others, strict=True)) for texts in other]
     print(f"CER of the binary {before:.2f} % before, {after:.2f} % after {report.steps} steps; other fonts {sums} edits")
     assert after <= 0.7 * before

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ocrmypdf_superres.recognizers.tesseract.binary import Writer
-from ocrmypdf_superres.recognizers.tesseract.charset import Charset
-from ocrmypdf_superres.recognizers.tesseract.container import LSTM, RECODER, UNICHARSET
-from ocrmypdf_superres.recognizers.tesseract.traineddata import TrainedData, parse_traineddata, write_traineddata
-from ocrmypdf_superres.recognizers.tesseract.tree import CONTAINERS, PARALLEL, Matrix, Node
+from ocrmypdf_superres.recognizers.tesseract.format.binary import Writer
+from ocrmypdf_superres.recognizers.tesseract.format.charset import Charset
+from ocrmypdf_superres.recognizers.tesseract.format.container import LSTM, RECODER, UNICHARSET
+from ocrmypdf_superres.recognizers.tesseract.format.traineddata import TrainedData, parse_traineddata, write_traineddata
+from ocrmypdf_superres.recognizers.tesseract.format.tree import CONTAINERS, PARALLEL, Matrix, Node
 
 HEIGHT = 12
 LETTERS = "abcdefghijklmnop .,'’“\"-"

@@ -6,9 +6,9 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from ocrmypdf_superres.architectures import get
-from ocrmypdf_superres.engine.torch_backend import load_network
 from ocrmypdf_superres.errors import ModelError
-from ocrmypdf_superres.training.base import start_from
+from ocrmypdf_superres.training.starting_weights import start_from
+from ocrmypdf_superres.upscaling.backends.torch import load_network
 
 SPEC = get("docsr")
 
@@ -51,7 +51,7 @@ def test_a_larger_net_starts_as_the_smaller_one_and_all_of_it_learns(random_mode
 def test_a_part_starts_from_a_reader(tmp_path):
     from ocrmypdf_superres.errors import OptionError
     from ocrmypdf_superres.recognizers.folder import build, save
-    from ocrmypdf_superres.training.base import take_parts
+    from ocrmypdf_superres.training.starting_weights import take_parts
 
     small = {"base": 2, "counts": [1, 1, 1, 1, 1], "layers": 1, "heads": 2, "inner": 8, "attention": 4, "language_layers": 1}
     reader = build("abinet", small)

@@ -13,9 +13,9 @@ pytest.importorskip("scipy")
 from training_runs import same, tiny
 
 from ocrmypdf_superres.commands.finetune import _limit
-from ocrmypdf_superres.training import clock
+from ocrmypdf_superres.training import time_limit as clock
 from ocrmypdf_superres.training.checkpoint import load_checkpoint
-from ocrmypdf_superres.training.clock import Time, TimedTrainer
+from ocrmypdf_superres.training.time_limit import Time, TimedTrainer
 from ocrmypdf_superres.training.trainer import CHECKPOINT, Trainer
 
 STAGE = {"steps": 40, "lr": 1e-3, "final": 0.02, "warmup": 2}

@@ -11,8 +11,8 @@ pytest.importorskip("rapidfuzz")
 
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.training.data.fonts import installed_fonts, open_font
-from ocrmypdf_superres.training.data.rendered import RenderedSource
-from ocrmypdf_superres.training.data.scans import ScanSource
+from ocrmypdf_superres.training.data.sources.rendered import RenderedSource
+from ocrmypdf_superres.training.data.sources.scans import ScanSource
 
 
 def test_rendered_strips_hold_their_line(data_folder):

@@ -12,7 +12,7 @@ pytest.importorskip("scipy")
 
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.training.data.files import find_scans, open_scan, page_picture, spread
-from ocrmypdf_superres.training.split import split_scans
+from ocrmypdf_superres.training.data.split import split_scans
 
 
 def picture(seed: int, size: tuple[int, int] = (400, 560)) -> Image.Image:

@@ -10,9 +10,9 @@ pytest.importorskip("scipy")
 from training_runs import tiny
 
 from ocrmypdf_superres.architectures import get
-from ocrmypdf_superres.architectures.layers import contrast
+from ocrmypdf_superres.architectures.blocks.layers import contrast
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.training.heads import copied_names
+from ocrmypdf_superres.training.auxiliary import copied_names
 from ocrmypdf_superres.training.trainer import Trainer
 
 EPGR = {"architecture": "epgr", "config": {"features": 4, "blocks": 1, "modules": 2}, "scales": {"4": 1.0}}

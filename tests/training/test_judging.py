@@ -11,10 +11,10 @@ import torch
 from ocrmypdf_superres.architectures import get
 from ocrmypdf_superres.cli import main
 from ocrmypdf_superres.commands.lines import _mean
+from ocrmypdf_superres.evaluation.line_sets import Figures, held_batches, judge, lanczos, model_drawer
 from ocrmypdf_superres.export.onnx import export_model
-from ocrmypdf_superres.modelstore import SEARCH_VARIABLE, find_model, list_models
+from ocrmypdf_superres.modelstore.store import SEARCH_VARIABLE, find_model, list_models
 from ocrmypdf_superres.recognizers.folder import build, save
-from ocrmypdf_superres.training.judging import Figures, held_batches, judge, lanczos, model_drawer
 from ocrmypdf_superres.training.recipe import Source
 
 needs_tesseract = pytest.mark.skipif(shutil.which("tesseract") is None, reason="Tesseract is not installed")

@@ -15,8 +15,8 @@ from scipy import ndimage
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.training.data.batches import StepBatches
 from ocrmypdf_superres.training.data.fonts import installed_fonts, open_font
-from ocrmypdf_superres.training.data.pairs import PairSource
 from ocrmypdf_superres.training.data.registration import register, warp
+from ocrmypdf_superres.training.data.sources.pairs import PairSource
 from ocrmypdf_superres.training.recipe import parse_recipe
 
 WORDS = "the quick brown fox jumps over lazy dog and keeps running through wet fields until evening comes to harbour"

@@ -11,10 +11,10 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("scipy")
 from ocrmypdf_superres.architectures import get
-from ocrmypdf_superres.recognizers.ctpn import CTPN, CTPNConfig
+from ocrmypdf_superres.detectors.ctpn import CTPN, CTPNConfig
+from ocrmypdf_superres.training.auxiliary import check_heads, copied_names
 from ocrmypdf_superres.training.data.batches import Batch
 from ocrmypdf_superres.training.data.degradations import Degradation
-from ocrmypdf_superres.training.heads import check_heads, copied_names
 from ocrmypdf_superres.training.recipe import Recipe, Source, Stage, read_recipe
 from ocrmypdf_superres.training.stages import make_optimizer, trained_names
 from ocrmypdf_superres.training.trainer import Trainer

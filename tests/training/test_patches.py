@@ -13,14 +13,14 @@ from PIL import Image, ImageDraw
 
 from ocrmypdf_superres.architectures import get
 from ocrmypdf_superres.cli import main
+from ocrmypdf_superres.detectors.ctpn_lines import find_lines, union_mask
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.evaluation.textboxes import overlap
+from ocrmypdf_superres.evaluation.patches import drawer, judge_patches, patches, text_masks
 from ocrmypdf_superres.export.onnx import export_model
-from ocrmypdf_superres.recognizers.ctpn_lines import find_lines, union_mask
+from ocrmypdf_superres.metrics.boxes import overlap
 from ocrmypdf_superres.recognizers.folder import build, load, save
 from ocrmypdf_superres.training.data.batches import Batch
 from ocrmypdf_superres.training.data.fonts import installed_fonts, open_font
-from ocrmypdf_superres.training.patches import drawer, judge_patches, patches, text_masks
 
 needs_tesseract = pytest.mark.skipif(shutil.which("tesseract") is None, reason="Tesseract is not installed")
 TEXTS = ("The quick brown fox jumps over", "the lazy dog and keeps running", "through wet fields until evening")

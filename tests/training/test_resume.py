@@ -19,7 +19,7 @@ from training_runs import VALIDATION, same, tiny
 
 from ocrmypdf_superres.errors import SuperresError
 from ocrmypdf_superres.training.checkpoint import load_checkpoint, save_checkpoint
-from ocrmypdf_superres.training.runlog import LOG, RunLog, read_log, writing
+from ocrmypdf_superres.training.run_log import LOG, RunLog, read_log, writing
 from ocrmypdf_superres.training.trainer import CHECKPOINT, Trainer
 
 BOTH = {"charbonnier": 1.0, "gradient": 0.5}

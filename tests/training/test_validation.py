@@ -15,7 +15,7 @@ from ocrmypdf_superres.errors import OptionError, RecognizerError
 from ocrmypdf_superres.training.checkpoint import load_checkpoint
 from ocrmypdf_superres.training.objective import Objective
 from ocrmypdf_superres.training.recipe import Validation
-from ocrmypdf_superres.training.runlog import read_log
+from ocrmypdf_superres.training.run_log import read_log
 from ocrmypdf_superres.training.trainer import CHECKPOINT, Trainer
 from ocrmypdf_superres.training.validation import Validator, Watch
 

@@ -13,10 +13,10 @@ from PIL import Image
 from ocrmypdf_superres.errors import ImageError, OptionError
 
 pytest.importorskip("torch")
-from ocrmypdf_superres.training.contact_sheet import save_data_sheet
 from ocrmypdf_superres.training.data.batches import StepBatches
-from ocrmypdf_superres.training.data.words import FolderLines, TextZoom, WordSource
+from ocrmypdf_superres.training.data.sources.words import FolderLines, TextZoom, WordSource
 from ocrmypdf_superres.training.recipe import parse_recipe
+from ocrmypdf_superres.training.sample_grid import save_data_sheet
 
 
 def png(level: int, size: tuple[int, int]) -> bytes:

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ocrmypdf_superres.archive.catalogue import FILE_FIELDS, PAGE_FIELDS, file_rows, page_rows, write_csv, write_json
-from ocrmypdf_superres.archive.figures import summarize, worst_pages
-from ocrmypdf_superres.archive.layout import open_layout
-from ocrmypdf_superres.archive.manifest import Manifest
-from ocrmypdf_superres.commands.archive.report_page import report_of
-from ocrmypdf_superres.commands.archive.report_pictures import read_again
+from ocrmypdf_superres.archive.report.images import read_again
+from ocrmypdf_superres.archive.report.page import report_of
+from ocrmypdf_superres.archive.report.summary import summarize, worst_pages
+from ocrmypdf_superres.archive.store.catalogue import FILE_FIELDS, PAGE_FIELDS, file_rows, page_rows, write_csv, write_json
+from ocrmypdf_superres.archive.store.layout import open_layout
+from ocrmypdf_superres.archive.store.manifest import Manifest
 from ocrmypdf_superres.errors import ArchiveError
-from ocrmypdf_superres.evaluation.report import write_report
+from ocrmypdf_superres.reporting import write_report
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -21,8 +21,8 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         ArchiveError: there is no run.
     """
-    from ocrmypdf_superres.archive.layout import open_layout
-    from ocrmypdf_superres.archive.manifest import Manifest
+    from ocrmypdf_superres.archive.store.layout import open_layout
+    from ocrmypdf_superres.archive.store.manifest import Manifest
 
     with Manifest(open_layout(args.out).manifest) as manifest:
         table = Table("state", "code", "files", "pages")

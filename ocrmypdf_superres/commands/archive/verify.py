@@ -11,11 +11,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from ocrmypdf_superres.archive.layout import open_layout
-from ocrmypdf_superres.archive.manifest import Manifest
-from ocrmypdf_superres.archive.names import shown
-from ocrmypdf_superres.archive.tasks import State
+from ocrmypdf_superres.archive.store.file_names import shown
+from ocrmypdf_superres.archive.store.layout import open_layout
+from ocrmypdf_superres.archive.store.manifest import Manifest
 from ocrmypdf_superres.archive.verify import usual_jobs, verify
+from ocrmypdf_superres.archive.worker.tasks import State
 
 WRONG = 3
 """Exit status where something is not as it was written."""

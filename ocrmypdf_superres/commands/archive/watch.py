@@ -8,7 +8,7 @@ import signal
 
 from rich.console import Console
 
-from ocrmypdf_superres.commands.archive.digitise import (
+from ocrmypdf_superres.commands.archive.run import (
     STOPPED,
     add_settings_arguments,
     executor_of,

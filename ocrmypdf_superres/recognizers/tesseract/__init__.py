@@ -16,9 +16,9 @@ def load_recognizer(language: str, tessdata: Path | None = None) -> TesseractRec
     Raises:
         RecognizerError: no such file, or a damaged one.
     """
-    from ocrmypdf_superres.recognizers.tesseract.find import find_traineddata
+    from ocrmypdf_superres.recognizers.tesseract.format.traineddata import read_traineddata
     from ocrmypdf_superres.recognizers.tesseract.recognizer import TesseractRecognizer
-    from ocrmypdf_superres.recognizers.tesseract.traineddata import read_traineddata
+    from ocrmypdf_superres.tesseract import find_traineddata
 
     path = find_traineddata(language, tessdata)
     return TesseractRecognizer(read_traineddata(path), name=f"tesseract:{language}")

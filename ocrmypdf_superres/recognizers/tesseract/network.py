@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.recognizers.tesseract import layers
-from ocrmypdf_superres.recognizers.tesseract.traineddata import TrainedData
-from ocrmypdf_superres.recognizers.tesseract.tree import DENSE, PARALLEL, RECURRENT, Matrix, Node
+from ocrmypdf_superres.recognizers.tesseract.format.traineddata import TrainedData
+from ocrmypdf_superres.recognizers.tesseract.format.tree import DENSE, PARALLEL, RECURRENT, Matrix, Node
 
 # The gates of nn.LSTM are i, f, g, o; the file has g, i, f, o.
 _TO_TORCH = (1, 2, 0, 3)

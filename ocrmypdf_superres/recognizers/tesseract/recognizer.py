@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ocrmypdf_superres.errors import RecognizerError
+from ocrmypdf_superres.recognizers.tesseract.format.traineddata import TrainedData
 from ocrmypdf_superres.recognizers.tesseract.network import LineNetwork
 from ocrmypdf_superres.recognizers.tesseract.preprocess import normalise, scale_lines
-from ocrmypdf_superres.recognizers.tesseract.traineddata import TrainedData
 
 _NARROWEST = 32
 

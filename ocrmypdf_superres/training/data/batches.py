@@ -14,11 +14,11 @@ from torch.utils.data import DataLoader, Dataset
 
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.training.data.degradations import Degradation
-from ocrmypdf_superres.training.data.pairs import PairSource
-from ocrmypdf_superres.training.data.rendered import RenderedSource
 from ocrmypdf_superres.training.data.sample import Sample
-from ocrmypdf_superres.training.data.scans import ScanSource
-from ocrmypdf_superres.training.data.words import FolderLines, LineSource, TextZoom, WordSource
+from ocrmypdf_superres.training.data.sources.pairs import PairSource
+from ocrmypdf_superres.training.data.sources.rendered import RenderedSource
+from ocrmypdf_superres.training.data.sources.scans import ScanSource
+from ocrmypdf_superres.training.data.sources.words import FolderLines, LineSource, TextZoom, WordSource
 from ocrmypdf_superres.training.recipe import LINE_KINDS, Recipe, Source
 
 

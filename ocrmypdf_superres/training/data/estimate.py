@@ -20,7 +20,7 @@ from PIL import Image
 from scipy import fft, ndimage, optimize, stats
 
 from ocrmypdf_superres.errors import ImageError, OptionError
-from ocrmypdf_superres.textheight import measure_text_height
+from ocrmypdf_superres.page.text_height import measure_text_height
 from ocrmypdf_superres.training.data.files import find_scans, open_scan, spread
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from typing import TypeVar
 from PIL import Image
 
 from ocrmypdf_superres.errors import ImageError, OptionError
-from ocrmypdf_superres.image import from_luma, to_luma
+from ocrmypdf_superres.page.image import from_luma, to_luma
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".jp2", ".gif"}
 PDF_SUFFIX = ".pdf"

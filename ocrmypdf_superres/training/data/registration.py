@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
-from ocrmypdf_superres.image import FloatImage
+from ocrmypdf_superres.page.image import FloatImage
 
 Array = NDArray[np.float64]
 

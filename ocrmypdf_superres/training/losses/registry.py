@@ -18,17 +18,17 @@ _LOSSES = "ocrmypdf_superres.training.losses"
 # Losses of whole strips: ``forward(sr, hr)``, or ``forward(sr, lr)`` where the class has ``target = "lr"``; with
 # ``target = "batch"`` ``forward(sr, batch)``, and with ``"net"`` ``forward(net, batch)``.
 _STRIP_LOSSES = {
-    "charbonnier": f"{_LOSSES}.charbonnier:CharbonnierLoss",
-    "gradient": f"{_LOSSES}.gradient:GradientLoss",
-    "l1": f"{_LOSSES}.pixel:L1Loss",
-    "l2": f"{_LOSSES}.pixel:L2Loss",
-    "consistency": f"{_LOSSES}.consistency:ConsistencyLoss",
-    "contrast": f"{_LOSSES}.contrast:ContrastLoss",
-    "detector": f"{_LOSSES}.detector:ctpn_loss",
-    "edge": f"{_LOSSES}.edge:EdgeLoss",
-    "perceptual": f"{_LOSSES}.perceptual:PerceptualLoss",
-    "prior": f"{_LOSSES}.prior:PriorLoss",
-    "text-focus": f"{_LOSSES}.text_focus:text_focus_loss",
+    "charbonnier": f"{_LOSSES}.image.charbonnier:CharbonnierLoss",
+    "gradient": f"{_LOSSES}.image.gradient:GradientLoss",
+    "l1": f"{_LOSSES}.image.pixel:L1Loss",
+    "l2": f"{_LOSSES}.image.pixel:L2Loss",
+    "consistency": f"{_LOSSES}.image.consistency:ConsistencyLoss",
+    "contrast": f"{_LOSSES}.image.contrast:ContrastLoss",
+    "detector": f"{_LOSSES}.recognition.detector:ctpn_loss",
+    "edge": f"{_LOSSES}.image.edge:EdgeLoss",
+    "perceptual": f"{_LOSSES}.image.perceptual:PerceptualLoss",
+    "prior": f"{_LOSSES}.recognition.prior:PriorLoss",
+    "text-focus": f"{_LOSSES}.recognition.text_focus:text_focus_loss",
 }
 # Losses of the lines cut from the strips; they need the stage's recognizers.
 READING_LOSSES = ("ctc", "probabilities", "features")

@@ -10,7 +10,7 @@ import torch
 from ocrmypdf_superres.errors import OptionError, RecognizerError
 from ocrmypdf_superres.recognizers.folder import build, save
 from ocrmypdf_superres.training.data.batches import Batch
-from ocrmypdf_superres.training.losses.confusion import CHARACTERS, confusion_weights, rendered_distances
+from ocrmypdf_superres.training.losses.recognition.confusion import CHARACTERS, confusion_weights, rendered_distances
 from ocrmypdf_superres.training.losses.registry import make_loss
 from ocrmypdf_superres.training.objective import Objective
 from ocrmypdf_superres.training.recipe import Stage

@@ -6,8 +6,8 @@ import math
 import pytest
 import torch
 
-from ocrmypdf_superres.training.losses.detector import DetectorLoss
-from ocrmypdf_superres.training.losses.text_focus import TextFocusLoss, content_loss, position_loss
+from ocrmypdf_superres.training.losses.recognition.detector import DetectorLoss
+from ocrmypdf_superres.training.losses.recognition.text_focus import TextFocusLoss, content_loss, position_loss
 
 
 def test_position_by_hand_leaves_padding_out():

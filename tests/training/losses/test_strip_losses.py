@@ -9,13 +9,13 @@ import torch
 
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.training.data.degradations import _downsample
-from ocrmypdf_superres.training.losses.charbonnier import CharbonnierLoss
-from ocrmypdf_superres.training.losses.consistency import KERNELS, ConsistencyLoss
-from ocrmypdf_superres.training.losses.contrast import ContrastLoss, contrast
-from ocrmypdf_superres.training.losses.edge import EdgeLoss, SobelEdges
-from ocrmypdf_superres.training.losses.gradient import GradientLoss
-from ocrmypdf_superres.training.losses.perceptual import PerceptualLoss
-from ocrmypdf_superres.training.losses.pixel import L1Loss, L2Loss
+from ocrmypdf_superres.training.losses.image.charbonnier import CharbonnierLoss
+from ocrmypdf_superres.training.losses.image.consistency import KERNELS, ConsistencyLoss
+from ocrmypdf_superres.training.losses.image.contrast import ContrastLoss, contrast
+from ocrmypdf_superres.training.losses.image.edge import EdgeLoss, SobelEdges
+from ocrmypdf_superres.training.losses.image.gradient import GradientLoss
+from ocrmypdf_superres.training.losses.image.perceptual import PerceptualLoss
+from ocrmypdf_superres.training.losses.image.pixel import L1Loss, L2Loss
 
 
 def picture(*rows):

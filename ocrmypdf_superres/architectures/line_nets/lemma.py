@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: MPL-2.0
+"""LEMMA (Guo et al., IJCAI 2023): a text line drawn larger by one who looks where characters stand and what they are.
+
+A reader, the prior, tells where each character stands and what it is.  Location enhancement picks the places with
+characters, bidirectional alignment carries the text to them, and adaptive fusion lets every block use the result.
+After the authors' code where it differs from the paper: AdaFM works inside the blocks, and the STN in training only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ocrmypdf_superres.architectures.blocks.abinet import COUNTS, Prior, PriorConfig, encode
+from ocrmypdf_superres.architectures.blocks.line_layers import LINE_SIZE, Enlarge, RowGRU, gather_channels, spread_channels
+from ocrmypdf_superres.architectures.blocks.tps import TPSSTN
+from ocrmypdf_superres.architectures.line_nets.lemma_guidance import Guidance
+from ocrmypdf_superres.architectures.spec import ArchitectureSpec
+
+
+@dataclass(frozen=True)
+class LEMMAConfig:
+    """Planes of the picture (4 with the mask), features, blocks, places kept, the prior's and the STN's sizes.
+
+    ``location`` is ``both``, ``selection``, ``attention`` or ``none``, and ``alignment`` ``both``, ``text`` (to the
+    text only) or ``none``: the ablations of the paper.  ``prior_*`` are :class:`PriorConfig`'s.
+    """
+
+    planes: int = 4
+    features: int = 64
+    blocks: int = 5
+    places: int = 500
+    heads: int = 4
+    location: str = "both"
+    alignment: str = "both"
+    fusion: bool = True
+    stn: bool = True
+    stn_eval: bool = False
+    stn_widths: tuple[int, ...] = (32, 64, 128, 256, 256, 256)
+    stn_hidden: int = 512
+    prior_base: int = 32
+    prior_counts: tuple[int, ...] = COUNTS
+    prior_layers: int = 3
+    prior_heads: int = 8
+    prior_inner: int = 2048
+    prior_attention: int = 64
+    prior_language: bool = True
+    prior_language_layers: int = 4
+    steps: int = 26
+
+    def __post_init__(self) -> None:
+        if self.planes not in (3, 4) or self.features % 4 or self.features < 4 or self.blocks < 1:
+            raise ValueError("planes must be 3 or 4, features a multiple of 4, and blocks at least 1")
+        if self.features % self.heads or not 1 <= self.places <= LINE_SIZE[0] * LINE_SIZE[1]:
+            raise ValueError("heads must divide features, and places be from 1 to 1024")
+        if self.location not in ("both", "selection", "attention", "none") or self.alignment not in ("both", "text", "none"):
+            raise ValueError("location must be both, selection, attention or none, and alignment both, text or none")
+        if 16 * self.prior_base % self.prior_heads:
+            raise ValueError("prior_heads must divide 16 x prior_base")
+
+    @property
+    def prior(self) -> PriorConfig:
+        """The prior's own configuration."""
+        return PriorConfig(
+            self.prior_base, self.prior_counts, self.prior_layers, self.prior_heads, self.prior_inner, self.steps,
+            self.prior_attention, self.prior_language, self.prior_language_layers,
+        )  # fmt: skip
+
+
+class AdaptiveFusion(nn.Module):
+    """AdaFM: ``fusion(x, guide)`` scales one mixture of both by how the whole line looks, and adds another."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(features)
+        self.branches = nn.ModuleList(_mix(2 * features, features) for _ in range(3))
+        self.whole = nn.Conv2d(features, features, LINE_SIZE, groups=features)
+        self.scale = nn.Sequential(
+            nn.Conv2d(features, features, 1), nn.ReLU(), nn.Conv2d(features, features, 1), nn.ReLU(),
+            nn.Conv2d(features, features, 1), nn.Sigmoid(),
+        )  # fmt: skip
+        self.mix = _mix(features, features)
+        self.last = nn.BatchNorm2d(features)
+
+    def forward(self, x: Tensor, guide: Tensor) -> Tensor:
+        both = torch.cat([x, self.norm(guide)], dim=1)
+        view, scaled, added = (branch(both) for branch in self.branches)
+        # The kernel is as large as the line, so the convolution is a weighted sum, which any memory layout can do.
+        seen = (view * self.whole.weight[:, 0]).sum(dim=(2, 3)) + self.whole.bias
+        value: Tensor = self.last(self.mix(scaled * self.scale(seen[:, :, None, None])) + added)
+        return value
+
+
+def _mix(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 1), nn.BatchNorm2d(outputs), nn.PReLU(), nn.Conv2d(outputs, outputs, 1))
+
+
+class GuidedBlock(nn.Module):
+    """Two convolutions, adaptive fusion with the guide (plain addition without *fusion*), GRUs along columns and rows."""
+
+    def __init__(self, features: int, fusion: bool) -> None:
+        super().__init__()
+        self.first = nn.Sequential(nn.Conv2d(features, features, 3, padding=1), nn.BatchNorm2d(features))
+        self.second = nn.Sequential(nn.Conv2d(features, features, 3, padding=1), nn.BatchNorm2d(features))
+        self.fusion = AdaptiveFusion(features) if fusion else None
+        self.columns = RowGRU(features, mix=False)
+        self.norm = nn.BatchNorm2d(features)
+        self.rows = RowGRU(features, mix=False)
+
+    def forward(self, x: Tensor, guide: Tensor) -> Tensor:
+        value = self.second(functional.mish(self.first(x)))
+        value = value + guide if self.fusion is None else self.fusion(value, guide)
+        value = self.columns(value.transpose(2, 3)).transpose(2, 3)
+        mixed: Tensor = self.rows(self.norm(x + value))
+        return mixed
+
+
+class LEMMA(nn.Module):
+    """``net(x)``: float (B, 1, 3 or planes, 16, 64) in [0, 1] to twice the size, as many channels, in [-1, 1] (tanh).
+
+    After a call in training, :meth:`own_losses` gives the prior's reading loss of that call.
+    """
+
+    def __init__(self, config: LEMMAConfig) -> None:
+        super().__init__()
+        self.config = config
+        features = config.features
+        self.stn = TPSSTN(config.planes, LINE_SIZE, config.stn_widths, config.stn_hidden, config.stn_eval) if config.stn else None
+        self.prior = Prior(config.prior)
+        self.stem = nn.Sequential(nn.Conv2d(config.planes, features, 9, padding=4), nn.PReLU())
+        self.guidance = Guidance(features, config.heads, config.places, config.steps, config.location, config.alignment)
+        self.blocks = nn.ModuleList(GuidedBlock(features, config.fusion) for _ in range(config.blocks))
+        self.merge = nn.Sequential(nn.Conv2d(features, features, 3, padding=1), nn.BatchNorm2d(features))
+        self.enlarge = Enlarge(features)
+        self.tail = nn.Conv2d(features, config.planes, 9, padding=4)
+        self._read: tuple[Tensor, Tensor] | None = None
+
+    def forward(self, x: Tensor, scale: int | None = None) -> Tensor:
+        value = spread_channels(x, self.config.planes)
+        if self.stn is not None:
+            value = self.stn(value)
+        # The picture is detached: the prior learns to read, and does not bend the picture before it.
+        larger = functional.interpolate(value[:, :3].detach(), scale_factor=2, mode="bicubic", align_corners=True)
+        seen, text, maps, lengths = self.prior(larger)
+        self._read = (seen, text) if self.training else None
+        value = self.stem(value)
+        guide = self.guidance(value, text, maps, lengths)
+        inner = value
+        for block in self.blocks:
+            inner = block(inner, guide)
+        value = value + self.merge(inner)
+        return gather_channels(torch.tanh(self.tail(self.enlarge(value))), x.shape[1])
+
+    def own_losses(self, texts: Sequence[str], options: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Return ``prior``: the recognizer fine-tuning loss, cross-entropies of both readings of the last call with *texts*.
+
+        All steps count, those behind the end as ends.  With the option ``double_softmax`` the chances are soft-maxed
+        once more, as the authors' code does, which keeps the loss above 2.6 and its gradients small.
+        """
+        if self._read is None:
+            return {}
+        targets = torch.zeros(len(texts), self.config.steps, dtype=torch.int64, device=self._read[0].device)
+        for row, text in enumerate(texts):
+            codes = encode(text)[: self.config.steps - 1]
+            targets[row, : len(codes)] = torch.tensor(codes, dtype=torch.int64)
+        total = torch.zeros((), device=targets.device)
+        for logits in self._read:
+            values = logits.softmax(dim=2) if options.get("double_softmax", False) else logits
+            total = total + functional.cross_entropy(values.transpose(1, 2), targets)
+        return {"prior": total}
+
+
+SPEC = ArchitectureSpec(
+    name="lemma", task="line", config=LEMMAConfig, build=LEMMA, scales=lambda config: (2,), receptive_radius=None,
+    line_size=LINE_SIZE, paper="Guo et al., Towards robust scene text image super-resolution via explicit location enhancement, IJCAI 2023",
+)  # fmt: skip

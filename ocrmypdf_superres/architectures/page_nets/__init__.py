@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Networks for whole pages, one a file."""

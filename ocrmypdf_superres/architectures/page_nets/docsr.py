@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: MPL-2.0
+"""DocSR: this project's own net for document pages, made for CPUs.
+
+Space-to-depth, plain 3x3 convolutions that are trained with parallel branches and folded into one
+(RepVGG, arXiv 2101.03697; ECBSR, ACM MM 2021), one PixelShuffle tail a scale, and a residual on the
+Lanczos enlargement, which is itself a fixed convolution, so that tiles agree with the whole page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ocrmypdf_superres.architectures.blocks.layers import enlargement_kernel, lanczos
+from ocrmypdf_superres.architectures.spec import ArchitectureSpec
+
+SHUFFLE = 2  # space-to-depth factor; the spec's size_multiple follows it
+
+
+@dataclass(frozen=True)
+class DocSRConfig:
+    """Hyperparameters: features, number of 3x3 convolutions, scales."""
+
+    features: int = 48
+    convolutions: int = 7
+    scales: tuple[int, ...] = (2, 3, 4)
+
+    def __post_init__(self) -> None:
+        if self.features < 1 or self.convolutions < 2:
+            raise ValueError("features must be at least 1 and convolutions at least 2")
+        if not self.scales or any(s < 2 or s > 8 for s in self.scales):
+            raise ValueError("scales must be whole numbers from 2 to 8")
+
+
+def lanczos_kernel(scale: int) -> Tensor:
+    """Return the polyphase kernel of Lanczos-3 enlargement by *scale*, float32 (scale^2, 1, 7, 7)."""
+    return enlargement_kernel(scale, lanczos, 3)
+
+
+class RepConv3x3(nn.Module):
+    """A 3x3 convolution trained as 3x3 + 1x1 (+ identity) branches; :meth:`fold` gives the single one."""
+
+    def __init__(self, inputs: int, outputs: int, identity: bool = True) -> None:
+        super().__init__()
+        self.main = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.point: nn.Conv2d | None = nn.Conv2d(inputs, outputs, 1, bias=False)
+        self.identity = identity and inputs == outputs
+
+    def weight(self) -> Tensor:
+        """Return the folded kernel, (outputs, inputs, 3, 3)."""
+        kernel = self.main.weight
+        if self.point is not None:
+            kernel = kernel + F.pad(self.point.weight, (1, 1, 1, 1))
+            if self.identity:
+                eye = torch.eye(kernel.shape[0], dtype=kernel.dtype, device=kernel.device)
+                kernel = kernel + F.pad(eye[:, :, None, None], (1, 1, 1, 1))
+        return kernel
+
+    def forward(self, x: Tensor) -> Tensor:
+        # Folding the weights costs nothing beside a second pass over the picture.
+        return F.conv2d(x, self.weight(), self.main.bias, padding=1)
+
+    @torch.no_grad()
+    def start_from(self, weight: Tensor, bias: Tensor) -> None:
+        """Make the layer compute what the folded convolution *weight*, *bias* does, its branches kept for training."""
+        self.main.weight.add_(weight - self.weight())
+        self.main.bias.copy_(bias)  # type: ignore[union-attr]
+
+    @torch.no_grad()
+    def fold(self) -> None:
+        """Replace the branches by the one convolution that equals them."""
+        if self.point is not None:
+            self.main.weight.copy_(self.weight())
+            self.point = None
+
+
+class DocSR(nn.Module):
+    """See the module's docstring.  Input float (B, 1, H, W) in [0, 1], H and W even."""
+
+    def __init__(self, config: DocSRConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.features
+        inputs = SHUFFLE**2
+        self.body = nn.ModuleList(
+            RepConv3x3(inputs if i == 0 else width, width) for i in range(config.convolutions - 1)
+        )
+        self.tails = nn.ModuleDict()
+        for scale in config.scales:
+            tail = RepConv3x3(width, (SHUFFLE * scale) ** 2, identity=False)
+            # The net starts as Lanczos: whatever it changes it has learnt to change.
+            for parameter in tail.parameters():
+                nn.init.zeros_(parameter)
+            self.tails[str(scale)] = tail
+            self.register_buffer(f"lanczos_{scale}", lanczos_kernel(scale), persistent=False)
+
+    def forward(self, x: Tensor, scale: int | None = None) -> Tensor:
+        """Return float (B, 1, scale H, scale W), not clipped.  *scale* defaults to the first one."""
+        scale = self.config.scales[0] if scale is None else scale
+        padded = F.pad(x, (3, 3, 3, 3), mode="replicate")
+        base = F.pixel_shuffle(F.conv2d(padded, getattr(self, f"lanczos_{scale}")), scale)
+        # Ink is 1 and paper 0 for the convolutions, so that their zero padding means paper.
+        y = F.pixel_unshuffle(1.0 - x, SHUFFLE)
+        for layer in self.body:
+            y = F.relu(layer(y))
+        return base + F.pixel_shuffle(self.tails[str(scale)](y), SHUFFLE * scale)
+
+    @torch.no_grad()
+    def grown(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Folded weights of this net that compute what the folded weights *state* of a smaller DocSR do.
+
+        Function-preserving growth (Net2Net, arXiv 1511.05641): new layers start as the identity, old features see
+        nothing of the new ones, and the new ones start at random, ready to be trained.
+
+        Raises:
+            ValueError: *state* has more features, layers or other scales than this net.
+        """
+        width = state["body.0.main.weight"].shape[0]
+        layers = sum(name.startswith("body.") and name.endswith("weight") for name in state)
+        tails = {name.split(".")[1] for name in state if name.startswith("tails.")}
+        if width > self.config.features or layers > len(self.body) or tails != set(self.tails):
+            raise ValueError("only a net of the same scales with at most as many features and convolutions can be grown")
+        result = {}
+        for name, layer in self.named_modules():
+            if not isinstance(layer, RepConv3x3):
+                continue
+            weight, bias = layer.weight().clone(), layer.main.bias.clone()  # type: ignore[union-attr]
+            old = state.get(f"{name}.main.weight")
+            if old is None:
+                old, old_bias = weight.new_zeros(width, width, 3, 3), bias.new_zeros(width)
+                old[:, :, 1, 1] = torch.eye(width, device=weight.device)
+            else:
+                old_bias = state[f"{name}.main.bias"]
+            outputs, inputs = old.shape[:2]
+            weight[:outputs] = 0.0
+            weight[:outputs, :inputs], bias[:outputs] = old, old_bias
+            result[f"{name}.main.weight"], result[f"{name}.main.bias"] = weight, bias
+        return result
+
+    def fold(self) -> None:
+        """Fold all re-parameterised convolutions, for inference and export."""
+        for module in self.modules():
+            if isinstance(module, RepConv3x3):
+                module.fold()
+
+
+def _radius(config: DocSRConfig) -> int:
+    # Each 3x3 convolution looks one space-to-depth cell further; a cell itself spans shuffle pixels.
+    return max(3, SHUFFLE * config.convolutions + SHUFFLE)
+
+
+SPEC = ArchitectureSpec(
+    name="docsr",
+    task="page",
+    config=DocSRConfig,
+    build=DocSR,
+    scales=lambda config: tuple(config.scales),
+    receptive_radius=_radius,
+    size_multiple=SHUFFLE,
+    channels=1,
+    paper="this project",
+)

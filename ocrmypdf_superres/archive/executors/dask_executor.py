@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: MPL-2.0
+"""The run's tasks on Dask: this machine's processes, a cluster that is there, or SLURM through dask-jobqueue.
+
+Dask brings tasks to workers and says which workers are lost; nothing here tries a file again.  The workers' side is
+:mod:`ocrmypdf_superres.archive.executors.dask_worker`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import queue
+import re
+import time
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import CancelledError
+from pathlib import Path
+from typing import Any
+
+from distributed import Client, Future, KilledWorker, LocalCluster, wait
+from ocrmypdf.helpers import available_cpu_count
+
+from ocrmypdf_superres.archive.executors.dask_worker import carry_out, dismiss, failed, greet
+from ocrmypdf_superres.archive.worker.site import Site
+from ocrmypdf_superres.archive.worker.tasks import FileResult, FileTask
+from ocrmypdf_superres.errors import ArchiveError
+
+log = logging.getLogger("ocrmypdf.superres")
+
+
+class DaskExecutor:
+    """An :class:`~ocrmypdf_superres.archive.executors.base.Executor` on Dask.
+
+    Args:
+        client: connected; closed at the end.
+        site: what every worker must see and have.
+        cluster: ended at the end, where this run started it.
+
+    Attributes:
+        shares_cores: False, for a worker's cores are not this machine's to give to a file.
+
+    Raises:
+        ArchiveError: a worker that is there cannot do the work.
+    """
+
+    shares_cores = False
+
+    def __init__(self, client: Client, site: Site, cluster: LocalCluster | None = None) -> None:
+        self._client, self._site, self._cluster = client, site, cluster
+        self._waiting: dict[str, Future] = {}
+        self._cancelled, self._fit, self._unfit = False, False, ""
+        self._gpus: float | None = None
+        self._done: queue.SimpleQueue[FileResult] = queue.SimpleQueue()
+        self._run, self._numbers = uuid.uuid4().hex[:8], itertools.count()
+        self._counted, self._count = -60.0, 1
+        site.mark()
+        try:
+            self._check_workers()
+        except BaseException:
+            self.close(cancel=True)
+            raise
+
+    @property
+    def workers(self) -> int:
+        """Two for each that the cluster runs at once now: a worker that is done need not wait for the run to hear of it."""
+        if time.monotonic() - self._counted > 5.0:
+            try:
+                self._count = max(1, 2 * sum(self._client.nthreads().values()))
+            except OSError as error:
+                raise _scheduler_gone() from error
+            self._counted = time.monotonic()
+        return self._count
+
+    def submit(self, task: FileTask) -> None:
+        """Take *task*; returns at once.
+
+        Raises:
+            ArchiveError: the scheduler is gone, or the task needs a GPU and of the workers that were there at the start none offers one.
+        """
+        self._check()
+        if needs_gpu(task) and self._gpus == 0.0:
+            raise ArchiveError(
+                "The device cuda was asked for, but no Dask worker offers a GPU; start workers with --resources GPU=1, or give auto."
+            )
+        key = f"digitise-{self._run}-{next(self._numbers)}"
+        resources = {"GPU": 1} if needs_gpu(task) else None
+        future = self._client.submit(carry_out, task, self._site, self._run, key=key, pure=False, retries=0, resources=resources)
+        self._waiting[key] = future
+        future.add_done_callback(lambda done: self._note(done, task))
+
+    def results(self, timeout: float) -> Iterator[FileResult]:
+        """Yield the results that are there, waiting at most *timeout* seconds for the first.
+
+        Raises:
+            ArchiveError: the scheduler is gone, or workers came and none of them can do the work.
+        """
+        self._check()
+        try:
+            result = self._done.get(timeout=timeout)
+            while True:
+                self._check()
+                yield result
+                result = self._done.get_nowait()
+        except queue.Empty:
+            return
+
+    def close(self, cancel: bool = False) -> None:
+        """Finish what runs (or, with *cancel*, stop it) and free everything."""
+        try:
+            if self._client.status == "running":
+                waiting = list(self._waiting.values())
+                if cancel:
+                    self._client.cancel(waiting)
+                elif waiting:
+                    wait(waiting)
+                self._client.run(dismiss, self._run, self._site, on_error="ignore")
+        except OSError as error:  # the scheduler is gone, and its workers go with it
+            log.debug("superres: %s", error)
+        finally:
+            self._site.unmark()
+            self._client.close()
+            if self._cluster is not None:
+                self._cluster.close()
+
+    def _note(self, future: Future, task: FileTask) -> None:
+        """Keep the result of *future*; runs in Dask's thread for call-backs."""
+        try:
+            result = future.result()
+        except KilledWorker:
+            result = failed(task, "died", "The Dask workers that had the file died, one after the other.")
+        except CancelledError:
+            # By close(), or because the scheduler is gone, which is no fault of the file's and costs it no try.
+            self._cancelled = True
+            return
+        # An error while a result travels: to the run that is a lost worker too.
+        except Exception as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            result = failed(task, "died", f"The file's Dask worker was lost: {reason}")
+        if result.code == "worker":
+            self._unfit = result.reason
+        else:
+            self._fit = True
+        self._waiting.pop(str(future.key), None)
+        self._done.put(result)
+
+    def _check(self) -> None:
+        if self._cancelled or self._client.status != "running":
+            raise _scheduler_gone()
+        if self._unfit and not self._fit:
+            raise ArchiveError(self._unfit)
+
+    def _check_workers(self) -> None:
+        """Ask every worker that is there; later ones ask themselves before each task."""
+        log.info("Dask's dashboard: %s", self._client.dashboard_link)
+        for address, said in self._client.run(greet, self._site, on_error="return").items():
+            if isinstance(said, ModuleNotFoundError):
+                said = f"lacks the package {said.name}; install ocrmypdf-superres[archive] there in the run's version", 0.0
+            elif isinstance(said, BaseException):
+                said = f"failed when it was asked what it has ({said})", 0.0
+            problem, gpus = said
+            if problem:
+                raise ArchiveError(f"The Dask worker {address} {problem}.")
+            self._fit = True
+            self._gpus = (self._gpus or 0.0) + gpus
+        if not self._fit:
+            log.info("There is no Dask worker yet; the first that comes begins.")
+
+
+def _scheduler_gone() -> ArchiveError:
+    return ArchiveError(
+        "The Dask scheduler does not answer any more; start it and repeat the command, the run then goes on where it was."
+    )
+
+
+def open_cluster(where: str, site: Site) -> DaskExecutor:
+    """Return the executor for the value *where* of ``--cluster``.
+
+    Args:
+        where: ``local`` or ``local:N`` for N processes of this machine, ``dask://HOST:PORT`` (or ``tls://HOST:PORT``) for a
+            scheduler, or ``dask-scheduler-file:PATH`` for one that wrote its address to a file.
+        site: what every worker must see and have.
+
+    Raises:
+        ArchiveError: *where* is none of these, or the cluster cannot be reached or used.
+    """
+    # Dask tells of every connection otherwise, and of what it raises in our threads too.
+    for name, level in (("distributed", logging.WARNING), ("distributed.client", logging.CRITICAL)):
+        logging.getLogger(name).setLevel(level)
+    kind, _, rest = where.partition(":")
+    if kind == "local" and re.fullmatch(r"([1-9][0-9]{0,3})?", rest):
+        return _open_local(int(rest) if rest else None, site)
+    if kind in ("dask", "tls") and re.fullmatch(r"//(\[[0-9a-fA-F:.]+\]|[^/:\s]+):[0-9]{1,5}", rest):
+        target: dict[str, Any] = {"address": f"{'tcp' if kind == 'dask' else 'tls'}:{rest}"}
+    elif kind == "dask-scheduler-file" and rest:
+        if not Path(rest).is_file():
+            raise ArchiveError(f"--cluster was given {where}, but there is no such file; give the one of `dask scheduler`.")
+        target = {"scheduler_file": rest}
+    else:
+        raise ArchiveError(
+            f"--cluster was given {where!r}; give local, local:N, dask://HOST:PORT, tls://HOST:PORT or dask-scheduler-file:PATH."
+        )
+    try:
+        client = Client(**target)
+    except (OSError, ValueError) as error:
+        raise ArchiveError(f"The Dask scheduler of --cluster {where} does not answer ({error}); start it first.") from error
+    return DaskExecutor(client, site)
+
+
+def _open_local(processes: int | None, site: Site) -> DaskExecutor:
+    cluster = LocalCluster(
+        n_workers=processes or available_cpu_count(),
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address="127.0.0.1:0",
+        # A file's own limit holds for its process; Dask's would be for this one.
+        memory_limit=None,
+        resources={"GPU": 1},
+    )
+    return DaskExecutor(Client(cluster), site, cluster)
+
+
+def needs_gpu(task: FileTask) -> bool:
+    """Return whether *task* may run only where a worker offers ``GPU``: where the settings insist on CUDA.
+
+    With the device ``auto`` a task runs anywhere, and takes the GPU that it finds.
+    """
+    return task.ocr.get("superres_trigger") != "off" and str(task.ocr.get("superres_device", "auto")).startswith("cuda")

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: MPL-2.0
+"""The process that holds the model on the GPU and enlarges the tiles of all workers of a machine, in batches.
+
+The workers' side is :mod:`ocrmypdf_superres.upscaling.backends.service`, the run's :mod:`ocrmypdf_superres.archive.executors.gpu_client`.  The
+process lives as long as its standard input is open, so it goes with its run however that ends.
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+import queue
+import signal
+import sys
+import threading
+import time
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, Listener
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ocrmypdf_superres.errors import ModelError
+from ocrmypdf_superres.modelstore.store import Model, find_model
+from ocrmypdf_superres.upscaling.backends.base import Backend
+from ocrmypdf_superres.upscaling.backends.service import (
+    DEVICE_FAILED,
+    DONE,
+    HEADER,
+    MODEL_FAILED,
+    identity,
+    receive_tiles,
+    send_tiles,
+)
+from ocrmypdf_superres.upscaling.upscaler import load_upscaler
+
+#: Seconds that a request waits for others of its shape.
+GATHER = 0.004
+
+#: Tiles a batch on a GPU.  Always exactly so many run (the rest is padding), because the kernels that a GPU takes
+#: depend on the size of the batch: so a page's pixels do not depend on what other workers happen to send.
+GPU_BATCH = 8
+
+
+@dataclass
+class _Request:
+    tiles: NDArray[np.float32]
+    scale: int
+    answer: Future[NDArray[np.float32]] = field(default_factory=Future)
+
+    @property
+    def form(self) -> tuple[int, ...]:
+        return (self.scale, *self.tiles.shape[2:])
+
+
+class Batcher:
+    """Runs the requests of many threads on one backend, those of equal shape and scale together.
+
+    Attributes:
+        tiles, batches: how many tiles came and in how many batches they ran.
+    """
+
+    def __init__(self, backend: Backend, gather: float = GATHER) -> None:
+        self.backend = backend
+        self.tiles = self.batches = 0
+        self._gather_seconds = gather
+        self._arrived: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
+        self._waiting: collections.deque[_Request] = collections.deque()
+        threading.Thread(target=self._work, name="batches", daemon=True).start()
+
+    def run(self, tiles: NDArray[np.float32], scale: int) -> NDArray[np.float32]:
+        """As :meth:`Backend.run`; waits until the tiles' turn has come."""
+        request = _Request(tiles, scale)
+        self._arrived.put(request)
+        return request.answer.result()
+
+    def close(self) -> None:
+        """End once the requests that came before have run."""
+        self._arrived.put(None)
+
+    def _work(self) -> None:
+        while together := self._gather():
+            tiles = np.concatenate([request.tiles for request in together])
+            try:
+                enlarged = self._run_batches(tiles, together[0].scale)
+            # Whatever torch raises, the workers must hear of it and go on without this device.
+            except Exception as error:
+                for request in together:
+                    request.answer.set_exception(error)
+                continue
+            start = 0
+            for request in together:
+                request.answer.set_result(enlarged[start : start + len(request.tiles)])
+                start += len(request.tiles)
+
+    def _gather(self) -> list[_Request]:
+        """The oldest request and those of its form that come while it may wait; empty at the end."""
+        if not self._waiting:
+            first = self._arrived.get()
+            if first is None:
+                return []
+            self._waiting.append(first)
+        form = self._waiting[0].form
+        until = time.monotonic() + self._gather_seconds
+        while sum(len(r.tiles) for r in self._waiting if r.form == form) < self.backend.batch:
+            try:
+                arrived = self._arrived.get(timeout=max(0.0, until - time.monotonic()))
+            except queue.Empty:
+                break
+            if arrived is None:
+                self._arrived.put(None)
+                break
+            self._waiting.append(arrived)
+        together = [request for request in self._waiting if request.form == form]
+        self._waiting = collections.deque(request for request in self._waiting if request.form != form)
+        return together
+
+    def _run_batches(self, tiles: NDArray[np.float32], scale: int) -> NDArray[np.float32]:
+        size = self.backend.batch
+        padded = -(-len(tiles) // size) * size
+        whole = np.concatenate([tiles, np.repeat(tiles[-1:], padded - len(tiles), axis=0)])
+        outputs = [self.backend.run(whole[start : start + size], scale) for start in range(0, padded, size)]
+        self.tiles += len(tiles)
+        self.batches += len(outputs)
+        return np.concatenate(outputs)[: len(tiles)]
+
+
+def converse(connection: Connection, model: Model, batcher: Batcher) -> None:
+    """Serve one worker's thread until it hangs up."""
+    with connection, suppress(EOFError, OSError):
+        ours = identity(model)
+        if json.loads(connection.recv_bytes()) != ours:
+            connection.send_bytes(json.dumps({"name": ours["name"]}).encode())
+            return
+        backend = batcher.backend
+        about = {"device": backend.device, "batch": backend.batch, "tile": backend.tile}
+        connection.send_bytes(json.dumps(about).encode())
+        while True:
+            scale, *shape = HEADER.unpack(connection.recv_bytes())
+            tiles = receive_tiles(connection, *shape)
+            try:
+                enlarged = batcher.run(tiles, scale)
+            except Exception as error:
+                outcome = MODEL_FAILED if isinstance(error, ModelError) else DEVICE_FAILED
+                connection.send_bytes(HEADER.pack(outcome, 0, 0, 0))
+                connection.send_bytes(str(error).encode())
+            else:
+                send_tiles(connection, DONE, enlarged)
+
+
+def serve(model_name: str, device: str) -> int:
+    """Be the service: say on standard output where it is, serve until standard input ends, say what was done."""
+    # Ctrl-C goes to all of a terminal's processes; the run still needs this one for what is in flight.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        model = find_model(model_name)
+        backend = load_upscaler(model_name, device).backend
+        if backend.device.startswith("cuda"):
+            backend.batch = GPU_BATCH
+        batcher = Batcher(backend)
+        side = 2 * (model.card.radius or 0) + model.card.size_multiple
+        height, width = model.card.line_size or (side, side)
+        batcher.run(np.zeros((1, 1, height, width), np.float32), model.card.scales[0])
+    except Exception as error:
+        _say(error=str(error))
+        return 1
+    with Listener(backlog=128) as listener:
+        _say(address=str(listener.address), device=backend.device)
+        threading.Thread(target=accept, args=(listener, model, batcher), daemon=True).start()
+        sys.stdin.buffer.read()
+    # The test tile is not counted.
+    _say(tiles=batcher.tiles - 1, batches=batcher.batches - 1)
+    return 0
+
+
+def accept(listener: Listener, model: Model, batcher: Batcher) -> None:
+    """Serve everyone who connects to *listener*, each in a thread, until it is closed."""
+    with suppress(OSError):  # closed at the end
+        while True:
+            threading.Thread(target=converse, args=(listener.accept(), model, batcher), daemon=True).start()
+
+
+def _say(**values: object) -> None:
+    sys.stdout.write(json.dumps(values) + "\n")
+    with suppress(BrokenPipeError):
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(serve(sys.argv[1], sys.argv[2]))

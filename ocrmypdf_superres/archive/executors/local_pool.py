@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: MPL-2.0
+"""The executor of one machine: worker processes that live as long as the run and work on one file at a time each.
+
+A worker loads OCRmyPDF and the model once.  The parent holds time and memory limits: a worker that breaks one is killed
+together with every program it started (it leads a process group of its own), and another takes its place.  A worker whose
+parent is gone kills itself and its programs: the pipe that it watches is closed then, however the parent ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from typing import Any
+
+import psutil
+
+from ocrmypdf_superres.archive.worker.tasks import FileResult, FileTask, State
+from ocrmypdf_superres.errors import ArchiveError
+
+log = logging.getLogger("ocrmypdf.superres")
+
+LOOK = 0.25
+"""Seconds between two looks at the limits."""
+
+STARTS = 3
+"""So many workers in a row may die before their first file; then something is wrong with this machine."""
+
+
+# A Dask worker of several threads has several pools.
+_environment_lock = threading.Lock()
+
+
+def _serve(tasks: Connection, life: Connection, setup: Callable[[], None] | None) -> None:
+    """The worker: take a task, do it, send the result, until the pipe is closed."""
+    with contextlib.suppress(OSError):
+        os.setsid()
+    # Ctrl-C goes to everything on the terminal, and only the run may act on it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with_parent, args=(life,), daemon=True).start()
+    if setup is not None:
+        setup()
+    from ocrmypdf_superres.archive.worker.work import digitise
+
+    with contextlib.suppress(EOFError, OSError):
+        tasks.send(None)
+        while True:
+            tasks.send(digitise(tasks.recv()))
+
+
+def _die_with_parent(life: Connection) -> None:
+    with contextlib.suppress(EOFError, OSError):
+        life.recv()
+    _kill_group(os.getpid())
+
+
+def _kill_group(leader: int) -> None:
+    """Kill a worker and every program that it started."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)
+
+
+@dataclass
+class _Worker:
+    """One process, as its parent sees it."""
+
+    process: SpawnProcess
+    tasks: Connection
+    life: Connection
+    ready: bool = False
+    task: FileTask | None = None
+    began: float = 0.0
+
+    def kill(self) -> None:
+        """End the process and what it started, and free what belongs to it."""
+        if self.process.pid is not None:
+            _kill_group(self.process.pid)
+        # Before it leads its group it is not there to be found.
+        self.process.kill()
+        self.process.join()
+        self.tasks.close()
+        self.life.close()
+
+
+class LocalPool:
+    """Worker processes on this machine; an :class:`~ocrmypdf_superres.archive.executors.base.Executor`.
+
+    Args:
+        workers: how many.
+        setup: called in every worker before its first task, for what a process needs once; must be picklable.
+        environment: variables that the workers get in addition.
+    """
+
+    shares_cores = True
+
+    def __init__(
+        self, workers: int, setup: Callable[[], None] | None = None, environment: dict[str, str] | None = None
+    ) -> None:
+        self.workers = workers
+        self._setup = setup
+        # One thread a process: the processes already fill the cores. Read when a library is loaded, so set before.
+        self._environment = {"OMP_NUM_THREADS": "1", "OMP_THREAD_LIMIT": "1", **(environment or {})}
+        self._context = multiprocessing.get_context("spawn")
+        self._queue: deque[FileTask] = deque()
+        self._pool: list[_Worker] = []
+        self._lost_early = 0
+        self._looked = 0.0
+
+    def submit(self, task: FileTask) -> None:
+        """Take *task*; returns at once."""
+        self._queue.append(task)
+
+    def results(self, timeout: float) -> Iterator[FileResult]:
+        """Yield the results that are there, waiting at most *timeout* seconds for the first.
+
+        Raises:
+            ArchiveError: workers do not even start.
+        """
+        until = time.monotonic() + timeout
+        while True:
+            self._fill()
+            found = list(self._collect(max(0.0, min(until - time.monotonic(), LOOK))))
+            found += self._hold_limits()
+            self._fill()
+            yield from found
+            if found or time.monotonic() >= until:
+                return
+
+    def close(self, cancel: bool = False) -> None:
+        """Wait for what runs (or, with *cancel*, stop it) and end the workers; what was not begun is dropped."""
+        self._queue.clear()
+        while not cancel and any(worker.task for worker in self._pool):
+            list(self._collect(LOOK))
+            list(self._hold_limits())
+        for worker in self._pool:
+            worker.kill()
+        self._pool.clear()
+
+    def _fill(self) -> None:
+        """Give idle workers a task each; start workers while tasks wait for one."""
+        for worker in self._pool:
+            if self._queue and worker.ready and worker.task is None:
+                task = self._queue.popleft()
+                worker.task, worker.began = task, time.monotonic()
+                with contextlib.suppress(OSError):  # it died just now, which _collect sees
+                    worker.tasks.send(task)
+        starting = sum(not worker.ready for worker in self._pool)
+        while len(self._pool) < self.workers and starting < len(self._queue):
+            self._pool.append(self._start())
+            starting += 1
+
+    def _start(self) -> _Worker:
+        if self._lost_early >= STARTS:
+            raise ArchiveError(
+                f"{STARTS} worker processes in a row ended while they started; run `ocrmypdf-superres doctor` to see what is wrong."
+            )
+        ours, theirs = self._context.Pipe()
+        their_life, life = self._context.Pipe(duplex=False)
+        process = self._context.Process(target=_serve, args=(theirs, their_life, self._setup), daemon=True)
+        with _environment_lock:
+            before = {name: os.environ.get(name) for name in self._environment}
+            os.environ.update(self._environment)
+            try:
+                process.start()
+            finally:
+                for name, value in before.items():
+                    if value is None:
+                        del os.environ[name]
+                    else:
+                        os.environ[name] = value
+        theirs.close()
+        their_life.close()
+        return _Worker(process, ours, life)
+
+    def _collect(self, timeout: float) -> Iterator[FileResult]:
+        """Yield what workers sent, and a result for each that died."""
+        if not self._pool:
+            time.sleep(timeout)
+            return
+        by_source: dict[Any, _Worker] = {worker.tasks: worker for worker in self._pool}
+        for source in wait(list(by_source), timeout):
+            worker = by_source[source]
+            try:
+                message = worker.tasks.recv()
+            except (EOFError, OSError):
+                yield from self._replace(worker, "died", self._why_died(worker))
+                continue
+            if message is None:
+                worker.ready, self._lost_early = True, 0
+            else:
+                worker.task = None
+                yield message
+
+    def _why_died(self, worker: _Worker) -> str:
+        worker.process.join(1.0)
+        code = worker.process.exitcode
+        how = f"by signal {-code}" if code is not None and code < 0 else f"with exit status {code}"
+        return f"The worker process ended {how} while it worked on the file; if that was for lack of memory, use fewer workers."
+
+    def _hold_limits(self) -> Iterator[FileResult]:
+        """Kill workers whose file takes too long or too much memory; yield the files' results."""
+        now = time.monotonic()
+        if now - self._looked < LOOK:
+            return
+        self._looked = now
+        for worker in list(self._pool):
+            if worker.task is None:
+                continue
+            limits = worker.task.limits
+            if limits.seconds is not None and now - worker.began > limits.seconds:
+                yield from self._replace(worker, "timeout", f"It took longer than the {limits.seconds:g} seconds that a file may take.", passing=False)
+            elif limits.memory is not None and _resident(worker.process.pid) > limits.memory:
+                yield from self._replace(worker, "memory", f"It needed more than the {limits.memory / 1024**2:.0f} MB of memory that a file may take.", passing=False)
+
+    def _replace(self, worker: _Worker, code: str, reason: str, passing: bool = True) -> Iterator[FileResult]:
+        """End *worker*; another is started when there is something to do."""
+        self._pool.remove(worker)
+        worker.kill()
+        if not worker.ready:
+            self._lost_early += 1
+        if worker.task is not None:
+            log.warning("superres: %s: %s", worker.task.relative, reason)
+            seconds = time.monotonic() - worker.began
+            name = f"{socket.gethostname()}/{worker.process.pid}"
+            yield FileResult(worker.task.number, State.FAILED, code, reason, passing, seconds=seconds, worker=name)
+
+
+def _resident(pid: int | None) -> int:
+    """Bytes of resident memory of the process *pid* and those that it started."""
+    total = 0
+    with contextlib.suppress(psutil.Error):
+        leader = psutil.Process(pid)
+        for process in [leader, *leader.children(recursive=True)]:
+            with contextlib.suppress(psutil.Error):
+                total += process.memory_info().rss
+    return total

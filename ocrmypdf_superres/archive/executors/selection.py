@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Chooses what carries out a run's tasks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ocrmypdf.helpers import available_cpu_count
+
+from ocrmypdf_superres.archive.executors.base import Executor
+from ocrmypdf_superres.archive.executors.gpu_client import share_gpu
+from ocrmypdf_superres.archive.executors.local_pool import LocalPool
+from ocrmypdf_superres.archive.settings import Settings
+from ocrmypdf_superres.archive.store.layout import Layout
+from ocrmypdf_superres.plugin.options import SuperresOptions
+
+
+def make_executor(settings: Settings, source: Path, out: Path, cluster: str = "") -> Executor:
+    """Return the executor of *cluster*, the value of ``--cluster``, or without one that of this machine.
+
+    Raises:
+        ArchiveError: the cluster cannot be reached or used.
+        DeviceError: a GPU was asked for and is not there.
+        ModuleNotFoundError: a cluster was asked for and Dask is not installed.
+    """
+    superres = SuperresOptions(**settings.superres)
+    executor: Executor
+    if cluster:
+        from ocrmypdf_superres.archive.executors.dask_executor import open_cluster
+        from ocrmypdf_superres.archive.worker.site import Site
+
+        if cluster == "local" and settings.workers:
+            cluster = f"local:{settings.workers}"
+        executor = open_cluster(cluster, Site.here(source.absolute(), Layout(out.absolute()), superres.model, settings.scratch))
+    else:
+        executor = LocalPool(settings.workers or available_cpu_count())
+    # The workers of other machines use the GPUs that they have there.
+    if superres.trigger == "off" or not (cluster or "local").startswith("local"):
+        return executor
+    return share_gpu(executor, superres.model, superres.device)

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: MPL-2.0
+"""METS documents: which pictures make up a volume, in which order.
+
+The physical structMap says the order; of the file groups that offer a picture of every page, the one closest to the
+masters is taken whose files are there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from lxml import etree
+
+from ocrmypdf_superres.archive.store.file_names import shown
+from ocrmypdf_superres.errors import ImageError
+
+_HREF = "{http://www.w3.org/1999/xlink}href"
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+_PICTURE = re.compile(r"\.(tiff?|jpe?g|jp2|jpx|j2k|png|webp|bmp|gif|pnm|pgm|ppm)$", re.IGNORECASE)
+# By the USE of a group, the best first; DFG, Library of Congress and OCR-D have different words.
+_RANKS = [re.compile(words, re.IGNORECASE) for words in (
+    "master", "original|archiv|preserv|^ocr-d-img$", "max|high", "default", "presentation|access|reference|display", "",
+)]  # fmt: skip
+_NEVER = re.compile("thumb|preview|icon|^min|fulltext|alto|ocr(?!-d-img)|download", re.IGNORECASE)
+_FULLTEXT, _ALTO = re.compile("fulltext|alto", re.IGNORECASE), "alto"
+
+
+@dataclass(frozen=True)
+class MetsPage:
+    """One picture of a document.
+
+    Attributes:
+        path: absolute path of the picture.
+        order: its place in the document, from 1.
+        label: the printed page number or another name that the METS gives it; None where it gives none.
+        alto: absolute path of the ALTO that the METS has for it and that is there, else None.
+    """
+
+    path: Path
+    order: int
+    label: str | None = None
+    alto: Path | None = None
+
+
+@dataclass(frozen=True)
+class MetsDocument:
+    """A document: the METS file, the USE of the group its pictures are of, its pages in order, the object's label."""
+
+    path: Path
+    use: str
+    pages: list[MetsPage] = field(default_factory=list)
+    label: str | None = None
+
+
+@dataclass(frozen=True)
+class _File:
+    use: str
+    hrefs: list[str]
+    picture: bool
+
+
+def read_mets(path: Path, within: Path | None = None) -> MetsDocument:
+    """Return the pages of the METS file *path*.
+
+    Args:
+        path: the file.
+        within: folder that all pictures must lie in, links followed; the METS file's own where not given.
+
+    Raises:
+        ImageError: the file is no METS, leads to no pictures, or a picture is missing, on the net, or outside *within*.
+    """
+    root = _parse(path)
+    files = _files(root)
+    divisions = [(label, [files[name] for name in names if name in files]) for label, names in _divisions(root)]
+    divisions = [(label, found) for label, found in divisions if any(file.picture for file in found)]
+    if not divisions:
+        raise ImageError(
+            f"The METS {_said(path)} has no physical structMap that leads to pictures; give one whose page divisions point to files."
+        )
+    base, fence = path.absolute().parent, (within or path.absolute().parent).resolve()
+    complaint = ""
+    for use in _uses(divisions):
+        chosen = [(label, [f for f in found if f.picture and f.use == use], found) for label, found in divisions]
+        here = sum(bool(own) for _, own, _ in chosen)
+        if here < len(divisions):
+            complaint = complaint or f"its file group {use!r} has pictures of {here} of {len(divisions)} pages only"
+            continue
+        pages, problem = _located(chosen, base, fence)
+        if not problem:
+            return MetsDocument(path, use, pages, root.get("LABEL"))
+        complaint = complaint or problem
+    raise ImageError(f"The METS {_said(path)} cannot be used: {complaint}; put all pictures of the document into the input folder.")
+
+
+def _parse(path: Path) -> Any:
+    """The root element; nothing outside the file is read, whatever it asks for."""
+    try:
+        parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True, remove_pis=True)
+        root = etree.fromstring(path.read_bytes(), parser)
+    except (OSError, etree.XMLSyntaxError, ValueError) as error:
+        raise ImageError(f"The METS {_said(path)} cannot be read ({error}); it must be well-formed XML.") from error
+    if root.getroottree().docinfo.doctype:
+        raise ImageError(f"The METS {_said(path)} has a document type declaration, which METS does not know; remove it.")
+    if _name(root) != "mets":
+        raise ImageError(f"{_said(path)} is XML of the kind {_name(root)}, a METS document was expected.")
+    return root
+
+
+def _said(path: Path) -> str:
+    return shown(os.fspath(path))
+
+
+def _name(element: Any) -> str:
+    """The tag without its namespace."""
+    return str(element.tag).rpartition("}")[2]
+
+
+def _children(element: Any, name: str) -> list[Any]:
+    return [child for child in element if _name(child) == name]
+
+
+def _files(root: Any) -> dict[str, _File]:
+    """File ID -> file; the nearest USE counts, on the file itself or on the groups around it."""
+    found: dict[str, _File] = {}
+    for element in root.iter("{*}file", "file"):
+        use = next((e.get("USE") for e in (element, *element.iterancestors()) if e.get("USE")), "")
+        # OCR-D gives a file's address on the net and its place beside the METS.
+        hrefs = [place.get(_HREF).strip() for place in _children(element, "FLocat") if place.get(_HREF)]
+        if hrefs and element.get("ID"):
+            kind = element.get("MIMETYPE") or ""
+            picture = kind.startswith("image/") if kind else bool(_PICTURE.search(hrefs[0]))
+            if _FULLTEXT.search(use) and not picture:
+                use = _ALTO
+            found[element.get("ID")] = _File(use, hrefs, picture and not _NEVER.search(use))
+    return found
+
+
+def _divisions(root: Any) -> Iterator[tuple[str | None, list[str]]]:
+    """(label, file IDs) of each division that points to files, in physical order."""
+    maps = _children(root, "structMap")
+    physical = [m for m in maps if (m.get("TYPE") or "").lower() == "physical"] or maps[:1]
+    for element in physical[:1]:
+        yield from _walk(element)
+
+
+def _walk(element: Any) -> Iterator[tuple[str | None, list[str]]]:
+    divisions = _children(element, "div")
+    if all((d.get("ORDER") or "").isdecimal() for d in divisions):
+        divisions.sort(key=lambda d: int(d.get("ORDER")))
+    for division in divisions:
+        pointers = _children(division, "fptr")
+        # A page may be given as several areas of one file.
+        names = list(dict.fromkeys(e.get("FILEID") for pointer in pointers for e in pointer.iter() if e.get("FILEID")))
+        if names:
+            yield division.get("ORDERLABEL") or division.get("LABEL"), names
+        yield from _walk(division)
+
+
+def _uses(divisions: list[tuple[str | None, list[_File]]]) -> list[str]:
+    """The groups that have pictures, the best first."""
+    uses = dict.fromkeys(file.use for _, found in divisions for file in found if file.picture)
+    return sorted(uses, key=lambda use: next(rank for rank, words in enumerate(_RANKS) if words.search(use)))
+
+
+def _located(
+    chosen: list[tuple[str | None, list[_File], list[_File]]], base: Path, fence: Path
+) -> tuple[list[MetsPage], str]:
+    """The pages, and what is wrong with the first picture that cannot be used."""
+    pages: list[MetsPage] = []
+    for label, pictures, found in chosen:
+        alto = next((p for f in found if f.use == _ALTO and (p := _first(f.hrefs, base)) and _inside(p, fence)), None)
+        for file in pictures:
+            place = _first(file.hrefs, base)
+            if place is None:
+                where = "lies on the net" if re.match(r"(https?|ftp):", file.hrefs[-1]) else "is missing"
+                return [], f"the picture {file.hrefs[-1]!r} {where}"
+            if not _inside(place, fence):
+                return [], f"the picture {file.hrefs[-1]!r} lies outside {_said(fence)}"
+            pages.append(MetsPage(place, len(pages) + 1, label, alto))
+    return pages, ""
+
+
+def _inside(place: Path, fence: Path) -> bool:
+    return place.resolve().is_relative_to(fence)
+
+
+def _first(hrefs: list[str], base: Path) -> Path | None:
+    return next((place for href in hrefs if (place := _locate(href, base))), None)
+
+
+def _locate(href: str, base: Path) -> Path | None:
+    """The file that *href* leads to, if it is there: a URL's escapes are undone, but a file may also have a % in its name."""
+    scheme = _SCHEME.match(href)
+    if scheme and scheme.group(1).lower() != "file":
+        return None
+    if scheme:
+        href = re.sub(r"^//(localhost(?=/))?", "", href[scheme.end() :])
+    for name in (os.fsdecode(unquote_to_bytes(href)), href, href.replace("\\", "/")):
+        try:
+            place = base / name
+            if place.is_file():
+                # Without "..", unless that would lead elsewhere because of a link.
+                plain = Path(os.path.normpath(place))
+                return plain if plain.is_file() and plain.samefile(place) else place
+        except ValueError:  # a null byte
+            continue
+    return None

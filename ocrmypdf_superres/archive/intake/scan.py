@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Walks the input folder, folder by folder, and says what each file is; nothing is opened but to be looked at.
+
+Links to files are followed, links to folders are not, so there are no loops.  A METS document comes before its pictures,
+and those are told as belonging to it wherever they lie.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ocrmypdf_superres.archive.formats.mets import read_mets
+from ocrmypdf_superres.archive.store.output_names import SUFFIXES
+from ocrmypdf_superres.archive.worker.tasks import Kind, State
+from ocrmypdf_superres.errors import SuperresError
+
+HEAD = 4096
+"""So many bytes at the start of a file tell what it is."""
+
+_PICTURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51", b"GIF8", b"BM")
+_METS = b"http://www.loc.gov/METS/"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a look at a file gave: an input of a kind (``state`` is ``WAITING``), or why it is none."""
+
+    kind: Kind
+    state: State = State.WAITING
+    code: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file (or a folder that cannot be read) below the input folder.
+
+    Attributes:
+        path: relative to it, with ``/``, as ``os.fsdecode`` gives it.
+        full: absolute.
+        size, mtime_ns: of the file; of a METS document together with its pictures: their sum, and the newest.
+        verdict: what is known without opening it; None where :func:`look` must say.
+    """
+
+    path: str
+    full: str
+    size: int = 0
+    mtime_ns: int = 0
+    verdict: Verdict | None = None
+
+
+def no_input(reason: str) -> Verdict:
+    """The verdict on what is no input."""
+    return Verdict(Kind.OTHER, State.SKIPPED, "no-input", reason)
+
+
+def unreadable(error: OSError) -> Verdict:
+    """The verdict on what the system refuses."""
+    return Verdict(Kind.OTHER, State.FAILED, "unreadable", f"It cannot be read: {error.strerror or error}.")
+
+
+def look(full: str) -> Verdict:
+    """Say what the file *full* is, by its content and, where that says nothing, by its suffix."""
+    try:
+        with open(full, "rb") as stream:
+            head = stream.read(HEAD)
+    except OSError as error:
+        return unreadable(error)
+    suffix = os.path.splitext(full)[1].lower()
+    if b"%PDF-" in head[:1024]:
+        return Verdict(Kind.PDF)
+    if head.startswith(_PICTURES[:-2]) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
+        return Verdict(Kind.IMAGE)
+    if head.startswith(_PICTURES[-2:]) and suffix in (".gif", ".bmp"):
+        return Verdict(Kind.IMAGE)
+    if suffix not in SUFFIXES or suffix == ".xml":
+        return no_input("It is neither a PDF nor a picture nor a METS document.")
+    if not head:
+        return Verdict(Kind.OTHER, State.FAILED, "empty", "The file is empty (0 bytes).")
+    return Verdict(Kind.OTHER, State.FAILED, "not-as-named", f"Its name ends in {suffix}, but its content is neither a PDF nor a picture.")
+
+
+class Scan:
+    """One walk over the input folder.
+
+    Args:
+        root: the input folder, absolute.
+        out: the run's output folder, which is not walked where it lies inside.
+    """
+
+    def __init__(self, root: str, out: str) -> None:
+        self.root = root
+        self._out = os.stat(out)
+        self._owned: set[str] = set()
+        self.read_folders: list[str] = []
+        """Relative paths of folders that could be read since it was last emptied; for failures of earlier walks."""
+
+    def __iter__(self) -> Iterator[Found]:
+        """Yield what is found; a folder's files before its folders, in the order of their names."""
+        pending = [self.root]
+        while pending:
+            folder = pending.pop()
+            try:
+                with os.scandir(folder) as entries:
+                    listed = sorted(entries, key=lambda entry: os.fsencode(entry.name))
+            except OSError as error:
+                yield Found(self._relative(folder), folder, verdict=unreadable(error))
+                continue
+            self.read_folders.append(self._relative(folder))
+            folders = []
+            for entry in sorted(listed, key=lambda entry: not entry.name.lower().endswith(".xml")):
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                else:
+                    yield from self._file(entry)
+            pending.extend(reversed([path for path in folders if not self._is_out(path)]))
+
+    def _relative(self, full: str) -> str:
+        return os.path.relpath(full, self.root).replace(os.sep, "/") if full != self.root else "."
+
+    def _is_out(self, folder: str) -> bool:
+        try:
+            found = os.stat(folder)
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == (self._out.st_dev, self._out.st_ino)
+
+    def _file(self, entry: os.DirEntry[str]) -> Iterator[Found]:
+        path = self._relative(entry.path)
+        if entry.path in self._owned:
+            self._owned.discard(entry.path)
+            return
+        try:
+            if entry.is_symlink() and entry.is_dir():
+                yield Found(path, entry.path, verdict=no_input("It is a link to a folder; links to folders are not followed."))
+                return
+            facts = entry.stat()
+            if not entry.is_file():
+                yield Found(path, entry.path, verdict=no_input("It is no file (a device, socket or pipe)."))
+                return
+        except OSError as error:
+            yield Found(path, entry.path, verdict=unreadable(error))
+            return
+        if entry.name.lower().endswith(".xml"):
+            yield from self._xml(path, entry.path, facts)
+        else:
+            yield Found(path, entry.path, facts.st_size, facts.st_mtime_ns)
+
+    def _xml(self, path: str, full: str, facts: os.stat_result) -> Iterator[Found]:
+        """A METS document and its pictures; any other XML file is no input."""
+        try:
+            with open(full, "rb") as stream:
+                is_mets = _METS in stream.read(HEAD)
+            if not is_mets:
+                yield Found(path, full, facts.st_size, facts.st_mtime_ns)
+                return
+            pages = [os.fspath(page.path) for page in read_mets(Path(full), Path(self.root)).pages]
+        except OSError as error:
+            yield Found(path, full, facts.st_size, facts.st_mtime_ns, unreadable(error))
+            return
+        except SuperresError as error:
+            yield Found(path, full, facts.st_size, facts.st_mtime_ns, Verdict(Kind.METS, State.FAILED, "damaged", str(error)))
+            return
+        size, newest = facts.st_size, facts.st_mtime_ns
+        belongs = Verdict(Kind.OTHER, State.SKIPPED, "in-mets", "It is a page of a METS document, and digitised with that.")
+        for page in dict.fromkeys(pages):
+            try:
+                picture = os.stat(page)
+            except OSError:
+                continue  # the worker says which page is missing
+            size, newest = size + picture.st_size, max(newest, picture.st_mtime_ns)
+            if page.startswith(self.root + os.sep):
+                self._owned.add(page)
+                yield Found(self._relative(page), page, picture.st_size, picture.st_mtime_ns, belongs)
+        yield Found(path, full, size, newest, Verdict(Kind.METS))

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MPL-2.0
+"""A run's figures and worst pages in words, lists and bars: the content of its HTML page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ocrmypdf_superres.archive.report.summary import Summary, WorstPage, ended_otherwise
+from ocrmypdf_superres.archive.store.file_names import shown
+from ocrmypdf_superres.archive.store.manifest import Manifest
+from ocrmypdf_superres.archive.worker.tasks import State
+from ocrmypdf_superres.evaluation.run_folder import KeptPage
+from ocrmypdf_superres.reporting.model import CERTAINTY, Bars, Listing, Report, Row
+
+LISTED = 200
+"""Failed and skipped files that are named; more are counted."""
+
+
+def report_of(
+    out: Path, manifest: Manifest, summary: Summary, worst: Sequence[WorstPage], kept: Mapping[tuple[int, int], KeptPage], root: Path
+) -> Report:
+    ends = [(state.value, code, f"{files:,}", reason) for state, code, files, reason in summary.ends]
+    listings = [Listing("How the files ended", "One reason stands for all of a kind.", ("end", "kind", "files", "reason"), ends)]
+    if summary.findings:
+        found = [(text, f"{count:,}") for text, count in summary.findings.most_common(50)]
+        listings.append(Listing("What pages should be looked at for", "A page may count more than once.", ("finding", "pages"), found))
+    for state in (State.FAILED, State.SKIPPED):
+        number = summary.files(state)
+        if number:
+            named = [(shown(r.path), r.code, shown(r.reason), str(r.tries)) for r in ended_otherwise(manifest, state, LISTED)]
+            note = f"All {number:,}." if number <= LISTED else f"The first {LISTED} of {number:,}; the catalogue has all."
+            listings.append(Listing(f"Files that were {state.value}" if state is State.SKIPPED else "Files that failed", note,
+                                    ("file", "kind", "reason", "tries"), named))  # fmt: skip
+    bins = [(f"{10 * n} to {10 * n + 10} %", float(count)) for n, count in enumerate(summary.confidences)]
+    bars = [
+        Bars("What was done to pages", "Pages of all files.", [(name or "not seen", float(n)) for name, n in summary.actions.most_common()]),
+        Bars("How sure Tesseract was", "Pages by the mean confidence of their words.", list(reversed(bins))),
+    ]
+    rows = [_row(page, kept.get((page.file.number, page.page.page))) for page in worst]
+    return Report(
+        shown(out.absolute().name), "without super-resolution", "as it was read", CERTAINTY, rows, _sentences(summary), _cards(summary),
+        root=root, of="File", bars=bars, listings=listings,
+    )  # fmt: skip
+
+
+def _row(worst: WorstPage, kept: KeptPage | None) -> Row:
+    page = worst.page
+    after = 100 * page.confidence if page.confidence is not None else None
+    before = _mean(kept) if kept else None
+    gain = after - before if after is not None and before is not None else None
+    verdict = "failed" if page.action == "failed" else "finding" if page.findings else "least certain"
+    reason = "; ".join([*page.findings, shown(page.reason)]) if page.reason else "; ".join(page.findings)
+    return Row(shown(worst.file.path), f"page {page.page}", page.action, reason, before, after, gain, None, kept, verdict)
+
+
+def _mean(kept: KeptPage) -> float | None:
+    words = kept.before.words
+    return sum(word.confidence for word in words) / len(words) if words else None
+
+
+def _sentences(summary: Summary) -> list[str]:
+    files = {state: summary.files(state) for state in State}
+    waiting = files[State.WAITING] + files[State.STAGED]
+    said = [
+        f"Of {sum(files.values()):,} files: {files[State.DONE]:,} done, {files[State.SKIPPED]:,} skipped, {files[State.FAILED]:,} failed"
+        + (f", {waiting:,} not at their end yet." if waiting else "."),
+        f"The done ones have {summary.pages:,} pages with {summary.words:,} words; {summary.actions['enlarged']:,} pages were enlarged "
+        f"before they were read, {summary.actions['failed']:,} could not be and were read as they came.",
+        f"It took {_duration(summary.wall)}, {_pace(summary)} pages a minute; the workers together spent {_duration(summary.work)}.",
+    ]
+    looked = sum(summary.findings.values())
+    said.append(
+        f"{summary.files_with_findings:,} files and {looked:,} pages have something that a person should look at; "
+        f"for {summary.files_with_warnings:,} files there are warnings."
+        if looked or summary.files_with_findings or summary.files_with_warnings
+        else "Nothing was found that a person should look at."
+    )
+    return [*said, "Confidence is Tesseract's own: it says how sure Tesseract is, not whether it is right."]
+
+
+def _cards(summary: Summary) -> list[tuple[str, str, str]]:
+    return [
+        ("Files done", f"{summary.files(State.DONE):,}", f"{summary.files(State.SKIPPED):,} skipped"),
+        ("Files failed", f"{summary.files(State.FAILED):,}", "reasons below"),
+        ("Pages", f"{summary.pages:,}", f"{summary.actions['enlarged']:,} enlarged"),
+        ("Pages a minute", _pace(summary), _duration(summary.wall)),
+    ]
+
+
+def _pace(summary: Summary) -> str:
+    return f"{60 * summary.pages / summary.wall:,.1f}" if summary.wall > 0 else "0"
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if minutes < 2:
+        return f"{seconds:.0f} s"
+    days, rest = divmod(minutes, 24 * 60)
+    parts = [f"{days:,} d" if days else "", f"{rest // 60} h" if rest >= 60 or days else "", f"{rest % 60} min" if not days else ""]
+    return " ".join(filter(None, parts))

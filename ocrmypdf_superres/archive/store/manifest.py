@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: MPL-2.0
+"""What a run remembers: an SQLite database with a row a file and a row a page.
+
+One process writes, the run's own; any number may read at the same time (write-ahead log), also while a run goes on.
+Paths are BLOBs, for a name may hold a line end or bytes that are no text; in Python they are ``str`` as
+``os.fsdecode`` gives them, with ``/`` between folders.  Every commit is on the disk when it returns
+(``synchronous=FULL``): :mod:`ocrmypdf_superres.archive.run` says why that matters.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from ocrmypdf_superres.archive.store.rows import (
+    FILE_FIELDS,
+    PAGE_FIELDS,
+    SCHEMA,
+    SCHEMA_VERSION,
+    FileRow,
+    Glance,
+    SettingsRow,
+    dump,
+    file_row,
+    mean_confidence,
+)
+from ocrmypdf_superres.archive.worker.tasks import FileResult, Kind, Output, PageResult, State
+from ocrmypdf_superres.errors import ArchiveError
+
+
+class Manifest:
+    """The database of one run.
+
+    Args:
+        path: its file.
+        write: make or change it; without, it must be there and is only read.
+
+    Raises:
+        ArchiveError: it is missing, damaged, or of another version of this package.
+    """
+
+    def __init__(self, path: Path, write: bool = False) -> None:
+        self.path = path
+        if not write and not path.is_file():
+            raise ArchiveError(f"There is no manifest {path}; give the OUT of an `archive run`.")
+        try:
+            self._connect(write)
+        except sqlite3.DatabaseError as error:
+            raise ArchiveError(f"The manifest {path} cannot be used ({error}); restore it from a backup.") from error
+
+    def _connect(self, write: bool) -> None:
+        # SQLite wants to write beside a database that it reads, but for one that nothing can change, as on a read-only medium.
+        log = self.path.with_name(f"{self.path.name}-wal")
+        fixed = not write and not os.access(self.path.parent, os.W_OK) and not log.exists()
+        where = self.path.absolute().as_uri() + ("?immutable=1" if fixed else "")
+        self.db = sqlite3.connect(where, uri=True, timeout=60, isolation_level=None)
+        self.db.execute("PRAGMA journal_mode = WAL" if write else "PRAGMA query_only = ON")
+        self.db.execute("PRAGMA synchronous = FULL")
+        self.db.execute("PRAGMA cache_size = -65536")
+        version = self.db.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0 and write:
+            self.db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        elif version != SCHEMA_VERSION:
+            raise ArchiveError(
+                f"The manifest {self.path} is of version {version}, this program knows version {SCHEMA_VERSION}; "
+                "use the version of ocrmypdf-superres that made it."
+            )
+
+    def close(self) -> None:
+        """Close the database; the write-ahead log is folded in."""
+        self.db.close()
+
+    def __enter__(self) -> Manifest:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make the writes inside one commit; one inside another is part of that."""
+        if self.db.in_transaction:
+            yield
+            return
+        self.db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self.db.execute("ROLLBACK")
+            raise
+        self.db.execute("COMMIT")
+
+    # Facts, settings, sessions
+
+    def fact(self, name: str) -> str | None:
+        """A fact about the run (``input``: the input folder), None if it is not known."""
+        row = self.db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def set_fact(self, name: str, value: str) -> None:
+        self.db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+
+    def settings(self, hash: str) -> SettingsRow | None:
+        """The settings of that *hash*, None if no file was made under such."""
+        row = self.db.execute("SELECT hash, toml, model, model_sha256 FROM settings WHERE hash = ?", (hash,)).fetchone()
+        return None if row is None else SettingsRow(*row)
+
+    def begin_session(self, settings: SettingsRow, host: str, software: dict[str, str]) -> int:
+        """Remember that a run starts; return its number."""
+        with self.transaction():
+            self.db.execute(
+                "INSERT OR IGNORE INTO settings VALUES (?, ?, ?, ?)",
+                (settings.hash, settings.toml, settings.model, settings.model_sha256),
+            )
+            done = self.db.execute(
+                "INSERT INTO sessions (settings, started, host, software) VALUES (?, ?, ?, ?)",
+                (settings.hash, time.time(), host, json.dumps(software)),
+            )
+        return int(done.lastrowid or 0)
+
+    def end_session(self, number: int, outcome: str) -> None:
+        self.db.execute("UPDATE sessions SET ended = ?, outcome = ? WHERE number = ?", (time.time(), outcome, number))
+
+    # Reading
+
+    def counts(self) -> dict[tuple[State, str], tuple[int, int]]:
+        """Return (state, code) -> (files, pages)."""
+        rows = self.db.execute("SELECT state, code, COUNT(*), SUM(pages) FROM files GROUP BY state, code")
+        return {(State(state), code): (files, pages) for state, code, files, pages in rows}
+
+    def files(self, state: State | None = None) -> Iterator[FileRow]:
+        """Yield the files, in the order of their numbers; a state may be asked for."""
+        where = "" if state is None else " WHERE state = ?"
+        order = "files NOT INDEXED" if state is None else "files"
+        with closing(self.db.cursor()) as cursor:
+            cursor.execute(
+                f"SELECT {FILE_FIELDS} FROM {order}{where} ORDER BY number", () if state is None else (state.value,)
+            )
+            for row in cursor:
+                yield file_row(row)
+
+    def file(self, number: int) -> FileRow | None:
+        row = self.db.execute(f"SELECT {FILE_FIELDS} FROM files WHERE number = ?", (number,)).fetchone()
+        return None if row is None else file_row(row)
+
+    def find(self, path: str) -> FileRow | None:
+        """The file whose path below the input folder is *path*."""
+        row = self.db.execute(f"SELECT {FILE_FIELDS} FROM files WHERE path = ?", (os.fsencode(path),)).fetchone()
+        return None if row is None else file_row(row)
+
+    def glance(self, path: str) -> Glance | None:
+        """What decides about looking at the file *path* again; None where there is none."""
+        row = self.db.execute(
+            "SELECT number, size, mtime_ns, state, code, passing, settings FROM files WHERE path = ?", (os.fsencode(path),)
+        ).fetchone()
+        return None if row is None else Glance(row[0], row[1], row[2], State(row[3]), row[4], bool(row[5]), row[6])
+
+    def paths_with_code(self, code: str) -> list[str]:
+        """The paths of the files that failed with *code*."""
+        rows = self.db.execute("SELECT path FROM files WHERE state = 'failed' AND code = ?", (code,))
+        return [os.fsdecode(row[0]) for row in rows]
+
+    def pages(self, number: int) -> list[PageResult]:
+        """The pages of file *number*, in order."""
+        rows = self.db.execute(f"SELECT {PAGE_FIELDS} FROM pages WHERE file = ? ORDER BY page", (number,))
+        names = PAGE_FIELDS.split(", ")
+        pages = [dict(zip(names, row, strict=True)) for row in rows]
+        return [PageResult(**{**p, "findings": json.loads(p["findings"]), "record": json.loads(p["record"])}) for p in pages]
+
+    def outputs(self, number: int, staged: bool = False) -> list[Output]:
+        """The outputs of file *number* that are published, or those that are *staged* for publishing."""
+        rows = self.db.execute(
+            "SELECT kind, name, sha256, size FROM outputs WHERE file = ? AND staged = ? ORDER BY name", (number, int(staged))
+        )
+        return [Output(kind, os.fsdecode(name), sha256, size) for kind, name, sha256, size in rows]
+
+    def waiting(self, limit: int, now: float) -> list[FileRow]:
+        """The next *limit* files that may be worked on at the time *now*."""
+        rows = self.db.execute(
+            f"SELECT {FILE_FIELDS} FROM files INDEXED BY files_waiting WHERE state = 'waiting' AND next_try <= ? "
+            "ORDER BY next_try, number LIMIT ?",
+            (now, limit),
+        )
+        return [file_row(row) for row in rows]
+
+    def next_try(self) -> float | None:
+        """When the first of the waiting files may be worked on (seconds since 1970); None if none waits."""
+        row = self.db.execute("SELECT MIN(next_try) FROM files INDEXED BY files_waiting WHERE state = 'waiting'").fetchone()
+        return None if row[0] is None else float(row[0])
+
+    def count(self, state: State) -> int:
+        return int(self.db.execute("SELECT COUNT(*) FROM files WHERE state = ?", (state.value,)).fetchone()[0])
+
+    # Writing
+
+    def add(self, path: str, kind: Kind, size: int, mtime_ns: int) -> int:
+        """Add a waiting file, or set one that is there back to waiting with no tries; return its number."""
+        row = self.db.execute(
+            "INSERT INTO files (path, kind, size, mtime_ns, state) VALUES (?, ?, ?, ?, 'waiting') "
+            "ON CONFLICT (path) DO UPDATE SET kind = excluded.kind, size = excluded.size, mtime_ns = excluded.mtime_ns, "
+            "state = 'waiting', code = '', reason = '', passing = 0, tries = 0, next_try = 0, "
+            # Only a file that is done has outputs of just that input.
+            "sha256 = CASE state WHEN 'done' THEN sha256 ELSE '' END RETURNING number",
+            (os.fsencode(path), kind.value, size, mtime_ns),
+        ).fetchone()
+        return int(row[0])
+
+    def forget(self, path: str) -> None:
+        """Take a row out that has nothing behind it any more: a folder that could not be read, and now can."""
+        self.db.execute("DELETE FROM files WHERE path = ?", (os.fsencode(path),))
+
+    def stage(self, result: FileResult, settings: str, staging: str) -> None:
+        """Remember a result whose outputs lie complete in *staging*; they may be published once this returns."""
+        with self.transaction():
+            self._end(result, State.STAGED, settings)
+            self.db.execute("UPDATE files SET staging = ? WHERE number = ?", (staging, result.number))
+            self.db.execute("DELETE FROM outputs WHERE file = ? AND staged = 1", (result.number,))
+            self.db.executemany(
+                "INSERT INTO outputs (name, staged, file, kind, sha256, size) VALUES (?, 1, ?, ?, ?, ?)",
+                [(os.fsencode(o.name), result.number, o.kind, o.sha256, o.size) for o in result.outputs],
+            )
+
+    def publish(self, number: int) -> None:
+        """Remember that everything staged of file *number* is published: the file is done."""
+        with self.transaction():
+            self.db.execute("DELETE FROM outputs WHERE file = ? AND staged = 0", (number,))
+            self.db.execute("UPDATE outputs SET staged = 0 WHERE file = ?", (number,))
+            self.db.execute("UPDATE files SET state = 'done', staging = '' WHERE number = ?", (number,))
+
+    def finish(self, result: FileResult, settings: str, keep: bool = False) -> None:
+        """Remember a file that ends without new outputs: failed or skipped (or, with *keep*, done as it was before)."""
+        with self.transaction():
+            self.db.execute("DELETE FROM outputs WHERE file = ? AND staged = 1", (result.number,))
+            if keep:
+                self.db.execute(
+                    "UPDATE files SET state = ?, code = 'ok', reason = '' WHERE number = ?", (State.DONE.value, result.number)
+                )
+            else:
+                self._end(result, result.state, settings)
+
+    def wait_again(self, number: int) -> None:
+        """Let a file whose staged outputs are lost be digitised once more."""
+        with self.transaction():
+            self.db.execute("DELETE FROM outputs WHERE file = ? AND staged = 1", (number,))
+            self.db.execute("UPDATE files SET state = 'waiting', staging = '', sha256 = '', next_try = 0 WHERE number = ?", (number,))
+
+    def retry(self, number: int, code: str, reason: str, next_try: float) -> None:
+        """Let a file that failed wait for another try at the time *next_try*."""
+        self.db.execute(
+            "UPDATE files SET state = 'waiting', code = ?, reason = ?, passing = 1, tries = tries + 1, next_try = ? WHERE number = ?",
+            (code, reason, next_try, number),
+        )
+
+    def _end(self, result: FileResult, state: State, settings: str) -> None:
+        confidence, words = mean_confidence(result.pages)
+        self.db.execute(
+            "UPDATE files SET state = ?, code = ?, reason = ?, passing = ?, tries = tries + 1, next_try = 0, settings = ?, sha256 = ?, "
+            "seconds = ?, pages = ?, words = ?, confidence = ?, findings = ?, warnings = ?, worker = ?, ended = ? WHERE number = ?",
+            (state.value, result.code, result.reason, int(result.passing), settings, result.sha256, result.seconds,
+             len(result.pages), words, confidence, dump(result.findings), dump(result.warnings), result.worker,
+             time.time(), result.number),
+        )  # fmt: skip
+        self.db.execute("DELETE FROM pages WHERE file = ?", (result.number,))
+        self.db.executemany(
+            f"INSERT INTO pages (file, {PAGE_FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [(result.number, p.page, p.action, p.reason, p.dpi, p.new_dpi, p.scale, p.x_height, p.seconds, p.words,
+              p.confidence, dump(p.findings), dump(p.record)) for p in result.pages],
+        )  # fmt: skip

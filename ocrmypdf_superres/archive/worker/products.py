@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MPL-2.0
+"""What is made of the pages that OCRmyPDF read, beside its PDF and text: ALTO, hOCR, enlarged pictures, and the history."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from ocrmypdf.builtin_plugins.tesseract_ocr import TesseractOcrEngine
+
+from ocrmypdf_superres.archive.formats.alto import hocr_to_alto
+from ocrmypdf_superres.archive.formats.mets import read_mets
+from ocrmypdf_superres.archive.formats.xmp import ENLARGED, RECOGNISED, Step, add_history
+from ocrmypdf_superres.archive.settings import weights_sha256
+from ocrmypdf_superres.archive.store.output_names import page_name
+from ocrmypdf_superres.archive.worker.gather import ReadPage
+from ocrmypdf_superres.archive.worker.tasks import FileTask, Kind, Output
+from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model, sha256_of
+
+
+def make(task: FileTask, pages: Sequence[ReadPage], pdf: str) -> None:
+    """Write the files a page that *task* asks for into staging; *pdf* is the name of the PDF there.
+
+    Coordinates in ALTO are of the page as it came, those in hOCR of the picture that was read, which may be enlarged.
+    """
+    steps = history(task, pages) if "alto" in task.outputs else []
+    masters = _masters(task)
+    for page in pages:
+        if page.picture is None:
+            continue
+        if "alto" in task.outputs:
+            hocr = page.hocr.read_text(encoding="utf-8") if page.hocr else ""
+            alto = hocr_to_alto(hocr, page=page.number, source=masters.get(page.number, task.relative), processing=steps, size=page.size)
+            _target(task, pdf, "alto", page).write_text(alto, encoding="utf-8")
+        if "hocr" in task.outputs and page.hocr is not None:
+            shutil.copyfile(page.hocr, _target(task, pdf, "hocr", page))
+        if "pictures" in task.outputs and page.result.action == "enlarged":
+            shutil.copyfile(page.picture, _target(task, pdf, "pictures", page))
+
+
+def _masters(task: FileTask) -> dict[int, str]:
+    """The names of the pictures of a METS document below the input folder, by page; nothing for other files."""
+    if task.kind is not Kind.METS or "alto" not in task.outputs:
+        return {}
+    found = read_mets(Path(task.source), task.root).pages
+    return {page.order: os.path.relpath(page.path, task.root).replace(os.sep, "/") for page in found}
+
+
+def _target(task: FileTask, pdf: str, output: str, page: ReadPage) -> Path:
+    path = Path(task.staging) / page_name(pdf, output, page.number)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def add_provenance(task: FileTask, pages: Sequence[ReadPage], pdf: Path, source: Path) -> None:
+    """Write the history into the XMP metadata of *pdf*, which was made from *source*."""
+    add_history(pdf, history(task, pages), earlier=source if task.kind is Kind.PDF else None)
+
+
+def history(task: FileTask, pages: Sequence[ReadPage]) -> list[Step]:
+    """What was done to the file, in order: enlarged (where it was), recognised."""
+    now = datetime.now(timezone.utc).astimezone().isoformat(timespec="seconds")
+    steps = []
+    enlarged = [page for page in pages if page.result.action == "enlarged"]
+    if enlarged:
+        model = find_model(task.ocr.get("superres_model") or DEFAULT_MODEL)
+        scales = {page.result.scale for page in enlarged if page.result.scale}
+        steps.append(
+            Step(ENLARGED, "ocrmypdf-superres", _version(), now, model=model.card.name, model_sha256=weights_sha256(model),
+                 scales=tuple(sorted(scales)), pages=tuple(page.number for page in enlarged), settings=task.settings)
+        )  # fmt: skip
+    read = tuple(page.number for page in pages if page.picture is not None)
+    if read:
+        engine = {"engine": _engine(), "languages": "+".join(task.ocr.get("language") or ("eng",))}
+        steps.append(Step(RECOGNISED, "OCRmyPDF", version("ocrmypdf"), now, pages=read, settings=task.settings, parameters=engine))
+    return steps
+
+
+def _version() -> str:
+    """This package's version; empty where it runs from a checkout that is not installed."""
+    try:
+        return version("ocrmypdf-superres")
+    except PackageNotFoundError:
+        return ""
+
+
+@lru_cache(maxsize=1)
+def _engine() -> str:
+    """Name and version of the OCR engine."""
+    return f"Tesseract {TesseractOcrEngine.version()}"
+
+
+def sealed(task: FileTask) -> list[Output]:
+    """Sync everything in staging to the disk and return it with its hashes."""
+    outputs = []
+    staging = Path(task.staging)
+    for folder, _, names in os.walk(staging, topdown=False):
+        for name in names:
+            path = Path(folder) / name
+            _sync(path)
+            relative = os.path.relpath(path, staging).replace(os.sep, "/")
+            outputs.append(Output(_kind(relative), relative, sha256_of(path), path.stat().st_size))
+        _sync(Path(folder))
+    return sorted(outputs, key=lambda output: output.name)
+
+
+def _kind(name: str) -> str:
+    """Which of the outputs a file in staging is; see :mod:`ocrmypdf_superres.archive.store.output_names`."""
+    suffix = os.path.splitext(name)[1].lower()
+    return {".pdf": "pdf", ".txt": "text", ".xml": "alto", ".hocr": "hocr", ".png": "pictures"}[suffix]
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: MPL-2.0
+"""``ocrmypdf-superres evaluate``: methods against each other on pages with known text."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Column, Table
+
+from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.evaluation.benchmark import Result, applies, run_cases, to_json
+from ocrmypdf_superres.evaluation.data.pages import BenchmarkPage, Case, find_pages, make_cases
+from ocrmypdf_superres.evaluation.data.profiles import PROFILES
+from ocrmypdf_superres.evaluation.goals import goals
+from ocrmypdf_superres.evaluation.look import check_dictionaries, check_weights, looked_methods, save_run
+from ocrmypdf_superres.evaluation.methods.methods import FURTHER, METHODS
+from ocrmypdf_superres.evaluation.methods.peers import Peer, command_peer, model_peers, weights_peer
+from ocrmypdf_superres.evaluation.summary import OURS, headlines, in_order, interval_table, markdown, paired_table, rows
+from ocrmypdf_superres.evaluation.worst import save_worst
+from ocrmypdf_superres.metrics.text import word_accuracy
+from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL
+
+DEFAULT_CONDITIONS = ("60-clean", "72-clean", "72-scan", "100-scan", "100-1-bit", "150-clean")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``evaluate``."""
+    parser.add_argument("--data", type=Path, required=True, help="folder of pictures with .gt.txt, PAGE-XML or ALTO, or with an index.json")
+    parser.add_argument("--collections", nargs="+", help="only these collections")
+    parser.add_argument("--conditions", nargs="*", default=list(DEFAULT_CONDITIONS), metavar="DPI-PROFILE",
+                        help=f"what hr pages are reduced to; profiles: {', '.join(PROFILES)} (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--methods", nargs="+", choices=(*METHODS, *FURTHER), default=list(METHODS))
+    parser.add_argument("--peer", action="append", default=[], metavar="COMMAND",
+                        help='a command that enlarges a picture, such as "realesrgan-ncnn-vulkan -i {in} -o {out}"; may be repeated')  # fmt: skip
+    parser.add_argument("--dnn-superres", action="append", type=Path, default=[], metavar="FILE",
+                        help="a model of OpenCV's dnn_superres, such as FSRCNN_x3.pb; may be repeated")  # fmt: skip
+    parser.add_argument("--spandrel", action="append", type=Path, default=[], metavar="FILE",
+                        help="a community model that spandrel reads; may be repeated")  # fmt: skip
+    parser.add_argument("--models", nargs="+", default=[], metavar="MODEL",
+                        help="nets by themselves as further methods, names or folders of models, or the word all: each enlarges a "
+                             "page once, without checks or choice (--model is the one that the plugin's methods use)")  # fmt: skip
+    parser.add_argument("--lines", action="store_true", help="the pictures are single lines of text")
+    parser.add_argument("--pages", type=int, default=2, help="hr pages of each collection, 0 for all (default: %(default)s)")
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="model of the methods plugin... (default: %(default)s)")
+    parser.add_argument("--language", default="eng", help="Tesseract languages of pages without an index")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--cache", type=Path, help="folder that keeps readings, so that a run can go on")
+    parser.add_argument("--unordered", nargs="*", default=["funsd_forms_eng"], metavar="COLLECTION",
+                        help="collections of ambiguous reading order: their words count, their CER does not (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--worst", type=Path, metavar="FOLDER", help="draw the pages that the plugin reads worst there")
+    parser.add_argument("--worst-count", type=int, default=10, metavar="N", help="how many (default: %(default)s)")
+    parser.add_argument("--run", type=Path, metavar="FOLDER",
+                        help="keep results, words and pictures there, for the command report, and measure how far readings can be trusted")  # fmt: skip
+    parser.add_argument("--lpips", type=Path, nargs=2, metavar=("ALEXNET", "LINEAR"),
+                        help="two files of weights; with --run the distance to the hr scan is measured too")  # fmt: skip
+    parser.add_argument("--json", type=Path, help="write every result there")
+    parser.add_argument("--markdown", type=Path, help="write the tables there")
+
+
+def parse_condition(text: str) -> tuple[float, str]:
+    """Return (dpi, profile) of a condition such as ``72-scan``.
+
+    Raises:
+        OptionError: it has another form.
+    """
+    dpi, _, profile = text.partition("-")
+    if not dpi.isdigit() or not 20 <= int(dpi) <= 600 or profile not in PROFILES:
+        raise OptionError(f"The condition {text!r} is not known; give DPI-PROFILE such as 72-scan, with one of {', '.join(PROFILES)}.")
+    return float(dpi), profile
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the comparison and print its tables.
+
+    Raises:
+        OptionError: the data or an argument cannot be used.
+        ModelError: the model cannot be used.
+    """
+    console = Console()
+    cases = make_cases(_pages(args), [parse_condition(text) for text in args.conditions], args.pages)
+    if not cases:
+        raise OptionError(f"No page of {args.data} is below 150 dpi or at least 200 dpi; nothing can be measured.")
+    peers = _peers(args)
+    methods = [*args.methods, *(peer.name for peer in peers)]
+    if args.run:
+        check_dictionaries(cases)
+    if args.lpips:
+        check_weights(*args.lpips)
+    results: list[Result] = []
+    with _progress() as progress:
+        task = progress.add_task("reading", total=sum(applies(c, m) for c in cases for m in methods))
+        for result in run_cases(cases, args.methods, args.model, args.cache, max(1, args.jobs), peers):
+            results.append(result)
+            progress.advance(task)
+    order = [*METHODS, *in_order(r.method for r in results)]
+    results.sort(key=lambda r: (r.group, r.page, order.index(r.method)))
+    for result in results:
+        if result.error:
+            console.print(f"[red]{result.group}: {result.page}, {result.method}: {result.error}[/red]", highlight=False)
+    ours = [method for method in OURS if method in args.methods]
+    _show(console, results, ours, args.unordered)
+    if args.lines:
+        _show_word_accuracy(console, results)
+    written = [to_json(result) for result in results]
+    if args.json:
+        args.json.write_text(json.dumps(written, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    if args.markdown:
+        args.markdown.write_text(_markdown(results, ours, args.unordered), encoding="utf-8")
+    if args.worst and ours:
+        for path in save_worst(results, cases, ours[0], args.model, args.worst, args.worst_count):
+            console.print(str(path), highlight=False, soft_wrap=True)
+    if args.run:
+        _save_run(console, args, cases, peers, written)
+    return 1 if any(result.error for result in results) else 0
+
+
+def _progress() -> Progress:
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn(),
+        TextColumn("so far"), TimeElapsedColumn(),
+    )  # fmt: skip
+    # Pages differ in cost, so the speed is that of the last minutes.
+    return Progress(*columns, console=Console(stderr=True), speed_estimate_period=180)
+
+
+def _pages(args: argparse.Namespace) -> list[BenchmarkPage]:
+    pages = find_pages(args.data, args.language, args.lines)
+    if not args.collections:
+        return pages
+    unknown = set(args.collections) - {page.collection for page in pages}
+    if unknown:
+        raise OptionError(f"There is no collection {min(unknown)!r} in {args.data}.")
+    return [page for page in pages if page.collection in args.collections]
+
+
+def _peers(args: argparse.Namespace) -> list[Peer]:
+    peers = [command_peer(text) for text in args.peer]
+    peers += [weights_peer(path, "dnn") for path in args.dnn_superres] + [weights_peer(path, "spandrel") for path in args.spandrel]
+    peers += model_peers(args.models)
+    names = [peer.name for peer in peers]
+    for name in names:
+        if names.count(name) > 1 or name in (*METHODS, *FURTHER):
+            raise OptionError(f"Two methods are called {name}; give another name to a file of weights, a program or a model.")
+    return peers
+
+
+def _save_run(console: Console, args: argparse.Namespace, cases: list[Case], peers: list[Peer], written: list[dict[str, Any]]) -> None:
+    with _progress() as progress:
+        task = progress.add_task("looking", total=len(cases) * len(looked_methods(args.methods, peers)))
+        run = save_run(
+            args.run, args.data.resolve().name, cases, args.methods, args.model, peers, written, args.cache, max(1, args.jobs),
+            tuple(args.lpips) if args.lpips else None, lambda: progress.advance(task),
+        )  # fmt: skip
+    for sentence in run.trust["sentences"]:
+        console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+    console.print(f"For the report: ocrmypdf-superres report {args.run}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _show_word_accuracy(console: Console, results: list[Result]) -> None:
+    """Print each method's share of lines that are right under TextZoom's rules, by both of its averages."""
+    for method in in_order(r.method for r in results):
+        found = word_accuracy([(r.group, r.scores.get("textzoom_right", 0.0) > 0) for r in results if r.method == method])
+        shares = ", ".join(f"{name} {share:.1%}" for name, share in found.by_subset.items())
+        console.print(
+            f"{method}: {found.by_picture:.1%} of pictures right under TextZoom's rules, {found.by_subsets_mean:.1%} as the mean of sets "
+            f"({shares})", highlight=False, soft_wrap=True,
+        )  # fmt: skip
+
+
+def _show(console: Console, results: list[Result], ours: list[str], unordered: list[str]) -> None:
+    """Print the table by group, what was promised, and the pages by name."""
+    longest = max((len(result.method) for result in results), default=0)
+    table = Table("pages", Column("method", min_width=longest), "n", "CER %", "words missed %", "precision %", "CPU s a page", "SR / Tesseract")
+    for row in rows(results):
+        c = row.counts
+        table.add_row(
+            row.group, row.method, str(row.pages), f"{100 * c.cer:.2f}", f"{100 * (1 - c.recall):.1f}",
+            f"{100 * c.precision:.1f}", f"{row.seconds:.2f}", f"{row.superres_share:.0%}" if row.superres_share else "",
+        )  # fmt: skip
+    console.print(table)
+    for method in ours:
+        promised = Table("promised", "figure", "limit", "", title=method)
+        for goal in goals(results, method, unordered):
+            promised.add_row(goal.words, goal.figure, goal.limit, "met" if goal.met else "not met")
+        console.print(promised)
+    for line in headlines(results):
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+def _markdown(results: list[Result], ours: list[str], unordered: list[str]) -> str:
+    parts = [markdown(results), interval_table(results), *(paired_table(results, method) for method in ours)]
+    for method in ours:
+        lines = [f"| {method}: promised | figure | limit | |", "|---|---|---|---|"]
+        lines += [f"| {g.words} | {g.figure} | {g.limit} | {'met' if g.met else 'not met'} |" for g in goals(results, method, unordered)]
+        parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)

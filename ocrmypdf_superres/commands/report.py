@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MPL-2.0
+"""``ocrmypdf-superres report``: one HTML file from a run, from results, or from a plugin's report.jsonl."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from ocrmypdf_superres.errors import OptionError, SuperresError
+from ocrmypdf_superres.evaluation.benchmark import from_json
+from ocrmypdf_superres.evaluation.methods.pdf_pages import PdfSettings, read_pdf
+from ocrmypdf_superres.evaluation.run_folder import KeptPage, read_run
+from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL
+from ocrmypdf_superres.reporting import write_report
+from ocrmypdf_superres.reporting.model import Report, from_records, from_results, from_run
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``report``."""
+    parser.add_argument("source", type=Path, metavar="RUN",
+                        help="folder of evaluate --run or compare --run, file of evaluate --json, or the plugin's report.jsonl")  # fmt: skip
+    parser.add_argument("-o", "--output", type=Path, default=Path("report.html"), help="the page to write (default: %(default)s)")
+    parser.add_argument("--before", metavar="METHOD", help="of a benchmark: the method on the left (default: as-is)")
+    parser.add_argument("--after", metavar="METHOD", help="of a benchmark: the method on the right (default: plugin)")
+    parser.add_argument("--pictures", type=int, default=0, metavar="N",
+                        help="of a report.jsonl: read the N least certain pages anew, where their PDFs still lie (default: %(default)s)")  # fmt: skip
+    parser.add_argument("-l", "--language", default="eng", help="Tesseract languages for --pictures (default: %(default)s)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Make the report.
+
+    Raises:
+        OptionError: the source is none of what can be shown, or the page cannot be written.
+        SuperresError: a page cannot be read anew.
+    """
+    console = Console()
+    with tempfile.TemporaryDirectory(prefix="superres-report-") as temporary:
+        report = _load(args, Path(temporary), console)
+        write_report(report, args.output)
+    for sentence in report.sentences:
+        console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+    size = args.output.stat().st_size / 1e6
+    console.print(f"Written: {args.output}, {size:.1f} MB", highlight=False, markup=False, soft_wrap=True)
+    return 0
+
+
+def _load(args: argparse.Namespace, folder: Path, console: Console) -> Report:
+    source: Path = args.source
+    if source.is_dir():
+        return from_run(read_run(source), source, args.before, args.after)
+    try:
+        text = source.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise OptionError(f"{source} cannot be read ({error}); give a run's folder, results, or a report.jsonl.") from error
+    try:
+        if text.lstrip().startswith("["):
+            results = [from_json(values) for values in json.loads(text)]
+            return from_results(results, source.stem, args.before or "as-is", args.after or "plugin")
+        records = [json.loads(line) for line in text.splitlines() if line.strip()]
+    except ValueError as error:
+        raise OptionError(f"{source} is neither results of evaluate nor a report.jsonl ({error}); give one of these.") from error
+    if not records or not all(isinstance(r, dict) and {"file", "page", "action", "reason"} <= set(r) for r in records):
+        raise OptionError(f"{source} holds no page records of the plugin; give what --superres-report wrote.")
+    return from_records(records, source.name, _pictured(records, args, folder, console), folder)
+
+
+def _pictured(records: list[dict[str, Any]], args: argparse.Namespace, folder: Path, console: Console) -> list[KeptPage]:
+    """Read the pages that were surest to gain or lose anew; files that have moved are named and left out."""
+    if args.pictures <= 0:
+        return []
+    chosen = sorted((r for r in records if r["action"] == "enlarged"), key=_certainty)[: args.pictures]
+    by_file: dict[str, list[dict[str, Any]]] = {}
+    for record in chosen:
+        by_file.setdefault(str(record["file"]), []).append(record)
+    pages = []
+    for name, wanted in by_file.items():
+        pdf = next((p for p in (Path(name), args.source.parent / name) if p.is_file()), None)
+        if pdf is None:
+            console.print(f"{name} is not there any more; its pages are shown without pictures.", markup=False, soft_wrap=True)
+            continue
+        numbers = ",".join(str(n) for n in sorted({int(r["page"]) for r in wanted}))
+        model = str(wanted[0].get("model") or DEFAULT_MODEL)
+        settings = PdfSettings(args.language, model, pages=numbers, force_ocr=True, jobs=1)
+        try:
+            pages += read_pdf(pdf, folder, settings)
+        except SuperresError as error:
+            console.print(f"{name}: {error} Its pages are shown without pictures.", markup=False, soft_wrap=True)
+    return pages
+
+
+def _certainty(record: Mapping[str, Any]) -> float:
+    """Tesseract's mean confidence where the record has it, else the height of the text: the smaller, the harder."""
+    confidence = record.get("confidence")
+    if isinstance(confidence, dict) and confidence:
+        return max(float(value) for value in confidence.values())
+    return float(record.get("x_height") or 1000.0)

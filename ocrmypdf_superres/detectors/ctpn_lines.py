@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: MPL-2.0
+"""From CTPN's logits and regressions to text lines: proposals 16 pixels wide, thinned out and chained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from ocrmypdf_superres.detectors.ctpn import CTPN, STRIDE, anchors, by_anchor
+
+PAGE_HEIGHT = 720
+"""To which the original brings a page before it looks."""
+
+Boxes = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class LineSettings:
+    """The original's thresholds: text probability, overlap in thinning out, gap in pixels, likeness of neighbours."""
+
+    probability: float = 0.5
+    thinning: float = 0.3
+    gap: int = 60
+    overlap: float = 0.6
+    likeness: float = 0.6
+    widen: int = 10
+
+
+@dataclass(frozen=True)
+class TextLine:
+    """A line of text: from *left* to *right*, its middle at *begins* there and at *ends* here, *height* pixels high."""
+
+    left: float
+    right: float
+    begins: float
+    ends: float
+    height: float
+    score: float
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """The upright rectangle around it: left, top, right, bottom."""
+        low, high = sorted((self.begins, self.ends))
+        return self.left, low - self.height / 2, self.right, high + self.height / 2
+
+
+def proposals(scores: Tensor, coordinates: Tensor, size: tuple[int, int], settings: LineSettings) -> tuple[Boxes, Boxes]:
+    """Return the boxes, float32 (n, 4), and probabilities (n,) of one picture's proposals, best first.
+
+    *scores*, *coordinates*: (1, 20, h, w) of CTPN; *size*: the picture's (height, width).
+    """
+    chances = by_anchor(scores)[0].softmax(dim=1)[:, 1]
+    chosen = torch.nonzero(chances > settings.probability)[:, 0]
+    moves = by_anchor(coordinates)[0][chosen]
+    base = anchors(*scores.shape[2:]).to(moves)[chosen]
+    heights = base[:, 3] - base[:, 1] + 1
+    middle = (base[:, 1] + base[:, 3]) / 2 + moves[:, 0] * heights
+    half = heights * moves[:, 1].clamp(max=6.0).exp() / 2
+    boxes = torch.stack([base[:, 0], middle - half, base[:, 2], middle + half], dim=1)
+    boxes[:, 0::2] = boxes[:, 0::2].clamp(0, size[1] - 1)
+    boxes[:, 1::2] = boxes[:, 1::2].clamp(0, size[0] - 1)
+    # An anchor is 16 wide inclusive, and no text line that it can mark is lower than that.
+    kept = (boxes[:, 2] - boxes[:, 0] + 1 >= STRIDE) & (boxes[:, 3] - boxes[:, 1] + 1 >= STRIDE)
+    found, chance = boxes[kept].cpu().numpy().astype(np.float32), chances[chosen][kept].cpu().numpy().astype(np.float32)
+    order = np.argsort(-chance, kind="stable")
+    return thin_out(found[order], chance[order], settings.thinning)
+
+
+def thin_out(boxes: Boxes, chances: Boxes, limit: float) -> tuple[Boxes, Boxes]:
+    """Drop each box whose intersection over union with a better one is above *limit*; *boxes* come best first."""
+    areas = (boxes[:, 2] - boxes[:, 0] + 1) * (boxes[:, 3] - boxes[:, 1] + 1)
+    left = np.ones(len(boxes), dtype=bool)
+    kept = []
+    for index in range(len(boxes)):
+        if not left[index]:
+            continue
+        kept.append(index)
+        width = np.minimum(boxes[:, 2], boxes[index, 2]) - np.maximum(boxes[:, 0], boxes[index, 0]) + 1
+        height = np.minimum(boxes[:, 3], boxes[index, 3]) - np.maximum(boxes[:, 1], boxes[index, 1]) + 1
+        shared = np.maximum(width, 0) * np.maximum(height, 0)
+        left &= shared / (areas + areas[index] - shared) <= limit
+    return boxes[kept], chances[kept]
+
+
+def chain(boxes: Boxes, chances: Boxes, settings: LineSettings) -> list[list[int]]:
+    """Join *boxes* to chains from left to right: neighbours that each hold the other for its best one.
+
+    A box alone forms no chain, as in the original.
+    """
+    following: dict[int, int] = {}
+    for index in range(len(boxes)):
+        after = _nearest(boxes, chances, index, settings, 1)
+        if after is None:
+            continue
+        before = _nearest(boxes, chances, after, settings, -1)
+        if before is not None and chances[index] >= chances[before]:
+            following[index] = after
+    # Two boxes of equal probability may share a neighbour; the first keeps it.
+    taken: dict[int, int] = {}
+    for index, after in following.items():
+        taken.setdefault(after, index)
+    following = {index: after for after, index in taken.items()}
+    chains = []
+    for start in sorted(set(following) - set(following.values())):
+        row = [start]
+        while row[-1] in following:
+            row.append(following[row[-1]])
+        chains.append(row)
+    return chains
+
+
+def _nearest(boxes: Boxes, chances: Boxes, index: int, settings: LineSettings, way: int) -> int | None:
+    """Return the most probable box in the nearest column right (*way* 1) or left (-1) that is like box *index*."""
+    own = boxes[index]
+    distance = (boxes[:, 0] - own[0]) * way
+    heights = boxes[:, 3] - boxes[:, 1] + 1
+    height = heights[index]
+    smaller, larger = np.minimum(heights, height), np.maximum(heights, height)
+    shared = np.minimum(boxes[:, 3], own[3]) - np.maximum(boxes[:, 1], own[1]) + 1
+    fits = (distance > 0) & (distance <= settings.gap) & (shared / smaller >= settings.overlap) & (smaller / larger >= settings.likeness)
+    if not fits.any():
+        return None
+    column = fits & (distance == distance[fits].min())
+    return int(np.flatnonzero(column)[np.argmax(chances[column])])
+
+
+def lines_of(boxes: Boxes, chances: Boxes, size: tuple[int, int], settings: LineSettings) -> list[TextLine]:
+    """Return the text lines of thinned-out proposals, from the top; *size*: the picture's (height, width)."""
+    found = []
+    for row in chain(boxes, chances, settings):
+        part = boxes[row]
+        middles = (part[:, 1] + part[:, 3]) / 2
+        centres = (part[:, 0] + part[:, 2]) / 2
+        slope, offset = np.polyfit(centres, middles, 1)
+        left = max(0.0, float(part[:, 0].min()) - settings.widen)
+        right = min(size[1] - 1.0, float(part[:, 2].max()) + settings.widen)
+        height = float((part[:, 3] - part[:, 1]).mean()) + 2.5
+        begins, ends = float(offset + slope * left), float(offset + slope * right)
+        found.append(TextLine(left, right, begins, ends, height, float(chances[row].mean())))
+    return sorted(found, key=lambda line: (line.begins, line.left))
+
+
+@torch.no_grad()
+def find_lines(net: CTPN, picture: Tensor, height: int = PAGE_HEIGHT, settings: LineSettings | None = None) -> list[TextLine]:
+    """Return the text lines of *picture*, float (1, 1 or 3, H, W) in [0, 1], in its own pixels, from the top.
+
+    Args:
+        height: rows to which the picture is brought before the net sees it; 0 leaves it as it is, which is for patches
+            of sr and hr that are to be compared.
+    """
+    settings = settings or LineSettings()
+    rows, columns = picture.shape[2:]
+    factor = height / rows if height else 1.0
+    seen = picture
+    if height:
+        size = (height, max(STRIDE, round(columns * factor)))
+        seen = functional.interpolate(picture, size, mode="bilinear", antialias=True, align_corners=False)
+    _, scores, coordinates = net.eval()(seen)
+    size = (int(seen.shape[2]), int(seen.shape[3]))
+    lines = lines_of(*proposals(scores, coordinates, size, settings), size, settings)
+    across = columns / size[1]
+    return [
+        TextLine(ln.left * across, ln.right * across, ln.begins / factor, ln.ends / factor, ln.height / factor, ln.score)
+        for ln in lines
+    ]
+
+
+def union_mask(lines: list[TextLine], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return the pixels, bool (height, width) = *size*, that lie in one of *lines*; slopes are followed."""
+    mask = np.zeros(size, dtype=bool)
+    rows = np.arange(size[0])[:, None] + 0.5
+    for line in lines:
+        first, last = max(0, round(line.left)), min(size[1], round(line.right) + 1)
+        if last <= first:
+            continue
+        share = (np.arange(first, last) - line.left) / max(1.0, line.right - line.left)
+        middle = line.begins + share * (line.ends - line.begins)
+        mask[:, first:last] |= np.abs(rows - 0.5 - middle[None]) <= line.height / 2
+    return mask

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: MPL-2.0
+"""A net's pictures of lines, judged: PSNR to hr, what Tesseract and other readers read in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ocrmypdf_superres.architectures.blocks.layers import on_luma
+from ocrmypdf_superres.metrics.text import TextScore, score
+from ocrmypdf_superres.modelstore.store import Model
+from ocrmypdf_superres.page.image import from_luma, resize_luma
+from ocrmypdf_superres.recognizers.reader import LineReader, plain
+from ocrmypdf_superres.tesseract import read_lines
+from ocrmypdf_superres.training.data.batches import Batch, StepBatches
+from ocrmypdf_superres.training.data.sources.words import Pair, TextZoom
+from ocrmypdf_superres.training.recipe import Recipe, Source, Stage
+from ocrmypdf_superres.upscaling.backends.torch import load_network
+from ocrmypdf_superres.upscaling.upscaler import load_upscaler
+
+BATCH = 32
+BLURRED = ({"name": "blur", "sigma": [0.3, 0.9]}, {"name": "downsample", "kernels": ["bicubic", "box", "bilinear"]},
+           {"name": "noise", "probability": 0.7, "sigma": [1.0, 12.0]})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How many lines were read, PSNR in dB (mean of the pictures'), Tesseract's CER and share of lines without a mistake, other readers' shares."""
+
+    lines: int
+    psnr: float
+    cer: float
+    words: float
+    readers: Mapping[str, float] = field(default_factory=dict)
+
+
+def held_batches(
+    source: Source, data: Path, scale: int, count: int, seed: int = 999, degradation: Sequence[Mapping[str, Any]] = BLURRED,
+    clean: float = 0.15, cache: Path | None = None, batch: int = BATCH,
+) -> list[Batch]:  # fmt: skip
+    """Return *count* lines or strips of *source*, a folder below *data*, *batch* at a time; those without lr of their own are
+    reduced by *degradation* (default: blurred, reduced and noisy), but for the share *clean*.
+
+    *cache* keeps the lines that are found in scans.
+
+    Raises:
+        OptionError: the source cannot be used.
+    """
+    stage = Stage("held", 1, {"l2": 1.0})
+    recipe = Recipe("held", "", (source,), tuple(degradation), (stage,), seed=seed, scales={str(scale): 1.0}, clean=clean)
+    sizes = [batch] * (count // batch) + [count % batch] * (count % batch > 0)
+    with TemporaryDirectory() as temporary:
+        batches = StepBatches(recipe, data, cache or Path(temporary), sizes)
+        return [batches[index] for index in range(len(sizes))]
+
+
+def all_pairs(folder: Path, scale: int) -> list[Batch]:
+    """Return every pair of the TextZoom set in *folder*, in its order.
+
+    Raises:
+        OptionError, MissingDependencyError: the set cannot be read.
+    """
+    source = TextZoom(folder)
+    pairs = [source.pair(index, scale) for index in range(source.count)]
+    return [_batch(pairs[start : start + BATCH], scale) for start in range(0, len(pairs), BATCH)]
+
+
+def _batch(pairs: list[Pair], scale: int) -> Batch:
+    samples = [sample for sample, _ in pairs]
+    lr, hr = np.stack([lr for _, lr in pairs]), np.stack([sample.target for sample in samples])
+    return Batch(
+        scale, torch.from_numpy(lr)[:, None], torch.from_numpy(hr)[:, None], [s.text for s in samples], [s.box for s in samples],
+        [s.language for s in samples],
+    )  # fmt: skip
+
+
+Drawer = Callable[[Tensor, int], Tensor]
+"""Called as ``draw(lr, scale)`` with luma (B, 1, H, W) in [0, 1], returns (B, 1, scale H, scale W)."""
+
+
+def lanczos(lr: Tensor, scale: int) -> Tensor:
+    """Enlarge with Lanczos-3, by :data:`Drawer`'s terms."""
+    height, width = lr.shape[-2:]
+    return torch.from_numpy(np.stack([resize_luma(line, (width * scale, height * scale)) for line in lr[:, 0].numpy()]))[:, None]
+
+
+def model_drawer(model: Model) -> Drawer:
+    """Return what draws lines with *model*, by :data:`Drawer`'s terms.
+
+    A net for text lines gets the picture as it is, a net for pages through the engine. A model without the scale that is
+    asked for makes its smallest one, and an antialiased bicubic brings that to the size.
+
+    Raises:
+        ModelError, DeviceError: the model cannot be used.
+    """
+    draw = on_luma(load_network(model), model.card.channels) if model.card.line_size else _page_drawer(model)
+
+    def drawn(lr: Tensor, scale: int) -> Tensor:
+        scales = model.card.scales
+        sr: Tensor = draw(lr, scale if scale in scales else min(scales))
+        size = lr.shape[-2] * scale, lr.shape[-1] * scale
+        if sr.shape[-2:] == size:
+            return sr
+        return functional.interpolate(sr, size=size, mode="bicubic", align_corners=False, antialias=True)
+
+    return drawn
+
+
+def _page_drawer(model: Model) -> Drawer:
+    upscaler = load_upscaler(str(model.folder.resolve()), "cpu")
+    return lambda lr, scale: torch.from_numpy(np.stack([upscaler.upscale(line, scale) for line in lr[:, 0].numpy()]))[:, None]
+
+
+@torch.no_grad()
+def judge(
+    net: nn.Module | Drawer, batches: list[Batch], channels: int = 1,
+    readers: Mapping[str, LineReader] | None = None,
+) -> Figures:  # fmt: skip
+    """Return the figures of *net*, called as ``net(lr, scale)``, on *batches*; *readers* read it beside Tesseract.
+
+    Shares of lines are of letters and digits without case, as the benchmarks count; the CER is Tesseract's own text's.
+
+    Raises:
+        MissingDependencyError, RecognizerError: Tesseract is not installed, or has not the language.
+    """
+    draw = on_luma(net.eval(), channels) if isinstance(net, nn.Module) else net
+    psnr: list[float] = []
+    pictures, texts = [], []
+    right = dict.fromkeys(readers or {}, 0)
+    for batch in batches:
+        sr = draw(batch.lr, batch.scale).clamp(0, 1)
+        errors = (sr - batch.hr).square().mean(dim=(1, 2, 3)).clamp(min=1e-10)
+        psnr += (-10 * errors.log10()).tolist()
+        for index, (text, box) in enumerate(zip(batch.texts, batch.boxes, strict=True)):
+            if box is None or not plain(text):
+                continue
+            left, top, bottom, end = box[0], box[1], box[3], box[2]
+            line = sr[index : index + 1, :, top:bottom, left:end]
+            pictures.append(from_luma(line[0, 0].cpu().numpy()))
+            texts.append(text)
+            for name, reader in (readers or {}).items():
+                right[name] += plain(reader.read(line)[0]) == plain(text)
+    found = read_lines(pictures, "eng")
+    total = sum((score(text, truth) for text, truth in zip(found, texts, strict=True)), TextScore())
+    count = max(1, len(texts))
+    words = sum(plain(a) == plain(b) for a, b in zip(found, texts, strict=True)) / count
+    return Figures(len(texts), sum(psnr) / max(1, len(psnr)), total.cer, words, {name: n / count for name, n in right.items()})

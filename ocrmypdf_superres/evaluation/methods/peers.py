@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Other ways of enlarging a picture: any command, OpenCV's dnn_superres models, community models through spandrel, and our models by themselves.
+
+Nothing is downloaded: the program or the weights are the user's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from PIL import Image
+
+from ocrmypdf_superres.errors import MissingDependencyError, ModelError, OptionError, SuperresError
+from ocrmypdf_superres.evaluation.methods.nets import decides, net_picture
+from ocrmypdf_superres.modelstore.store import find_model, find_models
+from ocrmypdf_superres.page.image import flatten
+
+#: OpenCV tells algorithm and scale by the file's name, as its own models are named.
+_DNN_NAME = re.compile(r"(edsr|espcn|fsrcnn|lapsrn)[^0-9]*_x([2348])", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A method that enlarges pictures: its name in tables, its kind, and its command, file of weights or model's folder."""
+
+    name: str
+    kind: Literal["command", "dnn", "spandrel", "model"]
+    what: str
+
+    def decides(self) -> str:
+        """What decides its result, for the key of its readings: the command, or hashes of the weights, and of a model's code.
+
+        Raises:
+            ModelError: the model's card cannot be used.
+        """
+        if self.kind == "model":
+            return decides(find_model(self.what))
+        return self.what if self.kind == "command" else hashlib.sha256(Path(self.what).read_bytes()).hexdigest()
+
+
+def command_peer(text: str) -> Peer:
+    """Return the peer of ``--peer``: a command with {in} and {out}, named by its program.
+
+    Raises:
+        OptionError: {in} or {out} is missing, or the command cannot be split into words.
+    """
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise OptionError(f"--peer {text!r} cannot be split into words ({error}); quote it as for a shell.") from error
+    if not words or "{in}" not in text or "{out}" not in text:
+        raise OptionError(f"--peer {text!r} was given, a command with {{in}} and {{out}} was expected; add both.")
+    return Peer(Path(words[0]).name, "command", text)
+
+
+def weights_peer(path: Path, kind: Literal["dnn", "spandrel"]) -> Peer:
+    """Return the peer of a file of weights, named by the file.
+
+    Raises:
+        OptionError: there is no such file. MissingDependencyError: its library is not installed.
+    """
+    if not path.is_file():
+        raise OptionError(f"The weights {path} do not exist; give the file of a model.")
+    _library(kind)
+    if kind == "dnn" and not _DNN_NAME.search(path.name):
+        raise OptionError(f"{path.name} was given, a name such as FSRCNN_x3.pb was expected; OpenCV tells its models by their names.")
+    return Peer(path.stem, kind, str(path))
+
+
+def model_peers(names: Sequence[str]) -> list[Peer]:
+    """Return the peers of ``--models``: names or folders of models, or ``all``; each is named by its card.
+
+    Raises:
+        ModelError: there is no such model, or its card cannot be used. OptionError: two have the same name.
+    """
+    return [Peer(model.card.name, "model", str(model.folder.resolve())) for model in find_models(names)]
+
+
+def _library(kind: str) -> Any:
+    try:
+        if kind == "spandrel":
+            import spandrel
+
+            return spandrel
+        from cv2 import dnn_superres
+
+        return dnn_superres
+    except ImportError as error:
+        package = "spandrel" if kind == "spandrel" else "opencv-contrib-python-headless"
+        raise MissingDependencyError(
+            f"Models for {'spandrel' if kind == 'spandrel' else 'OpenCV'} need the package {package}, which is not installed; "
+            f"run: pip install {package}"
+        ) from error
+
+
+def enlarge_by(peer: Peer, image: Image.Image, dpi: float, line: bool = False) -> Image.Image:
+    """Return *image*, which has *dpi*, enlarged by *peer*, in grey; how much is the peer's own choice.
+
+    *line* says that the picture is a single line of text.
+
+    Raises:
+        SuperresError: the peer's program or model fails.
+    """
+    if peer.kind == "command":
+        return _by_command(peer, image)
+    if peer.kind == "model":
+        return net_picture(peer.what, image, dpi, line)
+    colour = np.asarray(flatten(image).convert("RGB"))
+    large = _by_dnn(peer, colour) if peer.kind == "dnn" else _by_spandrel(peer, colour)
+    return Image.fromarray(large).convert("L")
+
+
+def _by_command(peer: Peer, image: Image.Image) -> Image.Image:
+    with tempfile.TemporaryDirectory(prefix="superres-peer-") as temporary:
+        source, target = Path(temporary) / "in.png", Path(temporary) / "out.png"
+        flatten(image).save(source)
+        words = [word.replace("{in}", str(source)).replace("{out}", str(target)) for word in shlex.split(peer.what)]
+        try:
+            subprocess.run(words, capture_output=True, check=True)
+            with Image.open(target) as opened:
+                return flatten(opened).convert("L")
+        except subprocess.CalledProcessError as error:
+            last = (error.stderr.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
+            raise SuperresError(f"The command {peer.name} ended with {error.returncode}: {last}") from error
+        except OSError as error:
+            raise SuperresError(f"The command {peer.what!r} gave no picture ({error}); see that it writes {{out}}.") from error
+
+
+@lru_cache(maxsize=2)
+def _dnn_model(path: str) -> Any:
+    name = _DNN_NAME.search(Path(path).name)
+    model = _library("dnn").DnnSuperResImpl_create()
+    try:
+        assert name is not None
+        model.readModel(path)
+        model.setModel(name.group(1).lower(), int(name.group(2)))
+    except Exception as error:  # OpenCV has one class for all its errors, and it is not an OSError
+        raise ModelError(f"OpenCV cannot use {path}: {error}") from error
+    return model
+
+
+def _by_dnn(peer: Peer, colour: Any) -> Any:
+    model = _dnn_model(peer.what)
+    return np.ascontiguousarray(model.upsample(np.ascontiguousarray(colour[..., ::-1]))[..., ::-1])
+
+
+@lru_cache(maxsize=2)
+def _spandrel_model(path: str) -> Any:
+    spandrel = _library("spandrel")
+    try:
+        return spandrel.ModelLoader(device="cpu").load_from_file(path).eval()
+    except Exception as error:  # the library has several families of errors, and the file is the user's
+        raise ModelError(f"spandrel cannot use {path}: {error}") from error
+
+
+def _by_spandrel(peer: Peer, colour: Any) -> Any:
+    import torch
+
+    model = _spandrel_model(peer.what)
+    given = torch.from_numpy(np.ascontiguousarray(colour.transpose(2, 0, 1)[None], dtype=np.float32)) / 255
+    if model.input_channels == 1:
+        given = given.mean(dim=1, keepdim=True)
+    with torch.inference_mode():
+        made = model(given)[0].clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).numpy()
+    return made[..., 0] if made.shape[2] == 1 else made

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MPL-2.0
+"""What each method hands Tesseract of a page, as a picture: to look at it, and to measure it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PIL import Image
+
+from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.evaluation.data.pages import Case
+from ocrmypdf_superres.evaluation.methods.methods import TARGET_DPI, lr_picture, peer_picture, resampled
+from ocrmypdf_superres.evaluation.methods.peers import Peer
+from ocrmypdf_superres.page.image import flatten
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A page as a method prepares it: grey picture, dpi, what was done (``enlarged`` or ``left``) and why."""
+
+    image: Image.Image
+    dpi: float
+    action: str
+    reason: str
+
+
+def prepare(case: Case, method: str, model: str, peer: Peer | None = None) -> Prepared:
+    """Return what *method* makes of *case*; the plugin's picture is planned and enlarged as in an OCRmyPDF run.
+
+    Raises:
+        OptionError: the method prepares no picture of its own (oversample: OCRmyPDF's rasterizer does; native: the scan).
+        SuperresError: the model or the peer fails.
+    """
+    image, dpi = lr_picture(case)
+    if peer is not None:
+        return Prepared(peer_picture(image, dpi, peer, case.page.line), TARGET_DPI, "enlarged", f"{peer.name} to {TARGET_DPI:.0f} dpi")
+    if method == "as-is":
+        return Prepared(flatten(image).convert("L"), dpi, "left", "as it came")
+    if method in ("lanczos", "bicubic"):
+        kind = Image.Resampling.LANCZOS if method == "lanczos" else Image.Resampling.BICUBIC
+        return Prepared(resampled(image, dpi, kind), TARGET_DPI, "enlarged", f"{method} to {TARGET_DPI:.0f} dpi")
+    if method not in ("plugin", "plugin-once", "plugin-checked"):
+        raise OptionError(f"The method {method!r} prepares no picture to look at; give as-is, lanczos, bicubic, plugin or a peer.")
+    from ocrmypdf_superres.page.plan import PlanSettings, enlarge, plan_image
+    from ocrmypdf_superres.upscaling.upscaler import load_upscaler
+
+    upscaler = load_upscaler(model, "cpu", threads=1)
+    plan = plan_image(image, (dpi, dpi), PlanSettings(trigger="always" if case.page.line else "auto", scales=upscaler.scales))
+    if plan.action != "enlarge":
+        return Prepared(flatten(image).convert("L"), dpi, "left", plan.reason)
+    large = enlarge(image, plan, upscaler)
+    return Prepared(large, float(large.info["dpi"][0]), "enlarged", plan.reason)

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MPL-2.0
+"""How far a reading can be trusted: silent substitutions, consistency with the scan, invented text.
+
+A silent substitution is a word that a reader would believe: it is not in the truth, but Tesseract is confident
+(:data:`~ocrmypdf_superres.evaluation.words.SURE` or more) and its dictionary has the word.  Consistency is the PSNR between
+the enlarged picture reduced again by area averaging and the picture that came in: what the net drew must be the scan where
+the scan can tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from math import log10
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ocrmypdf_superres.evaluation.trust.dictionary import known
+from ocrmypdf_superres.evaluation.words import SURE, right_words
+from ocrmypdf_superres.metrics.image import mean_squared_error
+from ocrmypdf_superres.metrics.statistics import interval
+from ocrmypdf_superres.metrics.text import fold
+from ocrmypdf_superres.ocr.hocr import Word
+from ocrmypdf_superres.page.image import FloatImage, to_luma
+
+
+@dataclass(frozen=True)
+class Trust:
+    """One page under one method; what does not apply is None.
+
+    Attributes:
+        words: words read; silent: of them, silent substitutions.
+        inconsistency: squared error of the picture reduced again; None for a page that was not enlarged.
+        psnr, ssim: in dB and in [-1, 1], against the hr scan brought to the picture's size; only of reduced pages.
+        lpips: likewise, where its weights were given.
+        iou: area of the words' boxes against that of the truth's boxes, where the truth has such.
+    """
+
+    group: str
+    page: str
+    method: str
+    words: int
+    silent: int
+    inconsistency: float | None
+    psnr: float | None = None
+    ssim: float | None = None
+    lpips: float | None = None
+    iou: float | None = None
+
+
+def silent_substitutions(words: Sequence[Word], truth: str, language: str) -> list[Word]:
+    """Return the words of *words* that are wrong although Tesseract is confident and its dictionary knows them.
+
+    Raises:
+        SuperresError: the dictionary of *language* cannot be read.
+    """
+    verdicts = right_words(words, truth)
+    return [
+        word
+        for word, right in zip(words, verdicts, strict=True)
+        if not right and word.confidence >= SURE and known(fold(word.text), language)
+    ]
+
+
+def reduce_again(large: Image.Image, size: tuple[int, int]) -> FloatImage:
+    """Return *large* as float32 (H, W), brought to *size* = (width, height) by area averaging."""
+    luma = to_luma(large)
+    return np.asarray(Image.fromarray(luma).resize(size, Image.Resampling.BOX), dtype=np.float32)
+
+
+def inconsistency(large: Image.Image, came: Image.Image) -> float:
+    """Return the mean squared difference between *large* reduced to the size of *came* and *came*, of levels in [0, 1]."""
+    return mean_squared_error(reduce_again(large, came.size), to_luma(came))
+
+
+def figures(found: Sequence[Trust], invented: Sequence[tuple[str, str, int]] = ()) -> dict[str, Any]:
+    """Return what a run keeps: every page's figures, words on pages without any, and sentences that say it."""
+    sentences = []
+    for method in dict.fromkeys(t.method for t in found):
+        pages = [t for t in found if t.method == method]
+        read = [t.words for t in pages]
+        if not sum(read):
+            continue
+        rate = interval([t.silent for t in pages], read)
+        sentence = (
+            f"{method}: {1000 * rate.value:.1f} of 1,000 words are silent substitutions (95 % interval {1000 * rate.low:.1f} to "
+            f"{1000 * rate.high:.1f}): wrong, but read with a confidence of {SURE:.0f} or more and in Tesseract's dictionary"
+        )
+        errors = [t.inconsistency for t in pages if t.inconsistency is not None]
+        if errors:
+            mean = max(sum(errors) / len(errors), 1e-12)
+            sentence += f"; reduced again, its pictures are {-10 * log10(mean):.1f} dB from what came in"
+        likeness = [(t.psnr, t.ssim) for t in pages if t.psnr is not None and t.ssim is not None]
+        if likeness:
+            sentence += (
+                f"; against the hr scan they have a PSNR of {sum(p for p, _ in likeness) / len(likeness):.1f} dB "
+                f"and an SSIM of {sum(s for _, s in likeness) / len(likeness):.3f}"
+            )
+        distances = [t.lpips for t in pages if t.lpips is not None]
+        if distances:
+            sentence += f" and an LPIPS of {sum(distances) / len(distances):.3f}"
+        overlaps = [t.iou for t in pages if t.iou is not None]
+        if overlaps:
+            sentence += f"; the area of its words overlaps the truth's by {sum(overlaps) / len(overlaps):.2f} (IoU)"
+        sentences.append(sentence + ".")
+    for method in dict.fromkeys(name for _, name, _ in invented):
+        counts = {kind: count for kind, name, count in invented if name == method}
+        listed = ", ".join(f"{kind} {count}" for kind, count in counts.items())
+        sentences.append(f"{method}: words read on pages that have none: {listed}.")
+    pages_without = [{"kind": kind, "method": method, "words": count} for kind, method, count in invented]
+    return {"sentences": sentences, "pages": [asdict(t) for t in found], "invented": pages_without}

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Writing files so that a reader sees the old one or the new one, never a part of one."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def atomic_write(path: Path, *, durable: bool = False) -> Iterator[Path]:
+    """Yield a temporary path beside *path*; when the block ends without an error, the file there becomes *path*.
+
+    The temporary name keeps the suffix, since Pillow and others choose the format by it, and is unique, so that
+    several processes may write the same file: the last one wins whole. After an error nothing is left behind.
+
+    Args:
+        path: the file to write; an existing one is replaced.
+        durable: also sync the file and its folder to the disk, so that the new file survives a power failure.
+
+    Raises:
+        OSError: the file cannot be written or renamed; *path* is untouched.
+    """
+    part = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:12]}.part{path.suffix}")
+    try:
+        yield part
+        if durable:
+            _sync(part)
+        part.replace(path)
+        if durable:
+            _sync(path.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def atomic_write_text(path: Path, text: str, *, durable: bool = False) -> None:
+    """Write *text* to *path* as UTF-8, whole or not at all; raises OSError as :func:`atomic_write`."""
+    with atomic_write(path, durable=durable) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def atomic_write_bytes(path: Path, data: bytes, *, durable: bool = False) -> None:
+    """Write *data* to *path*, whole or not at all; raises OSError as :func:`atomic_write`."""
+    with atomic_write(path, durable=durable) as part:
+        part.write_bytes(data)
+
+
+def _sync(path: Path) -> None:
+    """Sync a file or a folder to the disk; where the system cannot open folders, renaming has to do."""
+    if path.is_dir() and os.name == "nt":
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

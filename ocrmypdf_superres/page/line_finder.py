@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Where the text lines of a page are, for nets that work on lines; NumPy only.
+
+The ink of a page, averaged along its rows over a few letters, is dense between baseline and x-height and thin above
+and below.  The dense bands are the bodies of the lines; each is followed along its slope.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ocrmypdf_superres.page.image import FloatImage
+from ocrmypdf_superres.page.text_height import measure_text_height, page_ink
+
+WINDOW = 3.0
+"""Over how many x-heights ink is averaged along a row; wider gaps part two lines."""
+BODY_SHARE = 0.5
+HEIGHT = 2.2
+"""From the top of the ascenders to the bottom of the descenders, and a little paper, in x-heights."""
+
+
+@dataclass(frozen=True)
+class FoundLine:
+    """A text line in page pixels: columns *left* to *right*, middle of its body at row ``offset + slope * column``.
+
+    *height* is the whole line's, ascenders and descenders included; *gaps* tells for each column from *left* on how
+    much ink it has, so that the line can be cut between words. *margin* is what belongs to it before and behind that, as a
+    share of the height.
+    """
+
+    left: int
+    right: int
+    offset: float
+    slope: float
+    height: float
+    gaps: NDArray[np.float32]
+    margin: float = 0.15
+
+    def middle(self, column: float) -> float:
+        """Row of the body's middle at *column*."""
+        return self.offset + self.slope * column
+
+
+def find_lines(luma: FloatImage) -> list[FoundLine]:
+    """Return the text lines of *luma*, float32 (H, W) in [0, 1] with 1 = white paper, from the top; none on a blank page."""
+    measured = measure_text_height(luma)
+    ink = page_ink(luma)
+    if measured.x_height is None or ink is None:
+        return []
+    x_height = measured.x_height
+    dense = _row_means(ink, max(3, round(WINDOW * x_height)))
+    highest = _running_max(dense, max(2, round(1.3 * x_height)))
+    inked = dense[dense > 0.02]
+    if not inked.size:
+        return []
+    mask = (dense > BODY_SHARE * highest) & (dense > 0.3 * float(np.percentile(inked, 90)))
+    lines = []
+    for rows, columns in _components(mask):
+        line = _line(ink, rows, columns, x_height)
+        if line is not None:
+            lines.append(line)
+    return sorted(lines, key=lambda line: (line.middle(line.left), line.left))
+
+
+def whole_line(luma: FloatImage) -> list[FoundLine]:
+    """Return the whole of *luma*, float32 (H, W) in [0, 1], the picture of one line, as that line; none where it is blank."""
+    ink = page_ink(luma)
+    if ink is None:
+        return []
+    height, width = luma.shape
+    return [FoundLine(0, width, height / 2, 0.0, float(height), ink.sum(axis=0), margin=0.0)]
+
+
+def _row_means(ink: FloatImage, width: int) -> FloatImage:
+    """Running means along the rows over *width* pixels."""
+    before, after = (width - 1) // 2, width - 1 - (width - 1) // 2
+    padded = np.pad(ink, ((0, 0), (before + 1, after)))
+    sums = np.cumsum(padded, axis=1, dtype=np.float64)
+    return ((sums[:, width:] - sums[:, :-width]) / width).astype(np.float32)
+
+
+def _running_max(values: FloatImage, reach: int) -> FloatImage:
+    """Maximum over 2 * reach + 1 rows."""
+    out, done = values, 0
+    while done < reach:
+        step = min(reach - done, max(1, done))
+        padded = np.pad(out, ((step, step), (0, 0)), mode="edge")
+        out = np.maximum(np.maximum(padded[: -2 * step], padded[2 * step :]), out)
+        done += step
+    return out
+
+
+def _components(mask: NDArray[np.bool_]) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Return rows and columns of the connected parts of *mask*; runs of neighbouring rows that touch belong together."""
+    edges = np.diff(np.pad(mask, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    starts, ends = np.argwhere(edges == 1), np.argwhere(edges == -1)
+    parents = list(range(len(starts)))
+
+    def root(index: int) -> int:
+        while parents[index] != index:
+            parents[index] = parents[parents[index]]
+            index = parents[index]
+        return index
+
+    first = np.searchsorted(starts[:, 0], np.arange(mask.shape[0] + 1))
+    for row in range(1, mask.shape[0]):
+        above, here = int(first[row - 1]), int(first[row])
+        while above < first[row] and here < first[row + 1]:
+            if starts[above, 1] < ends[here, 1] and starts[here, 1] < ends[above, 1]:
+                parents[root(here)] = root(above)
+            if ends[above, 1] < ends[here, 1]:
+                above += 1
+            else:
+                here += 1
+    labels = np.array([root(index) for index in range(len(starts))], dtype=np.intp)
+    parts = []
+    for label in np.unique(labels):
+        runs = np.flatnonzero(labels == label)
+        rows = np.concatenate([np.full(ends[i, 1] - starts[i, 1], starts[i, 0]) for i in runs])
+        columns = np.concatenate([np.arange(starts[i, 1], ends[i, 1]) for i in runs])
+        parts.append((rows, columns))
+    return parts
+
+
+def _line(ink: FloatImage, rows: NDArray[np.intp], columns: NDArray[np.intp], x_height: float) -> FoundLine | None:
+    """Return the line whose body has the pixels *rows*, *columns*; None where they are no line of text."""
+    width = int(columns.max()) - int(columns.min()) + 1
+    body = len(rows) / width
+    if width < 1.5 * x_height or not 0.35 * x_height <= body <= 3.0 * x_height:
+        return None
+    slope, offset = 0.0, float(rows.mean())
+    if width > 8 * x_height:
+        slope, offset = (float(v) for v in np.polyfit(columns, rows, 1))
+    height = HEIGHT * float(np.clip(body, 0.8 * x_height, 3.0 * x_height))
+    # The averaging reached over the ends; the ink itself tells them.
+    first = int(columns.min())
+    profile = np.zeros(width, np.float32)
+    for index in range(width):
+        middle = offset + slope * (first + index)
+        top, bottom = max(0, round(middle - height / 2)), min(ink.shape[0], round(middle + height / 2) + 1)
+        profile[index] = ink[top:bottom, first + index].sum()
+    inked = np.flatnonzero(profile > 0.5)
+    if len(inked) < 2:
+        return None
+    left, right = first + int(inked[0]), first + int(inked[-1]) + 1
+    return FoundLine(left, right, offset, slope, height, profile[inked[0] : inked[-1] + 1])

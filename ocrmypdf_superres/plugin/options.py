@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: MPL-2.0
+"""The plugin's options: one pydantic model, the ``--superres-*`` arguments made from it, and their checks."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib.util
+import logging
+import os
+import subprocess
+import sys
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from ocrmypdf.exceptions import BadArgsError, MissingDependencyError, OutputFileAccessError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ocrmypdf_superres.errors import ModelError
+
+log = logging.getLogger("ocrmypdf.superres")
+
+NAMESPACE = "superres"
+
+Trigger = Literal["auto", "dpi", "always", "off"]
+Apply = Literal["ocr", "page"]
+OnError = Literal["skip", "fail"]
+Check = Literal["off", "auto", "always"]
+
+
+class SuperresOptions(BaseModel):
+    """What a user can set, as ``--superres-NAME`` or as ``superres_NAME=`` of ``ocrmypdf.ocr()``."""
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+
+    model: str = Field("docsr-s2", min_length=1, description="Name of a built-in model, or path of a model folder.")
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|cuda(:[0-9]+)?|service:.+)$",
+        description="Where the net runs: auto, cpu, cuda or cuda:N. A cuda device that is missing is an error; "
+        "auto says in the log what it took. (service:ADDRESS is what archive runs give their workers.)",
+    )
+    trigger: Trigger = Field(
+        "auto",
+        description="What decides about a page: auto (height of its text and dpi), dpi (its dpi alone), always, or off.",
+    )
+    below_dpi: float = Field(
+        250.0, gt=0, le=2400, description="Pages of this dpi or more are enlarged only where their text is very small."
+    )
+    target_x_height: float = Field(20.0, ge=6, le=200, description="Height in pixels that a lower-case x shall have for OCR.")
+    target_dpi: float = Field(
+        300.0, ge=72, le=2400, description="Resolution to reach where the text's height is not known or not asked for."
+    )
+    tile: int = Field(0, ge=0, le=8192, description="Edge of the net's tiles in pixels; 0 chooses.")
+    threads: int = Field(0, ge=0, le=512, description="Threads of the net per worker; 0 means cores / jobs.")
+    max_mpixels: float = Field(
+        50.0, gt=0, le=2000, description="Largest enlarged page in megapixels; larger ones are enlarged less."
+    )
+    apply: Apply = Field(
+        "ocr",
+        description="ocr: only OCR sees the enlarged page, the visible page stays; page: deskew, clean and the "
+        "visible page of modes that make it anew (such as --force-ocr) get it too.",
+    )
+    on_error: OnError = Field(
+        "skip", description="When a page cannot be enlarged: skip (it goes on as it came) or fail (the job ends)."
+    )
+    report: str | None = Field(None, description="Append one JSON line per page to this file.")
+    check: Check = Field(
+        "auto", description="Read a page in several forms and let them vote on its words: off, auto (only where it is in doubt), always."
+    )
+    candidates: str = Field(
+        "model,blend,lanczos,as-is",
+        pattern=r"^ *(model|blend|lanczos|as-is)( *, *(model|blend|lanczos|as-is))* *$",
+        description="Forms of a page that --superres-check reads, separated by commas: model (always read, and first), "
+        "blend (of model and lanczos), lanczos, as-is.",
+    )
+
+
+def _choices(annotation: Any) -> tuple[str, ...] | None:
+    values = get_args(annotation)
+    return values if values and all(isinstance(value, str) for value in values) else None
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add one ``--superres-*`` argument per field. Unset arguments stay None: the model holds the defaults."""
+    group = parser.add_argument_group("Super-resolution", "Enlarge low-resolution pages with a neural net before OCR")
+    for name, field in SuperresOptions.model_fields.items():
+        keywords: dict[str, Any] = {"dest": f"{NAMESPACE}_{name}", "default": None}
+        choices = _choices(field.annotation)
+        if choices:
+            keywords["choices"] = choices
+        elif isinstance(field.default, int | float):
+            keywords |= {"type": type(field.default), "metavar": "N"}
+        else:
+            keywords["metavar"] = "FILE" if name == "report" else name.upper()
+        default = f" Default: {field.default}." if field.default is not None else ""
+        group.add_argument(f"--{NAMESPACE}-{name.replace('_', '-')}", help=(field.description or "") + default, **keywords)
+
+
+def check_unknown(extra_attrs: dict[str, Any]) -> None:
+    """Refuse ``superres_*`` keywords that no field has.
+
+    Raises:
+        BadArgsError: with the unknown names and, where one is near, the name that was probably meant.
+    """
+    known = {f"{NAMESPACE}_{name}" for name in SuperresOptions.model_fields}
+    unknown = sorted(key for key in extra_attrs if key.startswith(f"{NAMESPACE}_") and key not in known)
+    if not unknown:
+        return
+    hints = []
+    for key in unknown:
+        near = difflib.get_close_matches(key, known, n=1)
+        hints.append(f"{key} (did you mean {near[0]}?)" if near else key)
+    raise BadArgsError(f"Unknown super-resolution option {', '.join(hints)}; the known ones are {', '.join(sorted(known))}.")
+
+
+def read_options(options: Any) -> SuperresOptions:
+    """Return the plugin's options out of OCRmyPDF's *options*.
+
+    Raises:
+        BadArgsError: a value is outside of what its option takes; the message names option and value.
+    """
+    try:
+        found = getattr(options, NAMESPACE)
+    except ValidationError as error:
+        parts = []
+        for item in error.errors():
+            name = str(item["loc"][0]).replace("_", "-") if item["loc"] else ""
+            parts.append(f"--{NAMESPACE}-{name} was given {item['input']!r}: {item['msg'][:1].lower()}{item['msg'][1:]}")
+        raise BadArgsError("; ".join(parts)) from error
+    assert isinstance(found, SuperresOptions)
+    return found
+
+
+def check_model(name: str) -> None:
+    """Look the model up and verify its files, without loading a net.
+
+    Raises:
+        MissingDependencyError: the model is missing, damaged, or not one that this version can run.
+    """
+    from ocrmypdf_superres.modelstore.store import find_model
+
+    try:
+        find_model(name).verify()
+    except ModelError as error:
+        raise MissingDependencyError(str(error)) from error
+
+
+def check_report(report: str | None, options: Any) -> None:
+    """Make sure that the report can be written and is no other file of the job, before pages are worked on.
+
+    To be called when OCRmyPDF validates, for only then does its command line give this error's exit code.
+
+    Raises:
+        BadArgsError: the report is the input, output or sidecar file.
+        OutputFileAccessError: its folder is missing or cannot be written to.
+    """
+    if report is None:
+        return
+    path = Path(report).absolute()
+    for other in (options.input_file, options.output_file, options.sidecar):
+        if isinstance(other, str | os.PathLike) and os.path.realpath(other) == os.path.realpath(path):
+            raise BadArgsError(
+                f"--superres-report was given {report}, which is another file of this job; name a file of its own."
+            )
+    target = path if path.exists() else path.parent
+    if path.is_dir() or not os.access(target, os.W_OK):
+        raise OutputFileAccessError(
+            f"--superres-report was given {report}, which cannot be written; name a file in a folder that is there and writable."
+        )
+
+
+@lru_cache(maxsize=8)
+def _cuda_devices() -> tuple[int, str]:
+    """Number of CUDA devices that PyTorch can use, and what is missing where that is 0.
+
+    Asked in a process of its own: a CUDA context in this one would break workers that are forked from it.
+    """
+    code = "import torch; print(torch.cuda.device_count() if torch.cuda.is_available() else 0, torch.version.cuda)"
+    try:
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=180, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return 0, f"asking PyTorch failed ({error})"
+    if done.returncode != 0:
+        return 0, "PyTorch cannot be imported here"
+    count, version = done.stdout.split()[-2:]
+    return int(count), "this PyTorch is built without CUDA" if version == "None" else "PyTorch finds no CUDA device"
+
+
+def check_device(device: str) -> None:
+    """Refuse an explicit CUDA device that is not there; ``auto`` and ``cpu`` always pass.
+
+    Raises:
+        MissingDependencyError: with what is missing.
+    """
+    if not device.startswith("cuda"):
+        return
+    index = int(device.partition(":")[2] or 0)
+    count, why = _cuda_devices()
+    if index >= count:
+        found = f"there are {count} CUDA devices" if count else why
+        raise MissingDependencyError(f"--superres-device was given {device}, but {found}; use --superres-device cpu or auto.")
+
+
+def check_all(options: Any) -> SuperresOptions:
+    """Check everything that can be checked before work starts; return the plugin's options.
+
+    Raises:
+        ocrmypdf.exceptions.ExitCodeException: a subclass with OCRmyPDF's exit code and one clear sentence.
+    """
+    check_unknown(options.extra_attrs)
+    found = read_options(options)
+    if found.trigger == "off":
+        return found
+    if found.check != "off" and importlib.util.find_spec("ocrmypdf_superres.plugin.checking") is None:
+        raise BadArgsError(f"--superres-check was given {found.check!r}, but this version has no checked reading; leave it off.")
+    if found.check != "off" and found.apply == "page":
+        log.warning("superres: with --superres-apply page there is no other form of a page to read, so --superres-check does nothing")
+    check_device(found.device)
+    check_model(found.model)
+    return found

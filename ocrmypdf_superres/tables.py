@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Strict TOML: tables become frozen dataclasses or pydantic models, and every mistake is one clear sentence."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tomllib
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from ocrmypdf_superres.errors import OptionError, SuperresError
+
+T = TypeVar("T")
+
+STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, arbitrary_types_allowed=True)
+"""For a dataclass that is read from a table: ``__pydantic_config__ = STRICT`` in its body."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return `` (did you mean 'x'?)`` where one of *known* is like *name*, else an empty string."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def read_toml(path: Path, what: str, error: type[SuperresError] = OptionError) -> dict[str, Any]:
+    """Return the tables of the TOML file *path*; *what* says in messages what it is, such as ``The recipe``.
+
+    Raises:
+        SuperresError: of the kind *error*: the file is missing, cannot be read, or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as cause:
+        raise error(f"{what} {path} cannot be read ({cause.strerror}); correct the path.") from cause
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as cause:
+        raise error(f"{what} {path} is not valid TOML ({cause}); correct it there.") from cause
+
+
+def read_table(kind: type[T], values: Mapping[str, Any], where: str, error: type[SuperresError] = OptionError) -> T:
+    """Return *kind*, a dataclass with :data:`STRICT` or a pydantic model, made of *values* as TOML gives them.
+
+    Lists stand for tuples and whole numbers for floats; nothing else is converted. Elements and lengths of tuples,
+    choices and nested tables are checked by the annotations.
+
+    Args:
+        kind: what to make.
+        values: the table.
+        where: names the table in messages, such as ``The table [stages] of recipe.toml``.
+        error: the error to raise.
+
+    Raises:
+        SuperresError: of the kind *error*: an unknown key (with the likely one), a missing key, or a value that does not fit.
+    """
+    try:
+        # As JSON, since pydantic's strict mode takes lists for tuples there and refuses them in Python objects.
+        return TypeAdapter(kind).validate_json(json.dumps(dict(values)))
+    except TypeError as cause:
+        raise error(f"{where} holds a value that no setting takes ({cause}); give text, numbers, lists or tables.") from cause
+    except ValidationError as cause:
+        raise error(f"{where} {_sentence(kind, cause.errors()[0])}") from cause
+
+
+def _sentence(kind: type[Any], problem: ErrorDetails) -> str:
+    place = [part for part in problem["loc"] if not isinstance(part, str) or part.isidentifier() or "-" in part]
+    key = ".".join(str(part) for part in place)
+    if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        known = sorted(_names(kind))
+        hint = did_you_mean(str(problem["loc"][-1]), known) if len(problem["loc"]) == 1 else ""
+        listed = f"; known are {', '.join(known)}" if len(problem["loc"]) == 1 else ""
+        return f"has the unknown key {key!r}{hint}{listed}."
+    if problem["type"] in ("missing", "missing_argument"):
+        return f"lacks the key {key!r}."
+    message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    expected = message if problem["type"] == "value_error" else f"expected is {message}"
+    return f"has {key} = {problem['input']!r}, but {expected}."
+
+
+def _names(kind: type[Any]) -> set[str]:
+    fields = getattr(kind, "model_fields", None) or getattr(kind, "__dataclass_fields__", {})
+    return set(fields)

@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Text lines for the line nets: rendered words like TextZoom's, TextZoom itself, folders of line pictures.
+
+All give hr of 32 x 128 and, for scale 2, lr of 16 x 64.  Rendered words have no lr of their own; the recipe's degradation
+makes it.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from ocrmypdf_superres.errors import ImageError, MissingDependencyError, OptionError
+from ocrmypdf_superres.page.image import to_luma
+from ocrmypdf_superres.training.data.files import IMAGE_SUFFIXES
+from ocrmypdf_superres.training.data.fonts import FontFile, open_font
+from ocrmypdf_superres.training.data.sample import Sample
+from ocrmypdf_superres.training.data.sources.rendered import RenderedSource
+
+HEIGHT, WIDTH = 32, 128
+BOX = (0, 0, WIDTH, HEIGHT)
+Array = NDArray[np.float32]
+Pair = tuple[Sample, Array]
+
+
+class LineSource(Protocol):
+    """A source of text lines; like the others it draws by the generator alone."""
+
+    def draw(self, rng: np.random.Generator, line_height: int) -> Sample:
+        """Return a line, float32 (32, 128); *line_height* does not matter, for lines have their own."""
+        ...
+
+    def draw_pair(self, rng: np.random.Generator, line_height: int, scale: int) -> Pair | None:
+        """Return a line and its lr, float32 (32 / scale, 128 / scale); None where the degradation is to make it."""
+        ...
+
+
+def fitted(picture: Image.Image, size: tuple[int, int]) -> Array:
+    """Return the luma of *picture* stretched to *size* (width, height), bicubic, as TextZoom's users do; float32 in [0, 1]."""
+    grey = Image.fromarray(to_luma(picture))
+    return np.clip(np.asarray(grey.resize(size, Image.Resampling.BICUBIC), dtype=np.float32), 0, 1)
+
+
+class WordSource(RenderedSource):
+    """Rendered words: a share *stretched* to the picture's width, as TextZoom's are, the others at their own aspect.
+
+    Args:
+        folder: as for :class:`RenderedSource`. weights: how often a language is drawn; without it all alike.
+    """
+
+    def __init__(self, folder: Path, weights: dict[str, float] | None = None, stretched: float = 0.4) -> None:
+        if weights and folder.is_dir():
+            # The readers know a-z alone: a language that is not named is not meant.
+            weights = {language.name: 0.0 for language in folder.iterdir()} | weights
+        super().__init__(folder, weights, blank=0.0)
+        self.stretched = stretched
+
+    def draw(self, rng: np.random.Generator, line_height: int) -> Sample:
+        language = str(rng.choice(self.languages, p=self.probabilities))
+        for _ in range(20):
+            font_file = self._font(rng, self.words[language])
+            words = self._text(rng, language).split()
+            ink = self._one(rng, words, font_file) if rng.random() < self.stretched else self._several(rng, words, font_file)
+            if ink is not None:
+                text, layer = ink
+                picture = _on_paper(layer, rng)
+                return Sample(picture, picture, text, BOX, language)
+        raise OptionError(f"No font of this machine draws the words of the language {language}; install fonts for it.")
+
+    def draw_pair(self, rng: np.random.Generator, line_height: int, scale: int) -> Pair | None:
+        return None
+
+    def _one(self, rng: np.random.Generator, words: list[str], font_file: FontFile) -> tuple[str, Array] | None:
+        word = words[0][:16]
+        if not word or not font_file.draws(word):
+            return None
+        font = open_font(font_file.path, font_file.index, 64)
+        left, top, right, bottom = font.getbbox(word, anchor="ls")
+        margin = [int(rng.integers(1, 12)) for _ in range(4)]
+        size = (round(right - left) + margin[0] + margin[1], round(bottom - top) + margin[2] + margin[3])
+        # A dash alone would fill the picture; TextZoom's narrowest words are about twice as high as wide.
+        if bottom - top < 20 or right - left < 12 or size[0] > 1500:
+            return None
+        layer = Image.new("L", size, 0)
+        ImageDraw.Draw(layer).text((margin[0] - left, margin[2] - top), word, fill=255, font=font, anchor="ls")
+        return word, _levels(layer.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC))
+
+    def _several(self, rng: np.random.Generator, words: list[str], font_file: FontFile) -> tuple[str, Array] | None:
+        size = int(rng.integers(44, 66))
+        # Three times as large, reduced afterwards: letters stand between pixels as in scans.
+        font: ImageFont.FreeTypeFont = open_font(font_file.path, font_file.index, size)
+        ascent, descent = font.getbbox("Hdfpqg", anchor="ls")[1], font.getbbox("Hdfpqg", anchor="ls")[3]
+        if descent - ascent > 3 * HEIGHT:
+            return None
+        chosen: list[str] = []
+        room = 3 * WIDTH - 12
+        for word in words:
+            if not font_file.draws(word) or font.getlength(" ".join([*chosen, word])) > room:
+                break
+            chosen.append(word)
+        if not chosen:
+            return None
+        layer = Image.new("L", (3 * WIDTH, 3 * HEIGHT), 0)
+        spare = 3 * HEIGHT - (descent - ascent)
+        baseline = float(rng.uniform(0.25, 0.75)) * spare - ascent
+        text = " ".join(chosen)
+        ImageDraw.Draw(layer).text((float(rng.uniform(2, 10)), baseline), text, fill=255, font=font, anchor="ls")
+        return text, _levels(layer.resize((WIDTH, HEIGHT), Image.Resampling.BOX))
+
+
+def _levels(layer: Image.Image) -> Array:
+    return np.asarray(layer, dtype=np.float32) / np.float32(255)
+
+
+def _on_paper(ink: Array, rng: np.random.Generator) -> Array:
+    """Ink and paper of random levels, a little uneven."""
+    paper, black = float(rng.uniform(0.7, 1.0)), float(rng.uniform(0.0, 0.35))
+    if rng.random() < 0.3:
+        paper, black = 1.0, 0.0
+    value = paper + (black - paper) * ink
+    if rng.random() < 0.3:
+        slope = np.linspace(-1, 1, WIDTH, dtype=np.float32)[None] * np.float32(rng.uniform(-0.06, 0.06))
+        value = value + slope * (1 - ink)
+    return np.clip(value, 0, 1).astype(np.float32)
+
+
+class FolderLines:
+    """Line pictures ``NAME.png`` with ``NAME.gt.txt`` beside, and lr of the same names in *low* where it is given.
+
+    Raises:
+        OptionError: there is no picture with a text, or one has no partner in *low*.
+    """
+
+    def __init__(self, folder: Path, low: Path | None = None, language: str = "eng") -> None:
+        self.language = language
+        self.items: list[tuple[Path, Path | None, str]] = []
+        for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
+            label = path.with_name(f"{path.stem}.gt.txt")
+            if path.suffix.lower() not in IMAGE_SUFFIXES or not label.is_file():
+                continue
+            partner = None if low is None else _partner(path, folder, low)
+            self.items.append((path, partner, label.read_text(encoding="utf-8").strip()))
+        if not self.items:
+            raise OptionError(f"{folder} holds no line pictures with texts, such as 001.png and 001.gt.txt; give another folder.")
+
+    def draw(self, rng: np.random.Generator, line_height: int) -> Sample:
+        path, _, text = self.items[int(rng.integers(len(self.items)))]
+        picture = fitted(_opened(path), (WIDTH, HEIGHT))
+        return Sample(picture, picture, text, BOX, self.language)
+
+    def draw_pair(self, rng: np.random.Generator, line_height: int, scale: int) -> Pair | None:
+        path, partner, text = self.items[int(rng.integers(len(self.items)))]
+        picture = fitted(_opened(path), (WIDTH, HEIGHT))
+        if partner is None:
+            return None
+        sample = Sample(picture, picture, text, BOX, self.language)
+        return sample, fitted(_opened(partner), (WIDTH // scale, HEIGHT // scale))
+
+
+def _partner(path: Path, folder: Path, low: Path) -> Path:
+    stem = low / path.relative_to(folder).with_suffix("")
+    for suffix in (path.suffix, *sorted(IMAGE_SUFFIXES)):
+        if stem.with_name(stem.name + suffix).is_file():
+            return stem.with_name(stem.name + suffix)
+    raise OptionError(f"{path} has no picture of the same name in {low}; add it, or leave low out to have lr made of hr.")
+
+
+def _opened(path: Path | io.BytesIO) -> Image.Image:
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return image
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ImageError(f"The line picture {path} cannot be read: {error}; leave it out.") from error
+
+
+_databases: dict[tuple[int, str], Any] = {}
+
+
+def _database(folder: Path) -> Any:
+    """Return the open database in *folder*; a process may open it once only, and none travels to another process."""
+    try:
+        import lmdb
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError("TextZoom needs the package lmdb; run: pip install 'ocrmypdf-superres[train]'") from error
+    key = os.getpid(), str(folder.resolve())
+    if key not in _databases:
+        try:
+            _databases[key] = lmdb.open(key[1], readonly=True, lock=False, create=False)
+        except lmdb.Error as error:
+            raise OptionError(f"{folder} is no LMDB of TextZoom ({error}); give a folder with data.mdb.") from error
+    return _databases[key]
+
+
+class TextZoom:
+    """TextZoom's LMDB (Wang et al., ECCV 2020), a folder with ``data.mdb``: pairs of words at two focal lengths.
+
+    Keys: ``num-samples``, and from 1 on ``image_hr-%09d``, ``image_lr-%09d``, ``label-%09d``.
+
+    Raises:
+        MissingDependencyError: the package lmdb is not installed. OptionError: the folder is no such database.
+    """
+
+    def __init__(self, folder: Path, language: str = "eng") -> None:
+        self.folder, self.language = folder, language
+        count = self._get("num-samples")
+        if not count.isdigit() or int(count) < 1:
+            raise OptionError(f"{folder} has no proper num-samples; give a folder of TextZoom, such as train1.")
+        self.count = int(count)
+
+    def _get(self, key: str) -> bytes:
+        with _database(self.folder).begin() as transaction:
+            value = transaction.get(key.encode())
+        if value is None:
+            raise OptionError(f"{self.folder} lacks the entry {key}; give a folder of TextZoom, such as train1.")
+        return bytes(value)
+
+    def pair(self, index: int, scale: int = 2) -> Pair:
+        """Return pair *index*, from 0, as :meth:`LineSource.draw_pair` does."""
+        if not 0 <= index < self.count:
+            raise IndexError(index)
+        high, low, label = (self._get(f"{key}-{index + 1:09d}") for key in ("image_hr", "image_lr", "label"))
+        picture = fitted(_opened(io.BytesIO(high)), (WIDTH, HEIGHT))
+        lr = fitted(_opened(io.BytesIO(low)), (WIDTH // scale, HEIGHT // scale))
+        return Sample(picture, picture, label.decode("utf-8", errors="replace"), BOX, self.language), lr
+
+    def draw(self, rng: np.random.Generator, line_height: int) -> Sample:
+        return self.pair(int(rng.integers(self.count)))[0]
+
+    def draw_pair(self, rng: np.random.Generator, line_height: int, scale: int) -> Pair | None:
+        return self.pair(int(rng.integers(self.count)), scale)

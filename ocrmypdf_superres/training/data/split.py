@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MPL-2.0
+"""From a folder of scans to pages to learn from and pages held back, none of one document on both sides."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ocrmypdf_superres.errors import ImageError, OptionError
+from ocrmypdf_superres.tesseract import Word
+from ocrmypdf_superres.training.data.files import ScanFile, find_scans, page_picture, spread
+from ocrmypdf_superres.training.data.sources.scans import read_lines
+
+log = logging.getLogger(__name__)
+
+MINIMUM_DPI = 190.0
+"""Scans of "200 dpi" may claim a little less."""
+HELD_BACK = 0.2
+FEW, MANY = 4, 8
+"""Pages held back: at least, where a fifth is fewer and documents allow it, and at most, since each is read often."""
+LEARNT = 60
+"""Pages learnt from, at most: they are held in memory, and each is read by Tesseract first."""
+READ_CONFIDENCE = 70.0
+READ_WORDS = 20
+"""Mean confidence and number of words from which Tesseract's reading of a page may stand for its text."""
+
+
+@dataclass
+class Split:
+    """What became of the scans: pages on either side, and how many were left out and why."""
+
+    learnt: list[ScanFile] = field(default_factory=list)
+    held_back: list[ScanFile] = field(default_factory=list)
+    documents: int = 0
+    unreadable: list[str] = field(default_factory=list)
+    small: int = 0
+
+
+def split_scans(folder: Path) -> Split:
+    """Return the pages of *folder* of enough resolution, split by document, the same at every call.
+
+    Raises:
+        OptionError: there is no page, none of enough resolution, or only one.
+    """
+    scans, unreadable = find_scans(folder)
+    if not scans:
+        raise OptionError(f"None of the files in {folder} can be read, the first being {unreadable[0]}; give other scans.")
+    large = [scan for scan in scans if scan.dpi >= MINIMUM_DPI]
+    if not large:
+        best = max(scan.dpi for scan in scans)
+        raise OptionError(
+            f"No page in {folder} has about 200 dpi or more (the largest has {best:.0f}), but a net learns from sharp "
+            f"pages; give better scans here, and these with --low."
+        )
+    if len(large) < 2:
+        raise OptionError(f"Only one page in {folder} can be used, but one to learn from and one to compare on are needed; give more.")
+    documents: dict[str, list[ScanFile]] = {}
+    for scan in large:
+        documents.setdefault(scan.document, []).append(scan)
+    split = Split(documents=len(documents), unreadable=unreadable, small=len(scans) - len(large))
+    if len(documents) == 1:
+        # A page held back here and there is the best that one document allows.
+        every = max(2, min(round(1 / HELD_BACK), len(large) // 2))
+        split.held_back = large[every - 1 :: every]
+        split.learnt = [scan for scan in large if scan not in split.held_back]
+    else:
+        wanted = max(HELD_BACK * len(large), min(FEW, len(large) / 2))
+        # By hash, so that the order of names, which often is one of time, decides nothing.
+        order = sorted(documents, key=lambda name: hashlib.sha256(name.encode()).digest())
+        held: list[str] = []
+        for name in order:
+            if sum(len(documents[h]) for h in held) + len(documents[name]) / 2 <= wanted:
+                held.append(name)
+        held = held or [min(order, key=lambda name: len(documents[name]))]
+        if len(held) == len(order):
+            held.remove(max(order, key=lambda name: len(documents[name])))
+        split.held_back = [scan for name in held for scan in documents[name]]
+        split.learnt = [scan for name in order if name not in held for scan in documents[name]]
+    split.learnt, split.held_back = spread(split.learnt, LEARNT), spread(split.held_back, MANY)
+    return split
+
+
+def prepare_pages(split: Split, languages: str, run: Path, jobs: int) -> tuple[int, int]:
+    """Let Tesseract read all pages of *split* and write ``train`` and ``held-back`` with an index each below *run*.
+
+    The text of a held-back page is its ``NAME.gt.txt``, or what Tesseract reads on the whole scan.  Returns the
+    number of pages on either side; those that cannot be read are added to ``split.unreadable``.
+
+    Raises:
+        OptionError: no page is left on one of the sides, or Tesseract fails on all pages.
+    """
+
+    def read(scan: ScanFile) -> tuple[Path, list[list[Word]]] | str:
+        try:
+            picture = page_picture(scan, run / "pages").resolve()
+            return picture, read_lines(picture, languages, run / "lines")
+        except (ImageError, OptionError) as error:
+            return str(error)
+
+    with ThreadPoolExecutor(jobs) as pool:
+        learnt = list(pool.map(read, split.learnt))
+        held_back = list(pool.map(read, split.held_back))
+    split.unreadable += [result for result in (*learnt, *held_back) if isinstance(result, str)]
+    rows = [_row(scan, result[0], languages) for scan, result in zip(split.learnt, learnt, strict=True) if not isinstance(result, str)]
+    kept = []
+    for number, (scan, result) in enumerate(zip(split.held_back, held_back, strict=True)):
+        if isinstance(result, str):
+            continue
+        row = _row(scan, result[0], languages)
+        if scan.truth is None:
+            text = _text(result[1])
+            if not text:
+                log.info("%s is not held back: Tesseract is not sure of it, and there is no text to compare with.", scan.name)
+                continue
+            name = f"{number + 1:02d}.gt.txt"
+            (run / "held-back").mkdir(parents=True, exist_ok=True)
+            (run / "held-back" / name).write_text(text, encoding="utf-8")
+            row["text"] = name
+        kept.append(row)
+    for side, entries in (("train", rows), ("held-back", kept)):
+        if not entries:
+            reason = f"; the first reason is: {split.unreadable[0]}" if split.unreadable else ""
+            raise OptionError(f"No page is left {'to learn from' if side == 'train' else 'to compare on'} that Tesseract can read{reason}")
+        (run / side).mkdir(parents=True, exist_ok=True)
+        (run / side / "index.json").write_text(json.dumps(entries, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return len(rows), len(kept)
+
+
+def _row(scan: ScanFile, picture: Path, languages: str) -> dict[str, str | float]:
+    text = str(scan.truth.resolve()) if scan.truth is not None else ""
+    return {
+        "id": scan.name, "collection": "held-back", "document": scan.document, "image": str(picture), "text": text,
+        "languages": languages, "dpi": round(scan.dpi, 1),
+    }  # fmt: skip
+
+
+def _text(lines: Sequence[Sequence[Word]]) -> str:
+    """Return the text of a page as Tesseract read it, empty where it is not sure enough of it."""
+    sure = [word.confidence for line in lines for word in line]
+    if len(sure) < READ_WORDS or sum(sure) / len(sure) < READ_CONFIDENCE:
+        return ""
+    return "\n".join(" ".join(word.text for word in line) for line in lines)

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Distances of what a text detector sees in sr and in hr (CTPN; Zyrek and Kawulok, 2024)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from ocrmypdf_superres.detectors.ctpn import CTPN, load_public
+from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.recognizers import folder
+
+PARTS = ("features", "scores", "coordinates")
+
+
+class Detector(Protocol):
+    """A frozen, differentiable text detector such as CTPN (Tian et al., ECCV 2016)."""
+
+    def detect(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return deep features, class logits and box regressions, float (B, C, h, w) each, of *pictures* (B, 1, H, W)."""
+        ...
+
+
+class DetectorLoss(nn.Module):
+    """mean abs(f(sr) - f(hr)) for the features, the logits (before softmax) and the coordinates; hr is detached.
+
+    The three are separate tasks in the paper, so that a balance can weigh them: ``forward(sr, hr)`` takes float
+    (B, 1, H, W) each, not clamped, and returns a scalar for each of ``parts``, which maps the names to their weights.
+    """
+
+    def __init__(self, detector: Detector, weights: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> None:
+        super().__init__()
+        self.detector = detector
+        self.parts = {name: weight for name, weight in zip(PARTS, weights, strict=True) if weight > 0}
+        if not self.parts:
+            raise OptionError("The loss detector has no part with a weight above 0; give features, scores or coordinates one.")
+
+    def forward(self, sr: Tensor, hr: Tensor) -> dict[str, Tensor]:
+        with torch.no_grad():
+            wanted = self.detector.detect(hr)
+        seen = self.detector.detect(sr)
+        distances = {name: (ours - theirs).abs().mean() for name, ours, theirs in zip(PARTS, seen, wanted, strict=True)}
+        return {name: distances[name] for name in self.parts}
+
+
+def ctpn_loss(weights: str = "", features: float = 1.0, scores: float = 1.0, coordinates: float = 1.0) -> DetectorLoss:
+    """Return the loss with the CTPN *weights*, and the weights of its three parts; 0 leaves one out.
+
+    *weights* is the file of the public weights, or a detector trained here: its name or folder.
+
+    Raises:
+        OptionError: no detector is given, or all parts are left out. RecognizerError: it cannot be used.
+    """
+    if not weights:
+        raise OptionError("The loss detector needs a text detector: give weights = a file with CTPN's weights, or a detector's folder.")
+    return DetectorLoss(load_detector(weights), (features, scores, coordinates))
+
+
+def load_detector(weights: str) -> CTPN:
+    """Return the frozen text detector that *weights* stands for: the file of CTPN's public weights, a name or a folder.
+
+    Raises:
+        RecognizerError: it is missing, damaged, or no detector.
+    """
+    detector: nn.Module = load_public(Path(weights)) if Path(weights).is_file() else folder.load(weights, ("ctpn",))
+    assert isinstance(detector, CTPN)
+    return detector

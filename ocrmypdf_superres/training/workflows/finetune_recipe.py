@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: MPL-2.0
+"""The recipe of a fine-tuning: what a model was trained with, on other scans, as long as there is time."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ocrmypdf_superres.errors import ModelError, RecognizerError
+from ocrmypdf_superres.modelstore.store import Model, find_model
+from ocrmypdf_superres.recognizers import load
+from ocrmypdf_superres.training.data.batches import load_batches
+from ocrmypdf_superres.training.data.sources.scans import index_page
+from ocrmypdf_superres.training.objective import Objective
+from ocrmypdf_superres.training.recipe import parse_recipe
+from ocrmypdf_superres.training.trainer import Trainer
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+log = logging.getLogger(__name__)
+
+CONFIDENCE = 75.0
+"""Mean word confidence from which a line's own reading teaches."""
+SCRIPTS = ("Latin", "Cyrillic", "Greek", "Arabic", "Hebrew")
+TEXT_SHARE = 0.3
+"""Share of rendered strips where a folder of text is given, so that the net does not forget print it does not see."""
+MINIMUM_STEPS, MAXIMUM_STEPS = 20, 20000
+_KEPT = ("config", "scales", "degradation", "line_height", "clean")
+
+
+def tuning_values(name: str, model: Model, languages: str, recognizers: Sequence[str], text: Path | None) -> dict[str, Any]:
+    """Return a recipe, as TOML values, that trains *model* on pages in ``train``; with one step, to be set.
+
+    Raises:
+        ModelError: the model's card holds no recipe with a degradation.
+    """
+    try:
+        old = tomllib.loads(model.card.recipe)
+    except tomllib.TOMLDecodeError as error:
+        raise ModelError(f"The recipe in the card of model {model.card.name} is damaged ({error}); give another --base.") from error
+    values = {key: old[key] for key in _KEPT if key in old}
+    if "degradation" not in values:
+        raise ModelError(f"The card of model {model.card.name} holds no recipe to go on from; give a --base that was trained with one.")
+    scans = {"kind": "scans", "folder": "train", "language": languages, "confidence": CONFIDENCE, "weight": 1.0}
+    sources: list[dict[str, Any]] = [scans]
+    if text is not None:
+        scans["weight"] = 1.0 - TEXT_SHARE
+        sources.append({"kind": "rendered", "folder": str(text.resolve()), "weight": TEXT_SHARE})
+    stage = {
+        "name": "fine-tune", "steps": 1, "batch": 16, "lr": 4e-4, "final": 0.02, "recognizer_lines": 16,
+        # The pixel losses hold the net to what the scans look like; reading alone would let it drift.
+        "losses": {"charbonnier": 1.0, "gradient": 0.2, "ctc": 0.15, "probabilities": 0.15},
+        "recognizers": list(recognizers),
+    }  # fmt: skip
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return {
+        "name": name,
+        "description": f"{model.card.name}, fine-tuned on scans without annotation.",
+        "base": _reference(model),
+        "architecture": model.card.architecture,
+        "seed": 1,
+        "threads": min(8, max(1, cores - 1)),
+        **values,
+        "config": {key: list(v) if isinstance(v, tuple) else v for key, v in model.card.config.items()},
+        "sources": sources,
+        "stages": [stage],
+    }
+
+
+def _reference(model: Model) -> str:
+    """Return the model's name where it is found by it, else its folder."""
+    try:
+        found = find_model(model.card.name).folder.resolve() == model.folder.resolve()
+    except ModelError:
+        found = False
+    return model.card.name if found else str(model.folder.resolve())
+
+
+def choose_recognizers(languages: str, run: Path) -> list[str]:
+    """Return the recognizers of *languages*, and one of their script where it is installed and writes the pages' lines.
+
+    A second opinion keeps the net from drawing what pleases one recognizer alone.
+
+    Raises:
+        RecognizerError: a language is not installed, or its file cannot be used.
+    """
+    names = [f"tesseract:{language}" for language in languages.split("+")]
+    for name in names:
+        load(name)
+    lines: list[str] = []
+    for row in json.loads((run / "train" / "index.json").read_text(encoding="utf-8")):
+        page = index_page(Path(row["image"]), None, languages, run / "lines", CONFIDENCE)
+        lines += [" ".join(word.text for word in line) for line in page.lines]
+    for script in SCRIPTS:
+        try:
+            reader = load(f"tesseract:script/{script}")
+        except RecognizerError:
+            continue  # not installed, which is no fault
+        written = 0
+        for line in lines:
+            try:
+                reader.encode(line)
+            except RecognizerError:
+                continue  # a line of another script
+            written += 1
+        if written > 0.5 * len(lines):
+            return [*names, f"tesseract:script/{script}"]
+    return names
+
+
+def set_time(values: dict[str, Any], run: Path, seconds: float) -> float:
+    """Set in the recipe *values* the faster precision and the number of steps that *seconds*, with finding out, are enough for.
+
+    Return the seconds that a step takes.
+    """
+    began = time.monotonic()
+    paces = {precision: _pace({**values, "precision": precision}, run) for precision in ("float32", "bfloat16")}
+    precision = min(paces, key=lambda name: paces[name])
+    left = seconds - (time.monotonic() - began)
+    set_steps(values, int(left / paces[precision]))
+    values["precision"] = precision
+    log.info(
+        "A step takes %.2f s here in %s: %d steps in %.0f minutes.",
+        paces[precision], precision, values["stages"][0]["steps"], left / 60,
+    )  # fmt: skip
+    return paces[precision]
+
+
+def set_steps(values: dict[str, Any], steps: int) -> None:
+    """Set the number of steps in the recipe *values*, and what follows from it."""
+    steps = max(MINIMUM_STEPS, min(MAXIMUM_STEPS, steps))
+    values["stages"][0]["steps"] = steps
+    values["stages"][0]["warmup"] = min(100, steps // 10)
+    # The average's memory is a small part of the run.
+    values["ema"] = 0.998 if steps >= 2000 else 0.99
+    values["checkpoint_every"] = max(10, min(200, steps // 10))
+    values["picture_every"] = max(10, steps // 4)
+
+
+def _pace(values: dict[str, Any], run: Path, warm: int = 8, timed: int = 12) -> float:
+    """Return the seconds that a step takes, by doing a few that are then forgotten; the first find their batches ready."""
+    stage = {**values["stages"][0], "steps": warm + timed}
+    recipe = parse_recipe({**values, "stages": [stage]}, "the fine-tuning's recipe")
+    trainer = Trainer(recipe, run, run)
+    objective = Objective(recipe.stages[0], recipe.seed)
+    batches = load_batches(trainer.batches, 0, recipe.workers)
+    began = time.monotonic()
+    for step in range(warm + timed):
+        if step == warm:
+            began = time.monotonic()
+        trainer.train_step(next(batches), objective)
+    return max(1e-3, (time.monotonic() - began) / timed)
+
+

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: MPL-2.0
+"""A backend whose net runs in another process of this machine, which many processes share.
+
+What travels, over a local socket that only this user can open (``multiprocessing.connection``, bytes only,
+nothing is unpickled): the client greets with the model it means, the service answers with its device, batch and
+tile; then requests and answers take turns, each a header and, where there are pixels, the floats of the tiles.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import struct
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import Client, Connection
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ocrmypdf_superres.errors import DeviceError, ModelError
+from ocrmypdf_superres.modelstore.store import Model
+from ocrmypdf_superres.upscaling.backends.base import Backend
+
+log = logging.getLogger("ocrmypdf.superres")
+
+#: scale, number, height and width of the tiles of a request, and of an answer, whose first field then says how it went.
+HEADER = struct.Struct("<4I")
+DONE, MODEL_FAILED, DEVICE_FAILED = range(3)
+
+#: Seconds after which a service that does not answer counts as dead; all waiting requests are served in far less.
+PATIENCE = 120.0
+
+
+def identity(model: Model) -> dict[str, Any]:
+    """Return what tells *model* from any other: its name and its files' SHA-256."""
+    return {"name": model.card.name, "files": dict(model.card.files)}
+
+
+def send_tiles(connection: Connection, first: int, tiles: NDArray[np.float32]) -> None:
+    """Send a header that begins with *first*, then *tiles*, float32 (N, 1, h, w)."""
+    connection.send_bytes(HEADER.pack(first, len(tiles), *tiles.shape[2:]))
+    connection.send_bytes(np.ascontiguousarray(tiles).data.cast("B"))
+
+
+def receive_tiles(connection: Connection, number: int, height: int, width: int) -> NDArray[np.float32]:
+    """Return the float32 (number, 1, height, width) whose header has just been read."""
+    tiles = np.empty((number, 1, height, width), np.float32)
+    connection.recv_bytes_into(tiles.data.cast("B"))
+    return tiles
+
+
+class ServiceBackend:
+    """Asks the service at *address* to run *model*; takes the backend that *spare* makes once the service fails.
+
+    Several threads may use it at once: each has a connection of its own.
+
+    Args:
+        model: what the service must hold.
+        address: of its local socket.
+        spare: makes the backend to go on with, for good, when the service is gone or its device failed.
+
+    Raises:
+        ModelError: the service holds another model.
+    """
+
+    def __init__(self, model: Model, address: str, spare: Callable[[], Backend]) -> None:
+        self.model = model
+        self.address = address
+        self._make_spare = spare
+        self._spare: Backend | None = None
+        self._lock = threading.Lock()
+        self._local = threading.local()
+        self.device, self.batch, self.tile = "", 0, 0
+        try:
+            about = self._connect()
+            self.device, self.batch, self.tile = about["device"], about["batch"], about["tile"]
+        except (OSError, EOFError, DeviceError) as error:
+            backend = self._fall_back(error)
+            self.batch, self.tile = backend.batch, backend.tile
+
+    def run(self, tiles: NDArray[np.float32], scale: int) -> NDArray[np.float32]:
+        """See :meth:`Backend.run`."""
+        if self._spare is None:
+            try:
+                if not hasattr(self._local, "connection"):
+                    self._connect()
+                return self._ask(self._local.connection, tiles, scale)
+            except (OSError, EOFError, DeviceError) as error:
+                self._fall_back(error)
+        assert self._spare is not None
+        return self._spare.run(tiles, scale)
+
+    def _connect(self) -> dict[str, Any]:
+        """Connect this thread; return what the service says of itself."""
+        connection = Client(self.address)
+        connection.send_bytes(json.dumps(identity(self.model)).encode())
+        about: dict[str, Any] = json.loads(_receive(connection))
+        if "device" not in about:
+            connection.close()
+            raise ModelError(
+                f"The model {self.model.card.name} was asked for, but the service at {self.address} holds {about['name']} "
+                "with other files; start it with this model."
+            )
+        self._local.connection = connection
+        return about
+
+    def _ask(self, connection: Connection, tiles: NDArray[np.float32], scale: int) -> NDArray[np.float32]:
+        send_tiles(connection, scale, tiles)
+        outcome, number, height, width = HEADER.unpack(_receive(connection))
+        if outcome == DONE:
+            return receive_tiles(connection, number, height, width)
+        message = connection.recv_bytes().decode()
+        if outcome == MODEL_FAILED:
+            raise ModelError(message)
+        raise DeviceError(message)
+
+    def _fall_back(self, error: Exception) -> Backend:
+        with self._lock:
+            if self._spare is None:
+                spare = self._make_spare()
+                reason = str(error) or "it hung up"
+                log.warning("superres: the service at %s cannot go on (%s); %s takes over", self.address, reason, spare.device)
+                self.device = spare.device
+                self._spare = spare
+            return self._spare
+
+
+def _receive(connection: Connection) -> bytes:
+    if not connection.poll(PATIENCE):
+        connection.close()
+        raise DeviceError(f"it did not answer within {PATIENCE:.0f} seconds")
+    return connection.recv_bytes()

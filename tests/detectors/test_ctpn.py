@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MPL-2.0
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from ocrmypdf_superres.detectors.ctpn import ANCHOR_HEIGHTS, CTPN, SMALL, CTPNConfig, anchors, by_anchor, load_public
+from ocrmypdf_superres.detectors.ctpn_lines import LineSettings, TextLine, find_lines, lines_of, proposals, thin_out, union_mask
+from ocrmypdf_superres.errors import RecognizerError
+
+
+def count(module):
+    return sum(p.numel() for p in module.parameters())
+
+
+def test_parameters_are_the_published_ones():
+    with torch.device("meta"):
+        net = CTPN()
+    parts = {name: count(part) for name, part in net.named_children()}
+    assert parts == {
+        "trunk": 14_714_688, "window": 2_359_808, "rows": 493_056, "deep": 131_584, "scores": 10_260, "coordinates": 10_260,
+    }  # fmt: skip
+    assert count(net) == 17_719_656
+
+
+def test_shapes_and_gradients():
+    net = CTPN(SMALL)
+    picture = torch.rand(2, 1, 50, 100, requires_grad=True)
+    deep, scores, coordinates = net.detect(picture)
+    assert deep.shape == (2, 64, 3, 6) and scores.shape == coordinates.shape == (2, 20, 3, 6)
+    deep.sum().backward()
+    assert picture.grad is not None and bool(picture.grad.abs().sum() > 0)
+    assert count(net) < 200_000
+
+
+def test_compat_is_bgr_with_means_in_rgb_order():
+    ours, theirs = CTPN(SMALL), CTPN(CTPNConfig(SMALL.widths, SMALL.hidden, SMALL.deep, compat=True))
+    theirs.load_state_dict(ours.state_dict())
+    seen = []
+    theirs.trunk[0].register_forward_pre_hook(lambda module, args: seen.append(args[0]))
+    picture = torch.tensor([0.2, 0.4, 0.6]).reshape(1, 3, 1, 1).expand(1, 3, 16, 16)
+    theirs(picture)
+    expected = torch.tensor([0.6 * 255 - 123.68, 0.4 * 255 - 116.779, 0.2 * 255 - 103.939])
+    assert torch.allclose(seen[0][0, :, 0, 0], expected, atol=1e-3)
+
+
+def test_anchors_by_hand():
+    found = anchors(2, 3)
+    assert found.shape == (60, 4)
+    # The second place of the second row, anchor of 11: centred at (23.5, 23.5).
+    assert found[40].tolist() == [16.0, 18.5, 31.0, 28.5]
+    assert (found[:, 3] - found[:, 1] + 1).reshape(6, 10)[4].tolist() == list(ANCHOR_HEIGHTS)
+    maps = torch.arange(20 * 6.0).reshape(1, 20, 2, 3)
+    assert by_anchor(maps)[0, 43].tolist() == [maps[0, 6, 1, 1], maps[0, 7, 1, 1]]
+
+
+def test_decoding_by_hand():
+    scores = torch.zeros(1, 20, 4, 12)
+    coordinates = torch.zeros(1, 20, 4, 12)
+    scores[0, 0::2] = 5.0
+    # Anchor of 23 pixels in row 1, columns 2 to 9; moved down by a tenth of its height, and a tenth higher.
+    scores[0, 5, 1, 2:10] = 10.0
+    coordinates[0, 4, 1, 2:10] = 0.1
+    coordinates[0, 5, 1, 2:10] = float(np.log(1.1))
+    settings = LineSettings()
+    boxes, chances = proposals(scores, coordinates, (64, 192), settings)
+    assert len(boxes) == 8 and chances.min() > 0.99
+    middle, half = 23.5 + 2.3, 23 * 1.1 / 2
+    assert np.allclose(sorted(boxes[:, 0]), np.arange(2, 10) * 16) and np.allclose(boxes[0, 1::2], [middle - half, middle + half])
+    (line,) = lines_of(boxes, chances, (64, 192), settings)
+    assert line.left == 22 and line.right == 169 and line.height == pytest.approx(2 * half + 2.5, abs=1e-3)
+    assert line.begins == pytest.approx(middle, abs=1e-3) and line.box[1] == pytest.approx(middle - half - 1.25, abs=1e-3)
+    mask = union_mask([line], (64, 192))
+    assert mask.sum() == 148 * len([r for r in range(64) if abs(r - middle) <= line.height / 2])
+    # Alone, a proposal is no line.
+    assert lines_of(boxes[:1], chances[:1], (64, 192), settings) == []
+
+
+def test_thinning_keeps_the_better():
+    boxes = np.array([[0, 0, 15, 31], [0, 4, 15, 35], [0, 60, 15, 91]], np.float32)
+    kept, _ = thin_out(boxes, np.array([0.9, 0.8, 0.7], np.float32), 0.3)
+    assert kept[:, 1].tolist() == [0, 60]
+
+
+def test_lines_come_back_in_the_pictures_pixels():
+    net = CTPN(SMALL)
+    with torch.no_grad():
+        for head in (net.scores, net.coordinates):
+            head.weight.zero_()
+            head.bias.zero_()
+        net.scores.bias[0::2] = 5.0
+        net.scores.bias[9] = 9.0  # the anchor of 48 pixels is text everywhere
+    lines = find_lines(net, torch.rand(1, 1, 240, 300), height=480)
+    assert lines and all(isinstance(line, TextLine) and line.right <= 300 and line.height == pytest.approx(25.25, abs=1) for line in lines[1:-1])
+
+
+def test_public_weights(tmp_path):
+    with torch.device("meta"):
+        net = CTPN(CTPNConfig(compat=True))
+    names = {"trunk": "base_layers", "window": "rpn.conv", "rows": "brnn", "deep": "lstm_fc.conv", "scores": "rpn_class.conv",
+             "coordinates": "rpn_regress.conv"}  # fmt: skip
+    state = {}
+    for name, tensor in net.state_dict().items():
+        part, _, rest = name.partition(".")
+        state[f"{names[part]}.{rest}"] = torch.zeros(1).expand(tensor.shape) if tensor.dim() else torch.zeros(())
+    state["rpn_class.conv.bias"] = torch.arange(20.0)
+    path = tmp_path / "ctpn.pth"
+    torch.save({"model_state_dict": state, "epoch": 1}, path)
+    loaded = load_public(path)
+    assert loaded.config.compat and loaded.scores.bias.tolist() == list(range(20)) and not loaded.scores.bias.requires_grad
+    del state["brnn.bias_hh_l0"]
+    torch.save({"model_state_dict": state}, path)
+    with pytest.raises(RecognizerError, match="another network"):
+        load_public(path)
+    path.write_bytes(b"nothing")
+    with pytest.raises(RecognizerError, match="no checkpoint"):
+        load_public(path)
+    with pytest.raises(RecognizerError, match="cannot be read"):
+        load_public(tmp_path / "none.pth")

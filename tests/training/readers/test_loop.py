@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Readers and detectors from their recipes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from ocrmypdf_superres.architectures import get
+from ocrmypdf_superres.cli import main
+from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.export.onnx import export_model
+from ocrmypdf_superres.recognizers.folder import build, load
+from ocrmypdf_superres.training.data.sources.detector_pages import RenderedPages
+from ocrmypdf_superres.training.readers.loop import Teacher
+from ocrmypdf_superres.training.readers.recipe import read_teach_recipe
+
+RECIPES = sorted((Path(__file__).parents[3] / "examples" / "recipes" / "papers" / "readers").glob("*.toml"))
+WORDS = """
+name = "tiny"
+network = "text-focus"
+steps = 2
+batch = 4
+lines = 4
+every = 1
+seed = 1
+config = { base = 2, blocks = [1, 1, 1, 1], heads = 2, inner = 16 }
+"""
+SOURCES = """
+[[sources]]
+kind = "words"
+folder = "text"
+[[held]]
+kind = "words"
+folder = "held"
+"""
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
+def test_shipped_recipes_fit_their_networks(path):
+    recipe = read_teach_recipe(path)
+    with torch.device("meta"):
+        assert build(recipe.network, recipe.config) is not None
+
+
+def test_a_reader_is_made_by_one_command(held_folder, tmp_path):
+    path = tmp_path / "tiny.toml"
+    path.write_text(WORDS + "pictures = { hr = 0.5, lr = 0.5 }\n" + SOURCES)
+    assert main(["recognizer", "teach", str(path), "--data", str(held_folder), "-o", str(tmp_path / "made")]) == 0
+    reader = load(str(tmp_path / "made"), ("text-focus",))
+    assert reader.name == "tiny"
+    text = (tmp_path / "made" / "reader.toml").read_text()
+    assert "lines read without a mistake, lr" in text and "pictures = { hr = 0.5" in text
+    # The second stage of paper 001: go on from it, on what a line net draws.
+    spec = get("tsrn")
+    config = spec.parse_config({"features": 4, "blocks": 1, "stn": False})
+    export_model(spec.build(config), spec, config, tmp_path / "net", "net")
+    path.write_text(WORDS + f'base = "{tmp_path}/made"\nsr = "{tmp_path}/net"\npictures = {{ sr = 1.0 }}\n' + SOURCES)
+    teacher = Teacher(read_teach_recipe(path), held_folder, tmp_path)
+    assert all(torch.equal(a, b) for a, b in zip(teacher.net.state_dict().values(), reader.state_dict().values(), strict=True))
+    first = [teacher.step() for _ in range(2)]
+    assert all(value > 0 for value in first) and set(teacher.accuracies()) == {"sr"}
+    again = Teacher(read_teach_recipe(path), held_folder, tmp_path)
+    assert [again.step() for _ in range(2)] == first
+
+
+def test_a_detector_is_taught_on_rendered_pages(data_folder, tmp_path):
+    pages = RenderedPages(data_folder / "text", None, (160, 224))
+    pictures, boxes = pages.batch(3, 0, 3)
+    assert pictures.shape == (3, 1, 160, 224) and sum(len(b) for b in boxes) > 3
+    for picture, lines in zip(pictures[:, 0], boxes, strict=True):
+        for left, top, right, bottom in lines.int().tolist():
+            assert 0 <= left < right <= 224 and bottom - top > 8
+            inside = picture[max(0, top) : bottom, left:right]
+            assert float(inside.min()) < float(picture.median()) - 0.1
+    path = tmp_path / "ctpn.toml"
+    path.write_text(
+        'name = "tiny"\nnetwork = "ctpn"\nsteps = 2\nbatch = 1\nsize = [96, 160]\n'
+        'config = { widths = [4, 4, 4, 4, 4], hidden = 4, deep = 8 }\n[[sources]]\nkind = "rendered"\nfolder = "text"\n'
+    )
+    assert main(["recognizer", "teach", str(path), "--data", str(data_folder), "-o", str(tmp_path / "ctpn")]) == 0
+    assert load(str(tmp_path / "ctpn"), ("ctpn",)).detect(pictures)[1].shape == (3, 20, 10, 14)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (WORDS + 'colour = "red"\n' + SOURCES, "unknown key 'colour'"),
+        (WORDS, "lacks the key 'sources'"),
+        (WORDS + "pictures = { sr = 1.0 }\n" + SOURCES, "sr names a line model"),
+        (WORDS + "pictures = { sepia = 1.0 }\n" + SOURCES, "give shares of hr, lr, sr"),
+        (WORDS + SOURCES.replace("words", "rendered"), "learns from sources of the kind words"),
+        (WORDS.replace("steps = 2", "steps = 0") + SOURCES, "at least 1"),
+    ],
+)
+def test_mistakes_are_named(tmp_path, text, message):
+    path = tmp_path / "x.toml"
+    path.write_text(text)
+    with pytest.raises(OptionError, match=message):
+        read_teach_recipe(path)

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: MPL-2.0
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import torch
+from nets import random_page
+
+from ocrmypdf_superres.errors import DeviceError, ModelError
+from ocrmypdf_superres.modelstore.store import Card, Model, find_model, onnx_name, sha256_of
+from ocrmypdf_superres.upscaling.backends.onnx import OnnxBackend
+from ocrmypdf_superres.upscaling.backends.torch import TorchBackend
+
+
+def with_file(model: Model, folder, name: str, data: bytes) -> Model:
+    """A copy of *model* whose file *name* holds *data*, with a card that says so."""
+    shutil.copytree(model.folder, folder)
+    (folder / name).write_bytes(data)
+    card = (folder / "card.toml").read_text()
+    (folder / "card.toml").write_text(card.replace(model.card.files[name], sha256_of(folder / name)))
+    return find_model(str(folder))
+
+
+def python(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_the_cpu_route_needs_no_torch(model):
+    done = python(f"""
+        import sys
+        class Block:
+            def find_spec(self, name, path=None, target=None):
+                if name.partition(".")[0] == "torch":
+                    raise ImportError("torch is blocked")
+        sys.meta_path.insert(0, Block())
+        import numpy as np
+        from ocrmypdf_superres.upscaling.upscaler import load_upscaler
+        for device in ("cpu", "auto"):
+            upscaler = load_upscaler({str(model.folder)!r}, device, 1)
+            assert upscaler.upscale(np.zeros((33, 40), np.float32), 2).shape == (66, 80)
+        try:
+            load_upscaler({str(model.folder)!r}, "cuda")
+        except Exception as error:
+            print(type(error).__name__, error)
+        assert "torch" not in sys.modules
+    """)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("DeviceError")
+    assert "not installed" in done.stdout
+
+
+def test_asking_for_the_cpu_imports_no_torch(model):
+    done = python(f"""
+        import sys
+        from ocrmypdf_superres.upscaling.upscaler import load_upscaler
+        load_upscaler({str(model.folder)!r}, "cpu", 1)
+        assert "torch" not in sys.modules
+    """)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_file_that_is_no_graph(model, tmp_path):
+    broken = with_file(model, tmp_path / "m", onnx_name(2), b"not a graph")
+    with pytest.raises(ModelError, match=r"model\.x2\.onnx is no ONNX model"):
+        OnnxBackend(broken, 1).run(np.zeros((1, 1, 8, 8), np.float32), 2)
+
+
+def test_a_graph_of_another_scale(model, tmp_path):
+    broken = with_file(model, tmp_path / "m", onnx_name(2), (model.folder / onnx_name(3)).read_bytes())
+    with pytest.raises(ModelError, match="expected"):
+        OnnxBackend(broken, 1).run(np.zeros((1, 1, 8, 8), np.float32), 2)
+
+
+def test_weights_that_are_cut_or_foreign(model, tmp_path):
+    whole = (model.folder / "model.safetensors").read_bytes()
+    with pytest.raises(ModelError, match="does not hold weights"):
+        TorchBackend(with_file(model, tmp_path / "cut", "model.safetensors", whole[: len(whole) // 2]), "cpu")
+    values = {**vars(model.card), "config": {"features": 7, "convolutions": 3}}
+    with pytest.raises(ModelError, match="does not hold weights"):
+        TorchBackend(Model(Card(**values), model.folder), "cpu")
+    with pytest.raises(ModelError, match="'nosuch'"):
+        TorchBackend(Model(Card(**{**values, "architecture": "nosuch"}), model.folder), "cpu")
+
+
+class Full(TorchBackend):
+    """A device that has room for three tiles, or for none."""
+
+    room = 3
+    tried: tuple[int, ...] = ()
+
+    def _run_part(self, part, scale):
+        self.tried += (len(part),)
+        if len(part) > self.room:
+            raise torch.cuda.OutOfMemoryError("out of memory")
+        return super()._run_part(part, scale)
+
+
+def test_the_batch_is_halved_when_memory_runs_out(model):
+    tiles = random_page(7 * 16, 16).reshape(7, 1, 16, 16)
+    expected = TorchBackend(model, "cpu").run(tiles, 2)
+    small = Full(model, "cpu")
+    small.batch = 8
+    assert np.abs(small.run(tiles, 2) - expected).max() < 1e-6
+    assert small.tried == (7, 4, 2, 2, 2, 1)
+    assert small.batch == 2
+    small.room = 0
+    with pytest.raises(DeviceError, match="--superres-tile"):
+        small.run(tiles, 2)
+
+
+def test_other_errors_of_torch_are_not_taken_for_full_memory(model):
+    class Broken(TorchBackend):
+        def _run_part(self, part, scale):
+            raise RuntimeError("out of memory, says somebody else")
+
+    with pytest.raises(RuntimeError):
+        Broken(model, "cpu").run(random_page(8, 8)[None, None], 2)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_half_precision_on_the_gpu_is_near(model):
+    tiles = random_page(4 * 64, 64).reshape(4, 1, 64, 64)
+    expected = TorchBackend(model, "cpu").run(tiles, 2)
+    assert np.abs(TorchBackend(model, "cuda").run(tiles, 2) - expected).max() < 1e-2
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_gpu_that_is_not_there(model):
+    with pytest.raises(DeviceError, match="sees 0 CUDA devices"):
+        TorchBackend(model, "cuda:1")
