@@ -19,8 +19,8 @@ LEFT, TOP, MEASURE, BOTTOM = 290, 300, 1900, 3200
 
 def page(words: list[str], font: ImageFont.FreeTypeFont, leading: int) -> tuple[Image.Image, str]:
     """Set as many of *words* as one page holds, taking them from the list; return the page and its text."""
-    picture = Image.new("L", (WIDTH, HEIGHT), 255)
-    pen = ImageDraw.Draw(picture)
+    image = Image.new("L", (WIDTH, HEIGHT), 255)
+    pen = ImageDraw.Draw(image)
     lines = []
     for y in range(TOP, BOTTOM, leading):
         line = ""
@@ -28,7 +28,7 @@ def page(words: list[str], font: ImageFont.FreeTypeFont, leading: int) -> tuple[
             line = f"{line} {words.pop(0)}".strip()
         pen.text((LEFT, y), line, font=font, fill=0)
         lines.append(line)
-    return picture, "\n".join(lines) + "\n"
+    return image, "\n".join(lines) + "\n"
 
 
 def main() -> None:
@@ -43,8 +43,8 @@ def main() -> None:
     for name in ("LiberationSerif-Regular", "LiberationSans-Regular"):
         for points in (10, 11, 12):
             size = points * DPI / 72
-            picture, text = page(words, ImageFont.truetype(f"{FONTS}/{name}.ttf", round(size)), round(1.25 * size))
-            picture.save(arguments.folder / f"{name}-{points}.png", dpi=(DPI, DPI))
+            image, text = page(words, ImageFont.truetype(f"{FONTS}/{name}.ttf", round(size)), round(1.25 * size))
+            image.save(arguments.folder / f"{name}-{points}.png", dpi=(DPI, DPI))
             (arguments.folder / f"{name}-{points}.gt.txt").write_text(text, encoding="utf-8")
 
 

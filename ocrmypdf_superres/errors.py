@@ -16,7 +16,7 @@ class OptionError(SuperresError):
 
 
 class ImageError(SuperresError):
-    """A picture is damaged, of an unsupported form, or too large to handle."""
+    """An image is damaged, of an unsupported form, or too large to handle."""
 
 
 class ModelError(SuperresError):

@@ -11,7 +11,7 @@ from ocrmypdf_superres.cli import COMMANDS, main
 
 
 @pytest.fixture
-def picture(tmp_path):
+def image(tmp_path):
     path = tmp_path / "page.png"
     levels = np.random.default_rng(0).integers(0, 256, (40, 50), dtype=np.uint8)
     Image.fromarray(levels).save(path, dpi=(100, 100))
@@ -39,18 +39,18 @@ def test_models(random_model, capsys, monkeypatch):
     assert main(["models", "verify", "random"]) == 0
 
 
-def test_upscale_a_picture(random_model, picture, tmp_path, capsys):
+def test_upscale_a_image(random_model, image, tmp_path, capsys):
     out = tmp_path / "out" / "large.png"
-    assert main(["upscale", str(picture), str(out), "--scale", "3", "--model", str(random_model.folder), "--device", "cpu"]) == 0
+    assert main(["upscale", str(image), str(out), "--scale", "3", "--model", str(random_model.folder), "--device", "cpu"]) == 0
     with Image.open(out) as large:
         assert large.size == (150, 120) and large.mode == "L"
         assert large.info["dpi"][0] == pytest.approx(300, abs=1)
 
 
-def test_upscale_pdf_pages(random_model, picture, tmp_path):
+def test_upscale_pdf_pages(random_model, image, tmp_path):
     img2pdf = pytest.importorskip("img2pdf")
     pdf = tmp_path / "two.pdf"
-    pdf.write_bytes(img2pdf.convert([str(picture), str(picture)]))
+    pdf.write_bytes(img2pdf.convert([str(image), str(image)]))
     assert main(["upscale", str(pdf), str(tmp_path / "pages"), "--scale", "2", "--model", str(random_model.folder), "--device", "cpu"]) == 0
     with Image.open(tmp_path / "pages" / "page-2.png") as large:
         assert large.size == (100, 80)
@@ -64,15 +64,15 @@ def test_upscale_pdf_pages(random_model, picture, tmp_path):
         (["--device", "tpu"], "'tpu'"),
     ],
 )
-def test_mistakes_are_one_sentence(random_model, picture, tmp_path, capsys, change, message):
-    arguments = ["upscale", str(picture), str(tmp_path / "o.png"), "--model", str(random_model.folder), "--device", "cpu", *change]
+def test_mistakes_are_one_sentence(random_model, image, tmp_path, capsys, change, message):
+    arguments = ["upscale", str(image), str(tmp_path / "o.png"), "--model", str(random_model.folder), "--device", "cpu", *change]
     assert main(arguments) == 1
     printed = " ".join(capsys.readouterr().err.split())
     assert message in printed and "Traceback" not in printed
     assert not (tmp_path / "o.png").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"no picture at all", b"%PDF-1.7 cut", b"\x89PNG\r\n\x1a\n"])
+@pytest.mark.parametrize("content", [b"", b"no image at all", b"%PDF-1.7 cut", b"\x89PNG\r\n\x1a\n"])
 def test_damaged_inputs_are_one_sentence(random_model, tmp_path, capsys, content):
     bad = tmp_path / "bad.bin"
     bad.write_bytes(content)

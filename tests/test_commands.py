@@ -29,7 +29,7 @@ def net(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def picture(tmp_path) -> Path:
+def image(tmp_path) -> Path:
     path = tmp_path / "page [1].png"
     levels = np.random.default_rng(0).integers(0, 256, (30, 41), dtype=np.uint8)
     Image.fromarray(levels).save(path, dpi=(100, 100))
@@ -81,9 +81,9 @@ def test_verify_names_a_changed_file(net, tmp_path, capsys):
     assert "copy [x]/model.x3.onnx has the SHA-256" in out
 
 
-def test_upscale_a_picture(net, picture, tmp_path, capsys):
+def test_upscale_a_image(net, image, tmp_path, capsys):
     out = tmp_path / "new" / "large.png"
-    assert main(["upscale", str(picture), str(out), "--model", str(net), "--device", "cpu", "--scale", "3"]) == 0
+    assert main(["upscale", str(image), str(out), "--model", str(net), "--device", "cpu", "--scale", "3"]) == 0
     with Image.open(out) as large:
         assert large.size == (123, 90)
         assert round(large.info["dpi"][0]) == 300
@@ -91,9 +91,9 @@ def test_upscale_a_picture(net, picture, tmp_path, capsys):
     assert "x3 as asked" in capsys.readouterr().out
 
 
-def test_upscale_the_pages_of_a_pdf(net, picture, tmp_path):
+def test_upscale_the_pages_of_a_pdf(net, image, tmp_path):
     pdf = tmp_path / "pages.pdf"
-    with Image.open(picture) as first:
+    with Image.open(image) as first:
         first.save(pdf, save_all=True, append_images=[first.resize((60, 50))], resolution=100)
     assert main(["upscale", str(pdf), str(tmp_path / "out.png"), "--model", str(net), "--device", "cpu", "--scale", "2"]) == 0
     with Image.open(tmp_path / "out-1.png") as one, Image.open(tmp_path / "out-2.png") as two:
@@ -112,11 +112,11 @@ def encrypted_pdf(path: Path) -> None:
         pdf.save(path, encryption=pikepdf.Encryption(owner="a", user="b"))
 
 
-def no_picture(path: Path) -> None:
+def no_image(path: Path) -> None:
     path.write_bytes(b"\x89PNG\r\n\x1a\n cut")
 
 
-@pytest.mark.parametrize("make", [damaged_pdf, encrypted_pdf, no_picture, lambda path: None])
+@pytest.mark.parametrize("make", [damaged_pdf, encrypted_pdf, no_image, lambda path: None])
 def test_bad_inputs_are_one_sentence(make, net, tmp_path, capsys):
     path = tmp_path / "in [bad].pdf"
     make(path)
@@ -127,9 +127,9 @@ def test_bad_inputs_are_one_sentence(make, net, tmp_path, capsys):
     assert not (tmp_path / "out.png").exists()
 
 
-def test_an_output_of_an_unknown_kind_leaves_nothing(net, picture, tmp_path, capsys):
+def test_an_output_of_an_unknown_kind_leaves_nothing(net, image, tmp_path, capsys):
     folder = tmp_path / "out"
-    arguments = ["upscale", str(picture), str(folder / "large.nosuch"), "--model", str(net), "--scale", "2"]
+    arguments = ["upscale", str(image), str(folder / "large.nosuch"), "--model", str(net), "--scale", "2"]
     assert main(arguments) == 1
     assert "cannot be written" in capsys.readouterr().err
     assert list(folder.iterdir()) == []
@@ -139,8 +139,8 @@ def test_an_output_of_an_unknown_kind_leaves_nothing(net, picture, tmp_path, cap
     ("extra", "message"),
     [(["--scale", "7"], "offers 2, 3, 4"), (["--model", "nosuch"], "no model 'nosuch'"), (["--device", "gpu"], "not known")],
 )
-def test_bad_values_are_named(extra, message, net, picture, tmp_path, capsys):
-    assert main(["upscale", str(picture), str(tmp_path / "o.png"), "--model", str(net), *extra]) == 1
+def test_bad_values_are_named(extra, message, net, image, tmp_path, capsys):
+    assert main(["upscale", str(image), str(tmp_path / "o.png"), "--model", str(net), *extra]) == 1
     assert message in capsys.readouterr().err
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What the shipped net draws, pinned as pictures. Rewrite them with: python tests/test_golden.py"""
+"""What the shipped net draws, pinned as images. Rewrite them with: python tests/test_golden.py"""
 
 from __future__ import annotations
 

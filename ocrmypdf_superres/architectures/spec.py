@@ -19,7 +19,7 @@ class ArchitectureSpec:
 
     Attributes:
         name: registry name, lower case.
-        task: ``"page"`` for nets that take any picture size by tiles, ``"line"`` for nets that take text lines.
+        task: ``"page"`` for nets that take any image size by tiles, ``"line"`` for nets that take text lines.
         config: frozen dataclass of the hyperparameters, all with defaults.
         build: makes the ``nn.Module`` from a config.  ``module(x)`` takes float (B, C, H, W) in [0, 1]
             and returns (B, C, scale H, scale W), not clipped.

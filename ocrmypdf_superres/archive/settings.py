@@ -31,7 +31,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-OUTPUTS = ("pdf", "text", "alto", "hocr", "pictures")
+OUTPUTS = ("pdf", "text", "alto", "hocr", "images")
 
 # The run sets these itself, or has a setting of its own for them.
 _NOT_OURS = {
@@ -49,7 +49,7 @@ class Settings:
     Attributes:
         languages: Tesseract's names, such as ``deu``.
         outputs: what is made of a file, of :data:`OUTPUTS`.
-        image_dpi: resolution of pictures that claim none, or one of 96 dpi and less; 0 for: such a picture fails.
+        image_dpi: resolution of images that claim none, or one of 96 dpi and less; 0 for: such an image fails.
         ocrmypdf: options of ``ocrmypdf.ocr()`` by their names there. Default of ``output_type`` is ``pdfa``, so that
             every output is PDF/A or its file fails (OCRmyPDF's ``auto`` makes a plain PDF where PDF/A fails).
         superres: options of the plugin, without ``superres_``.

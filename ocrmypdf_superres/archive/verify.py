@@ -158,7 +158,7 @@ def _check_input(check: FileCheck) -> Iterator[str]:
 
 
 def hash_input(source: str, kind: Kind, root: Path) -> str:
-    """SHA-256 of an input as the work on it takes it: a METS document's bytes and then the hashes of its pictures, in order."""
+    """SHA-256 of an input as the work on it takes it: a METS document's bytes and then the hashes of its images, in order."""
     if kind is not Kind.METS:
         return sha256_of(Path(source))
     digest = hashlib.sha256(Path(source).read_bytes())
@@ -231,14 +231,14 @@ def _check_text(check: FileCheck, path: Path) -> Iterator[str]:
         yield f"is no UTF-8 text: {error}"
 
 
-def _check_picture(check: FileCheck, path: Path) -> Iterator[str]:
+def _check_image(check: FileCheck, path: Path) -> Iterator[str]:
     try:
         with Image.open(path) as image:
             image.verify()
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        yield f"is no picture that can be opened: {error}"
+        yield f"is no image that can be opened: {error}"
 
 
 _KINDS: dict[str, Callable[[FileCheck, Path], Iterator[str]]] = {
-    "pdf": _check_pdf, "text": _check_text, "alto": _check_xml, "hocr": _check_xml, "pictures": _check_picture,
+    "pdf": _check_pdf, "text": _check_text, "alto": _check_xml, "hocr": _check_xml, "images": _check_image,
 }  # fmt: skip

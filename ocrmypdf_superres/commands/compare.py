@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--check", choices=("off", "auto", "always"), default="auto", help="as --superres-check (default: %(default)s)")
     parser.add_argument("--force-ocr", action="store_true", help="read pages that already have text, too")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--run", type=Path, metavar="FOLDER", help="keep pictures and words there, for the command report")
+    parser.add_argument("--run", type=Path, metavar="FOLDER", help="keep images and words there, for the command report")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -30,13 +30,13 @@ DEFAULT_CONDITIONS = ("60-clean", "72-clean", "72-scan", "100-scan", "100-1-bit"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``evaluate``."""
-    parser.add_argument("--data", type=Path, required=True, help="folder of pictures with .gt.txt, PAGE-XML or ALTO, or with an index.json")
+    parser.add_argument("--data", type=Path, required=True, help="folder of images with .gt.txt, PAGE-XML or ALTO, or with an index.json")
     parser.add_argument("--collections", nargs="+", help="only these collections")
     parser.add_argument("--conditions", nargs="*", default=list(DEFAULT_CONDITIONS), metavar="DPI-PROFILE",
                         help=f"what hr pages are reduced to; profiles: {', '.join(PROFILES)} (default: %(default)s)")  # fmt: skip
     parser.add_argument("--methods", nargs="+", choices=(*METHODS, *FURTHER), default=list(METHODS))
     parser.add_argument("--peer", action="append", default=[], metavar="COMMAND",
-                        help='a command that enlarges a picture, such as "realesrgan-ncnn-vulkan -i {in} -o {out}"; may be repeated')  # fmt: skip
+                        help='a command that enlarges an image, such as "realesrgan-ncnn-vulkan -i {in} -o {out}"; may be repeated')  # fmt: skip
     parser.add_argument("--dnn-superres", action="append", type=Path, default=[], metavar="FILE",
                         help="a model of OpenCV's dnn_superres, such as FSRCNN_x3.pb; may be repeated")  # fmt: skip
     parser.add_argument("--spandrel", action="append", type=Path, default=[], metavar="FILE",
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models", nargs="+", default=[], metavar="MODEL",
                         help="nets by themselves as further methods, names or folders of models, or the word all: each enlarges a "
                              "page once, without checks or choice (--model is the one that the plugin's methods use)")  # fmt: skip
-    parser.add_argument("--lines", action="store_true", help="the pictures are single lines of text")
+    parser.add_argument("--lines", action="store_true", help="the images are single lines of text")
     parser.add_argument("--pages", type=int, default=2, help="hr pages of each collection, 0 for all (default: %(default)s)")
     parser.add_argument("--model", default=DEFAULT_MODEL, help="model of the methods plugin... (default: %(default)s)")
     parser.add_argument("--language", default="eng", help="Tesseract languages of pages without an index")
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--worst", type=Path, metavar="FOLDER", help="draw the pages that the plugin reads worst there")
     parser.add_argument("--worst-count", type=int, default=10, metavar="N", help="how many (default: %(default)s)")
     parser.add_argument("--run", type=Path, metavar="FOLDER",
-                        help="keep results, words and pictures there, for the command report, and measure how far readings can be trusted")  # fmt: skip
+                        help="keep results, words and images there, for the command report, and measure how far readings can be trusted")  # fmt: skip
     parser.add_argument("--lpips", type=Path, nargs=2, metavar=("ALEXNET", "LINEAR"),
                         help="two files of weights; with --run the distance to the hr scan is measured too")  # fmt: skip
     parser.add_argument("--json", type=Path, help="write every result there")
@@ -167,7 +167,7 @@ def _show_word_accuracy(console: Console, results: list[Result]) -> None:
         found = word_accuracy([(r.group, r.scores.get("textzoom_right", 0.0) > 0) for r in results if r.method == method])
         shares = ", ".join(f"{name} {share:.1%}" for name, share in found.by_subset.items())
         console.print(
-            f"{method}: {found.by_picture:.1%} of pictures right under TextZoom's rules, {found.by_subsets_mean:.1%} as the mean of sets "
+            f"{method}: {found.by_image:.1%} of images right under TextZoom's rules, {found.by_subsets_mean:.1%} as the mean of sets "
             f"({shares})", highlight=False, soft_wrap=True,
         )  # fmt: skip
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""``ocrmypdf-superres lines``: models compared on lines of text by what readers read in their pictures, at x2."""
+"""``ocrmypdf-superres lines``: models compared on lines of text by what readers read in their images, at x2."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sets", nargs="+", type=Path, required=True, metavar="FOLDER",
                         help="sets of lines, for example TextZoom's easy, medium and hard")  # fmt: skip
     parser.add_argument("--kind", choices=("words", "lines", "textzoom"), default="words",
-                        help="what the sets are: folders of texts by language to render words from, line pictures with "
+                        help="what the sets are: folders of texts by language to render words from, line images with "
                              "NAME.gt.txt, or TextZoom's databases (default words)")  # fmt: skip
     parser.add_argument("--count", type=int, default=256, help="lines of each set, but for TextZoom, which is read whole (default 256)")
     parser.add_argument("--readers", nargs="*", default=[], metavar="READER", help="names or folders of readers beside Tesseract")

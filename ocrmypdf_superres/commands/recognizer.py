@@ -32,14 +32,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     common.add_argument("--lang", default="eng", help="language, or path of a .traineddata file (default eng)")
     common.add_argument("--tessdata-dir", type=Path, metavar="FOLDER", help="folder of the language's file")
 
-    text = "text of the port beside that of tesseract --psm 13, for pictures of single lines"
+    text = "text of the port beside that of tesseract --psm 13, for images of single lines"
     action = actions.add_parser("compare", parents=[common], help=text, description=text)
-    action.add_argument("images", nargs="+", type=Path, help="line pictures; a NAME.gt.txt beside one gives its truth")
+    action.add_argument("images", nargs="+", type=Path, help="line images; a NAME.gt.txt beside one gives its truth")
     action.add_argument("--as-trained", action="store_true", help="without Tesseract's rounding and border noise")
 
-    text = "tune a network on line pictures with NAME.gt.txt beside them, for the stock tesseract"
+    text = "tune a network on line images with NAME.gt.txt beside them, for the stock tesseract"
     action = actions.add_parser("tune", parents=[common], help=text, description=text)
-    action.add_argument("lines", type=Path, help="folder of line pictures and texts")
+    action.add_argument("lines", type=Path, help="folder of line images and texts")
     action.add_argument("--output", type=Path, required=True, help="file to write, NAME.traineddata")
     action.add_argument("--epochs", type=int, default=4, help="times over all lines (default 4)")
     action.add_argument("--lr", type=float, default=1e-3, help="peak learning rate (default 0.001)")
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     """Do what was asked.
 
     Raises:
-        SuperresError: a picture, language or option cannot be used.
+        SuperresError: an image, language or option cannot be used.
     """
     console = Console(highlight=False)
     if args.action == "compare":
@@ -83,12 +83,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _open(path: Path) -> Image.Image:
     try:
-        with Image.open(path) as picture:
-            picture.load()
+        with Image.open(path) as image:
+            image.load()
             # What the binary would make of them itself; both readers get the same pixels.
-            return picture.convert("RGB") if picture.mode in ("P", "RGBA", "LA", "CMYK") else picture.copy()
+            return image.convert("RGB") if image.mode in ("P", "RGBA", "LA", "CMYK") else image.copy()
     except OSError as error:
-        raise ImageError(f"The picture {path} cannot be read ({error}); give a PNG, JPEG or TIFF file.") from error
+        raise ImageError(f"The image {path} cannot be read ({error}); give a PNG, JPEG or TIFF file.") from error
 
 
 def _truths(paths: Sequence[Path]) -> list[str | None]:
@@ -104,8 +104,8 @@ def _compare(console: Console, args: argparse.Namespace) -> int:
     installed = find_traineddata(args.lang, args.tessdata_dir)
     names = [str(path) for path in args.images]
     language = installed.name.removesuffix(_SUFFIX)
-    pictures = [_open(path) for path in args.images]
-    items = compare(recognizer, pictures, names, language, _truths(args.images), installed.parent)
+    images = [_open(path) for path in args.images]
+    items = compare(recognizer, images, names, language, _truths(args.images), installed.parent)
     for item in items:
         upper, marks, lower = item.rows()
         console.print(item.name if item.edits else f"{item.name}: the same", markup=False, soft_wrap=True)
@@ -151,6 +151,6 @@ def _tune(console: Console, args: argparse.Namespace) -> int:
 def _error_rate(examples: Sequence[LineExample], file: Path) -> float:
     """CER in percent of the installed binary with *file*."""
     name = file.name.removesuffix(_SUFFIX)
-    read = read_lines([line.picture for line in examples], name, file.resolve().parent)
+    read = read_lines([line.image for line in examples], name, file.resolve().parent)
     wrong = sum(edits(text, " ".join(line.text.split())) for text, line in zip(read, examples, strict=True))
     return 100.0 * wrong / max(1, sum(len(line.text) for line in examples))

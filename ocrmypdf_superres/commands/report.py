@@ -28,9 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("report.html"), help="the page to write (default: %(default)s)")
     parser.add_argument("--before", metavar="METHOD", help="of a benchmark: the method on the left (default: as-is)")
     parser.add_argument("--after", metavar="METHOD", help="of a benchmark: the method on the right (default: plugin)")
-    parser.add_argument("--pictures", type=int, default=0, metavar="N",
+    parser.add_argument("--images", type=int, default=0, metavar="N",
                         help="of a report.jsonl: read the N least certain pages anew, where their PDFs still lie (default: %(default)s)")  # fmt: skip
-    parser.add_argument("-l", "--language", default="eng", help="Tesseract languages for --pictures (default: %(default)s)")
+    parser.add_argument("-l", "--language", default="eng", help="Tesseract languages for --images (default: %(default)s)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -68,14 +68,14 @@ def _load(args: argparse.Namespace, folder: Path, console: Console) -> Report:
         raise OptionError(f"{source} is neither results of evaluate nor a report.jsonl ({error}); give one of these.") from error
     if not records or not all(isinstance(r, dict) and {"file", "page", "action", "reason"} <= set(r) for r in records):
         raise OptionError(f"{source} holds no page records of the plugin; give what --superres-report wrote.")
-    return from_records(records, source.name, _pictured(records, args, folder, console), folder)
+    return from_records(records, source.name, _imaged(records, args, folder, console), folder)
 
 
-def _pictured(records: list[dict[str, Any]], args: argparse.Namespace, folder: Path, console: Console) -> list[KeptPage]:
+def _imaged(records: list[dict[str, Any]], args: argparse.Namespace, folder: Path, console: Console) -> list[KeptPage]:
     """Read the pages that were surest to gain or lose anew; files that have moved are named and left out."""
-    if args.pictures <= 0:
+    if args.images <= 0:
         return []
-    chosen = sorted((r for r in records if r["action"] == "enlarged"), key=_certainty)[: args.pictures]
+    chosen = sorted((r for r in records if r["action"] == "enlarged"), key=_certainty)[: args.images]
     by_file: dict[str, list[dict[str, Any]]] = {}
     for record in chosen:
         by_file.setdefault(str(record["file"]), []).append(record)
@@ -83,7 +83,7 @@ def _pictured(records: list[dict[str, Any]], args: argparse.Namespace, folder: P
     for name, wanted in by_file.items():
         pdf = next((p for p in (Path(name), args.source.parent / name) if p.is_file()), None)
         if pdf is None:
-            console.print(f"{name} is not there any more; its pages are shown without pictures.", markup=False, soft_wrap=True)
+            console.print(f"{name} is not there any more; its pages are shown without images.", markup=False, soft_wrap=True)
             continue
         numbers = ",".join(str(n) for n in sorted({int(r["page"]) for r in wanted}))
         model = str(wanted[0].get("model") or DEFAULT_MODEL)
@@ -91,7 +91,7 @@ def _pictured(records: list[dict[str, Any]], args: argparse.Namespace, folder: P
         try:
             pages += read_pdf(pdf, folder, settings)
         except SuperresError as error:
-            console.print(f"{name}: {error} Its pages are shown without pictures.", markup=False, soft_wrap=True)
+            console.print(f"{name}: {error} Its pages are shown without images.", markup=False, soft_wrap=True)
     return pages
 
 

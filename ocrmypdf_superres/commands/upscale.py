@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     """Enlarge and save.
 
     Raises:
-        ImageError: the input is no picture or PDF that can be read, or the output cannot be written.
+        ImageError: the input is no image or PDF that can be read, or the output cannot be written.
         ModelError, DeviceError, OptionError: see the engine.
     """
     console = Console()
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _save(image: Image.Image, path: Path, dpi: float) -> None:
-    """Write the picture; the file appears whole or not at all."""
+    """Write the image; the file appears whole or not at all."""
     part = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -98,7 +98,7 @@ def _pages(path: Path, dpi: float | None) -> Iterator[tuple[Image.Image, float, 
                 page = frame.copy()
                 yield page, dpi or float(page.info.get("dpi", (72.0, 72.0))[0]) or 72.0, count
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ImageError(f"{path} cannot be read as a picture ({error}); give an image or a PDF.") from error
+        raise ImageError(f"{path} cannot be read as an image ({error}); give an image or a PDF.") from error
 
 
 def _pdf_pages(path: Path, dpi: float | None) -> Iterator[tuple[Image.Image, float, int]]:
@@ -121,7 +121,7 @@ def _pdf_pages(path: Path, dpi: float | None) -> Iterator[tuple[Image.Image, flo
 
 
 def _image_dpi(page: Any) -> float:
-    """Return the largest dpi of the pictures that cover more than a fifth of the page, 0.0 without such."""
+    """Return the largest dpi of the images that cover more than a fifth of the page, 0.0 without such."""
     import pypdfium2.raw
 
     largest = 0.0

@@ -29,7 +29,7 @@ _LEVELS = (123.68, 116.779, 103.939)
 class CTPNConfig:
     """Channels of VGG16's five blocks, the GRU's hidden size a direction, and the deep features' channels.
 
-    ``compat`` feeds pictures as the public weights were trained: 0 to 255, channels in the order BGR, less means that
+    ``compat`` feeds images as the public weights were trained: 0 to 255, channels in the order BGR, less means that
     are in the order RGB.  Without it ImageNet's normalisation is used.
     """
 
@@ -81,26 +81,26 @@ class CTPN(nn.Module):
         self.register_buffer("means", torch.tensor(means).reshape(1, 3, 1, 1), persistent=False)
         self.register_buffer("deviations", torch.tensor(deviations).reshape(1, 3, 1, 1), persistent=False)
 
-    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return deep features (B, D, h, w), class logits and regressions (B, 20, h, w), h = H // 16, w = W // 16.
 
-        *pictures*: float (B, 1 or 3, H, W) in [0, 1], H and W at least 16; grey is replicated.  Channel 2a of the logits
+        *images*: float (B, 1 or 3, H, W) in [0, 1], H and W at least 16; grey is replicated.  Channel 2a of the logits
         is anchor a's background, 2a + 1 its text; of the regressions, its offset over its height, and the logarithm of
         its height's factor.
         """
-        picture = pictures.expand(-1, 3, -1, -1) if pictures.shape[1] == 1 else pictures
+        image = images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
         if self.config.compat:
-            picture = picture.flip(1)
-        value = torch.relu(self.window(self.trunk((picture - self.means) / self.deviations)))
+            image = image.flip(1)
+        value = torch.relu(self.window(self.trunk((image - self.means) / self.deviations)))
         batch, channels, height, width = value.shape
         steps = value.permute(0, 2, 3, 1).reshape(batch * height, width, channels)
         steps, _ = self.rows(steps)
         deep = torch.relu(self.deep(steps.reshape(batch, height, width, -1).permute(0, 3, 1, 2)))
         return deep, self.scores(deep), self.coordinates(deep)
 
-    def detect(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def detect(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The same as a call, under the name that :class:`~ocrmypdf_superres.training.losses.recognition.detector.Detector` has."""
-        value: tuple[Tensor, Tensor, Tensor] = self(pictures)
+        value: tuple[Tensor, Tensor, Tensor] = self(images)
         return value
 
 

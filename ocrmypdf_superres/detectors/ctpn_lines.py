@@ -50,9 +50,9 @@ class TextLine:
 
 
 def proposals(scores: Tensor, coordinates: Tensor, size: tuple[int, int], settings: LineSettings) -> tuple[Boxes, Boxes]:
-    """Return the boxes, float32 (n, 4), and probabilities (n,) of one picture's proposals, best first.
+    """Return the boxes, float32 (n, 4), and probabilities (n,) of one image's proposals, best first.
 
-    *scores*, *coordinates*: (1, 20, h, w) of CTPN; *size*: the picture's (height, width).
+    *scores*, *coordinates*: (1, 20, h, w) of CTPN; *size*: the image's (height, width).
     """
     chances = by_anchor(scores)[0].softmax(dim=1)[:, 1]
     chosen = torch.nonzero(chances > settings.probability)[:, 0]
@@ -130,7 +130,7 @@ def _nearest(boxes: Boxes, chances: Boxes, index: int, settings: LineSettings, w
 
 
 def lines_of(boxes: Boxes, chances: Boxes, size: tuple[int, int], settings: LineSettings) -> list[TextLine]:
-    """Return the text lines of thinned-out proposals, from the top; *size*: the picture's (height, width)."""
+    """Return the text lines of thinned-out proposals, from the top; *size*: the image's (height, width)."""
     found = []
     for row in chain(boxes, chances, settings):
         part = boxes[row]
@@ -146,20 +146,20 @@ def lines_of(boxes: Boxes, chances: Boxes, size: tuple[int, int], settings: Line
 
 
 @torch.no_grad()
-def find_lines(net: CTPN, picture: Tensor, height: int = PAGE_HEIGHT, settings: LineSettings | None = None) -> list[TextLine]:
-    """Return the text lines of *picture*, float (1, 1 or 3, H, W) in [0, 1], in its own pixels, from the top.
+def find_lines(net: CTPN, image: Tensor, height: int = PAGE_HEIGHT, settings: LineSettings | None = None) -> list[TextLine]:
+    """Return the text lines of *image*, float (1, 1 or 3, H, W) in [0, 1], in its own pixels, from the top.
 
     Args:
-        height: rows to which the picture is brought before the net sees it; 0 leaves it as it is, which is for patches
+        height: rows to which the image is brought before the net sees it; 0 leaves it as it is, which is for patches
             of sr and hr that are to be compared.
     """
     settings = settings or LineSettings()
-    rows, columns = picture.shape[2:]
+    rows, columns = image.shape[2:]
     factor = height / rows if height else 1.0
-    seen = picture
+    seen = image
     if height:
         size = (height, max(STRIDE, round(columns * factor)))
-        seen = functional.interpolate(picture, size, mode="bilinear", antialias=True, align_corners=False)
+        seen = functional.interpolate(image, size, mode="bilinear", antialias=True, align_corners=False)
     _, scores, coordinates = net.eval()(seen)
     size = (int(seen.shape[2]), int(seen.shape[3]))
     lines = lines_of(*proposals(scores, coordinates, size, settings), size, settings)

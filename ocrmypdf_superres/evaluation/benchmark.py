@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 """Running cases through methods, several at a time, with a cache that makes a run resumable.
 
-A reading is kept under the hash of all that decides it: the page's picture, languages and dpi, the condition, the method,
+A reading is kept under the hash of all that decides it: the page's image, languages and dpi, the condition, the method,
 Tesseract's version, for the plugin also OCRmyPDF's version, the model's files and the plugin's own code, and for a net by
 itself its files and the code that runs it.  So the baselines are read once, and a new net costs only its own readings.
 """
@@ -80,8 +80,8 @@ def _key(case: Case, method: str, versions: str) -> str:
     condition = "" if method == "native" else f"{case.dpi:g}/{case.profile}"
     if case.page.line:
         condition += "/line"
-    picture = hashlib.sha256(Path(case.page.image).read_bytes()).hexdigest()
-    text = "\n".join([CACHE_FORM, picture, case.page.languages, f"{case.page.dpi:g}", condition, method, versions])
+    image = hashlib.sha256(Path(case.page.image).read_bytes()).hexdigest()
+    text = "\n".join([CACHE_FORM, image, case.page.languages, f"{case.page.dpi:g}", condition, method, versions])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

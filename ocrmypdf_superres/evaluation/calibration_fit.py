@@ -30,7 +30,7 @@ from ocrmypdf_superres.commands.evaluate import DEFAULT_CONDITIONS, parse_condit
 from ocrmypdf_superres.errors import SuperresError
 from ocrmypdf_superres.evaluation.data.ground_truth import read_truth
 from ocrmypdf_superres.evaluation.data.pages import Case, find_pages, make_cases
-from ocrmypdf_superres.evaluation.methods.methods import lr_picture
+from ocrmypdf_superres.evaluation.methods.methods import lr_image
 from ocrmypdf_superres.evaluation.words import right_words
 from ocrmypdf_superres.metrics.text import TextScore, score
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL
@@ -70,22 +70,22 @@ class Forms:
 def read_forms(case: Case, model: str, cache: Path) -> Forms | None:
     """Read *case* in each of :data:`FORMS`; None where the plan is to leave it."""
     upscaler = load_upscaler(model, "cpu", 1)
-    image, dpi = lr_picture(case)
-    plan = plan_image(image, (dpi, dpi), PlanSettings(scales=upscaler.scales))
+    original, dpi = lr_image(case)
+    plan = plan_image(original, (dpi, dpi), PlanSettings(scales=upscaler.scales))
     if plan.action != "enlarge":
         return None
-    enlarged, plain = enlarge(image, plan, upscaler).convert("L"), lanczos(image, plan).convert("L")
+    enlarged, plain = enlarge(original, plan, upscaler).convert("L"), lanczos(original, plan).convert("L")
     files, seconds = {}, {}
-    pictures = {MODEL: enlarged, BLEND: Image.blend(plain, enlarged, 0.5), LANCZOS: plain, AS_IS: image}
+    images = {MODEL: enlarged, BLEND: Image.blend(plain, enlarged, 0.5), LANCZOS: plain, AS_IS: original}
     large = tuple(round(v) for v in plain.info["dpi"])
-    for name, picture in pictures.items():
-        key = hashlib.sha256(picture.tobytes() + case.page.languages.encode() + str(picture.size).encode()).hexdigest()[:32]
+    for name, image in images.items():
+        key = hashlib.sha256(image.tobytes() + case.page.languages.encode() + str(image.size).encode()).hexdigest()[:32]
         stored = cache / f"{key}.hocr"
         clock = cache / f"{key}.seconds"
         if not clock.is_file():
             cache.mkdir(parents=True, exist_ok=True)
             png = cache / f"{key}.png"
-            picture.save(png, dpi=(round(dpi), round(dpi)) if name == AS_IS else large, compress_level=1)
+            image.save(png, dpi=(round(dpi), round(dpi)) if name == AS_IS else large, compress_level=1)
             process = subprocess.Popen(
                 ["tesseract", str(png), str(stored.with_suffix("")), "-l", case.page.languages, "hocr"],
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""A net's pictures of lines, judged: PSNR to hr, what Tesseract and other readers read in them."""
+"""A net's images of lines, judged: PSNR to hr, what Tesseract and other readers read in them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ BLURRED = ({"name": "blur", "sigma": [0.3, 0.9]}, {"name": "downsample", "kernel
 
 @dataclass(frozen=True)
 class Figures:
-    """How many lines were read, PSNR in dB (mean of the pictures'), Tesseract's CER and share of lines without a mistake, other readers' shares."""
+    """How many lines were read, PSNR in dB (mean of the images'), Tesseract's CER and share of lines without a mistake, other readers' shares."""
 
     lines: int
     psnr: float
@@ -95,7 +95,7 @@ def lanczos(lr: Tensor, scale: int) -> Tensor:
 def model_drawer(model: Model) -> Drawer:
     """Return what draws lines with *model*, by :data:`Drawer`'s terms.
 
-    A net for text lines gets the picture as it is, a net for pages through the engine. A model without the scale that is
+    A net for text lines gets the image as it is, a net for pages through the engine. A model without the scale that is
     asked for makes its smallest one, and an antialiased bicubic brings that to the size.
 
     Raises:
@@ -133,7 +133,7 @@ def judge(
     """
     draw = on_luma(net.eval(), channels) if isinstance(net, nn.Module) else net
     psnr: list[float] = []
-    pictures, texts = [], []
+    images, texts = [], []
     right = dict.fromkeys(readers or {}, 0)
     for batch in batches:
         sr = draw(batch.lr, batch.scale).clamp(0, 1)
@@ -144,11 +144,11 @@ def judge(
                 continue
             left, top, bottom, end = box[0], box[1], box[3], box[2]
             line = sr[index : index + 1, :, top:bottom, left:end]
-            pictures.append(from_luma(line[0, 0].cpu().numpy()))
+            images.append(from_luma(line[0, 0].cpu().numpy()))
             texts.append(text)
             for name, reader in (readers or {}).items():
                 right[name] += plain(reader.read(line)[0]) == plain(text)
-    found = read_lines(pictures, "eng")
+    found = read_lines(images, "eng")
     total = sum((score(text, truth) for text, truth in zip(found, texts, strict=True)), TextScore())
     count = max(1, len(texts))
     words = sum(plain(a) == plain(b) for a, b in zip(found, texts, strict=True)) / count

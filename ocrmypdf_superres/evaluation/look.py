@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""A run looked at page by page: words with boxes, trust figures, and the pictures that the report shows."""
+"""A run looked at page by page: words with boxes, trust figures, and the images that the report shows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image
 from ocrmypdf_superres.errors import SuperresError
 from ocrmypdf_superres.evaluation.data.ground_truth import read_truth
 from ocrmypdf_superres.evaluation.data.pages import Case
-from ocrmypdf_superres.evaluation.methods.methods import LINE_MODE, lr_picture
+from ocrmypdf_superres.evaluation.methods.methods import LINE_MODE, lr_image
 from ocrmypdf_superres.evaluation.methods.peers import Peer
 from ocrmypdf_superres.evaluation.methods.prepared import prepare
 from ocrmypdf_superres.evaluation.run_folder import KeptPage, Run, Seen, Side, write_run
@@ -28,7 +28,7 @@ from ocrmypdf_superres.metrics.boxes import iou, scaled
 from ocrmypdf_superres.metrics.image import psnr, ssim
 from ocrmypdf_superres.page.image import resize_luma, to_luma
 
-#: Methods whose pictures nobody made here: OCRmyPDF's rasterizer did, or the scanner; and further readings of the same picture.
+#: Methods whose images nobody made here: OCRmyPDF's rasterizer did, or the scanner; and further readings of the same image.
 NOT_LOOKED_AT = ("oversample", "native", "plugin-once", "plugin-checked")
 
 
@@ -43,9 +43,9 @@ class Looked:
 
 
 def look(
-    case: Case, method: str, model: str, peer: Peer | None, cache: Path | None, picture: Path, weights: tuple[Path, Path] | None
+    case: Case, method: str, model: str, peer: Peer | None, cache: Path | None, image: Path, weights: tuple[Path, Path] | None
 ) -> Looked:
-    """Prepare *case* by *method*, read its words, and keep the picture at *picture* (``RUN/pages/NAME.png``).
+    """Prepare *case* by *method*, read its words, and keep the image at *image* (``RUN/pages/NAME.png``).
 
     *weights* are the two files of LPIPS, where they are there.
 
@@ -65,7 +65,7 @@ def look(
     overlap = round(iou(found, truth.boxes, (width, height)), 6) if truth.boxes else None
     error = likeness = structure = distance = None
     if ready.action == "enlarged":
-        error = round(inconsistency(ready.image, lr_picture(case)[0]), 9)
+        error = round(inconsistency(ready.image, lr_image(case)[0]), 9)
         if case.profile:
             picked, reference = to_luma(ready.image), resize_luma(scan, ready.image.size)
             likeness, structure = round(psnr(picked, reference), 4), round(ssim(picked, reference), 6)
@@ -73,9 +73,9 @@ def look(
                 from ocrmypdf_superres.metrics.lpips import lpips
 
                 distance = round(lpips(picked, reference, weights), 6)
-    picture.parent.mkdir(parents=True, exist_ok=True)
-    ready.image.save(picture)
-    side = Side(f"{picture.parent.name}/{picture.name}", ready.image.size, seen)
+    image.parent.mkdir(parents=True, exist_ok=True)
+    ready.image.save(image)
+    side = Side(f"{image.parent.name}/{image.name}", ready.image.size, seen)
     figures_of_page = Trust(
         case.group, case.page.name, method, len(words), len(silent), error, likeness, structure, distance, overlap
     )
@@ -131,8 +131,8 @@ def save_run(
         waiting = {}
         for number, case in enumerate(cases):
             for name in names:
-                picture = folder / "pages" / f"{number:04d}-{name}.png"
-                waiting[pool.submit(look, case, name, model, by_name.get(name), cache, picture, weights)] = (number, name)
+                image = folder / "pages" / f"{number:04d}-{name}.png"
+                waiting[pool.submit(look, case, name, model, by_name.get(name), cache, image, weights)] = (number, name)
         for job in as_completed(waiting):
             advance()
             try:

@@ -81,8 +81,8 @@ def drawer(text: str, scale: int) -> Draw:
     """Return what *text* stands for, as one function that enlarges by *scale*.
 
     *text* is ``bicubic``, or the name or folder of a model.  ``MODEL:PART`` is one of the net's outputs that
-    training can supervise (``epgr:picture0``, the picture behind the first module), or a part of the net that makes a
-    picture of one (``dpnet:stages.1``, the second doubling alone).  ``A@2+B@2`` is B behind A, each by the factor
+    training can supervise (``epgr:image0``, the image behind the first module), or a part of the net that makes a
+    image of one (``dpnet:stages.1``, the second doubling alone).  ``A@2+B@2`` is B behind A, each by the factor
     behind its ``@``: a mixed cascade.
 
     Raises:
@@ -100,10 +100,10 @@ def drawer(text: str, scale: int) -> Draw:
         raise OptionError(f"{text!r} enlarges {total} times, but x{scale} is compared; give factors behind @ that make x{scale}.")
 
     def draw(lr: Tensor) -> Tensor:
-        picture = lr
+        image = lr
         for step in steps:
-            picture = step(picture).clamp(0.0, 1.0)
-        return picture
+            image = step(image).clamp(0.0, 1.0)
+        return image
 
     return draw
 
@@ -167,8 +167,8 @@ def judge_patches(
                 looks.append(lpips(ours, theirs, perceptual))
             box, text = batch.boxes[index], batch.texts[index]
             if box is not None and text:
-                picture = from_luma(ours[box[1] : box[3], box[0] : box[2]])
-                lines.setdefault(batch.languages[index], []).append((picture, text))
+                image = from_luma(ours[box[1] : box[3], box[0] : box[2]])
+                lines.setdefault(batch.languages[index], []).append((image, text))
         if detector is not None:
             size = (int(sr.shape[2]), int(sr.shape[3]))
             seen, wanted = detector(sr), detector(batch.hr)
@@ -189,13 +189,13 @@ def _read(lines: Mapping[str, list[tuple[object, str]]]) -> list[tuple[str, str]
     """Return (text read, text) of all lines, each language's read by its own recognizer."""
     pairs: list[tuple[str, str]] = []
     for language, rows in sorted(lines.items()):
-        found = read_lines([picture for picture, _ in rows], language)  # type: ignore[misc]
+        found = read_lines([image for image, _ in rows], language)  # type: ignore[misc]
         pairs += [(text, truth) for text, (_, truth) in zip(found, rows, strict=True)]
     return pairs
 
 
 def text_masks(scores: Tensor, coordinates: Tensor, size: tuple[int, int]) -> list[NDArray[np.bool_]]:
-    """Return where each picture of *size* (height, width) has text, bool (H, W), by CTPN's (B, 20, h, w) of them."""
+    """Return where each image of *size* (height, width) has text, bool (H, W), by CTPN's (B, 20, h, w) of them."""
     settings = LineSettings()
     found = (proposals(scores[i : i + 1], coordinates[i : i + 1], size, settings) for i in range(len(scores)))
     return [union_mask(lines_of(boxes, chances, size, settings), size) for boxes, chances in found]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""A run as it lies on disk: ``run.json`` with results and pages, and the pages' pictures before and after beside it.
+"""A run as it lies on disk: ``run.json`` with results and pages, and the pages' images before and after beside it.
 
 Written by ``evaluate --run`` and by ``compare``, read by ``report``.
 """
@@ -19,7 +19,7 @@ FORM = 1
 
 @dataclass(frozen=True)
 class Seen:
-    """A recognised word: text, confidence (0 to 100), box (left, top, right, bottom) in its picture; right, None: unknown."""
+    """A recognised word: text, confidence (0 to 100), box (left, top, right, bottom) in its image; right, None: unknown."""
 
     text: str
     confidence: float
@@ -29,9 +29,9 @@ class Seen:
 
 @dataclass(frozen=True)
 class Side:
-    """What OCR was given of a page: its picture's path within the run, (width, height) in pixels, and the words read on it."""
+    """What OCR was given of a page: its image's path within the run, (width, height) in pixels, and the words read on it."""
 
-    picture: str
+    image: str
     size: tuple[int, int]
     words: list[Seen]
 
@@ -61,7 +61,7 @@ class Run:
 
 
 def write_run(run: Run, folder: Path) -> None:
-    """Write *run* to *folder*, in which its pictures already lie; equal runs give equal bytes, fields of seconds aside."""
+    """Write *run* to *folder*, in which its images already lie; equal runs give equal bytes, fields of seconds aside."""
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"form": FORM, **asdict(run)}, ensure_ascii=False, separators=(",", ":"))
     (folder / RUN_FILE).write_text(text + "\n", encoding="utf-8")
@@ -69,7 +69,7 @@ def write_run(run: Run, folder: Path) -> None:
 
 def _side(values: dict[str, Any]) -> Side:
     words = [Seen(w["text"], float(w["confidence"]), tuple(w["box"]), w["right"]) for w in values["words"]]
-    return Side(str(values["picture"]), (int(values["size"][0]), int(values["size"][1])), words)
+    return Side(str(values["image"]), (int(values["size"][0]), int(values["size"][1])), words)
 
 
 def read_run(folder: Path) -> Run:

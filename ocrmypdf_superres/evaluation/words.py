@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""The words that Tesseract reads on a picture, with boxes and confidences, and which of them are right."""
+"""The words that Tesseract reads on an image, with boxes and confidences, and which of them are right."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Pictures of the pages that the plugin read worst: before and after, with the words that Tesseract saw drawn in."""
+"""Images of the pages that the plugin read worst: before and after, with the words that Tesseract saw drawn in."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from ocrmypdf_superres.evaluation.benchmark import Result
 from ocrmypdf_superres.evaluation.data.pages import Case
-from ocrmypdf_superres.evaluation.methods.methods import TARGET_DPI, lanczos_picture, lr_picture
+from ocrmypdf_superres.evaluation.methods.methods import TARGET_DPI, lanczos_image, lr_image
 from ocrmypdf_superres.evaluation.summary import BASELINES
 from ocrmypdf_superres.evaluation.words import DOUBTFUL, read_words
 from ocrmypdf_superres.page.image import flatten
@@ -49,7 +49,7 @@ def draw_words(image: Image.Image, dpi: float, languages: str, title: str) -> Im
 def save_worst(
     results: Sequence[Result], cases: Sequence[Case], method: str, model: str, folder: Path, count: int
 ) -> list[Path]:
-    """Write ``01 GROUP PAGE.png`` and on, Lanczos on the left and the plugin's OCR picture on the right; return the paths.
+    """Write ``01 GROUP PAGE.png`` and on, Lanczos on the left and the plugin's OCR image on the right; return the paths.
 
     Raises:
         SuperresError: Tesseract or the model cannot be used.
@@ -64,8 +64,8 @@ def save_worst(
     for number, result in enumerate(worst_pages(results, method, count), 1):
         case = by_name[result.group, result.page]
         languages = case.page.languages
-        image, dpi = lr_picture(case)
-        before = draw_words(lanczos_picture(image, dpi), TARGET_DPI, languages, "Lanczos to 300 dpi")
+        image, dpi = lr_image(case)
+        before = draw_words(lanczos_image(image, dpi), TARGET_DPI, languages, "Lanczos to 300 dpi")
         plan = plan_image(image, (dpi, dpi), PlanSettings(scales=upscaler.scales))
         ours, ours_dpi, title = image, dpi, f"left as it is, {plan.reason}"
         if plan.action == "enlarge":

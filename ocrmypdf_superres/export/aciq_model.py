@@ -65,10 +65,10 @@ class Row:
     fidelity: float
 
 
-def table(model: Model, pictures: torch.Tensor, bits: Sequence[int] = BITS, settings: AciqSettings | None = None) -> list[tuple[Row, nn.Module]]:
+def table(model: Model, images: torch.Tensor, bits: Sequence[int] = BITS, settings: AciqSettings | None = None) -> list[tuple[Row, nn.Module]]:
     """Return a row, and the net, for *model* as it is and for each of *bits*.
 
-    *pictures*: lr, float (B, 1, H, W) in [0, 1], of a size that the net takes; the fidelity is the PSNR of what the
+    *images*: lr, float (B, 1, H, W) in [0, 1], of a size that the net takes; the fidelity is the PSNR of what the
     quantised net draws of them against what the net draws, both clipped.
     """
     from ocrmypdf_superres.architectures.blocks.layers import on_luma
@@ -76,7 +76,7 @@ def table(model: Model, pictures: torch.Tensor, bits: Sequence[int] = BITS, sett
     net = load_network(model)
     scale = model.card.scales[0]
     with torch.inference_mode():
-        wanted = on_luma(net, model.card.channels)(pictures, scale).clamp(0, 1)
+        wanted = on_luma(net, model.card.channels)(images, scale).clamp(0, 1)
     rows: list[tuple[Row, nn.Module]] = [(Row(32, model.weights_path().stat().st_size, float("inf")), net)]
     with tempfile.TemporaryDirectory() as temporary:
         for width in bits:
@@ -85,7 +85,7 @@ def table(model: Model, pictures: torch.Tensor, bits: Sequence[int] = BITS, sett
             other = load_network(model)
             other.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in packed.read(path).items()})
             with torch.inference_mode():
-                drawn = on_luma(other, model.card.channels)(pictures, scale).clamp(0, 1)
+                drawn = on_luma(other, model.card.channels)(images, scale).clamp(0, 1)
             error = float((drawn - wanted).square().mean().clamp(min=1e-12))
             rows.append((Row(width, path.stat().st_size, float(-10 * torch.tensor(error).log10())), other))
     return rows

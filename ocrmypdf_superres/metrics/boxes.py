@@ -12,7 +12,7 @@ Box = tuple[int, int, int, int]
 
 
 def mask(boxes: Sequence[Box], size: tuple[int, int]) -> NDArray[np.bool_]:
-    """Return the area that *boxes* (left, top, right, bottom) cover in a picture of *size* = (width, height), as bool (H, W)."""
+    """Return the area that *boxes* (left, top, right, bottom) cover in an image of *size* = (width, height), as bool (H, W)."""
     covered = np.zeros((size[1], size[0]), dtype=bool)
     for left, top, right, bottom in boxes:
         covered[max(0, top) : max(0, bottom), max(0, left) : max(0, right)] = True
@@ -23,7 +23,7 @@ def iou(found: Sequence[Box], wanted: Sequence[Box], size: tuple[int, int]) -> f
     """Return the intersection over union of the areas of both sets of boxes; 1 where both are empty, 0 where one is.
 
     The measure of detected text in Zyrek and Kawulok, Task-driven single-image super-resolution reconstruction of
-    document scans, 2024: positions found in the sr picture against those found in the hr reference.
+    document scans, 2024: positions found in the sr image against those found in the hr reference.
     """
     return overlap(mask(found, size), mask(wanted, size))
 
@@ -35,5 +35,5 @@ def overlap(found: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> float:
 
 
 def scaled(boxes: Sequence[Box], x: float, y: float) -> list[Box]:
-    """Return *boxes* in the pixels of a picture *x* times as wide and *y* times as high."""
+    """Return *boxes* in the pixels of an image *x* times as wide and *y* times as high."""
     return [(round(left * x), round(top * y), round(right * x), round(bottom * y)) for left, top, right, bottom in boxes]

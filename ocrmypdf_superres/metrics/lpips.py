@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ocrmypdf_superres.errors import ImageError
-from ocrmypdf_superres.metrics.image import Picture
+from ocrmypdf_superres.metrics.image import Image
 from ocrmypdf_superres.modelstore.published_weights import fill, read_tensors
 
 # Place in torchvision's list, inputs, outputs, kernel, stride, padding; a pooling of 3 by stride 2 stands before 3 and 6.
@@ -50,8 +50,8 @@ class LPIPS(nn.Module):
         self.register_buffer("shift", torch.tensor(_SHIFT).reshape(1, 3, 1, 1), persistent=False)
         self.register_buffer("scale", torch.tensor(_SCALE).reshape(1, 3, 1, 1), persistent=False)
 
-    def _features(self, picture: Tensor) -> list[Tensor]:
-        value = (2 * picture - 1 - self.shift) / self.scale
+    def _features(self, image: Tensor) -> list[Tensor]:
+        value = (2 * image - 1 - self.shift) / self.scale
         found = []
         for (place, *_), layer in zip(_CONVOLUTIONS, self.convolutions, strict=True):
             if place in _POOLED:
@@ -60,9 +60,9 @@ class LPIPS(nn.Module):
             found.append(value / (value.norm(dim=1, keepdim=True) + 1e-10))
         return found
 
-    def forward(self, picture: Tensor, reference: Tensor) -> Tensor:
+    def forward(self, image: Tensor, reference: Tensor) -> Tensor:
         """Return the distance, float (B,), of two float (B, 3, H, W) in [0, 1]: the sum over layers of eq. 1."""
-        pairs = zip(self._features(picture), self._features(reference), self.linear, strict=True)
+        pairs = zip(self._features(image), self._features(reference), self.linear, strict=True)
         return torch.stack([weigh((a - b).square()).mean(dim=(1, 2, 3)) for a, b, weigh in pairs]).sum(dim=0)
 
 
@@ -72,16 +72,16 @@ def _loaded(backbone: Path, linear: Path) -> LPIPS:
 
 
 @torch.inference_mode()
-def lpips(picture: Picture, reference: Picture, weights: tuple[Path, Path]) -> float:
-    """Return LPIPS of two float (H, W) in [0, 1]; 0 for equal pictures, more the less alike they look.
+def lpips(image: Image, reference: Image, weights: tuple[Path, Path]) -> float:
+    """Return LPIPS of two float (H, W) in [0, 1]; 0 for equal images, more the less alike they look.
 
     Raises:
         ImageError: the sizes differ, or a side is below 64 pixels. OptionError: as :class:`LPIPS`.
     """
-    if picture.shape != reference.shape or min(picture.shape) < LEAST_SIDE:
+    if image.shape != reference.shape or min(image.shape) < LEAST_SIDE:
         raise ImageError(
-            f"Pictures of {picture.shape} and {reference.shape} were given, but equal sizes of at least {LEAST_SIDE} pixels a side "
+            f"Images of {image.shape} and {reference.shape} were given, but equal sizes of at least {LEAST_SIDE} pixels a side "
             "were expected; enlarge to the reference's size."
         )
-    tensors = [torch.from_numpy(p).float().expand(1, 3, -1, -1) for p in (picture, reference)]
+    tensors = [torch.from_numpy(p).float().expand(1, 3, -1, -1) for p in (image, reference)]
     return float(_loaded(*weights)(*tensors))

@@ -134,25 +134,25 @@ def textzoom_form(text: str) -> str:
 
 
 def right_by_textzoom(text: str, truth: str) -> bool:
-    """Whether a word picture counts as read right under the rules of Wang et al., Scene text image super-resolution
+    """Whether a word image counts as read right under the rules of Wang et al., Scene text image super-resolution
     in the wild (TextZoom), ECCV 2020: equal after :func:`textzoom_form`, whole words, no partial credit."""
     return textzoom_form(text) == textzoom_form(truth)
 
 
 @dataclass(frozen=True)
 class WordAccuracy:
-    """Shares of word pictures read right: over all pictures, and the mean of the subsets' shares.
+    """Shares of word images read right: over all images, and the mean of the subsets' shares.
 
     TextZoom's subsets (easy, medium, hard) differ in size, and papers quote either average.
     """
 
     by_subset: dict[str, float]
-    by_picture: float
+    by_image: float
     by_subsets_mean: float
 
 
 def word_accuracy(readings: Sequence[tuple[str, bool]]) -> WordAccuracy:
-    """Return the word accuracy of *readings*: of each picture its subset and whether :func:`right_by_textzoom`.
+    """Return the word accuracy of *readings*: of each image its subset and whether :func:`right_by_textzoom`.
 
     Raises:
         ValueError: there is no reading.

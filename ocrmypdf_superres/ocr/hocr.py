@@ -99,7 +99,7 @@ class Reading:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height of the picture that was read, in pixels."""
+        """Width and height of the image that was read, in pixels."""
         page = next(element for element in self.tree.iter() if "ocr_page" in _classes(element))
         left, top, right, bottom = _box(page)
         return right - left, bottom - top
@@ -132,7 +132,7 @@ class Reading:
         parent.insert(list(parent).index(line.element), copy.deepcopy(other.element))
 
     def scale(self, x: float, y: float, dpi: tuple[float, float]) -> None:
-        """Bring the reading into the pixels of a picture *x* times as wide and *y* times as high, of *dpi*."""
+        """Bring the reading into the pixels of an image *x* times as wide and *y* times as high, of *dpi*."""
 
         def box(found: re.Match[str]) -> str:
             left, top, right, bottom = (int(v) for v in found.groups())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Pictures as arrays: Pillow images to float32 luma in [0, 1] and back, and resampling.
+"""Images as arrays: Pillow images to float32 luma in [0, 1] and back, and resampling.
 
 Everything here works on NumPy and Pillow alone, so that the CPU route needs no torch.
 """
@@ -19,14 +19,14 @@ def flatten(image: Image.Image) -> Image.Image:
     """Return *image* as mode ``L`` or ``RGB``, whatever its mode.
 
     Transparency is laid on white paper, 16-bit and float grey are scaled to 8 bits, palettes, CMYK,
-    YCbCr and LAB are converted. A picture in ``L`` or ``RGB`` comes back as the same object.
+    YCbCr and LAB are converted. An image in ``L`` or ``RGB`` comes back as the same object.
 
     Raises:
-        ImageError: the picture has no pixels.
+        ImageError: the image has no pixels.
     """
     if image.width < 1 or image.height < 1:
         raise ImageError(
-            f"A picture of {image.width}x{image.height} pixels was given, at least 1x1 was expected; leave this page out."
+            f"An image of {image.width}x{image.height} pixels was given, at least 1x1 was expected; leave this page out."
         )
     if image.mode in ("L", "RGB"):
         return image
@@ -63,7 +63,7 @@ def from_luma(luma: FloatImage) -> Image.Image:
 def merge_luma(colour: Image.Image, luma: FloatImage) -> Image.Image:
     """Return *colour* enlarged to the size of *luma*: chroma interpolated (bicubic), luma taken from *luma*.
 
-    *luma* is float (H, W) in [0, 1]. A grey picture gives a grey picture.
+    *luma* is float (H, W) in [0, 1]. A grey image gives a grey image.
     """
     flat = flatten(colour)
     grey = from_luma(luma)

@@ -66,7 +66,7 @@ def find_lines(luma: FloatImage) -> list[FoundLine]:
 
 
 def whole_line(luma: FloatImage) -> list[FoundLine]:
-    """Return the whole of *luma*, float32 (H, W) in [0, 1], the picture of one line, as that line; none where it is blank."""
+    """Return the whole of *luma*, float32 (H, W) in [0, 1], the image of one line, as that line; none where it is blank."""
     ink = page_ink(luma)
     if ink is None:
         return []

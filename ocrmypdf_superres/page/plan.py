@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What a page needs: the plan (enlarge or leave, how much, why) and carrying it out on a picture.
+"""What a page needs: the plan (enlarge or leave, how much, why) and carrying it out on an image.
 
 Nothing here knows OCRmyPDF, so that other readers of pages can plan and enlarge in the same way.
 """
@@ -21,9 +21,9 @@ from ocrmypdf_superres.page.text_height import TextHeight, measure_text_height, 
 if TYPE_CHECKING:
     from ocrmypdf_superres.upscaling.upscaler import Upscaler
 
-#: Tesseract refuses pictures with a longer side.
+#: Tesseract refuses images with a longer side.
 TESSERACT_MAX_SIDE = 32767
-#: Tesseract refuses pictures of more bytes (one byte a grey pixel).
+#: Tesseract refuses images of more bytes (one byte a grey pixel).
 TESSERACT_MAX_BYTES = 2**31 - 1
 #: Below this factor enlarging brings nothing: measured on six collections, clean and noisy, text of 11 px
 #: reads as well as the same text enlarged to 20 px, and text of 9 px reads worse.
@@ -83,7 +83,7 @@ class Plan:
 
 
 def plan_image(image: Image.Image, dpi: tuple[float, float], settings: PlanSettings) -> Plan:
-    """:func:`plan_page` for a picture of any mode; pixels are read only as far as the plan needs them."""
+    """:func:`plan_page` for an image of any mode; pixels are read only as far as the plan needs them."""
     hopeless = _no_room(image.size, settings)
     if settings.trigger == "off" or hopeless:
         return Plan("leave", hopeless or "switched off", None, 1.0, image.size, dpi)
@@ -177,14 +177,14 @@ def enlarge(image: Image.Image, plan: Plan, upscaler: Upscaler, colour: bool = F
     """Return *image* enlarged to ``plan.target_size``, grey, or in its colours where *colour* asks for it.
 
     The net makes ``plan.scale``; what then differs from the planned size is resampled with Lanczos.
-    ``info['dpi']`` is set. Beside the pictures themselves, memory is bounded whatever the page.
+    ``info['dpi']`` is set. Beside the images themselves, memory is bounded whatever the page.
 
     Raises:
-        ImageError: the plan is to leave the page, or it is not for a picture of this size.
+        ImageError: the plan is to leave the page, or it is not for an image of this size.
         DeviceError, ModelError: from the engine.
     """
     if plan.action != "enlarge" or plan.scale is None:
-        raise ImageError("A plan to leave the page was given, a plan to enlarge was expected; use the picture as it is.")
+        raise ImageError("A plan to leave the page was given, a plan to enlarge was expected; use the image as it is.")
     flat = flatten(image)
     grey = flat if flat.mode == "L" else flat.convert("L")
     large = Image.fromarray(upscaler.upscale_bytes(np.asarray(grey), plan.scale))
@@ -199,7 +199,7 @@ def enlarge(image: Image.Image, plan: Plan, upscaler: Upscaler, colour: bool = F
 
 
 def lanczos(image: Image.Image, plan: Plan) -> Image.Image:
-    """The same picture enlarged to the planned size without a net: grey, Lanczos-3, ``info['dpi']`` set."""
+    """The same image enlarged to the planned size without a net: grey, Lanczos-3, ``info['dpi']`` set."""
     grey = flatten(image).convert("L").resize(plan.target_size, Image.Resampling.LANCZOS)
     grey.info["dpi"] = tuple(
         float(claimed) * new / old for claimed, new, old in zip(plan.dpi, plan.target_size, image.size, strict=True)

@@ -55,7 +55,7 @@ class TextHeight:
 def measure_text_height(luma: FloatImage) -> TextHeight:
     """Measure *luma*, float32 (H, W) in [0, 1] with 1 = white paper.
 
-    Never raises for a picture of any size, 1x1 included: without text the x-height is None.
+    Never raises for an image of any size, 1x1 included: without text the x-height is None.
     """
     if min(luma.shape) < 8:
         return TextHeight(None, 0, 0.0, 0)

@@ -68,7 +68,7 @@ def rasterize_pdf_page(
 def filter_ocr_image(page: Any, image: Image.Image) -> Generator[None, Image.Image | None, Image.Image | None]:
     """Give OCR the enlarged page. Runs in a worker.
 
-    A wrapper, so that the filters of Tesseract and of other plugins still run: theirs is the picture that
+    A wrapper, so that the filters of Tesseract and of other plugins still run: theirs is the image that
     is planned for. A page that is left comes back as the very object that came, which OCRmyPDF then needs
     not encode anew.
     """

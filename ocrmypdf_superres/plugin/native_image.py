@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MPL-2.0
-"""The scan's own pixels, where a page is one picture.
+"""The scan's own pixels, where a page is one image.
 
 Rasterizing resamples a scan whose pixels don't fall on whole pixels of the page, which blurs 4-pixel
-letters for good. Where the page is one full-page, axis-aligned, unmasked picture, its pixels are taken from
+letters for good. Where the page is one full-page, axis-aligned, unmasked image, its pixels are taken from
 the file; the raster is the witness that they are what the page shows, the right way round.
 """
 
@@ -24,20 +24,20 @@ log = logging.getLogger("ocrmypdf.superres")
 WITNESS_CELL = 8
 #: Largest mean and largest single difference of the thumbnails, in levels of 255.
 WITNESS_MEAN, WITNESS_MAX = 4.0, 56.0
-#: How far the picture may fall short of the page, or its pixels be from square.
+#: How far the image may fall short of the page, or its pixels be from square.
 FULL_PAGE, SQUARE = 0.02, 0.02
 _TURNS = (None, Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
 
 
 def native_pixels(pdf_path: Path, pageinfo: Any, raster: Image.Image) -> Image.Image | None:
-    """The page's embedded picture, turned as *raster* is, or None where the raster has to do.
+    """The page's embedded image, turned as *raster* is, or None where the raster has to do.
 
     Args:
         pdf_path: the PDF that OCRmyPDF works on.
         pageinfo: OCRmyPDF's information on the page.
         raster: the rasterized page that OCR would see.
 
-    Returns None for pages that are anything else than one full-page picture, and for pictures that look
+    Returns None for pages that are anything else than one full-page image, and for images that look
     different from the raster (masked, turned by an angle, decoded in another way, with notes over them).
     """
     info = _only_image(pageinfo)
@@ -50,15 +50,15 @@ def native_pixels(pdf_path: Path, pageinfo: Any, raster: Image.Image) -> Image.I
 
 
 def is_oversampled(pageinfo: Any, raster: Image.Image) -> bool:
-    """Whether *raster* has clearly more pixels than the page's largest picture."""
+    """Whether *raster* has clearly more pixels than the page's largest image."""
     largest = max((info.width * info.height for info in pageinfo.images), default=0)
     return largest > 0 and raster.width * raster.height > 1.2 * largest
 
 
 def untouched(image: Image.Image) -> Image.Image:
-    """The same picture as *image*, to read pixels from without decoding *image* itself.
+    """The same image as *image*, to read pixels from without decoding *image* itself.
 
-    OCRmyPDF links the file of a picture that nobody decoded instead of encoding it once more.
+    OCRmyPDF links the file of an image that nobody decoded instead of encoding it once more.
     """
     filename = getattr(image, "filename", "")
     if filename and getattr(image, "_im", image) is None:
@@ -79,7 +79,7 @@ def _only_image(pageinfo: Any) -> Any | None:
     userunit = float(pageinfo.userunit) or 1.0
     page = sorted((float(pageinfo.width_inches), float(pageinfo.height_inches)))
     drawn = sorted((info.width / info.dpi.x, info.height / info.dpi.y))
-    # The picture's dpi is told with the user unit in some versions and without it in others.
+    # The image's dpi is told with the user unit in some versions and without it in others.
     for unit in {1.0, userunit}:
         if all(abs(a * unit / b - 1) <= FULL_PAGE for a, b in zip(drawn, page, strict=True) if b):
             return info
@@ -90,7 +90,7 @@ def _extract(pdf_path: Path, pageno: int, name: str) -> Image.Image | None:
     try:
         with pikepdf.open(pdf_path) as pdf:
             if any(note.get("/Subtype") != "/Link" for note in pdf.pages[pageno].get("/Annots", [])):
-                return None  # notes and stamps are drawn over the picture
+                return None  # notes and stamps are drawn over the image
             xobjects = pdf.pages[pageno].resources.get("/XObject", {})
             stream = xobjects.get(name)
             if stream is None or any(key in stream for key in ("/SMask", "/Mask", "/SMaskInData")):
@@ -101,10 +101,10 @@ def _extract(pdf_path: Path, pageno: int, name: str) -> Image.Image | None:
             image.load()
             return image
     except (pikepdf.PdfError, pikepdf.DependencyError, pikepdf.UnsupportedImageTypeError) as error:
-        log.debug("superres: the embedded picture cannot be taken (%s), the raster is used", error)
+        log.debug("superres: the embedded image cannot be taken (%s), the raster is used", error)
     except (OSError, ValueError, NotImplementedError, KeyError, TypeError) as error:
         # Damaged or exotic streams: the rasterizer coped with them, so its raster is used.
-        log.debug("superres: the embedded picture cannot be decoded (%s), the raster is used", error)
+        log.debug("superres: the embedded image cannot be decoded (%s), the raster is used", error)
     return None
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MPL-2.0
 """The OCR engine: OCRmyPDF's own Tesseract engine, asked once or more a page.
 
-The picture that OCRmyPDF hands over is the chosen model's.  Where the page was enlarged, the plugin left the
-picture as it came beside it; from that the other forms are made.  ``auto`` reads another form only where the
+The image that OCRmyPDF hands over is the chosen model's.  Where the page was enlarged, the plugin left the
+image as it came beside it; from that the other forms are made.  ``auto`` reads another form only where the
 readings so far leave doubt.  Every reading may take the whole of ``--tesseract-timeout``.
 """
 
@@ -27,8 +27,8 @@ class CheckedEngine(TesseractOcrEngine):
         """Read the page's forms and write one hOCR, in the pixels of *input_file*, and its text."""
         page = PageReadings(input_file, options)
 
-        def read(picture: Path, target: Path) -> None:
-            TesseractOcrEngine.generate_hocr(picture, target, target.with_suffix(".txt"), options)
+        def read(image: Path, target: Path) -> None:
+            TesseractOcrEngine.generate_hocr(image, target, target.with_suffix(".txt"), options)
 
         page.read_all(read, ".hocr")
         page.finish_merged(Path(output_hocr), Path(output_text))
@@ -39,8 +39,8 @@ class CheckedEngine(TesseractOcrEngine):
         page = PageReadings(input_file, options)
         with_hocr = _also_hocr(options)
 
-        def read(picture: Path, target: Path) -> None:
-            TesseractOcrEngine.generate_pdf(picture, target, target.with_suffix(".txt"), with_hocr)
+        def read(image: Path, target: Path) -> None:
+            TesseractOcrEngine.generate_pdf(image, target, target.with_suffix(".txt"), with_hocr)
 
         page.read_all(read, ".pdf")
         page.finish_whole(Path(output_pdf), Path(output_text))

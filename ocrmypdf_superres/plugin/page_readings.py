@@ -25,10 +25,10 @@ log = logging.getLogger("ocrmypdf.superres")
 
 
 class PageReadings:
-    """One page while it is read: the plugin left its record and the picture as it came beside the OCR picture.
+    """One page while it is read: the plugin left its record and the image as it came beside the OCR image.
 
     Args:
-        input_file: the picture that OCRmyPDF asks to be read; the model's, where the page was enlarged.
+        input_file: the image that OCRmyPDF asks to be read; the model's, where the page was enlarged.
         options: OCRmyPDF's options with ``superres``.
     """
 
@@ -54,21 +54,21 @@ class PageReadings:
         return self.folder / f"{self.number}_superres_{form}{suffix}"
 
     def read_all(self, read: Callable[[Path, Path], None], suffix: str) -> None:
-        """Call *read* (picture, output file ending in *suffix*) for the model's form and for the others that are wanted."""
+        """Call *read* (image, output file ending in *suffix*) for the model's form and for the others that are wanted."""
         self._read(MODEL, self.input_file, read, suffix)
         if self.record.action != "enlarged" or not self.came.exists():
             return
         for form in self.others:
             if self.check == "auto" and not doubtful(self.readings):
                 break
-            self._read(form, self._picture(form), read, suffix)
+            self._read(form, self._image(form), read, suffix)
 
-    def _read(self, form: str, picture: Path, read: Callable[[Path, Path], None], suffix: str) -> None:
+    def _read(self, form: str, image: Path, read: Callable[[Path, Path], None], suffix: str) -> None:
         """Read one form; one that fails or times out is left out, as long as another one is there."""
         target = self.file(form, suffix)
         began = time.monotonic()
         try:
-            read(picture, target)
+            read(image, target)
             hocr = target.with_suffix(".hocr")
             # After a timeout, and for a page it finds empty, OCRmyPDF's Tesseract leaves an empty file or none.
             if target.exists() and target.stat().st_size and hocr.exists() and hocr.stat().st_size:
@@ -83,20 +83,20 @@ class PageReadings:
             log.warning("superres: page %d, %s form: %s", self.record.page, form, error)
         self.seconds[form] = time.monotonic() - began
 
-    def _picture(self, form: str) -> Path:
-        """The picture file of *form*; Lanczos and the blend are made here, in the size of the model's."""
+    def _image(self, form: str) -> Path:
+        """The image file of *form*; Lanczos and the blend are made here, in the size of the model's."""
         if form == AS_IS:
             return self.came
         path = self.file(form, ".png")
         with Image.open(self.input_file) as chosen, Image.open(self.came) as came:
-            picture = flatten(came).convert("L").resize(chosen.size, Image.Resampling.LANCZOS)
+            image = flatten(came).convert("L").resize(chosen.size, Image.Resampling.LANCZOS)
             if form == BLEND:
-                picture = Image.blend(picture, chosen.convert("L"), 0.5)
-            picture.save(path, dpi=chosen.info.get("dpi", (300, 300)), compress_level=1)
+                image = Image.blend(image, chosen.convert("L"), 0.5)
+            image.save(path, dpi=chosen.info.get("dpi", (300, 300)), compress_level=1)
         return path
 
     def _scale_as_is(self, hocr: Path) -> None:
-        """Bring the as-is reading into the pixels of the picture that OCRmyPDF handed over."""
+        """Bring the as-is reading into the pixels of the image that OCRmyPDF handed over."""
         with Image.open(self.input_file) as chosen, Image.open(self.came) as came:
             x, y = chosen.width / came.width, chosen.height / came.height
             dpi = chosen.info.get("dpi", (300, 300))

@@ -83,7 +83,7 @@ class PageRecord:
         else:
             said = f"page left as it is: {self.reason}"
         if self.source == "native":
-            said += ", embedded picture"
+            said += ", embedded image"
         return f"superres: {said} ({self.seconds:.2f} s)"
 
 

@@ -76,7 +76,7 @@ def plan_settings(options: Any) -> PlanSettings:
 
 
 def ocr_image(page: Any, image: Image.Image) -> Image.Image:
-    """What OCR shall see of *page*: an enlarged picture, or *image* itself where it is left.
+    """What OCR shall see of *page*: an enlarged image, or *image* itself where it is left.
 
     Raises:
         SuperresPageError: the page could not be enlarged and the user asked to fail then.
@@ -145,7 +145,7 @@ def page_raster(raster: Path, pageno: int, options: Any) -> None:
 
 
 def enlarge_preview(preview: Path) -> None:
-    """Enlarge the picture that --rotate-pages looks at, where it is too small to tell up from down.
+    """Enlarge the image that --rotate-pages looks at, where it is too small to tell up from down.
 
     Lanczos is enough here. No text height is measured: the page may lie on its side.
     """

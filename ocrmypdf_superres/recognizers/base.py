@@ -84,14 +84,14 @@ def read_lines(recognizer: Recognizer, lines: Tensor, widths: Tensor) -> list[st
     ]
 
 
-def stack_lines(pictures: Sequence[Tensor], paper: float = 1.0) -> tuple[Tensor, Tensor]:
-    """Put line pictures (H, W) of one height side by side in a batch.
+def stack_lines(images: Sequence[Tensor], paper: float = 1.0) -> tuple[Tensor, Tensor]:
+    """Put line images (H, W) of one height side by side in a batch.
 
     Returns float (B, 1, H, W) padded with *paper* on the right, and the widths int64 (B,).
     """
-    widths = torch.tensor([picture.shape[-1] for picture in pictures], dtype=torch.int64)
-    height = pictures[0].shape[-2]
-    batch = pictures[0].new_full((len(pictures), 1, height, int(widths.max())), paper)
-    for index, picture in enumerate(pictures):
-        batch[index, 0, :, : picture.shape[-1]] = picture
+    widths = torch.tensor([image.shape[-1] for image in images], dtype=torch.int64)
+    height = images[0].shape[-2]
+    batch = images[0].new_full((len(images), 1, height, int(widths.max())), paper)
+    for index, image in enumerate(images):
+        batch[index, 0, :, : image.shape[-1]] = image
     return batch, widths

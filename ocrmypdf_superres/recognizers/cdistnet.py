@@ -96,16 +96,16 @@ class Localisation(nn.Module):
 
 
 class Distil(nn.Module):
-    """One decoder layer (MDCDP): positions look at themselves, at the picture and at the text; a gate mixes both."""
+    """One decoder layer (MDCDP): positions look at themselves, at the image and at the text; a gate mixes both."""
 
     def __init__(self, config: CDistNetConfig) -> None:
         super().__init__()
-        self.positions, self.picture, self.text = (Unit(config, config.decoder_inner) for _ in range(3))
+        self.positions, self.image, self.text = (Unit(config, config.decoder_inner) for _ in range(3))
 
     def forward(self, position: Tensor, places: Tensor, words: Tensor, gate: nn.Linear) -> tuple[Tensor, Tensor]:
         mask = causal(position.shape[1], position.device)
         position, _ = self.positions(position, position, mask)
-        seen, maps = self.picture(position, places)
+        seen, maps = self.image(position, places)
         said, _ = self.text(position, words, mask)
         share = torch.sigmoid(gate(torch.cat([seen, said], dim=2)))
         return share * said + (1 - share) * seen, maps
@@ -141,10 +141,10 @@ class CDistNet(LineReader):
 
     def _places(self, lines: Tensor) -> Tensor:
         # Pixels over 128 less 1, as the released weights expect: 255 / 128 of [0, 1].
-        picture = self.grey(lines, None).expand(-1, 3, -1, -1) * (255 / 128) - 1
-        picture = self.grid(picture, self.localisation(picture))
+        image = self.grey(lines, None).expand(-1, 3, -1, -1) * (255 / 128) - 1
+        image = self.grid(image, self.localisation(image))
         # Column by column, as the original flattens.
-        value = self.shrink(self.trunk(picture)).transpose(2, 3).flatten(2).transpose(1, 2)
+        value = self.shrink(self.trunk(image)).transpose(2, 3).flatten(2).transpose(1, 2)
         value = value + self.sines[: value.shape[1]].to(value)
         for layer in self.encoder:
             value, _ = layer(value, value)

@@ -75,12 +75,12 @@ def _encoder(base: int, blocks: tuple[int, ...]) -> nn.Sequential:
 
 
 class Decoder(nn.Module):
-    """Masked self-attention, attention to the picture's places, feed-forward; each added and normalised."""
+    """Masked self-attention, attention to the image's places, feed-forward; each added and normalised."""
 
     def __init__(self, config: TextFocusConfig) -> None:
         super().__init__()
         width = 16 * config.base
-        self.text, self.picture = Attention(width, config.heads), Attention(width, config.heads)
+        self.text, self.image = Attention(width, config.heads), Attention(width, config.heads)
         self.feed = FeedForward(width, config.inner)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
         if config.compat:
@@ -88,7 +88,7 @@ class Decoder(nn.Module):
 
     def forward(self, text: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
         value = self.norms[0](text + self.text(text, text, text, causal(text.shape[1], text.device))[0])
-        seen, maps = self.picture(value, places, places)
+        seen, maps = self.image(value, places, places)
         value = self.norms[1](value + seen)
         return self.norms[2](value + self.feed(value)), maps
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""The report as one HTML file: markup, the pictures as text that the browser decodes when a page is opened."""
+"""The report as one HTML file: markup, the images as text that the browser decodes when a page is opened."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def page_of(report: Report) -> str:
     """Return the whole HTML of *report*.
 
     Raises:
-        OptionError: a picture of the run is missing or damaged.
+        OptionError: an image of the run is missing or damaged.
     """
     title = f"Super-resolution report: {report.title}"
     parts = [
@@ -47,9 +47,9 @@ def page_of(report: Report) -> str:
         *_table(report),
         "</main>\n<footer>One file, nothing is fetched. Made by ocrmypdf-superres.</footer>",
         _names(report),
-        # Before the pictures, so that the page answers while they are still read.
+        # Before the images, so that the page answers while they are still read.
         f"<script>\n{_asset('report.js')}</script>",
-        *_pictures(report),
+        *_images(report),
         "</body>\n</html>\n",
     ]
     return "\n".join(parts)
@@ -166,8 +166,8 @@ def _names(report: Report) -> str:
     return f"<script type=application/json id=names>{_safe(names)}</script>"
 
 
-def _pictures(report: Report) -> Iterator[str]:
-    """Each page's data in elements that are never drawn, so that opening the file decodes no picture."""
+def _images(report: Report) -> Iterator[str]:
+    """Each page's data in elements that are never drawn, so that opening the file decodes no image."""
     kept = [(number, row.kept) for number, row in enumerate(report.rows) if row.kept is not None]
     left, quality = TOTAL_BYTES, QUALITIES[0]
     for done, (number, page) in enumerate(kept):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""A page's two pictures and words as the report carries them: small enough that hundreds of pages fit in one file."""
+"""A page's two images and words as the report carries them: small enough that hundreds of pages fit in one file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.run_folder import KeptPage, Seen
 from ocrmypdf_superres.evaluation.words import DOUBTFUL
 
-#: Bytes that all pictures of a report may take as text; a browser opens such a file in a second or two.
+#: Bytes that all images of a report may take as text; a browser opens such a file in a second or two.
 TOTAL_BYTES = 40_000_000
 #: And those of one page, however few there are.
 PAGE_BYTES = 1_500_000
@@ -28,9 +28,9 @@ LEAST_HEIGHT = 240
 
 @dataclass(frozen=True)
 class Packed:
-    """A page's pictures as base64 WebP, and what the viewer needs: its size at 1:1, words of both sides, whether it is cut.
+    """A page's images as base64 WebP, and what the viewer needs: its size at 1:1, words of both sides, whether it is cut.
 
-    A word is [left, top, width, height, confidence, marked 0 or 1, text], in pixels of the picture after.
+    A word is [left, top, width, height, confidence, marked 0 or 1, text], in pixels of the image after.
     """
 
     before: str
@@ -60,7 +60,7 @@ def _open(path: Path) -> Image.Image:
         with Image.open(path) as image:
             return image.convert("L")
     except OSError as error:
-        raise OptionError(f"The picture {path} of the run cannot be read ({error}); make the run anew.") from error
+        raise OptionError(f"The image {path} of the run cannot be read ({error}); make the run anew.") from error
 
 
 def _busiest(words: Sequence[Seen], height: int, wanted: int) -> int:
@@ -71,7 +71,7 @@ def _busiest(words: Sequence[Seen], height: int, wanted: int) -> int:
 
 
 def _list(words: Sequence[Seen], x: float, y: float, top: int, height: int) -> list[list[Any]]:
-    """The words that lie in the band, scaled by *x* and *y* into the pixels of the picture after, as the viewer takes them."""
+    """The words that lie in the band, scaled by *x* and *y* into the pixels of the image after, as the viewer takes them."""
     found = []
     for word in words:
         left, upper, right, lower = word.box
@@ -88,9 +88,9 @@ def pack(page: KeptPage, root: Path, limit: int, quality: int = QUALITIES[0]) ->
     *quality* is where to begin: pages of a run are alike, so what the last one needed saves encoding this one in vain.
 
     Raises:
-        OptionError: a picture of the run is missing or damaged.
+        OptionError: an image of the run is missing or damaged.
     """
-    before, after = (_open(root / side.picture) for side in (page.before, page.after))
+    before, after = (_open(root / side.image) for side in (page.before, page.after))
     width, whole = after.size
     x, y = width / before.width, whole / before.height
     budget = limit * 3 // 4

@@ -78,7 +78,7 @@ class Listing:
 class Report:
     """All that the page is made of.
 
-    ``root`` is the folder that the pictures of the rows' pages lie under, ``of`` what the rows' groups are, ``bars`` and
+    ``root`` is the folder that the images of the rows' pages lie under, ``of`` what the rows' groups are, ``bars`` and
     ``listings`` are further charts and tables.
     """
 
@@ -195,7 +195,7 @@ def from_run(run: Run, root: Path, before: str | None = None, after: str | None 
     """
     if run.results:
         chosen = (before or run.before, after or run.after)
-        # The pictures are those of the run's two sides.
+        # The images are those of the run's two sides.
         kept = run.pages if chosen == (run.before, run.after) else []
         report = from_results([from_json(r) for r in run.results], run.title, *chosen, kept, root)
         return Report(**{**report.__dict__, "notes": list(run.trust.get("sentences", []))})

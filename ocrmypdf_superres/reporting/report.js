@@ -13,7 +13,7 @@
   const body = table.tBodies[0];
   const rows = Array.from(body.rows);
   const openViewers = new Map();
-  const MOST_OPEN = 6; // decoded pictures take memory, so the viewer that was opened first closes
+  const MOST_OPEN = 6; // decoded images take memory, so the viewer that was opened first closes
 
   // Colours: as the system, then light or dark by the button.
   const theme = byId("theme");
@@ -86,7 +86,7 @@
   byId("verdict").addEventListener("change", filter);
   filter();
 
-  // The words of one side, as boxes over its picture.
+  // The words of one side, as boxes over its image.
   const SVG = "http://www.w3.org/2000/svg";
   const drawWords = (words, width, height) => {
     const svg = document.createElementNS(SVG, "svg");
@@ -270,7 +270,7 @@
     const opener = event.target.closest(".open");
     if (opener) toggle(opener.closest("tr"));
   });
-  // A link to #p7 opens that page, once the pictures, which stand behind this script, are there.
+  // A link to #p7 opens that page, once the images, which stand behind this script, are there.
   addEventListener("DOMContentLoaded", () => {
     const linked = location.hash.length > 1 ? byId(location.hash.slice(1)) : null;
     if (linked && rows.includes(linked) && linked.querySelector(".open")) toggle(linked);

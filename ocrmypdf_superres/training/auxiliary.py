@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Networks with more to supervise than the sr picture: predicted contrast, or the steps of a cascade.
+"""Networks with more to supervise than the sr image: predicted contrast, or the steps of a cascade.
 
 Such a net has ``heads``, the names of its supervised outputs, and ``head_outputs(lr, hr, scale, heads)``, which returns
 each one's output and target.  A stage names them in its own table, each with its losses::
 
-    heads = { edges0 = { l2 = 1.0, gradient = 0.5 }, picture0 = { l2 = 2.5, gradient = 5.0 } }
+    heads = { edges0 = { l2 = 1.0, gradient = 0.5 }, image0 = { l2 = 2.5, gradient = 5.0 } }
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class Supervised(nn.Module):
         self.channels = channels
         self.on_luma = on_luma(net, channels)
 
-    def forward(self, lr: Tensor, hr: Tensor, scale: int, heads: Sequence[str], picture: bool) -> Outputs:
-        """Return sr, (B, 1, H, W), where the *picture* is asked for, and each of *heads* with its target.
+    def forward(self, lr: Tensor, hr: Tensor, scale: int, heads: Sequence[str], image: bool) -> Outputs:
+        """Return sr, (B, 1, H, W), where the *image* is asked for, and each of *heads* with its target.
 
         *lr* and *hr* are luma, replicated for a net of three channels, whose heads then have three too.
         """
-        sr = self.on_luma(lr, scale) if picture else None
+        sr = self.on_luma(lr, scale) if image else None
         if not heads:
             return sr, {}
         shape = (-1, self.channels, -1, -1)

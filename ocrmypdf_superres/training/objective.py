@@ -22,12 +22,12 @@ Pairs = Mapping[str, tuple[Tensor, Tensor]]
 class Objective:
     """Computes a stage's loss.
 
-    Losses of the sr picture have the recipe's names, those of a head the head's before it (``edges0 l2``), and a loss
+    Losses of the sr image have the recipe's names, those of a head the head's before it (``edges0 l2``), and a loss
     of several parts, which the balance weighs apart, gives each one's behind it (``detector scores``).
 
     Attributes:
-        heads: what the stage supervises beside, or instead of, the sr picture.
-        picture: whether a loss needs the sr picture.
+        heads: what the stage supervises beside, or instead of, the sr image.
+        image: whether a loss needs the sr image.
 
     Raises:
         OptionError: the stage names an unknown loss, balance or option, or a reading loss without a recognizer.
@@ -50,7 +50,7 @@ class Objective:
         self.heads: dict[str, dict[str, nn.Module]] = {}
         for head, losses in stage.heads.items():
             self._add_head(head, losses, f"{where}, head {head},")
-        self.picture = bool(self.strips or reading)
+        self.image = bool(self.strips or reading)
         self.balance = make_balance(stage.balance, list(self.weights), where)
 
     def _add(self, losses: dict[str, nn.Module], name: str, loss: nn.Module, weight: float) -> None:
@@ -65,10 +65,10 @@ class Objective:
         for name, value in losses.items():
             weight, options = split_setting(value, f"{where} loss {name}")
             if is_reading(name, options, where):
-                raise OptionError(f"{where} has the loss {name!r}, which reads lines of the sr picture; put it in losses.")
+                raise OptionError(f"{where} has the loss {name!r}, which reads lines of the sr image; put it in losses.")
             loss = make_loss(name, options, where)
             if getattr(loss, "target", "hr") != "hr":
-                raise OptionError(f"{where} has the loss {name!r}, which looks at more than one picture and hr; put it in losses.")
+                raise OptionError(f"{where} has the loss {name!r}, which looks at more than one image and hr; put it in losses.")
             self._add(self.heads[head], f"{head} {name}", loss, weight)
 
     def __call__(

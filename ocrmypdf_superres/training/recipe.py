@@ -27,7 +27,7 @@ METRICS = ("cer", "ctc", "psnr", "loss")
 class Source:
     """A data source: its ``kind``, its ``folder`` below the data root, and how often it is drawn.
 
-    Kinds for page nets are rendered, scans and pairs; for line nets words (rendered from text files), lines (pictures with
+    Kinds for page nets are rendered, scans and pairs; for line nets words (rendered from text files), lines (images with
     ``NAME.gt.txt``) and textzoom (its LMDB).
 
     ``pages`` limits scans to so many pages, spread evenly over the folder's; 0 takes all.  Lines of scans whose text
@@ -61,7 +61,7 @@ class Stage:
     model whose weights the net takes when the stage begins, which restarts the optimizer too; ``scales``
     replaces the recipe's.
 
-    ``heads`` maps what a net offers beside its sr picture to the losses on it, and ``copy`` parts of the net to others
+    ``heads`` maps what a net offers beside its sr image to the losses on it, and ``copy`` parts of the net to others
     whose weights they take when the stage begins, see :mod:`ocrmypdf_superres.training.auxiliary`.
     """
 
@@ -140,7 +140,7 @@ class Recipe:
     threads: int = 1
     workers: int = 1
     checkpoint_every: int = 500
-    picture_every: int = 1000
+    image_every: int = 1000
     validation: Validation | None = None
 
 
@@ -207,7 +207,7 @@ def parse_recipe(values: Mapping[str, Any], where: str) -> Recipe:
     if recipe.validation is not None:
         _check_validation(recipe.validation, f"{where}, [validation]")
         if recipe.validation.metric == "loss" and any(not stage.losses for stage in recipe.stages):
-            raise OptionError(f"{where}: the metric loss judges the sr picture, but a stage has no losses on it; take psnr or cer.")
+            raise OptionError(f"{where}: the metric loss judges the sr image, but a stage has no losses on it; take psnr or cer.")
     return recipe
 
 
@@ -221,8 +221,8 @@ def _check_recipe(recipe: Recipe, where: str) -> None:
         raise OptionError(f"{where}: clip must be above 0 (inf for no clipping) and weight_decay 0 or more.")
     if len(recipe.betas) != 2 or not all(isinstance(b, (int, float)) and 0 <= b < 1 for b in recipe.betas):
         raise OptionError(f"{where} has betas = {list(recipe.betas)}; give two numbers from 0 to below 1.")
-    if recipe.checkpoint_every < 1 or recipe.picture_every < 1:
-        raise OptionError(f"{where}: checkpoint_every and picture_every must be at least 1.")
+    if recipe.checkpoint_every < 1 or recipe.image_every < 1:
+        raise OptionError(f"{where}: checkpoint_every and image_every must be at least 1.")
 
 
 def _check_stage(stage: Stage, where: str) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Pictures to look at: what the net is shown, and what it draws."""
+"""Images to look at: what the net is shown, and what it draws."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ocrmypdf_superres.training.data.batches import Batch, StepBatches
 
 
 def _enlarged(lr: NDArray[np.float32], hr: NDArray[np.float32]) -> NDArray[np.float32]:
-    picture = Image.fromarray(lr).resize((hr.shape[1], hr.shape[0]), Image.Resampling.NEAREST)
-    return np.asarray(picture, dtype=np.float32)
+    image = Image.fromarray(lr).resize((hr.shape[1], hr.shape[0]), Image.Resampling.NEAREST)
+    return np.asarray(image, dtype=np.float32)
 
 
 def _save(rows: list[NDArray[np.float32]], path: Path) -> None:

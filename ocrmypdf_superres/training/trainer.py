@@ -42,7 +42,7 @@ class Trainer:
     Args:
         recipe: what to train.
         data: the folder that the recipe's source folders lie in.
-        run: the folder that checkpoints, pictures and the log go to; made if missing.
+        run: the folder that checkpoints, images and the log go to; made if missing.
 
     Raises:
         OptionError, ModelError, MissingDependencyError: the recipe, its data, its base or the processes cannot be used.
@@ -170,7 +170,7 @@ class Trainer:
             group["lr"] = self.learning_rate() * group.get("lr_scale", 1.0)
         precision = getattr(torch, self.recipe.precision)
         with torch.autocast(self.device.type, precision, enabled=precision != torch.float32):
-            sr, heads = self.module(lr, batch.hr, batch.scale, tuple(objective.heads), objective.picture)
+            sr, heads = self.module(lr, batch.hr, batch.scale, tuple(objective.heads), objective.image)
         total, values = objective(sr if sr is None else sr.float(), batch, self.step, heads, self.net)
         self.optimizer.zero_grad(set_to_none=True)
         self.processes.backward(self.scaler.scale(total))
@@ -279,7 +279,7 @@ class Trainer:
         log.info("Stage %s ends early: %d values in turn were no better.", self.recipe.stages[number].name, self.watch.waited)
 
     def fit(self) -> None:
-        """Run to the recipe's last step, writing checkpoints, pictures and the log.
+        """Run to the recipe's last step, writing checkpoints, images and the log.
 
         Raises:
             OptionError, RecognizerError: a stage's loss is not known or its recognizer is not installed; before any step.
@@ -322,11 +322,11 @@ class Trainer:
                 progress.update(task, completed=self.step, total=len(self.batches), description=f"{recipe.name}: {stage.name}")
 
     def _write(self, runlog: RunLog, step: int, stage: Stage, batch: Batch, ends: bool) -> None:
-        """Write what is due after *step*, with which *stage* may end: a row of the log, a picture, a checkpoint."""
+        """Write what is due after *step*, with which *stage* may end: a row of the log, an image, a checkpoint."""
         if step % LOG_EVERY == 0 or ends:
             runlog.row(step, stage.name, self.seconds, {name: sum(v) / len(v) for name, v in self._sums.items()})
             self._sums.clear()
-        if step % self.recipe.picture_every == 0:
+        if step % self.recipe.image_every == 0:
             save_result_sheet(on_luma(self._net_of(self.average), self.channels), batch, self.run / f"step-{step:06d}.png")
         if step % self.recipe.checkpoint_every == 0 or ends:
             save_checkpoint(self.state(), self.run / CHECKPOINT)

@@ -125,16 +125,16 @@ class Validator:
         distance = CTCLoss()
         total, count = 0.0, 0
         for sr, batch in drawn:
-            codes, pictures = [], []
+            codes, images = [], []
             for index, (left, top, right, bottom) in _lines(batch):
                 try:
                     codes.append(reader.encode(batch.texts[index]))
                 except RecognizerError:
                     continue  # a line in another script than the recognizer's is none to judge by
-                pictures.append(sr[index, 0, top:bottom, left:right])
+                images.append(sr[index, 0, top:bottom, left:right])
             if not codes:
                 continue
-            logits, lengths = reader.logits(*stack_lines(pictures))
+            logits, lengths = reader.logits(*stack_lines(images))
             value = float(distance(logits, lengths, codes, reader.blank, getattr(reader, "equals", ())))
             good = len(codes) - distance.infeasible
             total, count = total + value * good, count + good
@@ -162,11 +162,11 @@ def _cer(drawn: list[tuple[Tensor, Batch]]) -> float:
     by_language: dict[str, list[tuple[Any, str]]] = {}
     for sr, batch in drawn:
         for index, (left, top, right, bottom) in _lines(batch):
-            picture = from_luma(sr[index, 0, top:bottom, left:right].cpu().numpy())
-            by_language.setdefault(batch.languages[index], []).append((picture, batch.texts[index]))
+            image = from_luma(sr[index, 0, top:bottom, left:right].cpu().numpy())
+            by_language.setdefault(batch.languages[index], []).append((image, batch.texts[index]))
     total = TextScore()
     for language, lines in sorted(by_language.items()):
-        texts = read_lines([picture for picture, _ in lines], language)
+        texts = read_lines([image for image, _ in lines], language)
         total = sum((score(text, truth) for text, (_, truth) in zip(texts, lines, strict=True)), total)
     return total.cer
 

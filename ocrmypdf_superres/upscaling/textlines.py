@@ -48,7 +48,7 @@ class Piece:
 class LineUpscaler(Upscaler):
     """Enlarges pages with a net for text lines; see the module's docstring and :class:`Upscaler`.
 
-    *find* tells where a page's lines are; for pictures of single lines that is
+    *find* tells where a page's lines are; for images of single lines that is
     :func:`~ocrmypdf_superres.page.line_finder.whole_line`.
 
     Raises:
@@ -118,7 +118,7 @@ class LineUpscaler(Upscaler):
     def _lay(self, drawn: FloatImage, piece: Piece, total: FloatImage, weight: FloatImage) -> None:
         """Add what the net drew, and its weights, to the page's sums."""
         width, height = piece.right - piece.left, piece.bottom - piece.top
-        picture = np.asarray(Image.fromarray(drawn).resize((width, height), Image.Resampling.BICUBIC), dtype=np.float32)
+        image = np.asarray(Image.fromarray(drawn).resize((width, height), Image.Resampling.BICUBIC), dtype=np.float32)
         fade = max(1.0, FADE * width)
         columns = np.arange(piece.left, piece.right) + 0.5
         across = np.clip((columns - piece.begins) / (2 * fade) + 0.5, 0, 1) * np.clip((piece.ends - columns) / (2 * fade) + 0.5, 0, 1)
@@ -130,7 +130,7 @@ class LineUpscaler(Upscaler):
         if bottom <= top or right <= left:
             return
         inner = (slice(top - piece.top, bottom - piece.top), slice(left - piece.left, right - piece.left))
-        total[top:bottom, left:right] += picture[inner] * shares[inner]
+        total[top:bottom, left:right] += image[inner] * shares[inner]
         weight[top:bottom, left:right] += shares[inner]
 
 

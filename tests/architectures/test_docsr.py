@@ -33,10 +33,10 @@ def test_parameter_count_of_the_shipped_size():
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_untrained_net_is_lanczos(scale):
-    picture = np.random.default_rng(0).random((24, 32), dtype=np.float32)
+    image = np.random.default_rng(0).random((24, 32), dtype=np.float32)
     size = (32 * scale, 24 * scale)
-    expected = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS))
-    got = SPEC.build(SPEC.parse_config({}))(torch.from_numpy(picture)[None, None], scale)[0, 0].detach().numpy()
+    expected = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
+    got = SPEC.build(SPEC.parse_config({}))(torch.from_numpy(image)[None, None], scale)[0, 0].detach().numpy()
     inner = slice(4 * scale, -4 * scale)
     assert got.shape == expected.shape
     assert np.abs(got - expected)[inner, inner].max() < 1e-5

@@ -174,10 +174,10 @@ def test_bicubic_and_sizes_of_odd_scales(spelling):
 def test_srcnn_begins_with_pillows_bicubic():
     from PIL import Image
 
-    picture = np.random.default_rng(0).random((12, 16), dtype=np.float32)
-    expected = np.asarray(Image.fromarray(picture).resize((64, 48), Image.Resampling.BICUBIC))
+    image = np.random.default_rng(0).random((12, 16), dtype=np.float32)
+    expected = np.asarray(Image.fromarray(image).resize((64, 48), Image.Resampling.BICUBIC))
     _, _, net = built("srcnn", {})
-    got = net.enlarge(torch.from_numpy(picture)[None, None])[0, 0].numpy()
+    got = net.enlarge(torch.from_numpy(image)[None, None])[0, 0].numpy()
     assert np.abs(got - expected)[8:-8, 8:-8].max() < 1e-5
 
 

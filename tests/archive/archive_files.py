@@ -40,16 +40,16 @@ def scratched(size: tuple[int, int] = (420, 240)) -> Image.Image:
     return image
 
 
-def picture_bytes(image: Image.Image, form: str = "PNG", dpi: int | None = DPI) -> bytes:
-    """The picture as a file's bytes."""
+def image_bytes(image: Image.Image, form: str = "PNG", dpi: int | None = DPI) -> bytes:
+    """The image as a file's bytes."""
     stream = io.BytesIO()
     image.save(stream, form, **({"dpi": (dpi, dpi)} if dpi else {}))
     return stream.getvalue()
 
 
 def pdf_bytes(*images: Image.Image) -> bytes:
-    """A PDF with a page a picture."""
-    made: bytes = img2pdf.convert([picture_bytes(image) for image in images])
+    """A PDF with a page an image."""
+    made: bytes = img2pdf.convert([image_bytes(image) for image in images])
     return made
 
 

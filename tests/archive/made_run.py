@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""A small run that real work made: a PDF of two pages, a picture, a METS document, and files that end otherwise."""
+"""A small run that real work made: a PDF of two pages, an image, a METS document, and files that end otherwise."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from ocrmypdf_superres.archive.worker.tasks import FileResult, FileTask, Kind, S
 from ocrmypdf_superres.archive.worker.work import digitise
 
 INPUTS = {
-    "sub/a b.pdf": Kind.PDF, "picture.tif": Kind.IMAGE, "broken.pdf": Kind.PDF, "notes.xyz": Kind.OTHER, "book/mets/mets.xml": Kind.METS,
+    "sub/a b.pdf": Kind.PDF, "image.tif": Kind.IMAGE, "broken.pdf": Kind.PDF, "notes.xyz": Kind.OTHER, "book/mets/mets.xml": Kind.METS,
 }  # fmt: skip
-OUTPUTS = ("pdf", "text", "alto", "hocr", "pictures")
+OUTPUTS = ("pdf", "text", "alto", "hocr", "images")
 
 
 def draw(text: str = "A harbour wall stood\nin the rain while\nseven wizards mixed\nliquor near a town", em: int = 15) -> Image.Image:
@@ -34,7 +34,7 @@ def scan_pdf(path: Path, pages: list[Image.Image]) -> Path:
 
 
 def mets_document(folder: Path) -> None:
-    """A volume of two pages, the METS in one folder and the pictures in another; the second file is the first page."""
+    """A volume of two pages, the METS in one folder and the images in another; the second file is the first page."""
     for name in ("mets", "images"):
         (folder / name).mkdir(parents=True)
     draw("this is the last page").save(folder / "images" / "1.tif", dpi=(75, 75))
@@ -48,11 +48,11 @@ def mets_document(folder: Path) -> None:
 
 
 def make_run(folder: Path) -> Layout:
-    """Digitise ``a b.pdf``, ``picture.tif`` and ``book/mets/mets.xml``; ``broken.pdf`` fails, ``notes.xyz`` is skipped."""
+    """Digitise ``a b.pdf``, ``image.tif`` and ``book/mets/mets.xml``; ``broken.pdf`` fails, ``notes.xyz`` is skipped."""
     source, layout = folder / "in", Layout(folder / "out")
     (source / "sub").mkdir(parents=True)
     scan_pdf(source / "sub" / "a b.pdf", [draw(), draw("nobody had counted\nmore than seven")])
-    draw().save(source / "picture.tif", dpi=(75, 75))
+    draw().save(source / "image.tif", dpi=(75, 75))
     (source / "broken.pdf").write_bytes(b"%PDF-1.4\nnothing")
     (source / "notes.xyz").write_text("no scan")
     mets_document(source / "book")
@@ -73,7 +73,7 @@ def _digitise(manifest: Manifest, layout: Layout, source: Path, name: str, kind:
     facts = (source / name).stat()
     number = manifest.add(name, kind, facts.st_size, facts.st_mtime_ns)
     if kind is Kind.OTHER:
-        manifest.finish(FileResult(number, State.SKIPPED, "no-input", "It is neither a PDF nor a picture."), settings.hash())
+        manifest.finish(FileResult(number, State.SKIPPED, "no-input", "It is neither a PDF nor an image."), settings.hash())
         return
     staging = layout.staging / str(number)
     task = FileTask(

@@ -94,8 +94,8 @@ def test_coordinates_are_the_masters():
     assert root.find(f".//{A}TextLine").get("BASELINE") == "2,6 98,7"
     fax = alto(hocr(word("Wort", "100 10 180 30")), size=(400, 100)).find(f".//{A}String")
     assert [fax.get(k) for k in ("HPOS", "VPOS", "WIDTH", "HEIGHT")] == ["100", "5", "80", "10"]
-    picture = root.find(f".//{A}Illustration")
-    assert [picture.get(k) for k in ("HPOS", "VPOS", "WIDTH", "HEIGHT")] == ["5", "25", "25", "20"]
+    image = root.find(f".//{A}Illustration")
+    assert [image.get(k) for k in ("HPOS", "VPOS", "WIDTH", "HEIGHT")] == ["5", "25", "25", "20"]
 
 
 def test_lines_that_run_up_the_page():

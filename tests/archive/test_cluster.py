@@ -40,10 +40,10 @@ def layout(tmp_path):
 def source(tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()
-    picture = Image.new("L", (520, 90), 255)
-    draw = ImageDraw.Draw(picture)
+    image = Image.new("L", (520, 90), 255)
+    draw = ImageDraw.Draw(image)
     draw.text((10, 20), "Harbour Street", 0, ImageFont.load_default(48))
-    picture.save(folder / "good.png", dpi=(200, 200))
+    image.save(folder / "good.png", dpi=(200, 200))
     (folder / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
     return folder
 

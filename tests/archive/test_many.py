@@ -18,9 +18,9 @@ from archive_files import (
     encrypted_bytes,
     environment,
     hashes,
+    image_bytes,
     page,
     pdf_bytes,
-    picture_bytes,
     with_text_bytes,
 )
 from PIL import Image
@@ -37,8 +37,8 @@ def mixed(source: Path) -> int:
     source.mkdir()
     chance = random.Random(5)
     files: dict[bytes, bytes] = {}
-    good = {b"pdf": pdf_bytes(page()), b"two.pdf": pdf_bytes(page(), page("old walls")), b"png": picture_bytes(page()),
-            b"tif": picture_bytes(page(), "TIFF"), b"jpg": picture_bytes(page(), "JPEG")}  # fmt: skip
+    good = {b"pdf": pdf_bytes(page()), b"two.pdf": pdf_bytes(page(), page("old walls")), b"png": image_bytes(page()),
+            b"tif": image_bytes(page(), "TIFF"), b"jpg": image_bytes(page(), "JPEG")}  # fmt: skip
     for number in range(60):
         suffix = list(good)[number % 5]
         files[b"good/%d/same name.%s" % (number // 5, suffix)] = good[suffix]
@@ -61,7 +61,7 @@ def mixed(source: Path) -> int:
         files[b"typed/%d.pdf" % number] = with_text_bytes()
         files[b"other/%d.%s" % (number, [b"txt", b"pdf", b"docx", b"tif"][number % 4])] = chance.randbytes(500)
     for number in range(4):
-        files[b"huge/%d.png" % number] = picture_bytes(Image.new("1", (30000, 20000)))
+        files[b"huge/%d.png" % number] = image_bytes(Image.new("1", (30000, 20000)))
     while len(files) < 300:
         files[b"more/%d.txt" % len(files)] = b"notes"
     for name, content in files.items():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""METS: the right pictures in the right order, and nothing read that the document should not reach."""
+"""METS: the right images in the right order, and nothing read that the document should not reach."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def page(order: object, *names: str, label: str = "") -> str:
     return f"<mets:div TYPE='page' ORDER='{order}'{more}>{''.join(map(pointer, names))}</mets:div>"
 
 
-def write(folder: Path, groups: str, pages: str, pictures: tuple[str, ...] = ()) -> Path:
-    for name in pictures:
+def write(folder: Path, groups: str, pages: str, images: tuple[str, ...] = ()) -> Path:
+    for name in images:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(b"")
     path = folder / "mets.xml"
@@ -113,13 +113,13 @@ def test_an_address_on_the_net_and_a_place_here(tmp_path):
     assert names(write(tmp_path, group("OCR-D-IMG", both), page(1, "a"), ("a.tif",))) == ["a.tif"]
 
 
-def test_areas_and_two_pictures_of_a_page(tmp_path):
+def test_areas_and_two_images_of_a_page(tmp_path):
     area = "<mets:div ORDER='1'><mets:fptr><mets:seq><mets:area FILEID='a'/><mets:area FILEID='a'/></mets:seq></mets:fptr></mets:div>"
     groups = group("", file("a", "a.tif"), file("b", "b.tif"), file("c", "c.tif"))
     assert names(write(tmp_path, groups, area + page(2, "b", "c"), ("a.tif", "b.tif", "c.tif"))) == ["a.tif", "b.tif", "c.tif"]
 
 
-def test_pictures_outside_the_input_folder_are_refused(tmp_path):
+def test_images_outside_the_input_folder_are_refused(tmp_path):
     inside = tmp_path / "in" / "book"
     inside.mkdir(parents=True)
     (tmp_path / "secret.tif").write_bytes(b"")

@@ -41,7 +41,7 @@ def test_no_two_inputs_share_an_output_and_no_output_is_anothers_folder(inputs):
     made = []
     for name, kind in inputs:
         pdf = pdf_name(name, kind)
-        made += [pdf, text_name(pdf), *(page_name(pdf, output, 1) for output in ("alto", "hocr", "pictures"))]
+        made += [pdf, text_name(pdf), *(page_name(pdf, output, 1) for output in ("alto", "hocr", "images"))]
     assert len(set(made)) == len(made)
     files = set(made)
     for name in made:

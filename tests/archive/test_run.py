@@ -15,9 +15,9 @@ from archive_files import (
     check_consistent,
     encrypted_bytes,
     hashes,
+    image_bytes,
     page,
     pdf_bytes,
-    picture_bytes,
     states,
     task,
     texts,
@@ -52,7 +52,7 @@ def test_a_mixed_tree(tmp_path):
     strange = os.fsdecode("box 'ü\n\"/a \n'ß".encode() + b"\xff.pdf")
     (source / strange).parent.mkdir(parents=True)
     (source / strange).write_bytes(pdf_bytes(page("strange")))
-    put(source, a__pdf=pdf_bytes(page("first"), page("second")), a__png=picture_bytes(page("picture")), crypt__pdf=encrypted_bytes(),
+    put(source, a__pdf=pdf_bytes(page("first"), page("second")), a__png=image_bytes(page("image")), crypt__pdf=encrypted_bytes(),
         typed__pdf=with_text_bytes(), cut__pdf=pdf_bytes(page())[:500], empty__pdf=b"", notes__txt=b"notes")  # fmt: skip
     before = hashes(source)
     session = run(source, out)
@@ -62,7 +62,7 @@ def test_a_mixed_tree(tmp_path):
         "notes.txt": ("skipped", "no-input"),
     }  # fmt: skip
     assert {k: v.strip("\n").replace("\n\f", "|") for k, v in texts(out).items()} == {
-        f"{strange}.txt": "strange", "a.pdf.txt": "first|second", "a.png.pdf.txt": "picture",
+        f"{strange}.txt": "strange", "a.pdf.txt": "first|second", "a.png.pdf.txt": "image",
     }  # fmt: skip
     assert hashes(source) == before
     check_consistent(out)

@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from archive_files import page, pdf_bytes, picture_bytes
+from archive_files import image_bytes, page, pdf_bytes
 
 from ocrmypdf_superres.archive.intake.intake import Intake
 from ocrmypdf_superres.archive.intake.scan import Scan, look
@@ -12,7 +12,7 @@ from ocrmypdf_superres.archive.store.manifest import Manifest
 from ocrmypdf_superres.archive.worker.tasks import FileResult, Kind, Output, State
 
 METS = """<mets xmlns="http://www.loc.gov/METS/" xmlns:xlink="http://www.w3.org/1999/xlink"><fileSec><fileGrp USE="MASTER">
-<file ID="F1"><FLocat LOCTYPE="URL" xlink:href="pictures/1.png"/></file></fileGrp></fileSec>
+<file ID="F1"><FLocat LOCTYPE="URL" xlink:href="images/1.png"/></file></fileGrp></fileSec>
 <structMap TYPE="PHYSICAL"><div TYPE="physSequence"><div TYPE="page" ORDER="1"><fptr FILEID="F1"/></div></div></structMap></mets>"""
 
 
@@ -39,11 +39,11 @@ def short(verdict):
         ("a.pdf", pdf_bytes(page()), (Kind.PDF, State.WAITING, "")),
         ("no suffix", pdf_bytes(page()), (Kind.PDF, State.WAITING, "")),
         ("lies.jpg", pdf_bytes(page()), (Kind.PDF, State.WAITING, "")),
-        ("a.png", picture_bytes(page()), (Kind.IMAGE, State.WAITING, "")),
-        ("a.tif", picture_bytes(page(), "TIFF"), (Kind.IMAGE, State.WAITING, "")),
-        ("a.JPG", picture_bytes(page(), "JPEG"), (Kind.IMAGE, State.WAITING, "")),
-        ("a.jp2", picture_bytes(page(), "JPEG2000", None), (Kind.IMAGE, State.WAITING, "")),
-        ("a.webp", picture_bytes(page(), "WEBP", None), (Kind.IMAGE, State.WAITING, "")),
+        ("a.png", image_bytes(page()), (Kind.IMAGE, State.WAITING, "")),
+        ("a.tif", image_bytes(page(), "TIFF"), (Kind.IMAGE, State.WAITING, "")),
+        ("a.JPG", image_bytes(page(), "JPEG"), (Kind.IMAGE, State.WAITING, "")),
+        ("a.jp2", image_bytes(page(), "JPEG2000", None), (Kind.IMAGE, State.WAITING, "")),
+        ("a.webp", image_bytes(page(), "WEBP", None), (Kind.IMAGE, State.WAITING, "")),
         ("empty.pdf", b"", (Kind.OTHER, State.FAILED, "empty")),
         ("text.pdf", b"no pdf", (Kind.OTHER, State.FAILED, "not-as-named")),
         ("notes.txt", b"notes", (Kind.OTHER, State.SKIPPED, "no-input")),
@@ -100,16 +100,16 @@ def test_folders_and_files_that_may_not_be_read(tree, tmp_path):
     assert "Permission denied" in verdicts["sub"].reason
 
 
-def test_a_mets_document_owns_its_pictures(tree):
+def test_a_mets_document_owns_its_images(tree):
     (tree / "sub" / "mets.xml").write_text(METS)
-    (tree / "sub" / "pictures").mkdir()
+    (tree / "sub" / "images").mkdir()
     for name in ("1", "2"):
-        (tree / "sub" / "pictures" / f"{name}.png").write_bytes(picture_bytes(page()))
+        (tree / "sub" / "images" / f"{name}.png").write_bytes(image_bytes(page()))
     verdicts = {path: short(verdict) for path, verdict in found(tree).items()}
     assert verdicts == {
         "sub/mets.xml": (Kind.METS, State.WAITING, ""),
-        "sub/pictures/1.png": (Kind.OTHER, State.SKIPPED, "in-mets"),
-        "sub/pictures/2.png": (Kind.IMAGE, State.WAITING, ""),
+        "sub/images/1.png": (Kind.OTHER, State.SKIPPED, "in-mets"),
+        "sub/images/2.png": (Kind.IMAGE, State.WAITING, ""),
     }
 
 

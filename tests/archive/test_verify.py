@@ -43,7 +43,7 @@ def believed(layout: Layout, name: str) -> None:
 
 def test_a_sound_run(run):
     before = state_of(run.out.parent)
-    assert [file for file, _ in verify(run, inputs=True)] == [PDF, "picture.tif", METS]
+    assert [file for file, _ in verify(run, inputs=True)] == [PDF, "image.tif", METS]
     assert problems(run, inputs=True) == []
     assert problems(run, inputs=True, quick=True) == []
     assert state_of(run.out.parent) == before
@@ -76,7 +76,7 @@ def flip(path: Path) -> None:
     (PDF, flip, "damaged or was changed", False),
     (PDF, lambda p: p.write_bytes(p.read_bytes()[:-1]), "bytes", True),
     (f"{PDF}.alto/0002.xml", Path.unlink, "is missing", True),
-    ("picture.tif.pdf.hocr/0001.hocr", lambda p: (p.unlink(), p.mkdir()), "is no file", True),
+    ("image.tif.pdf.hocr/0001.hocr", lambda p: (p.unlink(), p.mkdir()), "is no file", True),
 ])  # fmt: skip
 def test_harm_to_outputs(run, name, harm: Callable[[Path], object], said, seen_quickly):
     harm(run.out / name)
@@ -105,7 +105,7 @@ def test_a_history_that_was_lost(run):
 @pytest.mark.parametrize(("name", "text", "said"), [
     (f"{PDF}.alto/0001.xml", b"<alto", "no well-formed XML"), (f"{PDF}.alto/0001.xml", b"<alto/>", "ALTO with 0 words"),
     (f"{PDF}.hocr/0001.hocr", b"<html>", "no well-formed XML"), (f"{PDF}.txt", b"\xff\xfe\xfd", "no UTF-8"),
-    (f"{PDF}.pictures/0001.png", b"\x89PNG", "no picture"),
+    (f"{PDF}.images/0001.png", b"\x89PNG", "no image"),
 ])  # fmt: skip
 def test_other_outputs_that_are_not_what_they_should_be(run, name, text, said):
     (run.out / name).write_bytes(text)
@@ -122,14 +122,14 @@ def test_an_output_that_the_manifest_never_had(run):
 
 def test_inputs(run):
     flip(run.out.parent / "in" / PDF)
-    (run.out.parent / "in" / "picture.tif").unlink()
+    (run.out.parent / "in" / "image.tif").unlink()
     assert problems(run) == []
     flip(run.out.parent / "in" / "book" / "images" / "2.tif")
     first, second, third = problems(run, inputs=True)
     assert third.file == METS and "another one than was read" in third.problem
     assert "another one than was read" in first.problem and "cannot be read" in second.problem
     (only,) = problems(run, inputs=True, quick=True)
-    assert only.file == "picture.tif"
+    assert only.file == "image.tif"
 
 
 def test_a_mets_document_in_its_order_with_the_masters_named(run):

@@ -9,7 +9,7 @@ import os
 import img2pdf
 import pikepdf
 import pytest
-from archive_files import encrypted_bytes, page, pdf_bytes, picture_bytes, scratched, task, with_text_bytes
+from archive_files import encrypted_bytes, image_bytes, page, pdf_bytes, scratched, task, with_text_bytes
 from PIL import Image, ImageCms
 from PIL.TiffImagePlugin import AppendingTiffWriter
 
@@ -52,11 +52,11 @@ def no_pages(pdf):
         (Kind.PDF, changed_pdf(tag), (State.SKIPPED, "has-text")),
         (Kind.PDF, changed_pdf(sign), (State.SKIPPED, "signed")),
         (Kind.PDF, changed_pdf(no_pages), (State.FAILED, "empty")),
-        (Kind.IMAGE, picture_bytes(page(), dpi=None), (State.FAILED, "no-dpi")),
-        (Kind.IMAGE, picture_bytes(page(), "JPEG")[:200], (State.FAILED, "unsupported")),
-        (Kind.IMAGE, picture_bytes(page(), "TIFF")[:3000], (State.FAILED, "damaged")),
+        (Kind.IMAGE, image_bytes(page(), dpi=None), (State.FAILED, "no-dpi")),
+        (Kind.IMAGE, image_bytes(page(), "JPEG")[:200], (State.FAILED, "unsupported")),
+        (Kind.IMAGE, image_bytes(page(), "TIFF")[:3000], (State.FAILED, "damaged")),
         (Kind.IMAGE, b"\x89PNG\r\n\x1a\nnonsense", (State.FAILED, "unsupported")),
-        (Kind.IMAGE, picture_bytes(Image.new("1", (30000, 20000))), (State.FAILED, "too-large")),
+        (Kind.IMAGE, image_bytes(Image.new("1", (30000, 20000))), (State.FAILED, "too-large")),
         (Kind.PDF, None, (State.FAILED, "gone")),
     ],
 )
@@ -77,13 +77,13 @@ def test_a_good_file_with_all_outputs(tmp_path, lanczos_net):
     page().save(source, dpi=(75, 75), save_all=True, append_images=[page("old walls")])
     ocr = {"language": ["eng"], "output_type": "pdfa", "superres_model": str(lanczos_net), "superres_threads": 1, "superres_check": "off",
            "superres_trigger": "always"}  # fmt: skip
-    made = task(tmp_path, source, Kind.IMAGE, outputs=("pdf", "text", "alto", "hocr", "pictures"), ocr=ocr, image_dpi=75)
+    made = task(tmp_path, source, Kind.IMAGE, outputs=("pdf", "text", "alto", "hocr", "images"), ocr=ocr, image_dpi=75)
     result = digitise(made)
     assert (result.state, result.code, result.findings) == (State.STAGED, "ok", [])
     base = "two pages.tif.pdf"
     assert {output.name: output.kind for output in result.outputs} == {
         base: "pdf", f"{base}.txt": "text",
-        **{f"{base}.{kind}/{n:04d}.{end}": kind for n in (1, 2) for kind, end in (("alto", "xml"), ("hocr", "hocr"), ("pictures", "png"))},
+        **{f"{base}.{kind}/{n:04d}.{end}": kind for n in (1, 2) for kind, end in (("alto", "xml"), ("hocr", "hocr"), ("images", "png"))},
     }  # fmt: skip
     assert result.outputs == sealed(made)
     staging = tmp_path / "staging" / "1.1"
@@ -100,50 +100,50 @@ def test_a_good_file_with_all_outputs(tmp_path, lanczos_net):
 
 @pytest.mark.parametrize("form", ["PNG", "TIFF"])
 @pytest.mark.parametrize("alpha", [255, 0])
-def test_pictures_with_an_alpha_channel(tmp_path, form, alpha):
-    picture = page().convert("RGBA")
-    picture.paste((0, 0, 0, alpha), (0, 0, 40, 40))
+def test_images_with_an_alpha_channel(tmp_path, form, alpha):
+    image = page().convert("RGBA")
+    image.paste((0, 0, 0, alpha), (0, 0, 40, 40))
     source = tmp_path / "input"
-    source.write_bytes(picture_bytes(picture, form))
+    source.write_bytes(image_bytes(image, form))
     given = task(tmp_path, source, Kind.IMAGE, ocr={"language": ["eng"], "output_type": "pdf", "superres_trigger": "off"})
     result = digitise(given)
     assert (result.state, result.code) == (State.STAGED, "ok"), result.reason
     assert result.findings == ([] if alpha else ["transparent parts on 1 pages were laid on white paper"])
     assert result.pages[0].words
     with pikepdf.open(os.path.join(given.staging, result.outputs[0].name)) as made:
-        (image,) = made.pages[0].images.values()
-        corner = pikepdf.PdfImage(image).as_pil_image().convert("L").getpixel((5, 5))
+        (original,) = made.pages[0].images.values()
+        corner = pikepdf.PdfImage(original).as_pil_image().convert("L").getpixel((5, 5))
     assert corner == (0 if alpha else 255)
 
 
 def test_no_frame_is_lost_with_its_alpha_channel(tmp_path):
     frames = [page(text).convert("RGBA") for text in ("one", "two")]
-    picture = tmp_path / "frames.png"
-    frames[0].save(picture, save_all=True, append_images=frames[1:], dpi=(150, 150))
-    assert lay_on_paper(picture) == 0
-    with Image.open(picture) as image:
-        assert image.n_frames == 2 and not image.has_transparency_data and round(image.info["dpi"][0]) == 150
+    image = tmp_path / "frames.png"
+    frames[0].save(image, save_all=True, append_images=frames[1:], dpi=(150, 150))
+    assert lay_on_paper(image) == 0
+    with Image.open(image) as original:
+        assert original.n_frames == 2 and not original.has_transparency_data and round(original.info["dpi"][0]) == 150
 
 
 def test_each_frame_keeps_its_own_resolution_and_profile(tmp_path):
-    picture, profile = tmp_path / "frames.tif", ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image, profile = tmp_path / "frames.tif", ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     about = [{"dpi": (150, 150)}, {"dpi": (100, 200), "icc_profile": profile}, {"dpi": (72, 72)}]
     sizes = [(60, 40), (40, 60), (60, 40)]
-    with AppendingTiffWriter(str(picture), True) as tiff:
+    with AppendingTiffWriter(str(image), True) as tiff:
         for size, kept in zip(sizes, about, strict=True):
             Image.new("RGBA", size, (9, 9, 9, 255)).save(tiff, "TIFF", **kept)
             tiff.newFrame()
-    assert lay_on_paper(picture) == 0
-    with Image.open(picture) as image:
-        assert image.n_frames == 3
+    assert lay_on_paper(image) == 0
+    with Image.open(image) as original:
+        assert original.n_frames == 3
         for number, (size, kept) in enumerate(zip(sizes, about, strict=True)):
-            image.seek(number)
-            assert image.mode == "RGB" and image.size == size and image.getpixel((5, 5)) == (9, 9, 9)
-            assert tuple(round(float(value)) for value in image.info["dpi"]) == kept["dpi"]
-            assert (34675 in image.tag_v2) == ("icc_profile" in kept)
+            original.seek(number)
+            assert original.mode == "RGB" and original.size == size and original.getpixel((5, 5)) == (9, 9, 9)
+            assert tuple(round(float(value)) for value in original.info["dpi"]) == kept["dpi"]
+            assert (34675 in original.tag_v2) == ("icc_profile" in kept)
     # What a page's size is made of.
     pages = tmp_path / "pages.pdf"
-    pages.write_bytes(img2pdf.convert(str(picture), layout_fun=page_layout(144)))
+    pages.write_bytes(img2pdf.convert(str(image), layout_fun=page_layout(144)))
     with pikepdf.open(pages) as pdf:
         assert [tuple(round(float(v), 1) for v in page.mediabox[2:]) for page in pdf.pages] == [(28.8, 19.2), (28.8, 21.6), (30.0, 20.0)]
 
@@ -176,16 +176,16 @@ def test_unchanged_input_is_left_alone(tmp_path):
 def test_a_mets_document_is_one_pdf(tmp_path):
     from test_scan import METS
 
-    (tmp_path / "pictures").mkdir()
-    picture = tmp_path / "pictures" / "1.png"
-    picture.write_bytes(picture_bytes(page()))
+    (tmp_path / "images").mkdir()
+    image = tmp_path / "images" / "1.png"
+    image.write_bytes(image_bytes(page()))
     mets = tmp_path / "mets.xml"
     mets.write_text(METS)
     first = digitise(task(tmp_path, mets, Kind.METS))
     assert first.state is State.STAGED and [o.name for o in first.outputs] == ["mets.xml.pdf", "mets.xml.pdf.txt"]
-    picture.write_bytes(picture_bytes(page("another")))
-    assert digitise(task(tmp_path, mets, Kind.METS, known=first.sha256)).code == "ok", "its hash is of the pictures too"
-    picture.unlink()
+    image.write_bytes(image_bytes(page("another")))
+    assert digitise(task(tmp_path, mets, Kind.METS, known=first.sha256)).code == "ok", "its hash is of the images too"
+    image.unlink()
     assert digitise(task(tmp_path, mets, Kind.METS)).code == "damaged"
 
 

@@ -26,11 +26,11 @@ def test_parameters_are_the_published_ones():
 
 def test_shapes_and_gradients():
     net = CTPN(SMALL)
-    picture = torch.rand(2, 1, 50, 100, requires_grad=True)
-    deep, scores, coordinates = net.detect(picture)
+    image = torch.rand(2, 1, 50, 100, requires_grad=True)
+    deep, scores, coordinates = net.detect(image)
     assert deep.shape == (2, 64, 3, 6) and scores.shape == coordinates.shape == (2, 20, 3, 6)
     deep.sum().backward()
-    assert picture.grad is not None and bool(picture.grad.abs().sum() > 0)
+    assert image.grad is not None and bool(image.grad.abs().sum() > 0)
     assert count(net) < 200_000
 
 
@@ -39,8 +39,8 @@ def test_compat_is_bgr_with_means_in_rgb_order():
     theirs.load_state_dict(ours.state_dict())
     seen = []
     theirs.trunk[0].register_forward_pre_hook(lambda module, args: seen.append(args[0]))
-    picture = torch.tensor([0.2, 0.4, 0.6]).reshape(1, 3, 1, 1).expand(1, 3, 16, 16)
-    theirs(picture)
+    image = torch.tensor([0.2, 0.4, 0.6]).reshape(1, 3, 1, 1).expand(1, 3, 16, 16)
+    theirs(image)
     expected = torch.tensor([0.6 * 255 - 123.68, 0.4 * 255 - 116.779, 0.2 * 255 - 103.939])
     assert torch.allclose(seen[0][0, :, 0, 0], expected, atol=1e-3)
 
@@ -83,7 +83,7 @@ def test_thinning_keeps_the_better():
     assert kept[:, 1].tolist() == [0, 60]
 
 
-def test_lines_come_back_in_the_pictures_pixels():
+def test_lines_come_back_in_the_images_pixels():
     net = CTPN(SMALL)
     with torch.no_grad():
         for head in (net.scores, net.coordinates):

@@ -49,7 +49,7 @@ def _sides(folder: Path, name: str, truth: bool, seed: int, size: tuple[int, int
 
 
 def make_run(folder: Path, pages: int, truth: bool, size: tuple[int, int] = (1500, 1100), drawn: int = 10_000) -> Run:
-    """Write a run of *pages* pages to *folder*; after *drawn* of them, their pictures are shared."""
+    """Write a run of *pages* pages to *folder*; after *drawn* of them, their images are shared."""
     results, kept = [], []
     sides: dict[int, tuple[Side, Side]] = {}
     for number in range(pages):

@@ -15,7 +15,7 @@ from ocrmypdf_superres.commands import evaluate as command
 from ocrmypdf_superres.errors import MissingDependencyError, OptionError
 from ocrmypdf_superres.evaluation.benchmark import run_cases
 from ocrmypdf_superres.evaluation.data.pages import BenchmarkPage, Case, find_pages, make_cases
-from ocrmypdf_superres.evaluation.methods.methods import lr_picture, ocrmypdf_text, read, tesseract_text
+from ocrmypdf_superres.evaluation.methods.methods import lr_image, ocrmypdf_text, read, tesseract_text
 from ocrmypdf_superres.metrics.text import cer
 
 
@@ -77,11 +77,11 @@ def test_low_pages_keep_their_pixels(tmp_path: Path) -> None:
     for mode in ("1", "L", "RGB", "RGBA", "P"):
         draw(90).convert(mode).save(tmp_path / "p.png")
         page = BenchmarkPage("p", "c", str(tmp_path / "p.png"), "", "eng", 90.0)
-        image, dpi = lr_picture(Case(page))
+        image, dpi = lr_image(Case(page))
         assert dpi == 90.0
         assert image.mode == (mode if mode in ("1", "L", "RGB") else "RGB")
         assert image.size == draw(90).size
-        reduced, dpi = lr_picture(Case(page, 45.0, "clean"))
+        reduced, dpi = lr_image(Case(page, 45.0, "clean"))
         assert (reduced.mode, dpi) == ("L", 45.0)
 
 
@@ -139,8 +139,8 @@ def test_command(benchmark_folder: Path, lanczos_net: Path, tmp_path: Path, caps
         ("72 dpi scan", "as-is"), ("72 dpi scan", "lanczos"), ("72 dpi scan", "plugin"), ("72 dpi scan", "native"),
         ("faxes", "as-is"), ("faxes", "lanczos"), ("faxes", "plugin"),
     ]  # fmt: skip
-    (picture,) = (tmp_path / "worst").iterdir()
-    with Image.open(picture) as sheet:
+    (image,) = (tmp_path / "worst").iterdir()
+    with Image.open(image) as sheet:
         assert sheet.mode == "RGB"
         assert sheet.width > 1800
     # A run without the cache gives the same but for what varies.

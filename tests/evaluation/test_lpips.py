@@ -31,13 +31,13 @@ def weights(tmp_path_factory):
     return folder / "alexnet.pth", folder / "linear.pth"
 
 
-def pictures():
+def images():
     rng = np.random.default_rng(1)
     return rng.random((80, 72)), rng.random((80, 72))
 
 
-def test_equal_pictures_have_no_distance(weights):
-    one, other = pictures()
+def test_equal_images_have_no_distance(weights):
+    one, other = images()
     assert lpips(one, one, weights) == 0.0
     assert lpips(one, other, weights) > 0
     assert lpips(one, other, weights) == pytest.approx(lpips(other, one, weights))
@@ -47,8 +47,8 @@ def test_the_formula(weights):
     """Layer by layer: unit length over the channels, squared difference, linear weights, mean over places, sum."""
     backbone, linear = (torch.load(path, weights_only=True) for path in weights)
     found = []
-    for picture in pictures():
-        x = torch.from_numpy(picture).float()[None, None].repeat(1, 3, 1, 1)
+    for image in images():
+        x = torch.from_numpy(image).float()[None, None].repeat(1, 3, 1, 1)
         shift, scale = torch.tensor([-0.030, -0.088, -0.188]), torch.tensor([0.458, 0.448, 0.450])
         x = (x * 2 - 1 - shift[None, :, None, None]) / scale[None, :, None, None]
         layers = []
@@ -61,11 +61,11 @@ def test_the_formula(weights):
     expected = 0.0
     for i, (a, b) in enumerate(zip(*found, strict=True)):
         expected += float(((a - b) ** 2 * linear[f"lin{i}.model.1.weight"][0]).nan_to_num().sum(0).mean())
-    assert lpips(*pictures(), weights) == pytest.approx(expected, rel=1e-4)
+    assert lpips(*images(), weights) == pytest.approx(expected, rel=1e-4)
 
 
 def test_what_does_not_fit_is_refused(weights, tmp_path):
-    one, other = pictures()
+    one, other = images()
     with pytest.raises(ImageError, match="at least 64 pixels"):
         lpips(one[:40], other[:40], weights)
     with pytest.raises(OptionError, match="none is downloaded"):

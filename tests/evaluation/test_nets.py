@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Models by themselves as methods of a comparison: their pictures, names, keys, and the table."""
+"""Models by themselves as methods of a comparison: their images, names, keys, and the table."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from ocrmypdf_superres.architectures import get
 from ocrmypdf_superres.commands import evaluate as command
 from ocrmypdf_superres.errors import ModelError, OptionError
 from ocrmypdf_superres.evaluation.data.pages import find_pages, make_cases
-from ocrmypdf_superres.evaluation.methods.methods import lanczos_picture, peer_picture
-from ocrmypdf_superres.evaluation.methods.nets import decides, net_picture
+from ocrmypdf_superres.evaluation.methods.methods import lanczos_image, peer_image
+from ocrmypdf_superres.evaluation.methods.nets import decides, net_image
 from ocrmypdf_superres.evaluation.methods.peers import model_peers
 from ocrmypdf_superres.evaluation.methods.prepared import prepare
 from ocrmypdf_superres.export.onnx import export_model
@@ -30,11 +30,11 @@ from ocrmypdf_superres.modelstore.store import CARD, SEARCH_VARIABLE, Model, fin
 from ocrmypdf_superres.page.plan import net_scale
 
 
-def line_picture() -> Image.Image:
+def line_image() -> Image.Image:
     """A line of text 20 pixels high."""
-    picture = Image.new("L", (4 * 300, 4 * 20), 250)
-    ImageDraw.Draw(picture).text((16, 12), "nobody wants to be eaten by a fox", fill=10, font=ImageFont.load_default(size=52))
-    return picture.reduce(4)
+    image = Image.new("L", (4 * 300, 4 * 20), 250)
+    ImageDraw.Draw(image).text((16, 12), "nobody wants to be eaten by a fox", fill=10, font=ImageFont.load_default(size=52))
+    return image.reduce(4)
 
 
 def export(folder: Path, name: str, architecture: str, **config: object) -> Model:
@@ -74,21 +74,21 @@ def test_the_smallest_scale_that_is_enough(factor: float, scale: int) -> None:
 
 
 def test_a_net_draws_the_page_by_itself(lanczos_net: Path) -> None:
-    image = draw(100)
-    assert net_picture(str(lanczos_net), image, 100).size == (3 * image.width, 3 * image.height)
-    assert net_picture(str(lanczos_net), image.convert("RGB"), 60).size == (4 * image.width, 4 * image.height)
+    original = draw(100)
+    assert net_image(str(lanczos_net), original, 100).size == (3 * original.width, 3 * original.height)
+    assert net_image(str(lanczos_net), original.convert("RGB"), 60).size == (4 * original.width, 4 * original.height)
     peer = model_peers([str(lanczos_net)])[0]
     assert (peer.name, peer.kind) == ("lanczos-net", "model")
-    made, plain = (np.asarray(picture, dtype=float) for picture in (peer_picture(image, 100, peer), lanczos_picture(image, 100)))
+    made, plain = (np.asarray(image, dtype=float) for image in (peer_image(original, 100, peer), lanczos_image(original, 100)))
     assert made.shape == plain.shape and np.abs(made - plain).mean() < 1.0
 
 
-def test_a_line_net_takes_the_picture_of_a_line_whole(line_net: Path) -> None:
-    image = line_picture()
+def test_a_line_net_takes_the_image_of_a_line_whole(line_net: Path) -> None:
+    image = line_image()
     large = np.asarray(image.resize((2 * image.width, 2 * image.height), Image.Resampling.LANCZOS), dtype=float)
-    drawn = np.abs(np.asarray(net_picture(str(line_net), image, 72, line=True), dtype=float) - large)
+    drawn = np.abs(np.asarray(net_image(str(line_net), image, 72, line=True), dtype=float) - large)
     assert drawn.shape == large.shape
-    # An untrained net's picture is another everywhere but at the edges, where it fades.
+    # An untrained net's image is another everywhere but at the edges, where it fades.
     assert np.median(drawn[8:-8].mean(axis=0)) > 10 and (drawn[8:-8].mean(axis=0) > 5).mean() > 0.9
 
 
@@ -134,9 +134,9 @@ def test_a_model_without_onnx_runs_on_one_thread(tmp_path: Path, lanczos_net: Pa
     without_onnx(lanczos_net, tmp_path / "bare")
     image = draw(40)
     torch.set_num_threads(2)
-    made = np.asarray(net_picture(str(tmp_path / "bare"), image, 100), dtype=int)
+    made = np.asarray(net_image(str(tmp_path / "bare"), image, 100), dtype=int)
     assert torch.get_num_threads() == 1
-    assert np.abs(made - np.asarray(net_picture(str(lanczos_net), image, 100), dtype=int)).max() <= 1
+    assert np.abs(made - np.asarray(net_image(str(lanczos_net), image, 100), dtype=int)).max() <= 1
 
 
 def test_a_network_that_fails_is_named(tmp_path: Path, lanczos_net: Path) -> None:
@@ -144,7 +144,7 @@ def test_a_network_that_fails_is_named(tmp_path: Path, lanczos_net: Path) -> Non
     # A net for luma is given colours.
     (tmp_path / "wrong" / CARD).write_text(text.replace("channels = 1", "channels = 3"))
     with pytest.raises(ModelError, match="Model lanczos-net fails on 300x20 pixels at x4"):
-        net_picture(str(tmp_path / "wrong"), line_picture(), 72)
+        net_image(str(tmp_path / "wrong"), line_image(), 72)
 
 
 def test_nets_beside_a_baseline_in_one_table(models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -48,10 +48,10 @@ def test_textzooms_rules() -> None:
     assert right_by_textzoom("L'Hôtel-7!", "lhtel 7")
     assert not right_by_textzoom("hotel", "hostel")
     assert right_by_textzoom("", "...")
-    # Easy 3 of 4, hard 0 of 1: 60 % of the pictures, 37.5 % as the mean of the subsets.
+    # Easy 3 of 4, hard 0 of 1: 60 % of the images, 37.5 % as the mean of the subsets.
     found = word_accuracy([("easy", True), ("easy", True), ("easy", True), ("easy", False), ("hard", False)])
     assert found.by_subset == {"easy": 0.75, "hard": 0.0}
-    assert (found.by_picture, found.by_subsets_mean) == (0.6, 0.375)
+    assert (found.by_image, found.by_subsets_mean) == (0.6, 0.375)
     with pytest.raises(ValueError, match="at least one"):
         word_accuracy([])
 
@@ -67,33 +67,33 @@ def test_psnr() -> None:
     # Every pixel 0.1 away: MSE 0.01, 20 dB.
     assert pixels.psnr(reference + 0.1, reference) == pytest.approx(20.0, abs=1e-5)
     assert pixels.psnr(reference, reference) == float("inf")
-    # TextZoom pools the squared errors: MSE (0.01 + 0.03) / 2 = 0.02, not the mean of the pictures' PSNRs.
+    # TextZoom pools the squared errors: MSE (0.01 + 0.03) / 2 = 0.02, not the mean of the images' PSNRs.
     pairs = [(reference + 0.1, reference), (reference + np.sqrt(0.03).astype(np.float32), reference)]
     assert pixels.psnr_textzoom(pairs) == pytest.approx(-10 * np.log10(0.02), abs=1e-4)
     metrics = pytest.importorskip("skimage.metrics")
-    picture, other = _pair()
-    assert pixels.psnr(picture, other) == pytest.approx(metrics.peak_signal_noise_ratio(other, picture, data_range=1.0), abs=1e-4)
+    image, other = _pair()
+    assert pixels.psnr(image, other) == pytest.approx(metrics.peak_signal_noise_ratio(other, image, data_range=1.0), abs=1e-4)
     with pytest.raises(ImageError, match="equal sizes"):
-        pixels.psnr(picture, other[1:])
+        pixels.psnr(image, other[1:])
 
 
 def test_ssim() -> None:
     pytest.importorskip("skimage")
-    picture, reference = _pair()
+    image, reference = _pair()
     assert pixels.ssim(reference, reference) == pytest.approx(1.0)
     assert pixels.ssim_textzoom(reference, reference) == pytest.approx(1.0)
-    # Two constant pictures: only the term of the means is left, (2ab + C1) / (a^2 + b^2 + C1).
+    # Two constant images: only the term of the means is left, (2ab + C1) / (a^2 + b^2 + C1).
     a, b = np.full((32, 32), 0.5), np.full((32, 32), 0.25)
     by_hand = (2 * 0.5 * 0.25 + 1e-4) / (0.25 + 0.0625 + 1e-4)
     assert pixels.ssim(a, b) == pytest.approx(by_hand)
     # Away from the borders both forms are the same; zeros outside change TextZoom's near them.
     inner = (slice(5, -5), slice(5, -5))
-    wide = [np.pad(p, 5) for p in (picture, reference)]
-    assert pixels.ssim_textzoom(picture, reference) == pytest.approx(pixels.ssim(*wide), abs=1e-3)
+    wide = [np.pad(p, 5) for p in (image, reference)]
+    assert pixels.ssim_textzoom(image, reference) == pytest.approx(pixels.ssim(*wide), abs=1e-3)
     assert pixels.ssim_textzoom(a, b) != pytest.approx(by_hand, abs=1e-3)
-    assert pixels.ssim(picture[inner], reference[inner]) < 1
+    assert pixels.ssim(image[inner], reference[inner]) < 1
     with pytest.raises(ImageError, match="11 pixels"):
-        pixels.ssim(picture[:8], reference[:8])
+        pixels.ssim(image[:8], reference[:8])
 
 
 def test_iou_by_hand() -> None:

@@ -12,7 +12,7 @@ from evaluation_pages import draw
 from PIL import Image
 
 from ocrmypdf_superres.errors import MissingDependencyError, ModelError, OptionError, SuperresError
-from ocrmypdf_superres.evaluation.methods.methods import peer_picture
+from ocrmypdf_superres.evaluation.methods.methods import peer_image
 from ocrmypdf_superres.evaluation.methods.peers import Peer, command_peer, enlarge_by, weights_peer
 
 
@@ -26,7 +26,7 @@ def test_a_command() -> None:
     assert peer.name == Path(sys.executable).name
     assert enlarge_by(peer, image, 60).size == (2 * image.width, 2 * image.height)
     # From twice 60 dpi the rest of the way to 300 is Lanczos.
-    assert peer_picture(image, 60, peer).size == (5 * image.width, 5 * image.height)
+    assert peer_image(image, 60, peer).size == (5 * image.width, 5 * image.height)
 
 
 @pytest.mark.parametrize("text", ["", "enlarge {in}", "enlarge {out}", "enlarge '{in} {out}"])
@@ -38,9 +38,9 @@ def test_a_command_that_cannot_be(text: str) -> None:
 def test_a_command_that_fails() -> None:
     with pytest.raises(SuperresError, match="ended with 3: no luck"):
         enlarge_by(python("import sys; print('no luck', file=sys.stderr); sys.exit(3)"), draw(40), 40)
-    with pytest.raises(SuperresError, match="gave no picture"):
+    with pytest.raises(SuperresError, match="gave no image"):
         enlarge_by(python("pass"), draw(40), 40)
-    with pytest.raises(SuperresError, match="gave no picture"):
+    with pytest.raises(SuperresError, match="gave no image"):
         enlarge_by(command_peer("no-such-program {in} {out}"), draw(40), 40)
 
 

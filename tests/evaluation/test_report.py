@@ -62,20 +62,20 @@ def test_the_page_is_whole_safe_and_the_same_again(run_folder: Path) -> None:
     assert text.count("<svg ") == 2 and "var(--new)" in text and "#0a0b0c" not in text
 
 
-def test_pictures_are_bounded(run_folder: Path) -> None:
+def test_images_are_bounded(run_folder: Path) -> None:
     page = read_run(run_folder).pages[0]
     whole = pack(page, run_folder, 1_000_000)
     small = pack(page, run_folder, 9_000)
     assert whole.values["cut"] == 0 and small.values["cut"] == 1
     assert small.size < whole.size
-    with Image.open(io.BytesIO(base64.b64decode(small.after))) as picture:
-        assert picture.size == (small.values["w"], small.values["h"]) and picture.height >= LEAST_HEIGHT
+    with Image.open(io.BytesIO(base64.b64decode(small.after))) as image:
+        assert image.size == (small.values["w"], small.values["h"]) and image.height >= LEAST_HEIGHT
     assert 0 < len(small.values["a"]) < len(whole.values["a"])
     assert all(0 <= word[1] <= small.values["h"] for word in small.values["a"])
-    (run_folder / page.after.picture).rename(run_folder / "elsewhere.png")
+    (run_folder / page.after.image).rename(run_folder / "elsewhere.png")
     with pytest.raises(OptionError, match="cannot be read"):
         pack(page, run_folder, 9_000)
-    (run_folder / "elsewhere.png").rename(run_folder / page.after.picture)
+    (run_folder / "elsewhere.png").rename(run_folder / page.after.image)
 
 
 def test_a_run_without_truth(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_run_without_truth(tmp_path: Path) -> None:
 RECORDS = [
     PageRecord("a.pdf", 1, "enlarged", "text 6.0 px high at 72 dpi", size=(600, 800), new_size=(1800, 2400), x_height=6.0, seconds=0.5),
     PageRecord("a.pdf", 2, "left", "blank page", size=(600, 800), seconds=0.1),
-    PageRecord("b.pdf", 1, "failed", "the picture is damaged"),
+    PageRecord("b.pdf", 1, "failed", "the image is damaged"),
 ]
 
 
@@ -100,9 +100,9 @@ def test_a_plugins_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert (report.rows[1].before, report.rows[1].after, report.rows[1].gain) == (6.0, 18.0, 12.0)
     source = tmp_path / "report.jsonl"
     source.write_text("".join(r.to_json() + "\n" for r in RECORDS), encoding="utf-8")
-    assert main(["report", str(source), "-o", str(tmp_path / "out" / "r.html"), "--pictures", "2"]) == 0
+    assert main(["report", str(source), "-o", str(tmp_path / "out" / "r.html"), "--images", "2"]) == 0
     assert "a.pdf is not there any more" in capsys.readouterr().out
-    assert "the picture is damaged" in (tmp_path / "out" / "r.html").read_text(encoding="utf-8")
+    assert "the image is damaged" in (tmp_path / "out" / "r.html").read_text(encoding="utf-8")
 
 
 def test_results_alone(run_folder: Path, tmp_path: Path) -> None:

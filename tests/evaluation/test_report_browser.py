@@ -21,7 +21,7 @@ pytest.importorskip("matplotlib")
 playwright = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
 
 from ocrmypdf_superres.reporting import html, write_report
-from ocrmypdf_superres.reporting import images as pictures
+from ocrmypdf_superres.reporting import images as images
 from ocrmypdf_superres.reporting.model import from_run
 
 CHROMIUM = next((p for name in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(name))), None)
@@ -112,7 +112,7 @@ def test_slider_words_and_keyboard(browser: Any, report: Path, tmp_path: Path) -
     page.keyboard.press("Enter")
     assert page.locator(".open").first.get_attribute("aria-expanded") == "true"
     page.wait_for_function("[...document.images].length === 2 && [...document.images].every(i => i.complete && i.naturalWidth)")
-    # 1:1: a pixel of the picture after is a pixel of the page.
+    # 1:1: a pixel of the image after is a pixel of the page.
     stage = page.evaluate("(e => [e.offsetWidth, e.offsetHeight])(document.querySelector('.stage'))")
     assert stage == page.evaluate("(i => [i.naturalWidth, i.naturalHeight])(document.querySelector('.layer.after img'))") == [1500, 1100]
     middle = opened.split()
@@ -188,17 +188,17 @@ def test_print(browser: Any, report: Path, tmp_path: Path) -> None:
 
 
 def test_five_hundred_pages(browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    known: dict[str, pictures.Packed] = {}
+    known: dict[str, images.Packed] = {}
 
-    def remembered(page: Any, root: Path, limit: int, quality: int) -> pictures.Packed:
+    def remembered(page: Any, root: Path, limit: int, quality: int) -> images.Packed:
         # Four pages stand for all: only the browser is measured here.
-        if page.after.picture not in known:
-            known[page.after.picture] = pictures.pack(page, root, limit, quality)
-        return known[page.after.picture]
+        if page.after.image not in known:
+            known[page.after.image] = images.pack(page, root, limit, quality)
+        return known[page.after.image]
 
     monkeypatch.setattr(html, "pack", remembered)
     run = make_run(tmp_path / "run", 500, truth=True, size=(1600, 1000), drawn=4)
-    # Grain, so that the pictures fill the room that a report may take.
+    # Grain, so that the images fill the room that a report may take.
     for path in (tmp_path / "run" / "pages").glob("*.png"):
         with Image.open(path) as image:
             grey = np.asarray(image, dtype=np.float32)

@@ -117,11 +117,11 @@ def test_a_run_with_a_peer_is_kept_and_repeats(benchmark_folder: Path, lanczos_n
     peer = Path(sys.executable).name
     assert {r["method"] for r in kept.results} == {"as-is", "bicubic", peer, "plugin"}
     assert [(p.group, p.page) for p in kept.pages] == [("faxes", "poor"), ("72 dpi clean", "good")]
-    assert all(w.right is not None for p in kept.pages for w in p.after.words) and (tmp_path / "one" / kept.pages[0].after.picture).is_file()
+    assert all(w.right is not None for p in kept.pages for w in p.after.words) and (tmp_path / "one" / kept.pages[0].after.image).is_file()
     reduced = [t for t in kept.trust["pages"] if t["group"] == "72 dpi clean" and t["method"] == "plugin"]
     assert reduced[0]["psnr"] > 10 and 0 < reduced[0]["ssim"] <= 1 and reduced[0]["words"] > 20
     table = (tmp_path / "one.md").read_text(encoding="utf-8")
     assert f"| pages: CER [95 % interval] / words missed, % | as-is | bicubic | {peer} | plugin |" in table
     assert "| as-is, 72 dpi clean | 1 |" in table
-    pictures = draw(100).size
-    assert kept.pages[0].before.size == pictures
+    images = draw(100).size
+    assert kept.pages[0].before.size == images

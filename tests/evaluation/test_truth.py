@@ -55,7 +55,7 @@ def test_other_xml_is_refused(tmp_path: Path, content: str, message: str) -> Non
         read_truth(tmp_path / "p.xml")
 
 
-def test_truth_is_found_beside_the_picture(tmp_path: Path) -> None:
+def test_truth_is_found_beside_the_image(tmp_path: Path) -> None:
     for name, place in (("a", "a.xml"), ("b", "page/b.xml"), ("c", "alto/c.xml"), ("d", "d.gt.txt")):
         draw(90).save(tmp_path / f"{name}.png", dpi=(90, 90))
         (tmp_path / place).parent.mkdir(exist_ok=True)

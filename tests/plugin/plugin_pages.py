@@ -66,7 +66,7 @@ def image_pdf(
     rotate: int = 0,
     extra: Callable[[pikepdf.Pdf, pikepdf.Page], None] | None = None,
 ) -> Path:
-    """Write a PDF with one full-page picture a page, in the picture's own mode, as a scanner would."""
+    """Write a PDF with one full-page image a page, in the image's own mode, as a scanner would."""
     pdf = pikepdf.new()
     for image in images:
         width, height = page_size or (image.width * 72 / dpi, image.height * 72 / dpi)
@@ -184,7 +184,7 @@ def _shown(sheet: pypdfium2.PdfPage, x: float, y: float) -> tuple[float, float]:
 
 
 def image_streams(pdf: Path) -> list[bytes]:
-    """Raw bytes of the pictures on the pages, in order."""
+    """Raw bytes of the images on the pages, in order."""
     with pikepdf.open(pdf) as document:
         found = []
         for page in document.pages:

@@ -47,7 +47,7 @@ def scan(tmp_path: Path) -> tuple[Path, list[Any]]:
     return image_pdf(tmp_path / "in.pdf", [page], DPI), words
 
 
-def test_plain_run_keeps_the_picture_and_places_the_words(scan: tuple[Path, list[Any]], lanczos_net: Path) -> None:
+def test_plain_run_keeps_the_image_and_places_the_words(scan: tuple[Path, list[Any]], lanczos_net: Path) -> None:
     source, words = scan
     target, records = read(source, lanczos_net)
     assert image_streams(target) == image_streams(source)
@@ -64,8 +64,8 @@ def test_apply_page_enlarges_the_visible_page_that_is_made_anew(scan: tuple[Path
     with pikepdf.open(target) as document:
         page = document.pages[0]
         assert float(page.mediabox[2]) == pytest.approx(612, abs=1)
-        (picture,) = [stream for stream in page.resources.XObject.values() if stream.Subtype == "/Image"]
-        assert [int(picture.Width), int(picture.Height)] == record["new_size"]
+        (image,) = [stream for stream in page.resources.XObject.values() if stream.Subtype == "/Image"]
+        assert [int(image.Width), int(image.Height)] == record["new_size"]
     assert worst_place(target, words) <= TOLERANCE
 
 

@@ -38,17 +38,17 @@ def _user_unit(pdf: pikepdf.Pdf, page: pikepdf.Page) -> None:
 
 
 def _soft_mask(pdf: pikepdf.Pdf, page: pikepdf.Page) -> None:
-    picture = page.resources.XObject.Im0
-    mask = pikepdf.Stream(pdf, bytes([255]) * (int(picture.Width) * int(picture.Height)))
+    image = page.resources.XObject.Im0
+    mask = pikepdf.Stream(pdf, bytes([255]) * (int(image.Width) * int(image.Height)))
     mask.Type, mask.Subtype = pikepdf.Name.XObject, pikepdf.Name.Image
-    mask.Width, mask.Height, mask.ColorSpace, mask.BitsPerComponent = picture.Width, picture.Height, pikepdf.Name.DeviceGray, 8
-    picture.SMask = mask
+    mask.Width, mask.Height, mask.ColorSpace, mask.BitsPerComponent = image.Width, image.Height, pikepdf.Name.DeviceGray, 8
+    image.SMask = mask
 
 
 def _stencil(pdf: pikepdf.Pdf, page: pikepdf.Page) -> None:
-    picture = page.resources.XObject.Im0
-    del picture.ColorSpace
-    picture.ImageMask = True
+    image = page.resources.XObject.Im0
+    del image.ColorSpace
+    image.ImageMask = True
 
 
 def _frame(pdf: pikepdf.Pdf, page: pikepdf.Page) -> None:

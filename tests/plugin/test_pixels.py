@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""The embedded picture is taken where the page is nothing else, and never where it is not what is shown."""
+"""The embedded image is taken where the page is nothing else, and never where it is not what is shown."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def rasterized(path: Path, dpi: float = 100.0) -> Image.Image:
     return image
 
 
-def page_picture() -> Image.Image:
+def page_image() -> Image.Image:
     return draw_page(SIZE, em=14, lines=14)
 
 
@@ -37,8 +37,8 @@ def native(path: Path, raster: Image.Image | None = None) -> Image.Image | None:
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "RGB", "CMYK", "P", "I;16"])
-def test_every_kind_of_picture_comes_back_pixel_by_pixel(mode: str, tmp_path: Path) -> None:
-    page = page_picture()
+def test_every_kind_of_image_comes_back_pixel_by_pixel(mode: str, tmp_path: Path) -> None:
+    page = page_image()
     if mode == "I;16":
         scan = Image.fromarray((np.asarray(page, np.uint16) * 257).astype("<u2"))
     else:
@@ -58,7 +58,7 @@ def test_every_kind_of_picture_comes_back_pixel_by_pixel(mode: str, tmp_path: Pa
 
 @pytest.mark.parametrize("turn", [90, 180, 270])
 def test_turned_pages_are_turned(turn: int, tmp_path: Path) -> None:
-    page = page_picture()
+    page = page_image()
     path = image_pdf(
         tmp_path / "in.pdf", [page.rotate(turn, expand=True)], page_size=PAGE if turn == 180 else PAGE[::-1], rotate=turn
     )
@@ -68,12 +68,12 @@ def test_turned_pages_are_turned(turn: int, tmp_path: Path) -> None:
 
 
 def test_orientation_correction_is_followed(tmp_path: Path) -> None:
-    path = image_pdf(tmp_path / "in.pdf", [page_picture()], page_size=PAGE)
+    path = image_pdf(tmp_path / "in.pdf", [page_image()], page_size=PAGE)
     turned = rasterized(path).transpose(Image.Transpose.ROTATE_90)
     turned.info["dpi"] = (100.0, 100.0)
     found = native(path, turned)
     assert found is not None
-    assert np.array_equal(np.asarray(found), np.asarray(page_picture().transpose(Image.Transpose.ROTATE_90)))
+    assert np.array_equal(np.asarray(found), np.asarray(page_image().transpose(Image.Transpose.ROTATE_90)))
 
 
 def _contents(content: str):
@@ -126,19 +126,19 @@ def _note(pdf: pikepdf.Pdf, page: pikepdf.Page) -> None:
     ],
     ids=["drawing", "mirrored", "slanted", "small", "twice", "clipped", "soft mask", "note"],
 )
-def test_anything_else_than_the_picture_means_the_raster(change, tmp_path: Path) -> None:
-    path = image_pdf(tmp_path / "in.pdf", [page_picture()], page_size=PAGE, extra=change)
+def test_anything_else_than_the_image_means_the_raster(change, tmp_path: Path) -> None:
+    path = image_pdf(tmp_path / "in.pdf", [page_image()], page_size=PAGE, extra=change)
     assert native(path) is None
 
 
-def test_an_inverted_picture_is_shown_as_the_page_shows_it(tmp_path: Path) -> None:
-    path = image_pdf(tmp_path / "in.pdf", [page_picture()], page_size=PAGE, extra=_inverted)
+def test_an_inverted_image_is_shown_as_the_page_shows_it(tmp_path: Path) -> None:
+    path = image_pdf(tmp_path / "in.pdf", [page_image()], page_size=PAGE, extra=_inverted)
     found = native(path)
     assert found is None or abs(np.asarray(found, float).mean() - np.asarray(rasterized(path).convert("L"), float).mean()) < 8
 
 
 def test_pixels_that_are_not_square_mean_the_raster(tmp_path: Path) -> None:
-    fax = page_picture().resize((826, 585))
+    fax = page_image().resize((826, 585))
     assert native(image_pdf(tmp_path / "in.pdf", [fax], page_size=PAGE)) is None
 
 
@@ -147,12 +147,12 @@ def test_damaged_stream_means_the_raster(tmp_path: Path) -> None:
         stream = page.resources.XObject.Im0
         stream.write(stream.read_raw_bytes()[:200], filter=pikepdf.Name.DCTDecode)
 
-    path = image_pdf(tmp_path / "in.pdf", [page_picture()], page_size=PAGE, jpeg=True, extra=damage)
+    path = image_pdf(tmp_path / "in.pdf", [page_image()], page_size=PAGE, jpeg=True, extra=damage)
     assert native(path, Image.new("RGB", SIZE, "white")) is None
 
 
-def test_reading_pixels_leaves_the_picture_undecoded(tmp_path: Path) -> None:
-    page_picture().save(tmp_path / "page.png")
+def test_reading_pixels_leaves_the_image_undecoded(tmp_path: Path) -> None:
+    page_image().save(tmp_path / "page.png")
     with Image.open(tmp_path / "page.png") as image:
         twin = untouched(image)
         assert twin.getpixel((5, 5)) == 255

@@ -68,7 +68,7 @@ def test_columns_of_different_lines() -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 500), (500, 3), (8, 8), (40, 17)])
 @pytest.mark.parametrize("level", [0, 128, 255])
-def test_tiny_and_blank_pictures_have_no_text(size: tuple[int, int], level: int) -> None:
+def test_tiny_and_blank_images_have_no_text(size: tuple[int, int], level: int) -> None:
     assert measure_text_height(to_luma(Image.new("L", size, level))).x_height is None
 
 

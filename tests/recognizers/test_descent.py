@@ -25,20 +25,20 @@ LEVEL = 1.0 / 255.0
 def blurred_lines(texts: Sequence[str]) -> list[Image.Image]:
     """Lines of 13 pixels height, blurred, enlarged three times."""
     fonts = text_fonts("eng", 5)
-    pictures = []
+    images = []
     for index, text in enumerate(texts):
         large = draw_line(text, fonts[index % len(fonts)], 34.0)
         small = large.resize((round(large.width * 13 / large.height), 13), Image.Resampling.BOX)
         small = small.filter(ImageFilter.GaussianBlur(1.05))
-        pictures.append(small.resize((small.width * 3, small.height * 3), Image.Resampling.BICUBIC))
-    return pictures
+        images.append(small.resize((small.width * 3, small.height * 3), Image.Resampling.BICUBIC))
+    return images
 
 
-def to_tensors(pictures: Sequence[Image.Image]) -> tuple[Tensor, Tensor]:
-    return stack_lines([torch.from_numpy(np.asarray(picture, dtype=np.float32) / 255.0) for picture in pictures])
+def to_tensors(images: Sequence[Image.Image]) -> tuple[Tensor, Tensor]:
+    return stack_lines([torch.from_numpy(np.asarray(image, dtype=np.float32) / 255.0) for image in images])
 
 
-def to_pictures(lines: Tensor, widths: Tensor) -> list[Image.Image]:
+def to_images(lines: Tensor, widths: Tensor) -> list[Image.Image]:
     levels = (lines.detach().clamp(0.0, 1.0) * 255.0 + 0.5).to(torch.uint8).numpy()
     return [Image.fromarray(levels[index, 0, :, :width]) for index, width in enumerate(widths.tolist())]
 
@@ -55,18 +55,18 @@ def descend(losses: RecognizerLosses, lines: Tensor, widths: Tensor, texts: Sequ
     return pixels.detach()
 
 
-def total_edits(pictures: Sequence[Image.Image], texts: Sequence[str], language: str) -> int:
-    return sum(edits(read, text) for read, text in zip(tesseract.read_lines(pictures, language), texts, strict=True))
+def total_edits(images: Sequence[Image.Image], texts: Sequence[str], language: str) -> int:
+    return sum(edits(read, text) for read, text in zip(tesseract.read_lines(images, language), texts, strict=True))
 
 
 @pytest.mark.slow
 def test_descent_makes_the_binary_read(needs_languages: object) -> None:
     texts = TEXTS["eng"][:10]
-    pictures = blurred_lines(texts)
-    lines, widths = to_tensors(pictures)
-    before = total_edits(pictures, texts, "eng")
+    images = blurred_lines(texts)
+    lines, widths = to_tensors(images)
+    before = total_edits(images, texts, "eng")
     after_lines = descend(RecognizerLosses([load("tesseract:eng")]), lines, widths, texts, 25)
-    after = total_edits(to_pictures(after_lines, widths), texts, "eng")
+    after = total_edits(to_images(after_lines, widths), texts, "eng")
     print(f"edits of the binary: {before} before, {after} after")
     assert before >= 10
     assert after <= 0.2 * before
@@ -75,13 +75,13 @@ def test_descent_makes_the_binary_read(needs_languages: object) -> None:
 @pytest.mark.slow
 def test_two_recognizers_and_jitter_help_a_third(needs_languages: object) -> None:
     texts = TEXTS["eng"][:10]
-    pictures = blurred_lines(texts)
-    lines, widths = to_tensors(pictures)
+    images = blurred_lines(texts)
+    lines, widths = to_tensors(images)
     two = RecognizerLosses([load("tesseract:eng"), load("tesseract:script/Latin")], jitter=Jitter())
     one = RecognizerLosses([load("tesseract:eng")])
-    before = {language: total_edits(pictures, texts, language) for language in ("deu", "fra")}
-    both = to_pictures(descend(two, lines, widths, texts, 25), widths)
-    single = to_pictures(descend(one, lines, widths, texts, 25), widths)
+    before = {language: total_edits(images, texts, language) for language in ("deu", "fra")}
+    both = to_images(descend(two, lines, widths, texts, 25), widths)
+    single = to_images(descend(one, lines, widths, texts, 25), widths)
     for language, start in before.items():
         after, alone = total_edits(both, texts, language), total_edits(single, texts, language)
         print(f"edits of {language}: {start} before, {after} with two and jitter, {alone} with eng alone")
@@ -94,10 +94,10 @@ def test_texture_for_one_reader_is_caught(needs_languages: object) -> None:
     truth = TEXTS["eng"][:6]
     wanted = [text.translate(str.maketrans("en", "sd")) for text in truth]
     eng = load("tesseract:eng")
-    picture = [draw_line(text, text_fonts("eng", 1)[0], 28.0) for text in truth]
-    height = max(item.height for item in picture)
+    image = [draw_line(text, text_fonts("eng", 1)[0], 28.0) for text in truth]
+    height = max(item.height for item in image)
     padded = []
-    for item in picture:
+    for item in image:
         page = Image.new("L", (item.width, height), 255)
         page.paste(item, (0, (height - item.height) // 2))
         padded.append(page)

@@ -37,7 +37,7 @@ def test_port_reads_as_the_binary_does(needs_eng: None) -> None:
     lines = specimens("eng", 10)
     reader = load("tesseract:eng")
     assert isinstance(reader, TesseractRecognizer)
-    items = compare(reader, [line.picture for line in lines], ["x"] * 10, "eng", [line.text for line in lines])
+    items = compare(reader, [line.image for line in lines], ["x"] * 10, "eng", [line.text for line in lines])
     figures = summarise(items)
     assert figures.identical >= 9
     assert figures.cer <= 0.6
@@ -46,37 +46,37 @@ def test_port_reads_as_the_binary_does(needs_eng: None) -> None:
 
 
 def test_integer_forward_is_the_binary_without_dictionary(needs_eng: None, tmp_path: Path) -> None:
-    pictures = [draw_line(text, text_fonts("eng", 1)[0], 30.0) for text in ("an old mill", "No. 27, the quay", "harbour")]
+    images = [draw_line(text, text_fonts("eng", 1)[0], 30.0) for text in ("an old mill", "No. 27, the quay", "harbour")]
     without_dictionary(find_traineddata("eng"), tmp_path, "plain")
     reader = TesseractRecognizer(read_traineddata(tmp_path / "plain.traineddata"), rounding=True)
-    binary = read_lines(pictures, "plain", tmp_path)
-    assert integer_texts(reader, pictures, search=True) == binary
+    binary = read_lines(images, "plain", tmp_path)
+    assert integer_texts(reader, images, search=True) == binary
     reader.set_border("exact")
-    assert port_texts(reader, pictures, search=True) == binary
+    assert port_texts(reader, images, search=True) == binary
 
 
 def test_light_on_dark_is_read_as_the_binary_reads_it(needs_eng: None) -> None:
     from PIL import ImageOps
 
-    pictures = [ImageOps.invert(draw_line("The harbour master kept a ledger.", text_fonts("eng", 1)[0], 30.0))]
+    images = [ImageOps.invert(draw_line("The harbour master kept a ledger.", text_fonts("eng", 1)[0], 30.0))]
     reader = load("tesseract:eng")
     assert isinstance(reader, TesseractRecognizer)
-    assert edits(port_texts(reader, pictures)[0], read_lines(pictures, "eng")[0]) <= 1
+    assert edits(port_texts(reader, images)[0], read_lines(images, "eng")[0]) <= 1
 
 
 def test_the_binary_reads_a_file_that_was_written_back(needs_eng: None, tmp_path: Path) -> None:
     lines = specimens("eng", 10)
-    pictures = [line.picture for line in lines]
+    images = [line.image for line in lines]
     save_traineddata(float_copy(read_traineddata(find_traineddata("eng"))), tmp_path / "back.traineddata")
     items = [
         Comparison("", back, stock, line.text)
         for back, stock, line in zip(
-            read_lines(pictures, "back", tmp_path), read_lines(pictures, "eng"), lines, strict=True
+            read_lines(images, "back", tmp_path), read_lines(images, "eng"), lines, strict=True
         )
     ]
     assert summarise(items).identical >= 9
     reader = TesseractRecognizer(read_traineddata(tmp_path / "back.traineddata"))
-    assert sum(edits(port, item.port) for port, item in zip(port_texts(reader, pictures), items, strict=True)) <= 5
+    assert sum(edits(port, item.port) for port, item in zip(port_texts(reader, images), items, strict=True)) <= 5
 
 
 def test_script_names_are_found_either_way(needs_languages: object) -> None:
@@ -94,14 +94,14 @@ def test_hebrew_is_read_in_logical_order(needs_eng: None) -> None:
     if font is None:
         pytest.skip("The font DejaVu Sans is not installed")
     text = "הילד הלך אל הבית (הישן) 25 של סבתא, שלום"
-    # In the picture a bracket mirrors, which the codes do not.
+    # In the image a bracket mirrors, which the codes do not.
     shown = visual_order(text).translate(str.maketrans("()", ")("))
     face = ImageFont.truetype(font, 30, layout_engine=ImageFont.Layout.BASIC)
     left, top, right, bottom = (int(value) for value in face.getbbox(shown))
-    picture = Image.new("L", (right - left + 12, bottom - top + 12), 255)
-    ImageDraw.Draw(picture).text((6 - left, 6 - top), shown, fill=0, font=face)
+    image = Image.new("L", (right - left + 12, bottom - top + 12), 255)
+    ImageDraw.Draw(image).text((6 - left, 6 - top), shown, fill=0, font=face)
     assert isinstance(reader, TesseractRecognizer)
-    (port,), (binary,) = port_texts(reader, [picture]), read_lines([picture], "heb")
+    (port,), (binary,) = port_texts(reader, [image]), read_lines([image], "heb")
     assert edits(port, text) <= 1
     assert edits(port, binary) <= 1
     assert "(הישן) 25" in port
@@ -156,7 +156,7 @@ def test_parity_over_scans(needs_languages: object) -> None:
 
 @pytest.mark.slow
 def test_integer_parity_over_many_lines(needs_eng: None) -> None:
-    results = dict(exactness("eng", [line.picture for line in specimens("eng", 100)]))
+    results = dict(exactness("eng", [line.image for line in specimens("eng", 100)]))
     for name, items in results.items():
         print(name, summarise(items))
     assert summarise(results["integer, search"]).identical >= 97

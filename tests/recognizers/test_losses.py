@@ -102,7 +102,7 @@ def test_feature_distance() -> None:
         FeatureDistance()({}, {})
 
 
-def test_jitter_without_a_change_is_the_picture() -> None:
+def test_jitter_without_a_change_is_the_image() -> None:
     lines = torch.rand(2, 1, 11, 30)
     same, widths = apply_jitter(lines, torch.tensor([30, 12]), JitterDraw((1.0, 1.0), (0.0, 0.0), (0, 0, 0, 0)))
     torch.testing.assert_close(same, lines, atol=1e-5, rtol=0)

@@ -44,39 +44,39 @@ def test_steps_are_a_third_of_the_width() -> None:
 @pytest.mark.parametrize("height", [7, HEIGHT, 15, 40])
 def test_gradient_agrees_with_finite_differences(height: int) -> None:
     reader = TesseractRecognizer(float_copy(tiny()), dtype=torch.float64)
-    picture = lines(2, 40, height).double() * 0.6 + 0.2
+    image = lines(2, 40, height).double() * 0.6 + 0.2
     # The contrast levels come from one row and are constants of the gradient; keep that row out of the comparison.
     widths = torch.tensor([40, 33])
-    weight = torch.randn(reader.logits(picture, widths)[0].shape, generator=torch.Generator().manual_seed(2)).double()
+    weight = torch.randn(reader.logits(image, widths)[0].shape, generator=torch.Generator().manual_seed(2)).double()
 
-    levels = frozen_levels(reader, picture, widths)
+    levels = frozen_levels(reader, image, widths)
 
     def value(pixels: torch.Tensor) -> torch.Tensor:
         with levels:
             logits, _ = reader.logits(pixels, widths)
         return (torch.log_softmax(logits, 2) * weight).sum()
 
-    pixels = picture.clone().requires_grad_(True)
+    pixels = image.clone().requires_grad_(True)
     value(pixels).backward()
     assert pixels.grad is not None
     rng = np.random.default_rng(0)
     for _ in range(12):
-        direction = torch.from_numpy(rng.normal(size=picture.shape))
+        direction = torch.from_numpy(rng.normal(size=image.shape))
         step = 1e-6
-        numeric = float(value(picture + step * direction) - value(picture - step * direction)) / (2 * step)
+        numeric = float(value(image + step * direction) - value(image - step * direction)) / (2 * step)
         analytic = float((pixels.grad * direction).sum())
         assert abs(numeric - analytic) <= 1e-6 * max(abs(numeric), abs(analytic), float(pixels.grad.norm()))
 
 
 class frozen_levels:
-    """Contrast levels of a given picture, whatever is read inside."""
+    """Contrast levels of a given image, whatever is read inside."""
 
-    def __init__(self, reader: TesseractRecognizer, picture: torch.Tensor, widths: torch.Tensor) -> None:
+    def __init__(self, reader: TesseractRecognizer, image: torch.Tensor, widths: torch.Tensor) -> None:
         from ocrmypdf_superres.recognizers.tesseract import preprocess
 
         self.module = preprocess
         self.real = preprocess.contrast_levels
-        scaled, places = preprocess.scale_lines(picture[:, 0] * 255.0, widths, reader.height)
+        scaled, places = preprocess.scale_lines(image[:, 0] * 255.0, widths, reader.height)
         self.levels = self.real(scaled, places)
 
     def __enter__(self) -> None:
@@ -106,12 +106,12 @@ def test_float_port_follows_the_integer_arithmetic(other: bool) -> None:
     data = tiny(other=other)
     reader = TesseractRecognizer(data, rounding=True, dtype=torch.float64)
     if other:
-        # An Unfold has no noise in the port; its picture is read without a border.
+        # An Unfold has no noise in the port; its image is read without a border.
         reader.set_border("zero")
     else:
         reader.set_border("exact")
-    picture = lines(1, 66, 30)
-    value, widths = reader.prepare(picture, torch.tensor([66]))
+    image = lines(1, 66, 30)
+    value, widths = reader.prepare(image, torch.tensor([66]))
     logits, steps = reader.network(value, widths)
     exact = IntegerNetwork(data).logits(value[0, 0, :, : int(widths[0])].numpy())
     port = torch.softmax(logits[0, : int(steps[0])], 1).numpy()
@@ -159,23 +159,23 @@ def test_weights_are_frozen_and_training_mode_stays() -> None:
 
 def test_random_border_differs_and_others_are_refused() -> None:
     reader = TesseractRecognizer(tiny())
-    picture = lines(1, 40)
-    plain = reader.logits(picture, torch.tensor([40]))[0]
+    image = lines(1, 40)
+    plain = reader.logits(image, torch.tensor([40]))[0]
     reader.set_border("random")
     torch.manual_seed(0)
-    assert not torch.equal(plain, reader.logits(picture, torch.tensor([40]))[0])
+    assert not torch.equal(plain, reader.logits(image, torch.tensor([40]))[0])
     with pytest.raises(RecognizerError, match="zero, random or exact"):
         reader.set_border("none")
 
 
 def test_shapes_that_do_not_fit_are_named() -> None:
     reader = TesseractRecognizer(tiny())
-    for picture, widths in ((lines(1, 20)[0], [20]), (lines(2, 20), [20]), (lines(1, 20, 1), [20])):
+    for image, widths in ((lines(1, 20)[0], [20]), (lines(2, 20), [20]), (lines(1, 20, 1), [20])):
         with pytest.raises(RecognizerError, match="were given"):
-            reader.logits(picture, torch.tensor(widths))
+            reader.logits(image, torch.tensor(widths))
 
 
-def test_blank_paper_and_tiny_pictures_are_read_as_nothing_or_little() -> None:
+def test_blank_paper_and_tiny_images_are_read_as_nothing_or_little() -> None:
     reader = TesseractRecognizer(tiny())
     for height, width in ((HEIGHT, 1), (2, 2), (300, 5), (HEIGHT, 400)):
         logits, steps = reader.logits(torch.ones(1, 1, height, width), torch.tensor([width]))

@@ -31,19 +31,19 @@ def leptonica() -> ctypes.CDLL:
     return library
 
 
-def scaled_by_leptonica(picture: Image.Image) -> np.ndarray:
+def scaled_by_leptonica(image: Image.Image) -> np.ndarray:
     library = leptonica()
     stream = io.BytesIO()
-    picture.save(stream, "PNG")
+    image.save(stream, "PNG")
     data = stream.getvalue()
-    factor = float(np.float32(HEIGHT) / np.float32(picture.height))
+    factor = float(np.float32(HEIGHT) / np.float32(image.height))
     pix = library.pixScale(library.pixReadMem(data, len(data)), factor, factor)
     out, size = ctypes.c_void_p(), ctypes.c_size_t()
     assert library.pixWriteMemPng(ctypes.byref(out), ctypes.byref(size), pix, 0.0) == 0
     return np.asarray(Image.open(io.BytesIO(ctypes.string_at(out, size.value))).convert("L"), dtype=np.float32)
 
 
-def picture_of(height: int, width: int) -> Image.Image:
+def image_of(height: int, width: int) -> Image.Image:
     """Smooth blobs with noise, over the whole range of levels."""
     rng = np.random.default_rng(height)
     coarse = Image.fromarray(rng.integers(0, 256, (max(2, height // 4), max(2, width // 4))).astype(np.uint8))
@@ -53,18 +53,18 @@ def picture_of(height: int, width: int) -> Image.Image:
 
 @pytest.mark.parametrize("height", [9, 13, 18, 24, 26, 30, 36, 39, 41, 47, 51])
 def test_scaling_is_leptonicas_bit_by_bit(height: int) -> None:
-    picture = picture_of(height, 311)
-    ours, widths = scale_lines(torch.from_numpy(np.array(picture, dtype=np.float32))[None], torch.tensor([311]), 36, True)
-    theirs = scaled_by_leptonica(picture)
+    image = image_of(height, 311)
+    ours, widths = scale_lines(torch.from_numpy(np.array(image, dtype=np.float32))[None], torch.tensor([311]), 36, True)
+    theirs = scaled_by_leptonica(image)
     assert int(widths[0]) == theirs.shape[1]
     np.testing.assert_array_equal(ours[0].numpy(), theirs)
 
 
 @pytest.mark.parametrize("height", [53, 60, 72, 91, 144, 170, 230])
 def test_area_map_is_leptonicas_within_rounding(height: int) -> None:
-    picture = picture_of(height, 601)
-    ours, _ = scale_lines(torch.from_numpy(np.array(picture, dtype=np.float32))[None], torch.tensor([601]), 36, True)
-    theirs = scaled_by_leptonica(picture)
+    image = image_of(height, 601)
+    ours, _ = scale_lines(torch.from_numpy(np.array(image, dtype=np.float32))[None], torch.tensor([601]), 36, True)
+    theirs = scaled_by_leptonica(image)
     assert ours[0].shape == theirs.shape
     difference = np.abs(ours[0].numpy() - theirs)
     assert difference.mean() < 0.02
@@ -73,7 +73,7 @@ def test_area_map_is_leptonicas_within_rounding(height: int) -> None:
 
 @pytest.mark.parametrize("height", [20, 40, 72, 100])
 def test_lines_of_a_batch_are_scaled_as_if_alone(height: int) -> None:
-    batch = torch.from_numpy(np.stack([np.array(picture_of(height, 200), dtype=np.float32)] * 2))
+    batch = torch.from_numpy(np.stack([np.array(image_of(height, 200), dtype=np.float32)] * 2))
     batch[1, :, 131:] = 7.0
     together, widths = scale_lines(batch, torch.tensor([200, 131]), HEIGHT)
     alone, width = scale_lines(batch[1:, :, :131], torch.tensor([131]), HEIGHT)

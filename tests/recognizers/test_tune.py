@@ -20,7 +20,7 @@ CHANCERY = Path("/usr/share/fonts/opentype/urw-base35/Z003-MediumItalic.otf")
 
 
 def strokes(text: str, seed: int) -> LineExample:
-    """A picture in which each letter is bars of its own pattern, so that a tiny network can learn it."""
+    """An image in which each letter is bars of its own pattern, so that a tiny network can learn it."""
     rng = np.random.default_rng(seed)
     columns = []
     for sign in text:
@@ -28,14 +28,14 @@ def strokes(text: str, seed: int) -> LineExample:
         for bit in range(3):
             columns += [0 if pattern >> bit & 1 else 255] * 4
         columns += [255] * 4
-    picture = np.tile(np.array(columns, dtype=np.float64), (24, 1)) + rng.normal(0, 6, (24, len(columns)))
-    return LineExample(Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8)), text)
+    image = np.tile(np.array(columns, dtype=np.float64), (24, 1)) + rng.normal(0, 6, (24, len(columns)))
+    return LineExample(Image.fromarray(np.clip(image, 0, 255).astype(np.uint8)), text)
 
 
 def test_tuning_lowers_the_loss_and_reports_what_it_left_out() -> None:
     rng = np.random.default_rng(0)
     lines = [strokes("".join(rng.choice(list("abcdef"), 6)), seed) for seed in range(24)]
-    lines += [LineExample(lines[0].picture, "Ω"), LineExample(lines[0].picture, "abc" * 40)]
+    lines += [LineExample(lines[0].image, "Ω"), LineExample(lines[0].image, "abc" * 40)]
     data = tiny()
     tuned, report = tune(data, lines, TuneSettings(epochs=8, batch=8, lr=1e-2))
     assert report.losses[-1] < 0.7 * report.losses[0]
@@ -66,10 +66,10 @@ def test_examples_are_read_in_order(tmp_path: Path) -> None:
 
 def hard_line(text: str, rng: np.random.Generator) -> Image.Image:
     """Chancery hand at about 15 pixels line height, blurred and noisy."""
-    picture = draw_line(text, str(CHANCERY), float(rng.uniform(20, 26)))
-    picture = picture.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.6, 1.1))))
+    image = draw_line(text, str(CHANCERY), float(rng.uniform(20, 26)))
+    image = image.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.6, 1.1))))
     factor = float(rng.uniform(0.42, 0.55))
-    small = picture.resize((round(picture.width * factor), round(picture.height * factor)), Image.Resampling.BOX)
+    small = image.resize((round(image.width * factor), round(image.height * factor)), Image.Resampling.BOX)
     noisy = np.asarray(small) + rng.normal(0, 8, (small.height, small.width))
     return Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8))
 
@@ -83,17 +83,17 @@ def test_tuning_on_a_hard_font_helps_the_binary(needs_eng: None, tmp_path: Path)
     texts = [" ".join(rng.choice(words, int(rng.integers(6, 12)))) for _ in range(500)]
     learnt = [LineExample(hard_line(text, rng), text) for text in texts]
     held = [text for text in TEXTS["eng"][16:] for _ in range(8)]
-    pictures = [hard_line(text, rng) for text in held]
+    images = [hard_line(text, rng) for text in held]
 
     def rate(language: str, folder: Path | None) -> float:
-        read = read_lines(pictures, language, folder)
+        read = read_lines(images, language, folder)
         return 100.0 * sum(map(edits, read, held)) / sum(map(len, held))
 
     tuned, report = tune(read_traineddata(find_traineddata("eng")), learnt, TuneSettings(epochs=3))
     save_traineddata(tuned, tmp_path / "hard.traineddata")
     before, after = rate("eng", None), rate("hard", tmp_path)
     others = specimens("eng", 40)
-    other = [read_lines([line.picture for line in others], name, folder) for name, folder in (("eng", None), ("hard", tmp_path))]
+    other = [read_lines([line.image for line in others], name, folder) for name, folder in (("eng", None), ("hard", tmp_path))]
     sums = [sum(edits(text, line.text) for text, line in zip(texts, others, strict=True)) for texts in other]
     print(f"CER of the binary {before:.2f} % before, {after:.2f} % after {report.steps} steps; other fonts {sums} edits")
     assert after <= 0.7 * before

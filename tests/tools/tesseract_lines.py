@@ -57,7 +57,7 @@ class Line:
         return max(0, left - padding), max(0, top - padding), min(width, right + padding), min(height, bottom + padding)
 
     def cut(self, page: Image.Image, padding: int = PADDING) -> Image.Image:
-        """The picture of the line, cut from *page*."""
+        """The image of the line, cut from *page*."""
         return page.crop(self.padded(page.width, page.height, padding))
 
 

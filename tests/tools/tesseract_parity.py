@@ -2,7 +2,7 @@
 """How closely the port reads as the installed Tesseract does.
 
 ``python -m tesseract_parity [--data FOLDER]`` reads rendered lines in several languages,
-and lines cut from the page pictures in FOLDER by Tesseract's own boxes and padded as it pads them. It prints a table;
+and lines cut from the page images in FOLDER by Tesseract's own boxes and padded as it pads them. It prints a table;
 each row compares the port's text with the binary's.
 """
 
@@ -33,7 +33,7 @@ from ocrmypdf_superres.tesseract import find_traineddata, read_lines
 
 log = logging.getLogger(__name__)
 
-_PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+_IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 _LEAST_LETTERS = 8
 # Lines below this mean word confidence are rules, stamps or writing by hand, where no reading is right.
 SURE = 60.0
@@ -41,11 +41,11 @@ SURE = 60.0
 
 @dataclass(frozen=True)
 class PageLine:
-    """A line picture from a page: where it comes from, its language, and Tesseract's confidence on the page."""
+    """A line image from a page: where it comes from, its language, and Tesseract's confidence on the page."""
 
     name: str
     language: str
-    picture: Image.Image
+    image: Image.Image
     confidence: float
 
 
@@ -65,7 +65,7 @@ def rendered(language: str, text_language: str, count: int) -> list[Comparison]:
     installed = find_traineddata(language)
     return compare(
         recognizer,
-        [line.picture for line in lines],
+        [line.image for line in lines],
         names,
         installed.name.removesuffix(".traineddata"),
         [line.text for line in lines],
@@ -74,7 +74,7 @@ def rendered(language: str, text_language: str, count: int) -> list[Comparison]:
 
 
 def page_lines(folder: Path, pages: int, per_page: int) -> list[PageLine]:
-    """Lines from up to *pages* pictures below *folder*, spread evenly, at most *per_page* of each page.
+    """Lines from up to *pages* images below *folder*, spread evenly, at most *per_page* of each page.
 
     An ``index.json`` there may name ``image`` and ``languages`` of the pages; else all are read as English.
     """
@@ -84,10 +84,10 @@ def page_lines(folder: Path, pages: int, per_page: int) -> list[PageLine]:
         for entry in json.loads(index.read_text(encoding="utf-8")):
             found.append((folder / entry["image"], str(entry["languages"]).split("+")[0]))
     else:
-        found = [(path, "eng") for path in sorted(folder.rglob("*")) if path.suffix.lower() in _PICTURES]
+        found = [(path, "eng") for path in sorted(folder.rglob("*")) if path.suffix.lower() in _IMAGES]
     if not found:
         raise RecognizerError(
-            f"The folder {folder} has no pictures, pages as PNG, JPEG or TIFF were expected; give another folder."
+            f"The folder {folder} has no images, pages as PNG, JPEG or TIFF were expected; give another folder."
         )
     step = max(1, len(found) // pages)
     result: list[PageLine] = []
@@ -112,7 +112,7 @@ def scanned(lines: Sequence[PageLine]) -> list[tuple[Comparison, float]]:
     for language in sorted({line.language for line in lines}):
         chosen = [line for line in lines if line.language == language]
         names = [line.name for line in chosen]
-        compared = compare(_as_tesseract(language), [line.picture for line in chosen], names, language)
+        compared = compare(_as_tesseract(language), [line.image for line in chosen], names, language)
         result += zip(compared, (line.confidence for line in chosen), strict=True)
     return result
 
@@ -122,28 +122,28 @@ def without_dictionaries(lines: Sequence[PageLine]) -> list[Comparison]:
     result: list[Comparison] = []
     for language in sorted({line.language for line in lines}):
         chosen = [line for line in lines if line.language == language]
-        pictures = [line.picture for line in chosen]
+        images = [line.image for line in chosen]
         with TemporaryDirectory(prefix="superres-") as folder:
             without_dictionary(find_traineddata(language), Path(folder), "plain")
-            binary = read_lines(pictures, "plain", Path(folder))
-        port = port_texts(_as_tesseract(language), pictures, search=True)
+            binary = read_lines(images, "plain", Path(folder))
+        port = port_texts(_as_tesseract(language), images, search=True)
         result += [Comparison(line.name, *texts) for line, *texts in zip(chosen, port, binary, strict=True)]
     return result
 
 
-def exactness(language: str, pictures: Sequence[Image.Image]) -> list[tuple[str, list[Comparison]]]:
+def exactness(language: str, images: Sequence[Image.Image]) -> list[tuple[str, list[Comparison]]]:
     """Integer forward (greedy, and with Tesseract's search) and float port against Tesseract without dictionary."""
     installed = find_traineddata(language)
     recognizer = _as_tesseract(language)
     with TemporaryDirectory(prefix="superres-") as folder:
         without_dictionary(installed, Path(folder), "plain")
-        binary = read_lines(pictures, "plain", Path(folder))
+        binary = read_lines(images, "plain", Path(folder))
     rows = [
-        ("integer, search", integer_texts(recognizer, pictures, search=True)),
-        ("integer, greedy", integer_texts(recognizer, pictures)),
-        ("float, greedy", port_texts(recognizer, pictures)),
+        ("integer, search", integer_texts(recognizer, images, search=True)),
+        ("integer, greedy", integer_texts(recognizer, images)),
+        ("float, greedy", port_texts(recognizer, images)),
     ]
-    names = [str(index) for index in range(len(pictures))]
+    names = [str(index) for index in range(len(images))]
     return [
         (name, [Comparison(*row) for row in zip(names, texts, binary, strict=True)]) for name, texts in rows
     ]
@@ -187,7 +187,7 @@ def _report(console: Console, given: argparse.Namespace) -> None:
             continue
         everything += items
         _show(console, f"rendered, {language} on {texts}", items, given.verbose)
-    pictures = [line.picture for line in specimens("eng", given.lines)]
+    images = [line.image for line in specimens("eng", given.lines)]
     if given.data is not None:
         lines = page_lines(given.data, given.pages, given.per_page)
         read = scanned(lines)
@@ -195,9 +195,9 @@ def _report(console: Console, given: argparse.Namespace) -> None:
         _show(console, "scans, all lines", [item for item, _ in read], given.verbose)
         _show(console, f"scans, confidence >= {SURE:.0f}", [item for item, sure in read if sure >= SURE])
         _show(console, "scans, search, without dictionary", without_dictionaries(lines))
-        pictures += [line.picture for line in lines if line.language == "eng"]
+        images += [line.image for line in lines if line.language == "eng"]
     _show(console, "all against the stock binary", everything)
-    for name, items in exactness("eng", pictures):
+    for name, items in exactness("eng", images):
         _show(console, f"{name}, without dictionary", items, given.verbose)
     forward, both = timing(load_recognizer("eng"))
     console.print(f"36x1000, batch 16, one thread: forward {forward:.1f}, with backward {both:.1f} ms a line")
@@ -206,7 +206,7 @@ def _report(console: Console, given: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; 0 unless something cannot be run."""
     parser = argparse.ArgumentParser(prog="parity", description="How closely the port reads as Tesseract does.")
-    parser.add_argument("--data", type=Path, help="folder of page pictures, with or without index.json")
+    parser.add_argument("--data", type=Path, help="folder of page images, with or without index.json")
     parser.add_argument("--pages", type=int, default=12, help="pages to cut lines from (default 12)")
     parser.add_argument("--per-page", type=int, default=10, help="lines of a page (default 10)")
     parser.add_argument("--lines", type=int, default=60, help="rendered English lines (default 60)")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Line pictures of our own text in installed fonts, clean and damaged, to try recognizers on."""
+"""Line images of our own text in installed fonts, clean and damaged, to try recognizers on."""
 
 from __future__ import annotations
 
@@ -127,9 +127,9 @@ _LANGUAGES = {"eng": "en", "deu": "de", "fra": "fr", "rus": "ru"}
 
 @dataclass(frozen=True)
 class Specimen:
-    """A line picture (mode ``L``) with its text, font and damage."""
+    """A line image (mode ``L``) with its text, font and damage."""
 
-    picture: Image.Image
+    image: Image.Image
     text: str
     font: str
     damage: str
@@ -173,27 +173,27 @@ def draw_line(text: str, font: str, size: float, margin: int = 6) -> Image.Image
     """*text* in black on white in the face of the file *font* at *size* pixels, *margin* white pixels around."""
     face = ImageFont.truetype(font, size)
     left, top, right, bottom = (int(value) for value in face.getbbox(text))
-    picture = Image.new("L", (right - left + 2 * margin, bottom - top + 2 * margin), 255)
-    ImageDraw.Draw(picture).text((margin - left, margin - top), text, fill=20, font=face)
-    return picture
+    image = Image.new("L", (right - left + 2 * margin, bottom - top + 2 * margin), 255)
+    ImageDraw.Draw(image).text((margin - left, margin - top), text, fill=20, font=face)
+    return image
 
 
-def damage_line(picture: Image.Image, damage: str, rng: np.random.Generator) -> Image.Image:
-    """*picture* with one of :data:`DAMAGES`, its strength drawn from *rng*; ``low`` halves its resolution and more."""
+def damage_line(image: Image.Image, damage: str, rng: np.random.Generator) -> Image.Image:
+    """*image* with one of :data:`DAMAGES`, its strength drawn from *rng*; ``low`` halves its resolution and more."""
     if damage == "blur":
-        return picture.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.6, 1.4))))
+        return image.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.6, 1.4))))
     if damage == "noise":
-        noise = rng.normal(0.0, float(rng.uniform(8.0, 24.0)), (picture.height, picture.width))
-        return Image.fromarray(np.clip(np.asarray(picture) + noise + 0.5, 0, 255).astype(np.uint8))
+        noise = rng.normal(0.0, float(rng.uniform(8.0, 24.0)), (image.height, image.width))
+        return Image.fromarray(np.clip(np.asarray(image) + noise + 0.5, 0, 255).astype(np.uint8))
     if damage == "low":
         factor = float(rng.uniform(0.4, 0.6))
-        size = (max(8, round(picture.width * factor)), max(8, round(picture.height * factor)))
-        return picture.resize(size, Image.Resampling.BOX)
+        size = (max(8, round(image.width * factor)), max(8, round(image.height * factor)))
+        return image.resize(size, Image.Resampling.BOX)
     if damage == "jpeg":
         stream = io.BytesIO()
-        picture.save(stream, "JPEG", quality=int(rng.integers(15, 45)))
+        image.save(stream, "JPEG", quality=int(rng.integers(15, 45)))
         return Image.open(io.BytesIO(stream.getvalue())).convert("L")
-    return picture
+    return image
 
 
 def specimens(language: str, count: int, fonts: int = 10, seed: int = 0) -> list[Specimen]:
@@ -206,6 +206,6 @@ def specimens(language: str, count: int, fonts: int = 10, seed: int = 0) -> list
         text = texts[index % len(texts)]
         font = faces[index % len(faces)]
         damage = DAMAGES[(index // len(faces) + index) % len(DAMAGES)]
-        picture = damage_line(draw_line(text, font, float(rng.uniform(22.0, 40.0))), damage, rng)
-        result.append(Specimen(picture, text, Path(font).stem, damage))
+        image = damage_line(draw_line(text, font, float(rng.uniform(22.0, 40.0))), damage, rng)
+        result.append(Specimen(image, text, Path(font).stem, damage))
     return result

@@ -50,7 +50,7 @@ def test_scans_are_read_by_tesseract_and_corrected_by_ground_truth(tmp_path):
     page.save(tmp_path / "page.png", dpi=(300, 300))
     # Word for word as Tesseract reads it but for one, which shows whose text is used.
     (tmp_path / "page.gt.txt").write_text("\n".join(lines).replace("quiet", "quiel"), encoding="utf-8")
-    (tmp_path / "broken.png").write_bytes(b"no picture")
+    (tmp_path / "broken.png").write_bytes(b"no image")
     source = ScanSource(tmp_path, tmp_path / "cache")
     assert len(source.pages) == 1
     texts = {source.draw(np.random.default_rng(seed), 48).text for seed in range(30)}

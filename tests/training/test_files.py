@@ -11,11 +11,11 @@ pytest.importorskip("torch")
 pytest.importorskip("scipy")
 
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.training.data.files import find_scans, open_scan, page_picture, spread
+from ocrmypdf_superres.training.data.files import find_scans, open_scan, page_image, spread
 from ocrmypdf_superres.training.data.split import split_scans
 
 
-def picture(seed: int, size: tuple[int, int] = (400, 560)) -> Image.Image:
+def image(seed: int, size: tuple[int, int] = (400, 560)) -> Image.Image:
     levels = np.random.default_rng(seed).integers(0, 256, (size[1] // 8, size[0] // 8), dtype=np.uint8)
     return Image.fromarray(levels).resize(size, Image.Resampling.NEAREST)
 
@@ -26,12 +26,12 @@ def scans(tmp_path: Path) -> Path:
     folder = tmp_path / "scans"
     (folder / "letters").mkdir(parents=True)
     for number, name in enumerate(("a_01.png", "a_02.png", "b 1.jpg", "b 2.jpg")):
-        picture(number).save(folder / "letters" / name, dpi=(200, 200))
+        image(number).save(folder / "letters" / name, dpi=(200, 200))
     for name, options in (("book.pdf", {"resolution": 240}), ("film.tif", {"dpi": (300, 300)})):
-        pages = [picture(10 + number) for number in range(3)]
+        pages = [image(10 + number) for number in range(3)]
         pages[0].save(folder / name, save_all=True, append_images=pages[1:], **options)
-    picture(20).save(folder / "small.png", dpi=(96, 96))
-    (folder / "bad.png").write_bytes(b"no picture")
+    image(20).save(folder / "small.png", dpi=(96, 96))
+    (folder / "bad.png").write_bytes(b"no image")
     (folder / "bad.pdf").write_bytes(b"no pdf")
     (folder / "notes.doc").write_bytes(b"not looked at")
     return folder
@@ -51,14 +51,14 @@ def test_a_pdf_and_a_tiff_give_back_their_pages(scans, tmp_path):
     for name in ("book.pdf", "film.tif"):
         second = next(page for page in pages if page.document == name and page.index == 1)
         levels = np.asarray(open_scan(second), dtype=np.int16)
-        wanted = np.asarray(picture(11), dtype=np.int16)
+        wanted = np.asarray(image(11), dtype=np.int16)
         assert levels.shape == wanted.shape
-        # The PDF's picture is a JPEG.
+        # The PDF's image is a JPEG.
         assert np.abs(levels - wanted).mean() < 8
-        alone = page_picture(second, tmp_path / "pages")
+        alone = page_image(second, tmp_path / "pages")
         assert alone.parent == tmp_path / "pages" and Image.open(alone).size == (400, 560)
     single = next(page for page in pages if page.single)
-    assert page_picture(single, tmp_path / "pages") == single.path
+    assert page_image(single, tmp_path / "pages") == single.path
 
 
 def test_documents_are_never_split(scans):
@@ -70,7 +70,7 @@ def test_documents_are_never_split(scans):
 
 
 def test_one_document_is_split_by_pages(tmp_path):
-    pages = [picture(number) for number in range(10)]
+    pages = [image(number) for number in range(10)]
     pages[0].save(tmp_path / "book.tif", save_all=True, append_images=pages[1:], dpi=(300, 300))
     split = split_scans(tmp_path)
     assert len(split.learnt) == 8 and len(split.held_back) == 2
@@ -84,10 +84,10 @@ def test_unusable_folders_are_one_sentence(tmp_path):
     (tmp_path / "a.png").write_bytes(b"x")
     with pytest.raises(OptionError, match="None of the files"):
         split_scans(tmp_path)
-    picture(1).save(tmp_path / "b.png", dpi=(96, 96))
+    image(1).save(tmp_path / "b.png", dpi=(96, 96))
     with pytest.raises(OptionError, match="largest has 96"):
         split_scans(tmp_path)
-    picture(1).save(tmp_path / "c.png", dpi=(300, 300))
+    image(1).save(tmp_path / "c.png", dpi=(300, 300))
     with pytest.raises(OptionError, match="Only one page"):
         split_scans(tmp_path)
 

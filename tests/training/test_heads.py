@@ -35,9 +35,9 @@ def test_collaborating_networks_are_trained_one_by_one(data_folder, tmp_path):
     stages = [
         {"heads": {"edges0": EDGES}, "losses": {}},
         {"heads": {"guided0": EDGES}, "losses": {}},
-        {"heads": {"edges0": EDGES, "picture0": {"l2": 2.5, "gradient": 5.0}}, "losses": {}},
+        {"heads": {"edges0": EDGES, "image0": {"l2": 2.5, "gradient": 5.0}}, "losses": {}},
         {"heads": {"edges1": EDGES}, "losses": {}, "copy": {"stages.1": "stages.0"}},
-        {"heads": {"edges1": EDGES, "picture1": EDGES}, "losses": {}},
+        {"heads": {"edges1": EDGES, "image1": EDGES}, "losses": {}},
         {"train": ["stages.1.*"]},
     ]
     trainer = Trainer(tiny([{"steps": 1, **stage} for stage in stages], **EPGR), data_folder, tmp_path)
@@ -87,10 +87,10 @@ def test_targets_of_a_cascade_have_the_sizes_of_its_steps():
 def test_the_guided_network_sees_the_true_contrast():
     net = get("epgr").build(get("epgr").parse_config(EPGR["config"])).eval()
     lr, hr = torch.rand(1, 1, 4, 6), torch.rand(1, 1, 16, 24)
-    found = net.head_outputs(lr, hr, 4, ["edges1", "guided1", "picture1"])
+    found = net.head_outputs(lr, hr, 4, ["edges1", "guided1", "image1"])
     assert torch.equal(found["guided1"][0], net.stages[1].gr(lr, contrast(hr)))
     assert torch.equal(found["edges1"][1], contrast(hr))
-    assert torch.equal(found["picture1"][0], net(lr))
+    assert torch.equal(found["image1"][0], net(lr))
 
 
 def test_an_rgb_net_is_trained_on_its_luma(data_folder, tmp_path):
@@ -118,7 +118,7 @@ def test_stages_that_do_not_fit_the_net_are_refused(stage, message, data_folder,
     [
         ({"edges0": 1.0}, "a table of losses"),
         ({"edges0": {"ctc": 1.0}}, "reads lines"),
-        ({"edges0": {"consistency": 1.0}}, "more than one picture and hr"),
+        ({"edges0": {"consistency": 1.0}}, "more than one image and hr"),
         ({"edges0": {"l3": 1.0}}, "unknown loss 'l3'"),
     ],
 )

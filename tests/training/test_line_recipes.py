@@ -100,7 +100,7 @@ name = "tiny"
 architecture = "tsrn"
 config = {{ features = 4, blocks = 1, stn_widths = [4, 4, 4, 4, 4, 4], stn_hidden = 8 }}
 workers = 0
-picture_every = 2
+image_every = 2
 sources = [{{ kind = "words", folder = "text" }}]
 degradation = [{{ name = "downsample", kernels = ["bicubic"] }}]
 validation = {{ kind = "words", folder = "held", metric = "ctc", recognizer = "reader:{judge}", every = 1, lines = 4 }}

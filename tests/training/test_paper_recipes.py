@@ -27,7 +27,7 @@ TINY = {
     "000-fsrcnn-small": ({"features": 12, "shrunken": 6, "mapping": 2}, {}, 4.0),
     "000-srresnet-small": ({"features": 8, "blocks": 1}, {}, 4.0),
     "002-dpnet-small": ({"features": 8, "blocks": 1}, {"stage1": {"l2": 1.0}, "chain2": {"l2": 1.0}}, 3.0),
-    "004-epgr-small": ({"features": 8, "blocks": 1, "modules": 1}, {"edges0": {"l2": 1.0}, "picture0": {"l2": 2.5}}, 3.0),
+    "004-epgr-small": ({"features": 8, "blocks": 1, "modules": 1}, {"edges0": {"l2": 1.0}, "image0": {"l2": 2.5}}, 3.0),
 }
 
 

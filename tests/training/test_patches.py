@@ -83,12 +83,12 @@ def test_wrong_methods_are_refused_in_a_sentence(cascade):
 
 def test_overlap_is_one_where_both_see_the_same(tmp_path):
     net = load(str(detector(tmp_path)), ("ctpn",))
-    picture = torch.rand(1, 1, 96, 576)
-    _, scores, coordinates = net(picture)
+    image = torch.rand(1, 1, 96, 576)
+    _, scores, coordinates = net(image)
     (seen,) = text_masks(scores, coordinates, (96, 576))
     assert overlap(seen, seen) == 1.0
-    # What the detector's own search finds in the picture, which makes the same of one net's call.
-    assert (seen == union_mask(find_lines(net, picture, height=0), (96, 576))).all()
+    # What the detector's own search finds in the image, which makes the same of one net's call.
+    assert (seen == union_mask(find_lines(net, image, height=0), (96, 576))).all()
 
 
 def test_figures_without_text_or_detector():

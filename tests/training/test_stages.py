@@ -100,11 +100,11 @@ def test_a_stage_may_begin_with_the_weights_of_a_model(data_folder, tmp_path, ra
     for step in range(2):
         trainer.train_step(trainer.batches[step], trainer.objective())
     model = Trainer(tiny(base=str(random_model.folder), **config), data_folder, tmp_path)
-    picture = torch.rand(1, 1, 12, 14)
+    image = torch.rand(1, 1, 12, 14)
     with torch.no_grad():
-        wanted = model.averaged_net()(picture, 2)
-        assert torch.allclose(trainer.net(picture, 2), wanted, atol=1e-5)
-        assert torch.allclose(trainer.averaged_net()(picture, 2), wanted, atol=1e-5)
+        wanted = model.averaged_net()(image, 2)
+        assert torch.allclose(trainer.net(image, 2), wanted, atol=1e-5)
+        assert torch.allclose(trainer.averaged_net()(image, 2), wanted, atol=1e-5)
     with pytest.raises(ModelError, match="no model 'nobody'"):
         Trainer(tiny([{}, {"base": "nobody"}]), data_folder, tmp_path)
 

@@ -54,7 +54,7 @@ def train(path: Path, data: Path, *more: str) -> int:
 
 @pytest.fixture
 def scans(data_folder: Path) -> Path:
-    """A folder with a readable page, a text named as a picture, and a picture that was cut off."""
+    """A folder with a readable page, a text named as an image, and an image that was cut off."""
     folder = data_folder / "scans"
     folder.mkdir()
     page = Image.new("L", (1100, 500), 255)
@@ -62,7 +62,7 @@ def scans(data_folder: Path) -> Path:
     for row, line in enumerate(("the quick brown fox jumps over", "a lazy dog that keeps running", "through wet fields until dark")):
         ImageDraw.Draw(page).text((80, 80 + 110 * row), line, fill=0, font=font)
     page.save(folder / "good.png", dpi=(300, 300))
-    (folder / "broken.png").write_text("no picture")
+    (folder / "broken.png").write_text("no image")
     (folder / "cut.png").write_bytes((folder / "good.png").read_bytes()[:700])
     return folder
 

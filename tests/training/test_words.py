@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Sources of text lines: rendered words, folders of line pictures, TextZoom's database."""
+"""Sources of text lines: rendered words, folders of line images, TextZoom's database."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_words_are_drawn_by_the_generator_alone(data_folder, tmp_path):
     assert Image.open(tmp_path / "sheet.png").width == 256
 
 
-def test_line_pictures_with_and_without_partners(tmp_path):
+def test_line_images_with_and_without_partners(tmp_path):
     for folder, level, size in (("high", 40, (300, 60)), ("low", 200, (90, 20))):
         (tmp_path / folder).mkdir()
         for name in ("a", "b"):
@@ -69,12 +69,12 @@ def test_line_pictures_with_and_without_partners(tmp_path):
     pairs = StepBatches(recipe(kind="lines", folder="high", low="low"), tmp_path, tmp_path, [2])[0]
     assert float(pairs.lr[0, 0, 3, 3]) == pytest.approx(200 / 255) and float(pairs.hr[0, 0, 3, 3]) == pytest.approx(40 / 255)
     (tmp_path / "low" / "a.png").unlink()
-    with pytest.raises(OptionError, match="no picture of the same name"):
+    with pytest.raises(OptionError, match="no image of the same name"):
         FolderLines(tmp_path / "high", tmp_path / "low")
     (tmp_path / "high" / "a.png").write_bytes(b"nothing")
     with pytest.raises(ImageError, match="cannot be read"):
         alone.draw(rng, 40)
-    with pytest.raises(OptionError, match="no line pictures"):
+    with pytest.raises(OptionError, match="no line images"):
         FolderLines(tmp_path / "low")
 
 

@@ -78,8 +78,8 @@ def test_more_bits_err_less_and_clipping_helps():
 
 
 def test_eight_bits_cost_less_than_a_tenth_of_a_decibel(model, tmp_path):
-    pictures = torch.from_numpy(random_page(48, 64))[None, None]
-    rows = {row.bits: row for row, _ in table(model, pictures, (2, 4, 8))}
+    images = torch.from_numpy(random_page(48, 64))[None, None]
+    rows = {row.bits: row for row, _ in table(model, images, (2, 4, 8))}
     assert rows[8].fidelity > rows[4].fidelity > rows[2].fidelity
     assert rows[2].size < rows[4].size < rows[8].size < rows[32].size
     # Against hr of a PSNR p, an output of PSNR q to the float net's is worse by less than 0.1 dB where q > p + 20 dB.
@@ -135,7 +135,7 @@ def test_the_sizes_of_paper_001_come_out_to_the_last_digit():
         line = get("edsr-stn").build(get("edsr-stn").parse_config({}))
         tbsrn = get("tbsrn").build(get("tbsrn").parse_config({"compat": True}))
     units = [m for m in reader.modules() if isinstance(m, Unit)]
-    decoders = [unit for m in reader.modules() if isinstance(m, Distil) for unit in (m.positions, m.picture, m.text)]
+    decoders = [unit for m in reader.modules() if isinstance(m, Distil) for unit in (m.positions, m.image, m.text)]
     attention = sum(count(unit.attention, unit.unused) for unit in units)
     feeds = sum(count(unit.feed) for unit in decoders)
     ocr = attention + feeds + count(reader.place) + count(reader.localisation.first, reader.localisation.last)

@@ -121,7 +121,7 @@ def test_tall_lines_and_empty_pages_bypass_the_net(tmp_path):
     assert np.allclose(upscaler.upscale(blank, 2), 0.9)
 
 
-def test_the_picture_of_one_line_is_taken_whole(tmp_path):
+def test_the_image_of_one_line_is_taken_whole(tmp_path):
     word = page()[10:26, 10:74]
     net = Net(change=0.1)
     out = LineUpscaler(model(tmp_path), net, whole_line).upscale(word, 2)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 """ABINet's vision and language parts (Fang et al., CVPR 2021), the prior that LEMMA is guided by.
 
-Vision reads the picture: a ResNet45, three transformer layers, and attention by place in the text. Language reads what
+Vision reads the image: a ResNet45, three transformer layers, and attention by place in the text. Language reads what
 vision wrote and guesses each character from the others.  ABINet's fusion and iterations are not used.
 """
 
@@ -79,7 +79,7 @@ class PositionAttention(nn.Module):
 
 
 class Vision(nn.Module):
-    """``vision(picture)``: float (B, 3, 32, 128) in [0, 1] to logits (B, steps, 37) and maps (B, steps, 8, 32)."""
+    """``vision(image)``: float (B, 3, 32, 128) in [0, 1] to logits (B, steps, 37) and maps (B, steps, 8, 32)."""
 
     positions: Tensor
     means: Tensor
@@ -96,8 +96,8 @@ class Vision(nn.Module):
         self.register_buffer("means", torch.tensor(_MEANS).reshape(1, 3, 1, 1), persistent=False)
         self.register_buffer("deviations", torch.tensor(_DEVIATIONS).reshape(1, 3, 1, 1), persistent=False)
 
-    def forward(self, picture: Tensor) -> tuple[Tensor, Tensor]:
-        value = self.trunk((picture - self.means) / self.deviations)
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        value = self.trunk((image - self.means) / self.deviations)
         shape = value.shape
         tokens = value.flatten(2).transpose(1, 2) + self.positions.to(value)
         for layer in self.layers:
@@ -151,7 +151,7 @@ class Language(nn.Module):
 
 
 class Prior(nn.Module):
-    """``prior(picture)``: float (B, 1 or 3, 32, 128) in [0, 1] to what it reads and where.
+    """``prior(image)``: float (B, 1 or 3, 32, 128) in [0, 1] to what it reads and where.
 
     Returns vision's logits and the text's logits (B, steps, 37), the maps (B, steps, 8, 32), and the text's lengths
     with its end (B,), from 2 to the number of steps.
@@ -163,8 +163,8 @@ class Prior(nn.Module):
         self.vision = Vision(config)
         self.language = Language(config) if config.language else None
 
-    def forward(self, picture: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        seen, maps = self.vision(picture.expand(-1, 3, -1, -1))
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        seen, maps = self.vision(image.expand(-1, 3, -1, -1))
         lengths = text_lengths(seen)
         text = seen
         if self.language is not None:

@@ -120,14 +120,14 @@ def check_channels(channels: int) -> None:
         raise ValueError(f"channels must be 1 (luma) or 3 (RGB), not {channels}")
 
 
-def contrast(picture: Tensor) -> Tensor:
+def contrast(image: Tensor) -> Tensor:
     """E_X of Quan et al.: mean over the channels of the sum of abs differences to the four neighbours.
 
-    *picture*: float (B, C, H, W) in [0, 1]; returns (B, 1, H, W) in [0, 4].  The paper's text says average, its formula
-    sums; this sums.  Neighbours outside the picture count 0 (a replicated border).
+    *image*: float (B, C, H, W) in [0, 1]; returns (B, 1, H, W) in [0, 4].  The paper's text says average, its formula
+    sums; this sums.  Neighbours outside the image count 0 (a replicated border).
     """
-    across = (picture[..., :, 1:] - picture[..., :, :-1]).abs()
-    down = (picture[..., 1:, :] - picture[..., :-1, :]).abs()
+    across = (image[..., :, 1:] - image[..., :, :-1]).abs()
+    down = (image[..., 1:, :] - image[..., :-1, :]).abs()
     total = F.pad(across, (0, 1)) + F.pad(across, (1, 0))
     total = total + F.pad(down, (0, 0, 0, 1)) + F.pad(down, (0, 0, 1, 0))
     return total.mean(dim=1, keepdim=True)

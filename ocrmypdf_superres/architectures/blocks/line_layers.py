@@ -19,7 +19,7 @@ _LUMA = (0.299, 0.587, 0.114)
 def spread_channels(x: Tensor, channels: int) -> Tensor:
     """Return *x*, float (B, 1, 3 or *channels*, H, W), with *channels* (3 or 4): grey replicated, a mask as the fourth.
 
-    The mask is 1 where a pixel is not above its picture's mean grey, so 1 on dark ink.
+    The mask is 1 where a pixel is not above its image's mean grey, so 1 on dark ink.
     """
     if x.shape[1] == channels:
         return x

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 """Thin-plate spline rectification of a text line (TPS-STN; Jaderberg 2015, Shi et al. 2018), shared by the line nets.
 
-A small head looks at the line and moves control points along its upper and lower edge; the picture is resampled so that
+A small head looks at the line and moves control points along its upper and lower edge; the image is resampled so that
 they come to lie on straight rows.  As in TextZoom's, TBSRN's and LEMMA's code it works in training only unless told
 otherwise: there it evens out shifts between lr and hr.
 """
@@ -25,13 +25,13 @@ def edge_points(margin: float, count: int = POINTS) -> Tensor:
 
 
 class STNHead(nn.Module):
-    """Control points of a picture: ``head(x)`` takes (B, C, H, W) and returns (B, 20, 2), x and y in [0, 1].
+    """Control points of an image: ``head(x)`` takes (B, C, H, W) and returns (B, 20, 2), x and y in [0, 1].
 
     3x3 convolutions with batch normalisation and ReLU, halved in size between them, then two linear layers; fresh, it
     moves nothing.
 
     Args:
-        channels: of the picture. size: (height, width) that it works at; both are halved until they are used up.
+        channels: of the image. size: (height, width) that it works at; both are halved until they are used up.
         widths: channels of the six convolutions. hidden: of the linear layer.
     """
 
@@ -69,7 +69,7 @@ class STNHead(nn.Module):
 
 
 class TPSGrid(nn.Module):
-    """Resamples pictures so that given points come to lie on two straight rows; ``grid(x, points)``, no parameters.
+    """Resamples images so that given points come to lie on two straight rows; ``grid(x, points)``, no parameters.
 
     *x* float (B, C, H, W), *points* (B, 20, 2) in [0, 1]; returns (B, C, height, width) of *size*, bilinear, corners
     aligned, black outside.

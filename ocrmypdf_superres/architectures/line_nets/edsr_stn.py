@@ -15,7 +15,7 @@ from ocrmypdf_superres.architectures.spec import ArchitectureSpec
 
 @dataclass(frozen=True)
 class EDSRSTNConfig:
-    """EDSR's features, blocks and residual factor, the picture's planes (3, RGB), and the STN's widths."""
+    """EDSR's features, blocks and residual factor, the image's planes (3, RGB), and the STN's widths."""
 
     features: int = 256
     blocks: int = 32

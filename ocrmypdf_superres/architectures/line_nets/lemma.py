@@ -25,7 +25,7 @@ from ocrmypdf_superres.architectures.spec import ArchitectureSpec
 
 @dataclass(frozen=True)
 class LEMMAConfig:
-    """Planes of the picture (4 with the mask), features, blocks, places kept, the prior's and the STN's sizes.
+    """Planes of the image (4 with the mask), features, blocks, places kept, the prior's and the STN's sizes.
 
     ``location`` is ``both``, ``selection``, ``attention`` or ``none``, and ``alignment`` ``both``, ``text`` (to the
     text only) or ``none``: the ablations of the paper.  ``prior_*`` are :class:`PriorConfig`'s.
@@ -144,7 +144,7 @@ class LEMMA(nn.Module):
         value = spread_channels(x, self.config.planes)
         if self.stn is not None:
             value = self.stn(value)
-        # The picture is detached: the prior learns to read, and does not bend the picture before it.
+        # The image is detached: the prior learns to read, and does not bend the image before it.
         larger = functional.interpolate(value[:, :3].detach(), scale_factor=2, mode="bicubic", align_corners=True)
         seen, text, maps, lengths = self.prior(larger)
         self._read = (seen, text) if self.training else None

@@ -21,7 +21,7 @@ from ocrmypdf_superres.architectures.spec import ArchitectureSpec
 
 @dataclass(frozen=True)
 class TBSRNConfig:
-    """Planes of the picture (3, or 4 with a mask), features, blocks, heads, the STN's widths.
+    """Planes of the image (3, or 4 with a mask), features, blocks, heads, the STN's widths.
 
     ``compat`` adds the layers that the authors' code has and never calls, for their weights and their count.
     """

@@ -18,7 +18,7 @@ from ocrmypdf_superres.architectures.spec import ArchitectureSpec
 
 @dataclass(frozen=True)
 class TSRNConfig:
-    """Planes of the picture (3, or 4 with the mask), features, blocks, whether TPS-STN stands before it, and the STN's widths."""
+    """Planes of the image (3, or 4 with the mask), features, blocks, whether TPS-STN stands before it, and the STN's widths."""
 
     planes: int = 4
     features: int = 64

@@ -61,7 +61,7 @@ class RepConv3x3(nn.Module):
         return kernel
 
     def forward(self, x: Tensor) -> Tensor:
-        # Folding the weights costs nothing beside a second pass over the picture.
+        # Folding the weights costs nothing beside a second pass over the image.
         return F.conv2d(x, self.weight(), self.main.bias, padding=1)
 
     @torch.no_grad()

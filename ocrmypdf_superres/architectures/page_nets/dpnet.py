@@ -58,12 +58,12 @@ class DPNet(nn.Module):
         return result
 
 
-def reduced(picture: Tensor, factor: int) -> Tensor:
-    """Return *picture*, float (B, C, H, W), reduced by *factor* with an antialiased bicubic, in [0, 1]."""
+def reduced(image: Tensor, factor: int) -> Tensor:
+    """Return *image*, float (B, C, H, W), reduced by *factor* with an antialiased bicubic, in [0, 1]."""
     if factor == 1:
-        return picture
-    size = (picture.shape[-2] // factor, picture.shape[-1] // factor)
-    return F.interpolate(picture, size, mode="bicubic", align_corners=False, antialias=True).clamp(0.0, 1.0)
+        return image
+    size = (image.shape[-2] // factor, image.shape[-1] // factor)
+    return F.interpolate(image, size, mode="bicubic", align_corners=False, antialias=True).clamp(0.0, 1.0)
 
 
 class Cascade(nn.Module):

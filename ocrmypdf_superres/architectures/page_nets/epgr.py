@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Collaborative EP-CNN and GR-CNN: one predicts where the contrast is, the other the picture, guided by it (Quan et al.).
+"""Collaborative EP-CNN and GR-CNN: one predicts where the contrast is, the other the image, guided by it (Quan et al.).
 
 Modules M0 to MT follow one another, each with its own weights.  In M0 the EP-CNN sees lr and its contrast E_X, in the
-later ones lr's features and the contrast of the picture before; each GR-CNN sees lr's features and the EP-CNN's output.
-The picture is predicted as it is, not as a residual.
+later ones lr's features and the contrast of the image before; each GR-CNN sees lr's features and the EP-CNN's output.
+The image is predicted as it is, not as a residual.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ocrmypdf_superres.architectures.blocks.layers import PlainBlock, check_chan
 from ocrmypdf_superres.architectures.receptive_field import Reach
 from ocrmypdf_superres.architectures.spec import ArchitectureSpec
 
-SIZE_MULTIPLE = 2  # the predictor halves the picture, which at scale 1 is lr itself
+SIZE_MULTIPLE = 2  # the predictor halves the image, which at scale 1 is lr itself
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Branch(nn.Module):
 
 
 class CollaborativeModule(nn.Module):
-    """M_t; the *first* one has no picture before it."""
+    """M_t; the *first* one has no image before it."""
 
     def __init__(self, config: EPGRConfig, first: bool) -> None:
         super().__init__()
@@ -143,7 +143,7 @@ class EPGR(nn.Module):
         return self._through(x, self.config.modules)
 
     def _through(self, lr: Tensor, count: int) -> Tensor:
-        """Return the picture behind the first *count* modules, one at least."""
+        """Return the image behind the first *count* modules, one at least."""
         before: Tensor | None = None
         for module in self.stages[:count]:
             before = module.gr(lr, module.edges(lr, before))  # type: ignore[operator]
@@ -152,8 +152,8 @@ class EPGR(nn.Module):
 
     @property
     def heads(self) -> tuple[str, ...]:
-        """What can be supervised of each module: ``edgesN`` (U), ``guidedN`` (X from hr's own contrast), ``pictureN`` (X)."""
-        kinds = ("edges", "guided", "picture") if self.config.edges else ("picture",)
+        """What can be supervised of each module: ``edgesN`` (U), ``guidedN`` (X from hr's own contrast), ``imageN`` (X)."""
+        kinds = ("edges", "guided", "image") if self.config.edges else ("image",)
         return tuple(f"{kind}{number}" for number in range(self.config.modules) for kind in kinds)
 
     def head_outputs(self, lr: Tensor, hr: Tensor, scale: int, heads: Sequence[str]) -> dict[str, tuple[Tensor, Tensor]]:
@@ -166,13 +166,13 @@ class EPGR(nn.Module):
             if number and wanted != {"guided"}:
                 with torch.no_grad():
                     before = self._through(lr, number)
-            edges = module.edges(lr, before) if wanted & {"edges", "picture"} else None  # type: ignore[operator]
+            edges = module.edges(lr, before) if wanted & {"edges", "image"} else None  # type: ignore[operator]
             if "edges" in wanted and edges is not None:
                 results[f"edges{number}"] = edges, contrast(hr)
             if "guided" in wanted:
                 results[f"guided{number}"] = module.gr(lr, contrast(hr)), hr  # type: ignore[operator]
-            if "picture" in wanted:
-                results[f"picture{number}"] = module.gr(lr, edges), hr  # type: ignore[operator]
+            if "image" in wanted:
+                results[f"image{number}"] = module.gr(lr, edges), hr  # type: ignore[operator]
         return results
 
 
@@ -184,7 +184,7 @@ def _radius(config: EPGRConfig) -> int:
         reach.convolution(3, times=2).transposed(3, 2, 1).convolution(3, times=2 * config.blocks)
         reach.convolution(3, stride=2).convolution(3, times=2)
         if config.edges and branch % 2 == 1 and branch < branches - 1:
-            reach.convolution(3)  # E_X of the picture before
+            reach.convolution(3)  # E_X of the image before
     if config.scale > 1:
         reach.transposed(6, 2, 2).convolution(6).transposed(6, 2, 2)
     if config.edges:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""ALTO 4.4 out of hOCR: what OCR read on a page, where on the master picture, and what was done to get there."""
+"""ALTO 4.4 out of hOCR: what OCR read on a page, where on the master image, and what was done to get there."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SCHEMA = f"{_ALTO} http://www.loc.gov/standards/alto/v4/alto-4-4.xsd"
 _LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
 _LINES = {"ocr_line", "ocr_header", "ocr_caption", "ocr_textfloat"}
-_PICTURES = {"ocr_photo": "Illustration", "ocr_separator": "GraphicalElement"}
+_IMAGES = {"ocr_photo": "Illustration", "ocr_separator": "GraphicalElement"}
 _BOX = re.compile(r"bbox\s+(-?\d+)\s+(-?\d+)\s+(-?\d+)\s+(-?\d+)")
 _CONFIDENCE = re.compile(r"x_wconf\s+(-?\d+(?:\.\d+)?)")
 _BASELINE = re.compile(r"baseline\s+(-?[\d.]+)\s+(-?[\d.]+)")
@@ -41,7 +41,7 @@ def hocr_to_alto(hocr: str, *, page: int, source: str, processing: Sequence[Step
         source: the file's name; how bytes that are no text appear, see :mod:`~ocrmypdf_superres.archive.store.file_names`.
         processing: the history; steps on other pages only are left out.
         size: (width, height) in pixels of the page as it came, which the coordinates shall be of (its pixels need not be
-            square, as a fax's are not); None for the picture that was read, which may be an enlarged one.
+            square, as a fax's are not); None for the image that was read, which may be an enlarged one.
 
     Raises:
         ImageError: *hocr* is none, or does not say how large its page is.
@@ -68,7 +68,7 @@ def hocr_to_alto(hocr: str, *, page: int, source: str, processing: Sequence[Step
 
 
 class _Frame:
-    """From the pixels of the picture that was read into those of the page as it came."""
+    """From the pixels of the image that was read into those of the page as it came."""
 
     def __init__(self, box: Sequence[float], size: tuple[int, int] | None) -> None:
         wide, high = box[2] - box[0], box[3] - box[1]
@@ -126,13 +126,13 @@ def _text(element: Any) -> str:
 
 
 def _blocks(page: Any) -> list[tuple[str, Sequence[float], list[Any]]]:
-    """(ALTO's name, box, lines with words) of each paragraph and picture, in reading order."""
+    """(ALTO's name, box, lines with words) of each paragraph and image, in reading order."""
     blocks: list[tuple[str, Sequence[float], list[Any]]] = []
     owner = None
     for element in page.iter():
         classes = _classes(element)
-        for name in classes & set(_PICTURES):
-            blocks.append((_PICTURES[name], _box(element), []))
+        for name in classes & set(_IMAGES):
+            blocks.append((_IMAGES[name], _box(element), []))
             owner = None
         if classes & _LINES and _words(element):
             parent = element.getparent()

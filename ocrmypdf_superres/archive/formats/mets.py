@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
-"""METS documents: which pictures make up a volume, in which order.
+"""METS documents: which images make up a volume, in which order.
 
-The physical structMap says the order; of the file groups that offer a picture of every page, the one closest to the
+The physical structMap says the order; of the file groups that offer an image of every page, the one closest to the
 masters is taken whose files are there.
 """
 
@@ -22,7 +22,7 @@ from ocrmypdf_superres.errors import ImageError
 
 _HREF = "{http://www.w3.org/1999/xlink}href"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
-_PICTURE = re.compile(r"\.(tiff?|jpe?g|jp2|jpx|j2k|png|webp|bmp|gif|pnm|pgm|ppm)$", re.IGNORECASE)
+_IMAGE = re.compile(r"\.(tiff?|jpe?g|jp2|jpx|j2k|png|webp|bmp|gif|pnm|pgm|ppm)$", re.IGNORECASE)
 # By the USE of a group, the best first; DFG, Library of Congress and OCR-D have different words.
 _RANKS = [re.compile(words, re.IGNORECASE) for words in (
     "master", "original|archiv|preserv|^ocr-d-img$", "max|high", "default", "presentation|access|reference|display", "",
@@ -33,10 +33,10 @@ _FULLTEXT, _ALTO = re.compile("fulltext|alto", re.IGNORECASE), "alto"
 
 @dataclass(frozen=True)
 class MetsPage:
-    """One picture of a document.
+    """One image of a document.
 
     Attributes:
-        path: absolute path of the picture.
+        path: absolute path of the image.
         order: its place in the document, from 1.
         label: the printed page number or another name that the METS gives it; None where it gives none.
         alto: absolute path of the ALTO that the METS has for it and that is there, else None.
@@ -50,7 +50,7 @@ class MetsPage:
 
 @dataclass(frozen=True)
 class MetsDocument:
-    """A document: the METS file, the USE of the group its pictures are of, its pages in order, the object's label."""
+    """A document: the METS file, the USE of the group its images are of, its pages in order, the object's label."""
 
     path: Path
     use: str
@@ -62,7 +62,7 @@ class MetsDocument:
 class _File:
     use: str
     hrefs: list[str]
-    picture: bool
+    image: bool
 
 
 def read_mets(path: Path, within: Path | None = None) -> MetsDocument:
@@ -70,32 +70,32 @@ def read_mets(path: Path, within: Path | None = None) -> MetsDocument:
 
     Args:
         path: the file.
-        within: folder that all pictures must lie in, links followed; the METS file's own where not given.
+        within: folder that all images must lie in, links followed; the METS file's own where not given.
 
     Raises:
-        ImageError: the file is no METS, leads to no pictures, or a picture is missing, on the net, or outside *within*.
+        ImageError: the file is no METS, leads to no images, or an image is missing, on the net, or outside *within*.
     """
     root = _parse(path)
     files = _files(root)
     divisions = [(label, [files[name] for name in names if name in files]) for label, names in _divisions(root)]
-    divisions = [(label, found) for label, found in divisions if any(file.picture for file in found)]
+    divisions = [(label, found) for label, found in divisions if any(file.image for file in found)]
     if not divisions:
         raise ImageError(
-            f"The METS {_said(path)} has no physical structMap that leads to pictures; give one whose page divisions point to files."
+            f"The METS {_said(path)} has no physical structMap that leads to images; give one whose page divisions point to files."
         )
     base, fence = path.absolute().parent, (within or path.absolute().parent).resolve()
     complaint = ""
     for use in _uses(divisions):
-        chosen = [(label, [f for f in found if f.picture and f.use == use], found) for label, found in divisions]
+        chosen = [(label, [f for f in found if f.image and f.use == use], found) for label, found in divisions]
         here = sum(bool(own) for _, own, _ in chosen)
         if here < len(divisions):
-            complaint = complaint or f"its file group {use!r} has pictures of {here} of {len(divisions)} pages only"
+            complaint = complaint or f"its file group {use!r} has images of {here} of {len(divisions)} pages only"
             continue
         pages, problem = _located(chosen, base, fence)
         if not problem:
             return MetsDocument(path, use, pages, root.get("LABEL"))
         complaint = complaint or problem
-    raise ImageError(f"The METS {_said(path)} cannot be used: {complaint}; put all pictures of the document into the input folder.")
+    raise ImageError(f"The METS {_said(path)} cannot be used: {complaint}; put all images of the document into the input folder.")
 
 
 def _parse(path: Path) -> Any:
@@ -134,10 +134,10 @@ def _files(root: Any) -> dict[str, _File]:
         hrefs = [place.get(_HREF).strip() for place in _children(element, "FLocat") if place.get(_HREF)]
         if hrefs and element.get("ID"):
             kind = element.get("MIMETYPE") or ""
-            picture = kind.startswith("image/") if kind else bool(_PICTURE.search(hrefs[0]))
-            if _FULLTEXT.search(use) and not picture:
+            image = kind.startswith("image/") if kind else bool(_IMAGE.search(hrefs[0]))
+            if _FULLTEXT.search(use) and not image:
                 use = _ALTO
-            found[element.get("ID")] = _File(use, hrefs, picture and not _NEVER.search(use))
+            found[element.get("ID")] = _File(use, hrefs, image and not _NEVER.search(use))
     return found
 
 
@@ -163,25 +163,25 @@ def _walk(element: Any) -> Iterator[tuple[str | None, list[str]]]:
 
 
 def _uses(divisions: list[tuple[str | None, list[_File]]]) -> list[str]:
-    """The groups that have pictures, the best first."""
-    uses = dict.fromkeys(file.use for _, found in divisions for file in found if file.picture)
+    """The groups that have images, the best first."""
+    uses = dict.fromkeys(file.use for _, found in divisions for file in found if file.image)
     return sorted(uses, key=lambda use: next(rank for rank, words in enumerate(_RANKS) if words.search(use)))
 
 
 def _located(
     chosen: list[tuple[str | None, list[_File], list[_File]]], base: Path, fence: Path
 ) -> tuple[list[MetsPage], str]:
-    """The pages, and what is wrong with the first picture that cannot be used."""
+    """The pages, and what is wrong with the first image that cannot be used."""
     pages: list[MetsPage] = []
-    for label, pictures, found in chosen:
+    for label, images, found in chosen:
         alto = next((p for f in found if f.use == _ALTO and (p := _first(f.hrefs, base)) and _inside(p, fence)), None)
-        for file in pictures:
+        for file in images:
             place = _first(file.hrefs, base)
             if place is None:
                 where = "lies on the net" if re.match(r"(https?|ftp):", file.hrefs[-1]) else "is missing"
-                return [], f"the picture {file.hrefs[-1]!r} {where}"
+                return [], f"the image {file.hrefs[-1]!r} {where}"
             if not _inside(place, fence):
-                return [], f"the picture {file.hrefs[-1]!r} lies outside {_said(fence)}"
+                return [], f"the image {file.hrefs[-1]!r} lies outside {_said(fence)}"
             pages.append(MetsPage(place, len(pages) + 1, label, alto))
     return pages, ""
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 """Walks the input folder, folder by folder, and says what each file is; nothing is opened but to be looked at.
 
-Links to files are followed, links to folders are not, so there are no loops.  A METS document comes before its pictures,
+Links to files are followed, links to folders are not, so there are no loops.  A METS document comes before its images,
 and those are told as belonging to it wherever they lie.
 """
 
@@ -20,7 +20,7 @@ from ocrmypdf_superres.errors import SuperresError
 HEAD = 4096
 """So many bytes at the start of a file tell what it is."""
 
-_PICTURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51", b"GIF8", b"BM")
+_IMAGES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51", b"GIF8", b"BM")
 _METS = b"http://www.loc.gov/METS/"
 
 
@@ -41,7 +41,7 @@ class Found:
     Attributes:
         path: relative to it, with ``/``, as ``os.fsdecode`` gives it.
         full: absolute.
-        size, mtime_ns: of the file; of a METS document together with its pictures: their sum, and the newest.
+        size, mtime_ns: of the file; of a METS document together with its images: their sum, and the newest.
         verdict: what is known without opening it; None where :func:`look` must say.
     """
 
@@ -72,15 +72,15 @@ def look(full: str) -> Verdict:
     suffix = os.path.splitext(full)[1].lower()
     if b"%PDF-" in head[:1024]:
         return Verdict(Kind.PDF)
-    if head.startswith(_PICTURES[:-2]) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
+    if head.startswith(_IMAGES[:-2]) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
         return Verdict(Kind.IMAGE)
-    if head.startswith(_PICTURES[-2:]) and suffix in (".gif", ".bmp"):
+    if head.startswith(_IMAGES[-2:]) and suffix in (".gif", ".bmp"):
         return Verdict(Kind.IMAGE)
     if suffix not in SUFFIXES or suffix == ".xml":
-        return no_input("It is neither a PDF nor a picture nor a METS document.")
+        return no_input("It is neither a PDF nor an image nor a METS document.")
     if not head:
         return Verdict(Kind.OTHER, State.FAILED, "empty", "The file is empty (0 bytes).")
-    return Verdict(Kind.OTHER, State.FAILED, "not-as-named", f"Its name ends in {suffix}, but its content is neither a PDF nor a picture.")
+    return Verdict(Kind.OTHER, State.FAILED, "not-as-named", f"Its name ends in {suffix}, but its content is neither a PDF nor an image.")
 
 
 class Scan:
@@ -150,7 +150,7 @@ class Scan:
             yield Found(path, entry.path, facts.st_size, facts.st_mtime_ns)
 
     def _xml(self, path: str, full: str, facts: os.stat_result) -> Iterator[Found]:
-        """A METS document and its pictures; any other XML file is no input."""
+        """A METS document and its images; any other XML file is no input."""
         try:
             with open(full, "rb") as stream:
                 is_mets = _METS in stream.read(HEAD)
@@ -168,11 +168,11 @@ class Scan:
         belongs = Verdict(Kind.OTHER, State.SKIPPED, "in-mets", "It is a page of a METS document, and digitised with that.")
         for page in dict.fromkeys(pages):
             try:
-                picture = os.stat(page)
+                image = os.stat(page)
             except OSError:
                 continue  # the worker says which page is missing
-            size, newest = size + picture.st_size, max(newest, picture.st_mtime_ns)
+            size, newest = size + image.st_size, max(newest, image.st_mtime_ns)
             if page.startswith(self.root + os.sep):
                 self._owned.add(page)
-                yield Found(self._relative(page), page, picture.st_size, picture.st_mtime_ns, belongs)
+                yield Found(self._relative(page), page, image.st_size, image.st_mtime_ns, belongs)
         yield Found(path, full, size, newest, Verdict(Kind.METS))

@@ -34,13 +34,13 @@ def read_again(
         try:
             read = _read_file(manifest, layout, chosen[0].file, [page.page.page for page in chosen], folder / str(number))
         except (SuperresError, OSError) as error:
-            said = f"{shown(chosen[0].file.path)}: {error} Its pages are shown without pictures."
+            said = f"{shown(chosen[0].file.path)}: {error} Its pages are shown without images."
             console.print(said, highlight=False, markup=False, soft_wrap=True)
             continue
         finally:
             logging.disable(logging.NOTSET)
         for kept in read:
-            before, after = (replace(side, picture=f"{number}/{side.picture}") for side in (kept.before, kept.after))
+            before, after = (replace(side, image=f"{number}/{side.image}") for side in (kept.before, kept.after))
             found[number, int(kept.page.rpartition(" ")[2])] = replace(kept, before=before, after=after)
     return found
 

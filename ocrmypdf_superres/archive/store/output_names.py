@@ -8,7 +8,7 @@ The PDF of an input lies under the input's own relative path, by three rules who
 - a name without such a suffix gets ``.ocr.pdf``: ``scan`` -> ``scan.ocr.pdf``.
 
 What stands before the last ``.pdf`` tells which rule it was, and each rule is reversible.  Everything else made of the file
-adds to the PDF's name: ``a.pdf.txt``, and the folders ``a.pdf.alto``, ``a.pdf.hocr``, ``a.pdf.pictures`` with a file a page.
+adds to the PDF's name: ``a.pdf.txt``, and the folders ``a.pdf.alto``, ``a.pdf.hocr``, ``a.pdf.images`` with a file a page.
 A folder of the input that is itself called like an output (``box.pdf/``) gets ``.d``: ``box.pdf.d/``; one that is already
 called so gets another, so that folders do not meet either.  ``.superres`` in the first place is the run's own folder.
 """
@@ -23,7 +23,7 @@ from ocrmypdf_superres.archive.worker.tasks import Kind
 SUFFIXES = (".pdf", ".tif", ".tiff", ".jpg", ".jpeg", ".jpe", ".jp2", ".j2k", ".jpx", ".png", ".webp", ".bmp", ".gif", ".xml")
 """Suffixes by which an input is known, in lower case."""
 
-_SIDE = {"alto": "xml", "hocr": "hocr", "pictures": "png"}
+_SIDE = {"alto": "xml", "hocr": "hocr", "images": "png"}
 _TAKEN = re.compile(rf"(\.pdf(\.(txt|{'|'.join(_SIDE)}))?|^{re.escape(HIDDEN)})(\.d)*$", re.IGNORECASE)
 
 
@@ -44,5 +44,5 @@ def text_name(pdf: str) -> str:
 
 
 def page_name(pdf: str, output: str, page: int) -> str:
-    """Return the name of a page's file: *output* is ``alto``, ``hocr`` or ``pictures``, *page* from 1."""
+    """Return the name of a page's file: *output* is ``alto``, ``hocr`` or ``images``, *page* from 1."""
     return f"{pdf}.{output}/{page:04d}.{_SIDE[output]}"

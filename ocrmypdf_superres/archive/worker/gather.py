@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What OCRmyPDF leaves of each page in its working folder: the reading, the picture that was read, the plugin's record.
+"""What OCRmyPDF leaves of each page in its working folder: the reading, the image that was read, the plugin's record.
 
 ``ocrmypdf.ocr(keep_temporary_files=True)`` leaves the folder ``ocrmypdf.io.*`` in the temporary folder, with
 ``000001_ocr_hocr.hocr`` (missing for a page that was not read, empty for one in which nothing was found) and
@@ -32,13 +32,13 @@ class ReadPage:
     Attributes:
         result: what goes into the manifest.
         hocr: the reading, None for a page that was not read; may be an empty file.
-        picture: what OCR saw, None likewise.
-        size: (width, height) in pixels of the page as it came, before it was enlarged; of a page without record, of *picture*.
+        image: what OCR saw, None likewise.
+        size: (width, height) in pixels of the page as it came, before it was enlarged; of a page without record, of *image*.
     """
 
     result: PageResult
     hocr: Path | None
-    picture: Path | None
+    image: Path | None
     size: tuple[int, int] | None
 
     @property
@@ -66,27 +66,27 @@ def gather(scratch: Path, report: Path, pages: int, relative: str) -> list[ReadP
 
 
 def _page(work: Path, number: int, record: PageRecord | None) -> ReadPage:
-    hocr, picture = work / f"{number:06d}_ocr_hocr.hocr", work / f"{number:06d}_ocr.png"
+    hocr, image = work / f"{number:06d}_ocr_hocr.hocr", work / f"{number:06d}_ocr.png"
     result = PageResult(number)
     if record is not None:
         result = PageResult(
             number, record.action, record.reason, record.dpi, record.new_dpi, record.scale, record.x_height, record.seconds,
             record=json.loads(record.to_json()),
         )  # fmt: skip
-    if not picture.exists():
+    if not image.exists():
         result.action = result.action or "not-read"
         return ReadPage(result, None, None, None)
     result.words, result.confidence = _words(hocr)
-    ink = not result.words and _has_ink(picture)
+    ink = not result.words and _has_ink(image)
     if ink:
         result.findings.append("ink but no words")
     if record is not None and record.action == "failed":
         result.findings.append("could not be enlarged")
     size = record.size if record is not None else None
     if size is None:
-        with Image.open(picture) as image:
-            size = image.size
-    return ReadPage(result, hocr if hocr.exists() else None, picture, size)
+        with Image.open(image) as original:
+            size = original.size
+    return ReadPage(result, hocr if hocr.exists() else None, image, size)
 
 
 def _words(hocr: Path) -> tuple[int, float | None]:
@@ -100,7 +100,7 @@ def _words(hocr: Path) -> tuple[int, float | None]:
     return len(words), (sum(word.confidence for word in words) / len(words) / 100.0 if words else None)
 
 
-def _has_ink(picture: Path) -> bool:
-    with Image.open(picture) as image:
-        found = measure_text_height(to_luma(measured_part(image)))
+def _has_ink(image: Path) -> bool:
+    with Image.open(image) as original:
+        found = measure_text_height(to_luma(measured_part(original)))
     return found.lines > 0 or found.ink > LEAST_INK

@@ -63,11 +63,11 @@ _MEANINGS: tuple[tuple[type[BaseException], End], ...] = (
     (ocr.NonEmbeddedFontsError, _failed("fonts", "It has fonts that are not embedded, which PDF/A forbids; output_type pdf keeps its text, mode force makes it anew.")),
     (ocr.EncryptedPdfError, _failed("encrypted", "It is encrypted; remove the encryption (qpdf --decrypt) and run again.")),
     (pikepdf.PasswordError, _failed("encrypted", "It is encrypted; remove the encryption (qpdf --decrypt) and run again.")),
-    (ocr.DpiError, _failed("no-dpi", "The picture claims no resolution, or one that cannot be true; the setting image_dpi gives one to such pictures.")),
-    (Image.DecompressionBombError, _failed("too-large", "A picture has more pixels than max_image_mpixels of OCRmyPDF allows.")),
+    (ocr.DpiError, _failed("no-dpi", "The image claims no resolution, or one that cannot be true; the setting image_dpi gives one to such images.")),
+    (Image.DecompressionBombError, _failed("too-large", "An image has more pixels than max_image_mpixels of OCRmyPDF allows.")),
     (ocr.PdfaConversionFailedError, _failed("pdfa", "It could not be made PDF/A; output_type pdf makes a plain PDF.")),
     (ocr.ColorConversionNeededError, _failed("pdfa", "Its colours cannot be kept in PDF/A; color_conversion_strategy RGB or output_type pdf helps.")),
-    (ocr.UnsupportedImageFormatError, _failed("unsupported", "The picture is damaged or of a kind that OCRmyPDF does not take")),
+    (ocr.UnsupportedImageFormatError, _failed("unsupported", "The image is damaged or of a kind that OCRmyPDF does not take")),
     (ocr.InputFileError, _failed("damaged", "The PDF is damaged or of a kind that OCRmyPDF does not take")),
     (pikepdf.PdfError, _failed("damaged", "The PDF is damaged or of a kind that OCRmyPDF does not take")),
     (ocr.BadArgsError, _failed("settings", "OCRmyPDF refuses the options")),
@@ -107,7 +107,7 @@ def end_of(error: BaseException, places: tuple[str, ...]) -> End:
 def _end_of_os(error: OSError) -> End:
     said = f"{error.strerror or error}"
     if error.errno is None:  # Pillow's
-        return _failed("damaged", f"A picture in it is damaged: {' '.join(said.split()).rstrip('.')}.")
+        return _failed("damaged", f"An image in it is damaged: {' '.join(said.split()).rstrip('.')}.")
     if error.errno in _GONE:
         return _failed("gone", f"A file of it is missing: {said}.")
     if error.errno in _REFUSED:

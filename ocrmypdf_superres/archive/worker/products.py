@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What is made of the pages that OCRmyPDF read, beside its PDF and text: ALTO, hOCR, enlarged pictures, and the history."""
+"""What is made of the pages that OCRmyPDF read, beside its PDF and text: ALTO, hOCR, enlarged images, and the history."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model, sha256
 def make(task: FileTask, pages: Sequence[ReadPage], pdf: str) -> None:
     """Write the files a page that *task* asks for into staging; *pdf* is the name of the PDF there.
 
-    Coordinates in ALTO are of the page as it came, those in hOCR of the picture that was read, which may be enlarged.
+    Coordinates in ALTO are of the page as it came, those in hOCR of the image that was read, which may be enlarged.
     """
     steps = history(task, pages) if "alto" in task.outputs else []
     masters = _masters(task)
     for page in pages:
-        if page.picture is None:
+        if page.image is None:
             continue
         if "alto" in task.outputs:
             hocr = page.hocr.read_text(encoding="utf-8") if page.hocr else ""
@@ -39,12 +39,12 @@ def make(task: FileTask, pages: Sequence[ReadPage], pdf: str) -> None:
             _target(task, pdf, "alto", page).write_text(alto, encoding="utf-8")
         if "hocr" in task.outputs and page.hocr is not None:
             shutil.copyfile(page.hocr, _target(task, pdf, "hocr", page))
-        if "pictures" in task.outputs and page.result.action == "enlarged":
-            shutil.copyfile(page.picture, _target(task, pdf, "pictures", page))
+        if "images" in task.outputs and page.result.action == "enlarged":
+            shutil.copyfile(page.image, _target(task, pdf, "images", page))
 
 
 def _masters(task: FileTask) -> dict[int, str]:
-    """The names of the pictures of a METS document below the input folder, by page; nothing for other files."""
+    """The names of the images of a METS document below the input folder, by page; nothing for other files."""
     if task.kind is not Kind.METS or "alto" not in task.outputs:
         return {}
     found = read_mets(Path(task.source), task.root).pages
@@ -74,7 +74,7 @@ def history(task: FileTask, pages: Sequence[ReadPage]) -> list[Step]:
             Step(ENLARGED, "ocrmypdf-superres", _version(), now, model=model.card.name, model_sha256=weights_sha256(model),
                  scales=tuple(sorted(scales)), pages=tuple(page.number for page in enlarged), settings=task.settings)
         )  # fmt: skip
-    read = tuple(page.number for page in pages if page.picture is not None)
+    read = tuple(page.number for page in pages if page.image is not None)
     if read:
         engine = {"engine": _engine(), "languages": "+".join(task.ocr.get("language") or ("eng",))}
         steps.append(Step(RECOGNISED, "OCRmyPDF", version("ocrmypdf"), now, pages=read, settings=task.settings, parameters=engine))
@@ -112,7 +112,7 @@ def sealed(task: FileTask) -> list[Output]:
 def _kind(name: str) -> str:
     """Which of the outputs a file in staging is; see :mod:`ocrmypdf_superres.archive.store.output_names`."""
     suffix = os.path.splitext(name)[1].lower()
-    return {".pdf": "pdf", ".txt": "text", ".xml": "alto", ".hocr": "hocr", ".png": "pictures"}[suffix]
+    return {".pdf": "pdf", ".txt": "text", ".xml": "alto", ".hocr": "hocr", ".png": "images"}[suffix]
 
 
 def _sync(path: Path) -> None:

@@ -24,7 +24,7 @@ class State(str, enum.Enum):
 
 
 class Kind(str, enum.Enum):
-    """What an input is: one PDF, one picture file (of one or many pages), or a METS document and its pictures.
+    """What an input is: one PDF, one image file (of one or many pages), or a METS document and its images.
 
     ``OTHER`` is what is no input, or could not be looked at; it is remembered with its reason and never digitised.
     """
@@ -58,7 +58,7 @@ class FileTask:
         relative: the same below the run's input folder, with ``/``; the file's name in catalogues.
         kind: what it is.
         staging: absolute path of a folder of this task's own, on the output's file system, that is empty or not there.
-        outputs: what to make: ``pdf``, ``text``, ``alto``, ``hocr``, ``pictures``.
+        outputs: what to make: ``pdf``, ``text``, ``alto``, ``hocr``, ``images``.
         ocr: keyword arguments of ``ocrmypdf.ocr()``, ``superres_*`` ones among them.
         limits: what the file may take.
         attempt: 1 for the first try.
@@ -66,7 +66,7 @@ class FileTask:
             (``SKIPPED``, code ``unchanged``). Empty where there is no such output.
         scratch: folder for temporary files on the worker's machine; empty for the system's.
         settings: hash of the run's settings, for the provenance.
-        image_dpi: resolution of pictures that claim none; 0 where there is no such.
+        image_dpi: resolution of images that claim none; 0 where there is no such.
     """
 
     number: int

@@ -123,43 +123,43 @@ def _digitise(task: FileTask, scratch: Path, result: FileResult) -> None:
 def _take_input(task: FileTask, scratch: Path, result: FileResult) -> Path:
     """Copy the input to *scratch*, hash it, and return what OCRmyPDF shall read; the result's code may become ``unchanged``.
 
-    A METS document's hash is that of its own bytes and, after them, of the hashes of its pictures in their order.
+    A METS document's hash is that of its own bytes and, after them, of the hashes of its images in their order.
     """
-    copy = scratch / {Kind.PDF: "input.pdf", Kind.METS: "input.xml"}.get(task.kind, "input.picture")
+    copy = scratch / {Kind.PDF: "input.pdf", Kind.METS: "input.xml"}.get(task.kind, "input.image")
     digest = _copy(task.source, copy)
-    pictures: list[Path] = []
+    images: list[Path] = []
     if task.kind is Kind.METS:
         for number, page in enumerate(_mets_pages(task)):
-            pictures.append(scratch / f"page-{number:06d}")
-            digest.update(_copy(os.fspath(page.path), pictures[-1]).digest())
+            images.append(scratch / f"page-{number:06d}")
+            digest.update(_copy(os.fspath(page.path), images[-1]).digest())
     result.sha256 = digest.hexdigest()
     if task.known == result.sha256:
         result.state, result.code = State.SKIPPED, "unchanged"
         return copy
-    if task.kind is Kind.METS and not pictures:
-        raise codes.failed("damaged", "The METS document names no pictures.")
-    _opaque(pictures if task.kind is Kind.METS else [copy] if task.kind is Kind.IMAGE else [], result)
+    if task.kind is Kind.METS and not images:
+        raise codes.failed("damaged", "The METS document names no images.")
+    _opaque(images if task.kind is Kind.METS else [copy] if task.kind is Kind.IMAGE else [], result)
     if task.kind is not Kind.METS:
         return copy
-    if not task.image_dpi and any(claims_no_dpi(picture) for picture in pictures):
+    if not task.image_dpi and any(claims_no_dpi(image) for image in images):
         raise ocrmypdf.exceptions.DpiError()
     joined = scratch / "input.pdf"
     try:
         with open(joined, "wb") as stream:
             img2pdf.convert(
-                [os.fspath(p) for p in pictures], outputstream=stream, layout_fun=page_layout(task.image_dpi), rotation=img2pdf.Rotation.ifvalid
+                [os.fspath(p) for p in images], outputstream=stream, layout_fun=page_layout(task.image_dpi), rotation=img2pdf.Rotation.ifvalid
             )
     except (img2pdf.ImageOpenError, img2pdf.AlphaChannelError) as error:
         raise ocrmypdf.exceptions.UnsupportedImageFormatError(str(error)) from error
     return joined
 
 
-def _opaque(pictures: list[Path], result: FileResult) -> None:
-    """Take transparency out of the copied *pictures*; a damaged one is left for whoever converts it to say so."""
+def _opaque(images: list[Path], result: FileResult) -> None:
+    """Take transparency out of the copied *images*; a damaged one is left for whoever converts it to say so."""
     transparent = 0
-    for picture in pictures:
+    for image in images:
         with contextlib.suppress(OSError, SyntaxError):
-            transparent += lay_on_paper(picture)
+            transparent += lay_on_paper(image)
     if transparent:
         result.findings.append(f"transparent parts on {transparent} pages were laid on white paper")
 
@@ -205,7 +205,7 @@ def _count_pages(source: Path, kind: Kind) -> int:
 
 
 def _dpi(task: FileTask, source: Path) -> dict[str, Any]:
-    """OCRmyPDF's ``image_dpi`` for a picture that claims none; any other picture's own claim stands."""
+    """OCRmyPDF's ``image_dpi`` for an image that claims none; any other image's own claim stands."""
     return {"image_dpi": task.image_dpi} if task.kind is Kind.IMAGE and task.image_dpi and claims_no_dpi(source) else {}
 
 

@@ -12,7 +12,7 @@ PACKAGE = "ocrmypdf_superres.commands.archive"
 
 # name -> what it does; the module PACKAGE.name has add_arguments and run
 COMMANDS = {
-    "run": "digitise every PDF and picture below a folder; go on where an earlier run stopped",
+    "run": "digitise every PDF and image below a folder; go on where an earlier run stopped",
     "watch": "digitise what lies in a folder, and then what comes into it, until stopped",
     "status": "say how far a run is",
     "verify": "hash and open what a run made, and see whether all is as it was written",

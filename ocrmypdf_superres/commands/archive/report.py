@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", type=Path, metavar="OUT", help="output folder of the run")
     parser.add_argument("-o", "--output", type=Path, default=Path("report.html"), help="the page to write (default: %(default)s)")
     parser.add_argument("--pages", type=int, default=300, metavar="N", help="name the N pages to look at first (default: %(default)s)")
-    parser.add_argument("--pictures", type=int, default=0, metavar="N",
+    parser.add_argument("--images", type=int, default=0, metavar="N",
                         help="read the first N of them again, without and with super-resolution, and show both (default: %(default)s)")  # fmt: skip
     parser.add_argument("--csv", type=Path, metavar="FOLDER", help="write files.csv and pages.csv there, a row a file and a row a page")
     parser.add_argument("--json", type=Path, metavar="FOLDER", help="write files.jsonl and pages.jsonl there, an object a line")
@@ -42,8 +42,8 @@ def run(args: argparse.Namespace) -> int:
     layout, console = open_layout(args.out), Console()
     with Manifest(layout.manifest) as manifest, tempfile.TemporaryDirectory(prefix="superres-report-") as temporary:
         summary = summarize(manifest)
-        worst = worst_pages(manifest, max(0, args.pages, args.pictures))
-        kept = read_again(manifest, layout, worst[: max(0, args.pictures)], Path(temporary), console)
+        worst = worst_pages(manifest, max(0, args.pages, args.images))
+        kept = read_again(manifest, layout, worst[: max(0, args.images)], Path(temporary), console)
         report = report_of(args.out, manifest, summary, worst, kept, Path(temporary))
         write_report(report, args.output)
         for written in _catalogue(manifest, args.csv, args.json):

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--on-stop", choices=["finish", "cancel"], default="finish", help="what SIGTERM and Ctrl-C do to files that are being worked on (default: %(default)s); a second signal always cancels")
     parser.epilog = (
         "Files that fail stop nothing; `archive status OUT` and the log name them. Exit status: 0 stopped by a signal, 1 cannot start, "
-        f"2 wrong call, {STOPPED} the disk is full. Move METS documents and their pictures into IN as one folder, or the document last."
+        f"2 wrong call, {STOPPED} the disk is full. Move METS documents and their images into IN as one folder, or the document last."
     )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""The pages of a benchmark: a folder of pictures with ``.gt.txt``, PAGE-XML or ALTO and, where there is one, an index."""
+"""The pages of a benchmark: a folder of images with ``.gt.txt``, PAGE-XML or ALTO and, where there is one, an index."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HIGH_DPI = 200.0
 
 @dataclass(frozen=True)
 class BenchmarkPage:
-    """A page with its text: name, collection, picture, ground truth file, Tesseract languages, true dpi, whether it is one line."""
+    """A page with its text: name, collection, image, ground truth file, Tesseract languages, true dpi, whether it is one line."""
 
     name: str
     collection: str
@@ -31,19 +31,19 @@ class BenchmarkPage:
     line: bool = False
 
 
-def _truth_of(picture: Path) -> Path | None:
-    """The ground truth of *picture*: NAME.gt.txt or NAME.xml beside it, or NAME.xml in a folder page or alto there; else None."""
-    folder, name = picture.parent, f"{picture.stem}.xml"
-    places = [picture.with_suffix(".gt.txt"), folder / name, folder / "page" / name, folder / "alto" / name]
+def _truth_of(image: Path) -> Path | None:
+    """The ground truth of *image*: NAME.gt.txt or NAME.xml beside it, or NAME.xml in a folder page or alto there; else None."""
+    folder, name = image.parent, f"{image.stem}.xml"
+    places = [image.with_suffix(".gt.txt"), folder / name, folder / "page" / name, folder / "alto" / name]
     return next((place for place in places if place.is_file()), None)
 
 
 def find_pages(folder: Path, languages: str = "eng", lines: bool = False) -> list[BenchmarkPage]:
     """Return the pages under *folder*.
 
-    With an ``index.json`` (a list of objects with id, collection, image, text, languages, dpi and, where the pictures
-    are single lines, line) its rows; else every picture with a ``NAME.gt.txt``, PAGE-XML or ALTO, in *languages*, at the
-    dpi its file claims (300 where none). *lines* says that all pictures are single lines.
+    With an ``index.json`` (a list of objects with id, collection, image, text, languages, dpi and, where the images
+    are single lines, line) its rows; else every image with a ``NAME.gt.txt``, PAGE-XML or ALTO, in *languages*, at the
+    dpi its file claims (300 where none). *lines* says that all images are single lines.
 
     Raises:
         OptionError: there are none, or the index is damaged.

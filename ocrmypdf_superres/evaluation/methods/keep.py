@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 """An OCRmyPDF plugin that keeps what OCR was given of each page, and what it read there.
 
-The picture and the hOCR of page N land as ``00000N.png`` and ``00000N.hocr`` in the folder that :func:`start` names, while
+The image and the hOCR of page N land as ``00000N.png`` and ``00000N.hocr`` in the folder that :func:`start` names, while
 OCRmyPDF runs in threads of this process.
 """
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MPL-2.0
 """The methods that are compared: each reads one page and says what it cost.
 
-as-is, lanczos, bicubic, native, peers and nets by themselves give the picture to Tesseract directly (as-is through OCRmyPDF reads the same text, which a
-test holds); oversample, plugin and plugin-checked are real OCRmyPDF runs on a PDF made of the picture, whose sidecar text
+as-is, lanczos, bicubic, native, peers and nets by themselves give the image to Tesseract directly (as-is through OCRmyPDF reads the same text, which a
+test holds); oversample, plugin and plugin-checked are real OCRmyPDF runs on a PDF made of the image, whose sidecar text
 is scored.  All seconds are CPU seconds of one thread: Tesseract's from the child processes' accounts, super-resolution's
 from the clock of the worker's thread, loading the net (once a process) included.
 """
@@ -49,8 +49,8 @@ class Reading:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-def lr_picture(case: Case) -> tuple[Image.Image, float]:
-    """Return the picture that the methods are given, and its dpi.
+def lr_image(case: Case) -> tuple[Image.Image, float]:
+    """Return the image that the methods are given, and its dpi.
 
     A reduced page is grey; a page under no condition keeps its mode, but for transparency, which PDF makers refuse.
     """
@@ -82,15 +82,15 @@ def resampled(image: Image.Image, dpi: float, kind: Image.Resampling) -> Image.I
     return from_luma(np.asarray(large, dtype=np.float32))
 
 
-def lanczos_picture(image: Image.Image, dpi: float) -> Image.Image:
+def lanczos_image(image: Image.Image, dpi: float) -> Image.Image:
     """Return *image*, which has *dpi*, in grey and resampled to 300 dpi with Lanczos-3."""
     return resampled(image, dpi, Image.Resampling.LANCZOS)
 
 
-def peer_picture(image: Image.Image, dpi: float, peer: Peer, line: bool = False) -> Image.Image:
+def peer_image(image: Image.Image, dpi: float, peer: Peer, line: bool = False) -> Image.Image:
     """Return *image*, which has *dpi*, enlarged by *peer* and from there resampled to 300 dpi with Lanczos-3.
 
-    *line* says that the picture is a single line of text.
+    *line* says that the image is a single line of text.
 
     Raises:
         SuperresError: the peer fails.
@@ -147,15 +147,15 @@ def ocrmypdf_text(image: Image.Image, dpi: float, languages: str, **options: Any
         return Reading(text, tesseract, lap.filters if details else 0.0, details)
 
 
-#: Tesseract's page segmentation mode for pictures of single lines (raw line).
+#: Tesseract's page segmentation mode for images of single lines (raw line).
 LINE_MODE = 13
 
 
-def _peer_text(image: Image.Image, dpi: float, languages: str, peer: Peer, line: bool) -> Reading:
+def _peer_text(original: Image.Image, dpi: float, languages: str, peer: Peer, line: bool) -> Reading:
     children, thread = children_seconds(), time.thread_time()
-    picture = peer_picture(image, dpi, peer, line)
+    image = peer_image(original, dpi, peer, line)
     seconds = children_seconds() - children + time.thread_time() - thread
-    reading = tesseract_text(picture, TARGET_DPI, languages, LINE_MODE if line else None)
+    reading = tesseract_text(image, TARGET_DPI, languages, LINE_MODE if line else None)
     return Reading(reading.text, reading.tesseract_seconds, seconds)
 
 
@@ -171,13 +171,13 @@ def read(case: Case, method: str, model: str, peer: Peer | None = None) -> Readi
         with Image.open(case.page.image) as opened:
             luma = to_luma(opened)
         return tesseract_text(from_luma(luma), case.page.dpi, languages, mode)
-    image, dpi = lr_picture(case)
+    image, dpi = lr_image(case)
     if peer is not None:
         return _peer_text(image, dpi, languages, peer, case.page.line)
     if method == "as-is":
         return tesseract_text(image, dpi, languages, mode)
     if method == "lanczos":
-        return tesseract_text(lanczos_picture(image, dpi), TARGET_DPI, languages, mode)
+        return tesseract_text(lanczos_image(image, dpi), TARGET_DPI, languages, mode)
     if method == "bicubic":
         return tesseract_text(resampled(image, dpi, Image.Resampling.BICUBIC), TARGET_DPI, languages, mode)
     # A single line is too little to measure the height of text by.

@@ -19,17 +19,17 @@ from ocrmypdf_superres.upscaling.textlines import LineUpscaler
 from ocrmypdf_superres.upscaling.upscaler import load_upscaler
 
 DECIDING_CODE = ("architectures", "upscaling", "evaluation/methods/nets.py", "page")
-"""What of this package draws a net's picture."""
+"""What of this package draws a net's image."""
 
 
-def net_picture(folder: str, image: Image.Image, dpi: float, line: bool = False) -> Image.Image:
+def net_image(folder: str, image: Image.Image, dpi: float, line: bool = False) -> Image.Image:
     """Return *image*, which has *dpi*, in grey and enlarged by the model in *folder*, on one CPU thread.
 
-    The scale is the one that the plugin takes to reach its dpi. With *line* the picture is of one line of text, and a net
+    The scale is the one that the plugin takes to reach its dpi. With *line* the image is of one line of text, and a net
     for text lines takes it whole; else that net draws the lines that it finds, as in the plugin.
 
     Raises:
-        SuperresError: the model cannot be used, or fails on this picture.
+        SuperresError: the model cannot be used, or fails on this image.
     """
     upscaler = load_upscaler(folder, "cpu", threads=1)
     if line and isinstance(upscaler, LineUpscaler):
@@ -44,7 +44,7 @@ def net_picture(folder: str, image: Image.Image, dpi: float, line: bool = False)
 
 
 def decides(model: Model) -> str:
-    """Return what decides the net's pictures, for the key of its readings: its files and settings, and the code that runs it."""
+    """Return what decides the net's images, for the key of its readings: its files and settings, and the code that runs it."""
     card = model.card
     net = [dict(card.files), card.architecture, dict(card.config), card.scales, card.radius, card.channels, card.size_multiple,
            card.line_size]  # fmt: skip

@@ -49,28 +49,28 @@ def _run(pdf: Path, output: Path, kept: Path, settings: PdfSettings, **options: 
             output_type="pdf", progress_bar=False, **options,
         )  # fmt: skip
     except ocrmypdf.exceptions.PriorOcrFoundError as error:
-        raise SuperresError(f"{pdf} already has a text layer, pictures of pages were expected; give --force-ocr to read it anew.") from error
+        raise SuperresError(f"{pdf} already has a text layer, images of pages were expected; give --force-ocr to read it anew.") from error
     except ocrmypdf.exceptions.ExitCodeException as error:
         raise SuperresError(f"OCRmyPDF ended with {type(error).__name__} on {pdf}: {error}") from error
     if code != 0:
         raise SuperresError(f"OCRmyPDF ended with exit code {int(code)} on {pdf}.")
 
 
-def _side(kept: Path, number: int, name: str, pictures: Path, of: str) -> Side | None:
-    """The page's side, its picture put in grey into *pictures*; None where the page was not read."""
+def _side(kept: Path, number: int, name: str, images: Path, of: str) -> Side | None:
+    """The page's side, its image put in grey into *images*; None where the page was not read."""
     source, hocr = kept / f"{number:06d}.png", kept / f"{number:06d}.hocr"
     if not source.is_file():
         return None
     words = [Seen(w.text, w.confidence, w.box) for w in Reading(hocr).words] if hocr.stat().st_size else []
     with Image.open(source) as image:
         grey = image.convert("L")
-    path = pictures / f"{name}-{number:04d}-{of}.png"
+    path = images / f"{name}-{number:04d}-{of}.png"
     grey.save(path)
-    return Side(f"{pictures.name}/{path.name}", grey.size, words)
+    return Side(f"{images.name}/{path.name}", grey.size, words)
 
 
 def read_pdf(pdf: Path, folder: Path, settings: PdfSettings, output: Path | None = None) -> list[KeptPage]:
-    """Return *pdf*'s pages before and after, with their pictures in ``folder/pages``.
+    """Return *pdf*'s pages before and after, with their images in ``folder/pages``.
 
     *output* is where the searchable PDF of the second run goes; None for nowhere.
 
@@ -79,8 +79,8 @@ def read_pdf(pdf: Path, folder: Path, settings: PdfSettings, output: Path | None
     """
     if not pdf.is_file():
         raise SuperresError(f"The PDF {pdf} does not exist; give one that can be read.")
-    pictures = folder / "pages"
-    pictures.mkdir(parents=True, exist_ok=True)
+    images = folder / "pages"
+    images.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="superres-compare-") as temporary:
         work = Path(temporary)
         report = work / "report.jsonl"
@@ -90,15 +90,15 @@ def read_pdf(pdf: Path, folder: Path, settings: PdfSettings, output: Path | None
             superres_model=settings.model, superres_check=settings.check, superres_report=str(report),
         )  # fmt: skip
         lines = report.read_text(encoding="utf-8").splitlines() if report.is_file() else []
-        return _pages([json.loads(line) for line in lines], pdf, work, pictures)
+        return _pages([json.loads(line) for line in lines], pdf, work, images)
 
 
-def _pages(records: Sequence[dict[str, Any]], pdf: Path, work: Path, pictures: Path) -> list[KeptPage]:
+def _pages(records: Sequence[dict[str, Any]], pdf: Path, work: Path, images: Path) -> list[KeptPage]:
     pages = []
     for record in sorted(records, key=lambda r: r["page"]):
         number = int(record["page"])
-        before = _side(work / "before", number, pdf.stem, pictures, "before")
-        after = _side(work / "after", number, pdf.stem, pictures, "after")
+        before = _side(work / "before", number, pdf.stem, images, "before")
+        after = _side(work / "after", number, pdf.stem, images, "after")
         if before is not None and after is not None:
             pages.append(KeptPage(pdf.name, f"page {number}", record["action"], record["reason"], before, after))
     return pages

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Other ways of enlarging a picture: any command, OpenCV's dnn_superres models, community models through spandrel, and our models by themselves.
+"""Other ways of enlarging an image: any command, OpenCV's dnn_superres models, community models through spandrel, and our models by themselves.
 
 Nothing is downloaded: the program or the weights are the user's.
 """
@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 from ocrmypdf_superres.errors import MissingDependencyError, ModelError, OptionError, SuperresError
-from ocrmypdf_superres.evaluation.methods.nets import decides, net_picture
+from ocrmypdf_superres.evaluation.methods.nets import decides, net_image
 from ocrmypdf_superres.modelstore.store import find_model, find_models
 from ocrmypdf_superres.page.image import flatten
 
@@ -31,7 +31,7 @@ _DNN_NAME = re.compile(r"(edsr|espcn|fsrcnn|lapsrn)[^0-9]*_x([2348])", re.IGNORE
 
 @dataclass(frozen=True)
 class Peer:
-    """A method that enlarges pictures: its name in tables, its kind, and its command, file of weights or model's folder."""
+    """A method that enlarges images: its name in tables, its kind, and its command, file of weights or model's folder."""
 
     name: str
     kind: Literal["command", "dnn", "spandrel", "model"]
@@ -106,7 +106,7 @@ def _library(kind: str) -> Any:
 def enlarge_by(peer: Peer, image: Image.Image, dpi: float, line: bool = False) -> Image.Image:
     """Return *image*, which has *dpi*, enlarged by *peer*, in grey; how much is the peer's own choice.
 
-    *line* says that the picture is a single line of text.
+    *line* says that the image is a single line of text.
 
     Raises:
         SuperresError: the peer's program or model fails.
@@ -114,7 +114,7 @@ def enlarge_by(peer: Peer, image: Image.Image, dpi: float, line: bool = False) -
     if peer.kind == "command":
         return _by_command(peer, image)
     if peer.kind == "model":
-        return net_picture(peer.what, image, dpi, line)
+        return net_image(peer.what, image, dpi, line)
     colour = np.asarray(flatten(image).convert("RGB"))
     large = _by_dnn(peer, colour) if peer.kind == "dnn" else _by_spandrel(peer, colour)
     return Image.fromarray(large).convert("L")
@@ -133,7 +133,7 @@ def _by_command(peer: Peer, image: Image.Image) -> Image.Image:
             last = (error.stderr.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
             raise SuperresError(f"The command {peer.name} ended with {error.returncode}: {last}") from error
         except OSError as error:
-            raise SuperresError(f"The command {peer.what!r} gave no picture ({error}); see that it writes {{out}}.") from error
+            raise SuperresError(f"The command {peer.what!r} gave no image ({error}); see that it writes {{out}}.") from error
 
 
 @lru_cache(maxsize=2)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What each method hands Tesseract of a page, as a picture: to look at it, and to measure it."""
+"""What each method hands Tesseract of a page, as an image: to look at it, and to measure it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from PIL import Image
 
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.data.pages import Case
-from ocrmypdf_superres.evaluation.methods.methods import TARGET_DPI, lr_picture, peer_picture, resampled
+from ocrmypdf_superres.evaluation.methods.methods import TARGET_DPI, lr_image, peer_image, resampled
 from ocrmypdf_superres.evaluation.methods.peers import Peer
 from ocrmypdf_superres.page.image import flatten
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A page as a method prepares it: grey picture, dpi, what was done (``enlarged`` or ``left``) and why."""
+    """A page as a method prepares it: grey image, dpi, what was done (``enlarged`` or ``left``) and why."""
 
     image: Image.Image
     dpi: float
@@ -25,22 +25,22 @@ class Prepared:
 
 
 def prepare(case: Case, method: str, model: str, peer: Peer | None = None) -> Prepared:
-    """Return what *method* makes of *case*; the plugin's picture is planned and enlarged as in an OCRmyPDF run.
+    """Return what *method* makes of *case*; the plugin's image is planned and enlarged as in an OCRmyPDF run.
 
     Raises:
-        OptionError: the method prepares no picture of its own (oversample: OCRmyPDF's rasterizer does; native: the scan).
+        OptionError: the method prepares no image of its own (oversample: OCRmyPDF's rasterizer does; native: the scan).
         SuperresError: the model or the peer fails.
     """
-    image, dpi = lr_picture(case)
+    image, dpi = lr_image(case)
     if peer is not None:
-        return Prepared(peer_picture(image, dpi, peer, case.page.line), TARGET_DPI, "enlarged", f"{peer.name} to {TARGET_DPI:.0f} dpi")
+        return Prepared(peer_image(image, dpi, peer, case.page.line), TARGET_DPI, "enlarged", f"{peer.name} to {TARGET_DPI:.0f} dpi")
     if method == "as-is":
         return Prepared(flatten(image).convert("L"), dpi, "left", "as it came")
     if method in ("lanczos", "bicubic"):
         kind = Image.Resampling.LANCZOS if method == "lanczos" else Image.Resampling.BICUBIC
         return Prepared(resampled(image, dpi, kind), TARGET_DPI, "enlarged", f"{method} to {TARGET_DPI:.0f} dpi")
     if method not in ("plugin", "plugin-once", "plugin-checked"):
-        raise OptionError(f"The method {method!r} prepares no picture to look at; give as-is, lanczos, bicubic, plugin or a peer.")
+        raise OptionError(f"The method {method!r} prepares no image to look at; give as-is, lanczos, bicubic, plugin or a peer.")
     from ocrmypdf_superres.page.plan import PlanSettings, enlarge, plan_image
     from ocrmypdf_superres.upscaling.upscaler import load_upscaler
 

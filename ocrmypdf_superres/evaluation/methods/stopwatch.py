@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""An OCRmyPDF plugin that times one run from inside: preparing the picture for OCR, and reading it.
+"""An OCRmyPDF plugin that times one run from inside: preparing the image for OCR, and reading it.
 
 For runs of one page in one worker thread of this process.  CPU seconds, so that other work on the machine does not count.
 """
@@ -26,7 +26,7 @@ def children_seconds() -> float:
 
 @dataclass
 class Lap:
-    """CPU seconds of the OCR picture's filters, and those of child processes when the filters had ended."""
+    """CPU seconds of the OCR image's filters, and those of child processes when the filters had ended."""
 
     filters: float = 0.0
     children_before_reading: float | None = None

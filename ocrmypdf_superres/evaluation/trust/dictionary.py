@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""The words that Tesseract's own dictionary of a language holds, which is what it leans on where a picture is unsure."""
+"""The words that Tesseract's own dictionary of a language holds, which is what it leans on where an image is unsure."""
 
 from __future__ import annotations
 

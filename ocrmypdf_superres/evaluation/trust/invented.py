@@ -66,6 +66,6 @@ def invented_words(model: str, languages: str = "eng") -> list[tuple[str, str, i
         came = from_luma(make())
         lanczos = came.resize((came.width * scale, came.height * scale), Image.Resampling.LANCZOS)
         net = Image.fromarray(upscaler.upscale_bytes(np.asarray(came), scale))
-        for method, picture, dpi in (("as-is", came, DPI), ("lanczos", lanczos, DPI * scale), ("net", net, DPI * scale)):
-            found.append((kind, method, len(read_words(picture, dpi, languages))))
+        for method, image, dpi in (("as-is", came, DPI), ("lanczos", lanczos, DPI * scale), ("net", net, DPI * scale)):
+            found.append((kind, method, len(read_words(image, dpi, languages))))
     return found

@@ -3,7 +3,7 @@
 
 A silent substitution is a word that a reader would believe: it is not in the truth, but Tesseract is confident
 (:data:`~ocrmypdf_superres.evaluation.words.SURE` or more) and its dictionary has the word.  Consistency is the PSNR between
-the enlarged picture reduced again by area averaging and the picture that came in: what the net drew must be the scan where
+the enlarged image reduced again by area averaging and the image that came in: what the net drew must be the scan where
 the scan can tell.
 """
 
@@ -32,8 +32,8 @@ class Trust:
 
     Attributes:
         words: words read; silent: of them, silent substitutions.
-        inconsistency: squared error of the picture reduced again; None for a page that was not enlarged.
-        psnr, ssim: in dB and in [-1, 1], against the hr scan brought to the picture's size; only of reduced pages.
+        inconsistency: squared error of the image reduced again; None for a page that was not enlarged.
+        psnr, ssim: in dB and in [-1, 1], against the hr scan brought to the image's size; only of reduced pages.
         lpips: likewise, where its weights were given.
         iou: area of the words' boxes against that of the truth's boxes, where the truth has such.
     """
@@ -91,7 +91,7 @@ def figures(found: Sequence[Trust], invented: Sequence[tuple[str, str, int]] = (
         errors = [t.inconsistency for t in pages if t.inconsistency is not None]
         if errors:
             mean = max(sum(errors) / len(errors), 1e-12)
-            sentence += f"; reduced again, its pictures are {-10 * log10(mean):.1f} dB from what came in"
+            sentence += f"; reduced again, its images are {-10 * log10(mean):.1f} dB from what came in"
         likeness = [(t.psnr, t.ssim) for t in pages if t.psnr is not None and t.ssim is not None]
         if likeness:
             sentence += (

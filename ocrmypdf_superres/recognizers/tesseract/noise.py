@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What a convolution of Tesseract sees outside the picture: uniform noise from a fixed generator."""
+"""What a convolution of Tesseract sees outside the image: uniform noise from a fixed generator."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def minstd(seed: int, count: int) -> NDArray[np.int64]:
 
 
 def outside(height: int, width: int, half_x: int, half_y: int) -> NDArray[np.bool_]:
-    """Bool (height, width, taps): whether a tap (x outer, y inner) of a place lies outside the picture."""
+    """Bool (height, width, taps): whether a tap (x outer, y inner) of a place lies outside the image."""
     ys, xs = np.arange(height)[:, None, None], np.arange(width)[None, :, None]
     taps = [(dx, dy) for dx in range(-half_x, half_x + 1) for dy in range(-half_y, half_y + 1)]
     dx, dy = (np.array(offsets)[None, None, :] for offsets in zip(*taps, strict=True))
@@ -41,7 +41,7 @@ def outside(height: int, width: int, half_x: int, half_y: int) -> NDArray[np.boo
 def border_noise(
     height: int, width: int, features: int, half: tuple[int, int], sample_iteration: int, integer: bool
 ) -> NDArray[np.float64]:
-    """The noise of a convolution over one line, (height, width, taps, features) in [-1, 1], 0 inside the picture.
+    """The noise of a convolution over one line, (height, width, taps, features) in [-1, 1], 0 inside the image.
 
     Drawn in Tesseract's order: rows, columns, taps with y inner, features. In *integer* mode in steps of 1/127.
     """

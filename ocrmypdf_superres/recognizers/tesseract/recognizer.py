@@ -88,7 +88,7 @@ class TesseractRecognizer(nn.Module):
             levels = levels + (torch.floor(levels.clamp(0.0, 255.0) + 0.5) - levels).detach()
         scaled, widths = scale_lines(levels, widths, self.height, self.rounding)
         value = normalise(scaled, widths, self.integer, self.slope, self.rounding)
-        # Narrower than the pools of a network, a picture has no step; padding lets it through with a length of 0.
+        # Narrower than the pools of a network, an image has no step; padding lets it through with a length of 0.
         value = functional.pad(value, (0, max(0, _NARROWEST - value.shape[2])))
         return value[:, None], widths
 

@@ -70,7 +70,7 @@ def _downsample(image: Array, rng: np.random.Generator, scale: int, options: Map
 
 
 def _resample(image: Array, rng: np.random.Generator, scale: int, options: Mapping[str, Any]) -> Array:
-    """Reduce by ``factor`` and enlarge again: a picture that was resampled before."""
+    """Reduce by ``factor`` and enlarge again: an image that was resampled before."""
     height, width = image.shape
     factor = _uniform(rng, options["factor"])
     kernels = list(_KERNELS.values())

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
-"""The pages in a folder of scans, whatever their form: pictures, multi-page TIFF, PDF.
+"""The pages in a folder of scans, whatever their form: images, multi-page TIFF, PDF.
 
-Pictures whose names differ only in a number at the end (``letter_01.jpg``, ``letter_02.jpg``) and lie in one
+Images whose names differ only in a number at the end (``letter_01.jpg``, ``letter_02.jpg``) and lie in one
 folder are the pages of one document; a PDF or a multi-page TIFF is a document of its own.
 """
 
@@ -25,7 +25,7 @@ TRUSTED_DPI = 150.0
 PAGE_WIDTH = 8.27
 """Shorter side of A4 in inches, which stands for pages whose file claims no good resolution."""
 VECTOR_DPI = 300.0
-"""At which pages of a PDF are drawn that hold no picture."""
+"""At which pages of a PDF are drawn that hold no image."""
 T = TypeVar("T")
 _NUMBER = re.compile(r"[\s._-]*\d+$")
 
@@ -36,7 +36,7 @@ class ScanFile:
 
     Attributes:
         document: name of the document that it belongs to.
-        path: the file; index: the page in it, from 0; single: whether the file is a picture of this page alone.
+        path: the file; index: the page in it, from 0; single: whether the file is an image of this page alone.
         dpi: pixels an inch, as claimed, or as an A4 page of these pixels would have.
     """
 
@@ -53,7 +53,7 @@ class ScanFile:
 
     @property
     def truth(self) -> Path | None:
-        """``NAME.gt.txt`` beside a picture, if there is one."""
+        """``NAME.gt.txt`` beside an image, if there is one."""
         path = self.path.with_suffix(".gt.txt")
         return path if self.single and path.is_file() else None
 
@@ -72,7 +72,7 @@ def find_scans(folder: Path) -> tuple[list[ScanFile], list[str]]:
     for path in known:
         place = path.relative_to(folder)
         try:
-            pages += _pdf_pages(path, str(place)) if path.suffix.lower() == PDF_SUFFIX else _picture_pages(path, place)
+            pages += _pdf_pages(path, str(place)) if path.suffix.lower() == PDF_SUFFIX else _image_pages(path, place)
         except (ImageError, OSError, ValueError, Image.DecompressionBombError) as error:
             unreadable.append(f"{place} ({error})")
     if not known:
@@ -88,21 +88,21 @@ def spread(items: Sequence[T], limit: int) -> list[T]:
     return [items[index * len(items) // limit] for index in range(limit)]
 
 
-def _picture_pages(path: Path, place: Path) -> list[ScanFile]:
+def _image_pages(path: Path, place: Path) -> list[ScanFile]:
     with Image.open(path) as image:
         # Animations are not scans, so only TIFF has pages.
         frames = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
         if frames == 1:
             document = str(place.with_name(_NUMBER.sub("", place.stem) or place.stem))
-            return [ScanFile(document, path, 0, True, picture_dpi(image))]
+            return [ScanFile(document, path, 0, True, image_dpi(image))]
         found = []
         for index in range(frames):
             image.seek(index)
-            found.append(ScanFile(str(place), path, index, False, picture_dpi(image)))
+            found.append(ScanFile(str(place), path, index, False, image_dpi(image)))
         return found
 
 
-def picture_dpi(image: Image.Image) -> float:
+def image_dpi(image: Image.Image) -> float:
     """Return the dpi that *image* claims, or that it would have as an A4 page where the claim is missing or low."""
     claimed = image.info.get("dpi", (0.0, 0.0))
     dpi = float(max(claimed)) if isinstance(claimed, tuple) else 0.0
@@ -133,7 +133,7 @@ def _pdf_pages(path: Path, document: str) -> list[ScanFile]:
 
 
 def open_scan(scan: ScanFile) -> Image.Image:
-    """Return the page in grey (mode ``L``); a PDF's page is drawn at the resolution of its largest picture.
+    """Return the page in grey (mode ``L``); a PDF's page is drawn at the resolution of its largest image.
 
     Raises:
         ImageError: the file is damaged.
@@ -155,8 +155,8 @@ def open_scan(scan: ScanFile) -> Image.Image:
         raise ImageError(f"{scan.path.name} cannot be read: {error}; leave it out.") from error
 
 
-def picture_path(scan: ScanFile, folder: Path) -> Path:
-    """Return the picture file of this page alone: the scan's own file, or a PNG in *folder*, which may be missing yet."""
+def image_path(scan: ScanFile, folder: Path) -> Path:
+    """Return the image file of this page alone: the scan's own file, or a PNG in *folder*, which may be missing yet."""
     if scan.single:
         return scan.path
     # Files of one name may lie in several folders.
@@ -164,13 +164,13 @@ def picture_path(scan: ScanFile, folder: Path) -> Path:
     return folder / f"{place}-{scan.index + 1:04d}.png"
 
 
-def page_picture(scan: ScanFile, folder: Path) -> Path:
-    """Return :func:`picture_path` after making the file where it is missing.
+def page_image(scan: ScanFile, folder: Path) -> Path:
+    """Return :func:`image_path` after making the file where it is missing.
 
     Raises:
         ImageError: the file is damaged. OSError: the disk is full or cannot be written.
     """
-    target = picture_path(scan, folder)
+    target = image_path(scan, folder)
     if not target.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         part = target.with_suffix(".part")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ocrmypdf_superres.errors import ImageError, OptionError
 from ocrmypdf_superres.tesseract import Word
-from ocrmypdf_superres.training.data.files import ScanFile, find_scans, page_picture, spread
+from ocrmypdf_superres.training.data.files import ScanFile, find_scans, page_image, spread
 from ocrmypdf_superres.training.data.sources.scans import read_lines
 
 log = logging.getLogger(__name__)
@@ -97,8 +97,8 @@ def prepare_pages(split: Split, languages: str, run: Path, jobs: int) -> tuple[i
 
     def read(scan: ScanFile) -> tuple[Path, list[list[Word]]] | str:
         try:
-            picture = page_picture(scan, run / "pages").resolve()
-            return picture, read_lines(picture, languages, run / "lines")
+            image = page_image(scan, run / "pages").resolve()
+            return image, read_lines(image, languages, run / "lines")
         except (ImageError, OptionError) as error:
             return str(error)
 
@@ -131,10 +131,10 @@ def prepare_pages(split: Split, languages: str, run: Path, jobs: int) -> tuple[i
     return len(rows), len(kept)
 
 
-def _row(scan: ScanFile, picture: Path, languages: str) -> dict[str, str | float]:
+def _row(scan: ScanFile, image: Path, languages: str) -> dict[str, str | float]:
     text = str(scan.truth.resolve()) if scan.truth is not None else ""
     return {
-        "id": scan.name, "collection": "held-back", "document": scan.document, "image": str(picture), "text": text,
+        "id": scan.name, "collection": "held-back", "document": scan.document, "image": str(image), "text": text,
         "languages": languages, "dpi": round(scan.dpi, 1),
     }  # fmt: skip
 

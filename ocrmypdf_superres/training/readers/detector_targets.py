@@ -42,7 +42,7 @@ def overlaps(first: Tensor, second: Tensor) -> Tensor:
 
 
 def targets(boxes: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Return what CTPN should say of a picture of *size* (height, width) with line *boxes* (N, 4).
+    """Return what CTPN should say of an image of *size* (height, width) with line *boxes* (N, 4).
 
     The first is int64 (A,), text 1, background 0 or ignored -1 of each anchor in the order of
     :func:`~ocrmypdf_superres.detectors.ctpn.anchors`; the second float (A, 2), offset and logarithm of the height's
@@ -92,9 +92,9 @@ def coordinate_loss(found: Tensor, moves: Tensor, kinds: Tensor) -> Tensor:
 
 
 class CTPNLoss(nn.Module):
-    """``forward(scores, coordinates, boxes, size)``: the sum of both losses, mean over the batch's pictures.
+    """``forward(scores, coordinates, boxes, size)``: the sum of both losses, mean over the batch's images.
 
-    *scores*, *coordinates*: (B, 20, h, w) of CTPN; *boxes*: line boxes (N, 4) of each picture; *size*: (height, width).
+    *scores*, *coordinates*: (B, 20, h, w) of CTPN; *boxes*: line boxes (N, 4) of each image; *size*: (height, width).
     """
 
     def forward(self, scores: Tensor, coordinates: Tensor, boxes: list[Tensor], size: tuple[int, int]) -> Tensor:

@@ -86,9 +86,9 @@ class Teacher:
         criterion = CTPNLoss()
 
         def loss(step: int) -> Tensor:
-            pictures, boxes = pages.batch(self.recipe.seed, step, self.recipe.batch)
-            _, scores, coordinates = self.net(pictures)
-            value: Tensor = criterion(scores, coordinates, boxes, (pictures.shape[2], pictures.shape[3]))
+            images, boxes = pages.batch(self.recipe.seed, step, self.recipe.batch)
+            _, scores, coordinates = self.net(images)
+            value: Tensor = criterion(scores, coordinates, boxes, (images.shape[2], images.shape[3]))
             return value
 
         return loss
@@ -96,11 +96,11 @@ class Teacher:
     def _reader_loss(self, data: Path, cache: Path) -> Callable[[int], Tensor]:
         recipe = self.recipe
         batches = StepBatches(recipe.batches_recipe(recipe.sources, recipe.seed), data, cache, [recipe.batch] * recipe.steps)
-        shares = np.array([float(share) for share in recipe.pictures.values()])
+        shares = np.array([float(share) for share in recipe.images.values()])
 
         def loss(step: int) -> Tensor:
             batch = batches[step]
-            seen = str(np.random.default_rng([recipe.seed, step, 2]).choice(list(recipe.pictures), p=shares / shares.sum()))
+            seen = str(np.random.default_rng([recipe.seed, step, 2]).choice(list(recipe.images), p=shares / shares.sum()))
             kept = [index for index, text in enumerate(batch.texts) if plain(text)]
             lines = self.seen(batch, seen)[kept]
             value: Tensor = self.net.loss(lines, [batch.texts[index] for index in kept])  # type: ignore[operator]
@@ -141,11 +141,11 @@ class Teacher:
         return float(loss.detach())
 
     def accuracies(self) -> dict[str, float]:
-        """Return the shares of held lines that are read without a mistake, for each kind of picture shown in training."""
+        """Return the shares of held lines that are read without a mistake, for each kind of image shown in training."""
         self.net.eval()
         assert isinstance(self.net, LineReader)
         result = {}
-        for which in self.recipe.pictures:
+        for which in self.recipe.images:
             right = total = 0
             for batch in self.held:
                 found = self.net.read(self.seen(batch, which))

@@ -18,7 +18,7 @@ SEEN = ("hr", "lr", "sr")
 class TeachRecipe:
     """Everything that makes a reader or a detector.
 
-    ``network`` is its kind and ``config`` its settings; ``pictures`` says how often it is shown hr, lr enlarged bicubically,
+    ``network`` is its kind and ``config`` its settings; ``images`` says how often it is shown hr, lr enlarged bicubically,
     or what the line model ``sr`` makes of lr; ``base`` names the reader that it starts from.  ``held`` is a source that is
     only read, at the end and every ``every`` steps, of ``lines`` lines; the best weights are kept.  ``size`` is that of a
     detector's rendered pages, which have rendered text of ``sources``.
@@ -44,7 +44,7 @@ class TeachRecipe:
     threads: int = 1
     base: str = ""
     sr: str = ""
-    pictures: Mapping[str, float] = field(default_factory=lambda: {"hr": 1.0})
+    images: Mapping[str, float] = field(default_factory=lambda: {"hr": 1.0})
     degradation: tuple[Mapping[str, Any], ...] = ()
     clean: float = 0.15
     size: tuple[int, int] = (320, 448)
@@ -83,8 +83,8 @@ def _check(recipe: TeachRecipe, where: str) -> None:
             raise OptionError(f"{where}: a {recipe.network} learns from sources of the kind {', '.join(allowed)}, not {source.kind!r}.")
     if min(recipe.steps, recipe.batch, recipe.lines, recipe.every) < 1 or recipe.lr <= 0 or recipe.clip <= 0:
         raise OptionError(f"{where}: steps, batch, lines and every must be at least 1, lr and clip above 0.")
-    shares = recipe.pictures
+    shares = recipe.images
     if not shares or any(key not in SEEN or not isinstance(share, (int, float)) or share < 0 for key, share in shares.items()):
-        raise OptionError(f"{where} has pictures = {dict(shares)}; give shares of {', '.join(SEEN)}.")
+        raise OptionError(f"{where} has images = {dict(shares)}; give shares of {', '.join(SEEN)}.")
     if sum(shares.values()) <= 0 or bool(shares.get("sr")) != bool(recipe.sr):
-        raise OptionError(f"{where}: pictures needs a share above 0, and a share of sr just where sr names a line model.")
+        raise OptionError(f"{where}: images needs a share above 0, and a share of sr just where sr names a line model.")

@@ -143,7 +143,7 @@ def set_steps(values: dict[str, Any], steps: int) -> None:
     # The average's memory is a small part of the run.
     values["ema"] = 0.998 if steps >= 2000 else 0.99
     values["checkpoint_every"] = max(10, min(200, steps // 10))
-    values["picture_every"] = max(10, steps // 4)
+    values["image_every"] = max(10, steps // 4)
 
 
 def _pace(values: dict[str, Any], run: Path, warm: int = 8, timed: int = 12) -> float:

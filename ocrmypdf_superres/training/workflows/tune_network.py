@@ -26,14 +26,14 @@ from ocrmypdf_superres.training.losses.recognition.ctc import CTCLoss, steps_nee
 
 log = logging.getLogger(__name__)
 
-_PICTURES = (".png", ".tif", ".tiff", ".jpg", ".jpeg")
+_IMAGES = (".png", ".tif", ".tiff", ".jpg", ".jpeg")
 
 
 @dataclass(frozen=True)
 class LineExample:
-    """A picture of one line, dark on light, and its text in logical order."""
+    """An image of one line, dark on light, and its text in logical order."""
 
-    picture: Image.Image
+    image: Image.Image
     text: str
 
 
@@ -58,7 +58,7 @@ class TuneReport:
 
 
 def read_examples(folder: Path) -> list[LineExample]:
-    """Line pictures in *folder* that have a text beside them, ``NAME.png`` and ``NAME.gt.txt``, by name.
+    """Line images in *folder* that have a text beside them, ``NAME.png`` and ``NAME.gt.txt``, by name.
 
     Raises:
         RecognizerError: there is none.
@@ -66,13 +66,13 @@ def read_examples(folder: Path) -> list[LineExample]:
     examples = []
     for path in sorted(folder.glob("*")):
         text = path.with_name(f"{path.stem}.gt.txt")
-        if path.suffix.lower() in _PICTURES and text.is_file():
-            with Image.open(path) as picture:
-                grey = Image.fromarray((to_luma(picture) * 255.0 + 0.5).astype(np.uint8))
+        if path.suffix.lower() in _IMAGES and text.is_file():
+            with Image.open(path) as image:
+                grey = Image.fromarray((to_luma(image) * 255.0 + 0.5).astype(np.uint8))
             examples.append(LineExample(grey, text.read_text(encoding="utf-8").strip()))
     if not examples:
         raise RecognizerError(
-            f"The folder {folder} has no line pictures with texts, pairs such as 001.png and 001.gt.txt were expected; "
+            f"The folder {folder} has no line images with texts, pairs such as 001.png and 001.gt.txt were expected; "
             f"give another folder."
         )
     return examples
@@ -83,7 +83,7 @@ def tune(
 ) -> tuple[TrainedData, TuneReport]:
     """Tune the network of *data*, int8 or float, on *examples*; gives a float copy and what was done.
 
-    Lines whose text cannot be written with the charset, or does not fit into the picture, are left out and reported.
+    Lines whose text cannot be written with the charset, or does not fit into the image, are left out and reported.
 
     Raises:
         RecognizerError: no line is left, or the loss is no longer finite.
@@ -142,14 +142,14 @@ def _rate(step: int, total: int) -> float:
 def _prepare(
     reader: TesseractRecognizer, examples: Sequence[LineExample], report: TuneReport
 ) -> Iterator[tuple[Tensor, list[int]]]:
-    """Normalised pictures (1, height, W) and codes of the lines that can be used."""
+    """Normalised images (1, height, W) and codes of the lines that can be used."""
     for index, example in enumerate(examples):
         try:
             codes = reader.encode(example.text)
         except RecognizerError as error:
             report.skipped[index] = str(error)
             continue
-        grey = torch.from_numpy(np.ascontiguousarray(to_luma(example.picture)))
+        grey = torch.from_numpy(np.ascontiguousarray(to_luma(example.image)))
         with torch.no_grad():
             value, _ = reader.prepare(grey[None, None], torch.tensor([grey.shape[1]]))
         # A third of the width is what the published networks have as steps.

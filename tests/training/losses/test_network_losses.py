@@ -30,15 +30,15 @@ def test_content_by_hand():
 
 
 class Means:
-    """A reader and detector that sees the mean of a picture's columns."""
+    """A reader and detector that sees the mean of an image's columns."""
 
     def attend(self, lines, targets):
         columns = lines.mean(dim=2)
         maps = torch.softmax(columns, dim=2)[:, :, None].expand(-1, -1, targets.shape[1], -1)
         return columns.expand(-1, targets.shape[1], -1), maps
 
-    def detect(self, pictures):
-        return pictures, pictures.sum(dim=1, keepdim=True) * 2, pictures[..., :1]
+    def detect(self, images):
+        return images, images.sum(dim=1, keepdim=True) * 2, images[..., :1]
 
 
 def test_text_focus_and_detector():

@@ -18,11 +18,11 @@ from ocrmypdf_superres.training.losses.image.perceptual import PerceptualLoss
 from ocrmypdf_superres.training.losses.image.pixel import L1Loss, L2Loss
 
 
-def picture(*rows):
+def image(*rows):
     return torch.tensor([[rows]], dtype=torch.float64)
 
 
-SR, HR = picture([0.5, 1.0], [0.0, 0.25]), picture([0.0, 1.0], [1.0, 0.0])
+SR, HR = image([0.5, 1.0], [0.0, 0.25]), image([0.0, 1.0], [1.0, 0.0])
 
 
 @pytest.mark.parametrize("kind", [CharbonnierLoss, GradientLoss, L1Loss, L2Loss, ContrastLoss, EdgeLoss])
@@ -46,7 +46,7 @@ def test_values_by_hand():
 
 
 def test_contrast_by_hand():
-    expected = picture([0.5 + 0.5, 0.5 + 0.75], [0.5 + 0.25, 0.75 + 0.25])
+    expected = image([0.5 + 0.5, 0.5 + 0.75], [0.5 + 0.25, 0.75 + 0.25])
     assert torch.allclose(contrast(SR), expected)
     # E of hr is 2 everywhere; the differences are -1, -0.75, -1.25, -1.
     square = (1 + 0.5625 + 1.5625 + 1) / 4
@@ -68,7 +68,7 @@ def test_consistency_reduces_as_the_degradation_does(kernel, scale):
 
 def test_consistency_by_hand():
     # Mean of sr is 0.4375.
-    assert float(ConsistencyLoss("box")(SR, picture([0.4]))) == pytest.approx(0.0375**2)
+    assert float(ConsistencyLoss("box")(SR, image([0.4]))) == pytest.approx(0.0375**2)
     with pytest.raises(OptionError, match="'cubic'"):
         ConsistencyLoss("cubic")
 

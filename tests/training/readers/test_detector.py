@@ -52,16 +52,16 @@ def test_losses_by_hand():
     assert float(score_loss(logits, torch.tensor([1, 0, -1]))) == pytest.approx((math.log(4 / 3) + math.log(2)) / 300)
 
 
-def test_a_tiny_detector_overfits_one_picture():
+def test_a_tiny_detector_overfits_one_image():
     torch.manual_seed(0)
     net = CTPN(CTPNConfig(widths=(8, 8, 16, 16, 16), hidden=8, deep=16))
-    picture = torch.ones(1, 1, 64, 160)
-    picture[:, :, 22:42, 34:126] = (torch.rand(20, 92) > 0.5).float()
+    image = torch.ones(1, 1, 64, 160)
+    image[:, :, 22:42, 34:126] = (torch.rand(20, 92) > 0.5).float()
     boxes = [torch.tensor([[32.0, 20.0, 128.0, 44.0]])]
     optimizer = torch.optim.Adam(net.parameters(), lr=5e-3)
     loss, first = CTPNLoss(), None
     for _ in range(60):
-        _, scores, coordinates = net(picture)
+        _, scores, coordinates = net(image)
         value = loss(scores, coordinates, boxes, (64, 160))
         first = value.item() if first is None else first
         optimizer.zero_grad()
@@ -69,7 +69,7 @@ def test_a_tiny_detector_overfits_one_picture():
         optimizer.step()
     assert value.item() < 0.2 * first
     with torch.no_grad():
-        _, scores, coordinates = net.eval()(picture)
+        _, scores, coordinates = net.eval()(image)
     settings = LineSettings()
     found = lines_of(*proposals(scores, coordinates, (64, 160), settings), (64, 160), settings)
     left, top, right, bottom = max(found, key=lambda line: line.score).box

@@ -47,17 +47,17 @@ def test_shipped_recipes_fit_their_networks(path):
 
 def test_a_reader_is_made_by_one_command(held_folder, tmp_path):
     path = tmp_path / "tiny.toml"
-    path.write_text(WORDS + "pictures = { hr = 0.5, lr = 0.5 }\n" + SOURCES)
+    path.write_text(WORDS + "images = { hr = 0.5, lr = 0.5 }\n" + SOURCES)
     assert main(["recognizer", "teach", str(path), "--data", str(held_folder), "-o", str(tmp_path / "made")]) == 0
     reader = load(str(tmp_path / "made"), ("text-focus",))
     assert reader.name == "tiny"
     text = (tmp_path / "made" / "reader.toml").read_text()
-    assert "lines read without a mistake, lr" in text and "pictures = { hr = 0.5" in text
+    assert "lines read without a mistake, lr" in text and "images = { hr = 0.5" in text
     # The second stage of paper 001: go on from it, on what a line net draws.
     spec = get("tsrn")
     config = spec.parse_config({"features": 4, "blocks": 1, "stn": False})
     export_model(spec.build(config), spec, config, tmp_path / "net", "net")
-    path.write_text(WORDS + f'base = "{tmp_path}/made"\nsr = "{tmp_path}/net"\npictures = {{ sr = 1.0 }}\n' + SOURCES)
+    path.write_text(WORDS + f'base = "{tmp_path}/made"\nsr = "{tmp_path}/net"\nimages = {{ sr = 1.0 }}\n' + SOURCES)
     teacher = Teacher(read_teach_recipe(path), held_folder, tmp_path)
     assert all(torch.equal(a, b) for a, b in zip(teacher.net.state_dict().values(), reader.state_dict().values(), strict=True))
     first = [teacher.step() for _ in range(2)]
@@ -68,20 +68,20 @@ def test_a_reader_is_made_by_one_command(held_folder, tmp_path):
 
 def test_a_detector_is_taught_on_rendered_pages(data_folder, tmp_path):
     pages = RenderedPages(data_folder / "text", None, (160, 224))
-    pictures, boxes = pages.batch(3, 0, 3)
-    assert pictures.shape == (3, 1, 160, 224) and sum(len(b) for b in boxes) > 3
-    for picture, lines in zip(pictures[:, 0], boxes, strict=True):
+    images, boxes = pages.batch(3, 0, 3)
+    assert images.shape == (3, 1, 160, 224) and sum(len(b) for b in boxes) > 3
+    for image, lines in zip(images[:, 0], boxes, strict=True):
         for left, top, right, bottom in lines.int().tolist():
             assert 0 <= left < right <= 224 and bottom - top > 8
-            inside = picture[max(0, top) : bottom, left:right]
-            assert float(inside.min()) < float(picture.median()) - 0.1
+            inside = image[max(0, top) : bottom, left:right]
+            assert float(inside.min()) < float(image.median()) - 0.1
     path = tmp_path / "ctpn.toml"
     path.write_text(
         'name = "tiny"\nnetwork = "ctpn"\nsteps = 2\nbatch = 1\nsize = [96, 160]\n'
         'config = { widths = [4, 4, 4, 4, 4], hidden = 4, deep = 8 }\n[[sources]]\nkind = "rendered"\nfolder = "text"\n'
     )
     assert main(["recognizer", "teach", str(path), "--data", str(data_folder), "-o", str(tmp_path / "ctpn")]) == 0
-    assert load(str(tmp_path / "ctpn"), ("ctpn",)).detect(pictures)[1].shape == (3, 20, 10, 14)
+    assert load(str(tmp_path / "ctpn"), ("ctpn",)).detect(images)[1].shape == (3, 20, 10, 14)
 
 
 @pytest.mark.parametrize(
@@ -89,8 +89,8 @@ def test_a_detector_is_taught_on_rendered_pages(data_folder, tmp_path):
     [
         (WORDS + 'colour = "red"\n' + SOURCES, "unknown key 'colour'"),
         (WORDS, "lacks the key 'sources'"),
-        (WORDS + "pictures = { sr = 1.0 }\n" + SOURCES, "sr names a line model"),
-        (WORDS + "pictures = { sepia = 1.0 }\n" + SOURCES, "give shares of hr, lr, sr"),
+        (WORDS + "images = { sr = 1.0 }\n" + SOURCES, "sr names a line model"),
+        (WORDS + "images = { sepia = 1.0 }\n" + SOURCES, "give shares of hr, lr, sr"),
         (WORDS + SOURCES.replace("words", "rendered"), "learns from sources of the kind words"),
         (WORDS.replace("steps = 2", "steps = 0") + SOURCES, "at least 1"),
     ],

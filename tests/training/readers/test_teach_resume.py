@@ -27,7 +27,7 @@ network = "crnn"
 batch = 4
 lines = 4
 config = { base = 2, hidden = 4 }
-pictures = { hr = 0.5, lr = 0.5 }
+images = { hr = 0.5, lr = 0.5 }
 [[sources]]
 kind = "words"
 folder = "text"

@@ -16,7 +16,7 @@ def visual_order(text: str) -> str:
 
     Characters are reversed, combining marks included, and runs of Latin letters and of digits are set back. Brackets
     do not mirror: Tesseract's networks give the logical character, so that an opening bracket is "(" in either order,
-    though in a right-to-left line its picture is that of ")".
+    though in a right-to-left line its image is that of ")".
     """
     pieces: list[str] = []
     for kind, run in _runs(text):

@@ -25,7 +25,7 @@ CONTAINERS = PARALLEL | WRAPPERS | {"Series"}
 DENSE = frozenset({"Logistic", "LinLogistic", "LinTanh", "Tanh", "Relu", "Linear", "Softmax", "SoftmaxNoCTC"})
 RECURRENT = frozenset({"LSTM", "SummLSTM"})
 _EXTENTS = {"Input": 5, "Convolve": 2, "Maxpool": 2, "Reconfig": 2}
-# What the numbers of the body have to lie between: sizes of line pictures, and kernels no one would exceed.
+# What the numbers of the body have to lie between: sizes of line images, and kernels no one would exceed.
 _MOST_EXTENT = {"Input": 1 << 16, "Convolve": 16, "Maxpool": 64, "Reconfig": 64}
 
 _RATES = 64

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""The port's greedy text beside what the installed binary reads from the same line pictures."""
+"""The port's greedy text beside what the installed binary reads from the same line images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ocrmypdf_superres.recognizers.tesseract.verification.beam_search import bes
 from ocrmypdf_superres.recognizers.tesseract.verification.integer import IntegerNetwork
 from ocrmypdf_superres.tesseract import read_lines
 
-# Below this mean certainty Tesseract reads the inverted picture as well and keeps the surer reading.
+# Below this mean certainty Tesseract reads the inverted image as well and keeps the surer reading.
 INVERT_BELOW = 0.7
 
 
@@ -78,10 +78,10 @@ def summarise(comparisons: Sequence[Comparison]) -> Summary:
 
 
 def port_texts(
-    recognizer: TesseractRecognizer, pictures: Sequence[Image.Image], batch: int = 16, search: bool = False
+    recognizer: TesseractRecognizer, images: Sequence[Image.Image], batch: int = 16, search: bool = False
 ) -> list[str]:
-    """Text of each of *pictures*, greedy or by Tesseract's own *search*; light on dark is tried as Tesseract does."""
-    arrays = [torch.from_numpy(np.ascontiguousarray(line_grey(picture))) for picture in pictures]
+    """Text of each of *images*, greedy or by Tesseract's own *search*; light on dark is tried as Tesseract does."""
+    arrays = [torch.from_numpy(np.ascontiguousarray(line_grey(image))) for image in images]
     texts = [""] * len(arrays)
     for group in _groups(arrays, batch):
         lines, widths = stack_lines([arrays[index] for index in group])
@@ -96,14 +96,14 @@ def port_texts(
     return texts
 
 
-def line_grey(picture: Image.Image) -> FloatImage:
-    """Grey of *picture* as Tesseract weighs it (0.3 R + 0.5 G + 0.2 B), float32 (H, W) in [0, 1]."""
-    if picture.mode in ("RGB", "RGBA", "P"):
-        colours = np.asarray(picture.convert("RGB"), dtype=np.float32)
+def line_grey(image: Image.Image) -> FloatImage:
+    """Grey of *image* as Tesseract weighs it (0.3 R + 0.5 G + 0.2 B), float32 (H, W) in [0, 1]."""
+    if image.mode in ("RGB", "RGBA", "P"):
+        colours = np.asarray(image.convert("RGB"), dtype=np.float32)
         grey = np.floor(colours @ np.array([0.3, 0.5, 0.2], dtype=np.float32) + 0.5)
         result: FloatImage = (grey / 255.0).astype(np.float32)
         return result
-    return to_luma(picture)
+    return to_luma(image)
 
 
 def _groups(arrays: Sequence[torch.Tensor], batch: int) -> Iterator[list[int]]:
@@ -140,16 +140,16 @@ def _read(
 
 
 def integer_texts(
-    recognizer: TesseractRecognizer, pictures: Sequence[Image.Image], search: bool = False
+    recognizer: TesseractRecognizer, images: Sequence[Image.Image], search: bool = False
 ) -> list[str]:
-    """Text of each of *pictures* by the exact integer forward pass, greedy or by Tesseract's own *search*.
+    """Text of each of *images* by the exact integer forward pass, greedy or by Tesseract's own *search*.
 
     Set ``recognizer.rounding`` for an input that is rounded as Tesseract's is.
     """
     network = IntegerNetwork(recognizer.data)
     texts = []
-    for picture in pictures:
-        grey = torch.from_numpy(np.ascontiguousarray(line_grey(picture)))
+    for image in images:
+        grey = torch.from_numpy(np.ascontiguousarray(line_grey(image)))
         best: tuple[float, str] | None = None
         for level in (grey, 1.0 - grey):
             with torch.no_grad():
@@ -173,15 +173,15 @@ def integer_texts(
 
 def compare(
     recognizer: TesseractRecognizer,
-    pictures: Sequence[Image.Image],
+    images: Sequence[Image.Image],
     names: Sequence[str],
     language: str,
     truths: Sequence[str | None] | None = None,
     tessdata: Path | None = None,
 ) -> list[Comparison]:
-    """Read *pictures* with both, the binary by ``--psm 13`` with *language* from *tessdata*."""
-    port = port_texts(recognizer, pictures)
-    binary = read_lines(pictures, language, tessdata)
+    """Read *images* with both, the binary by ``--psm 13`` with *language* from *tessdata*."""
+    port = port_texts(recognizer, images)
+    binary = read_lines(images, language, tessdata)
     known = list(truths) if truths is not None else [None] * len(port)
     return [Comparison(*row) for row in zip(names, port, binary, known, strict=True)]
 

@@ -16,7 +16,7 @@ from ocrmypdf_superres.training.data.sources.rendered import RenderedSource
 
 
 class RenderedPages(RenderedSource):
-    """Pieces of pages: lines of text in one or two columns, headings, rules, a picture, on paper.
+    """Pieces of pages: lines of text in one or two columns, headings, rules, an image, on paper.
 
     Args:
         folder, weights: as for :class:`RenderedSource`. size: (height, width) in pixels, multiples of 16.

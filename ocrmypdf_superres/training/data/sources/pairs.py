@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocrmypdf_superres.errors import ImageError, OptionError
-from ocrmypdf_superres.training.data.files import ScanFile, find_scans, open_scan, picture_path
+from ocrmypdf_superres.training.data.files import ScanFile, find_scans, image_path, open_scan
 from ocrmypdf_superres.training.data.registration import register, warp
 from ocrmypdf_superres.training.data.sample import LINE_PAD, STRIP_HEIGHT, STRIP_WIDTH, Sample
 from ocrmypdf_superres.training.data.sources.scans import Page, ScanSource
@@ -45,7 +45,7 @@ class PairSource(ScanSource):
         super().__init__(folder, cache, languages, limit, confidence)
         scans, _ = find_scans(low)
         by_name = {_key(scan.path, low, scan): scan for scan in scans}
-        high = {str(picture_path(scan, cache)): _key(scan.path, folder, scan) for scan in find_scans(folder)[0]}
+        high = {str(image_path(scan, cache)): _key(scan.path, folder, scan) for scan in find_scans(folder)[0]}
         kept: list[tuple[Page, NDArray[np.uint8]]] = []
         self.low: list[NDArray[np.uint8]] = []
         self.maps: list[NDArray[np.float64]] = []

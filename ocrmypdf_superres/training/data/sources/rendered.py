@@ -31,7 +31,7 @@ class RenderedSource:
     Args:
         folder: text files, one folder a language (``eng/*.txt``, ...).
         weights: how often a language is drawn, by folder name; the others get 1.
-        blank: share of strips without a line: empty paper, rules, pictures.
+        blank: share of strips without a line: empty paper, rules, images.
 
     Raises:
         OptionError: the folder holds no text.
@@ -233,7 +233,7 @@ def _on_paper(ink: NDArray[np.float32], rng: np.random.Generator, lift: float = 
 
 
 def _paper_only(rng: np.random.Generator) -> Sample:
-    """Empty paper, a rule, or a patch of halftone picture: nothing that may turn into letters."""
+    """Empty paper, a rule, or a patch of halftone image: nothing that may turn into letters."""
     ink = np.zeros((STRIP_HEIGHT, STRIP_WIDTH), np.float32)
     kind = rng.random()
     if kind < 0.3:

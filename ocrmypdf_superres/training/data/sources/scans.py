@@ -24,7 +24,7 @@ from ocrmypdf_superres.errors import ImageError, OptionError, RecognizerError
 from ocrmypdf_superres.files import atomic_write_text
 from ocrmypdf_superres.page.image import to_luma
 from ocrmypdf_superres.tesseract import Word, parse_tsv, run_tesseract
-from ocrmypdf_superres.training.data.files import find_scans, page_picture, spread
+from ocrmypdf_superres.training.data.files import find_scans, page_image, spread
 from ocrmypdf_superres.training.data.sample import LINE_PAD, STRIP_HEIGHT, STRIP_WIDTH, Sample
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ MINIMUM_MATCH = 80.0
 
 @dataclass
 class Page:
-    """A page: its picture's path, Tesseract languages, and lines of words."""
+    """A page: its image's path, Tesseract languages, and lines of words."""
 
     image: str
     languages: str
@@ -44,13 +44,13 @@ class Page:
 
 
 def list_pages(folder: Path, languages: str, cache: Path, limit: int = 0) -> list[tuple[Path, Path | None, str]]:
-    """Return (picture, ground truth or None, languages) of the pages under *folder*.
+    """Return (image, ground truth or None, languages) of the pages under *folder*.
 
-    Pages of PDFs and multi-page TIFFs become pictures in *cache*.  With a *limit* at most so many pages are
+    Pages of PDFs and multi-page TIFFs become images in *cache*.  With a *limit* at most so many pages are
     returned, spread evenly; unreadable files are left out with a warning.
 
     Raises:
-        OptionError: the folder is missing or holds no pictures.
+        OptionError: the folder is missing or holds no images.
     """
     if not folder.is_dir():
         raise OptionError(f"The scan folder {folder} does not exist; give a folder of page images with --data.")
@@ -64,7 +64,7 @@ def list_pages(folder: Path, languages: str, cache: Path, limit: int = 0) -> lis
     found = []
     for scan in spread(scans, limit):
         try:
-            found.append((page_picture(scan, cache), scan.truth, languages))
+            found.append((page_image(scan, cache), scan.truth, languages))
         except ImageError as error:
             unreadable.append(str(error))
     if unreadable:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Text lines for the line nets: rendered words like TextZoom's, TextZoom itself, folders of line pictures.
+"""Text lines for the line nets: rendered words like TextZoom's, TextZoom itself, folders of line images.
 
 All give hr of 32 x 128 and, for scale 2, lr of 16 x 64.  Rendered words have no lr of their own; the recipe's degradation
 makes it.
@@ -41,14 +41,14 @@ class LineSource(Protocol):
         ...
 
 
-def fitted(picture: Image.Image, size: tuple[int, int]) -> Array:
-    """Return the luma of *picture* stretched to *size* (width, height), bicubic, as TextZoom's users do; float32 in [0, 1]."""
-    grey = Image.fromarray(to_luma(picture))
+def fitted(image: Image.Image, size: tuple[int, int]) -> Array:
+    """Return the luma of *image* stretched to *size* (width, height), bicubic, as TextZoom's users do; float32 in [0, 1]."""
+    grey = Image.fromarray(to_luma(image))
     return np.clip(np.asarray(grey.resize(size, Image.Resampling.BICUBIC), dtype=np.float32), 0, 1)
 
 
 class WordSource(RenderedSource):
-    """Rendered words: a share *stretched* to the picture's width, as TextZoom's are, the others at their own aspect.
+    """Rendered words: a share *stretched* to the image's width, as TextZoom's are, the others at their own aspect.
 
     Args:
         folder: as for :class:`RenderedSource`. weights: how often a language is drawn; without it all alike.
@@ -69,8 +69,8 @@ class WordSource(RenderedSource):
             ink = self._one(rng, words, font_file) if rng.random() < self.stretched else self._several(rng, words, font_file)
             if ink is not None:
                 text, layer = ink
-                picture = _on_paper(layer, rng)
-                return Sample(picture, picture, text, BOX, language)
+                image = _on_paper(layer, rng)
+                return Sample(image, image, text, BOX, language)
         raise OptionError(f"No font of this machine draws the words of the language {language}; install fonts for it.")
 
     def draw_pair(self, rng: np.random.Generator, line_height: int, scale: int) -> Pair | None:
@@ -84,7 +84,7 @@ class WordSource(RenderedSource):
         left, top, right, bottom = font.getbbox(word, anchor="ls")
         margin = [int(rng.integers(1, 12)) for _ in range(4)]
         size = (round(right - left) + margin[0] + margin[1], round(bottom - top) + margin[2] + margin[3])
-        # A dash alone would fill the picture; TextZoom's narrowest words are about twice as high as wide.
+        # A dash alone would fill the image; TextZoom's narrowest words are about twice as high as wide.
         if bottom - top < 20 or right - left < 12 or size[0] > 1500:
             return None
         layer = Image.new("L", size, 0)
@@ -131,10 +131,10 @@ def _on_paper(ink: Array, rng: np.random.Generator) -> Array:
 
 
 class FolderLines:
-    """Line pictures ``NAME.png`` with ``NAME.gt.txt`` beside, and lr of the same names in *low* where it is given.
+    """Line images ``NAME.png`` with ``NAME.gt.txt`` beside, and lr of the same names in *low* where it is given.
 
     Raises:
-        OptionError: there is no picture with a text, or one has no partner in *low*.
+        OptionError: there is no image with a text, or one has no partner in *low*.
     """
 
     def __init__(self, folder: Path, low: Path | None = None, language: str = "eng") -> None:
@@ -147,19 +147,19 @@ class FolderLines:
             partner = None if low is None else _partner(path, folder, low)
             self.items.append((path, partner, label.read_text(encoding="utf-8").strip()))
         if not self.items:
-            raise OptionError(f"{folder} holds no line pictures with texts, such as 001.png and 001.gt.txt; give another folder.")
+            raise OptionError(f"{folder} holds no line images with texts, such as 001.png and 001.gt.txt; give another folder.")
 
     def draw(self, rng: np.random.Generator, line_height: int) -> Sample:
         path, _, text = self.items[int(rng.integers(len(self.items)))]
-        picture = fitted(_opened(path), (WIDTH, HEIGHT))
-        return Sample(picture, picture, text, BOX, self.language)
+        image = fitted(_opened(path), (WIDTH, HEIGHT))
+        return Sample(image, image, text, BOX, self.language)
 
     def draw_pair(self, rng: np.random.Generator, line_height: int, scale: int) -> Pair | None:
         path, partner, text = self.items[int(rng.integers(len(self.items)))]
-        picture = fitted(_opened(path), (WIDTH, HEIGHT))
+        image = fitted(_opened(path), (WIDTH, HEIGHT))
         if partner is None:
             return None
-        sample = Sample(picture, picture, text, BOX, self.language)
+        sample = Sample(image, image, text, BOX, self.language)
         return sample, fitted(_opened(partner), (WIDTH // scale, HEIGHT // scale))
 
 
@@ -168,7 +168,7 @@ def _partner(path: Path, folder: Path, low: Path) -> Path:
     for suffix in (path.suffix, *sorted(IMAGE_SUFFIXES)):
         if stem.with_name(stem.name + suffix).is_file():
             return stem.with_name(stem.name + suffix)
-    raise OptionError(f"{path} has no picture of the same name in {low}; add it, or leave low out to have lr made of hr.")
+    raise OptionError(f"{path} has no image of the same name in {low}; add it, or leave low out to have lr made of hr.")
 
 
 def _opened(path: Path | io.BytesIO) -> Image.Image:
@@ -177,7 +177,7 @@ def _opened(path: Path | io.BytesIO) -> Image.Image:
             image.load()
             return image
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ImageError(f"The line picture {path} cannot be read: {error}; leave it out.") from error
+        raise ImageError(f"The line image {path} cannot be read: {error}; leave it out.") from error
 
 
 _databases: dict[tuple[int, str], Any] = {}
@@ -226,9 +226,9 @@ class TextZoom:
         if not 0 <= index < self.count:
             raise IndexError(index)
         high, low, label = (self._get(f"{key}-{index + 1:09d}") for key in ("image_hr", "image_lr", "label"))
-        picture = fitted(_opened(io.BytesIO(high)), (WIDTH, HEIGHT))
+        image = fitted(_opened(io.BytesIO(high)), (WIDTH, HEIGHT))
         lr = fitted(_opened(io.BytesIO(low)), (WIDTH // scale, HEIGHT // scale))
-        return Sample(picture, picture, label.decode("utf-8", errors="replace"), BOX, self.language), lr
+        return Sample(image, image, label.decode("utf-8", errors="replace"), BOX, self.language), lr
 
     def draw(self, rng: np.random.Generator, line_height: int) -> Sample:
         return self.pair(int(rng.integers(self.count)))[0]

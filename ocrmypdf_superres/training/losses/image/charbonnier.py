@@ -10,7 +10,7 @@ from torch import Tensor, nn
 class CharbonnierLoss(nn.Module):
     """Mean over all pixels of sqrt((sr - hr)^2 + epsilon^2) - epsilon.
 
-    ``forward(sr, hr)``: float (B, C, H, W) each, any range; returns a scalar, 0 for equal pictures.
+    ``forward(sr, hr)``: float (B, C, H, W) each, any range; returns a scalar, 0 for equal images.
     """
 
     def __init__(self, epsilon: float = 1e-2) -> None:

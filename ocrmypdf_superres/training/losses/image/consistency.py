@@ -85,10 +85,10 @@ class ConsistencyLoss(nn.Module):
         self.kernel = kernel
         self._matrices: dict[tuple[int, int], Tensor] = {}
 
-    def reduce(self, picture: Tensor, scale: int) -> Tensor:
-        """Return *picture*, float (B, C, H, W), as (B, C, H // scale, W // scale)."""
-        height, width = picture.shape[-2:]
-        return self._matrix(height, scale).to(picture) @ picture @ self._matrix(width, scale).to(picture).T
+    def reduce(self, image: Tensor, scale: int) -> Tensor:
+        """Return *image*, float (B, C, H, W), as (B, C, H // scale, W // scale)."""
+        height, width = image.shape[-2:]
+        return self._matrix(height, scale).to(image) @ image @ self._matrix(width, scale).to(image).T
 
     def _matrix(self, size: int, scale: int) -> Tensor:
         if (size, scale) not in self._matrices:

@@ -16,12 +16,12 @@ from ocrmypdf_superres.modelstore.published_weights import fill, read_tensors
 class SobelEdges(nn.Module):
     """Edge logits by a fixed operator: 12 (m - 0.3), m the Sobel magnitude, 1 beside a step from paper to ink.
 
-    ``forward(picture)``: float (B, 1, H, W) in [0, 1]; returns the same shape; borders are replicated.
+    ``forward(image)``: float (B, 1, H, W) in [0, 1]; returns the same shape; borders are replicated.
     """
 
-    def forward(self, picture: Tensor) -> Tensor:
-        kernel = torch.tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]]).to(picture) / 4.0
-        padded = functional.pad(picture, (1, 1, 1, 1), mode="replicate")
+    def forward(self, image: Tensor) -> Tensor:
+        kernel = torch.tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]]).to(image) / 4.0
+        padded = functional.pad(image, (1, 1, 1, 1), mode="replicate")
         slopes = functional.conv2d(padded, torch.stack([kernel, kernel.T])[:, None])
         # The small number keeps the root's gradient finite on plain paper.
         magnitude = (slopes.square().sum(dim=1, keepdim=True) + 1e-6).sqrt()
@@ -47,18 +47,18 @@ class HEDEdges(nn.Module):
         means = torch.tensor([104.00698793, 116.66876762, 122.67891434])
         self.register_buffer("means", means.reshape(1, 3, 1, 1), persistent=False)
 
-    def forward(self, picture: Tensor) -> Tensor:
-        colour = picture.expand(-1, 3, -1, -1) * 255.0 - self.means
+    def forward(self, image: Tensor) -> Tensor:
+        colour = image.expand(-1, 3, -1, -1) * 255.0 - self.means
         inner = functional.relu(self.second(functional.relu(self.first(colour))))
         logits: Tensor = self.score(inner)
         return logits
 
 
 class EdgeLoss(nn.Module):
-    """-[beta sum over t+ of log e(sr) + (1 - beta) sum over t- of log(1 - e(sr))] / pixels, mean over the pictures.
+    """-[beta sum over t+ of log e(sr) + (1 - beta) sum over t- of log(1 - e(sr))] / pixels, mean over the images.
 
     e is the edge probability (sigmoid of the logits), t+ the pixels of hr with e > 0.5, t- the others, beta = |t-| / |t|
-    for each picture.  A picture without an edge counts 0.  No gradient through hr.
+    for each image.  An image without an edge counts 0.  No gradient through hr.
 
     ``forward(sr, hr)``: float (B, 1, H, W) each in [0, 1]; returns a scalar.
 

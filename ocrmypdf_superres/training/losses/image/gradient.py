@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Gradient L1: distance of the pictures' finite differences, which keeps strokes' edges where they are."""
+"""Gradient L1: distance of the images' finite differences, which keeps strokes' edges where they are."""
 
 from __future__ import annotations
 

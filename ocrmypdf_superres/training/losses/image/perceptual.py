@@ -21,7 +21,7 @@ _BLOCKS = ((64, 64), (128, 128), (256,) * 4, (512,) * 4, (512,) * 4)
 class VGG19(nn.Module):
     """VGG19 up to *layer*, for example ``conv5_4``, before its ReLU; weights from *path*, frozen.
 
-    The file has torchvision's names ``features.N.weight`` and ``.bias``.  ``forward(picture)``: float (B, 1, H, W) in
+    The file has torchvision's names ``features.N.weight`` and ``.bias``.  ``forward(image)``: float (B, 1, H, W) in
     [0, 1], replicated to RGB and normalised by ImageNet's means; returns (B, C, H', W').
     """
 
@@ -53,8 +53,8 @@ class VGG19(nn.Module):
         self.register_buffer("means", torch.tensor([0.485, 0.456, 0.406]).reshape(1, 3, 1, 1), persistent=False)
         self.register_buffer("deviations", torch.tensor([0.229, 0.224, 0.225]).reshape(1, 3, 1, 1), persistent=False)
 
-    def forward(self, picture: Tensor) -> Tensor:
-        value = (picture.expand(-1, 3, -1, -1) - self.means) / self.deviations
+    def forward(self, image: Tensor) -> Tensor:
+        value = (image.expand(-1, 3, -1, -1) - self.means) / self.deviations
         for step in self.steps:
             value = step(value)
         return value

@@ -63,7 +63,7 @@ def _read(path: Path) -> NDArray[np.float64]:
 
 
 @lru_cache(maxsize=1)
-def _pictures() -> NDArray[np.float32]:
+def _images() -> NDArray[np.float32]:
     fonts = [font for font in installed_fonts() if font.draws(CHARACTERS)]
     chosen = [fonts[index * len(fonts) // FONTS] for index in range(FONTS)] if len(fonts) > FONTS else fonts
     return np.stack([[_glyph(font, character) for character in CHARACTERS] for font in chosen])
@@ -77,12 +77,12 @@ def _glyph(font_file: FontFile, character: str) -> NDArray[np.float32]:
 
 
 def rendered_distances() -> NDArray[np.float64]:
-    """Return distances (62, 62): root of the mean square difference of 28 x 28 pictures, mean over up to 20 fonts.
+    """Return distances (62, 62): root of the mean square difference of 28 x 28 images, mean over up to 20 fonts.
 
     Scaled to a median of 1 and at least 0.02 apart, as the published ones are; 0 on the diagonal.
     """
-    pictures = _pictures().astype(np.float64)
-    flat = pictures.reshape(*pictures.shape[:2], -1)
+    images = _images().astype(np.float64)
+    flat = images.reshape(*images.shape[:2], -1)
     squares = ((flat[:, :, None] - flat[:, None]) ** 2).mean(axis=3)
     distances = np.sqrt(squares).mean(axis=0)
     other = ~np.eye(len(CHARACTERS), dtype=bool)

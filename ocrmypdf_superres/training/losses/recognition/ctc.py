@@ -32,7 +32,7 @@ def sum_equals(log_probs: Tensor, equals: Sequence[Sequence[int]]) -> Tensor:
 class CTCLoss(nn.Module):
     """Mean over the feasible lines of -log p(text | line) / number of codes, in nats a character.
 
-    A line whose text needs more steps than its picture has, or that has no text, counts nothing and has no
+    A line whose text needs more steps than its image has, or that has no text, counts nothing and has no
     gradient; :attr:`infeasible` tells how many of the last batch were so. No line may count more than *limit*: its
     gradient is scaled down accordingly, so that one wrong ground truth does not steer a batch.
     """

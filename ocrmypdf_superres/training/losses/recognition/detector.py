@@ -19,8 +19,8 @@ PARTS = ("features", "scores", "coordinates")
 class Detector(Protocol):
     """A frozen, differentiable text detector such as CTPN (Tian et al., ECCV 2016)."""
 
-    def detect(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return deep features, class logits and box regressions, float (B, C, h, w) each, of *pictures* (B, 1, H, W)."""
+    def detect(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return deep features, class logits and box regressions, float (B, C, h, w) each, of *images* (B, 1, H, W)."""
         ...
 
 

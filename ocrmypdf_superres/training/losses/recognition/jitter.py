@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Random sub-pixel shift, scale and padding of line pictures before a recognizer reads them.
+"""Random sub-pixel shift, scale and padding of line images before a recognizer reads them.
 
 A net that is taught by a recognizer can draw texture that only this recognizer at this phase takes for letters. A
 reader that sees each line a little differently every time leaves such texture no hold. The same draw serves sr and hr.
@@ -54,7 +54,7 @@ def apply_jitter(lines: Tensor, widths: Tensor, draw: JitterDraw) -> tuple[Tenso
     """
     height, width = lines.shape[2:]
     top, bottom, left, right = draw.padding
-    # The right-hand padding of a line belongs to its width; a margin of two pixels keeps shifts inside the picture.
+    # The right-hand padding of a line belongs to its width; a margin of two pixels keeps shifts inside the image.
     padded = functional.pad(lines, (left + 2, right + 2, top + 2, bottom + 2), value=1.0)
     inner = (height + top + bottom, width + left + right)
     target = (max(8, round(inner[0] * draw.zoom[0])), max(8, round(inner[1] * draw.zoom[1])))
@@ -62,7 +62,7 @@ def apply_jitter(lines: Tensor, widths: Tensor, draw: JitterDraw) -> tuple[Tenso
         scale = (padded.shape[2] * draw.zoom[0], padded.shape[3] * draw.zoom[1])
         small = (max(8, round(scale[0])), max(8, round(scale[1])))
         padded = functional.interpolate(padded, small, mode="bilinear", antialias=True, align_corners=False)
-    # Places in the padded picture, in its normalised coordinates, of the centres of the target's pixels.
+    # Places in the padded image, in its normalised coordinates, of the centres of the target's pixels.
     places = []
     for size, extent, border, all_pixels, move in (
         (target[0], inner[0], 2, inner[0] + 4, draw.shift[0]),

@@ -24,7 +24,7 @@ class Readings:
     Attributes:
         losses: means over the recognizers by name: ``ctc``, ``probabilities``, ``features``; those asked for only.
         skipped: recognizer -> what each line that it cannot write was skipped for, by the line's index.
-        infeasible: lines whose text has more codes than their picture has steps, over all recognizers.
+        infeasible: lines whose text has more codes than their image has steps, over all recognizers.
     """
 
     losses: dict[str, Tensor] = field(default_factory=dict)

@@ -27,7 +27,7 @@ class ProbabilityDistance(nn.Module):
 
     With *symmetric* the mean of both directions, which also punishes letters that only sr shows. *floor* is mixed
     into both distributions as a uniform share, which bounds the value at steps where one of them is certain. Most
-    steps are blanks in both pictures; a step where hr is not a blank counts *letters* times.
+    steps are blanks in both images; a step where hr is not a blank counts *letters* times.
     """
 
     def __init__(self, symmetric: bool = True, floor: float = 1e-4, letters: float = 1.0) -> None:

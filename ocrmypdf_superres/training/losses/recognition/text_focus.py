@@ -102,13 +102,13 @@ class BatchTextFocus(nn.Module):
         if not chosen:
             return sr.sum() * 0.0
         size: tuple[int, int] = reader.size  # type: ignore[attr-defined]
-        pictures = []
+        images = []
         for source in (sr, batch.hr.to(sr.device)):
             cut = [source[index, 0, top:bottom, left:right] for index, (left, top, right, bottom) in chosen]
             lines = [resized(line[None, None], None, size)[0, 0] for line in cut]
-            pictures.append(stack_lines(lines)[0])
+            images.append(stack_lines(lines)[0])
         codes = reader.targets([batch.texts[index] for index, _ in chosen])  # type: ignore[attr-defined]
-        value: Tensor = self.loss(pictures[0], pictures[1], codes)
+        value: Tensor = self.loss(images[0], images[1], codes)
         return value
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Draw README's picture: part of the sample as it is, by Lanczos, and by docsr-s2. Run in this folder."""
+"""Draw README's image: part of the sample as it is, by Lanczos, and by docsr-s2. Run in this folder."""
 
 from pathlib import Path
 
@@ -31,9 +31,9 @@ def main() -> None:
     height = bottom - top + 26
     sheet = Image.new("L", (right - left, height * len(forms)), 255)
     pen = ImageDraw.Draw(sheet)
-    for number, (label, picture) in enumerate(forms):
+    for number, (label, image) in enumerate(forms):
         pen.text((4, number * height + 5), label, fill=90, font=ImageFont.truetype(LABEL, 14))
-        sheet.paste(picture.crop((left, top, right, bottom)), (0, number * height + 26))
+        sheet.paste(image.crop((left, top, right, bottom)), (0, number * height + 26))
     (here / "images").mkdir(exist_ok=True)
     sheet.save(here / "images" / "before-after.png", optimize=True)
 

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Pictures of rendered lines as hr, as bicubic and as a line net draws them; and what tuned languages read in them.
+"""Images of rendered lines as hr, as bicubic and as a line net draws them; and what tuned languages read in them.
 
 The second stage of Hildebrandt et al. (2022) with Tesseract as the reader: is one tuned on sr better on sr than one tuned on hr?
 
-    python line_pictures.py FOLDER/text train --model edsr-stn-small --count 1200 --seed 1
-    python line_pictures.py FOLDER/held held --model edsr-stn-small --count 512 --seed 2
+    python line_images.py FOLDER/text train --model edsr-stn-small --count 1200 --seed 1
+    python line_images.py FOLDER/held held --model edsr-stn-small --count 512 --seed 2
     ocrmypdf-superres recognizer tune train/hr --output hr.traineddata
     ocrmypdf-superres recognizer tune train/sr --output sr.traineddata
-    python line_pictures.py --measure held eng hr.traineddata sr.traineddata
+    python line_images.py --measure held eng hr.traineddata sr.traineddata
 
 FOLDER/text and FOLDER/held hold eng/*.txt.
 """
@@ -38,16 +38,16 @@ def draw(texts: Path, out: Path, model: str, count: int, seed: int) -> None:
         for index, (text, box) in enumerate(zip(batch.texts, batch.boxes, strict=True)):
             if box is None or not text:
                 continue
-            for kind, pictures in kinds.items():
+            for kind, images in kinds.items():
                 (out / kind).mkdir(parents=True, exist_ok=True)
-                line = pictures[index, 0, box[1] : box[3], box[0] : box[2]]
+                line = images[index, 0, box[1] : box[3], box[0] : box[2]]
                 from_luma(line.numpy()).save(out / kind / f"{number:05d}.png")
                 (out / kind / f"{number:05d}.gt.txt").write_text(text, encoding="utf-8")
             number += 1
 
 
 def measure(folder: Path, language: str) -> str:
-    """Return what *language*, installed or a .traineddata file, reads in the pictures of *folder*, in words."""
+    """Return what *language*, installed or a .traineddata file, reads in the images of *folder*, in words."""
     names = sorted(folder.glob("*.png"))
     file = Path(language)
     tessdata = file.resolve().parent if file.suffix == ".traineddata" else None
