@@ -16,9 +16,9 @@ pytest.importorskip("matplotlib")
 
 from ocrmypdf_superres.archive.report.summary import summarize, worst_pages
 from ocrmypdf_superres.archive.store.catalogue import file_rows, page_rows
-from ocrmypdf_superres.archive.store.file_names import packed, unpacked
 from ocrmypdf_superres.archive.store.manifest import Manifest
-from ocrmypdf_superres.archive.worker.tasks import State
+from ocrmypdf_superres.archive.store.name_encoding import decode_path, encode_path
+from ocrmypdf_superres.archive.tasks import State
 from ocrmypdf_superres.cli import main
 
 
@@ -112,6 +112,6 @@ def test_what_cannot_be_written_is_said(run, tmp_path, capsys):
 
 def test_paths_in_the_manifest():
     for path in ("/a b/ä", os.fsdecode(b"/a\xff\n")):
-        assert unpacked(packed(path)) == path
-        packed(path).encode("utf-8")
-    assert unpacked("") == ""
+        assert decode_path(encode_path(path)) == path
+        encode_path(path).encode("utf-8")
+    assert decode_path("") == ""

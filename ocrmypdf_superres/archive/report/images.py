@@ -12,9 +12,9 @@ from rich.console import Console
 
 from ocrmypdf_superres.archive.report.summary import WorstPage, place_of_pdf
 from ocrmypdf_superres.archive.settings import parse_settings
-from ocrmypdf_superres.archive.store.file_names import shown
 from ocrmypdf_superres.archive.store.layout import Layout
 from ocrmypdf_superres.archive.store.manifest import FileRow, Manifest
+from ocrmypdf_superres.archive.store.name_encoding import printable
 from ocrmypdf_superres.errors import SuperresError
 from ocrmypdf_superres.evaluation.methods.pdf_pages import PdfSettings, read_pdf
 from ocrmypdf_superres.evaluation.run_folder import KeptPage
@@ -34,7 +34,7 @@ def read_again(
         try:
             read = _read_file(manifest, layout, chosen[0].file, [page.page.page for page in chosen], folder / str(number))
         except (SuperresError, OSError) as error:
-            said = f"{shown(chosen[0].file.path)}: {error} Its pages are shown without images."
+            said = f"{printable(chosen[0].file.path)}: {error} Its pages are shown without images."
             console.print(said, highlight=False, markup=False, soft_wrap=True)
             continue
         finally:

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ocrmypdf_superres.archive.report.summary import Summary, WorstPage, ended_otherwise
-from ocrmypdf_superres.archive.store.file_names import shown
 from ocrmypdf_superres.archive.store.manifest import Manifest
-from ocrmypdf_superres.archive.worker.tasks import State
+from ocrmypdf_superres.archive.store.name_encoding import printable
+from ocrmypdf_superres.archive.tasks import State
 from ocrmypdf_superres.evaluation.run_folder import KeptPage
 from ocrmypdf_superres.reporting.model import CERTAINTY, Bars, Listing, Report, Row
 
@@ -28,7 +28,7 @@ def report_of(
     for state in (State.FAILED, State.SKIPPED):
         number = summary.files(state)
         if number:
-            named = [(shown(r.path), r.code, shown(r.reason), str(r.tries)) for r in ended_otherwise(manifest, state, LISTED)]
+            named = [(printable(r.path), r.code, printable(r.reason), str(r.tries)) for r in ended_otherwise(manifest, state, LISTED)]
             note = f"All {number:,}." if number <= LISTED else f"The first {LISTED} of {number:,}; the catalogue has all."
             listings.append(Listing(f"Files that were {state.value}" if state is State.SKIPPED else "Files that failed", note,
                                     ("file", "kind", "reason", "tries"), named))  # fmt: skip
@@ -39,7 +39,7 @@ def report_of(
     ]
     rows = [_row(page, kept.get((page.file.number, page.page.page))) for page in worst]
     return Report(
-        shown(out.absolute().name), "without super-resolution", "as it was read", CERTAINTY, rows, _sentences(summary), _cards(summary),
+        printable(out.absolute().name), "without super-resolution", "as it was read", CERTAINTY, rows, _sentences(summary), _cards(summary),
         root=root, of="File", bars=bars, listings=listings,
     )  # fmt: skip
 
@@ -50,8 +50,8 @@ def _row(worst: WorstPage, kept: KeptPage | None) -> Row:
     before = _mean(kept) if kept else None
     gain = after - before if after is not None and before is not None else None
     verdict = "failed" if page.action == "failed" else "finding" if page.findings else "least certain"
-    reason = "; ".join([*page.findings, shown(page.reason)]) if page.reason else "; ".join(page.findings)
-    return Row(shown(worst.file.path), f"page {page.page}", page.action, reason, before, after, gain, None, kept, verdict)
+    reason = "; ".join([*page.findings, printable(page.reason)]) if page.reason else "; ".join(page.findings)
+    return Row(printable(worst.file.path), f"page {page.page}", page.action, reason, before, after, gain, None, kept, verdict)
 
 
 def _mean(kept: KeptPage) -> float | None:

@@ -11,10 +11,10 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocrmypdf_superres.archive.store.file_names import shown, unpacked
 from ocrmypdf_superres.archive.store.layout import Layout
 from ocrmypdf_superres.archive.store.manifest import FileRow, Manifest
-from ocrmypdf_superres.archive.worker.tasks import Kind, PageResult, State
+from ocrmypdf_superres.archive.store.name_encoding import decode_path, printable
+from ocrmypdf_superres.archive.tasks import Kind, PageResult, State
 from ocrmypdf_superres.errors import ArchiveError
 
 
@@ -135,9 +135,9 @@ def place_of_pdf(manifest: Manifest, layout: Layout, row: FileRow) -> Path:
     Raises:
         ArchiveError: neither is there.
     """
-    came = Path(unpacked(manifest.fact("input") or "")) / row.path
+    came = Path(decode_path(manifest.fact("input") or "")) / row.path
     made = [layout.out / output.name for output in manifest.outputs(row.number) if output.kind == "pdf"]
     for path in [came, *made] if row.kind is Kind.PDF else made:
         if path.is_file():
             return path.absolute()
-    raise ArchiveError(f"The file {shown(row.path)} is not where it was, and there is no PDF made of it; give back one of the two.")
+    raise ArchiveError(f"The file {printable(row.path)} is not where it was, and there is no PDF made of it; give back one of the two.")

@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 
 from ocrmypdf_superres.archive.store.layout import HIDDEN
-from ocrmypdf_superres.archive.worker.tasks import Kind
+from ocrmypdf_superres.archive.tasks import Kind
 
 SUFFIXES = (".pdf", ".tif", ".tiff", ".jpg", ".jpeg", ".jpe", ".jp2", ".j2k", ".jpx", ".png", ".webp", ".bmp", ".gif", ".xml")
 """Suffixes by which an input is known, in lower case."""
