@@ -23,10 +23,10 @@ from ocrmypdf_superres.evaluation.trust.dictionary import words_of_language
 from ocrmypdf_superres.evaluation.trust.invented import invented_words
 from ocrmypdf_superres.evaluation.trust.trust import Trust, figures, inconsistency, silent_substitutions
 from ocrmypdf_superres.evaluation.words import cached_words, right_words
-from ocrmypdf_superres.evaluation.workers import worker_pool
 from ocrmypdf_superres.metrics.boxes import iou, scaled
 from ocrmypdf_superres.metrics.image import psnr, ssim
 from ocrmypdf_superres.page.image import resize_luma, to_luma
+from ocrmypdf_superres.processes import worker_pool
 
 #: Methods whose images nobody made here: OCRmyPDF's rasterizer did, or the scanner; and further readings of the same image.
 NOT_LOOKED_AT = ("oversample", "native", "plugin-once", "plugin-checked")
