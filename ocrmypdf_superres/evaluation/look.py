@@ -70,9 +70,10 @@ def look(
             picked, reference = to_luma(ready.image), resize_luma(scan, ready.image.size)
             likeness, structure = round(psnr(picked, reference), 4), round(ssim(picked, reference), 6)
             if weights is not None:
+                from ocrmypdf_superres.evaluation.lpips_weights import load_lpips
                 from ocrmypdf_superres.metrics.lpips import lpips
 
-                distance = round(lpips(picked, reference, weights), 6)
+                distance = round(lpips(picked, reference, load_lpips(*weights)), 6)
     image.parent.mkdir(parents=True, exist_ok=True)
     ready.image.save(image)
     side = Side(f"{image.parent.name}/{image.name}", ready.image.size, seen)
@@ -98,9 +99,9 @@ def check_weights(backbone: Path, linear: Path) -> None:
     Raises:
         OptionError: they are missing, damaged or of another network.
     """
-    from ocrmypdf_superres.metrics.lpips import LPIPS
+    from ocrmypdf_superres.evaluation.lpips_weights import load_lpips
 
-    LPIPS(backbone, linear)
+    load_lpips(backbone, linear)
 
 
 def looked_methods(methods: Sequence[str], peers: Sequence[Peer]) -> list[str]:
