@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -31,11 +31,6 @@ from ocrmypdf_superres.archive.store.manifest import Manifest
 from ocrmypdf_superres.archive.worker.tasks import Kind, Output, State
 from ocrmypdf_superres.errors import ArchiveError, SuperresError
 from ocrmypdf_superres.modelstore.store import sha256_of
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _BATCH = 256
 

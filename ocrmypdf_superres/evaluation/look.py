@@ -23,7 +23,7 @@ from ocrmypdf_superres.evaluation.trust.dictionary import words_of_language
 from ocrmypdf_superres.evaluation.trust.invented import invented_words
 from ocrmypdf_superres.evaluation.trust.trust import Trust, figures, inconsistency, silent_substitutions
 from ocrmypdf_superres.evaluation.words import cached_words, right_words
-from ocrmypdf_superres.metrics.boxes import iou, scaled
+from ocrmypdf_superres.metrics.boxes import boxes_iou, scaled
 from ocrmypdf_superres.metrics.image import psnr, ssim
 from ocrmypdf_superres.page.image import resize_luma, to_luma
 from ocrmypdf_superres.processes import worker_pool
@@ -62,7 +62,7 @@ def look(
         scan = to_luma(opened)
     height, width = scan.shape
     found = scaled([w.box for w in words], width / ready.image.width, height / ready.image.height)
-    overlap = round(iou(found, truth.boxes, (width, height)), 6) if truth.boxes else None
+    overlap = round(boxes_iou(found, truth.boxes, (width, height)), 6) if truth.boxes else None
     error = likeness = structure = distance = None
     if ready.action == "enlarged":
         error = round(inconsistency(ready.image, lr_image(case)[0]), 9)

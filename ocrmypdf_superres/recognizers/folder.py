@@ -7,8 +7,8 @@ The file of weights is used only when its SHA-256 is the one in ``reader.toml``.
 from __future__ import annotations
 
 import shutil
-import sys
 import tempfile
+import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from importlib import import_module
@@ -21,11 +21,6 @@ from torch import nn
 
 from ocrmypdf_superres.errors import ModelError, RecognizerError
 from ocrmypdf_superres.modelstore.store import WEIGHTS, check_name, search_folders, sha256_of
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 CARD = "reader.toml"
 _OWN = "ocrmypdf_superres.recognizers"

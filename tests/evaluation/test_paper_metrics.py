@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ocrmypdf_superres.errors import ImageError
 from ocrmypdf_superres.metrics import image as pixels
-from ocrmypdf_superres.metrics.boxes import iou, mask, scaled
+from ocrmypdf_superres.metrics.boxes import boxes_iou, covered_area, scaled
 from ocrmypdf_superres.metrics.text import fold, right_by_textzoom, s_lcs, s_ld, score, word_accuracy
 
 
@@ -93,9 +93,9 @@ def test_ssim() -> None:
 
 def test_iou_by_hand() -> None:
     # Two boxes of 4 x 4 that share 2 x 4: 8 of 24 pixels; boxes that lie over each other count once.
-    assert iou([(0, 0, 4, 4)], [(2, 0, 6, 4)], (10, 10)) == pytest.approx(8 / 24)
-    assert iou([(0, 0, 4, 4), (1, 1, 3, 3)], [(0, 0, 4, 4)], (10, 10)) == 1.0
-    assert iou([], [], (5, 5)) == 1.0
-    assert iou([], [(0, 0, 2, 2)], (5, 5)) == iou([(0, 0, 2, 2)], [], (5, 5)) == 0.0
-    assert mask([(-3, -3, 2, 1)], (4, 3)).sum() == 2
+    assert boxes_iou([(0, 0, 4, 4)], [(2, 0, 6, 4)], (10, 10)) == pytest.approx(8 / 24)
+    assert boxes_iou([(0, 0, 4, 4), (1, 1, 3, 3)], [(0, 0, 4, 4)], (10, 10)) == 1.0
+    assert boxes_iou([], [], (5, 5)) == 1.0
+    assert boxes_iou([], [(0, 0, 2, 2)], (5, 5)) == boxes_iou([(0, 0, 2, 2)], [], (5, 5)) == 0.0
+    assert covered_area([(-3, -3, 2, 1)], (4, 3)).sum() == 2
     assert scaled([(1, 2, 3, 4)], 2.0, 3.0) == [(2, 6, 6, 12)]

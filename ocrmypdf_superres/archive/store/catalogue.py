@@ -10,7 +10,7 @@ import operator
 import os
 import sqlite3
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,7 @@ def _rounded(value: float | None) -> float | None:
 
 
 def _date(moment: float | None) -> str:
-    return "" if moment is None else datetime.fromtimestamp(moment, timezone.utc).isoformat(timespec="seconds")
+    return "" if moment is None else datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
 
 
 def write_csv(rows: Iterator[dict[str, Any]], fields: tuple[str, ...], path: Path) -> None:

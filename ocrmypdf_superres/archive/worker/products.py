@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -64,7 +64,7 @@ def add_provenance(task: FileTask, pages: Sequence[ReadPage], pdf: Path, source:
 
 def history(task: FileTask, pages: Sequence[ReadPage]) -> list[Step]:
     """What was done to the file, in order: enlarged (where it was), recognised."""
-    now = datetime.now(timezone.utc).astimezone().isoformat(timespec="seconds")
+    now = datetime.now(UTC).astimezone().isoformat(timespec="seconds")
     steps = []
     enlarged = [page for page in pages if page.result.action == "enlarged"]
     if enlarged:
