@@ -111,7 +111,7 @@ def test_images_with_an_alpha_channel(tmp_path, form, alpha):
     assert result.findings == ([] if alpha else ["transparent parts on 1 pages were laid on white paper"])
     assert result.pages[0].words
     with pikepdf.open(os.path.join(given.staging, result.outputs[0].name)) as made:
-        (original,) = made.pages[0].images.values()
+        (original,) = made.pages[0].get_images().values()
         corner = pikepdf.PdfImage(original).as_pil_image().convert("L").getpixel((5, 5))
     assert corner == (0 if alpha else 255)
 
