@@ -25,7 +25,7 @@ from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.line_sets import held_batches
 from ocrmypdf_superres.metrics.boxes import area_iou
 from ocrmypdf_superres.metrics.image import psnr, ssim
-from ocrmypdf_superres.metrics.lpips import lpips
+from ocrmypdf_superres.metrics.lpips import LPIPS, lpips
 from ocrmypdf_superres.metrics.text import TextScore, s_lcs, s_ld, score
 from ocrmypdf_superres.modelstore.store import find_model
 from ocrmypdf_superres.page.image import from_luma
@@ -145,12 +145,12 @@ def _head(net: HasAuxiliaryOutputs, channels: int, lr: Tensor, factor: int, part
 
 @torch.no_grad()
 def judge_patches(
-    draw: Draw, batches: Sequence[Batch], detector: CTPN | None = None, perceptual: tuple[Path, Path] | None = None
+    draw: Draw, batches: Sequence[Batch], detector: CTPN | None = None, perceptual: LPIPS | None = None
 ) -> PatchFigures:
     """Return the figures of what *draw* makes of *batches*; ``hr`` itself is judged where it returns the batch's hr.
 
     Args:
-        detector: sees sr and hr at the same size. perceptual: the two weight files of LPIPS.
+        detector: sees sr and hr at the same size. perceptual: LPIPS with its weights.
 
     Raises:
         MissingDependencyError, RecognizerError: Tesseract is not installed, or has not a language.

@@ -17,7 +17,8 @@ from torch.nn import functional
 from ocrmypdf_superres.architectures.blocks.line_layers import Attention, FeedForward, causal, sinusoid
 from ocrmypdf_superres.architectures.blocks.resnet45 import COUNTS, ResNet45
 from ocrmypdf_superres.architectures.blocks.tps import POINTS, SOURCE_MARGIN, TPSGrid, edge_points
-from ocrmypdf_superres.recognizers.line_recognizer import ALPHABET, LineRecognizer, padded, until
+from ocrmypdf_superres.metrics.text import LETTERS_AND_DIGITS
+from ocrmypdf_superres.recognizers.line_recognizer import LineRecognizer, padded, until
 
 PAD, UNKNOWN, START, END = range(4)
 LONGEST = 30
@@ -113,7 +114,7 @@ class CDistNet(LineRecognizer):
     """Read lines of 32 x 128; *lines* are float (B, 1 or 3, H, W) in [0, 1]. It always rectifies them."""
 
     size = (32, 128)
-    classes = "\0" * 4 + ALPHABET
+    classes = "\0" * 4 + LETTERS_AND_DIGITS
     blank = END
     sines: Tensor
 

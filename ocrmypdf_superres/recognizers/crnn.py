@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ocrmypdf_superres.metrics.text import LETTERS_AND_DIGITS
 from ocrmypdf_superres.recognizers.base import collapse
-from ocrmypdf_superres.recognizers.line_recognizer import ALPHABET, LineRecognizer
+from ocrmypdf_superres.recognizers.line_recognizer import LineRecognizer
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class CRNNConfig:
 class CRNN(LineRecognizer):
     """Read lines of 32 x width; *lines* are float (B, 1, H, W) in [0, 1], without further normalisation."""
 
-    classes = "\0" + ALPHABET
+    classes = "\0" + LETTERS_AND_DIGITS
 
     def __init__(self, config: CRNNConfig | None = None) -> None:
         super().__init__()

@@ -11,12 +11,10 @@ from torch.nn import functional
 
 from ocrmypdf_superres.architectures.blocks.layers import luma
 from ocrmypdf_superres.errors import RecognizerError
-from ocrmypdf_superres.metrics.text import textzoom_form
+from ocrmypdf_superres.metrics.text import letters_and_digits
 
 IGNORED = -100
 """The class of padded steps, which no loss counts."""
-ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
-"""What the text-line benchmarks count: digits and letters without case."""
 
 
 def resized(lines: Tensor, widths: Tensor | None, size: tuple[int, int]) -> Tensor:
@@ -64,7 +62,7 @@ class LineRecognizer(nn.Module):
 
     def encode(self, text: str) -> list[int]:
         """Return the codes of *text* in lower case; characters other than a to z and 0 to 9 are left out."""
-        return [self.classes.index(c) for c in textzoom_form(text)]
+        return [self.classes.index(c) for c in letters_and_digits(text)]
 
     def decode(self, codes: Sequence[int]) -> str:
         """Return the text of *codes*; signs that are not characters are left out."""

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ocrmypdf_superres.architectures.blocks.line_layers import Attention, FeedForward, causal, sinusoid
-from ocrmypdf_superres.recognizers.line_recognizer import ALPHABET, IGNORED, LineRecognizer, padded, until
+from ocrmypdf_superres.metrics.text import LETTERS_AND_DIGITS
+from ocrmypdf_superres.recognizers.line_recognizer import IGNORED, LineRecognizer, padded, until
 
 LONGEST = 25
 _BLOCKS = (1, 2, 5, 3)
@@ -96,7 +97,7 @@ class TextFocus(LineRecognizer):
     """Read lines of 32 x 128; *lines* are float (B, 1 or 3, H, W) in [0, 1]."""
 
     size = (32, 128)
-    classes = "\0" + ALPHABET
+    classes = "\0" + LETTERS_AND_DIGITS
     positions: Tensor
 
     def __init__(self, config: TextFocusConfig | None = None) -> None:

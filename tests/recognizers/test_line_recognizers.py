@@ -9,7 +9,7 @@ from torch import nn
 
 from ocrmypdf_superres.architectures.blocks.abinet import PriorConfig
 from ocrmypdf_superres.errors import RecognizerError
-from ocrmypdf_superres.metrics.text import textzoom_form
+from ocrmypdf_superres.metrics.text import letters_and_digits
 from ocrmypdf_superres.modelstore.cards import RECOGNIZER_CARD
 from ocrmypdf_superres.recognizers import REGISTRY, abinet, cdistnet, crnn, load, text_focus
 from ocrmypdf_superres.recognizers.base import Recognizer
@@ -52,7 +52,7 @@ def test_readers_learn_read_and_pass_gradients(kind):
     # The language part sees a detached softmax.
     assert all(p.grad is not None for n, p in net.named_parameters())
     texts = net.eval().read(lines.detach(), torch.tensor([70, 40, 70]))
-    assert len(texts) == 3 and all(isinstance(text, str) and textzoom_form(text) == text for text in texts)
+    assert len(texts) == 3 and all(isinstance(text, str) and letters_and_digits(text) == text for text in texts)
     assert net.decode(net.encode("Ab-1")) == "ab1" and net.height == 32
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.metrics.text import textzoom_form
+from ocrmypdf_superres.metrics.text import letters_and_digits
 from ocrmypdf_superres.modelstore.cards import check_name
 from ocrmypdf_superres.modelstore.store import find_model
 from ocrmypdf_superres.modelstore.writer import check_target
@@ -104,7 +104,7 @@ class Teacher:
         def loss(step: int) -> Tensor:
             batch = batches[step]
             seen = str(np.random.default_rng([recipe.seed, step, 2]).choice(list(recipe.images), p=shares / shares.sum()))
-            kept = [index for index, text in enumerate(batch.texts) if textzoom_form(text)]
+            kept = [index for index, text in enumerate(batch.texts) if letters_and_digits(text)]
             lines = self.seen(batch, seen)[kept]
             value: Tensor = self.net.loss(lines, [batch.texts[index] for index in kept])  # type: ignore[operator]
             return value
@@ -152,7 +152,7 @@ class Teacher:
             right = total = 0
             for batch in self.held:
                 found = self.net.read(self.seen(batch, which))
-                pairs = [(textzoom_form(a), textzoom_form(b)) for a, b in zip(found, batch.texts, strict=True) if textzoom_form(b)]
+                pairs = [(letters_and_digits(a), letters_and_digits(b)) for a, b in zip(found, batch.texts, strict=True) if letters_and_digits(b)]
                 right += sum(a == b for a, b in pairs)
                 total += len(pairs)
             result[which] = right / max(1, total)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.metrics.text import textzoom_form
+from ocrmypdf_superres.metrics.text import letters_and_digits
 from ocrmypdf_superres.recognizers import folder
 from ocrmypdf_superres.recognizers.base import stack_lines
 from ocrmypdf_superres.recognizers.line_recognizer import resized
@@ -98,7 +98,7 @@ class BatchTextFocus(nn.Module):
         reader = self.loss.reader
         chosen = [
             (index, box) for index, (text, box) in enumerate(zip(batch.texts, batch.boxes, strict=True))
-            if box is not None and box[2] - box[0] >= NARROWEST and textzoom_form(text)
+            if box is not None and box[2] - box[0] >= NARROWEST and letters_and_digits(text)
         ]  # fmt: skip
         if not chosen:
             return sr.sum() * 0.0
