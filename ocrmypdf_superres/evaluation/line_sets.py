@@ -19,7 +19,7 @@ from ocrmypdf_superres.metrics.image import decibels, mean_squared_error
 from ocrmypdf_superres.metrics.text import TextScore, letters_and_digits, score
 from ocrmypdf_superres.modelstore.store import Model
 from ocrmypdf_superres.page.image import from_luma, resize_luma
-from ocrmypdf_superres.recognizers.reader import LineReader
+from ocrmypdf_superres.recognizers.line_recognizer import LineRecognizer
 from ocrmypdf_superres.tesseract import read_lines
 from ocrmypdf_superres.training.data.batches import Batch, StepBatches
 from ocrmypdf_superres.training.data.sources.words import Pair, TextZoom
@@ -123,7 +123,7 @@ def _page_drawer(model: Model) -> Drawer:
 @torch.no_grad()
 def judge(
     net: nn.Module | Drawer, batches: list[Batch], channels: int = 1,
-    readers: Mapping[str, LineReader] | None = None,
+    readers: Mapping[str, LineRecognizer] | None = None,
 ) -> Figures:  # fmt: skip
     """Return the figures of *net*, called as ``net(lr, scale)``, on *batches*; *readers* read it beside Tesseract.
 

@@ -17,7 +17,7 @@ from ocrmypdf_superres.evaluation.data.pages import Case
 from ocrmypdf_superres.evaluation.methods.methods import LINE_MODE, lr_image
 from ocrmypdf_superres.evaluation.methods.peers import Peer
 from ocrmypdf_superres.evaluation.methods.prepared import prepare
-from ocrmypdf_superres.evaluation.run_folder import KeptPage, Run, Seen, Side, write_run
+from ocrmypdf_superres.evaluation.run_folder import Run, write_run
 from ocrmypdf_superres.evaluation.summary import in_order
 from ocrmypdf_superres.evaluation.trust.dictionary import words_of_language
 from ocrmypdf_superres.evaluation.trust.invented import invented_words
@@ -27,6 +27,7 @@ from ocrmypdf_superres.metrics.boxes import boxes_iou, scaled
 from ocrmypdf_superres.metrics.image import psnr, ssim
 from ocrmypdf_superres.page.image import resize_luma, to_luma
 from ocrmypdf_superres.processes import worker_pool
+from ocrmypdf_superres.reporting.page_comparison import KeptPage, Seen, Side
 
 #: Methods whose images nobody made here: OCRmyPDF's rasterizer did, or the scanner; and further readings of the same image.
 NOT_LOOKED_AT = ("oversample", "native", "plugin-once", "plugin-checked")
