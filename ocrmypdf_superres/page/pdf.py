@@ -50,3 +50,8 @@ def render_page(page: pypdfium2.PdfPage, dpi: float, *, grey: bool = False) -> I
     # pdfium rounds sizes up; the hair less keeps 30.0000001 rows from becoming 31.
     image: Image.Image = page.render(scale=dpi / 72.0 * (1.0 - 1e-5), grayscale=grey).to_pil()
     return image.convert("L") if grey else image
+
+
+def character_count(page: pypdfium2.PdfPage) -> int:
+    """Return how many characters the text layer of *page* has."""
+    return int(page.get_textpage().count_chars())
