@@ -39,7 +39,7 @@ from ocrmypdf_superres.ocr.hocr import Reading
 from ocrmypdf_superres.ocr.merge.choose import choose_among, doubtful, page_winner
 from ocrmypdf_superres.page.plan import PlanSettings, enlarge, lanczos, plan_image
 from ocrmypdf_superres.plugin.checking import AS_IS, BLEND, LANCZOS, MODEL, OTHERS
-from ocrmypdf_superres.upscaling.upscaler import load_upscaler
+from ocrmypdf_superres.upscaling.loading import load_upscaler
 
 KNOTS = np.linspace(0, 100, 21)
 

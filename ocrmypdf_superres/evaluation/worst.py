@@ -54,7 +54,7 @@ def save_worst(results: Sequence[Result], cases: Sequence[Case], method: str, mo
         SuperresError: Tesseract or the model cannot be used.
     """
     from ocrmypdf_superres.page.plan import PlanSettings, enlarge, plan_image
-    from ocrmypdf_superres.upscaling.upscaler import load_upscaler
+    from ocrmypdf_superres.upscaling.loading import load_upscaler
 
     upscaler = load_upscaler(model, "cpu", threads=1)
     by_name = {(case.group, case.page.name): case for case in cases}

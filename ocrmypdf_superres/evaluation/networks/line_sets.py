@@ -19,13 +19,13 @@ from ocrmypdf_superres.metrics.image import decibels, mean_squared_error
 from ocrmypdf_superres.metrics.text import TextScore, letters_and_digits, score
 from ocrmypdf_superres.modelstore.store import Model
 from ocrmypdf_superres.page.image import from_luma, resize_luma
-from ocrmypdf_superres.recognizers.reader import LineReader
+from ocrmypdf_superres.recognizers.line_recognizer import LineRecognizer
 from ocrmypdf_superres.tesseract import read_lines
 from ocrmypdf_superres.training.data.batches import Batch, StepBatches
 from ocrmypdf_superres.training.data.sources.words import Pair, TextZoom
 from ocrmypdf_superres.training.recipe import Recipe, Source, Stage
 from ocrmypdf_superres.upscaling.backends.torch import load_network
-from ocrmypdf_superres.upscaling.upscaler import load_upscaler
+from ocrmypdf_superres.upscaling.loading import load_upscaler
 
 BATCH = 32
 BLURRED = ({"name": "blur", "sigma": [0.3, 0.9]}, {"name": "downsample", "kernels": ["bicubic", "box", "bilinear"]},
@@ -131,7 +131,7 @@ def _page_predictor(model: Model) -> Predictor:
 @torch.no_grad()
 def evaluate(
     net: nn.Module | Predictor, batches: list[Batch], channels: int = 1,
-    readers: Mapping[str, LineReader] | None = None,
+    readers: Mapping[str, LineRecognizer] | None = None,
 ) -> LineMetrics:  # fmt: skip
     """Return the metrics of *net*, called as ``net(lr, scale)``, on *batches*; *readers* read sr beside Tesseract.
 

@@ -17,9 +17,11 @@ from torch.nn import functional
 
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.metrics.text import letters_and_digits
-from ocrmypdf_superres.modelstore.store import check_name, find_model
+from ocrmypdf_superres.modelstore.cards import check_name
+from ocrmypdf_superres.modelstore.store import find_model
+from ocrmypdf_superres.modelstore.writer import check_target
 from ocrmypdf_superres.recognizers import folder as folders
-from ocrmypdf_superres.recognizers.reader import LineReader
+from ocrmypdf_superres.recognizers.line_recognizer import LineRecognizer
 from ocrmypdf_superres.training.checkpoint import load_checkpoint, save_checkpoint
 from ocrmypdf_superres.training.data.batches import Batch, StepBatches
 from ocrmypdf_superres.training.data.sources.detector_pages import RenderedPages
@@ -144,7 +146,7 @@ class Teacher:
     def accuracies(self) -> dict[str, float]:
         """Return the shares of held lines that are read without a mistake, for each kind of image shown in training."""
         self.net.eval()
-        assert isinstance(self.net, LineReader)
+        assert isinstance(self.net, LineRecognizer)
         result = {}
         for which in self.recipe.images:
             right = total = 0
@@ -237,8 +239,7 @@ def teach(recipe_path: Path, out: Path, data: Path, resume: bool = False) -> Pat
     recipe = read_teach_recipe(recipe_path)
     check_name(recipe.name)
     text = recipe_path.read_text(encoding="utf-8")
-    if out.exists() and not (out / folders.CARD).is_file():
-        raise OptionError(f"{out} exists and holds no reader; give a new folder.")
+    check_target(out, folders.card_name(recipe.network), OptionError)
     checkpoint = out.absolute().with_name(f"{out.absolute().name}.checkpoint.pt")
     state = _read_checkpoint(checkpoint, recipe_path, text, resume)
     with writing(out.parent):
@@ -250,6 +251,6 @@ def teach(recipe_path: Path, out: Path, data: Path, resume: bool = False) -> Pat
         if teacher.best:
             teacher.net.load_state_dict(teacher.best)
         figures = {f"lines read without a mistake, {which}": round(share, 4) for which, share in teacher.accuracies().items()} if teacher.held else {}
-        folders.save(teacher.net.eval(), recipe.network, out, recipe.name, description=recipe.description, figures=figures, recipe=text)
+        folders.save(teacher.net.eval(), recipe.network, out, recipe.name, description=recipe.description, metrics=figures, recipe=text)
         checkpoint.unlink()
     return out
