@@ -7,7 +7,6 @@ import argparse
 import platform
 import shutil
 import time
-from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 from rich.console import Console
@@ -15,12 +14,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from ocrmypdf_superres import __version__, tesseract
-from ocrmypdf_superres.commands.extras import EXTRAS, install_line, missing_packages
+from ocrmypdf_superres.commands.extras import EXTRAS, install_line, missing_packages, version_of
 from ocrmypdf_superres.errors import SuperresError
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model
 from ocrmypdf_superres.upscaling.loading import load_upscaler
 
-CORE = ("ocrmypdf", "onnxruntime", "pikepdf", "pypdfium2", "pillow", "numpy", "pluggy", "pydantic", "rapidfuzz", "rich")
+PACKAGES = ("ocrmypdf", "onnxruntime", "pikepdf", "pypdfium2", "pillow", "numpy", "pluggy", "pydantic", "rapidfuzz", "rich")
+"""What the plugin needs on a CPU."""
 PROGRAMS = ("gs", "unpaper", "pngquant")
 """Programs that OCRmyPDF uses for some of its options."""
 
@@ -51,12 +51,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _add_packages(table: Table) -> bool:
     good = True
-    for name in CORE:
-        try:
-            table.add_row(name, version(name), "")
-        except PackageNotFoundError:
-            table.add_row(name, "missing", f"needed: pip install {name}")
-            good = False
+    for name in PACKAGES:
+        found = version_of(name)
+        table.add_row(name, found or "missing", "" if found else f"needed: pip install {name}")
+        good = good and found is not None
     return good
 
 

@@ -4,18 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, version
 
 EXTRAS = {
-    "gpu": ("the GPU, and models in few bits", ("torch", "safetensors")),
-    "train": ("training", ("torch", "safetensors", "onnx", "scipy", "tomli_w", "tensorboard", "lightning_fabric", "lmdb")),
-    "eval": ("evaluation and its reports", ("img2pdf", "jinja2", "matplotlib", "scipy", "skimage", "tomli_w")),
-    "archive": (
-        "runs over many files",
-        ("dask", "distributed", "img2pdf", "jinja2", "lxml", "matplotlib", "psutil", "tomli_w", "watchdog"),
-    ),
+    "gpu": ("a GPU, and models without ONNX files", ("torch", "safetensors")),
+    "train": ("training", ("onnx", "scipy", "tomli-w", "tensorboard", "lightning-fabric", "lmdb")),
+    "eval": ("evaluation and reports", ("img2pdf", "jinja2", "matplotlib", "scikit-image", "scipy", "tomli-w")),
+    "archive": ("archives", ("dask", "img2pdf", "jinja2", "lxml", "psutil", "tomli-w", "watchdog")),
 }
-"""Extra -> what it is for, and the names by which its packages are imported."""
+"""Extra -> what it is for, and its packages beside those of the extras that it includes."""
+_IMPORTED_AS = {"skimage": "scikit-image", "distributed": "dask"}
 
 
 def install_line(*extras: str) -> str:
@@ -24,17 +22,19 @@ def install_line(*extras: str) -> str:
 
 
 def missing_packages(extra: str) -> list[str]:
-    """Return which packages of *extra* are not installed; none of them is imported."""
-    return [name for name in EXTRAS[extra][1] if not _is_installed(name)]
+    """Return which packages of *extra* are not installed."""
+    return [name for name in EXTRAS[extra][1] if version_of(name) is None]
 
 
-def extras_with(package: str, among: Sequence[str]) -> list[str]:
-    """Return those of *among* that bring *package*, all of *among* where none is known to."""
+def extras_with(module: str, among: Sequence[str]) -> list[str]:
+    """Return those of *among* that bring the module *module*, all of *among* where none is known to."""
+    package = _IMPORTED_AS.get(module, module.replace("_", "-"))
     return [extra for extra in among if package in EXTRAS[extra][1]] or list(among)
 
 
-def _is_installed(package: str) -> bool:
+def version_of(package: str) -> str | None:
+    """Return the version of an installed *package*, None where it is not installed."""
     try:
-        return find_spec(package) is not None
-    except (ImportError, ValueError):  # blocked or half-removed installations
-        return False
+        return version(package)
+    except PackageNotFoundError:
+        return None
