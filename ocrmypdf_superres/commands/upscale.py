@@ -15,8 +15,9 @@ from rich.console import Console
 
 from ocrmypdf_superres.errors import ImageError, OptionError
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL
+from ocrmypdf_superres.ocr.variants import enlarge
 from ocrmypdf_superres.page.image import flatten
-from ocrmypdf_superres.page.plan import Plan, PlanSettings, enlarge, plan_image
+from ocrmypdf_superres.page.plan import Plan, PlanSettings, plan_image
 from ocrmypdf_superres.upscaling.upscaler import load_upscaler
 
 

@@ -55,7 +55,8 @@ def save_worst(
     Raises:
         SuperresError: Tesseract or the model cannot be used.
     """
-    from ocrmypdf_superres.page.plan import PlanSettings, enlarge, plan_image
+    from ocrmypdf_superres.ocr.variants import enlarge
+    from ocrmypdf_superres.page.plan import PlanSettings, plan_image
     from ocrmypdf_superres.upscaling.upscaler import load_upscaler
 
     upscaler = load_upscaler(model, "cpu", threads=1)

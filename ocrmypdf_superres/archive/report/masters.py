@@ -42,5 +42,5 @@ def master_of(manifest: Manifest, layout: Layout, row: FileRow) -> Master:
     """
     settings = manifest.settings(row.settings)
     known = parse_settings(settings.toml) if settings else parse_settings("")
-    check = str(known.superres.get("check", "auto"))
+    check = str(known.superres.get("verify", "auto"))
     return Master(place_of_pdf(manifest, layout, row), "+".join(known.languages), known.model.card.name, check)

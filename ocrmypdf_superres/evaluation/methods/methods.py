@@ -185,7 +185,7 @@ def read(case: Case, method: str, model: str, peer: Peer | None = None) -> Readi
     if method == "oversample":
         return ocrmypdf_text(image, dpi, languages, oversample=int(TARGET_DPI), **line)
     # The plugin alone reads as its defaults say.
-    check = {"superres_check": CHECKS[method]} if method in CHECKS else {}
+    check = {"superres_verify": CHECKS[method]} if method in CHECKS else {}
     trigger = {"superres_trigger": "always"} if case.page.line else {}
     return ocrmypdf_text(
         image, dpi, languages, plugins=["ocrmypdf_superres"], superres_model=model, superres_device="cpu",

@@ -41,7 +41,8 @@ def prepare(case: Case, method: str, model: str, peer: Peer | None = None) -> Pr
         return Prepared(resampled(image, dpi, kind), TARGET_DPI, "enlarged", f"{method} to {TARGET_DPI:.0f} dpi")
     if method not in ("plugin", "plugin-once", "plugin-checked"):
         raise OptionError(f"The method {method!r} prepares no image to look at; give as-is, lanczos, bicubic, plugin or a peer.")
-    from ocrmypdf_superres.page.plan import PlanSettings, enlarge, plan_image
+    from ocrmypdf_superres.ocr.variants import enlarge
+    from ocrmypdf_superres.page.plan import PlanSettings, plan_image
     from ocrmypdf_superres.upscaling.upscaler import load_upscaler
 
     upscaler = load_upscaler(model, "cpu", threads=1)
