@@ -14,7 +14,8 @@ from ocrmypdf_superres.commands.evaluate import DEFAULT_CONDITIONS, parse_condit
 from ocrmypdf_superres.evaluation.calibration_fit import compare, fit, plot, read_variants
 from ocrmypdf_superres.evaluation.data.pages import find_pages, make_cases
 from ocrmypdf_superres.files import atomic_write_text
-from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, WEIGHTS, find_model
+from ocrmypdf_superres.modelstore.cards import WEIGHTS
+from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model
 from ocrmypdf_superres.ocr.calibration import read_table
 from ocrmypdf_superres.tesseract import version
 

@@ -25,7 +25,8 @@ from ocrmypdf_superres.evaluation.methods.methods import lr_image
 from ocrmypdf_superres.evaluation.words import right_words
 from ocrmypdf_superres.files import atomic_write_text
 from ocrmypdf_superres.metrics.text import TextScore, score
-from ocrmypdf_superres.modelstore.store import WEIGHTS, Model
+from ocrmypdf_superres.modelstore.cards import WEIGHTS
+from ocrmypdf_superres.modelstore.store import Model
 from ocrmypdf_superres.ocr.calibration import Calibration, CalibrationTable
 from ocrmypdf_superres.ocr.hocr import read_hocr
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis

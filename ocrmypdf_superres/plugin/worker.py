@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from ocrmypdf.helpers import available_cpu_count
 from PIL import Image
 
-from ocrmypdf_superres.modelstore.store import WEIGHTS, find_model
+from ocrmypdf_superres.modelstore.cards import WEIGHTS
+from ocrmypdf_superres.modelstore.store import find_model
 from ocrmypdf_superres.ocr.kept_pages import PageFiles
 from ocrmypdf_superres.ocr.variants import AS_IS, enlarge, make_variant
 from ocrmypdf_superres.page.plan import TESSERACT_MAX_SIDE, Plan, PlanSettings, plan_image
