@@ -36,7 +36,7 @@ from ocrmypdf_superres.ocr.second_opinion import is_doubtful
 from ocrmypdf_superres.ocr.variants import AS_IS, BLEND, NET, VARIANTS, enlarge, make_variant
 from ocrmypdf_superres.page.plan import PlanSettings, plan_image
 from ocrmypdf_superres.tesseract import program, version
-from ocrmypdf_superres.upscaling.upscaler import load_upscaler
+from ocrmypdf_superres.upscaling.loading import load_upscaler
 
 KNOTS = np.linspace(0, 100, 21)
 

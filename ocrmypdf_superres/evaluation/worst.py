@@ -57,7 +57,7 @@ def save_worst(
     """
     from ocrmypdf_superres.ocr.variants import enlarge
     from ocrmypdf_superres.page.plan import PlanSettings, plan_image
-    from ocrmypdf_superres.upscaling.upscaler import load_upscaler
+    from ocrmypdf_superres.upscaling.loading import load_upscaler
 
     upscaler = load_upscaler(model, "cpu", threads=1)
     by_name = {(case.group, case.page.name): case for case in cases}

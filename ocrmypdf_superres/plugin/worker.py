@@ -41,7 +41,7 @@ def plan_threads(pages: int, jobs: int | None) -> int:
 
 def load(ours: SuperresOptions) -> Upscaler:
     """Return the worker's upscaler; loaded on the first page, then shared."""
-    from ocrmypdf_superres.upscaling.upscaler import load_upscaler
+    from ocrmypdf_superres.upscaling.loading import load_upscaler
 
     return load_upscaler(ours.model, ours.device, threads=ours.threads or 1, tile=ours.tile)
 

@@ -15,8 +15,8 @@ from ocrmypdf_superres.modelstore.store import Model
 from ocrmypdf_superres.page.image import flatten
 from ocrmypdf_superres.page.line_finder import whole_line
 from ocrmypdf_superres.page.plan import PlanSettings, net_scale
+from ocrmypdf_superres.upscaling.loading import load_upscaler
 from ocrmypdf_superres.upscaling.textlines import LineUpscaler
-from ocrmypdf_superres.upscaling.upscaler import load_upscaler
 
 DECIDING_CODE = ("architectures", "upscaling", "evaluation/methods/nets.py", "page")
 """What of this package draws a net's image."""

@@ -43,7 +43,7 @@ def prepare(case: Case, method: str, model: str, peer: Peer | None = None) -> Pr
         raise OptionError(f"The method {method!r} prepares no image to look at; give as-is, lanczos, bicubic, plugin or a peer.")
     from ocrmypdf_superres.ocr.variants import enlarge
     from ocrmypdf_superres.page.plan import PlanSettings, plan_image
-    from ocrmypdf_superres.upscaling.upscaler import load_upscaler
+    from ocrmypdf_superres.upscaling.loading import load_upscaler
 
     upscaler = load_upscaler(model, "cpu", threads=1)
     plan = plan_image(image, (dpi, dpi), PlanSettings(trigger="always" if case.page.line else "auto", scales=upscaler.scales))

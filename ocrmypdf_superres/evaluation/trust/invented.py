@@ -57,7 +57,7 @@ def invented_words(model: str, languages: str = "eng") -> list[tuple[str, str, i
     Raises:
         SuperresError: Tesseract or the model cannot be used.
     """
-    from ocrmypdf_superres.upscaling.upscaler import load_upscaler
+    from ocrmypdf_superres.upscaling.loading import load_upscaler
 
     upscaler = load_upscaler(model, "cpu", threads=1)
     scale = max(upscaler.scales)
