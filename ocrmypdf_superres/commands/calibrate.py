@@ -10,9 +10,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from ocrmypdf_superres.commands.evaluate import DEFAULT_CONDITIONS, parse_condition
 from ocrmypdf_superres.evaluation.calibration_fit import compare, fit, plot, read_variants
 from ocrmypdf_superres.evaluation.data.pages import find_pages, make_cases
+from ocrmypdf_superres.evaluation.data.profiles import DEFAULT_CONDITIONS, parse_condition
 from ocrmypdf_superres.files import atomic_write_text
 from ocrmypdf_superres.modelstore.cards import WEIGHTS
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model

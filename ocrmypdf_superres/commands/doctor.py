@@ -28,7 +28,7 @@ EXTRAS = {
     "gpu": ("a GPU, and models without ONNX files", ("torch", "safetensors")),
     "train": ("training", ("onnx", "scipy", "tomli-w", "tensorboard", "lightning-fabric", "lmdb")),
     "eval": ("evaluation and reports", ("img2pdf", "jinja2", "matplotlib", "scikit-image", "scipy", "tomli-w")),
-    "archive": ("archives", ("dask", "img2pdf", "jinja2", "lxml", "matplotlib", "psutil", "tomli-w", "watchdog")),
+    "archive": ("archives", ("dask", "img2pdf", "jinja2", "lxml", "psutil", "tomli-w", "watchdog")),
 }
 """What each extra is for, and its packages beside those of other extras."""
 

@@ -21,7 +21,7 @@ from scipy.optimize import isotonic_regression
 from ocrmypdf_superres.errors import SuperresError
 from ocrmypdf_superres.evaluation.data.ground_truth import read_truth
 from ocrmypdf_superres.evaluation.data.pages import Case
-from ocrmypdf_superres.evaluation.methods.methods import lr_image
+from ocrmypdf_superres.evaluation.methods.images import lr_image
 from ocrmypdf_superres.evaluation.words import right_words
 from ocrmypdf_superres.files import atomic_write_text
 from ocrmypdf_superres.metrics.text import TextScore, score
