@@ -29,7 +29,7 @@ FURTHER = ("bicubic", "plugin-once")
 PLUGIN_METHODS = ("plugin-once", "plugin", "plugin-checked")
 """Those that run the plugin."""
 CHECKS = {"plugin-once": "off", "plugin-checked": "always"}
-"""The setting of ``--superres-check`` where it is not the plugin's default."""
+"""The setting of ``--superres-verify`` where it is not the plugin's default."""
 
 
 def _peer_text(original: Image.Image, dpi: float, languages: str, peer: Peer, line: bool) -> Reading:
