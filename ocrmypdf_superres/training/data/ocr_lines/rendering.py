@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import PurePath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +55,22 @@ def x_height_share(font: FontFile) -> float:
     return max(0.2, -top / _PROBE_SIZE)
 
 
+@lru_cache(maxsize=2048)
+def is_plain(font: FontFile) -> bool:
+    """Return whether the face draws ink on paper: no boxes, no ruled or struck-out letters, whose spaces have ink too."""
+    face = open_font(font.path, font.index, 60)
+    space = face.getmask(" ").getbbox() is None
+    letter = np.asarray(face.getmask("n"), dtype=np.float32).mean() / 255 if face.getmask("n").getbbox() else 1.0
+    return space and bool(letter < 0.75)
+
+
+@lru_cache(maxsize=2048)
+def has_small_capitals(font: FontFile) -> bool:
+    """Return whether the face has capitals in place of small letters: then a ``d`` is no higher than an ``x``."""
+    face = open_font(font.path, font.index, _PROBE_SIZE)
+    return bool(face.getbbox("d", anchor="ls")[1] >= 1.08 * face.getbbox("x", anchor="ls")[1])
+
+
 class Faces:
     """The faces of this machine that lines are drawn in.
 
@@ -62,7 +79,9 @@ class Faces:
     """
 
     def __init__(self) -> None:
-        fonts = [font for font in installed_fonts() if not _DISPLAY.search(font.path)]
+        # Some families are installed in three formats; one face is one choice. By the ending, .otf comes before .pfb and .t1.
+        found = {(PurePath(font.path).stem, font.index): font for font in reversed(installed_fonts())}
+        fonts = [font for font in sorted(found.values(), key=lambda font: (font.path, font.index)) if not _DISPLAY.search(font.path) and is_plain(font)]
         self.mono = [font for font in fonts if font.mono or _TYPEWRITER.search(font.path)]
         self.print = [font for font in fonts if font not in self.mono] or self.mono
 
@@ -98,8 +117,9 @@ def render(text: str, font: FontFile, x_height: float, neighbours: Sequence[str]
     real = x_height_share(font) * size
     mono = bool(font.mono or _TYPEWRITER.search(font.path))
     style = _Style.sample(rng, mono, size)
+    said = text.upper() if style.small_caps or has_small_capitals(font) else text
     if style.small_caps:
-        text = text.upper() if text.isascii() else text
+        text = said
     margin = round(real * rng.uniform(1.2, 3.0))
     baseline = round(ABOVE * real)
     places, width = _layout(text, font, size, style, rng)
@@ -117,7 +137,7 @@ def render(text: str, font: FontFile, x_height: float, neighbours: Sequence[str]
             np.maximum(ink, _draw(others, canvas, (start, baseline + sign * pitch), font, size, style, rng), out=ink)
     _rules(ink, box, real, baseline, rng)
     image = _paper(_wear(ink, real, rng), real, rng)
-    return Strip(image, " ".join(text.split()), float(baseline), real, *box)
+    return Strip(image, " ".join(said.split()), float(baseline), real, *box)
 
 
 @dataclass(frozen=True)
@@ -189,7 +209,9 @@ def _dotted(ink: FloatImage, size: int) -> FloatImage:
     rows = np.cos(np.arange(ink.shape[0]) * (2 * np.pi / period))[:, None]
     columns = np.cos(np.arange(ink.shape[1]) * (2 * np.pi / period))[None, :]
     dots = np.clip(1.1 + 0.9 * (rows + columns), 0, 1)
-    return np.asarray(np.clip(ink * 1.2, 0, 1) * dots, dtype=np.float32)
+    # A needle is as thick as a stroke.
+    thick = ndimage.maximum_filter(ink, max(1, round(period * 0.6)))
+    return np.asarray(thick * dots, dtype=np.float32)
 
 
 def _rules(ink: NDArray[np.float32], box: tuple[float, float, float, float], x_height: float, baseline: float, rng: np.random.Generator) -> None:
