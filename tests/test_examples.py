@@ -61,4 +61,4 @@ def test_the_finetuning_example_makes_a_model(tmp_path):
     model = find_model(str(tmp_path / "my-archive"))
     model.verify()
     assert f'base = "{DEFAULT_MODEL}"' in model.card.recipe and "steps = 20" in model.card.recipe
-    assert any("held-back" in name for name in model.card.figures)
+    assert any("held-back" in name for name in model.card.metrics)

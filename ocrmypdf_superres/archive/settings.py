@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-import sys
+import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -21,15 +21,11 @@ import tomli_w
 from ocrmypdf._options import OcrOptions
 from pydantic import BaseModel, ValidationError
 
-from ocrmypdf_superres.archive.worker.tasks import Limits
+from ocrmypdf_superres.archive.tasks import Limits
 from ocrmypdf_superres.errors import ArchiveError
-from ocrmypdf_superres.modelstore.store import WEIGHTS, Model, find_model
+from ocrmypdf_superres.modelstore.cards import WEIGHTS
+from ocrmypdf_superres.modelstore.store import Model, find_model
 from ocrmypdf_superres.plugin.options import SuperresOptions
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 OUTPUTS = ("pdf", "text", "alto", "hocr", "images")
 

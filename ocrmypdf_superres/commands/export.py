@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def export_run(
-    recipe_path: Path, run: Path, output: Path, name: str | None = None, figures: Mapping[str, str] | None = None
+    recipe_path: Path, run: Path, output: Path, name: str | None = None, metrics: Mapping[str, str] | None = None
 ) -> None:
     """Write the weights of the last checkpoint in the folder *run* as the model folder *output*.
 
@@ -60,6 +60,6 @@ def export_run(
     except (RuntimeError, KeyError, TypeError) as error:
         raise OptionError(f"{run / CHECKPOINT} does not fit the net of {recipe_path} ({error}); give its own recipe.") from error
     export_model(
-        net.eval(), spec, config, output, name or recipe.name, description=recipe.description, figures=figures,
+        net.eval(), spec, config, output, name or recipe.name, description=recipe.description, metrics=metrics,
         recipe=recipe_path.read_text(encoding="utf-8"),
     )  # fmt: skip

@@ -16,7 +16,8 @@ from rich.console import Console
 
 from ocrmypdf_superres.commands.export import export_run
 from ocrmypdf_superres.errors import OptionError, SuperresError
-from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, check_name, find_model
+from ocrmypdf_superres.modelstore.cards import check_name
+from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model
 
 if TYPE_CHECKING:
     from ocrmypdf_superres.evaluation.gain import Gain
@@ -124,7 +125,7 @@ def _finetune(args: argparse.Namespace, run_folder: Path) -> int:
             soft_wrap=True, highlight=False, markup=False,
         )  # fmt: skip
         return 1
-    export_run(recipe, run_folder, args.out, figures=_figures(gain, base))
+    export_run(recipe, run_folder, args.out, metrics=_figures(gain, base))
     console.print(
         f"Written: {args.out} ({gain.figures}); use it with --superres-model {args.out}. {run_folder} can be deleted.",
         soft_wrap=True, highlight=False, markup=False,

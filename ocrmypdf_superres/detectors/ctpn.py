@@ -43,10 +43,6 @@ class CTPNConfig:
             raise ValueError("widths must be five numbers of channels, and hidden and deep at least 1")
 
 
-SMALL = CTPNConfig(widths=(16, 24, 32, 48, 48), hidden=32, deep=64)
-"""About a hundredth of the full one, to be trained on a CPU in minutes."""
-
-
 class CTPN(nn.Module):
     """See the module's docstring."""
 

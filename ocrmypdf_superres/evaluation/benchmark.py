@@ -21,10 +21,10 @@ from ocrmypdf_superres.evaluation.data.ground_truth import read_truth
 from ocrmypdf_superres.evaluation.data.pages import Case
 from ocrmypdf_superres.evaluation.methods.methods import read
 from ocrmypdf_superres.evaluation.methods.peers import Peer
-from ocrmypdf_superres.evaluation.workers import worker_pool
 from ocrmypdf_superres.files import atomic_write_text
 from ocrmypdf_superres.metrics.text import TextScore, right_by_textzoom, s_lcs, s_ld, score
 from ocrmypdf_superres.modelstore.store import find_model
+from ocrmypdf_superres.processes import worker_pool
 from ocrmypdf_superres.tesseract import version
 
 

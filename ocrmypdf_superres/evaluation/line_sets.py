@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ocrmypdf_superres.architectures.blocks.layers import on_luma
-from ocrmypdf_superres.metrics.text import TextScore, score
+from ocrmypdf_superres.metrics.image import decibels, mean_squared_error
+from ocrmypdf_superres.metrics.text import TextScore, letters_and_digits, score
 from ocrmypdf_superres.modelstore.store import Model
 from ocrmypdf_superres.page.image import from_luma, resize_luma
-from ocrmypdf_superres.recognizers.reader import LineReader, plain
+from ocrmypdf_superres.recognizers.line_recognizer import LineRecognizer
 from ocrmypdf_superres.tesseract import read_lines
 from ocrmypdf_superres.training.data.batches import Batch, StepBatches
 from ocrmypdf_superres.training.data.sources.words import Pair, TextZoom
@@ -122,7 +123,7 @@ def _page_drawer(model: Model) -> Drawer:
 @torch.no_grad()
 def judge(
     net: nn.Module | Drawer, batches: list[Batch], channels: int = 1,
-    readers: Mapping[str, LineReader] | None = None,
+    readers: Mapping[str, LineRecognizer] | None = None,
 ) -> Figures:  # fmt: skip
     """Return the figures of *net*, called as ``net(lr, scale)``, on *batches*; *readers* read it beside Tesseract.
 
@@ -137,19 +138,19 @@ def judge(
     right = dict.fromkeys(readers or {}, 0)
     for batch in batches:
         sr = draw(batch.lr, batch.scale).clamp(0, 1)
-        errors = (sr - batch.hr).square().mean(dim=(1, 2, 3)).clamp(min=1e-10)
-        psnr += (-10 * errors.log10()).tolist()
+        # At most 100 dB, so that the mean over lines is finite where sr is hr itself.
+        psnr += [decibels(mean_squared_error(ours, hr), least=1e-10) for ours, hr in zip(sr.cpu().numpy(), batch.hr.numpy(), strict=True)]
         for index, (text, box) in enumerate(zip(batch.texts, batch.boxes, strict=True)):
-            if box is None or not plain(text):
+            if box is None or not letters_and_digits(text):
                 continue
             left, top, bottom, end = box[0], box[1], box[3], box[2]
             line = sr[index : index + 1, :, top:bottom, left:end]
             images.append(from_luma(line[0, 0].cpu().numpy()))
             texts.append(text)
             for name, reader in (readers or {}).items():
-                right[name] += plain(reader.read(line)[0]) == plain(text)
+                right[name] += letters_and_digits(reader.read(line)[0]) == letters_and_digits(text)
     found = read_lines(images, "eng")
     total = sum((score(text, truth) for text, truth in zip(found, texts, strict=True)), TextScore())
     count = max(1, len(texts))
-    words = sum(plain(a) == plain(b) for a, b in zip(found, texts, strict=True)) / count
+    words = sum(letters_and_digits(a) == letters_and_digits(b) for a, b in zip(found, texts, strict=True)) / count
     return Figures(len(texts), sum(psnr) / max(1, len(psnr)), total.cer, words, {name: n / count for name, n in right.items()})

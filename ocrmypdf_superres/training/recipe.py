@@ -3,18 +3,13 @@
 
 from __future__ import annotations
 
-import sys
+import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ocrmypdf_superres.errors import OptionError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 LINE_KINDS = ("words", "lines", "textzoom")

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocrmypdf_superres.errors import DeviceError, ImageError, ModelError, OptionError
-from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, Model, find_model, onnx_name
+from ocrmypdf_superres.modelstore.cards import onnx_name
+from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, Model, find_model
 from ocrmypdf_superres.page.image import FloatImage
 from ocrmypdf_superres.upscaling.backends.base import Backend
 from ocrmypdf_superres.upscaling.tiling import Tile, tile_rows

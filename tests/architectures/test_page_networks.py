@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch")
 
 from ocrmypdf_superres.architectures import get
 from ocrmypdf_superres.architectures.page_nets.epgr import EPGRConfig
+from ocrmypdf_superres.architectures.receptive_field import radius_of
 from ocrmypdf_superres.errors import ModelError
 from ocrmypdf_superres.export.onnx import export_model
 from ocrmypdf_superres.page.plan import PlanSettings, plan_image
@@ -114,6 +115,27 @@ def test_receptive_radius_is_exact(name, values):
         places = along.nonzero()[:, 0]
         reached = max(centre - int(places.min()), int(places.max()) - (centre + multiple - 1))
         assert reached == radius
+
+
+@pytest.mark.parametrize(("name", "values"), SMALL)
+def test_the_measured_radius_is_the_counted_one(name, values):
+    spec, config, net = built(name, values)
+    scale = max(spec.scales(config))
+    found = radius_of(net, scale, spec.size_multiple, spec.channels_of(config), limit=96)
+    assert found == spec.receptive_radius(config)
+
+
+def test_a_field_that_is_too_large_or_missing_is_refused():
+    with pytest.raises(ValueError, match="above 2 pixels"):
+        radius_of(torch.nn.Conv2d(1, 1, 7, padding=3), limit=2)
+    assert radius_of(torch.nn.Conv2d(1, 1, 7, padding=3)) == 3
+
+    class Blind(torch.nn.Module):
+        def forward(self, x):
+            return 0.0 * x
+
+    with pytest.raises(ValueError, match="does not depend"):
+        radius_of(Blind())
 
 
 @pytest.fixture(scope="module", params=SMALL, ids=lambda p: f"{p[0]}-{'-'.join(str(v) for v in p[1].values())}")

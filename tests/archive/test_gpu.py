@@ -19,7 +19,7 @@ from ocrmypdf_superres.archive.executors.gpu_client import GpuExecutor, Service,
 from ocrmypdf_superres.archive.executors.gpu_service import Batcher, accept
 from ocrmypdf_superres.archive.store.layout import Layout
 from ocrmypdf_superres.archive.store.manifest import Manifest
-from ocrmypdf_superres.archive.worker.tasks import FileResult, FileTask, Kind, State
+from ocrmypdf_superres.archive.tasks import FileResult, FileTask, Kind, State
 from ocrmypdf_superres.errors import DeviceError, ModelError
 from ocrmypdf_superres.modelstore.store import find_model
 from ocrmypdf_superres.upscaling.backends.onnx import OnnxBackend

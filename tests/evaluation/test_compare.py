@@ -9,7 +9,7 @@ import pytest
 from evaluation_pages import draw
 
 img2pdf = pytest.importorskip("img2pdf")
-pytest.importorskip("matplotlib")
+pytest.importorskip("jinja2")
 
 from ocrmypdf_superres.cli import main
 from ocrmypdf_superres.errors import SuperresError

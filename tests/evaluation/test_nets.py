@@ -26,7 +26,8 @@ from ocrmypdf_superres.evaluation.methods.nets import decides, net_image
 from ocrmypdf_superres.evaluation.methods.peers import model_peers
 from ocrmypdf_superres.evaluation.methods.prepared import prepare
 from ocrmypdf_superres.export.onnx import export_model
-from ocrmypdf_superres.modelstore.store import CARD, SEARCH_VARIABLE, Model, find_model, list_models
+from ocrmypdf_superres.modelstore.cards import CARD
+from ocrmypdf_superres.modelstore.store import SEARCH_VARIABLE, Model, find_model, list_models
 from ocrmypdf_superres.page.plan import net_scale
 
 
@@ -99,7 +100,7 @@ def test_the_key_holds_the_net_and_not_what_is_told_of_it(lanczos_net: Path) -> 
     def other(**changes: object) -> str:
         return decides(replace(model, card=replace(model.card, **changes)))
 
-    assert other(description="new", figures={"cer": 1.0}) == key
+    assert other(description="new", metrics={"cer": 1.0}) == key
     files = {**model.card.files, "model.x2.onnx": "0" * 64}
     changed = [other(files=files), other(radius=99), other(scales=(2,)), other(architecture="edsr"), other(line_size=(16, 64))]
     assert len({key, *changed}) == 6

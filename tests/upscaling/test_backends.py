@@ -12,7 +12,8 @@ import torch
 from nets import random_page
 
 from ocrmypdf_superres.errors import DeviceError, ModelError
-from ocrmypdf_superres.modelstore.store import Card, Model, find_model, onnx_name, sha256_of
+from ocrmypdf_superres.modelstore.cards import Card, onnx_name
+from ocrmypdf_superres.modelstore.store import Model, find_model, sha256_of
 from ocrmypdf_superres.upscaling.backends.onnx import OnnxBackend
 from ocrmypdf_superres.upscaling.backends.torch import TorchBackend
 

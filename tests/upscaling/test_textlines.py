@@ -10,7 +10,8 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from ocrmypdf_superres.errors import ImageError, ModelError
-from ocrmypdf_superres.modelstore.store import Card, Model
+from ocrmypdf_superres.modelstore.cards import Card
+from ocrmypdf_superres.modelstore.store import Model
 from ocrmypdf_superres.page.image import resize_luma
 from ocrmypdf_superres.page.line_finder import find_lines, whole_line
 from ocrmypdf_superres.upscaling.textlines import LineUpscaler
@@ -154,7 +155,7 @@ def test_exported_line_nets_run_on_pages(name, tmp_path):
     stn = {"stn_widths": [4, 4, 4, 4, 4, 4], "stn_hidden": 8, "features": 8, "blocks": 1}
     prior = {
         "prior_base": 2, "prior_counts": [1, 1, 1, 1, 1], "prior_layers": 1, "prior_inner": 16, "prior_attention": 4,
-        "prior_language_layers": 1, "places": 100,
+        "prior_language_layers": 1, "positions": 100,
     }  # fmt: skip
     spec = get(name)
     config = spec.parse_config({**stn, **(prior if name == "lemma" else {})})

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from ocrmypdf_superres.archive.executors.base import Executor
-from ocrmypdf_superres.archive.worker.tasks import FileResult, FileTask
+from ocrmypdf_superres.archive.tasks import FileResult, FileTask
 from ocrmypdf_superres.errors import DeviceError
 from ocrmypdf_superres.upscaling.upscaler import may_see_cuda
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,8 +18,8 @@ from ocrmypdf_superres.archive.formats.mets import read_mets
 from ocrmypdf_superres.archive.formats.xmp import ENLARGED, RECOGNISED, Step, add_history
 from ocrmypdf_superres.archive.settings import weights_sha256
 from ocrmypdf_superres.archive.store.output_names import page_name
+from ocrmypdf_superres.archive.tasks import FileTask, Kind, Output
 from ocrmypdf_superres.archive.worker.gather import ReadPage
-from ocrmypdf_superres.archive.worker.tasks import FileTask, Kind, Output
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model, sha256_of
 
 
@@ -64,7 +64,7 @@ def add_provenance(task: FileTask, pages: Sequence[ReadPage], pdf: Path, source:
 
 def history(task: FileTask, pages: Sequence[ReadPage]) -> list[Step]:
     """What was done to the file, in order: enlarged (where it was), recognised."""
-    now = datetime.now(timezone.utc).astimezone().isoformat(timespec="seconds")
+    now = datetime.now(UTC).astimezone().isoformat(timespec="seconds")
     steps = []
     enlarged = [page for page in pages if page.result.action == "enlarged"]
     if enlarged:

@@ -2,7 +2,7 @@
 """How far a reading can be trusted: silent substitutions, consistency with the scan, invented text.
 
 A silent substitution is a word that a reader would believe: it is not in the truth, but Tesseract is confident
-(:data:`~ocrmypdf_superres.evaluation.words.SURE` or more) and its dictionary has the word.  Consistency is the PSNR between
+(:data:`~ocrmypdf_superres.reporting.page_comparison.SURE` or more) and its dictionary has the word.  Consistency is the PSNR between
 the enlarged image reduced again by area averaging and the image that came in: what the net drew must be the scan where
 the scan can tell.
 """
@@ -11,19 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from math import log10
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from ocrmypdf_superres.evaluation.trust.dictionary import known
-from ocrmypdf_superres.evaluation.words import SURE, right_words
-from ocrmypdf_superres.metrics.image import mean_squared_error
+from ocrmypdf_superres.evaluation.words import right_words
+from ocrmypdf_superres.metrics.image import decibels, mean_squared_error
 from ocrmypdf_superres.metrics.statistics import interval
 from ocrmypdf_superres.metrics.text import fold
-from ocrmypdf_superres.ocr.hocr import Word
 from ocrmypdf_superres.page.image import FloatImage, to_luma
+from ocrmypdf_superres.reporting.page_comparison import SURE
+from ocrmypdf_superres.tesseract import Word
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,8 @@ def figures(found: Sequence[Trust], invented: Sequence[tuple[str, str, int]] = (
         )
         errors = [t.inconsistency for t in pages if t.inconsistency is not None]
         if errors:
-            mean = max(sum(errors) / len(errors), 1e-12)
-            sentence += f"; reduced again, its images are {-10 * log10(mean):.1f} dB from what came in"
+            mean = sum(errors) / len(errors)
+            sentence += f"; reduced again, its images are {decibels(mean, least=1e-12):.1f} dB from what came in"
         likeness = [(t.psnr, t.ssim) for t in pages if t.psnr is not None and t.ssim is not None]
         if likeness:
             sentence += (

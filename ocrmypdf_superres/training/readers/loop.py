@@ -16,9 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.modelstore.store import check_name, find_model
+from ocrmypdf_superres.metrics.text import letters_and_digits
+from ocrmypdf_superres.modelstore.cards import check_name
+from ocrmypdf_superres.modelstore.store import find_model
+from ocrmypdf_superres.modelstore.writer import check_target
 from ocrmypdf_superres.recognizers import folder as folders
-from ocrmypdf_superres.recognizers.reader import LineReader, plain
+from ocrmypdf_superres.recognizers.line_recognizer import LineRecognizer
 from ocrmypdf_superres.training.checkpoint import load_checkpoint, save_checkpoint
 from ocrmypdf_superres.training.data.batches import Batch, StepBatches
 from ocrmypdf_superres.training.data.sources.detector_pages import RenderedPages
@@ -101,7 +104,7 @@ class Teacher:
         def loss(step: int) -> Tensor:
             batch = batches[step]
             seen = str(np.random.default_rng([recipe.seed, step, 2]).choice(list(recipe.images), p=shares / shares.sum()))
-            kept = [index for index, text in enumerate(batch.texts) if plain(text)]
+            kept = [index for index, text in enumerate(batch.texts) if letters_and_digits(text)]
             lines = self.seen(batch, seen)[kept]
             value: Tensor = self.net.loss(lines, [batch.texts[index] for index in kept])  # type: ignore[operator]
             return value
@@ -143,13 +146,13 @@ class Teacher:
     def accuracies(self) -> dict[str, float]:
         """Return the shares of held lines that are read without a mistake, for each kind of image shown in training."""
         self.net.eval()
-        assert isinstance(self.net, LineReader)
+        assert isinstance(self.net, LineRecognizer)
         result = {}
         for which in self.recipe.images:
             right = total = 0
             for batch in self.held:
                 found = self.net.read(self.seen(batch, which))
-                pairs = [(plain(a), plain(b)) for a, b in zip(found, batch.texts, strict=True) if plain(b)]
+                pairs = [(letters_and_digits(a), letters_and_digits(b)) for a, b in zip(found, batch.texts, strict=True) if letters_and_digits(b)]
                 right += sum(a == b for a, b in pairs)
                 total += len(pairs)
             result[which] = right / max(1, total)
@@ -236,8 +239,7 @@ def teach(recipe_path: Path, out: Path, data: Path, resume: bool = False) -> Pat
     recipe = read_teach_recipe(recipe_path)
     check_name(recipe.name)
     text = recipe_path.read_text(encoding="utf-8")
-    if out.exists() and not (out / folders.CARD).is_file():
-        raise OptionError(f"{out} exists and holds no reader; give a new folder.")
+    check_target(out, folders.card_name(recipe.network), OptionError)
     checkpoint = out.absolute().with_name(f"{out.absolute().name}.checkpoint.pt")
     state = _read_checkpoint(checkpoint, recipe_path, text, resume)
     with writing(out.parent):
@@ -249,6 +251,6 @@ def teach(recipe_path: Path, out: Path, data: Path, resume: bool = False) -> Pat
         if teacher.best:
             teacher.net.load_state_dict(teacher.best)
         figures = {f"lines read without a mistake, {which}": round(share, 4) for which, share in teacher.accuracies().items()} if teacher.held else {}
-        folders.save(teacher.net.eval(), recipe.network, out, recipe.name, description=recipe.description, figures=figures, recipe=text)
+        folders.save(teacher.net.eval(), recipe.network, out, recipe.name, description=recipe.description, metrics=figures, recipe=text)
         checkpoint.unlink()
     return out

@@ -6,8 +6,8 @@ from __future__ import annotations
 import json
 import logging
 import os
-import sys
 import time
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,6 @@ from ocrmypdf_superres.training.data.sources.scans import index_page
 from ocrmypdf_superres.training.objective import Objective
 from ocrmypdf_superres.training.recipe import parse_recipe
 from ocrmypdf_superres.training.trainer import Trainer
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 log = logging.getLogger(__name__)
 

@@ -50,7 +50,7 @@ def test_text_focus_from_a_recipe(reader):
 def test_what_a_recipe_cannot_name(reader, tmp_path):
     with pytest.raises(OptionError, match="needs a recognizer with attention"):
         make_loss("text-focus", {}, "x")
-    with pytest.raises(RecognizerError, match="no reader or detector"):
+    with pytest.raises(RecognizerError, match="no recognizer or detector"):
         make_loss("text-focus", {"reader": str(tmp_path / "none")}, "x")
     with pytest.raises(RecognizerError, match="kind text-focus, but ctpn was expected"):
         make_loss("detector", {"weights": reader}, "x")

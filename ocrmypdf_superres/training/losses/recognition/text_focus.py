@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.metrics.text import letters_and_digits
 from ocrmypdf_superres.recognizers import folder
 from ocrmypdf_superres.recognizers.base import stack_lines
-from ocrmypdf_superres.recognizers.reader import plain, resized
+from ocrmypdf_superres.recognizers.line_recognizer import resized
 from ocrmypdf_superres.training.data.batches import Batch
 from ocrmypdf_superres.training.losses.recognition.confusion import confusion_weights
 from ocrmypdf_superres.training.losses.recognition.recognizer_features import steps_mask
@@ -97,7 +98,7 @@ class BatchTextFocus(nn.Module):
         reader = self.loss.reader
         chosen = [
             (index, box) for index, (text, box) in enumerate(zip(batch.texts, batch.boxes, strict=True))
-            if box is not None and box[2] - box[0] >= NARROWEST and plain(text)
+            if box is not None and box[2] - box[0] >= NARROWEST and letters_and_digits(text)
         ]  # fmt: skip
         if not chosen:
             return sr.sum() * 0.0

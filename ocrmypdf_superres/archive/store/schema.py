@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ocrmypdf_superres.archive.worker.tasks import Kind, PageResult, State
+from ocrmypdf_superres.archive.tasks import Kind, PageResult, State
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 SCHEMA = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -24,7 +24,7 @@ CREATE TABLE sessions (
 );
 CREATE TABLE files (
     number INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, kind TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
-    state TEXT NOT NULL, code TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '', passing INTEGER NOT NULL DEFAULT 0,
+    state TEXT NOT NULL, code TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '', transient INTEGER NOT NULL DEFAULT 0,
     tries INTEGER NOT NULL DEFAULT 0, next_try REAL NOT NULL DEFAULT 0,
     settings TEXT NOT NULL DEFAULT '', sha256 TEXT NOT NULL DEFAULT '', seconds REAL NOT NULL DEFAULT 0,
     pages INTEGER NOT NULL DEFAULT 0, words INTEGER NOT NULL DEFAULT 0, confidence REAL,
@@ -54,7 +54,7 @@ class FileRow:
         number: its row, which never changes.
         path: below the run's input folder.
         size, mtime_ns: of the input when it was last looked at.
-        state, code, reason, passing: as in :class:`~ocrmypdf_superres.archive.worker.tasks.FileResult`; a waiting file that has
+        state, code, reason, transient: as in :class:`~ocrmypdf_superres.archive.tasks.FileResult`; a waiting file that has
             a code failed before and is to be tried again at ``next_try`` (seconds since 1970).
         tries: finished ones, under the present input and settings.
         settings: hash of the settings that the end was reached under; see :meth:`Manifest.settings`.
@@ -73,7 +73,7 @@ class FileRow:
     state: State
     code: str
     reason: str
-    passing: bool
+    transient: bool
     tries: int
     next_try: float
     settings: str
@@ -89,7 +89,7 @@ class FileRow:
     staging: str
 
 
-class Glance(NamedTuple):
+class KnownFile(NamedTuple):
     """The columns of a file that tell whether it is to be looked at again; see :class:`FileRow`."""
 
     number: int
@@ -97,7 +97,7 @@ class Glance(NamedTuple):
     mtime_ns: int
     state: State
     code: str
-    passing: bool
+    transient: bool
     settings: str
 
 

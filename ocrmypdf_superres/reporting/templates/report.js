@@ -88,7 +88,7 @@
 
   // The words of one side, as boxes over its image.
   const SVG = "http://www.w3.org/2000/svg";
-  const drawWords = (words, width, height) => {
+  const wordBoxes = (words, width, height) => {
     const svg = document.createElementNS(SVG, "svg");
     svg.setAttribute("class", "words");
     svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
@@ -128,7 +128,7 @@
     const element = make("div", { class: `layer ${side}` });
     const image = make("img", { alt: `The page, ${name}`, draggable: "false", decoding: "async" });
     image.src = "data:image/webp;base64," + byId((side === "before" ? "b" : "a") + number).textContent;
-    const words = drawWords(side === "before" ? data.b : data.a, data.w, data.h);
+    const words = wordBoxes(side === "before" ? data.b : data.a, data.w, data.h);
     element.append(image, words);
     return { element, words };
   };
@@ -270,7 +270,7 @@
     const opener = event.target.closest(".open");
     if (opener) toggle(opener.closest("tr"));
   });
-  // A link to #p7 opens that page, once the images, which stand behind this script, are there.
+  // A link to #p7 opens that page, once the images, which follow this script, have been read.
   addEventListener("DOMContentLoaded", () => {
     const linked = location.hash.length > 1 ? byId(location.hash.slice(1)) : null;
     if (linked && rows.includes(linked) && linked.querySelector(".open")) toggle(linked);

@@ -50,7 +50,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class FileTask:
-    """One file to digitise.
+    """One file to run OCR on.
 
     Attributes:
         number: the file's row in the manifest.
@@ -150,7 +150,7 @@ class FileResult:
         code: one word for machines (``ok``, ``encrypted``, ``damaged``, ``timeout``, ``memory``, ``died``, ``has-text`` ...);
             ``unchanged`` says that the file is still the one that :attr:`FileTask.known` tells of.
         reason: one sentence for people; empty where all went well.
-        passing: whether the failure may pass, so that another try makes sense.
+        transient: whether the failure may pass, so that another try makes sense.
         sha256: of the input as it was read.
         outputs, pages: what was made and what happened to each page.
         findings: of the whole file.
@@ -163,7 +163,7 @@ class FileResult:
     state: State
     code: str
     reason: str = ""
-    passing: bool = False
+    transient: bool = False
     sha256: str = ""
     outputs: list[Output] = field(default_factory=list)
     pages: list[PageResult] = field(default_factory=list)

@@ -13,9 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from ocrmypdf_superres.processes import end_with_parent
+
 PARENT = """
 import os, time
-from ocrmypdf_superres.evaluation.workers import worker_pool
+from ocrmypdf_superres.processes import worker_pool
 
 if __name__ == "__main__":
     pool = worker_pool(2)
@@ -37,7 +39,7 @@ def alive(pid: int) -> bool:
 def test_workers_end_with_a_killed_parent(how: signal.Signals, tmp_path: Path) -> None:
     script = tmp_path / "parent.py"
     script.write_text(PARENT)
-    root = str(Path(__file__).resolve().parents[2])
+    root = str(Path(__file__).resolve().parents[1])
     paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
     parent = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": paths})
     assert parent.stdout is not None
@@ -56,3 +58,8 @@ def test_workers_end_with_a_killed_parent(how: signal.Signals, tmp_path: Path) -
         parent.stdout.close()
         for pid in filter(alive, workers):
             os.kill(pid, signal.SIGKILL)
+
+
+def test_only_a_child_can_end_with_its_parent() -> None:
+    with pytest.raises(RuntimeError, match="main process"):
+        end_with_parent()

@@ -31,11 +31,10 @@ from PIL import Image
 
 from ocrmypdf_superres.archive.formats.mets import MetsPage, read_mets
 from ocrmypdf_superres.archive.store.output_names import pdf_name, text_name
-from ocrmypdf_superres.archive.worker import outcomes as codes
-from ocrmypdf_superres.archive.worker import products
+from ocrmypdf_superres.archive.tasks import FileResult, FileTask, Kind, State
+from ocrmypdf_superres.archive.worker import outcomes, products
 from ocrmypdf_superres.archive.worker.gather import gather
-from ocrmypdf_superres.archive.worker.images import claims_no_dpi, lay_on_paper, page_layout
-from ocrmypdf_superres.archive.worker.tasks import FileResult, FileTask, Kind, State
+from ocrmypdf_superres.archive.worker.images import claims_no_dpi, page_layout, remove_alpha
 from ocrmypdf_superres.errors import ImageError
 
 log = logging.getLogger("ocrmypdf.superres")
@@ -47,11 +46,11 @@ MOST_WARNINGS = 100
 _one_at_a_time = threading.Lock()
 
 
-def digitise(task: FileTask) -> FileResult:
+def ocr_file(task: FileTask) -> FileResult:
     """Digitise one file; whatever is wrong with it, a result comes back.
 
     When the result is ``STAGED``, its outputs lie complete and synced to the disk in the task's staging folder; else that
-    folder is gone.  The log at :attr:`~ocrmypdf_superres.archive.worker.tasks.FileTask.log` is left to the run.
+    folder is gone.  The log at :attr:`~ocrmypdf_superres.archive.tasks.FileTask.log` is left to the run.
     """
     began = time.monotonic()
     result = FileResult(task.number, State.STAGED, "ok", worker=f"{socket.gethostname()}/{os.getpid()}")
@@ -59,10 +58,10 @@ def digitise(task: FileTask) -> FileResult:
         scratch = scratch_folder(task)
         try:
             with _logged(task, result.warnings), _temporary(scratch):
-                _digitise(task, scratch, result)
+                _ocr_file(task, scratch, result)
         except Exception as error:  # one bad file must not stop a run
-            end = codes.end_of(error, (task.staging, os.fspath(scratch), os.path.dirname(task.staging)))
-            result.state, result.code, result.passing = end.state, end.code, end.passing
+            end = outcomes.outcome_of(error, (task.staging, os.fspath(scratch), os.path.dirname(task.staging)))
+            result.state, result.code, result.transient = end.state, end.code, end.transient
             result.reason = end.reason.replace(f"{scratch}{os.sep}", "")
             result.outputs = []
             _append_to_log(task, error)
@@ -84,7 +83,7 @@ def scratch_prefix(staging: Path) -> str:
     return f"ocrmypdf-superres-{hashlib.sha256(os.fsencode(staging)).hexdigest()[:16]}"
 
 
-def _digitise(task: FileTask, scratch: Path, result: FileResult) -> None:
+def _ocr_file(task: FileTask, scratch: Path, result: FileResult) -> None:
     source = _take_input(task, scratch, result)
     if result.code == "unchanged":
         return
@@ -99,9 +98,9 @@ def _digitise(task: FileTask, scratch: Path, result: FileResult) -> None:
         arguments["sidecar"] = text
     done = _ocr(source, pdf, arguments)
     if done is ExitCode.pdfa_conversion_failed:
-        raise codes.failed("pdfa", "It could not be made PDF/A; output_type pdf makes a plain PDF.")
+        raise outcomes.failed("pdfa", "It could not be made PDF/A; output_type pdf makes a plain PDF.")
     if done is not ExitCode.ok:
-        raise codes.failed("invalid", f"OCRmyPDF made a PDF that is not in order (its exit code is {int(done)}).")
+        raise outcomes.failed("invalid", f"OCRmyPDF made a PDF that is not in order (its exit code is {int(done)}).")
     read = gather(scratch, report, pages, task.relative)
     result.pages = [page.result for page in read]
     with pikepdf.open(pdf) as made:
@@ -137,7 +136,7 @@ def _take_input(task: FileTask, scratch: Path, result: FileResult) -> Path:
         result.state, result.code = State.SKIPPED, "unchanged"
         return copy
     if task.kind is Kind.METS and not images:
-        raise codes.failed("damaged", "The METS document names no images.")
+        raise outcomes.failed("damaged", "The METS document names no images.")
     _opaque(images if task.kind is Kind.METS else [copy] if task.kind is Kind.IMAGE else [], result)
     if task.kind is not Kind.METS:
         return copy
@@ -159,7 +158,7 @@ def _opaque(images: list[Path], result: FileResult) -> None:
     transparent = 0
     for image in images:
         with contextlib.suppress(OSError, SyntaxError):
-            transparent += lay_on_paper(image)
+            transparent += remove_alpha(image)
     if transparent:
         result.findings.append(f"transparent parts on {transparent} pages were laid on white paper")
 
@@ -168,14 +167,14 @@ def _mets_pages(task: FileTask) -> list[MetsPage]:
     try:
         return read_mets(Path(task.source), task.root).pages
     except ImageError as error:
-        raise codes.failed("damaged", str(error)) from error
+        raise outcomes.failed("damaged", str(error)) from error
 
 
 def _copy(source: str, target: Path) -> Any:
     """Copy a file and return its SHA-256 object.
 
     Raises:
-        EndError: it changed while it was read.
+        OutcomeError: it changed while it was read.
         OSError: it cannot be read, or the copy not be written.
     """
     digest = hashlib.sha256()
@@ -187,7 +186,7 @@ def _copy(source: str, target: Path) -> Any:
             size += copy.write(chunk)
         after = os.stat(source)
     if (before.st_size, before.st_mtime_ns, before.st_ino) != (size, after.st_mtime_ns, after.st_ino):
-        raise codes.failed("changing", "It changed while it was read.", passing=True)
+        raise outcomes.failed("changing", "It changed while it was read.", transient=True)
     return digest
 
 
@@ -200,7 +199,7 @@ def _count_pages(source: Path, kind: Kind) -> int:
             raise ocrmypdf.exceptions.UnsupportedImageFormatError(f"{type(error).__name__}") from error
     with pikepdf.open(source) as pdf:
         if not len(pdf.pages):
-            raise codes.failed("empty", "The PDF has no pages.")
+            raise outcomes.failed("empty", "The PDF has no pages.")
         return len(pdf.pages)
 
 

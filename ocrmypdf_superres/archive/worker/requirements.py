@@ -12,14 +12,14 @@ from pathlib import Path
 
 import ocrmypdf_superres
 from ocrmypdf_superres.archive.store.layout import Layout
-from ocrmypdf_superres.archive.worker.precheck import software
-from ocrmypdf_superres.archive.worker.work import scratch_prefix
+from ocrmypdf_superres.archive.worker.ocr_file import scratch_prefix
+from ocrmypdf_superres.archive.worker.preflight import software
 from ocrmypdf_superres.errors import ModelError
 from ocrmypdf_superres.modelstore.store import find_model
 
 
 @dataclass(frozen=True)
-class Site:
+class Requirements:
     """Software, model and folders as the run's own machine has them.
 
     Attributes:
@@ -42,7 +42,7 @@ class Site:
     token: str
 
     @classmethod
-    def here(cls, source: Path, layout: Layout, model: str, scratch: str = "") -> Site:
+    def here(cls, source: Path, layout: Layout, model: str, scratch: str = "") -> Requirements:
         """Describe this machine, for a run over *source* in *layout*.
 
         Raises:
@@ -107,11 +107,11 @@ def _filled(folder: Path) -> bool:
         return next(entries, None) is not None
 
 
-_known_good: set[Site] = set()
+_known_good: set[Requirements] = set()
 
 
-def _remember(site: Site) -> str:
-    _known_good.add(site)
+def _remember(requirements: Requirements) -> str:
+    _known_good.add(requirements)
     return ""
 
 

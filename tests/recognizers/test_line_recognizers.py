@@ -9,11 +9,13 @@ from torch import nn
 
 from ocrmypdf_superres.architectures.blocks.abinet import PriorConfig
 from ocrmypdf_superres.errors import RecognizerError
-from ocrmypdf_superres.recognizers import abinet, cdistnet, crnn, kinds, load, text_focus
+from ocrmypdf_superres.metrics.text import letters_and_digits
+from ocrmypdf_superres.modelstore.cards import RECOGNIZER_CARD
+from ocrmypdf_superres.recognizers import REGISTRY, abinet, cdistnet, crnn, load, text_focus
 from ocrmypdf_superres.recognizers.base import Recognizer
-from ocrmypdf_superres.recognizers.folder import CARD, KINDS, build, save
+from ocrmypdf_superres.recognizers.folder import KINDS, build, save
 from ocrmypdf_superres.recognizers.folder import load as load_folder
-from ocrmypdf_superres.recognizers.reader import plain, resized
+from ocrmypdf_superres.recognizers.line_recognizer import resized
 
 TINY = {
     "crnn": {"base": 4, "hidden": 16},
@@ -31,9 +33,9 @@ def count(module: nn.Module) -> int:
 def test_full_readers_have_the_known_counts():
     with torch.device("meta"):
         assert count(crnn.CRNN()) == 8_331_301
-        published = text_focus.TextFocusReader(text_focus.TextFocusConfig(compat=True))
+        published = text_focus.TextFocus(text_focus.TextFocusConfig(compat=True))
         assert (count(published), count(published.encoder), count(published.decoder)) == (62_314_951, 49_657_728, 12_600_354)
-        assert count(text_focus.TextFocusReader()) == 62_314_951 - 34
+        assert count(text_focus.TextFocus()) == 62_314_951 - 34
         assert count(cdistnet.CDistNet(cdistnet.CDistNetConfig(compat=True))) == 65_459_272
         assert count(cdistnet.CDistNet()) == 46_523_464 == 65_459_272 - 18_935_808
         assert count(abinet.ABINet()) == count(abinet.ABINet(PriorConfig())) == 36_194_922
@@ -50,7 +52,7 @@ def test_readers_learn_read_and_pass_gradients(kind):
     # The language part sees a detached softmax.
     assert all(p.grad is not None for n, p in net.named_parameters())
     texts = net.eval().read(lines.detach(), torch.tensor([70, 40, 70]))
-    assert len(texts) == 3 and all(isinstance(text, str) and plain(text) == text for text in texts)
+    assert len(texts) == 3 and all(isinstance(text, str) and letters_and_digits(text) == text for text in texts)
     assert net.decode(net.encode("Ab-1")) == "ab1" and net.height == 32
 
 
@@ -103,14 +105,14 @@ def test_a_tiny_reader_overfits_one_batch():
 
 def test_folders(tmp_path, monkeypatch):
     net = build("crnn", TINY["crnn"]).eval()
-    folder = save(net, "crnn", tmp_path / "judge", "judge", description="for a test", figures={"accuracy": 0.5})
+    folder = save(net, "crnn", tmp_path / "judge", "judge", description="for a test", metrics={"accuracy": 0.5})
     loaded = load_folder(str(folder))
     lines = torch.rand(2, 1, 32, 64)
     assert torch.equal(loaded(loaded.grey(lines, None)), net(net.grey(lines, None)))
     assert not any(p.requires_grad for p in loaded.parameters())
     monkeypatch.setenv("OCRMYPDF_SUPERRES_MODELS", str(tmp_path))
-    reader = load("reader:judge")
-    assert isinstance(reader, Recognizer) and "reader" in kinds() and reader.name == "judge"
+    reader = load("folder:judge")
+    assert isinstance(reader, Recognizer) and "folder" in REGISTRY.names() and reader.name == "judge"
     logits, lengths = reader.logits(lines, torch.tensor([64, 30]))
     assert logits.shape[:2] == (2, int(lengths[0]))
     assert reader.features(lines, torch.tensor([64, 30]), ["conv"])["conv"][0].shape[3] == int(lengths[0])
@@ -118,7 +120,7 @@ def test_folders(tmp_path, monkeypatch):
         reader.features(lines, torch.tensor([64, 30]), ["deep"])
     with pytest.raises(RecognizerError, match="kind crnn, but ctpn"):
         load_folder("judge", ("ctpn",))
-    card = folder / CARD
+    card = folder / RECOGNIZER_CARD
     text = card.read_text()
     card.write_text(text.replace('kind = "crnn"', 'kind = "other"'))
     with pytest.raises(RecognizerError, match="'other'"):
@@ -130,7 +132,7 @@ def test_folders(tmp_path, monkeypatch):
     (folder / "model.safetensors").write_bytes(b"no")
     with pytest.raises(RecognizerError, match="SHA-256"):
         load_folder("judge")
-    with pytest.raises(RecognizerError, match="no reader or detector 'none'"):
+    with pytest.raises(RecognizerError, match="no recognizer or detector 'none'"):
         load_folder("none")
     with pytest.raises(RecognizerError, match="unknown setting 'size'"):
         build("crnn", {"size": 3})

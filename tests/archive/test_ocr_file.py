@@ -14,10 +14,10 @@ from PIL import Image, ImageCms
 from PIL.TiffImagePlugin import AppendingTiffWriter
 
 from ocrmypdf_superres.archive.formats.xmp import read_history
-from ocrmypdf_superres.archive.worker.images import lay_on_paper, page_layout
+from ocrmypdf_superres.archive.tasks import Kind, State
+from ocrmypdf_superres.archive.worker.images import page_layout, remove_alpha
+from ocrmypdf_superres.archive.worker.ocr_file import ocr_file, scratch_folder
 from ocrmypdf_superres.archive.worker.products import sealed
-from ocrmypdf_superres.archive.worker.tasks import Kind, State
-from ocrmypdf_superres.archive.worker.work import digitise, scratch_folder
 
 GOOD = pdf_bytes(page())
 
@@ -65,9 +65,9 @@ def test_how_bad_files_end(tmp_path, kind, content, end):
     if content is not None:
         source.write_bytes(content)
     made = task(tmp_path, source, kind)
-    result = digitise(made)
+    result = ocr_file(made)
     assert (result.state, result.code) == end, result
-    assert result.reason.endswith(".") and "\n" not in result.reason and not result.passing and not result.outputs
+    assert result.reason.endswith(".") and "\n" not in result.reason and not result.transient and not result.outputs
     assert not os.path.exists(made.staging) and not scratch_folder(made).exists() and os.path.exists(made.log)
     assert str(scratch_folder(made)) not in result.reason
 
@@ -78,7 +78,7 @@ def test_a_good_file_with_all_outputs(tmp_path, lanczos_net):
     ocr = {"language": ["eng"], "output_type": "pdfa", "superres_model": str(lanczos_net), "superres_threads": 1, "superres_check": "off",
            "superres_trigger": "always"}  # fmt: skip
     made = task(tmp_path, source, Kind.IMAGE, outputs=("pdf", "text", "alto", "hocr", "images"), ocr=ocr, image_dpi=75)
-    result = digitise(made)
+    result = ocr_file(made)
     assert (result.state, result.code, result.findings) == (State.STAGED, "ok", [])
     base = "two pages.tif.pdf"
     assert {output.name: output.kind for output in result.outputs} == {
@@ -106,12 +106,12 @@ def test_images_with_an_alpha_channel(tmp_path, form, alpha):
     source = tmp_path / "input"
     source.write_bytes(image_bytes(image, form))
     given = task(tmp_path, source, Kind.IMAGE, ocr={"language": ["eng"], "output_type": "pdf", "superres_trigger": "off"})
-    result = digitise(given)
+    result = ocr_file(given)
     assert (result.state, result.code) == (State.STAGED, "ok"), result.reason
     assert result.findings == ([] if alpha else ["transparent parts on 1 pages were laid on white paper"])
     assert result.pages[0].words
     with pikepdf.open(os.path.join(given.staging, result.outputs[0].name)) as made:
-        (original,) = made.pages[0].images.values()
+        (original,) = made.pages[0].get_images().values()
         corner = pikepdf.PdfImage(original).as_pil_image().convert("L").getpixel((5, 5))
     assert corner == (0 if alpha else 255)
 
@@ -120,7 +120,7 @@ def test_no_frame_is_lost_with_its_alpha_channel(tmp_path):
     frames = [page(text).convert("RGBA") for text in ("one", "two")]
     image = tmp_path / "frames.png"
     frames[0].save(image, save_all=True, append_images=frames[1:], dpi=(150, 150))
-    assert lay_on_paper(image) == 0
+    assert remove_alpha(image) == 0
     with Image.open(image) as original:
         assert original.n_frames == 2 and not original.has_transparency_data and round(original.info["dpi"][0]) == 150
 
@@ -133,7 +133,7 @@ def test_each_frame_keeps_its_own_resolution_and_profile(tmp_path):
         for size, kept in zip(sizes, about, strict=True):
             Image.new("RGBA", size, (9, 9, 9, 255)).save(tiff, "TIFF", **kept)
             tiff.newFrame()
-    assert lay_on_paper(image) == 0
+    assert remove_alpha(image) == 0
     with Image.open(image) as original:
         assert original.n_frames == 3
         for number, (size, kept) in enumerate(zip(sizes, about, strict=True)):
@@ -151,7 +151,7 @@ def test_each_frame_keeps_its_own_resolution_and_profile(tmp_path):
 def test_findings(tmp_path):
     source = tmp_path / "a.pdf"
     source.write_bytes(pdf_bytes(page(), scratched(), page("")))
-    result = digitise(task(tmp_path, source))
+    result = ocr_file(task(tmp_path, source))
     assert [(p.words, p.findings) for p in result.pages] == [(2, []), (0, ["ink but no words"]), (0, [])]
     assert result.findings == ["ink but no words on 1 of 3 pages, the first is page 2"]
 
@@ -161,16 +161,16 @@ def test_pages_with_text_may_be_left(tmp_path):
     source.write_bytes(with_text_bytes())
     made = task(tmp_path, source)
     made.ocr["mode"] = "skip"
-    result = digitise(made)
+    result = ocr_file(made)
     assert result.state is State.STAGED and [(p.action, p.words) for p in result.pages] == [("not-read", None)]
 
 
 def test_unchanged_input_is_left_alone(tmp_path):
     source = tmp_path / "a.pdf"
     source.write_bytes(GOOD)
-    first = digitise(task(tmp_path, source))
-    assert digitise(task(tmp_path, source, known=first.sha256)).code == "unchanged"
-    assert digitise(task(tmp_path, source, known="other")).state is State.STAGED
+    first = ocr_file(task(tmp_path, source))
+    assert ocr_file(task(tmp_path, source, known=first.sha256)).code == "unchanged"
+    assert ocr_file(task(tmp_path, source, known="other")).state is State.STAGED
 
 
 def test_a_mets_document_is_one_pdf(tmp_path):
@@ -181,17 +181,17 @@ def test_a_mets_document_is_one_pdf(tmp_path):
     image.write_bytes(image_bytes(page()))
     mets = tmp_path / "mets.xml"
     mets.write_text(METS)
-    first = digitise(task(tmp_path, mets, Kind.METS))
+    first = ocr_file(task(tmp_path, mets, Kind.METS))
     assert first.state is State.STAGED and [o.name for o in first.outputs] == ["mets.xml.pdf", "mets.xml.pdf.txt"]
     image.write_bytes(image_bytes(page("another")))
-    assert digitise(task(tmp_path, mets, Kind.METS, known=first.sha256)).code == "ok", "its hash is of the images too"
+    assert ocr_file(task(tmp_path, mets, Kind.METS, known=first.sha256)).code == "ok", "its hash is of the images too"
     image.unlink()
-    assert digitise(task(tmp_path, mets, Kind.METS)).code == "damaged"
+    assert ocr_file(task(tmp_path, mets, Kind.METS)).code == "damaged"
 
 
 def test_a_name_that_is_no_text(tmp_path):
     source = tmp_path / os.fsdecode(b"a \n'\xff.pdf")
     source.write_bytes(GOOD)
-    result = digitise(task(tmp_path, source, outputs=("pdf", "alto")))
+    result = ocr_file(task(tmp_path, source, outputs=("pdf", "alto")))
     assert result.state is State.STAGED, result.reason
     assert [os.fsencode(o.name) for o in result.outputs] == [b"a \n'\xff.pdf", b"a \n'\xff.pdf.alto/0001.xml"]

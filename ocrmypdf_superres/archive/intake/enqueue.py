@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from ocrmypdf_superres.archive.intake.scan import Found, Scan, Verdict, look
+from ocrmypdf_superres.archive.intake.scan import Found, Scan, Verdict, classify
 from ocrmypdf_superres.archive.store.manifest import Manifest
-from ocrmypdf_superres.archive.store.rows import Glance
-from ocrmypdf_superres.archive.worker.tasks import FileResult, State
+from ocrmypdf_superres.archive.store.schema import KnownFile
+from ocrmypdf_superres.archive.tasks import FileResult, State
 
 BATCH = 500
 """So many files are taken in with one commit."""
@@ -54,12 +54,12 @@ class Intake:
 
     def _take_all(self, batch: Iterable[Found]) -> None:
         for found in batch:
-            row = self.manifest.glance(found.path)
+            row = self.manifest.known_file(found.path)
             if row is None or self._is_due(row, found):
-                verdict = found.verdict or look(found.full)
+                verdict = found.verdict or classify(found.full)
                 self._enter(row, found, verdict)
 
-    def _is_due(self, row: Glance, found: Found) -> bool:
+    def _is_due(self, row: KnownFile, found: Found) -> bool:
         """Whether the file is to be looked at again."""
         unchanged = (row.size, row.mtime_ns) == (found.size, found.mtime_ns)
         if row.state is State.STAGED:
@@ -68,9 +68,9 @@ class Intake:
             return not unchanged or (found.verdict is not None and found.verdict.state is not State.WAITING)
         if not unchanged or row.settings != self.settings:
             return True
-        return row.state is State.FAILED and (row.passing or row.code in AGAIN or self.retry_failed)
+        return row.state is State.FAILED and (row.transient or row.code in AGAIN or self.retry_failed)
 
-    def _enter(self, row: Glance | None, found: Found, verdict: Verdict) -> None:
+    def _enter(self, row: KnownFile | None, found: Found, verdict: Verdict) -> None:
         same = row is not None and (row.state, row.code, row.settings) == (verdict.state, verdict.code, self.settings)
         if same and row is not None and (row.size, row.mtime_ns) == (found.size, found.mtime_ns):
             return

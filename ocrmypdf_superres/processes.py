@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Child processes that do not outlive the process that started them, however that one ended."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+
+
+def worker_pool(jobs: int) -> ProcessPoolExecutor:
+    """Return a pool of *jobs* fresh interpreters that end soon after this process, even if it is killed."""
+    # Forking a process with threads may deadlock; a fresh interpreter costs a second.
+    return ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), end_with_parent)
+
+
+def end_with_parent(end: Callable[[], object] | None = None) -> None:
+    """Let this process, a child that :mod:`multiprocessing` started, end when its parent does.
+
+    A killed parent cannot tell its children, which would wait for their next task for ever. A thread waits for the
+    parent's end and then calls *end*, which must end this process.
+
+    Args:
+        end: ends this process; by default at once, with exit status 1. For a process that leads a process group and
+            starts programs: ``lambda: kill_group(os.getpid())``.
+
+    Raises:
+        RuntimeError: this is not a child process.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        raise RuntimeError("end_with_parent was called in the main process; call it in a process that multiprocessing started.")
+
+    def wait() -> None:
+        parent.join()
+        # The main thread may be in the middle of anything, and nobody takes its result any more.
+        (end or _leave)()
+
+    threading.Thread(target=wait, name="end-with-parent", daemon=True).start()
+
+
+def _leave() -> None:
+    os._exit(1)
+
+
+def kill_group(leader: int) -> None:
+    """Kill the process group of *leader*, the process id of its leader; nothing happens where there is none."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)
