@@ -18,7 +18,7 @@ blackletter="fonts-blankenburg"
 apt-get update -qq
 for package in $books $typewriters $machines $offices $blackletter; do
   # A release may lack one of them; the others do.
-  apt-get install -y -qq --no-install-recommends "$package" >/dev/null || echo "$package is not to be had here and is left out." >&2
+  apt-get install -y -qq --no-install-recommends "$package" >/dev/null || echo "$package is not available here and is left out." >&2
 done
 fc-cache -f
 echo "$(fc-list :scalable=true file | wc -l) font files are installed."

@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "train a reader or a text detector of the published systems from a recipe"
     action = actions.add_parser("teach", help=text, description=text)
     action.add_argument("recipe", type=Path, help="a TOML file, see examples/recipes/papers")
-    action.add_argument("--data", type=Path, default=Path("."), help="folder that the recipe's sources lie in (default: here)")
+    action.add_argument("--data", type=Path, default=Path(), help="folder that the recipe's sources lie in (default: here)")
     action.add_argument("-o", "--out", type=Path, required=True, help="folder of the reader to write")
     action.add_argument("--resume", action="store_true", help="go on from an interrupted run's OUT.checkpoint.pt")
 

@@ -35,7 +35,9 @@ class Dictionary:
 
     def __init__(self, component: bytes, characters: Sequence[str]) -> None:
         if len(component) < 10:
-            raise RecognizerError(f"A word list of {len(component)} bytes was given, at least 10 were expected; use another file.")
+            raise RecognizerError(
+                f"A word list of {len(component)} bytes was given, at least 10 were expected; use another file."
+            )
         magic, count, edges = struct.unpack_from("<hii", component)
         if magic != _MAGIC or count < 1 or edges < 1 or len(component) != 10 + 8 * edges:
             raise RecognizerError(

@@ -14,7 +14,7 @@ from PIL import Image
 from scipy import ndimage
 
 from ocrmypdf_superres.page.image import FloatImage
-from ocrmypdf_superres.page.plan import MAX_FACTOR, MIN_FACTOR, MIN_FACTOR_NOISY, NOISY, SIZE_SLACK, net_scale
+from ocrmypdf_superres.page.plan import MAX_FACTOR, MIN_FACTOR, MIN_FACTOR_NOISY, SIZE_SLACK, net_scale
 from ocrmypdf_superres.tables import read_toml
 from ocrmypdf_superres.training.data.degradations import Degradation
 from ocrmypdf_superres.training.data.ocr_lines.rendering import Strip
@@ -96,7 +96,10 @@ def _quality(strip: Strip, plain: FloatImage) -> Quality:
 
 
 def planned_factor(x_height: float, noisy: bool, scales: tuple[int, ...]) -> tuple[float, int]:
-    """Return the factor that a page with letters of *x_height* pixels is enlarged by, and the net's scale; (1, 1): it is left."""
+    """Return the factor that a page with letters of *x_height* pixels is enlarged by, and the scale of the net.
+
+    A page whose letters are large enough is left as it is, which is (1.0, 1).
+    """
     needed = TARGET_X_HEIGHT / x_height
     if needed < (MIN_FACTOR_NOISY if noisy else MIN_FACTOR):
         return 1.0, 1
@@ -106,18 +109,25 @@ def planned_factor(x_height: float, noisy: bool, scales: tuple[int, ...]) -> tup
 
 
 def enlarge(levels: Levels, factor: float, scale: int, form: Form, net: Enlarger) -> Levels:
-    """Return *levels*, uint8 (H, W), enlarged by *factor*: by the net at *scale* and Lanczos to size, by Lanczos, or half of each."""
+    """Return *levels*, uint8 (H, W), enlarged by *factor* in one of the forms that the plugin reads.
+
+    Args:
+        levels: the degraded strip.
+        factor: of the enlarged size, which is rounded to whole pixels.
+        scale: one of the net's scales; its image is resampled to the size with Lanczos where it differs.
+        form: the image of the net, of Lanczos alone, or the mean of both.
+        net: the net.
+    """
     height, width = levels.shape
     size = (round(width * factor), round(height * factor))
-    image: Image.Image | None = None
-    if form != "net":
-        image = Image.fromarray(levels).resize(size, Image.Resampling.LANCZOS)
-    if form != "lanczos":
-        large = Image.fromarray(net.upscale_bytes(levels, scale))
-        large = large if large.size == size else large.resize(size, Image.Resampling.LANCZOS)
-        image = large if image is None else Image.blend(image, large, 0.5)
-    assert image is not None  # noqa: S101 - one of the two was made
-    return np.asarray(image)
+    if form == "lanczos":
+        return np.asarray(Image.fromarray(levels).resize(size, Image.Resampling.LANCZOS))
+    large = Image.fromarray(net.upscale_bytes(levels, scale))
+    if large.size != size:
+        large = large.resize(size, Image.Resampling.LANCZOS)
+    if form == "blend":
+        large = Image.blend(Image.fromarray(levels).resize(size, Image.Resampling.LANCZOS), large, 0.5)
+    return np.asarray(large)
 
 
 def crop(levels: Levels, strip: Strip, factor: float, rng: np.random.Generator) -> Levels:

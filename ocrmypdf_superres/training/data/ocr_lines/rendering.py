@@ -10,7 +10,6 @@ from functools import lru_cache
 from pathlib import PurePath
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
@@ -20,7 +19,9 @@ from ocrmypdf_superres.training.data.fonts import FontFile, installed_fonts, ope
 from ocrmypdf_superres.training.data.ocr_lines.templates import GAP
 
 _TYPEWRITER = re.compile(r"typewriter|courier|cour|typo|mono|3270|inconsolata|ocr", re.I)
-_DISPLAY = re.compile(r"blankenburg|essays1743.*ill|initials|outline|shadow|Z003|electrum|ornament|chancery|script|decorative|lmtcsc|engrav", re.I)
+_DISPLAY = re.compile(
+    r"blankenburg|initials|outline|shadow|Z003|electrum|ornament|chancery|script|decorative|lmtcsc|engrav", re.I
+)
 _STYLED = re.compile(r"bold|italic|oblique|black|heavy|-bd|-it|thin|hairline|light|demi", re.I)
 _PROBE_SIZE = 200
 #: Rows above and below the baseline that a strip has, in x-heights.
@@ -79,9 +80,10 @@ class Faces:
     """
 
     def __init__(self) -> None:
-        # Some families are installed in three formats; one face is one choice. By the ending, .otf comes before .pfb and .t1.
+        # Some families are installed in three formats, of which one is enough.
         found = {(PurePath(font.path).stem, font.index): font for font in reversed(installed_fonts())}
-        fonts = [font for font in sorted(found.values(), key=lambda font: (font.path, font.index)) if not _DISPLAY.search(font.path) and is_plain(font)]
+        ordered = sorted(found.values(), key=lambda font: (font.path, font.index))
+        fonts = [font for font in ordered if not _DISPLAY.search(font.path) and is_plain(font)]
         self.mono = [font for font in fonts if font.mono or _TYPEWRITER.search(font.path)]
         self.print = [font for font in fonts if font not in self.mono] or self.mono
 
@@ -142,7 +144,15 @@ def render(text: str, font: FontFile, x_height: float, neighbours: Sequence[str]
 
 @dataclass(frozen=True)
 class _Style:
-    """How letters are set: *tracking* in pixels between letters, *jump* of the key strokes in pixels, *faint* their share of ink."""
+    """How letters are set.
+
+    Attributes:
+        tracking: pixels between letters.
+        jump: standard deviation of the height of key strokes, in pixels.
+        faint: least share of the ink that a key stroke has; 1 for print.
+        small_caps: whether small letters are drawn as smaller capitals.
+        dots: whether a needle printer made the line.
+    """
 
     tracking: float
     jump: float
@@ -214,8 +224,10 @@ def _dotted(ink: FloatImage, size: int) -> FloatImage:
     return np.asarray(thick * dots, dtype=np.float32)
 
 
-def _rules(ink: NDArray[np.float32], box: tuple[float, float, float, float], x_height: float, baseline: float, rng: np.random.Generator) -> None:
-    """Sometimes add an underline, a table's rules or a box, near the text or touching it."""
+def _rules(
+    ink: FloatImage, box: tuple[float, float, float, float], x_height: float, baseline: float, rng: np.random.Generator
+) -> None:
+    """Sometimes add an underline or a table's rules, near the text or touching it."""
     thick = max(1, round(x_height * rng.uniform(0.05, 0.14)))
     shade = float(rng.uniform(0.5, 1.0))
     if rng.random() < 0.09:
@@ -258,7 +270,7 @@ def _paper(ink: FloatImage, x_height: float, rng: np.random.Generator) -> FloatI
         paper, black = 1.0, 0.0
     elif kind < 0.42:
         black = min(paper - 0.25, float(rng.uniform(0.3, 0.6)))
-    image = paper + (black - paper) * ink
+    image: FloatImage = paper + (black - paper) * ink
     if rng.random() < 0.3:
         image += (_field(ink.shape, 12 * x_height, rng) - 0.5) * float(rng.uniform(0.02, 0.16))
     if rng.random() < 0.2:
@@ -268,4 +280,4 @@ def _paper(ink: FloatImage, x_height: float, rng: np.random.Generator) -> FloatI
     if rng.random() < 0.08:
         behind = np.roll(ink[:, ::-1], int(rng.integers(-20, 20)), axis=0)
         image -= ndimage.gaussian_filter(behind, x_height * 0.15) * float(rng.uniform(0.04, 0.18)) * (1 - ink)
-    return np.clip(image, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(image, 0, 1), dtype=np.float32)

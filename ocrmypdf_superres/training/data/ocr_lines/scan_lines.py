@@ -45,7 +45,7 @@ class ScanLines:
     """Lines of the pages in a folder that have ground truth.
 
     Args:
-        folder: page images with ``NAME.gt.txt``, or an ``index.json``; see :mod:`~ocrmypdf_superres.training.data.sources.scans`.
+        folder: page images with ``NAME.gt.txt``, or an ``index.json``; see the scans of :mod:`.sources`.
         language: only pages in this language, Tesseract's code, are used.
         cache: where Tesseract's readings are kept.
         held: use the documents that are held out instead of the others.
@@ -56,7 +56,9 @@ class ScanLines:
 
     def __init__(self, folder: Path, language: str, cache: Path, *, held: bool = False) -> None:
         if _FORBIDDEN in folder.resolve().parts:
-            raise OptionError(f"The folder {folder} is one for validation, a folder to train with was expected; give another one.")
+            raise OptionError(
+                f"The folder {folder} is one for validation, a folder to train with was expected; give another one."
+            )
         self.pixels: list[NDArray[np.uint8]] = []
         self.x_heights: list[float] = []
         self.lines: list[ScanLine] = []

@@ -49,7 +49,8 @@ def read_shard(path: Path) -> list[Line]:
         with np.load(path, allow_pickle=False) as stored:
             pixels, shapes, about = stored["pixels"], stored["shapes"], json.loads(stored["about"].tobytes())
         ends = np.cumsum(shapes.prod(axis=1))
-        images = [part.reshape(shape) for part, shape in zip(np.split(pixels, ends[:-1]), shapes, strict=True)] if len(shapes) else []
+        parts = np.split(pixels, ends[:-1]) if len(shapes) else []
+        images = [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
         return [Line(image, *row) for image, row in zip(images, about, strict=True)]
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise OptionError(f"{path} is not a whole file of prepared lines ({error}); delete it and make it anew.") from error

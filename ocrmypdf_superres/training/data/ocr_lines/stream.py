@@ -9,8 +9,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from ocrmypdf_superres.errors import OptionError, RecognizerError
-from ocrmypdf_superres.training.data.ocr_lines.preparing import FORMS, Enlarger, Form, Levels, Quality, crop, degrade, enlarge, planned_factor
 from ocrmypdf_superres.page.plan import NOISY
+from ocrmypdf_superres.training.data.ocr_lines.preparing import (
+    FORMS,
+    Enlarger,
+    Form,
+    Levels,
+    Quality,
+    crop,
+    degrade,
+    enlarge,
+    planned_factor,
+)
 from ocrmypdf_superres.training.data.ocr_lines.rendering import Faces, Strip, render
 from ocrmypdf_superres.training.data.ocr_lines.scan_lines import ScanLines
 from ocrmypdf_superres.training.data.ocr_lines.texts import TextSource
@@ -22,6 +32,8 @@ ILLEGIBLE, HARD = 2.3, 3.0
 _KEPT_OF_HARD = 0.5
 _LEAST_CONTRAST = 0.08
 _MOST_TRIES = 40
+#: Smaller crops have no letters left.
+_SMALLEST = 8
 
 
 @dataclass(frozen=True)
@@ -75,9 +87,14 @@ class LineStream:
     """
 
     def __init__(
-        self, texts: Sequence[TextSource], net: Enlarger, can_write: Callable[[str], bool], seed: int, scans: ScanLines | None = None,
+        self,
+        texts: Sequence[TextSource],
+        net: Enlarger,
+        can_write: Callable[[str], bool],
+        seed: int,
+        scans: ScanLines | None = None,
         settings: StreamSettings | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.texts = list(texts)
         self.net = net
         self.can_write = can_write
@@ -97,41 +114,42 @@ class LineStream:
             line = self._attempt(rng, FORMS[index % len(FORMS)])
             if line is not None:
                 return line
-        raise OptionError(f"None of {_MOST_TRIES} texts for line {index} can be used; check the text's language, the charset and the fonts.")
+        raise OptionError(
+            f"None of {_MOST_TRIES} texts for line {index} can be used; check the text's language, the charset and the fonts."
+        )
 
     def _attempt(self, rng: np.random.Generator, form: Form) -> Line | None:
+        """Return a line, or None where what was sampled cannot be used."""
         clean = rng.random() < self.settings.clean
-        low, high = CLEAN if clean else LOW
-        x_height = float(np.exp(rng.uniform(np.log(low), np.log(high))))
-        kind = "scan"
-        scanned = self.scans is not None and rng.random() < self.settings.scans
-        if self.scans is not None and scanned and clean:
-            strip = self.scans.native(rng)
-            noisy = False
-        else:
-            # Letters of 300 dpi are drawn at twice their size, smaller ones at four times.
-            scale = 2 if clean else 4
-            if self.scans is not None and scanned:
-                scale, large = self.scans.strip(rng, x_height, scale)
-            else:
-                large, kind = self._rendered(rng, x_height * scale)
-            if large is None:
-                return None
-            strip, quality = degrade(large, scale, clean, rng)
-            noisy = quality.noise >= NOISY
-            if not clean and not _legible(quality, rng):
-                return None
-        if not self.can_write(strip.text):
+        strip, kind, noisy = self._small_strip(rng, clean)
+        if strip is None or not self.can_write(strip.text):
             return None
         levels = (strip.image * 255.0 + 0.5).astype(np.uint8)
         # The plan goes by the page's letters, of which a line's may differ.
-        factor, net = planned_factor(strip.x_height * float(rng.uniform(0.9, 1.1)), noisy, self.net.scales)
+        factor, scale = planned_factor(strip.x_height * float(rng.uniform(0.9, 1.1)), noisy, self.net.scales)
         if factor > 1.0:
-            levels = enlarge(levels, factor, net, form, self.net)
+            levels = enlarge(levels, factor, scale, form, self.net)
         image = crop(levels, strip, factor, rng)
-        if min(image.shape) < 8:
+        if min(image.shape) < _SMALLEST:
             return None
         return Line(image, strip.text, kind, form if factor > 1.0 else "as-is", strip.x_height)
+
+    def _small_strip(self, rng: np.random.Generator, clean: bool) -> tuple[Strip | None, str, bool]:
+        """Return a strip before it is enlarged, None where it cannot be used or read, its kind, and whether it is noisy."""
+        low, high = CLEAN if clean else LOW
+        x_height = float(np.exp(rng.uniform(np.log(low), np.log(high))))
+        # Letters of 300 dpi are drawn at twice their size, smaller ones at four times.
+        scale, kind = 2 if clean else 4, "scan"
+        if self.scans is not None and rng.random() < self.settings.scans:
+            if clean:
+                return self.scans.native(rng), kind, False
+            scale, large = self.scans.strip(rng, x_height, scale)
+        else:
+            large, kind = self._rendered(rng, x_height * scale)
+        if large is None:
+            return None, kind, False
+        strip, quality = degrade(large, scale, clean, rng)
+        return strip if clean or _legible(quality, rng) else None, kind, quality.noise >= NOISY
 
     def _rendered(self, rng: np.random.Generator, x_height: float) -> tuple[Strip | None, str]:
         other = len(self.texts) > 1 and rng.random() < self.settings.others

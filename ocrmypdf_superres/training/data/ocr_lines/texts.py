@@ -44,7 +44,8 @@ class TextSource:
         text = " ".join(path.read_text(encoding="utf-8", errors="replace") for path in files)
         self.words = _UNDERSCORES.sub("", text).split()
         if len(self.words) < 30:
-            raise OptionError(f"{folder} holds too little {'held-out ' if held else ''}text; give a folder of two or more .txt files.")
+            part = "held-out text" if held else "text"
+            raise OptionError(f"{folder} holds too little {part}; give a folder of two or more .txt files.")
         vocabulary = sorted({word.strip(".,;:!?\"'()[]“”‘’«»—-") for word in self.words})
         self.dictionary = [word for word in (dictionary or vocabulary) if len(word) > 1]
         self.templates = Templates(language, [word for word in vocabulary if word])
