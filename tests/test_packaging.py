@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -38,6 +39,17 @@ def names_of(requirements: list[str]) -> set[str]:
     return {re.split(r"[\[>]", requirement)[0] for requirement in requirements}
 
 
+def main_job(python: Path, folder: Path) -> None:
+    """Run the quick start's job with *python*, and check that the page was enlarged and read."""
+    report = folder / "report.jsonl"
+    options = ("-q", "--output-type", "pdf", "--sidecar", folder / "out.txt", "--plugin", "ocrmypdf_superres")
+    done = run(python, "-m", "ocrmypdf", *options, "--superres-report", report, SAMPLE, folder / "out.pdf", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    record = json.loads(report.read_text(encoding="utf-8"))
+    assert record["action"] == "enlarged" and "onnxruntime" in record["device"], record
+    assert "County Record Office" in (folder / "out.txt").read_text(encoding="utf-8")
+
+
 def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(c) for c in command], capture_output=True, text=True, check=False, cwd=cwd, env=install_size.plain_environment()
@@ -52,13 +64,21 @@ def test_a_plain_install_does_the_main_job_without_torch(light, tmp_path):
         assert run(python, "-c", f"import {package}", cwd=tmp_path).returncode == 1, f"{package} was installed"
     done = run(python.with_name("ocrmypdf-superres"), "doctor", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    report = tmp_path / "report.jsonl"
-    options = ("-q", "--output-type", "pdf", "--sidecar", tmp_path / "out.txt", "--plugin", "ocrmypdf_superres")
-    done = run(python, "-m", "ocrmypdf", *options, "--superres-report", report, SAMPLE, tmp_path / "out.pdf", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    record = json.loads(report.read_text(encoding="utf-8"))
-    assert record["action"] == "enlarged" and "onnxruntime" in record["device"]
-    assert "County Record Office" in (tmp_path / "out.txt").read_text(encoding="utf-8")
+    main_job(python, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="the lowest versions have no wheels for this Python")
+def test_the_lowest_versions_that_are_promised_do_the_main_job(tmp_path):
+    wheel = install_size.build_wheel(tmp_path / "wheel")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lowest = [requirement.replace(">=", "==") for requirement in project["dependencies"]]
+    try:
+        install_size.download(wheel, tmp_path / "downloads", *lowest)
+    except RuntimeError as error:
+        pytest.skip(f"no packages can be installed here: {str(error)[-200:]}")
+    main_job(install_size.new_environment(tmp_path / "venv", tmp_path / "downloads"), tmp_path)
 
 
 @pytest.mark.slow
@@ -120,3 +140,11 @@ def test_the_version_is_written_once_and_extras_are_those_that_messages_name():
     extras = project["optional-dependencies"]
     for extra, (_, packages) in doctor.EXTRAS.items():
         assert set(packages) == names_of(extras[extra]) - {"ocrmypdf-superres"}
+
+
+def test_the_readme_has_a_size_for_each_core_package():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    start = readme.index("## Install")
+    section = readme[start : readme.index("\n## ", start)]
+    for name in ("ocrmypdf-superres", *doctor.PACKAGES):
+        assert re.search(rf"^\| .*\b{re.escape(name)}\b.* \| \d+\.\d \|", section, re.MULTILINE), name

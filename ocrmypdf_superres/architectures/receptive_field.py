@@ -96,5 +96,7 @@ def radius_of(net: nn.Module, scale: int | None = None, size_multiple: int = 1, 
             raise ValueError("the output of the net does not depend on its input, so that it has no receptive field")
         radius = max(radius, start - int(seen.min()), int(seen.max()) - (start + size_multiple - 1))
     if radius > limit:
-        raise ValueError(f"the receptive field's radius is above {limit} pixels; give a larger limit, or None where there is none")
+        raise ValueError(
+            f"the receptive field's radius is above {limit} pixels; give a larger limit, or None where there is none"
+        )
     return radius

@@ -18,7 +18,7 @@ from rich.table import Table
 from ocrmypdf_superres import tesseract
 from ocrmypdf_superres.errors import SuperresError
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model
-from ocrmypdf_superres.upscaling.upscaler import load_upscaler
+from ocrmypdf_superres.upscaling.loading import load_upscaler
 
 PACKAGES = (
     "ocrmypdf", "onnxruntime", "pikepdf", "pypdfium2", "pillow", "numpy", "pluggy", "pydantic", "rapidfuzz", "rich",
@@ -28,7 +28,7 @@ EXTRAS = {
     "gpu": ("a GPU, and models without ONNX files", ("torch", "safetensors")),
     "train": ("training", ("onnx", "scipy", "tomli-w", "tensorboard", "lightning-fabric", "lmdb")),
     "eval": ("evaluation and reports", ("img2pdf", "jinja2", "matplotlib", "scikit-image", "scipy", "tomli-w")),
-    "archive": ("archives", ("dask", "img2pdf", "jinja2", "lxml", "matplotlib", "psutil", "tomli-w", "watchdog")),
+    "archive": ("archives", ("dask", "img2pdf", "jinja2", "lxml", "psutil", "tomli-w", "watchdog")),
 }
 """What each extra is for, and its packages beside those of other extras."""
 

@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace, run_folder: Path) -> None:
     """Refuse at once what would fail after an hour."""
-    from ocrmypdf_superres.commands.evaluate import parse_condition
+    from ocrmypdf_superres.evaluation.data.profiles import parse_condition
     from ocrmypdf_superres.tesseract import find_traineddata
 
     check_name(args.out.name)
@@ -89,7 +89,7 @@ def _check(args: argparse.Namespace, run_folder: Path) -> None:
 
 
 def _finetune(args: argparse.Namespace, run_folder: Path) -> int:
-    from ocrmypdf_superres.commands.evaluate import parse_condition
+    from ocrmypdf_superres.evaluation.data.profiles import parse_condition
     from ocrmypdf_superres.evaluation.gain import compare, read_with, reduced_cases
     from ocrmypdf_superres.training.recipe import read_recipe
 
@@ -120,14 +120,14 @@ def _finetune(args: argparse.Namespace, run_folder: Path) -> int:
     console.print(gain.table())
     if not gain.better and not args.force:
         console.print(
-            f"Nothing was saved: the fine-tuned net reads the held-back pages no better than {base} ({gain.figures}); "
+            f"Nothing was saved: the fine-tuned net reads the held-back pages no better than {base} ({gain.summary}); "
             "give more or other scans or more minutes, or add --resume --force to save it all the same.",
             soft_wrap=True, highlight=False, markup=False,
         )  # fmt: skip
         return 1
     export_run(recipe, run_folder, args.out, metrics=_figures(gain, base))
     console.print(
-        f"Written: {args.out} ({gain.figures}); use it with --superres-model {args.out}. {run_folder} can be deleted.",
+        f"Written: {args.out} ({gain.summary}); use it with --superres-model {args.out}. {run_folder} can be deleted.",
         soft_wrap=True, highlight=False, markup=False,
     )  # fmt: skip
     return 0

@@ -26,13 +26,22 @@ from ocrmypdf_superres.reporting.render import write_report
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``report``."""
-    parser.add_argument("source", type=Path, metavar="RUN",
-                        help="folder of evaluate --run or compare --run, file of evaluate --json, or the plugin's report.jsonl")  # fmt: skip
+    parser.add_argument(
+        "source",
+        type=Path,
+        metavar="RUN",
+        help="folder of evaluate --run or compare --run, file of evaluate --json, or the plugin's report.jsonl",
+    )
     parser.add_argument("-o", "--output", type=Path, default=Path("report.html"), help="the page to write (default: %(default)s)")
     parser.add_argument("--before", metavar="METHOD", help="of a benchmark: the method on the left (default: as-is)")
     parser.add_argument("--after", metavar="METHOD", help="of a benchmark: the method on the right (default: plugin)")
-    parser.add_argument("--images", type=int, default=0, metavar="N",
-                        help="of a report.jsonl: read the N least certain pages again, if their PDFs are still in their places (default: %(default)s)")  # fmt: skip
+    parser.add_argument(
+        "--images",
+        type=int,
+        default=0,
+        metavar="N",
+        help="of a report.jsonl: read the N least certain pages again, if their PDFs still exist (default: %(default)s)",
+    )
     parser.add_argument("-l", "--language", default="eng", help="Tesseract languages for --images (default: %(default)s)")
 
 

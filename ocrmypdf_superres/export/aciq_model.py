@@ -58,7 +58,9 @@ class Row:
     fidelity: float
 
 
-def table(model: Model, images: torch.Tensor, bits: Sequence[int] = BITS, settings: AciqSettings | None = None) -> list[tuple[Row, nn.Module]]:
+def table(
+    model: Model, images: torch.Tensor, bits: Sequence[int] = BITS, settings: AciqSettings | None = None
+) -> list[tuple[Row, nn.Module]]:
     """Return a row, and the net, for *model* as it is and for each of *bits*.
 
     *images*: lr, float (B, 1, H, W) in [0, 1], of a size that the net takes; the fidelity is the PSNR of what the

@@ -20,6 +20,7 @@ from ocrmypdf_superres.errors import ModelError
 from ocrmypdf_superres.modelstore.cards import CARD, WEIGHTS, Card, check_name, onnx_name, read_card
 from ocrmypdf_superres.modelstore.store import Model, sha256_of
 from ocrmypdf_superres.modelstore.writer import model_folder, write_card
+from ocrmypdf_superres.upscaling.backends.onnx import open_session
 
 TOLERANCE = 1e-4
 """Largest difference, of [0, 1], that torch and onnxruntime may show."""
@@ -104,18 +105,16 @@ def _export_graph(net: _OneScale, spec: ArchitectureSpec, path: Path) -> None:
 
 
 def _compare(net: _OneScale, spec: ArchitectureSpec, path: Path) -> None:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    session = open_session(path, threads=0)
     size = spec.line_size or (20 * spec.size_multiple, 26 * spec.size_multiple)
     x = np.random.default_rng(0).random((3, 1, *size), dtype=np.float32)
     with torch.inference_mode():
         expected = net(torch.from_numpy(x)).numpy()
     worst = float(np.abs(session.run(["sr"], {"lr": x})[0] - expected).max())
     if not worst <= TOLERANCE:
-        raise ModelError(f"The exported {path.name} differs from the net by {worst:.2g}, more than {TOLERANCE:.0e}; it was not kept.")
+        raise ModelError(
+            f"The exported {path.name} differs from the net by {worst:.2g}, more than {TOLERANCE:.0e}; it was not kept."
+        )
 
 
 def _readme(card: Card, parameters: int) -> str:

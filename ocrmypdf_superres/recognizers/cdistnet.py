@@ -124,9 +124,7 @@ class CDistNet(LineRecognizer):
         self.width = width = 16 * config.base
         self.localisation, self.grid = Localisation(config), TPSGrid(self.size)
         self.trunk = ResNet45(3, config.base, config.counts)
-        self.shrink = nn.Sequential(
-            nn.Conv2d(width, width, 3, stride=2, padding=1), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
-        )
+        self.shrink = nn.Sequential(nn.Conv2d(width, width, 3, stride=2, padding=1), nn.BatchNorm2d(width), nn.ReLU(inplace=True))
         self.encoder = nn.ModuleList(Unit(config, config.encoder_inner) for _ in range(config.encoder_layers))
         self.embed = nn.Embedding(len(self.classes), width)
         self.place = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))

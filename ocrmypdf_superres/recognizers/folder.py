@@ -53,7 +53,9 @@ def build(kind: str, config: Mapping[str, Any]) -> nn.Module:
         RecognizerError: the kind or a setting is not known, or a value is refused.
     """
     if kind not in KINDS:
-        raise RecognizerError(f"A network of the kind {kind!r} was named{did_you_mean(kind, KINDS)}; give one of {', '.join(KINDS)}.")
+        raise RecognizerError(
+            f"A network of the kind {kind!r} was named{did_you_mean(kind, KINDS)}; give one of {', '.join(KINDS)}."
+        )
     module, network, settings = KINDS[kind]
     table = getattr(import_module(module), settings)
     known = {f.name for f in fields(table)}

@@ -17,7 +17,12 @@ LETTER = 6.4
 """About the width of a letter at the charts' size of text, in the SVG's units."""
 LINE = 20.0
 """Height of a row of text or bars."""
-MARKS = ("square", "diamond", "triangle", "wedge")
+_CORNERS: dict[str, tuple[tuple[float, float], ...]] = {
+    "square": ((-3.5, -3.5), (3.5, -3.5), (3.5, 3.5), (-3.5, 3.5)),
+    "diamond": ((0.0, -5.0), (5.0, 0.0), (0.0, 5.0), (-5.0, 0.0)),
+    "triangle": ((0.0, -4.5), (4.5, 3.5), (-4.5, 3.5)),
+    "wedge": ((0.0, 4.5), (4.5, -3.5), (-4.5, -3.5)),
+}
 COLOURS = ("old", "new", "c1", "c2", "c3", "c4")
 """Classes of the style sheet: before, after, and four more."""
 
@@ -77,11 +82,7 @@ class Drawing:
         if mark == "dot":
             self.shapes.append(Shape("circle", {"cx": _r(x), "cy": _r(y), "r": 4.5, "class": style}, tip=tip))
             return
-        corners: dict[str, list[tuple[float, float]]] = {
-            "square": [(-3.5, -3.5), (3.5, -3.5), (3.5, 3.5), (-3.5, 3.5)], "diamond": [(0, -5), (5, 0), (0, 5), (-5, 0)],
-            "triangle": [(0, -4.5), (4.5, 3.5), (-4.5, 3.5)], "wedge": [(0, 4.5), (4.5, -3.5), (-4.5, -3.5)],
-        }[mark]  # fmt: skip
-        points = " ".join(f"{_r(x + a)},{_r(y + b)}" for a, b in corners)
+        points = " ".join(f"{_r(x + a)},{_r(y + b)}" for a, b in _CORNERS[mark])
         self.shapes.append(Shape("polygon", {"points": points, "class": style}, tip=tip))
 
 
@@ -276,5 +277,5 @@ class Intervals(Chart):
                 found.append(LegendEntry(name, "new" if after else "old", "dot" if after else "square"))
             else:
                 at = others.index(name)
-                found.append(LegendEntry(name, COLOURS[2 + at % 4], MARKS[(at + 1) % len(MARKS)]))
+                found.append(LegendEntry(name, COLOURS[2 + at % 4], tuple(_CORNERS)[(at + 1) % len(_CORNERS)]))
         return found

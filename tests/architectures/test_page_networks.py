@@ -15,7 +15,7 @@ from ocrmypdf_superres.errors import ModelError
 from ocrmypdf_superres.export.onnx import export_model
 from ocrmypdf_superres.page.plan import PlanSettings, plan_image
 from ocrmypdf_superres.upscaling.backends.torch import TorchBackend
-from ocrmypdf_superres.upscaling.upscaler import Upscaler
+from ocrmypdf_superres.upscaling.upscaler import PageUpscaler
 
 COUNTS = [
     ("srcnn", {}, 8_129),
@@ -155,7 +155,7 @@ def test_tiles_equal_the_whole_page_at_any_size(exported):
     page = (0.3 + 0.4 * np.random.default_rng(1).random((45, 39))).astype(np.float32)
     scale = max(exported.card.scales)
     backend = TorchBackend(exported, "cpu")
-    whole, tiled = (Upscaler(exported, backend, tile).upscale(page, scale) for tile in (64, 16))
+    whole, tiled = (PageUpscaler(exported, backend, tile).upscale(page, scale) for tile in (64, 16))
     assert whole.shape == (45 * scale, 39 * scale)
     # Float32 through dozens of layers rounds by a few 1e-5 where other tile sizes take other kernels; a seam would be far above.
     assert np.abs(whole - tiled).max() < 5e-5

@@ -29,7 +29,8 @@ def change(run, *statements: tuple[str, tuple[object, ...]]) -> None:
 
 
 def test_figures(run):
-    change(run, ("UPDATE pages SET action = 'failed', confidence = 0.2, findings = '[\"ink but no words\"]' WHERE file = 1 AND page = 2", ()),
+    change(run, ("UPDATE pages SET action = 'failed', confidence = 0.2, findings = '[\"ink but no words\"]' "
+                 "WHERE file = 1 AND page = 2", ()),
            ("UPDATE sessions SET started = 1000, ended = 1120", ()))  # fmt: skip
     with Manifest(run.manifest) as manifest:
         summary = summarize(manifest)
@@ -83,11 +84,32 @@ def test_pages_whose_file_is_gone_are_shown_without(run, tmp_path, capsys):
 
 
 def test_catalogues_and_names_that_are_no_text(run, tmp_path, capsys):
-    change(run, ("UPDATE files SET path = ? WHERE number = 2", (b"a\n\xff\\\xc3\xa4,\".tif",)))
-    assert main(["archive", "report", str(run.out), "-o", str(tmp_path / "r.html"), "--csv", str(tmp_path / "c"), "--json", str(tmp_path / "j")]) == 0
+    change(run, ("UPDATE files SET path = ? WHERE number = 2", (b'a\n\xff\\\xc3\xa4,".tif',)))
+    assert (
+        main(
+            [
+                "archive",
+                "report",
+                str(run.out),
+                "-o",
+                str(tmp_path / "r.html"),
+                "--csv",
+                str(tmp_path / "c"),
+                "--json",
+                str(tmp_path / "j"),
+            ]
+        )
+        == 0
+    )
     with open(tmp_path / "c/files.csv", encoding="utf-8", newline="") as stream:
         files = list(csv.DictReader(stream))
-    assert [f["file"] for f in files] == ["sub/a b.pdf", 'a\\x0a\\xff\\x5cä,".tif', "broken.pdf", "notes.xyz", "book/mets/mets.xml"]
+    assert [f["file"] for f in files] == [
+        "sub/a b.pdf",
+        'a\\x0a\\xff\\x5cä,".tif',
+        "broken.pdf",
+        "notes.xyz",
+        "book/mets/mets.xml",
+    ]
     assert files[0]["state"] == "done" and files[0]["model"] == "docsr-s2" and len(files[0]["sha256"]) == 64
     assert files[0]["outputs"].split("; ")[0] == "sub/a b.pdf" and files[0]["ended"].endswith("+00:00")
     with open(tmp_path / "c/pages.csv", encoding="utf-8", newline="") as stream:
@@ -99,7 +121,9 @@ def test_catalogues_and_names_that_are_no_text(run, tmp_path, capsys):
     lines = (tmp_path / "j/files.jsonl").read_text("utf-8").splitlines()
     with Manifest(run.manifest) as manifest:
         assert [json.loads(line) for line in lines] == list(file_rows(manifest))
-        assert [json.loads(line) for line in (tmp_path / "j/pages.jsonl").read_text("utf-8").splitlines()] == list(page_rows(manifest))
+        assert [json.loads(line) for line in (tmp_path / "j/pages.jsonl").read_text("utf-8").splitlines()] == list(
+            page_rows(manifest)
+        )
 
 
 def test_what_cannot_be_written_is_said(run, tmp_path, capsys):

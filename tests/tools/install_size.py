@@ -78,9 +78,15 @@ def build_wheel(folder: Path) -> Path:
     return wheel
 
 
-def download(wheel: Path, folder: Path) -> int:
-    """Download what *wheel* requires into *folder*, with a copy of it; return the bytes of all files."""
-    call(sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check", "-d", folder, wheel)
+def download(wheel: Path, folder: Path, *versions: str) -> int:
+    """Download what *wheel* requires into *folder*, with a copy of it; return the bytes of all files.
+
+    *versions* are further requirements, which fix versions.
+
+    Raises:
+        RuntimeError: nothing can be downloaded, or the versions do not go together.
+    """
+    call(sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check", "-d", folder, wheel, *versions)
     return sum(path.stat().st_size for path in folder.iterdir())
 
 

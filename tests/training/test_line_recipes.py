@@ -91,7 +91,7 @@ def test_a_line_net_is_trained_by_one_command_and_runs_on_a_page(held_folder, tm
     import numpy as np
 
     from ocrmypdf_superres.cli import main
-    from ocrmypdf_superres.upscaling.upscaler import load_upscaler
+    from ocrmypdf_superres.upscaling.loading import load_upscaler
 
     judge = save(build("crnn", {"base": 4, "hidden": 8}), "crnn", tmp_path / "judge", "judge")
     recipe = tmp_path / "tiny.toml"

@@ -21,7 +21,7 @@ from ocrmypdf_superres.export.aciq_model import quantize_model, table
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model
 from ocrmypdf_superres.recognizers.cdistnet import CDistNet, CDistNetConfig, Distil, Unit
 from ocrmypdf_superres.upscaling.backends import packed_weights as packed
-from ocrmypdf_superres.upscaling.upscaler import load_upscaler
+from ocrmypdf_superres.upscaling.loading import load_upscaler
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from ocrmypdf_superres.modelstore.store import find_model, find_recognizer
 from ocrmypdf_superres.recognizers import folder as recognizers
 from ocrmypdf_superres.upscaling.backends.onnx import OnnxBackend
 from ocrmypdf_superres.upscaling.backends.torch import load_network
-from ocrmypdf_superres.upscaling.upscaler import Upscaler
+from ocrmypdf_superres.upscaling.upscaler import PageUpscaler
 
 MODELS = Path(__file__).parents[2] / "models"
 NETS = sorted(path.parent for path in MODELS.glob("*/card.toml"))
@@ -48,7 +48,7 @@ def test_tiled_equals_whole(folder):
     page = np.random.default_rng(2).random((46, 70), dtype=np.float32)
     scale = model.card.scales[0]
     backend = OnnxBackend(model, 1)
-    tiled, whole = (Upscaler(model, backend, tile).upscale(page, scale) for tile in (32, 256))
+    tiled, whole = (PageUpscaler(model, backend, tile).upscale(page, scale) for tile in (32, 256))
     assert np.abs(tiled - whole).max() <= 5e-5
 
 

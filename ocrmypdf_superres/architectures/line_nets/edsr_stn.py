@@ -39,7 +39,9 @@ class EDSRSTN(nn.Module):
     def __init__(self, config: EDSRSTNConfig) -> None:
         super().__init__()
         self.stn = TPSSTN(config.input_channels, LINE_SIZE, config.stn_widths, config.stn_hidden, config.stn_eval)
-        self.edsr = EDSR(EDSRConfig(config.features, config.blocks, config.residual_scale, scale=2, channels=config.input_channels))
+        self.edsr = EDSR(
+            EDSRConfig(config.features, config.blocks, config.residual_scale, scale=2, channels=config.input_channels)
+        )
         self.input_channels = config.input_channels
 
     def forward(self, x: Tensor, scale: int | None = None) -> Tensor:

@@ -133,7 +133,11 @@ class LEMMA(nn.Module):
         super().__init__()
         self.config = config
         features = config.features
-        self.stn = TPSSTN(config.input_channels, LINE_SIZE, config.stn_widths, config.stn_hidden, config.stn_eval) if config.stn else None
+        self.stn = (
+            TPSSTN(config.input_channels, LINE_SIZE, config.stn_widths, config.stn_hidden, config.stn_eval)
+            if config.stn
+            else None
+        )
         self.prior = Prior(config.prior)
         self.stem = nn.Sequential(nn.Conv2d(config.input_channels, features, 9, padding=4), nn.PReLU())
         self.guidance = Guidance(features, config.heads, config.positions, config.steps, config.location, config.alignment)

@@ -79,7 +79,9 @@ class TBSRN(LineTrunk):
     def __init__(self, config: TBSRNConfig) -> None:
         super().__init__(config, (AttentiveBlock(config) for _ in range(config.blocks)))
         if config.compat:
-            self.unused = nn.Sequential(nn.Conv2d(config.input_channels, config.input_channels, 3), nn.BatchNorm2d(config.input_channels))
+            self.unused = nn.Sequential(
+                nn.Conv2d(config.input_channels, config.input_channels, 3), nn.BatchNorm2d(config.input_channels)
+            )
 
 
 SPEC = ArchitectureSpec(

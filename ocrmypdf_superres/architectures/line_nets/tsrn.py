@@ -61,7 +61,11 @@ class LineTrunk(nn.Module):
         super().__init__()
         self.config = config
         features = config.features
-        self.stn = TPSSTN(config.input_channels, LINE_SIZE, config.stn_widths, config.stn_hidden, config.stn_eval) if config.stn else None
+        self.stn = (
+            TPSSTN(config.input_channels, LINE_SIZE, config.stn_widths, config.stn_hidden, config.stn_eval)
+            if config.stn
+            else None
+        )
         self.stem = nn.Sequential(nn.Conv2d(config.input_channels, features, 9, padding=4), nn.PReLU())
         self.blocks = nn.Sequential(*blocks)
         self.merge = nn.Sequential(nn.Conv2d(features, features, 3, padding=1), nn.BatchNorm2d(features))

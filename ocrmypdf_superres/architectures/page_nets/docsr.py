@@ -87,9 +87,7 @@ class DocSR(nn.Module):
         self.config = config
         width = config.features
         inputs = SHUFFLE**2
-        self.body = nn.ModuleList(
-            RepConv3x3(inputs if i == 0 else width, width) for i in range(config.convolutions - 1)
-        )
+        self.body = nn.ModuleList(RepConv3x3(inputs if i == 0 else width, width) for i in range(config.convolutions - 1))
         self.tails = nn.ModuleDict()
         for scale in config.scales:
             tail = RepConv3x3(width, (SHUFFLE * scale) ** 2, identity=False)

@@ -91,7 +91,8 @@ def _sentences(summary: Summary) -> list[str]:
         f"Of {sum(files.values()):,} files: {files[State.DONE]:,} done, {files[State.SKIPPED]:,} skipped, "
         f"{files[State.FAILED]:,} failed" + (f", {waiting:,} not finished yet." if waiting else "."),
         f"The finished files have {summary.pages:,} pages with {summary.words:,} words; "
-        f"{summary.actions['enlarged']:,} pages were enlarged before they were read, {summary.actions['failed']:,} could not be enlarged and were read as they are.",
+        f"{summary.actions['enlarged']:,} pages were enlarged before they were read, "
+        f"{summary.actions['failed']:,} could not be enlarged and were read as they are.",
         f"The run took {_duration(summary.wall)}, which is {_pace(summary)} pages a minute; the workers together spent "
         f"{_duration(summary.work)}.",
     ]

@@ -31,8 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pages", type=int, default=300, metavar="N", help="name the N pages to look at first (default: %(default)s)"
     )
-    parser.add_argument("--images", type=int, default=0, metavar="N",
-                        help="read the first N of them again, without and with super-resolution, and show both (default: %(default)s)")  # fmt: skip
+    parser.add_argument(
+        "--images",
+        type=int,
+        default=0,
+        metavar="N",
+        help="read the first N of them again, without and with super-resolution, and show both (default: %(default)s)",
+    )
     parser.add_argument(
         "--csv", type=Path, metavar="FOLDER", help="write files.csv and pages.csv there, with a row for each file and each page"
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""A net's images of lines, judged: PSNR to hr, what Tesseract and other readers read in them."""
+"""Nets evaluated on lines of text: PSNR to hr, and what Tesseract and other recognizers read in sr."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ocrmypdf_superres.training.data.batches import Batch, StepBatches
 from ocrmypdf_superres.training.data.sources.words import Pair, TextZoom
 from ocrmypdf_superres.training.recipe import Recipe, Source, Stage
 from ocrmypdf_superres.upscaling.backends.torch import load_network
-from ocrmypdf_superres.upscaling.upscaler import load_upscaler
+from ocrmypdf_superres.upscaling.loading import load_upscaler
 
 BATCH = 32
 BLURRED = ({"name": "blur", "sigma": [0.3, 0.9]}, {"name": "downsample", "kernels": ["bicubic", "box", "bilinear"]},
@@ -33,8 +33,16 @@ BLURRED = ({"name": "blur", "sigma": [0.3, 0.9]}, {"name": "downsample", "kernel
 
 
 @dataclass(frozen=True)
-class Figures:
-    """How many lines were read, PSNR in dB (mean of the images'), Tesseract's CER and share of lines without a mistake, other readers' shares."""
+class LineMetrics:
+    """Metrics of a net on a set of lines.
+
+    Attributes:
+        lines: how many were read.
+        psnr: in dB, the mean of the images' values, each at most 100.
+        cer: Tesseract's character error rate on all lines together.
+        words: share of lines that Tesseract reads without a mistake.
+        readers: the same share for other recognizers, by name.
+    """
 
     lines: int
     psnr: float
@@ -43,20 +51,20 @@ class Figures:
     readers: Mapping[str, float] = field(default_factory=dict)
 
 
-def held_batches(
+def held_out_batches(
     source: Source, data: Path, scale: int, count: int, seed: int = 999, degradation: Sequence[Mapping[str, Any]] = BLURRED,
     clean: float = 0.15, cache: Path | None = None, batch: int = BATCH,
 ) -> list[Batch]:  # fmt: skip
-    """Return *count* lines or strips of *source*, a folder below *data*, *batch* at a time; those without lr of their own are
-    reduced by *degradation* (default: blurred, reduced and noisy), but for the share *clean*.
+    """Return *count* lines or strips of *source*, a folder below *data*, *batch* at a time.
 
-    *cache* keeps the lines that are found in scans.
+    Those without lr of their own are reduced by *degradation* (default: blurred, reduced and noisy), except for the
+    share *clean*. *cache* keeps the lines that are found in scans.
 
     Raises:
         OptionError: the source cannot be used.
     """
-    stage = Stage("held", 1, {"l2": 1.0})
-    recipe = Recipe("held", "", (source,), tuple(degradation), (stage,), seed=seed, scales={str(scale): 1.0}, clean=clean)
+    stage = Stage("held-out", 1, {"l2": 1.0})
+    recipe = Recipe("held-out", "", (source,), tuple(degradation), (stage,), seed=seed, scales={str(scale): 1.0}, clean=clean)
     sizes = [batch] * (count // batch) + [count % batch] * (count % batch > 0)
     with TemporaryDirectory() as temporary:
         batches = StepBatches(recipe, data, cache or Path(temporary), sizes)
@@ -83,18 +91,18 @@ def _batch(pairs: list[Pair], scale: int) -> Batch:
     )  # fmt: skip
 
 
-Drawer = Callable[[Tensor, int], Tensor]
-"""Called as ``draw(lr, scale)`` with luma (B, 1, H, W) in [0, 1], returns (B, 1, scale H, scale W)."""
+Predictor = Callable[[Tensor, int], Tensor]
+"""Called as ``predict(lr, scale)`` with luma, float (B, 1, H, W) in [0, 1]; returns float (B, 1, scale H, scale W)."""
 
 
 def lanczos(lr: Tensor, scale: int) -> Tensor:
-    """Enlarge with Lanczos-3, by :data:`Drawer`'s terms."""
+    """Enlarge with Lanczos-3, as a :data:`Predictor`."""
     height, width = lr.shape[-2:]
     return torch.from_numpy(np.stack([resize_luma(line, (width * scale, height * scale)) for line in lr[:, 0].numpy()]))[:, None]
 
 
-def model_drawer(model: Model) -> Drawer:
-    """Return what draws lines with *model*, by :data:`Drawer`'s terms.
+def model_predictor(model: Model) -> Predictor:
+    """Return a :data:`Predictor` that super-resolves lines with *model*.
 
     A net for text lines gets the image as it is, a net for pages through the engine. A model without the scale that is
     asked for makes its smallest one, and an antialiased bicubic brings that to the size.
@@ -102,44 +110,47 @@ def model_drawer(model: Model) -> Drawer:
     Raises:
         ModelError, DeviceError: the model cannot be used.
     """
-    draw = on_luma(load_network(model), model.card.channels) if model.card.line_size else _page_drawer(model)
+    net = on_luma(load_network(model), model.card.channels) if model.card.line_size else _page_predictor(model)
 
-    def drawn(lr: Tensor, scale: int) -> Tensor:
+    def predict(lr: Tensor, scale: int) -> Tensor:
         scales = model.card.scales
-        sr: Tensor = draw(lr, scale if scale in scales else min(scales))
+        sr: Tensor = net(lr, scale if scale in scales else min(scales))
         size = lr.shape[-2] * scale, lr.shape[-1] * scale
         if sr.shape[-2:] == size:
             return sr
         return functional.interpolate(sr, size=size, mode="bicubic", align_corners=False, antialias=True)
 
-    return drawn
+    return predict
 
 
-def _page_drawer(model: Model) -> Drawer:
+def _page_predictor(model: Model) -> Predictor:
     upscaler = load_upscaler(str(model.folder.resolve()), "cpu")
     return lambda lr, scale: torch.from_numpy(np.stack([upscaler.upscale(line, scale) for line in lr[:, 0].numpy()]))[:, None]
 
 
 @torch.no_grad()
-def judge(
-    net: nn.Module | Drawer, batches: list[Batch], channels: int = 1,
+def evaluate(
+    net: nn.Module | Predictor, batches: list[Batch], channels: int = 1,
     readers: Mapping[str, LineRecognizer] | None = None,
-) -> Figures:  # fmt: skip
-    """Return the figures of *net*, called as ``net(lr, scale)``, on *batches*; *readers* read it beside Tesseract.
+) -> LineMetrics:  # fmt: skip
+    """Return the metrics of *net*, called as ``net(lr, scale)``, on *batches*; *readers* read sr beside Tesseract.
 
     Shares of lines are of letters and digits without case, as the benchmarks count; the CER is Tesseract's own text's.
 
     Raises:
         MissingDependencyError, RecognizerError: Tesseract is not installed, or has not the language.
     """
-    draw = on_luma(net.eval(), channels) if isinstance(net, nn.Module) else net
+    predict = on_luma(net.eval(), channels) if isinstance(net, nn.Module) else net
     psnr: list[float] = []
     images, texts = [], []
     right = dict.fromkeys(readers or {}, 0)
     for batch in batches:
-        sr = draw(batch.lr, batch.scale).clamp(0, 1)
+        sr = predict(batch.lr, batch.scale).clamp(0, 1)
         # At most 100 dB, so that the mean over lines is finite where sr is hr itself.
-        psnr += [decibels(mean_squared_error(ours, hr), least=1e-10) for ours, hr in zip(sr.cpu().numpy(), batch.hr.numpy(), strict=True)]
+        psnr += [
+            decibels(mean_squared_error(ours, hr), least=1e-10)
+            for ours, hr in zip(sr.cpu().numpy(), batch.hr.numpy(), strict=True)
+        ]
         for index, (text, box) in enumerate(zip(batch.texts, batch.boxes, strict=True)):
             if box is None or not letters_and_digits(text):
                 continue
@@ -153,4 +164,6 @@ def judge(
     total = sum((score(text, truth) for text, truth in zip(found, texts, strict=True)), TextScore())
     count = max(1, len(texts))
     words = sum(letters_and_digits(a) == letters_and_digits(b) for a, b in zip(found, texts, strict=True)) / count
-    return Figures(len(texts), sum(psnr) / max(1, len(psnr)), total.cer, words, {name: n / count for name, n in right.items()})
+    return LineMetrics(
+        len(texts), sum(psnr) / max(1, len(psnr)), total.cer, words, {name: n / count for name, n in right.items()}
+    )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Nets for pages judged on patches with hr: by pixels, by what Tesseract reads, and by what a text detector sees.
+"""Nets for pages evaluated on patches with hr: by pixels, by what Tesseract reads, and by what a text detector finds.
 
 The measures of papers 000 (PSNR, SSIM, LPIPS, overlap of detected text, distances of a detector's features), 002 (PSNR,
 SSIM, S_LCS, S_LD) and 004 (PSNR, SSIM, characters read), all on the same patches.
@@ -22,7 +22,7 @@ from ocrmypdf_superres.architectures.spec import HasAuxiliaryOutputs
 from ocrmypdf_superres.detectors.ctpn import CTPN
 from ocrmypdf_superres.detectors.ctpn_lines import LineSettings, lines_of, proposals, union_mask
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.evaluation.line_sets import held_batches
+from ocrmypdf_superres.evaluation.networks.line_sets import held_out_batches
 from ocrmypdf_superres.metrics.boxes import area_iou
 from ocrmypdf_superres.metrics.image import psnr, ssim
 from ocrmypdf_superres.metrics.lpips import LPIPS, lpips
@@ -35,7 +35,7 @@ from ocrmypdf_superres.training.losses.recognition.detector import PARTS
 from ocrmypdf_superres.training.recipe import Source
 from ocrmypdf_superres.upscaling.backends.torch import load_network
 
-Draw = Callable[[Tensor], Tensor]
+Predictor = Callable[[Tensor], Tensor]
 """Makes sr, float (B, 1, scale H, scale W), of lr, float (B, 1, H, W), both luma in [0, 1]."""
 
 BATCH = 16
@@ -43,7 +43,7 @@ BICUBIC = ({"name": "downsample", "kernels": ["bicubic"]},)
 
 
 @dataclass(frozen=True)
-class PatchFigures:
+class PatchMetrics:
     """Means over patches, and over their lines.
 
     Attributes:
@@ -75,48 +75,53 @@ def patches(
         OptionError: the folder holds no page that can be used.
     """
     source = Source("scans", ".", language=language)
-    return held_batches(source, folder, scale, count, degradation=degradation or BICUBIC, clean=clean, cache=cache, batch=BATCH)
+    return held_out_batches(
+        source, folder, scale, count, degradation=degradation or BICUBIC, clean=clean, cache=cache, batch=BATCH
+    )
 
 
-def drawer(text: str, scale: int) -> Draw:
-    """Return what *text* stands for, as one function that enlarges by *scale*.
+def predictor(text: str, scale: int) -> Predictor:
+    """Return the method that *text* names, as one function that enlarges by *scale*.
 
-    *text* is ``bicubic``, or the name or folder of a model.  ``MODEL:PART`` is one of the net's outputs that
-    training can supervise (``epgr:image0``, the image behind the first module), or a part of the net that makes a
-    image of one (``dpnet:stages.1``, the second doubling alone).  ``A@2+B@2`` is B behind A, each by the factor
-    behind its ``@``: a mixed cascade.
+    *text* is ``bicubic``, or the name or folder of a model. ``MODEL:PART`` is one of the net's outputs that training
+    can supervise (``epgr:image0``, the image after the first module), or a part of the net that turns an image into an
+    image (``dpnet:stages.1``, the second stage alone). ``A@2+B@2`` is A and then B, each by the factor after its ``@``:
+    a mixed cascade.
 
     Raises:
-        OptionError: it has another form, or another factor than *scale*. ModelError: there is no such model.
+        OptionError: it is not of this form, or enlarges by another factor. ModelError: there is no such model.
     """
-    steps: list[Draw] = []
+    steps: list[Predictor] = []
     total = 1
     for part in text.split("+"):
         name, _, by = part.rpartition("@") if "@" in part else (part, "", str(scale))
         if not by.isdigit() or not name:
-            raise OptionError(f"{text!r} is no method; give a model, MODEL:PART, or a cascade such as bicubic@2+{part.partition('@')[0]}@2.")
+            cascade = f"bicubic@2+{part.partition('@')[0]}@2"
+            raise OptionError(f"{text!r} is not a method; give a model, MODEL:PART, or a cascade such as {cascade}.")
         total *= int(by)
         steps.append(_step(name, int(by)))
     if total != scale:
-        raise OptionError(f"{text!r} enlarges {total} times, but x{scale} is compared; give factors behind @ that make x{scale}.")
+        raise OptionError(f"{text!r} enlarges {total} times, but x{scale} is compared; give factors after @ that make x{scale}.")
 
-    def draw(lr: Tensor) -> Tensor:
+    def predict(lr: Tensor) -> Tensor:
         image = lr
         for step in steps:
             image = step(image).clamp(0.0, 1.0)
         return image
 
-    return draw
+    return predict
 
 
-def _step(name: str, factor: int) -> Draw:
+def _step(name: str, factor: int) -> Predictor:
     if name == "bicubic":
         return Bicubic(1, factor)
     name, _, part = name.partition(":")
     model = find_model(name)
     card = model.card
     if card.line_size:
-        raise OptionError(f"Model {card.name} is for text lines, but patches of pages are compared; compare it with the command lines.")
+        raise OptionError(
+            f"Model {card.name} is for text lines, but patches of pages are compared; compare it with the command lines."
+        )
     net = load_network(model)
     auxiliary = net.auxiliary_names if isinstance(net, HasAuxiliaryOutputs) else ()
     if isinstance(net, HasAuxiliaryOutputs) and part in auxiliary:
@@ -144,13 +149,16 @@ def _head(net: HasAuxiliaryOutputs, channels: int, lr: Tensor, factor: int, part
 
 
 @torch.no_grad()
-def judge_patches(
-    draw: Draw, batches: Sequence[Batch], detector: CTPN | None = None, perceptual: LPIPS | None = None
-) -> PatchFigures:
-    """Return the figures of what *draw* makes of *batches*; ``hr`` itself is judged where it returns the batch's hr.
+def evaluate_patches(
+    predict: Predictor, batches: Sequence[Batch], detector: CTPN | None = None, perceptual: LPIPS | None = None
+) -> PatchMetrics:
+    """Return the metrics of what *predict* makes of *batches*; of ``hr`` itself where it returns the batch's hr.
 
     Args:
-        detector: sees sr and hr at the same size. perceptual: LPIPS with its weights.
+        predict: makes sr of lr.
+        batches: patches with lr and hr.
+        detector: finds text in sr and hr, at the same size.
+        perceptual: LPIPS with its weights.
 
     Raises:
         MissingDependencyError, RecognizerError: Tesseract is not installed, or has not a language.
@@ -161,7 +169,7 @@ def judge_patches(
     sums = dict.fromkeys(PARTS, 0.0)
     lines: dict[str, list[tuple[object, str]]] = {}
     for batch in batches:
-        sr = draw(batch.lr)
+        sr = predict(batch.lr)
         for index in range(len(sr)):
             ours, theirs = sr[index, 0].numpy(), batch.hr[index, 0].numpy()
             near.append((psnr(ours, theirs), ssim(ours, theirs)))
@@ -174,12 +182,15 @@ def judge_patches(
         if detector is not None:
             size = (int(sr.shape[2]), int(sr.shape[3]))
             seen, wanted = detector(sr), detector(batch.hr)
-            overlaps += [area_iou(a, b) for a, b in zip(text_masks(seen[1], seen[2], size), text_masks(wanted[1], wanted[2], size), strict=True)]
+            overlaps += [
+                area_iou(a, b)
+                for a, b in zip(text_masks(seen[1], seen[2], size), text_masks(wanted[1], wanted[2], size), strict=True)
+            ]
             for name, a, b in zip(PARTS, seen, wanted, strict=True):
                 sums[name] += float((a - b).abs().mean()) * len(sr)
     texts = _read(lines)
     count, read = len(near), max(1, len(texts))
-    return PatchFigures(
+    return PatchMetrics(
         count, len(texts), sum(p for p, _ in near) / count, sum(s for _, s in near) / count,
         sum((score(a, b) for a, b in texts), TextScore()).cer, sum(s_lcs(a, b) for a, b in texts) / read,
         sum(s_ld(a, b) for a, b in texts) / read, sum(looks) / count if looks else None,
