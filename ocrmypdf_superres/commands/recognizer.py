@@ -50,9 +50,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     action = actions.add_parser("lines", help=text, description=text)
     action.add_argument("folder", type=Path, help="folder to write the files to")
     action.add_argument("--lang", default="eng", help="language whose network is to be tuned (default eng)")
-    action.add_argument("--text", type=Path, required=True, metavar="FOLDER", help="text files, one folder a language (eng/*.txt)")
+    action.add_argument("--text", type=Path, required=True, metavar="FOLDER", help="text, one folder a language (eng/*.txt)")
     action.add_argument("--scans", type=Path, metavar="FOLDER", help="page scans with NAME.gt.txt, to take lines from as well")
-    action.add_argument("--cache", type=Path, default=Path("line-cache"), metavar="FOLDER", help="where Tesseract's readings of scans are kept")
+    action.add_argument("--cache", type=Path, default=Path("line-cache"), metavar="FOLDER",
+                        help="where Tesseract's readings of scans are kept (default: line-cache)")  # fmt: skip
     action.add_argument("--count", type=int, default=10000, help="lines in all (default 10000)")
     action.add_argument("--first", type=int, default=0, metavar="FILE", help="number of the first file (default 0)")
     action.add_argument("--seed", type=int, default=0)
@@ -136,7 +137,9 @@ def _lines(console: Console, args: argparse.Namespace) -> int:
     from ocrmypdf_superres.training.data.ocr_lines.shards import SHARD_LINES, make_shards
 
     if args.count < 1 or args.first < 0:
-        raise OptionError(f"--count {args.count} and --first {args.first} were given, at least 1 and 0 were expected; correct them.")
+        raise OptionError(
+            f"--count {args.count} and --first {args.first} were given, at least 1 and 0 were expected; correct them."
+        )
     stream = build_stream(args.lang, Sources(args.text, args.scans, args.cache), args.seed, held=args.held_out)
     for path, made in make_shards(stream, args.folder, -(-args.count // SHARD_LINES), args.first):
         console.print(f"{path}{'' if made else ': was there'}", markup=False, soft_wrap=True)
@@ -163,7 +166,9 @@ def _tune(console: Console, args: argparse.Namespace) -> int:
     settings = TuneSettings(epochs=args.epochs, lr=args.lr, seed=args.seed)
     tuned, report = tune(read_traineddata(installed), learnt, settings)
     save_traineddata(tuned, args.output)
-    console.print(f"{args.output}: {report.steps} steps on {len(learnt) - len(report.skipped)} lines", markup=False, soft_wrap=True)
+    console.print(
+        f"{args.output}: {report.steps} steps on {len(learnt) - len(report.skipped)} lines", markup=False, soft_wrap=True
+    )
     console.print("loss, nats a character: " + ", ".join(f"{value:.4f}" for value in report.losses), markup=False)
     for index, reason in report.skipped.items():
         console.print(f"left out line {index}: {reason}", markup=False, soft_wrap=True)

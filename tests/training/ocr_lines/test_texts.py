@@ -57,7 +57,7 @@ def test_a_languages_own_network_can_write_its_templates(language):
 
 
 def test_unknown_languages_are_refused_by_name():
-    with pytest.raises(OptionError, match="'enk'.*eng"):
+    with pytest.raises(OptionError, match=r"'enk'.*eng"):
         Templates("enk", ["word"])
 
 

@@ -14,7 +14,7 @@ from ocrmypdf_superres.training.data.ocr_lines.scan_lines import ScanLines
 from ocrmypdf_superres.training.data.ocr_lines.stream import LineStream, StreamSettings, writer
 from ocrmypdf_superres.training.data.ocr_lines.templates import languages
 from ocrmypdf_superres.training.data.ocr_lines.texts import TextSource
-from ocrmypdf_superres.upscaling.upscaler import load_upscaler
+from ocrmypdf_superres.upscaling.loading import load_upscaler
 
 #: Added to the seed of a held-out stream, so that no line of it is one of the training's.
 _HELD_SEED = 1_000_003
