@@ -33,8 +33,11 @@ if ! command -v tesseract >/dev/null 2>&1; then
 fi
 
 VENV="$PROJECT/.venv"
-PYTHON="$VENV/bin/python"
-stamp=$(cat "$PROJECT/pyproject.toml" "$PROJECT/examples/setup.sh" "$PROJECT/examples/constraints.txt" | sha256sum | cut -c1-16)
+case "$(uname -s)" in
+    MINGW* | MSYS* | CYGWIN*) PYTHON="$VENV/Scripts/python.exe" ;;
+    *) PYTHON="$VENV/bin/python" ;;
+esac
+stamp=$(cat "$PROJECT/pyproject.toml" "$PROJECT/examples/setup.sh" "$PROJECT/examples/constraints.txt" | cksum | tr ' ' -)
 # An environment that was made with more extras has what fewer of them need.
 case "$EXTRAS" in
     "") covering="core test dev" ;;
@@ -46,7 +49,7 @@ for made in $covering; do
     [ "$(cat "$VENV/stamp-$made" 2>/dev/null)" != "$stamp" ] || ready=yes
 done
 if [ -z "$ready" ]; then
-    [ -x "$PYTHON" ] || python3 -m venv "$VENV"
+    [ -x "$PYTHON" ] || "$(command -v python3 || command -v python)" -m venv "$VENV"
     "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed."; exit 1; }
     echo "Installing Python packages (once)"
     "$PYTHON" -m pip install -q --disable-pip-version-check -c "$PROJECT/examples/constraints.txt" -e "$PROJECT${EXTRAS:+[$EXTRAS]}"

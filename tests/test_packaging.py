@@ -140,3 +140,11 @@ def test_the_version_is_written_once_and_extras_are_those_that_messages_name():
     extras = project["optional-dependencies"]
     for extra, (_, packages) in doctor.EXTRAS.items():
         assert set(packages) == names_of(extras[extra]) - {"ocrmypdf-superres"}
+
+
+def test_the_readme_has_a_size_for_each_core_package():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    start = readme.index("## Install")
+    section = readme[start : readme.index("\n## ", start)]
+    for name in ("ocrmypdf-superres", *doctor.PACKAGES):
+        assert re.search(rf"^\| .*\b{re.escape(name)}\b.* \| \d+\.\d \|", section, re.MULTILINE), name
