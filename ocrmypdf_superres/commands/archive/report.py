@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", type=Path, metavar="OUT", help="output folder of the run")
     parser.add_argument("-o", "--output", type=Path, default=Path("report.html"), help="the page to write (default: %(default)s)")
     parser.add_argument(
-        "--pages", type=int, default=300, metavar="N", help="name the N pages to look at first (default: %(default)s)"
+        "--pages", type=int, default=300, metavar="N", help="list the N pages to check first (default: %(default)s)"
     )
     parser.add_argument(
         "--images",
