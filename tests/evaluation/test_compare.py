@@ -41,7 +41,7 @@ def test_compare(pdf: Path, lanczos_net: Path, tmp_path: Path, check: str, capsy
     assert page.after.size[0] >= 2 * page.before.size[0] and page.before.size == draw(72).size
     assert len(page.after.words) > 35 and all(w.right is None for w in page.after.words)
     assert "letter.pdf" in out.read_text(encoding="utf-8") and searchable.read_bytes().startswith(b"%PDF-")
-    # The searchable PDF has text now, and is refused with the option that reads it anew.
+    # The searchable PDF has text now, and is refused unless the option to read it again is given.
     with pytest.raises(SuperresError, match="--force-ocr"):
         read_pdf(searchable, tmp_path / "again", PdfSettings(model=str(lanczos_net)))
 
