@@ -25,7 +25,7 @@ from ocrmypdf_superres.archive.tasks import State
 
 
 def processor_seconds() -> float:
-    """What all programs used that were started and have ended."""
+    """Return the processor seconds of all programs that were started and have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
@@ -68,7 +68,9 @@ def main() -> None:
                 if name == "loop":
                     seconds[name] = loop(args.source, out, [*args.loop.split(), *both])
                 else:
-                    seconds[name] = run(args.source, out, [*both, *(["--settings", os.fspath(args.settings)] if args.settings else [])])
+                    seconds[name] = run(
+                        args.source, out, [*both, *(["--settings", os.fspath(args.settings)] if args.settings else [])]
+                    )
                     with Manifest(Layout(out).manifest) as manifest:
                         made = [page for row in manifest.files(State.DONE) for page in manifest.pages(row.number)]
                         pages, enlarged = len(made), sum(page.action == "enlarged" for page in made)
@@ -76,9 +78,14 @@ def main() -> None:
                 shutil.rmtree(out)
             used[name] = processor_seconds() - before
         ratios.append(seconds["loop"] / seconds["run"])
-        print(", ".join(f"{name} {60 * pages / seconds[name]:.2f} pages/min ({seconds[name]:.1f} s, {used[name]:.1f} processor s)"
-                        for name in ("loop", "run")), f"ratio {ratios[-1]:.3f}", flush=True)
-    print(f"{pages} pages, {enlarged} of them enlarged; archive run is {sum(ratios) / len(ratios):.3f} times as fast (rounds: {', '.join(f'{r:.3f}' for r in ratios)})")
+        rates = [
+            f"{name} {60 * pages / seconds[name]:.2f} pages/min ({seconds[name]:.1f} s, {used[name]:.1f} processor s)"
+            for name in ("loop", "run")
+        ]
+        print(", ".join(rates), f"ratio {ratios[-1]:.3f}", flush=True)
+    rounds = ", ".join(f"{ratio:.3f}" for ratio in ratios)
+    mean = sum(ratios) / len(ratios)
+    print(f"{pages} pages, {enlarged} of them enlarged; archive run is {mean:.3f} times as fast (rounds: {rounds})")
 
 
 if __name__ == "__main__":

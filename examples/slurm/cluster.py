@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import signal
 import threading
 from pathlib import Path
@@ -24,7 +23,9 @@ def main() -> None:
     parser.add_argument("--memory", default="32GB", help="per job (default: %(default)s)")
     parser.add_argument("--walltime", default="12:00:00", help="of a job (default: %(default)s)")
     parser.add_argument("--gpu", action="store_true", help="ask for a GPU per job, and offer it to Dask")
-    parser.add_argument("--sbatch", action="append", default=[], metavar="OPTION", help="more for sbatch, for example --account=archive")
+    parser.add_argument(
+        "--sbatch", action="append", default=[], metavar="OPTION", help="more for sbatch, for example --account=archive"
+    )
     args = parser.parse_args()
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -44,7 +45,7 @@ def main() -> None:
         cluster.scale(jobs=args.jobs)
         part = args.scheduler_file.with_name(args.scheduler_file.name + ".part")
         part.write_text(json.dumps({"address": cluster.scheduler_address}))
-        os.replace(part, args.scheduler_file)
+        part.replace(args.scheduler_file)
         print(f"{args.jobs} jobs asked for; dashboard: {cluster.dashboard_link}", flush=True)
         stop.wait()
         args.scheduler_file.unlink()

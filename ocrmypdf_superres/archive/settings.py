@@ -34,6 +34,8 @@ _NOT_OURS = {
     "input_file", "output_file", "sidecar", "output_folder", "work_folder", "languages", "jobs", "use_threads", "progress_bar",
     "quiet", "verbose", "keep_temporary_files", "no_overwrite", "plugins", "extra_attrs", "ocr_engine", "pages", "image_dpi",
 }  # fmt: skip
+_OF_THE_RUN = {"report", "keep"}
+"""Options of the plugin that the run sets itself."""
 # Where OCRmyPDF's API has another default than its command line, or an archive needs another.
 _DEFAULTS = {"output_type": "pdfa", "max_image_mpixels": 250.0}
 
@@ -181,13 +183,13 @@ def _check(settings: Settings) -> None:
     if settings.ocrmypdf.get("pdf_renderer") == "sandwich":
         raise ArchiveError("The option pdf_renderer of [ocrmypdf] is 'sandwich', which tells no words; leave it out.")
     _check_table("ocrmypdf", settings.ocrmypdf, OcrOptions, set(OcrOptions.model_fields) - _NOT_OURS, {"input_file": "in", "output_file": "out"})
-    _check_table("superres", settings.superres, SuperresOptions, set(SuperresOptions.model_fields) - {"report"}, {})
+    _check_table("superres", settings.superres, SuperresOptions, set(SuperresOptions.model_fields) - _OF_THE_RUN, {})
 
 
 def _check_table(name: str, values: Mapping[str, Any], model: type[BaseModel], known: set[str], needed: dict[str, str]) -> None:
     for key in values:
         if key not in known:
-            why = " is set by the run itself" if key in _NOT_OURS or key == "report" else f" is unknown{_meant(key, known)}"
+            why = " is set by the run itself" if key in _NOT_OURS | _OF_THE_RUN else f" is unknown{_meant(key, known)}"
             raise ArchiveError(f"The option {key!r} of [{name}]{why}; take it out or correct it.")
     try:
         model.model_validate({**needed, **values})

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import logging
 import os
 import shutil
@@ -92,8 +91,8 @@ def _ocr_file(task: FileTask, scratch: Path, result: FileResult) -> None:
     pages = _count_pages(source, task.kind)
     name = pdf_name(task.relative, task.kind)
     # Made under plain names, since not every library takes a name whose bytes are no text.
-    pdf, text, report = scratch / "made.pdf", scratch / "made.txt", scratch / "report.jsonl"
-    arguments: dict[str, Any] = {**_dpi(task, source), **task.ocr, "superres_report": os.fspath(report)}
+    pdf, text, kept = scratch / "made.pdf", scratch / "made.txt", scratch / "kept"
+    arguments: dict[str, Any] = {**_dpi(task, source), **task.ocr, "superres_keep": os.fspath(kept)}
     if "text" in task.outputs:
         arguments["sidecar"] = text
     done = _ocr(source, pdf, arguments)
@@ -101,7 +100,7 @@ def _ocr_file(task: FileTask, scratch: Path, result: FileResult) -> None:
         raise outcomes.failed("pdfa", "It could not be made PDF/A; output_type pdf makes a plain PDF.")
     if done is not ExitCode.ok:
         raise outcomes.failed("invalid", f"OCRmyPDF made a PDF that is not in order (its exit code is {int(done)}).")
-    read = gather(scratch, report, pages, task.relative)
+    read = gather(kept, pages, task.relative)
     result.pages = [page.result for page in read]
     with pikepdf.open(pdf) as made:
         if len(made.pages) != pages:
@@ -209,12 +208,8 @@ def _dpi(task: FileTask, source: Path) -> dict[str, Any]:
 
 
 def _ocr(source: Path, pdf: Path, arguments: dict[str, Any]) -> ExitCode:
-    """Run OCRmyPDF in this process; it leaves its working folder behind for :func:`gather`."""
-    # It prints where that folder is.
-    with contextlib.redirect_stderr(io.StringIO()):
-        return ocrmypdf.ocr(
-            source, pdf, plugins=["ocrmypdf_superres"], keep_temporary_files=True, progress_bar=False, use_threads=True, **arguments
-        )
+    """Run OCRmyPDF in this process; the plugin keeps what was read for :func:`gather`."""
+    return ocrmypdf.ocr(source, pdf, plugins=["ocrmypdf_superres"], progress_bar=False, use_threads=True, **arguments)
 
 
 @contextlib.contextmanager
