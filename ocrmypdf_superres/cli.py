@@ -26,7 +26,7 @@ COMMANDS = {
     "train": ("ocrmypdf_superres.commands.train", "train a net from a recipe", "train"),
     "finetune": ("ocrmypdf_superres.commands.finetune", "make a model for your own scans, without annotation", "train,eval"),
     "export": ("ocrmypdf_superres.commands.export", "make a model folder of a training run's checkpoint", "train"),
-    "archive": ("ocrmypdf_superres.commands.archive.command", "digitise a whole tree of PDFs and images, and check the result", "archive"),
+    "archive": ("ocrmypdf_superres.commands.archive.command", "run OCR on a whole tree of PDFs and images, and check the result", "archive"),
     "lines": ("ocrmypdf_superres.commands.lines", "compare models on lines of text by what readers read", "train,eval"),
     "patches": ("ocrmypdf_superres.commands.patches", "compare nets for pages on patches: pixels, text read, text detected", "train,eval"),
     "quantize": ("ocrmypdf_superres.commands.quantize", "store a model's weights in few bits, or show what that costs", "train,eval"),
