@@ -30,7 +30,7 @@ BESIDE = {
     "ocr": set(),
     "plugin": set(), "export": set(), "training": {"export"}, "evaluation": {"training", "reporting"}, "reporting": set(),
     "archive": set(),
-    "commands": set(), "cli": set(), "__main__": {"cli"}, "__init__": set(),
+    "commands": set(), "cli": {"commands"}, "__main__": {"cli"}, "__init__": set(),
 }  # fmt: skip
 NEVER = {("archive", "training"), ("archive", "evaluation")}
 

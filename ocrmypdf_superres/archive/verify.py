@@ -27,7 +27,7 @@ from ocrmypdf_superres.archive.store.name_encoding import decode_path
 from ocrmypdf_superres.archive.tasks import Kind, Output, State
 from ocrmypdf_superres.errors import ArchiveError, SuperresError
 from ocrmypdf_superres.modelstore.store import sha256_of
-from ocrmypdf_superres.page.pdf import pages_without_text
+from ocrmypdf_superres.page.pdf import character_count, open_pdf
 from ocrmypdf_superres.processes import available_cores, worker_pool
 
 _BATCH = 256
@@ -190,7 +190,9 @@ def _check_pdf(check: FileCheck, path: Path) -> Iterator[str]:
             yield "does not claim to be PDF/A"
         if not any(step.settings == check.settings for step in read_history(path)):
             yield "its history lacks this run"
-        empty = pages_without_text(path, [number for number, words in check.words.items() if words and number <= pages])
+        with open_pdf(path) as document:
+            read = [number for number, words in check.words.items() if words and number <= pages]
+            empty = [number for number in read if character_count(document[number - 1]) == 0]
         if empty:
             yield f"has no text on page {empty[0]}" + (f" and {len(empty) - 1} more" if empty[1:] else "")
     except (pikepdf.PdfError, SuperresError) as error:

@@ -16,7 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, help="folder of the run, which holds checkpoint.pt")
     parser.add_argument("output", type=Path, help="the model folder to write")
     parser.add_argument("--name", help="name of the model (default: the recipe's)")
-    parser.add_argument("--aciq", type=int, metavar="BITS", help="store the weights in so many bits, 2 to 8 (runs with torch only)")
+    parser.add_argument(
+        "--aciq", type=int, metavar="BITS", help="store the weights in so many bits, 2 to 8 (runs with torch only)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -26,7 +26,7 @@ _SUFFIX = ".traineddata"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the actions ``compare``, ``tune``, ``teach`` and ``export`` with their arguments."""
+    """Add the actions ``compare``, ``tune``, ``lines``, ``teach`` and ``export`` with their arguments."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--lang", default="eng", help="language, or path of a .traineddata file (default eng)")
@@ -46,10 +46,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     action.add_argument("--seed", type=int, default=0)
     action.add_argument("--hold-back", type=int, default=10, metavar="N", help="every Nth line measures, 0: none")
 
+    text = "prepare low-resolution lines to tune a network on, in files of some hundred; what is there already stays"
+    action = actions.add_parser("lines", help=text, description=text)
+    action.add_argument("folder", type=Path, help="folder to write the files to")
+    action.add_argument("--lang", default="eng", help="language whose network is to be tuned (default eng)")
+    action.add_argument("--text", type=Path, required=True, metavar="FOLDER", help="text, one folder a language (eng/*.txt)")
+    action.add_argument("--scans", type=Path, metavar="FOLDER", help="page scans with NAME.gt.txt, to take lines from as well")
+    action.add_argument("--cache", type=Path, default=Path("line-cache"), metavar="FOLDER",
+                        help="where Tesseract's readings of scans are kept (default: line-cache)")  # fmt: skip
+    action.add_argument("--count", type=int, default=10000, help="lines in all (default 10000)")
+    action.add_argument("--first", type=int, default=0, metavar="FILE", help="number of the first file (default 0)")
+    action.add_argument("--seed", type=int, default=0)
+    action.add_argument("--held-out", action="store_true", help="from the texts and documents that training never sees")
+
     text = "train a reader or a text detector of the published systems from a recipe"
     action = actions.add_parser("teach", help=text, description=text)
     action.add_argument("recipe", type=Path, help="a TOML file, see examples/recipes/papers")
-    action.add_argument("--data", type=Path, default=Path("."), help="folder that the recipe's sources lie in (default: here)")
+    action.add_argument("--data", type=Path, default=Path(), help="folder that the recipe's sources lie in (default: here)")
     action.add_argument("-o", "--out", type=Path, required=True, help="folder of the reader to write")
     action.add_argument("--resume", action="store_true", help="go on from an interrupted run's OUT.checkpoint.pt")
 
@@ -69,6 +82,8 @@ def run(args: argparse.Namespace) -> int:
         return _compare(console, args)
     if args.action == "tune":
         return _tune(console, args)
+    if args.action == "lines":
+        return _lines(console, args)
     if args.action == "teach":
         from ocrmypdf_superres.training.readers.loop import teach
 
@@ -117,6 +132,20 @@ def _compare(console: Console, args: argparse.Namespace) -> int:
     return 0
 
 
+def _lines(console: Console, args: argparse.Namespace) -> int:
+    from ocrmypdf_superres.training.data.ocr_lines.build import Sources, build_stream
+    from ocrmypdf_superres.training.data.ocr_lines.shards import SHARD_LINES, make_shards
+
+    if args.count < 1 or args.first < 0:
+        raise OptionError(
+            f"--count {args.count} and --first {args.first} were given, at least 1 and 0 were expected; correct them."
+        )
+    stream = build_stream(args.lang, Sources(args.text, args.scans, args.cache), args.seed, held=args.held_out)
+    for path, made in make_shards(stream, args.folder, -(-args.count // SHARD_LINES), args.first):
+        console.print(f"{path}{'' if made else ': was there'}", markup=False, soft_wrap=True)
+    return 0
+
+
 def _tune(console: Console, args: argparse.Namespace) -> int:
     # Training is heavy to import, and compare has no use for it.
     from ocrmypdf_superres.recognizers.tesseract.format.writer import save_traineddata
@@ -137,7 +166,9 @@ def _tune(console: Console, args: argparse.Namespace) -> int:
     settings = TuneSettings(epochs=args.epochs, lr=args.lr, seed=args.seed)
     tuned, report = tune(read_traineddata(installed), learnt, settings)
     save_traineddata(tuned, args.output)
-    console.print(f"{args.output}: {report.steps} steps on {len(learnt) - len(report.skipped)} lines", markup=False, soft_wrap=True)
+    console.print(
+        f"{args.output}: {report.steps} steps on {len(learnt) - len(report.skipped)} lines", markup=False, soft_wrap=True
+    )
     console.print("loss, nats a character: " + ", ".join(f"{value:.4f}" for value in report.losses), markup=False)
     for index, reason in report.skipped.items():
         console.print(f"left out line {index}: {reason}", markup=False, soft_wrap=True)

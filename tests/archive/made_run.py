@@ -61,7 +61,7 @@ def make_run(folder: Path) -> Layout:
     mets_document(source / "book")
     layout.out.mkdir()
     layout.make()
-    settings = Settings(outputs=OUTPUTS, image_dpi=75, superres={"check": "off"})
+    settings = Settings(outputs=OUTPUTS, image_dpi=75, superres={"verify": "off"})
     row = SettingsRow(settings.hash(), settings.toml(), settings.model.card.name, weights_sha256(settings.model))
     with Manifest(layout.manifest, write=True) as manifest:
         manifest.set_fact("input", str(source))

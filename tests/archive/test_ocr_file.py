@@ -76,7 +76,7 @@ def test_a_good_file_with_all_outputs(tmp_path, lanczos_net):
     source = tmp_path / "two pages.tif"
     page().save(source, dpi=(75, 75), save_all=True, append_images=[page("old walls")])
     ocr = {"language": ["eng"], "output_type": "pdfa", "superres_model": str(lanczos_net), "superres_threads": 1,
-           "superres_check": "off",
+           "superres_verify": "off",
            "superres_trigger": "always"}  # fmt: skip
     made = task(tmp_path, source, Kind.IMAGE, outputs=("pdf", "text", "alto", "hocr", "images"), ocr=ocr, image_dpi=75)
     result = ocr_file(made)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import logging
 import os
 import shutil
@@ -92,8 +91,8 @@ def _process(task: FileTask, scratch: Path, result: FileResult) -> None:
     pages = _count_pages(source, task.kind)
     name = pdf_name(task.relative, task.kind)
     # Under plain names, since not every library supports names whose bytes are not text.
-    pdf, text, report = scratch / "made.pdf", scratch / "made.txt", scratch / "report.jsonl"
-    arguments: dict[str, Any] = {**_dpi(task, source), **task.ocr, "superres_report": os.fspath(report)}
+    pdf, text, kept = scratch / "made.pdf", scratch / "made.txt", scratch / "kept"
+    arguments: dict[str, Any] = {**_dpi(task, source), **task.ocr, "superres_keep": os.fspath(kept)}
     if "text" in task.outputs:
         arguments["sidecar"] = text
     status = _ocr(source, pdf, arguments)
@@ -101,7 +100,7 @@ def _process(task: FileTask, scratch: Path, result: FileResult) -> None:
         raise outcomes.failed("pdfa", outcomes.NO_PDFA)
     if status is not ExitCode.ok:
         raise outcomes.failed("invalid", f"OCRmyPDF made an invalid PDF (its exit code is {int(status)}).")
-    read = gather(scratch, report, pages, task.relative)
+    read = gather(kept, pages, task.relative)
     result.pages = [page.result for page in read]
     with pikepdf.open(pdf) as made:
         if len(made.pages) != pages:
@@ -212,18 +211,8 @@ def _dpi(task: FileTask, source: Path) -> dict[str, Any]:
 
 
 def _ocr(source: Path, pdf: Path, arguments: dict[str, Any]) -> ExitCode:
-    """Run OCRmyPDF in this process; its working folder is kept for :func:`gather`."""
-    # It prints the path of that folder.
-    with contextlib.redirect_stderr(io.StringIO()):
-        return ocrmypdf.ocr(
-            source,
-            pdf,
-            plugins=["ocrmypdf_superres"],
-            keep_temporary_files=True,
-            progress_bar=False,
-            use_threads=True,
-            **arguments,
-        )
+    """Run OCRmyPDF in this process; the plugin keeps what was read for :func:`gather`."""
+    return ocrmypdf.ocr(source, pdf, plugins=["ocrmypdf_superres"], progress_bar=False, use_threads=True, **arguments)
 
 
 @contextlib.contextmanager
