@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Pages a minute of `archive run` against a shell loop of plain ocrmypdf over the same files, in turns.
+"""Pages per minute of `archive run` against a shell loop of plain ocrmypdf over the same files, in turns.
 
     python examples/archive_speed.py IN [--rounds 2] [-l eng] [--loop "--oversample 300 -j2"]
 
 Both make the same output type, write to a folder that is removed afterwards, and may use all cores that the process may.
-Processor seconds say how busy the cores were; where other programs run beside, the ratio of the times is not to be trusted.
+Processor seconds show how busy the cores were; if other programs run at the same time, do not trust the ratio of the times.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ocrmypdf_superres.archive.tasks import State
 
 
 def processor_seconds() -> float:
-    """Return the processor time of all programs that were started and have ended."""
+    """Return the processor seconds of all programs that were started and have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
@@ -78,18 +78,14 @@ def main() -> None:
                 shutil.rmtree(out)
             used[name] = processor_seconds() - before
         ratios.append(seconds["loop"] / seconds["run"])
-        print(
-            ", ".join(
-                f"{name} {60 * pages / seconds[name]:.2f} pages/min ({seconds[name]:.1f} s, {used[name]:.1f} processor s)"
-                for name in ("loop", "run")
-            ),
-            f"ratio {ratios[-1]:.3f}",
-            flush=True,
-        )
-    print(
-        f"{pages} pages, {enlarged} of them enlarged; archive run is {sum(ratios) / len(ratios):.3f} times as fast "
-        f"(rounds: {', '.join(f'{ratio:.3f}' for ratio in ratios)})"
-    )
+        rates = [
+            f"{name} {60 * pages / seconds[name]:.2f} pages/min ({seconds[name]:.1f} s, {used[name]:.1f} processor s)"
+            for name in ("loop", "run")
+        ]
+        print(", ".join(rates), f"ratio {ratios[-1]:.3f}", flush=True)
+    rounds = ", ".join(f"{ratio:.3f}" for ratio in ratios)
+    mean = sum(ratios) / len(ratios)
+    print(f"{pages} pages, {enlarged} of them enlarged; archive run is {mean:.3f} times as fast (rounds: {rounds})")
 
 
 if __name__ == "__main__":
