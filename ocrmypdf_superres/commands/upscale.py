@@ -14,9 +14,10 @@ from rich.console import Console
 from ocrmypdf_superres.errors import ImageError, OptionError
 from ocrmypdf_superres.files import atomic_write
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL
+from ocrmypdf_superres.ocr.variants import enlarge
 from ocrmypdf_superres.page.image import flatten, page_count
 from ocrmypdf_superres.page.pdf import open_pdf, page_dpi, render_page
-from ocrmypdf_superres.page.plan import Plan, PlanSettings, enlarge, plan_image
+from ocrmypdf_superres.page.plan import Plan, PlanSettings, plan_image
 from ocrmypdf_superres.upscaling.loading import load_upscaler
 
 
