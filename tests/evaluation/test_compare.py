@@ -55,7 +55,7 @@ def test_images_of_a_production_run(pdf: Path, lanczos_net: Path, tmp_path: Path
     source = tmp_path / "report.jsonl"
     source.write_text("".join(r.to_json() + "\n" for r in records), encoding="utf-8")
     assert main(["report", str(source), "-o", str(tmp_path / "r.html"), "--images", "1"]) == 0
-    assert (tmp_path / "r.html").read_text(encoding="utf-8").count("type=text/plain") == 2
+    assert (tmp_path / "r.html").read_text(encoding="utf-8").count('type="text/plain"') == 2
 
 
 def test_no_such_pdf(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
