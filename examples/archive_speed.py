@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Pages a minute of `archive run` against a shell loop of plain ocrmypdf over the same files, in turns.
+"""Pages per minute of `archive run` against a shell loop of plain ocrmypdf over the same files, in turns.
 
     python examples/archive_speed.py IN [--rounds 2] [-l eng] [--loop "--oversample 300 -j2"]
 
 Both make the same output type, write to a folder that is removed afterwards, and may use all cores that the process may.
-Processor seconds say how busy the cores were; where other programs run beside, the ratio of the times is not to be trusted.
+Processor seconds show how busy the cores were; if other programs run at the same time, do not trust the ratio of the times.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def processor_seconds() -> float:
 
 
 def loop(source: Path, out: Path, options: list[str]) -> float:
-    """Seconds of the loop."""
+    """Run plain ocrmypdf on one file after the other; return the seconds."""
     began = time.monotonic()
     for number, path in enumerate(sorted(p for p in source.rglob("*") if p.is_file())):
         command = [sys.executable, "-m", "ocrmypdf", *options, os.fspath(path), os.fspath(out / f"{number}.pdf")]
@@ -40,7 +40,7 @@ def loop(source: Path, out: Path, options: list[str]) -> float:
 
 
 def run(source: Path, out: Path, options: list[str]) -> float:
-    """Seconds of the run."""
+    """Run `archive run`; return the seconds."""
     began = time.monotonic()
     command = [sys.executable, "-m", "ocrmypdf_superres", "archive", "run", os.fspath(source), os.fspath(out), *options]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -38,7 +38,7 @@ NEVER = {("archive", "training"), ("archive", "evaluation")}
 # Who may import a package of others, by room or by file.
 MAY_IMPORT = {
     "ocrmypdf": {"plugin", "ocr", "archive/worker", "evaluation/methods", "__init__"},
-    "pikepdf": {"plugin", "page/pdf.py", "archive/formats", "archive/verify.py"},
+    "pikepdf": {"plugin", "page/pdf.py", "archive/formats", "archive/verify.py", "archive/worker"},
     "pypdfium2": {"page/pdf.py"},
     "torch": {
         "architectures", "upscaling/backends/torch.py", "upscaling/backends/packed_weights.py", "recognizers", "detectors",
@@ -49,6 +49,7 @@ MAY_IMPORT = {
 # Public API of OCRmyPDF; anything else of it may go with its next version.
 PUBLIC_OCRMYPDF = {
     "ocrmypdf",
+    "ocrmypdf.api",  # its __all__
     "ocrmypdf.exceptions",
     "ocrmypdf.helpers",
     "ocrmypdf.hocrtransform",

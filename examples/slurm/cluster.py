@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Starts Dask workers as SLURM jobs and writes where their scheduler is; ends them when it is stopped.
+"""Starts Dask workers as SLURM jobs and writes the address of their scheduler; ends them when it is stopped.
 
-Every worker is one core: a file runs on one core, and many files run at once.
+Every worker has one core: a file is processed on one core, and many files at once.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from dask_jobqueue import SLURMCluster
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("scheduler_file", type=Path, help="is written; give it to archive run --cluster dask-scheduler-file:")
+    parser.add_argument("scheduler_file", type=Path, help="file to write; give it to archive run --cluster dask-scheduler-file:")
     parser.add_argument("--jobs", type=int, default=4, help="SLURM jobs (default: %(default)s)")
     parser.add_argument("--cores", type=int, default=16, help="cores, and files at once, per job (default: %(default)s)")
     parser.add_argument("--memory", default="32GB", help="per job (default: %(default)s)")
     parser.add_argument("--walltime", default="12:00:00", help="of a job (default: %(default)s)")
     parser.add_argument("--gpu", action="store_true", help="ask for a GPU per job, and offer it to Dask")
     parser.add_argument(
-        "--sbatch", action="append", default=[], metavar="OPTION", help="more for sbatch, for example --account=archive"
+        "--sbatch", action="append", default=[], metavar="OPTION", help="further option of sbatch, for example --account=archive"
     )
     args = parser.parse_args()
     stop = threading.Event()
