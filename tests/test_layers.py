@@ -24,7 +24,8 @@ LAYERS = {
 
 # Within a layer a room may import only these others.
 BESIDE = {
-    "errors": set(), "extras": set(), "files": {"errors"}, "processes": set(), "tables": {"errors"}, "entry_points": {"errors", "tables"},
+    "errors": set(), "extras": set(), "files": {"errors"}, "processes": set(),
+    "tables": {"errors"}, "entry_points": {"errors", "tables"},
     "metrics": {"errors"},
     "page": set(), "architectures": set(), "modelstore": set(), "tesseract": set(),
     "upscaling": set(), "recognizers": {"detectors"}, "detectors": set(),
