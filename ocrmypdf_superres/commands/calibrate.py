@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,19 +12,22 @@ from rich.console import Console
 from rich.progress import track
 
 from ocrmypdf_superres.evaluation.calibration_fit import compare, fit, plot, read_variants
-from ocrmypdf_superres.evaluation.data.pages import find_pages, make_cases
+from ocrmypdf_superres.evaluation.data.pages import Case, find_pages, make_cases
 from ocrmypdf_superres.evaluation.data.profiles import DEFAULT_CONDITIONS, parse_condition
+from ocrmypdf_superres.evaluation.engine_calibration import fit_engine, read_case, write_row
 from ocrmypdf_superres.files import atomic_write_text
 from ocrmypdf_superres.modelstore.cards import WEIGHTS
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model
 from ocrmypdf_superres.ocr.calibration import read_table
+from ocrmypdf_superres.ocr.engines.base import ENGINES, Engine
 from ocrmypdf_superres.tesseract import version
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``calibrate``."""
     parser.add_argument(
-        "action", choices=("fit", "compare"), help="fit a table; or compare ways of choosing by the package's own"
+        "action", choices=("fit", "compare", "engine"),
+        help="fit a table; compare ways of choosing by the package's own; or fit the row of a further engine",
     )
     parser.add_argument(
         "--data", type=Path, required=True, help="folder of pages with known text; fit on pages that nothing is measured on"
@@ -31,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--conditions", nargs="*", default=list(DEFAULT_CONDITIONS), help="as for evaluate")
     parser.add_argument("--pages", type=int, default=2, help="pages of each collection (default: %(default)s)")
     parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--engine", default="rapidocr", help="for engine: which one (default: %(default)s)")
     parser.add_argument(
         "--cache", type=Path, default=Path("runs/readings"), help="folder that keeps readings (default: %(default)s)"
     )
@@ -46,11 +51,14 @@ def run(args: argparse.Namespace) -> int:
         SuperresError: the data, the model or Tesseract cannot be used.
     """
     model = find_model(args.model)
+    console = Console()
     cases = make_cases(find_pages(args.data), [parse_condition(c) for c in args.conditions], args.pages)
+    data = f"{len(cases)} pages of {args.data.name}: {', '.join(args.conditions)}"
+    if args.action == "engine":
+        return _fit_engine(args, cases, data, console)
     with ThreadPoolExecutor(args.jobs) as pool:
         jobs = [pool.submit(read_variants, case, args.model, args.cache) for case in cases]
         pages = [page for job in track(jobs, "reading", console=Console(stderr=True)) if (page := job.result()) is not None]
-    console = Console()
     if args.action == "compare":
         sha256 = model.card.files.get(WEIGHTS, "")
         compare(pages, read_table().calibration(f"Tesseract OCR {version().split()[-1]}", sha256), console)
@@ -60,4 +68,17 @@ def run(args: argparse.Namespace) -> int:
     console.print(f"Written: {args.output}")
     if args.plot is not None:
         plot(table, curves, args.plot)
+    return 0
+
+
+def _fit_engine(args: argparse.Namespace, cases: Sequence[Case], data: str, console: Console) -> int:
+    engine: Engine = ENGINES.load(args.engine)()
+    known = [case for case in cases if engine.knows(case.page.languages.split("+"))]
+    read = [read_case(engine, case) for case in track(known, "reading", console=Console(stderr=True))]
+    row, before, after = fit_engine(engine, read, data)
+    write_row(args.engine, row, args.output)
+    console.print(
+        f"{row.version}: {row.words} words; calibration error {before:.3f} before, {after:.3f} after. Written: {args.output}",
+        highlight=False,
+    )
     return 0

@@ -99,16 +99,19 @@ def _read(image: Image.Image, dpi: tuple[float, float], case: Case, cache: Path)
     return Hypothesis(read_hocr(stored)), float(clock.read_text(encoding="utf-8"))
 
 
-def fit_knots(confidences: NDArray[np.float64], right: NDArray[np.float64]) -> list[float]:
-    """Return P(right) at :data:`KNOTS`: means under a triangular kernel with a weak prior, made monotone.
+def fit_knots(
+    confidences: NDArray[np.float64], right: NDArray[np.float64], knots: NDArray[np.float64] = KNOTS
+) -> list[float]:
+    """Return P(right) at *knots*: means under a triangular kernel with a weak prior, made monotone.
 
     Args:
         confidences: (N,), 0 to 100.
         right: (N,), 1 for words that are right, else 0.
+        knots: (K,), 0 to 100, rising; the kernel of each reaches to its neighbours.
     """
     values, weights = [], []
-    for knot in KNOTS:
-        weight = np.clip(1 - np.abs(confidences - knot) / (KNOTS[1] - KNOTS[0]), 0, None)
+    for index, knot in enumerate(knots):
+        weight = np.interp(confidences, knots, np.eye(len(knots))[index])
         # Two imagined words at the knot's own value keep empty bins from 0 or 1.
         values.append((float((weight * right).sum()) + 2 * knot / 100) / (float(weight.sum()) + 2))
         weights.append(float(weight.sum()) + 2)

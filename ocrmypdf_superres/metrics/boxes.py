@@ -47,6 +47,11 @@ def common_width(a: Box, b: Box) -> float:
     return max(0, min(a[2], b[2]) - max(a[0], b[0])) / max(1, min(a[2] - a[0], b[2] - b[0]))
 
 
+def common_height(a: Box, b: Box) -> float:
+    """Return the rows that two boxes share over the height of the lower one, 0 to 1, wherever their columns are."""
+    return max(0, min(a[3], b[3]) - max(a[1], b[1])) / max(1, min(a[3] - a[1], b[3] - b[1]))
+
+
 def pairwise_iou(first: NDArray[Any], second: NDArray[Any], *, inclusive: bool = False) -> NDArray[Any]:
     """Return the intersection over union of every pair of boxes, (A, B), for boxes (A, 4) and (B, 4) of a float dtype.
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+
 from ocrmypdf_superres.errors import SuperresError
 from ocrmypdf_superres.ocr.hypothesis import Word
 from ocrmypdf_superres.ocr.variants import BLEND, NET, VARIANTS
@@ -26,19 +28,23 @@ class Calibration:
     """Calibrated probabilities that words are right.
 
     Attributes:
-        probabilities: by variant, P(right) at knots evenly spaced over confidences from 0 to 100.
-        fallback: the same for a variant without a row of its own.
+        probabilities: by variant or engine, P(right) at knots over confidences from 0 to 100.
+        fallback: the same for a variant without a row of its own, at evenly spaced knots.
+        knots: by variant or engine, the confidences of its row, rising from 0 to 100; evenly spaced where not given.
     """
 
     probabilities: Mapping[str, Sequence[float]]
     fallback: Sequence[float]
+    knots: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     def probability(self, confidence: float, variant: str) -> float:
         """Return the probability, 0 to 1, that a word of *confidence* (0 to 100) is right; linear between knots."""
-        knots = self.probabilities.get(variant, self.fallback)
-        place = min(max(confidence, 0.0), 100.0) / 100.0 * (len(knots) - 1)
-        low = min(int(place), len(knots) - 2)
-        return knots[low] + (place - low) * (knots[low + 1] - knots[low])
+        row = self.probabilities.get(variant, self.fallback)
+        if variant in self.probabilities and variant in self.knots:
+            return float(np.interp(confidence, self.knots[variant], row))
+        place = min(max(confidence, 0.0), 100.0) / 100.0 * (len(row) - 1)
+        low = min(int(place), len(row) - 2)
+        return row[low] + (place - low) * (row[low + 1] - row[low])
 
     def expected_gain(self, words: Sequence[Word], variant: str) -> float:
         """Return the expected number of characters in right words less :data:`COST` for each character of any word.

@@ -121,6 +121,13 @@ def box_of(element: OcrElement) -> Box:
     return (round(box.left), round(box.top), round(box.right), round(box.bottom)) if box is not None else (0, 0, 0, 0)
 
 
+def line_of_words(words: Sequence[Word]) -> Line:
+    """Return a line of its own, with the box around *words* (at least one)."""
+    left, top, right, bottom = (pick(word.box[i] for word in words) for i, pick in enumerate((min, min, max, max)))
+    element = OcrElement(OcrClass.LINE, bbox=BoundingBox(left, top, right, bottom), children=[word.element for word in words])
+    return Line(list(words), (left, top, right, bottom), element)
+
+
 def for_text_layer(page: OcrElement) -> OcrElement:
     """Return a copy of the tree with the words in Unicode's NFKC form, in which viewers search.
 

@@ -87,6 +87,13 @@ class SuperresOptions(BaseModel):
         "blend (of net and lanczos), lanczos, as-is.",
     )
 
+    engines: str = Field(
+        "auto",
+        pattern=r"^(auto|none|[A-Za-z0-9_-]+( *, *[A-Za-z0-9_-]+)*)$",
+        description="Further OCR engines that --superres-verify asks about doubtful pages, beside the one that OCRmyPDF runs: "
+        "auto (RapidOCR where it is installed and knows the languages), none, or names separated by commas.",
+    )
+
     @field_validator("device")
     @classmethod
     def _known_device(cls, device: str) -> str:
@@ -99,6 +106,13 @@ class SuperresOptions(BaseModel):
         """Return the variants that may be read after the net's, in the order in which they are read."""
         named = {name.strip() for name in self.variants.split(",")}
         return [name for name in VARIANTS[1:] if name in named]
+
+
+    def named_engines(self) -> list[str]:
+        """Return the further engines that were asked for by name, each once; none for ``auto`` and ``none``."""
+        if self.engines in ("auto", "none"):
+            return []
+        return list(dict.fromkeys(name.strip() for name in self.engines.split(",")))
 
 
 def _choices(annotation: Any) -> tuple[str, ...] | None:
@@ -264,4 +278,8 @@ def check_all(options: Any) -> SuperresOptions:
         )
     check_device(found.device)
     check_model(found.model)
+    if found.named_engines():
+        from ocrmypdf_superres.plugin.opinions import check_engines
+
+        check_engines(options)
     return found

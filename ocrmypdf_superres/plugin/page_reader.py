@@ -19,11 +19,12 @@ from ocrmypdf_superres.ocr.hocr import read_hocr, write_hocr
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.ocr.merge.order import page_winner
 from ocrmypdf_superres.ocr.merge.vote import Merged, merge
-from ocrmypdf_superres.ocr.second_opinion import is_doubtful
+from ocrmypdf_superres.ocr.second_opinion import is_doubtful, wants_opinion
 from ocrmypdf_superres.ocr.variants import AS_IS, NET, make_variant
 from ocrmypdf_superres.plugin import handover
 from ocrmypdf_superres.plugin.guard import guard
 from ocrmypdf_superres.plugin.handover import PageState
+from ocrmypdf_superres.plugin.opinions import ask, calibrated, engines_for
 from ocrmypdf_superres.plugin.options import SuperresOptions
 from ocrmypdf_superres.plugin.record import PageRecord
 from ocrmypdf_superres.plugin.worker import finish
@@ -126,6 +127,9 @@ class PageReader:
         self._hypotheses: dict[str, Hypothesis] = {}
         self._seconds: dict[str, float] = {}
         self._calibration: Calibration | None = None
+        self._options = options
+        self._opinions: dict[str, Hypothesis] = {}
+        self._opinion_seconds: dict[str, float] = {}
 
     @property
     def page(self) -> int:
@@ -145,7 +149,9 @@ class PageReader:
         with self._guard(NOT_VERIFIED):
             self._calibration = read_table().calibration(str(self._engine), self._state.model_sha256)
         self._read_further(read)
-        if error is not None and not self._readings:
+        if not whole:
+            self._ask_engines()
+        if error is not None and not self._readings and not self._opinions:
             raise error
         merged = self._merged(whole)
         result = self._result(merged)
@@ -192,6 +198,25 @@ class PageReader:
                 self._read(variant, path, read)
                 path.unlink()
 
+    def _ask_engines(self) -> None:
+        """Ask further engines where the readings leave doubt; each reads the page as it came."""
+        if self._calibration is None or not self._known:
+            return
+        with self._guard(NOT_VERIFIED):
+            engines = engines_for(self._options)
+            if not engines or not (self._ours.verify == "always" or wants_opinion(self._hypotheses, self._calibration)):
+                return
+            self._calibration = calibrated(self._calibration, engines)
+            image = self._state.original
+            if image is None:
+                with Image.open(self.input_file) as opened:
+                    image = make_variant(AS_IS, opened, opened)
+            for name, engine in engines.items():
+                began = time.monotonic()
+                with self._guard(f"could not be read by {name}"):
+                    self._opinions[name] = ask(engine, image, self._options, self._size, float(self._dpi[0]))
+                self._opinion_seconds[name] = time.monotonic() - began
+
     def _read(self, variant: str, image: Path, read: Callable[[Path, Path], Reading]) -> None:
         began = time.monotonic()
         try:
@@ -218,13 +243,17 @@ class PageReader:
     def _merged(self, whole: bool) -> Merged | None:
         """Return the reading that is handed on; None where there is none that lines and words are known of."""
         found = self._hypotheses
+        if not any(reading.words for reading in found.values()) and self._opinions:
+            name, opinion = next(iter(self._opinions.items()))
+            if opinion.words:
+                return Merged(opinion, name)
         if not found:
             return None
         best = next(iter(found))
-        if len(found) > 1 and self._calibration is not None:
+        if len(found) + len(self._opinions) > 1 and self._calibration is not None:
             with self._guard(NOT_MERGED):
                 if not whole:
-                    return merge(found, self._calibration)
+                    return merge(found, self._calibration, self._opinions)
                 best = page_winner(found, self._calibration)
             if not whole:
                 with self._guard(NOT_VERIFIED):
@@ -235,7 +264,7 @@ class PageReader:
         if merged is None:
             reading = self._readings.get(NET) or next(iter(self._readings.values()))
             return Result(reading.text, reading.tree, reading.file, reading.hocr)
-        if merged.mixed:
+        if merged.mixed or merged.layout not in self._readings:
             return Result(merged.hypothesis.text(), merged.hypothesis.page, None, None)
         reading = self._readings[merged.layout]
         # The engine's own hOCR of the page as it came is in other pixels.
@@ -257,6 +286,8 @@ class PageReader:
         extra["words"] = {name: len(h.words) for name, h in found.items()}
         extra["reading_seconds"] = {name: round(seconds, 3) for name, seconds in self._seconds.items()}
         extra["reading_cost"] = round(sum(self._seconds.values()) / max(self._seconds[NET], 1e-3), 2)
+        extra["opinions"] = {name: len(opinion.words) for name, opinion in self._opinions.items()}
+        extra["opinion_seconds"] = {name: round(seconds, 3) for name, seconds in self._opinion_seconds.items()}
         if merged is None:
             self._record.reason += "; no text was read"
         elif len(self._seconds) > 1:

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 from ocrmypdf_superres.metrics.boxes import Box, common_share, touches
 from ocrmypdf_superres.ocr.calibration import Calibration
-from ocrmypdf_superres.ocr.hypothesis import Hypothesis, Line, Word
+from ocrmypdf_superres.ocr.hypothesis import Hypothesis, Line, Word, line_of_words
 from ocrmypdf_superres.ocr.merge.align import Slot, make_slots, match_lines
 from ocrmypdf_superres.ocr.merge.order import layout_winner
+from ocrmypdf_superres.ocr.merge.regroup import Regrouped, regroup
 
 NOTHING = 0.3
 """What a reading that has no word in a slot contributes for there being none."""
@@ -29,6 +30,8 @@ EXTRA = 0.85
 """A line that only another reading has is added when its words are right with at least this mean probability ..."""
 EXTRA_CHARACTERS = 4
 """... and it has at least this many letters and digits."""
+FOREIGN = 0.6
+"""Words of an engine without layout that stand in no line are added when they are right with at least this probability."""
 
 
 @dataclass(frozen=True)
@@ -53,19 +56,29 @@ class Merged:
         return bool(self.exchanged or self.added)
 
 
-def merge(readings: Mapping[str, Hypothesis], calibration: Calibration) -> Merged:
+def merge(
+    readings: Mapping[str, Hypothesis], calibration: Calibration, opinions: Mapping[str, Hypothesis] | None = None
+) -> Merged:
     """Return the reading with the best layout, its words voted on by all.
 
-    *readings* are by variant, not empty, all in the same pixels; they are not changed.
+    Args:
+        readings: by variant, not empty, all in the same pixels; they are not changed.
+        calibration: says how sure each of them is.
+        opinions: by engine, readings without a page layout in these pixels. Their words are sorted into the lines of
+            the best layout and vote there; what stands in no line is added.
     """
     layout = layout_winner(readings, calibration)
     kept = readings[layout]
     gains = {name: round(calibration.expected_gain(reading.words, name), 2) for name, reading in readings.items()}
     others = sorted((name for name in readings if name != layout), key=lambda name: -gains[name])
-    kept, exchanged = _vote_on_lines(kept, layout, {name: readings[name] for name in others}, calibration)
+    foreign = {name: regroup(kept.lines, opinion.lines) for name, opinion in (opinions or {}).items()}
+    kept, exchanged = _vote_on_lines(kept, layout, {name: readings[name] for name in others}, foreign, calibration)
     added = 0
     for name in others:
         kept, more = _with_missing_lines(kept, readings[name], name, calibration)
+        added += more
+    for name, opinion in foreign.items():
+        kept, more = _with_foreign_lines(kept, opinion.left, name, calibration)
         added += more
     return Merged(kept, layout, exchanged, added)
 
@@ -90,7 +103,11 @@ def winner(slot: Slot, names: Sequence[str], kept: str, calibration: Calibration
 
 
 def _vote_on_lines(
-    kept: Hypothesis, layout: str, others: Mapping[str, Hypothesis], calibration: Calibration
+    kept: Hypothesis,
+    layout: str,
+    others: Mapping[str, Hypothesis],
+    foreign: Mapping[str, Regrouped],
+    calibration: Calibration,
 ) -> tuple[Hypothesis, int]:
     """Return the kept reading with the words that the votes chose, and in how many places they are other ones."""
     partners = {name: dict(match_lines(kept.lines, reading.lines)) for name, reading in others.items()}
@@ -99,6 +116,7 @@ def _vote_on_lines(
     exchanged = 0
     for i, line in enumerate(kept.lines):
         lines = {layout: line, **{n: others[n].lines[partners[n][i]] for n in others if i in partners[n]}}
+        lines |= {n: Line(opinion.lines[i], line.box, line.element) for n, opinion in foreign.items() if i in opinion.lines}
         if len(lines) < 2 or any(one.turned for one in lines.values()):
             continue
         words, changed = _vote(
@@ -162,6 +180,33 @@ def _with_missing_lines(kept: Hypothesis, other: Hypothesis, name: str, calibrat
                 below -= 1
             before.setdefault(below, []).append(line)
     added = sum(len(lines) for lines in (*after.values(), *before.values()))
+    return (kept.edited({}, after, before), added) if added else (kept, 0)
+
+
+def _with_foreign_lines(
+    kept: Hypothesis, lines: Sequence[Sequence[Word]], name: str, calibration: Calibration
+) -> tuple[Hypothesis, int]:
+    """Return *kept* with *lines* that an engine without layout read where nothing was read, and their number.
+
+    Each comes after the last line above it in its column, or before the first one below it, else at the end.
+    """
+    base = kept.lines
+    after: dict[int, list[Line]] = {}
+    before: dict[int, list[Line]] = {}
+    for words in lines:
+        if calibration.mean_probability(words, name) < FOREIGN or not base:
+            continue
+        line = line_of_words(words)
+        if any(common_share(mine.box, word.box) > ELSEWHERE for theirs in base for mine in theirs.words for word in words):
+            continue
+        above = [i for i, mine in enumerate(base) if _stands_above(mine.box, line.box)]
+        below = [i for i, mine in enumerate(base) if _stands_above(line.box, mine.box)]
+        if below and not above:
+            before.setdefault(below[0], []).append(line)
+        else:
+            place = max(above, key=lambda i: base[i].box[3]) if above else len(base) - 1
+            after.setdefault(place, []).append(line)
+    added = sum(len(found) for found in (*after.values(), *before.values()))
     return (kept.edited({}, after, before), added) if added else (kept, 0)
 
 

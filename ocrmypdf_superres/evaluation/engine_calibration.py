@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Calibrating the confidences of a further OCR engine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from ocrmypdf_superres.evaluation.calibration_fit import calibration_error, fit_knots
+from ocrmypdf_superres.evaluation.data.ground_truth import read_truth
+from ocrmypdf_superres.evaluation.data.pages import Case
+from ocrmypdf_superres.evaluation.methods.images import lr_image
+from ocrmypdf_superres.evaluation.words import right_words
+from ocrmypdf_superres.files import atomic_write_text
+from ocrmypdf_superres.ocr.engines.base import Engine
+from ocrmypdf_superres.ocr.engines.calibration import EngineRow
+from ocrmypdf_superres.ocr.hypothesis import Hypothesis
+
+KNOTS = np.array([0, 30, 50, 70, 80, 85, 90, 92, 94, 95, 96, 97, 98, 98.5, 99, 99.3, 99.6, 99.8, 99.9, 99.97, 100])
+"""Neural recognizers are sure of nearly everything: most of their words lie above 95."""
+
+
+def read_case(engine: Engine, case: Case) -> tuple[list[float], list[bool]]:
+    """Return the confidences (0 to 100) of the words that *engine* reads on a case as it comes, and which are right.
+
+    Raises:
+        SuperresError: the engine cannot be used or fails.
+    """
+    image, dpi = lr_image(case)
+    words = Hypothesis(engine.read(image, case.page.languages.split("+"), dpi)).words
+    return [word.confidence for word in words], right_words(words, read_truth(Path(case.page.truth)).text)
+
+
+def fit_engine(engine: Engine, read: Sequence[tuple[list[float], list[bool]]], data: str) -> tuple[EngineRow, float, float]:
+    """Return the fitted row, and the expected calibration error before and after.
+
+    Args:
+        engine: the engine that read.
+        read: what :func:`read_case` returned for pages that nothing is measured on.
+        data: the pages in words, for the row.
+    """
+    confidences = np.array([value for found, _ in read for value in found])
+    right = np.array([value for _, found in read for value in found], dtype=float)
+    row = fit_knots(confidences, right, KNOTS)
+    after = np.interp(confidences, KNOTS, row)
+    today = datetime.now(UTC).date().isoformat()
+    fitted = EngineRow(engine.version(), data, today, len(confidences), [float(knot) for knot in KNOTS], row)
+    before = calibration_error(confidences, confidences / 100, right)
+    return fitted, before, calibration_error(confidences, after, right)
+
+
+def write_row(name: str, row: EngineRow, path: Path) -> None:
+    """Write *row* into the JSON file *path* beside the rows of other engines that it holds."""
+    rows = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    rows[name] = asdict(row)
+    atomic_write_text(path, json.dumps(rows, indent=1, ensure_ascii=False) + "\n")

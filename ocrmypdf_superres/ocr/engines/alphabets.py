@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MPL-2.0
+"""The letters of languages, by Tesseract's codes: what a recognizer has to know to be asked.
+
+From the orthographies of the languages. A language that is not here is not known.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+_LATIN = "abcdefghijklmnopqrstuvwxyz"
+
+# Small letters beyond a to z.
+_LATIN_LANGUAGES = {
+    "afr": "áéíóúêëîïôöûü", "cat": "àçèéíïòóúü·", "ces": "áčďéěíňóřšťúůýž", "cym": "âêîôûŵŷ", "dan": "æøåé", "deu": "äöüß",
+    "eng": "", "epo": "ĉĝĥĵŝŭ", "est": "äöõüšž", "eus": "ñç", "fin": "äöåšž", "fra": "àâæçèéêëîïôœùûüÿ", "gle": "áéíóú",
+    "glg": "áéíñóúü", "hrv": "čćđšž", "hun": "áéíóöőúüű", "ind": "", "isl": "áðéíóúýþæö", "ita": "àèéìîòù", "lat": "",
+    "lav": "āčēģīķļņšūž", "lit": "ąčęėįšųūž", "ltz": "äéë", "mlt": "ċġħż", "msa": "", "nld": "áäéëíïóöúü", "nor": "æøåéòô",
+    "oci": "áàçéèíïóòúü", "pol": "ąćęłńóśźż", "por": "àáâãçéêíóôõú", "ron": "ăâîșț", "slk": "áäčďéíĺľňóôŕšťúýž",
+    "slv": "čšž", "spa": "áéíñóúü", "sqi": "çë", "swa": "", "swe": "åäöé", "tgl": "ñ", "tur": "çğıöşüâîû",
+    "latin": "àáâãäåæçèéêëìíîïñòóôõöøùúûüýÿßœšžčćęąłńśźżőű",
+}  # fmt: skip
+
+# All small letters, or of scripts with thousands of characters some of the most frequent ones.
+_OTHER_LANGUAGES = {
+    "ara": "ابتثجحخدذرزسشصضطظعغفقكلمنهويءةىأإآؤئ",
+    "bel": "абвгдеёжзійклмнопрстуўфхцчшыьэюя",
+    "bul": "абвгдежзийклмнопрстуфхцчшщъьюя",
+    "chi_sim": "的一是不了人我在有他这中大来上国",
+    "chi_tra": "的一是不了人我在有他這中大來上國",
+    "ell": "αβγδεζηθικλμνξοπρσςτυφχψωάέήίόύώϊϋΐΰ",
+    "heb": "אבגדהוזחטיכךלמםנןסעפףצץקרשת",
+    "jpn": "のにはをたがでてと日本人大一国あアイウ",
+    "kor": "가나다라마바사아자차카타파하한국",
+    "rus": "абвгдеёжзийклмнопрстуфхцчшщъыьэюя",
+    "ukr": "абвгґдеєжзиіїйклмнопрстуфхцчшщьюя",
+}
+
+
+@lru_cache(maxsize=256)
+def letters_of(language: str) -> frozenset[str]:
+    """Return the letters, small and capital, that texts in *language* are written with; an empty set where it is not known.
+
+    Args:
+        language: Tesseract's code, such as ``deu``, ``script/Latin`` or ``Latin``.
+    """
+    name = language.rpartition("/")[2]
+    name = name.lower() if name == "Latin" else name
+    small = _LATIN_LANGUAGES.get(name)
+    small = small + _LATIN if small is not None else _OTHER_LANGUAGES.get(name, "")
+    # The capital of ß is two letters.
+    return frozenset(small + "".join(letter.upper() for letter in small if len(letter.upper()) == 1))

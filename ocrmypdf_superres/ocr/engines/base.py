@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MPL-2.0
+"""OCR engines that give a second opinion: a page image in, a tree of OCRmyPDF's ``OcrElement`` out.
+
+The engine that reads first is the one that OCRmyPDF runs (Tesseract, or another plugin's); it is not among these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+from ocrmypdf.hocrtransform import OcrElement
+from PIL import Image
+
+from ocrmypdf_superres.entry_points import Registry
+
+ENGINES = Registry(
+    "ocrmypdf_superres.ocr_engines",
+    "OCR engine",
+    {"rapidocr": "ocrmypdf_superres.ocr.engines.rapidocr:RapidOcrEngine"},
+)
+"""Engines by name; another package adds one by an entry point whose object is a class that can be called without arguments."""
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """Reads pages.
+
+    Engines are made once a process and may be called by several threads at the same time.
+
+    Attributes:
+        name: the name it is registered under.
+    """
+
+    name: str
+
+    def missing(self) -> str | None:
+        """Return what must be installed before the engine can read, in one clause; None where nothing is missing."""
+
+    def version(self) -> str:
+        """Return the engine's name and version, and that of its models, in one line."""
+
+    def knows(self, languages: Sequence[str]) -> bool:
+        """Whether the engine reads all of *languages*, in Tesseract's codes such as ``eng`` or ``script/Latin``."""
+
+    def read(self, image: Image.Image, languages: Sequence[str], dpi: float) -> OcrElement:
+        """Return the words of a page with boxes and confidences.
+
+        Args:
+            image: the page, in mode ``L`` or ``RGB``.
+            languages: in Tesseract's codes.
+            dpi: the resolution of *image*.
+
+        Returns:
+            A page (``ocr_page``) of paragraphs, lines and words in reading order. Boxes are in pixels of *image*,
+            confidences from 0 to 1, text in logical order. A page without text has no children.
+
+        Raises:
+            RecognizerError: the engine failed.
+            MissingDependencyError: see :meth:`missing`.
+        """

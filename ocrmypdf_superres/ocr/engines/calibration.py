@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MPL-2.0
+"""How often a word that a further engine is so sure of is right."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from ocrmypdf_superres.errors import SuperresError
+from ocrmypdf_superres.ocr.calibration import Calibration
+
+log = logging.getLogger("ocrmypdf.superres")
+
+TABLE = Path(__file__).with_name("calibration.json")
+
+
+@dataclass(frozen=True)
+class EngineRow:
+    """A fitted row and what it was fitted on.
+
+    Attributes:
+        version: the engine's version as it names itself.
+        data, date: the pages it was fitted on, and when (ISO 8601).
+        words: how many words it was fitted on.
+        confidences: knots from 0 to 100, rising; engines that are sure of nearly everything need them dense at the top.
+        probabilities: P(right) at the knots, 0 to 1.
+    """
+
+    version: str
+    data: str
+    date: str
+    words: int
+    confidences: Sequence[float]
+    probabilities: Sequence[float]
+
+
+def read_rows(path: Path = TABLE) -> dict[str, EngineRow]:
+    """Return the rows of the JSON file *path* by the name of the engine.
+
+    Raises:
+        SuperresError: the file is missing or damaged.
+    """
+    try:
+        rows = {name: EngineRow(**row) for name, row in json.loads(path.read_text(encoding="utf-8")).items()}
+        sound = all(_is_sound(row) for row in rows.values())
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise SuperresError(f"The calibration table {path} cannot be used ({error}); install ocrmypdf-superres again.") from error
+    if not sound:
+        raise SuperresError(f"The calibration table {path} should hold rising confidences and probabilities; install it again.")
+    return rows
+
+
+def with_engines(calibration: Calibration, versions: Mapping[str, str], rows: Mapping[str, EngineRow]) -> Calibration:
+    """Return *calibration* with the rows of further engines.
+
+    An engine without a row, or with the row of another version, takes the lowest row of all at each confidence; this is
+    logged once in a process.
+
+    Args:
+        calibration: of the engine that reads first.
+        versions: the engines by name, with the versions that run.
+        rows: as :func:`read_rows` gives them.
+    """
+    fitted = {name: rows[name] for name, version in versions.items() if name in rows and rows[name].version == version}
+    for name, version in versions.items():
+        if name not in fitted:
+            _note_fallback(version)
+    return replace(
+        calibration,
+        probabilities={**calibration.probabilities, **{name: row.probabilities for name, row in fitted.items()}},
+        knots={**calibration.knots, **{name: row.confidences for name, row in fitted.items()}},
+    )
+
+
+def _is_sound(row: EngineRow) -> bool:
+    knots, values = [float(v) for v in row.confidences], [float(v) for v in row.probabilities]
+    rising = all(a < b for a, b in itertools.pairwise(knots))
+    return len(knots) == len(values) >= 2 and rising and all(0.0 <= value <= 1.0 for value in values)
+
+
+@lru_cache(maxsize=8)
+def _note_fallback(version: str) -> None:
+    """Log it the first time in this process."""
+    log.info("superres: confidences of %s are not calibrated; a conservative table is used", version)

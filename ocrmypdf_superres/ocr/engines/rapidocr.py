@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: MPL-2.0
+"""RapidOCR: the PP-OCR detector and recognizer on onnxruntime, with the models that its own package carries.
+
+It finds text by a neural detector instead of layout analysis, so it reads forms, receipts and text beside stamps that
+Tesseract loses. It has no page layout: its lines come from top to bottom, each a paragraph of its own.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import threading
+from collections.abc import Sequence
+from math import atan2, degrees
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ocrmypdf.hocrtransform import BoundingBox, OcrClass, OcrElement
+from PIL import Image
+
+from ocrmypdf_superres.errors import MissingDependencyError, RecognizerError
+from ocrmypdf_superres.ocr.engines.alphabets import letters_of
+
+_UPRIGHT = 10.0
+"""A line whose lower edge is turned by more degrees than this is marked as turned."""
+
+
+class RapidOcrEngine:
+    """RapidOCR with one thread a call; the networks are loaded by the first call and shared by all threads."""
+
+    name = "rapidocr"
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._reader: Any = None
+        self._characters: frozenset[str] | None = None
+
+    def missing(self) -> str | None:
+        """Return the line to type where the package is not installed, else None."""
+        if importlib.util.find_spec("rapidocr") is None:
+            return "the package rapidocr is not installed; run: pip install 'ocrmypdf-superres[rapidocr]'"
+        return None
+
+    def version(self) -> str:
+        """Return name and version of the package and of its recognizer's model.
+
+        Raises:
+            MissingDependencyError: RapidOCR is not installed.
+        """
+        model = _model_path()
+        return f"rapidocr {importlib.metadata.version('rapidocr')} ({model.stem})"
+
+    def knows(self, languages: Sequence[str]) -> bool:
+        """Whether the recognizer's table of characters has every letter of all *languages*; False where one is not known."""
+        if self.missing():
+            return False
+        if self._characters is None:
+            self._characters = _characters(_model_path())
+        alphabets = [letters_of(language) for language in languages]
+        return bool(alphabets) and all(letters and letters <= self._characters for letters in alphabets)
+
+    def read(self, image: Image.Image, languages: Sequence[str], dpi: float) -> OcrElement:
+        """Return the words that RapidOCR finds on *image*; see :meth:`ocrmypdf_superres.ocr.engines.base.Engine.read`."""
+        del languages  # one network for all of them
+        pixels = np.asarray(image.convert("RGB"))[:, :, ::-1]
+        # One page at a time: the package's own pre-processing keeps state in the reader.
+        with self._lock:
+            reader = self._load()
+            try:
+                found = reader(pixels, return_word_box=True)
+            except (RuntimeError, ValueError, OSError, ArithmeticError, LookupError) as error:
+                size = f"{image.width}x{image.height}"
+                raise RecognizerError(f"RapidOCR could not read an image of {size} pixels ({error}); leave it out.") from error
+        page = OcrElement(OcrClass.PAGE, bbox=BoundingBox(0, 0, image.width, image.height), dpi=dpi)
+        if found.txts is None:
+            return page
+        words = found.word_results or [None] * len(found.txts)
+        for text, score, corners, pieces in zip(found.txts, found.scores, found.boxes, words, strict=True):
+            line = _line(str(text), float(score), np.asarray(corners, dtype=np.float64), pieces, image.size)
+            if line is not None:
+                page.children.append(OcrElement(OcrClass.PARAGRAPH, bbox=line.bbox, children=[line]))
+        return page
+
+    def _load(self) -> Any:
+        if self._reader is None:
+            missing = self.missing()
+            if missing:
+                raise MissingDependencyError(f"The OCR engine rapidocr cannot be used: {missing}")
+            os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+            from rapidocr import RapidOCR
+
+            self._reader = RapidOCR(
+                params={
+                    "Global.log_level": "error",
+                    "EngineConfig.onnxruntime.intra_op_num_threads": 1,
+                    "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+                }
+            )
+        return self._reader
+
+
+def _model_path() -> Path:
+    """Return the recognizer's model inside the package, which is found without importing it."""
+    spec = importlib.util.find_spec("rapidocr")
+    folder = Path(spec.origin).parent / "models" if spec is not None and spec.origin else None
+    models = sorted(folder.glob("*_rec_*.onnx")) if folder is not None else []
+    if not models:
+        raise MissingDependencyError("The package rapidocr is not installed, or has no models; install rapidocr 3.10 or newer.")
+    return models[-1]
+
+
+def _characters(model: Path) -> frozenset[str]:
+    """Return the characters that the recognizer's ONNX file lists in its metadata; an empty set where it lists none."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    return frozenset(session.get_modelmeta().custom_metadata_map.get("character", "").split("\n"))
+
+
+def _line(text: str, score: float, corners: Any, pieces: Any, size: tuple[int, int]) -> OcrElement | None:
+    """Return one line: *corners* (4, 2) clockwise from its upper left, *pieces* as (text, score, corners) of its parts."""
+    tokens = text.split()
+    if not tokens:
+        return None
+    parts = _parts(tokens, pieces) or _by_width(tokens, score, corners)
+    words = [OcrElement(OcrClass.WORD, bbox=_box(where, size), text=token, confidence=sure) for token, sure, where in parts]
+    across, down = corners[1] - corners[0]
+    turned = degrees(atan2(down, across))
+    # hOCR and OcrElement count angles against the clock.
+    angle = -turned if abs(turned) > _UPRIGHT else None
+    return OcrElement(OcrClass.LINE, bbox=_box(corners, size), textangle=angle, children=words)
+
+
+def _parts(tokens: Sequence[str], pieces: Any) -> list[tuple[str, float, Any]] | None:
+    """Return (token, confidence, corners) of each word put together from *pieces*; None where they spell another text."""
+    left = list(pieces or ())
+    parts = []
+    for token in tokens:
+        taken: list[Any] = []
+        while len("".join(piece[0].replace(" ", "") for piece in taken)) < len(token) and left:
+            taken.append(left.pop(0))
+        if "".join(piece[0].replace(" ", "") for piece in taken) != token or any(piece[2] is None for piece in taken):
+            return None
+        letters = [max(1, len(piece[0])) for piece in taken]
+        sure = sum(float(piece[1]) * count for piece, count in zip(taken, letters, strict=True)) / sum(letters)
+        parts.append((token, sure, np.concatenate([np.asarray(piece[2], dtype=np.float64) for piece in taken])))
+    return None if left else parts
+
+
+def _by_width(tokens: Sequence[str], score: float, corners: Any) -> list[tuple[str, float, Any]]:
+    """Return (token, confidence, corners) with the line's box divided by the number of characters."""
+    total = sum(map(len, tokens)) + len(tokens) - 1
+    parts, begin = [], 0
+    for token in tokens:
+        at = np.array([begin, begin + len(token)])[:, None] / total
+        upper = corners[0] + at * (corners[1] - corners[0])
+        lower = corners[3] + at * (corners[2] - corners[3])
+        parts.append((token, score, np.concatenate([upper, lower])))
+        begin += len(token) + 1
+    return parts
+
+
+def _box(corners: Any, size: tuple[int, int]) -> BoundingBox:
+    """Return the upright box around *corners* (N, 2), inside an image of *size* = (width, height)."""
+    limit = np.array(size)
+    low = np.clip(np.floor(corners.min(axis=0)), 0, limit - 1)
+    high = np.clip(np.ceil(corners.max(axis=0)), low + 1, limit)
+    return BoundingBox(float(low[0]), float(low[1]), float(high[0]), float(high[1]))
