@@ -1,34 +1,111 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What the engine and the trainer need to know of a network without building it."""
+"""What upscaling and training need to know of a network: its specification, and the protocols that it may follow.
+
+Every network is an ``nn.Module`` that an :class:`ArchitectureSpec` describes. A protocol is something more that a network,
+or a layer of one, can do; a class follows it by having its methods, and nothing is to be inherited or registered.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from ocrmypdf_superres.errors import ModelError
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
+
+
+@runtime_checkable
+class Foldable(Protocol):
+    """A network whose form for inference is smaller than the one for training, such as re-parameterised convolutions."""
+
+    def fold(self) -> None:
+        """Turn the network, in place, into its form for inference; its outputs stay the same up to rounding.
+
+        A second call changes nothing. Model folders hold the weights of folded networks.
+        """
+        ...
+
+
+@runtime_checkable
+class StartsFromFolded(Protocol):
+    """A layer in its form for training that can take the weights of a folded one: a convolution of the name ``main``."""
+
+    main: nn.Conv2d
+
+    def start_from(self, weight: Tensor, bias: Tensor) -> None:
+        """Make the layer compute what the folded convolution with *weight* and *bias* does, its branches kept."""
+        ...
+
+
+@runtime_checkable
+class Growable(Protocol):
+    """A network that can start from the folded weights of a smaller one of its architecture (Net2Net)."""
+
+    def grown(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return folded weights of this network that compute what the folded weights *state* of a smaller one do.
+
+        Raises:
+            KeyError, ValueError: *state* is not of a network that this one can grow from.
+        """
+        ...
+
+
+@runtime_checkable
+class HasAuxiliaryOutputs(Protocol):
+    """A network with more to supervise than the sr image, such as predicted contrast or the steps of a cascade."""
+
+    @property
+    def auxiliary_names(self) -> tuple[str, ...]:
+        """The names of the outputs that a recipe may put losses on."""
+        ...
+
+    def auxiliary_outputs(self, lr: Tensor, hr: Tensor, scale: int, names: Sequence[str]) -> dict[str, tuple[Tensor, Tensor]]:
+        """Return for each of *names* the output and its target, float tensors of the same shape.
+
+        Args:
+            lr: float (B, C, H, W) in [0, 1], with the network's channels.
+            hr: float (B, C, scale H, scale W) in [0, 1].
+            scale: the enlargement.
+            names: some of :attr:`auxiliary_names`.
+        """
+        ...
+
+
+@runtime_checkable
+class HasOwnLoss(Protocol):
+    """A network with a part of its own to train by what a line says, such as LEMMA's prior, which reads the line."""
+
+    def forward_with_readings(self, x: Tensor, scale: int | None = None) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Return what a call returns and, for :meth:`own_losses`, what the network read in *x* on the way."""
+        ...
+
+    def own_losses(self, readings: tuple[Tensor, ...], texts: Sequence[str], options: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Return the losses, scalars by name, of *readings* of a batch whose lines say *texts*.
+
+        *options* are those that the recipe gives the loss.
+        """
+        ...
 
 
 @dataclass(frozen=True)
 class ArchitectureSpec:
-    """A network architecture, explicit and frozen.
+    """Describe a network architecture, frozen.
 
     Attributes:
         name: registry name, lower case.
         task: ``"page"`` for nets that take any image size by tiles, ``"line"`` for nets that take text lines.
         config: frozen dataclass of the hyperparameters, all with defaults.
         build: makes the ``nn.Module`` from a config.  ``module(x)`` takes float (B, C, H, W) in [0, 1]
-            and returns (B, C, scale H, scale W), not clipped.
+            and returns (B, C, scale H, scale W), not clipped. It may follow the protocols of this module.
         scales: gives the scales a config offers; ``module(x, scale)`` selects one where there are several.
         channels: 1 (luma) or 3, where the config has no field ``channels``; see :meth:`channels_of`.
         size_multiple: H and W must be multiples of it, in lr pixels.
-        receptive_radius: gives, for a config, how far an output pixel looks, in lr pixels; the tile overlap.
+        receptive_radius: gives, for a config, the receptive field's radius in lr pixels, which is the overlap of tiles.
             ``None`` means that the net cannot be tiled.
-        paper: where it comes from.
+        paper: its source.
         line_size: rows and columns, in lr pixels, of the pieces of text lines that a ``"line"`` net takes.
     """
 

@@ -42,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
         SuperresError: a model, the detector, the recipe or the data cannot be used.
     """
     from ocrmypdf_superres.errors import OptionError
+    from ocrmypdf_superres.evaluation.lpips_weights import load_lpips
     from ocrmypdf_superres.evaluation.patches import drawer, judge_patches, patches
     from ocrmypdf_superres.training.losses.recognition.detector import load_detector
     from ocrmypdf_superres.training.recipe import read_recipe
@@ -54,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     recipe = read_recipe(args.recipe) if args.recipe else None
     degradation, clean = (recipe.degradation, recipe.clean) if recipe else ((), 0.0)
     batches = patches(args.data, args.scale, args.count, degradation, clean, args.language, args.cache)
-    perceptual = tuple(args.lpips) if args.lpips else None
+    perceptual = load_lpips(*args.lpips) if args.lpips else None
     figures = {name: judge_patches(draw, batches, detector, perceptual) for name, draw in draws.items()}
     truths = iter(batches)
     figures["hr"] = judge_patches(lambda lr: next(truths).hr, batches, detector, perceptual)

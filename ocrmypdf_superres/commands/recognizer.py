@@ -13,9 +13,9 @@ from PIL import Image
 from rich.console import Console
 
 from ocrmypdf_superres.errors import ImageError, OptionError
+from ocrmypdf_superres.metrics.text import edit_distance
 from ocrmypdf_superres.recognizers.tesseract import load_recognizer
 from ocrmypdf_superres.recognizers.tesseract.format.traineddata import read_traineddata
-from ocrmypdf_superres.recognizers.tesseract.verification.align import edits
 from ocrmypdf_superres.recognizers.tesseract.verification.compare import compare, summarise
 from ocrmypdf_superres.tesseract import find_traineddata, read_lines
 
@@ -152,5 +152,5 @@ def _error_rate(examples: Sequence[LineExample], file: Path) -> float:
     """CER in percent of the installed binary with *file*."""
     name = file.name.removesuffix(_SUFFIX)
     read = read_lines([line.image for line in examples], name, file.resolve().parent)
-    wrong = sum(edits(text, " ".join(line.text.split())) for text, line in zip(read, examples, strict=True))
+    wrong = sum(edit_distance(text, " ".join(line.text.split())) for text, line in zip(read, examples, strict=True))
     return 100.0 * wrong / max(1, sum(len(line.text) for line in examples))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""From CTPN's logits and regressions to text lines: proposals 16 pixels wide, thinned out and chained."""
+"""From CTPN's logits and regressions to text lines: proposals 16 pixels wide, non-maximum suppression, and chains of them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ocrmypdf_superres.detectors.ctpn import CTPN, STRIDE, anchors, by_anchor
+from ocrmypdf_superres.metrics.boxes import non_maximum_suppression
 
 PAGE_HEIGHT = 720
 """To which the original brings a page before it looks."""
@@ -21,10 +22,10 @@ Boxes = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class LineSettings:
-    """The original's thresholds: text probability, overlap in thinning out, gap in pixels, likeness of neighbours."""
+    """The original's thresholds: text probability, overlap in non-maximum suppression, gap in pixels, likeness of neighbours."""
 
     probability: float = 0.5
-    thinning: float = 0.3
+    suppression: float = 0.3
     gap: int = 60
     overlap: float = 0.6
     likeness: float = 0.6
@@ -54,8 +55,8 @@ def proposals(scores: Tensor, coordinates: Tensor, size: tuple[int, int], settin
 
     *scores*, *coordinates*: (1, 20, h, w) of CTPN; *size*: the image's (height, width).
     """
-    chances = by_anchor(scores)[0].softmax(dim=1)[:, 1]
-    chosen = torch.nonzero(chances > settings.probability)[:, 0]
+    probabilities = by_anchor(scores)[0].softmax(dim=1)[:, 1]
+    chosen = torch.nonzero(probabilities > settings.probability)[:, 0]
     moves = by_anchor(coordinates)[0][chosen]
     base = anchors(*scores.shape[2:]).to(moves)[chosen]
     heights = base[:, 3] - base[:, 1] + 1
@@ -66,39 +67,26 @@ def proposals(scores: Tensor, coordinates: Tensor, size: tuple[int, int], settin
     boxes[:, 1::2] = boxes[:, 1::2].clamp(0, size[0] - 1)
     # An anchor is 16 wide inclusive, and no text line that it can mark is lower than that.
     kept = (boxes[:, 2] - boxes[:, 0] + 1 >= STRIDE) & (boxes[:, 3] - boxes[:, 1] + 1 >= STRIDE)
-    found, chance = boxes[kept].cpu().numpy().astype(np.float32), chances[chosen][kept].cpu().numpy().astype(np.float32)
-    order = np.argsort(-chance, kind="stable")
-    return thin_out(found[order], chance[order], settings.thinning)
+    found, probability = (
+        boxes[kept].cpu().numpy().astype(np.float32),
+        probabilities[chosen][kept].cpu().numpy().astype(np.float32),
+    )
+    best = non_maximum_suppression(found, probability, settings.suppression, inclusive=True)
+    return found[best], probability[best]
 
 
-def thin_out(boxes: Boxes, chances: Boxes, limit: float) -> tuple[Boxes, Boxes]:
-    """Drop each box whose intersection over union with a better one is above *limit*; *boxes* come best first."""
-    areas = (boxes[:, 2] - boxes[:, 0] + 1) * (boxes[:, 3] - boxes[:, 1] + 1)
-    left = np.ones(len(boxes), dtype=bool)
-    kept = []
-    for index in range(len(boxes)):
-        if not left[index]:
-            continue
-        kept.append(index)
-        width = np.minimum(boxes[:, 2], boxes[index, 2]) - np.maximum(boxes[:, 0], boxes[index, 0]) + 1
-        height = np.minimum(boxes[:, 3], boxes[index, 3]) - np.maximum(boxes[:, 1], boxes[index, 1]) + 1
-        shared = np.maximum(width, 0) * np.maximum(height, 0)
-        left &= shared / (areas + areas[index] - shared) <= limit
-    return boxes[kept], chances[kept]
-
-
-def chain(boxes: Boxes, chances: Boxes, settings: LineSettings) -> list[list[int]]:
+def chain(boxes: Boxes, probabilities: Boxes, settings: LineSettings) -> list[list[int]]:
     """Join *boxes* to chains from left to right: neighbours that each hold the other for its best one.
 
     A box alone forms no chain, as in the original.
     """
     following: dict[int, int] = {}
     for index in range(len(boxes)):
-        after = _nearest(boxes, chances, index, settings, 1)
+        after = _nearest(boxes, probabilities, index, settings, 1)
         if after is None:
             continue
-        before = _nearest(boxes, chances, after, settings, -1)
-        if before is not None and chances[index] >= chances[before]:
+        before = _nearest(boxes, probabilities, after, settings, -1)
+        if before is not None and probabilities[index] >= probabilities[before]:
             following[index] = after
     # Two boxes of equal probability may share a neighbour; the first keeps it.
     taken: dict[int, int] = {}
@@ -114,7 +102,7 @@ def chain(boxes: Boxes, chances: Boxes, settings: LineSettings) -> list[list[int
     return chains
 
 
-def _nearest(boxes: Boxes, chances: Boxes, index: int, settings: LineSettings, way: int) -> int | None:
+def _nearest(boxes: Boxes, probabilities: Boxes, index: int, settings: LineSettings, way: int) -> int | None:
     """Return the most probable box in the nearest column right (*way* 1) or left (-1) that is like box *index*."""
     own = boxes[index]
     distance = (boxes[:, 0] - own[0]) * way
@@ -122,17 +110,22 @@ def _nearest(boxes: Boxes, chances: Boxes, index: int, settings: LineSettings, w
     height = heights[index]
     smaller, larger = np.minimum(heights, height), np.maximum(heights, height)
     shared = np.minimum(boxes[:, 3], own[3]) - np.maximum(boxes[:, 1], own[1]) + 1
-    fits = (distance > 0) & (distance <= settings.gap) & (shared / smaller >= settings.overlap) & (smaller / larger >= settings.likeness)
+    fits = (
+        (distance > 0)
+        & (distance <= settings.gap)
+        & (shared / smaller >= settings.overlap)
+        & (smaller / larger >= settings.likeness)
+    )
     if not fits.any():
         return None
     column = fits & (distance == distance[fits].min())
-    return int(np.flatnonzero(column)[np.argmax(chances[column])])
+    return int(np.flatnonzero(column)[np.argmax(probabilities[column])])
 
 
-def lines_of(boxes: Boxes, chances: Boxes, size: tuple[int, int], settings: LineSettings) -> list[TextLine]:
-    """Return the text lines of thinned-out proposals, from the top; *size*: the image's (height, width)."""
+def lines_of(boxes: Boxes, probabilities: Boxes, size: tuple[int, int], settings: LineSettings) -> list[TextLine]:
+    """Return the text lines of the proposals that non-maximum suppression leaves, from the top; *size*: the image's (height, width)."""
     found = []
-    for row in chain(boxes, chances, settings):
+    for row in chain(boxes, probabilities, settings):
         part = boxes[row]
         middles = (part[:, 1] + part[:, 3]) / 2
         centres = (part[:, 0] + part[:, 2]) / 2
@@ -141,7 +134,7 @@ def lines_of(boxes: Boxes, chances: Boxes, size: tuple[int, int], settings: Line
         right = min(size[1] - 1.0, float(part[:, 2].max()) + settings.widen)
         height = float((part[:, 3] - part[:, 1]).mean()) + 2.5
         begins, ends = float(offset + slope * left), float(offset + slope * right)
-        found.append(TextLine(left, right, begins, ends, height, float(chances[row].mean())))
+        found.append(TextLine(left, right, begins, ends, height, float(probabilities[row].mean())))
     return sorted(found, key=lambda line: (line.begins, line.left))
 
 

@@ -15,13 +15,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ocrmypdf_superres.architectures.blocks.layers import on_luma
-from ocrmypdf_superres.metrics.text import TextScore, score
+from ocrmypdf_superres.metrics.image import decibels, mean_squared_error
+from ocrmypdf_superres.metrics.text import TextScore, letters_and_digits, score
 from ocrmypdf_superres.modelstore.store import Model
 from ocrmypdf_superres.page.image import from_luma, resize_luma
-from ocrmypdf_superres.recognizers.reader import LineReader, plain
+from ocrmypdf_superres.recognizers.reader import LineReader
 from ocrmypdf_superres.tesseract import read_lines
-from ocrmypdf_superres.training.data.batches import Batch, StepBatches
-from ocrmypdf_superres.training.data.sources.words import Pair, TextZoom
+from ocrmypdf_superres.training.data.batches import Batch, StepBatches, collate
+from ocrmypdf_superres.training.data.sources.textzoom import TextZoom
 from ocrmypdf_superres.training.recipe import Recipe, Source, Stage
 from ocrmypdf_superres.upscaling.backends.torch import load_network
 from ocrmypdf_superres.upscaling.upscaler import load_upscaler
@@ -69,17 +70,9 @@ def all_pairs(folder: Path, scale: int) -> list[Batch]:
         OptionError, MissingDependencyError: the set cannot be read.
     """
     source = TextZoom(folder)
-    pairs = [source.pair(index, scale) for index in range(source.count)]
-    return [_batch(pairs[start : start + BATCH], scale) for start in range(0, len(pairs), BATCH)]
-
-
-def _batch(pairs: list[Pair], scale: int) -> Batch:
-    samples = [sample for sample, _ in pairs]
-    lr, hr = np.stack([lr for _, lr in pairs]), np.stack([sample.target for sample in samples])
-    return Batch(
-        scale, torch.from_numpy(lr)[:, None], torch.from_numpy(hr)[:, None], [s.text for s in samples], [s.box for s in samples],
-        [s.language for s in samples],
-    )  # fmt: skip
+    samples = [source.line(index, scale) for index in range(source.count)]
+    parts = [samples[start : start + BATCH] for start in range(0, len(samples), BATCH)]
+    return [collate(part, [sample.lr for sample in part if sample.lr is not None], scale) for part in parts]
 
 
 Drawer = Callable[[Tensor, int], Tensor]
@@ -137,19 +130,19 @@ def judge(
     right = dict.fromkeys(readers or {}, 0)
     for batch in batches:
         sr = draw(batch.lr, batch.scale).clamp(0, 1)
-        errors = (sr - batch.hr).square().mean(dim=(1, 2, 3)).clamp(min=1e-10)
-        psnr += (-10 * errors.log10()).tolist()
+        # At most 100 dB, so that the mean over lines is finite where sr is hr itself.
+        psnr += [decibels(mean_squared_error(ours, hr), least=1e-10) for ours, hr in zip(sr.cpu().numpy(), batch.hr.numpy(), strict=True)]
         for index, (text, box) in enumerate(zip(batch.texts, batch.boxes, strict=True)):
-            if box is None or not plain(text):
+            if box is None or not letters_and_digits(text):
                 continue
             left, top, bottom, end = box[0], box[1], box[3], box[2]
             line = sr[index : index + 1, :, top:bottom, left:end]
             images.append(from_luma(line[0, 0].cpu().numpy()))
             texts.append(text)
             for name, reader in (readers or {}).items():
-                right[name] += plain(reader.read(line)[0]) == plain(text)
+                right[name] += letters_and_digits(reader.read(line)[0]) == letters_and_digits(text)
     found = read_lines(images, "eng")
     total = sum((score(text, truth) for text, truth in zip(found, texts, strict=True)), TextScore())
     count = max(1, len(texts))
-    words = sum(plain(a) == plain(b) for a, b in zip(found, texts, strict=True)) / count
+    words = sum(letters_and_digits(a) == letters_and_digits(b) for a, b in zip(found, texts, strict=True)) / count
     return Figures(len(texts), sum(psnr) / max(1, len(psnr)), total.cer, words, {name: n / count for name, n in right.items()})

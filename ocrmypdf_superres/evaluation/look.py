@@ -23,7 +23,7 @@ from ocrmypdf_superres.evaluation.trust.dictionary import words_of_language
 from ocrmypdf_superres.evaluation.trust.invented import invented_words
 from ocrmypdf_superres.evaluation.trust.trust import Trust, figures, inconsistency, silent_substitutions
 from ocrmypdf_superres.evaluation.words import cached_words, right_words
-from ocrmypdf_superres.metrics.boxes import iou, scaled
+from ocrmypdf_superres.metrics.boxes import boxes_iou, scaled
 from ocrmypdf_superres.metrics.image import psnr, ssim
 from ocrmypdf_superres.page.image import resize_luma, to_luma
 from ocrmypdf_superres.processes import worker_pool
@@ -62,7 +62,7 @@ def look(
         scan = to_luma(opened)
     height, width = scan.shape
     found = scaled([w.box for w in words], width / ready.image.width, height / ready.image.height)
-    overlap = round(iou(found, truth.boxes, (width, height)), 6) if truth.boxes else None
+    overlap = round(boxes_iou(found, truth.boxes, (width, height)), 6) if truth.boxes else None
     error = likeness = structure = distance = None
     if ready.action == "enlarged":
         error = round(inconsistency(ready.image, lr_image(case)[0]), 9)
@@ -70,9 +70,10 @@ def look(
             picked, reference = to_luma(ready.image), resize_luma(scan, ready.image.size)
             likeness, structure = round(psnr(picked, reference), 4), round(ssim(picked, reference), 6)
             if weights is not None:
+                from ocrmypdf_superres.evaluation.lpips_weights import load_lpips
                 from ocrmypdf_superres.metrics.lpips import lpips
 
-                distance = round(lpips(picked, reference, weights), 6)
+                distance = round(lpips(picked, reference, load_lpips(*weights)), 6)
     image.parent.mkdir(parents=True, exist_ok=True)
     ready.image.save(image)
     side = Side(f"{image.parent.name}/{image.name}", ready.image.size, seen)
@@ -98,9 +99,9 @@ def check_weights(backbone: Path, linear: Path) -> None:
     Raises:
         OptionError: they are missing, damaged or of another network.
     """
-    from ocrmypdf_superres.metrics.lpips import LPIPS
+    from ocrmypdf_superres.evaluation.lpips_weights import load_lpips
 
-    LPIPS(backbone, linear)
+    load_lpips(backbone, linear)
 
 
 def looked_methods(methods: Sequence[str], peers: Sequence[Peer]) -> list[str]:

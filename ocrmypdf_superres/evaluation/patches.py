@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ocrmypdf_superres.architectures.blocks.layers import Bicubic, on_luma
+from ocrmypdf_superres.architectures.spec import HasAuxiliaryOutputs
 from ocrmypdf_superres.detectors.ctpn import CTPN
 from ocrmypdf_superres.detectors.ctpn_lines import LineSettings, lines_of, proposals, union_mask
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.line_sets import held_batches
-from ocrmypdf_superres.metrics.boxes import overlap
+from ocrmypdf_superres.metrics.boxes import area_iou
 from ocrmypdf_superres.metrics.image import psnr, ssim
-from ocrmypdf_superres.metrics.lpips import lpips
+from ocrmypdf_superres.metrics.lpips import LPIPS, lpips
 from ocrmypdf_superres.metrics.text import TextScore, s_lcs, s_ld, score
 from ocrmypdf_superres.modelstore.store import find_model
 from ocrmypdf_superres.page.image import from_luma
@@ -117,13 +118,14 @@ def _step(name: str, factor: int) -> Draw:
     if card.line_size:
         raise OptionError(f"Model {card.name} is for text lines, but patches of pages are compared; compare it with the command lines.")
     net = load_network(model)
-    if part in getattr(net, "heads", ()):
+    auxiliary = net.auxiliary_names if isinstance(net, HasAuxiliaryOutputs) else ()
+    if isinstance(net, HasAuxiliaryOutputs) and part in auxiliary:
         return lambda lr: _head(net, card.channels, lr, factor, part)
     if part:
         try:
             piece = net.get_submodule(part)
         except AttributeError as error:
-            has = ", ".join(getattr(net, "heads", ())) or "none"
+            has = ", ".join(auxiliary) or "none"
             raise OptionError(f"Model {card.name} has no output and no part {part!r}; its outputs are: {has}.") from error
         return lambda lr: piece(lr.expand(-1, card.channels, -1, -1)).mean(dim=1, keepdim=True)
     if factor not in card.scales:
@@ -133,22 +135,22 @@ def _step(name: str, factor: int) -> Draw:
     return lambda lr: luma(lr, factor)
 
 
-def _head(net: nn.Module, channels: int, lr: Tensor, factor: int, part: str) -> Tensor:
+def _head(net: HasAuxiliaryOutputs, channels: int, lr: Tensor, factor: int, part: str) -> Tensor:
     # The output alone is wanted; what it would be compared with in training is made of lr, and not looked at.
     wide = lr.expand(-1, channels, -1, -1)
     hr = nn.functional.interpolate(wide, scale_factor=factor, mode="nearest")
-    output: Tensor = net.head_outputs(wide, hr, factor, [part])[part][0]  # type: ignore[operator]
+    output = net.auxiliary_outputs(wide, hr, factor, [part])[part][0]
     return output.mean(dim=1, keepdim=True)
 
 
 @torch.no_grad()
 def judge_patches(
-    draw: Draw, batches: Sequence[Batch], detector: CTPN | None = None, perceptual: tuple[Path, Path] | None = None
+    draw: Draw, batches: Sequence[Batch], detector: CTPN | None = None, perceptual: LPIPS | None = None
 ) -> PatchFigures:
     """Return the figures of what *draw* makes of *batches*; ``hr`` itself is judged where it returns the batch's hr.
 
     Args:
-        detector: sees sr and hr at the same size. perceptual: the two weight files of LPIPS.
+        detector: sees sr and hr at the same size. perceptual: LPIPS with its weights.
 
     Raises:
         MissingDependencyError, RecognizerError: Tesseract is not installed, or has not a language.
@@ -172,7 +174,7 @@ def judge_patches(
         if detector is not None:
             size = (int(sr.shape[2]), int(sr.shape[3]))
             seen, wanted = detector(sr), detector(batch.hr)
-            overlaps += [overlap(a, b) for a, b in zip(text_masks(seen[1], seen[2], size), text_masks(wanted[1], wanted[2], size), strict=True)]
+            overlaps += [area_iou(a, b) for a, b in zip(text_masks(seen[1], seen[2], size), text_masks(wanted[1], wanted[2], size), strict=True)]
             for name, a, b in zip(PARTS, seen, wanted, strict=True):
                 sums[name] += float((a - b).abs().mean()) * len(sr)
     texts = _read(lines)

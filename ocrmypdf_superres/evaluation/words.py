@@ -8,12 +8,12 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from PIL import Image
 
 from ocrmypdf_superres.files import atomic_write_text
 from ocrmypdf_superres.metrics.text import fold
-from ocrmypdf_superres.ocr.hocr import Word as HocrWord
 from ocrmypdf_superres.tesseract import Word, parse_tsv, read_page, version
 
 #: Of 100: words that Tesseract is less sure of than DOUBTFUL are marked, and from SURE on a user would trust them.
@@ -50,8 +50,16 @@ def cached_words(image: Image.Image, dpi: float, languages: str, cache: Path | N
         return words
 
 
-def right_words(words: Sequence[Word | HocrWord], truth: str) -> list[bool]:
-    """Return for each word whether the truth still has one like it (both folded; the words as a bag)."""
+class HasText(Protocol):
+    """A word that some engine read."""
+
+    @property
+    def text(self) -> str:
+        """The word."""
+
+
+def right_words(words: Sequence[HasText], truth: str) -> list[bool]:
+    """Return for each word whether *truth* still has one like it: both folded, the words as a multiset."""
     left = Counter(fold(truth).split())
     verdicts = []
     for word in words:

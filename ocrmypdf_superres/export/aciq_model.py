@@ -15,6 +15,7 @@ from torch import nn
 
 from ocrmypdf_superres.errors import ModelError, OptionError
 from ocrmypdf_superres.export.aciq import AciqSettings, quantize_network
+from ocrmypdf_superres.metrics.image import decibels, mean_squared_error
 from ocrmypdf_superres.modelstore.store import CARD, WEIGHTS, Model, check_name, read_card, sha256_of
 from ocrmypdf_superres.upscaling.backends import packed_weights as packed
 from ocrmypdf_superres.upscaling.backends.torch import load_network
@@ -86,6 +87,6 @@ def table(model: Model, images: torch.Tensor, bits: Sequence[int] = BITS, settin
             other.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in packed.read(path).items()})
             with torch.inference_mode():
                 drawn = on_luma(other, model.card.channels)(images, scale).clamp(0, 1)
-            error = float((drawn - wanted).square().mean().clamp(min=1e-12))
-            rows.append((Row(width, path.stat().st_size, float(-10 * torch.tensor(error).log10())), other))
+            error = mean_squared_error(drawn.numpy(), wanted.numpy())
+            rows.append((Row(width, path.stat().st_size, decibels(error, least=1e-12)), other))
     return rows

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ocrmypdf_superres.architectures.blocks.layers import on_luma
-from ocrmypdf_superres.architectures.spec import ArchitectureSpec
+from ocrmypdf_superres.architectures.spec import ArchitectureSpec, Foldable
 from ocrmypdf_superres.errors import ModelError
 from ocrmypdf_superres.modelstore.store import CARD, WEIGHTS, Model, onnx_name, read_card, sha256_of
 
@@ -60,9 +60,8 @@ def export_model(
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / CARD).is_file())):
         raise ModelError(f"{folder} exists and holds no model; give a new folder.")
     net = net.cpu().float().eval()
-    fold = getattr(net, "fold", None)
-    if callable(fold):
-        fold()
+    if isinstance(net, Foldable):
+        net.fold()
     scales = spec.scales(config)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:

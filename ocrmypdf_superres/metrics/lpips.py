@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: MPL-2.0
-"""LPIPS (Zhang et al., The unreasonable effectiveness of deep features as a perceptual metric, CVPR 2018), version 0.1, AlexNet.
+"""LPIPS, version 0.1 with AlexNet.
 
-Where both weight files are given: AlexNet's, with torchvision's names ``features.N.weight`` and ``.bias``, and the metric's
-own linear weights, ``linN.model.1.weight``.  Nothing is downloaded.
+Zhang et al., The unreasonable effectiveness of deep features as a perceptual metric, CVPR 2018. The network is made here
+without weights; :func:`ocrmypdf_superres.evaluation.lpips_weights.load_lpips` loads the published ones.
 """
 
 from __future__ import annotations
-
-from functools import lru_cache
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -16,39 +13,49 @@ from torch.nn import functional
 
 from ocrmypdf_superres.errors import ImageError
 from ocrmypdf_superres.metrics.image import Image
-from ocrmypdf_superres.modelstore.published_weights import fill, read_tensors
 
 # Place in torchvision's list, inputs, outputs, kernel, stride, padding; a pooling of 3 by stride 2 stands before 3 and 6.
-_CONVOLUTIONS = ((0, 3, 64, 11, 4, 2), (3, 64, 192, 5, 1, 2), (6, 192, 384, 3, 1, 1), (8, 384, 256, 3, 1, 1), (10, 256, 256, 3, 1, 1))
+_CONVOLUTIONS = (
+    (0, 3, 64, 11, 4, 2),
+    (3, 64, 192, 5, 1, 2),
+    (6, 192, 384, 3, 1, 1),
+    (8, 384, 256, 3, 1, 1),
+    (10, 256, 256, 3, 1, 1),
+)
 _POOLED = (3, 6)
 _SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 LEAST_SIDE = 64
-"""Pixels a side that AlexNet needs for its last layer to see anything."""
+"""Pixels a side that AlexNet needs for its last layer to have an output."""
 
 
 class LPIPS(nn.Module):
-    """The metric.
+    """The metric as a network, with random weights until its layers are filled.
 
-    Args:
-        backbone, linear: the two weight files.
-
-    Raises:
-        OptionError: a file is missing, damaged or of another network.
+    Attributes:
+        backbone: AlexNet's convolutions, by their names in torchvision's files (``features.N``).
+        weighting: the metric's own 1x1 convolutions, by their names in the authors' file (``linN.model.1``).
     """
 
     shift: Tensor
     scale: Tensor
 
-    def __init__(self, backbone: Path, linear: Path) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.convolutions = nn.ModuleList(nn.Conv2d(i, o, k, s, p) for _, i, o, k, s, p in _CONVOLUTIONS)
         self.linear = nn.ModuleList(nn.Conv2d(o, 1, 1, bias=False) for _, _, o, *_ in _CONVOLUTIONS)
-        named = {f"features.{row[0]}": layer for row, layer in zip(_CONVOLUTIONS, self.convolutions, strict=True)}
-        fill(named, read_tensors(backbone), backbone, "AlexNet")  # type: ignore[arg-type]
-        weighted = {f"lin{i}.model.1": layer for i, layer in enumerate(self.linear)}
-        fill(weighted, read_tensors(linear), linear, "LPIPS 0.1 for AlexNet")  # type: ignore[arg-type]
         self.register_buffer("shift", torch.tensor(_SHIFT).reshape(1, 3, 1, 1), persistent=False)
         self.register_buffer("scale", torch.tensor(_SCALE).reshape(1, 3, 1, 1), persistent=False)
+
+    @property
+    def backbone(self) -> dict[str, nn.Conv2d]:
+        """AlexNet's convolutions by name."""
+        named = zip(_CONVOLUTIONS, self.convolutions, strict=True)
+        return {f"features.{place}": layer for (place, *_), layer in named if isinstance(layer, nn.Conv2d)}
+
+    @property
+    def weighting(self) -> dict[str, nn.Conv2d]:
+        """The metric's own layers by name."""
+        return {f"lin{index}.model.1": layer for index, layer in enumerate(self.linear) if isinstance(layer, nn.Conv2d)}
 
     def _features(self, image: Tensor) -> list[Tensor]:
         value = (2 * image - 1 - self.shift) / self.scale
@@ -66,17 +73,12 @@ class LPIPS(nn.Module):
         return torch.stack([weigh((a - b).square()).mean(dim=(1, 2, 3)) for a, b, weigh in pairs]).sum(dim=0)
 
 
-@lru_cache(maxsize=1)
-def _loaded(backbone: Path, linear: Path) -> LPIPS:
-    return LPIPS(backbone, linear).eval()
-
-
 @torch.inference_mode()
-def lpips(image: Image, reference: Image, weights: tuple[Path, Path]) -> float:
-    """Return LPIPS of two float (H, W) in [0, 1]; 0 for equal images, more the less alike they look.
+def lpips(image: Image, reference: Image, network: LPIPS) -> float:
+    """Return the LPIPS distance of two float (H, W) in [0, 1]: 0 for equal images, more the less alike they look.
 
     Raises:
-        ImageError: the sizes differ, or a side is below 64 pixels. OptionError: as :class:`LPIPS`.
+        ImageError: the sizes differ, or a side is below 64 pixels.
     """
     if image.shape != reference.shape or min(image.shape) < LEAST_SIDE:
         raise ImageError(
@@ -84,4 +86,4 @@ def lpips(image: Image, reference: Image, weights: tuple[Path, Path]) -> float:
             "were expected; enlarge to the reference's size."
         )
     tensors = [torch.from_numpy(p).float().expand(1, 3, -1, -1) for p in (image, reference)]
-    return float(_loaded(*weights)(*tensors))
+    return float(network(*tensors))

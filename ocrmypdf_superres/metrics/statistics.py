@@ -1,63 +1,63 @@
 # SPDX-License-Identifier: MPL-2.0
-"""How sure a figure is: bootstrap intervals over pages, and the paired sign test between two methods.
+"""How certain a rate is: bootstrap intervals over pages, and the paired sign test between two methods.
 
-Pages are the units that are drawn, never words or characters: the errors of one page hang together.  Pages of one
-document hang together too, so with few documents the true interval is wider than the one given here.
+Pages are resampled, never words or characters, because the errors of one page depend on each other. Pages of one document
+depend on each other too, so with few documents the true interval is wider than the one given here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 SAMPLES, SEED = 2000, 20260101
-"""Number of bootstrap samples and the seed of their draw, so that a figure can be repeated."""
+"""Number of bootstrap samples and the seed of the resampling, so that an interval can be reproduced."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A value and the bounds that hold the middle 95 % of its bootstrap samples."""
+    """A value and the bounds of the middle 95 % of its bootstrap samples."""
 
     value: float
     low: float
     high: float
 
 
-def _weights(pages: int) -> NDArray[np.float64]:
-    """How often each page is drawn in each sample: (SAMPLES, pages)."""
-    drawn = np.random.default_rng(SEED).multinomial(pages, np.full(pages, 1.0 / pages), size=SAMPLES)
-    return drawn.astype(np.float64)
-
-
-def _bounds(value: float, samples: NDArray[np.float64]) -> Interval:
-    low, high = np.quantile(samples[np.isfinite(samples)], (0.025, 0.975)) if np.isfinite(samples).any() else (value, value)
-    return Interval(value, float(low), float(high))
-
-
-def _ratio(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
+def _ratio(above: NDArray[np.float64], below: NDArray[np.float64], axis: int = -1) -> Any:
     with np.errstate(divide="ignore", invalid="ignore"):
-        return above / below
+        return above.sum(axis=axis) / below.sum(axis=axis)
 
 
 def interval(above: Sequence[float], below: Sequence[float]) -> Interval:
-    """Return sum(above) / sum(below) over pages with its 95 % percentile interval (Efron, 1979).
+    """Return sum(above) / sum(below) over pages with its 95 % percentile bootstrap interval (Efron, 1979).
+
+    Samples whose denominator is 0 are left out. One page has no spread: its interval is its value.
 
     Raises:
         ValueError: no page, sequences of different lengths, or a denominator that sums to 0.
     """
+    from scipy.stats import bootstrap
+
     a, b = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
     if not len(a) or len(a) != len(b) or b.sum() == 0:
         raise ValueError(f"{len(a)} numerators and {len(b)} denominators were given; give as many, and not all 0.")
-    weights = _weights(len(a))
-    return _bounds(float(a.sum() / b.sum()), _ratio(weights @ a, weights @ b))
+    value = float(_ratio(a, b))
+    if len(a) == 1:
+        return Interval(value, value, value)
+    found = bootstrap(
+        (a, b), _ratio, paired=True, vectorized=True, n_resamples=SAMPLES, method="percentile", rng=np.random.default_rng(SEED)
+    )
+    samples = found.bootstrap_distribution
+    low, high = np.quantile(samples[np.isfinite(samples)], (0.025, 0.975))
+    return Interval(value, float(low), float(high))
 
 
 def paired_difference(ours: Sequence[float], other: Sequence[float], below: Sequence[float]) -> Interval:
-    """Return (sum(ours) - sum(other)) / sum(below) with its 95 % interval; each sample draws the same pages for both.
+    """Return (sum(ours) - sum(other)) / sum(below) with its 95 % interval; each sample has the same pages for both.
 
     Raises:
         ValueError: as :func:`interval`.
@@ -76,13 +76,14 @@ class SignTest:
 
 
 def sign_test(ours: Sequence[float], other: Sequence[float]) -> SignTest:
-    """Return the exact two-sided sign test of paired values; ties are left out (Conover 1999, 3.4); p is 1 without others.
+    """Return the exact two-sided sign test of paired values (Conover 1999, 3.4); ties are left out, p is 1 if all are ties.
 
     Raises:
         ValueError: sequences of different lengths.
     """
+    from scipy.stats import binomtest
+
     lower = sum(a < b for a, b in zip(ours, other, strict=True))
     higher = sum(a > b for a, b in zip(ours, other, strict=True))
-    n = lower + higher
-    tail = sum(comb(n, k) for k in range(min(lower, higher) + 1)) / 2**n
-    return SignTest(lower, higher, min(1.0, 2.0 * tail))
+    p = float(binomtest(lower, lower + higher).pvalue) if lower + higher else 1.0
+    return SignTest(lower, higher, p)

@@ -15,18 +15,21 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from rapidfuzz.distance import LCSseq, Levenshtein
 
-_FOLD = str.maketrans(
-    {
-        "\u017f": "s",  # long s
-        "\u2018": "'", "\u2019": "'", "\u201a": "'", "\u201b": "'", "\u2032": "'", "\u00b4": "'", "`": "'",
-        "\u201c": '"', "\u201d": '"', "\u201e": '"', "\u201f": '"', "\u2033": '"', "\u00ab": '"', "\u00bb": '"',
-        "\u2010": "-", "\u2011": "-", "\u2012": "-", "\u2013": "-", "\u2014": "-", "\u2015": "-", "\u2212": "-", "\u00ad": "-",
-        "\ufb00": "ff", "\ufb01": "fi", "\ufb02": "fl", "\ufb03": "ffi", "\ufb04": "ffl", "\ufb05": "st", "\ufb06": "st",
-    }
-)  # fmt: skip
+QUOTES = {
+    **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u00b4`", "'"),
+    **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033", '"'),
+}
+"""Typographic single and double quotes, primes and accents used as quotes, and the ASCII quote of each."""
+DASHES = dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u00ad", "-")
+"""Hyphens, dashes, the minus sign and the soft hyphen, and the ASCII hyphen of each."""
+LETTERS_AND_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+"""What the benchmarks of text-line systems compare: digits and letters without case."""
+_LIGATURES = {"\ufb00": "ff", "\ufb01": "fi", "\ufb02": "fl", "\ufb03": "ffi", "\ufb04": "ffl", "\ufb05": "st", "\ufb06": "st"}
+_FOLD = str.maketrans({"\u017f": "s", "\u00ab": '"', "\u00bb": '"', **QUOTES, **DASHES, **_LIGATURES})
 
 
 def fold(text: str) -> str:
@@ -128,15 +131,31 @@ def s_ld(text: str, truth: str) -> float:
     return 1.0 - Levenshtein.distance(text, truth) / longest if longest else 1.0
 
 
-def textzoom_form(text: str) -> str:
-    """Return *text* as TextZoom compares words: lower case, and of it only the letters a to z and the digits."""
-    return "".join(c for c in text.lower() if c in "abcdefghijklmnopqrstuvwxyz0123456789")
+def letters_and_digits(text: str) -> str:
+    """Return *text* in lower case without anything but a to z and 0 to 9, as TextZoom and other benchmarks compare words."""
+    return "".join(c for c in text.lower() if c in LETTERS_AND_DIGITS)
 
 
 def right_by_textzoom(text: str, truth: str) -> bool:
-    """Whether a word image counts as read right under the rules of Wang et al., Scene text image super-resolution
-    in the wild (TextZoom), ECCV 2020: equal after :func:`textzoom_form`, whole words, no partial credit."""
-    return textzoom_form(text) == textzoom_form(truth)
+    """Whether a word image counts as read right: equal after :func:`letters_and_digits`, whole words, no partial credit.
+
+    The rules of Wang et al., Scene text image super-resolution in the wild (TextZoom), ECCV 2020.
+    """
+    return letters_and_digits(text) == letters_and_digits(truth)
+
+
+def edit_distance(first: str, second: str) -> int:
+    """Return the least number of insertions, deletions and substitutions that turn *first* into *second* (Levenshtein, 1966)."""
+    return Levenshtein.distance(first, second)
+
+
+def align(first: str, second: str) -> list[tuple[str, str]]:
+    """Return *first* and *second* side by side with the fewest edits: pairs of characters, one empty where the other has none."""
+    pairs: list[tuple[str, str]] = []
+    for step in Levenshtein.opcodes(first, second):
+        left, right = first[step.src_start : step.src_end], second[step.dest_start : step.dest_end]
+        pairs += zip_longest(left, right, fillvalue="")
+    return pairs
 
 
 @dataclass(frozen=True)

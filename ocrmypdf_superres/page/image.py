@@ -14,6 +14,9 @@ from ocrmypdf_superres.errors import ImageError
 
 FloatImage = NDArray[np.float32]
 
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jp2", ".j2k", ".jpx", ".tif", ".tiff", ".webp", ".bmp", ".gif"})
+"""Suffixes, in lower case, of the files that are taken for images in folders."""
+
 
 def flatten(image: Image.Image) -> Image.Image:
     """Return *image* as mode ``L`` or ``RGB``, whatever its mode.

@@ -17,7 +17,8 @@ from torch.nn import functional
 from ocrmypdf_superres.architectures.blocks.line_layers import Attention, FeedForward, causal, sinusoid
 from ocrmypdf_superres.architectures.blocks.resnet45 import COUNTS, ResNet45
 from ocrmypdf_superres.architectures.blocks.tps import POINTS, SOURCE_MARGIN, TPSGrid, edge_points
-from ocrmypdf_superres.recognizers.reader import ALPHABET, LineReader, plain
+from ocrmypdf_superres.metrics.text import LETTERS_AND_DIGITS, letters_and_digits
+from ocrmypdf_superres.recognizers.reader import LineReader
 
 PAD, UNKNOWN, START, END = range(4)
 LONGEST = 30
@@ -115,7 +116,7 @@ class CDistNet(LineReader):
     """Reads lines of 32 x 128; *lines* are float (B, 1 or 3, H, W) in [0, 1].  It always rectifies."""
 
     size = (32, 128)
-    classes = "\0" * 4 + ALPHABET
+    classes = "\0" * 4 + LETTERS_AND_DIGITS
     blank = END
     sines: Tensor
 
@@ -165,7 +166,7 @@ class CDistNet(LineReader):
 
     def targets(self, texts: Sequence[str]) -> list[list[int]]:
         """Codes of *texts* with their end, cut to 30 characters."""
-        return [[*self.encode(plain(text)[:LONGEST]), END] for text in texts]
+        return [[*self.encode(letters_and_digits(text)[:LONGEST]), END] for text in texts]
 
     def loss(self, lines: Tensor, texts: Sequence[str]) -> Tensor:
         """Cross-entropy with labels smoothed by 0.1, padding left out."""

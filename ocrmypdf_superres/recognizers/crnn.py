@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ocrmypdf_superres.metrics.text import LETTERS_AND_DIGITS
 from ocrmypdf_superres.recognizers.base import collapse
-from ocrmypdf_superres.recognizers.reader import ALPHABET, LineReader
+from ocrmypdf_superres.recognizers.reader import LineReader
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ SMALL = CRNNConfig(base=16, hidden=64)
 class CRNN(LineReader):
     """Reads lines of 32 x width; *lines* are float (B, 1, H, W) in [0, 1] and are seen without further normalisation."""
 
-    classes = "\0" + ALPHABET
+    classes = "\0" + LETTERS_AND_DIGITS
 
     def __init__(self, config: CRNNConfig | None = None) -> None:
         super().__init__()

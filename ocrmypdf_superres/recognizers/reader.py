@@ -11,14 +11,7 @@ from torch.nn import functional
 
 from ocrmypdf_superres.architectures.blocks.line_layers import luma
 from ocrmypdf_superres.errors import RecognizerError
-
-ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
-"""What the text-line benchmarks count: digits and letters without case."""
-
-
-def plain(text: str) -> str:
-    """Return *text* as the benchmarks compare it: lower-cased, everything but a-z and 0-9 left out."""
-    return "".join(c for c in text.lower() if c in ALPHABET)
+from ocrmypdf_superres.metrics.text import letters_and_digits
 
 
 def resized(lines: Tensor, widths: Tensor | None, size: tuple[int, int]) -> Tensor:
@@ -51,8 +44,8 @@ class LineReader(nn.Module):
         return self.size[0]
 
     def encode(self, text: str) -> list[int]:
-        """Codes of *text* as it is compared, see :func:`plain`; other characters are left out."""
-        return [self.classes.index(c) for c in plain(text)]
+        """Codes of *text* as it is compared, see :func:`~ocrmypdf_superres.metrics.text.letters_and_digits`; other characters are left out."""
+        return [self.classes.index(c) for c in letters_and_digits(text)]
 
     def decode(self, codes: Sequence[int]) -> str:
         """Text of *codes*; signs that are no characters are left out."""

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ocrmypdf_superres.architectures.blocks.line_layers import Attention, FeedForward, causal, sinusoid
-from ocrmypdf_superres.recognizers.reader import ALPHABET, LineReader, plain
+from ocrmypdf_superres.metrics.text import LETTERS_AND_DIGITS, letters_and_digits
+from ocrmypdf_superres.recognizers.reader import LineReader
 
 LONGEST = 25
 _BLOCKS = (1, 2, 5, 3)
@@ -97,7 +98,7 @@ class TextFocusReader(LineReader):
     """Reads lines of 32 x 128; *lines* are float (B, 1 or 3, H, W) in [0, 1]."""
 
     size = (32, 128)
-    classes = "\0" + ALPHABET
+    classes = "\0" + LETTERS_AND_DIGITS
     positions: Tensor
 
     def __init__(self, config: TextFocusConfig | None = None) -> None:
@@ -126,7 +127,7 @@ class TextFocusReader(LineReader):
 
     def targets(self, texts: Sequence[str]) -> list[list[int]]:
         """Codes of *texts* with their end, cut to 25 characters; what :class:`TextFocusLoss` takes."""
-        return [[*self.encode(plain(text)[:LONGEST]), self.blank] for text in texts]
+        return [[*self.encode(letters_and_digits(text)[:LONGEST]), self.blank] for text in texts]
 
     def loss(self, lines: Tensor, texts: Sequence[str]) -> Tensor:
         """Cross-entropy in nats a character, ends included."""

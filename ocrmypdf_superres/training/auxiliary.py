@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MPL-2.0
 """Networks with more to supervise than the sr image: predicted contrast, or the steps of a cascade.
 
-Such a net has ``heads``, the names of its supervised outputs, and ``head_outputs(lr, hr, scale, heads)``, which returns
-each one's output and target.  A stage names them in its own table, each with its losses::
+Such a net is a :class:`~ocrmypdf_superres.architectures.spec.HasAuxiliaryOutputs`. A stage names the outputs in its own
+table, each with its losses::
 
     heads = { edges0 = { l2 = 1.0, gradient = 0.5 }, image0 = { l2 = 2.5, gradient = 5.0 } }
 """
@@ -15,10 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from ocrmypdf_superres.architectures.blocks.layers import on_luma
+from ocrmypdf_superres.architectures.spec import HasAuxiliaryOutputs, HasOwnLoss
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.training.recipe import Stage
 
-Outputs = tuple[Tensor | None, dict[str, tuple[Tensor, Tensor]]]
+Outputs = tuple[Tensor | None, dict[str, tuple[Tensor, Tensor]], tuple[Tensor, ...]]
 
 
 class Supervised(nn.Module):
@@ -31,22 +32,28 @@ class Supervised(nn.Module):
         self.on_luma = on_luma(net, channels)
 
     def forward(self, lr: Tensor, hr: Tensor, scale: int, heads: Sequence[str], image: bool) -> Outputs:
-        """Return sr, (B, 1, H, W), where the *image* is asked for, and each of *heads* with its target.
+        """Return sr (B, 1, H, W) where the *image* is asked for, each of *heads* with its target, and the net's readings.
 
-        *lr* and *hr* are luma, replicated for a net of three channels, whose heads then have three too.
+        *lr* and *hr* are luma, replicated for a net of three channels, whose auxiliary outputs then have three too. The
+        readings are for the losses of a net that has its own, and empty for others.
         """
-        sr = self.on_luma(lr, scale) if image else None
-        if not heads:
-            return sr, {}
+        sr: Tensor | None = None
+        readings: tuple[Tensor, ...] = ()
+        if image and isinstance(self.net, HasOwnLoss):
+            sr, readings = self.net.forward_with_readings(lr, scale)
+        elif image:
+            sr = self.on_luma(lr, scale)
+        if not heads or not isinstance(self.net, HasAuxiliaryOutputs):
+            return sr, {}, readings
         shape = (-1, self.channels, -1, -1)
-        return sr, self.net.head_outputs(lr.expand(shape), hr.expand(shape), scale, heads)  # type: ignore[operator]
+        return sr, self.net.auxiliary_outputs(lr.expand(shape), hr.expand(shape), scale, heads), readings
 
 
 def check_heads(net: nn.Module, stage: Stage) -> None:
     """Raise OptionError where *stage* names a head, or a loss of the net's own, that *net* has not."""
-    if "prior" in stage.losses and not callable(getattr(net, "own_losses", None)):
+    if "prior" in stage.losses and not isinstance(net, HasOwnLoss):
         raise OptionError(f"Stage {stage.name} has the loss 'prior', but the net reads nothing itself; LEMMA does.")
-    known = tuple(getattr(net, "heads", ()))
+    known = net.auxiliary_names if isinstance(net, HasAuxiliaryOutputs) else ()
     for head in stage.heads:
         if head not in known:
             has = f"it has {', '.join(known)}" if known else "it has none"

@@ -72,11 +72,12 @@ class Objective:
             self._add(self.heads[head], f"{head} {name}", loss, weight)
 
     def __call__(
-        self, sr: Tensor | None, batch: Batch, step: int, heads: Pairs | None = None, net: nn.Module | None = None
+        self, sr: Tensor | None, batch: Batch, step: int, heads: Pairs | None = None, net: nn.Module | None = None,
+        readings: tuple[Tensor, ...] = (),
     ) -> tuple[Tensor, dict[str, float]]:
         """Return the weighted sum, and each loss's own value, for *sr*, float (B, 1, 96, 576), and the *heads*' outputs.
 
-        *net* has just drawn *sr*, for losses on what else it did; without it they are left out.
+        *net* made *sr* and, beside it, *readings* for a loss of its own; without a net that loss is left out.
         The balance learns from what has a gradient only: a validation does not move it.
         """
         terms: dict[str, Tensor] = {}
@@ -84,7 +85,7 @@ class Objective:
             for name, loss in self.strips.items():
                 target = str(getattr(loss, "target", "hr"))
                 if target == "net":
-                    terms |= loss(net, batch) if net is not None else {}
+                    terms |= loss(net, batch, readings) if net is not None else {}
                 elif target == "batch":
                     terms[name] = loss.to(sr.device)(sr, batch)
                 else:

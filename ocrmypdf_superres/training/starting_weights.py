@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
+from ocrmypdf_superres.architectures.spec import Growable, StartsFromFolded
 from ocrmypdf_superres.errors import ModelError, OptionError
 from ocrmypdf_superres.modelstore.store import Model
 from ocrmypdf_superres.recognizers import folder
@@ -18,8 +19,8 @@ from ocrmypdf_superres.upscaling.backends import packed_weights as packed
 def start_from(net: nn.Module, model: Model) -> None:
     """Give *net*, in its training form, the weights of *model*.
 
-    Layers with a ``start_from`` (re-parameterised convolutions) take the folded kernel; all others are
-    copied by name. A larger net whose class can grow (``grown``) starts as a net that draws what the model draws.
+    Layers that are :class:`StartsFromFolded` take the folded kernel; all others are copied by name. A larger net that is
+    :class:`Growable` starts as a net whose output is the model's.
 
     Raises:
         ModelError: the model's weights are damaged, or of another architecture or configuration.
@@ -27,7 +28,7 @@ def start_from(net: nn.Module, model: Model) -> None:
     device = next(net.parameters()).device
     state = {name: torch.from_numpy(value).to(device) for name, value in packed.read(model.weights_path()).items()}
     state = _grown(net, state)
-    folded = {name for name, module in net.named_modules() if callable(getattr(module, "start_from", None))}
+    folded = {name: module for name, module in net.named_modules() if isinstance(module, StartsFromFolded)}
     own = dict(net.state_dict())
     wanted = {n for n in own if not any(n.startswith(f"{layer}.") for layer in folded)}
     wanted |= {f"{layer}.main.{part}" for layer in folded for part in ("weight", "bias")}
@@ -37,8 +38,8 @@ def start_from(net: nn.Module, model: Model) -> None:
                 f"Model {model.card.name} ({model.card.architecture}, {dict(model.card.config)}) cannot be the base of this net: "
                 f"they differ at {name}; give the recipe the base's architecture and [config]."
             )
-    for layer in folded:
-        net.get_submodule(layer).start_from(state[f"{layer}.main.weight"], state[f"{layer}.main.bias"])  # type: ignore[operator]
+    for layer, module in folded.items():
+        module.start_from(state[f"{layer}.main.weight"], state[f"{layer}.main.bias"])
     for name in wanted - {f"{layer}.main.{part}" for layer in folded for part in ("weight", "bias")}:
         own[name].copy_(state[name])
 
@@ -65,10 +66,9 @@ def take_parts(net: nn.Module, readers: Mapping[str, str]) -> None:
 
 def _grown(net: nn.Module, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """*state* enlarged to *net*'s size where its class knows how; otherwise as it is, for the caller to compare."""
-    grown = getattr(net, "grown", None)
-    if grown is None:
+    if not isinstance(net, Growable):
         return state
     try:
-        return grown(state)
+        return net.grown(state)
     except (KeyError, ValueError):
         return state

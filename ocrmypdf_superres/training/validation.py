@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from ocrmypdf_superres.errors import OptionError, RecognizerError
+from ocrmypdf_superres.metrics.image import decibels, mean_squared_error
 from ocrmypdf_superres.metrics.text import TextScore, score
 from ocrmypdf_superres.page.image import from_luma
 from ocrmypdf_superres.recognizers import load
@@ -172,8 +173,8 @@ def _cer(drawn: list[tuple[Tensor, Batch]]) -> float:
 
 
 def _psnr(drawn: list[tuple[Tensor, Batch]]) -> float:
-    errors = [(sr.clamp(0, 1) - batch.hr.to(sr.device)).square().mean(dim=(1, 2, 3)) for sr, batch in drawn]
-    return float(-10 * torch.log10(torch.cat(errors).mean().clamp(min=1e-12)))
+    errors = [mean_squared_error(ours, hr) for sr, batch in drawn for ours, hr in zip(sr.clamp(0, 1).cpu().numpy(), batch.hr.cpu().numpy(), strict=True)]
+    return decibels(sum(errors) / len(errors), least=1e-12)
 
 
 def _loss(drawn: list[tuple[Tensor, Batch]], objective: Objective) -> float:

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from ocrmypdf_superres.detectors.ctpn import ANCHOR_HEIGHTS, CTPN, SMALL, CTPNConfig, anchors, by_anchor, load_public
-from ocrmypdf_superres.detectors.ctpn_lines import LineSettings, TextLine, find_lines, lines_of, proposals, thin_out, union_mask
+from ocrmypdf_superres.detectors.ctpn_lines import LineSettings, TextLine, find_lines, lines_of, proposals, union_mask
 from ocrmypdf_superres.errors import RecognizerError
+from ocrmypdf_superres.metrics.boxes import non_maximum_suppression
 
 
 def count(module):
@@ -64,23 +65,23 @@ def test_decoding_by_hand():
     coordinates[0, 4, 1, 2:10] = 0.1
     coordinates[0, 5, 1, 2:10] = float(np.log(1.1))
     settings = LineSettings()
-    boxes, chances = proposals(scores, coordinates, (64, 192), settings)
-    assert len(boxes) == 8 and chances.min() > 0.99
+    boxes, probabilities = proposals(scores, coordinates, (64, 192), settings)
+    assert len(boxes) == 8 and probabilities.min() > 0.99
     middle, half = 23.5 + 2.3, 23 * 1.1 / 2
     assert np.allclose(sorted(boxes[:, 0]), np.arange(2, 10) * 16) and np.allclose(boxes[0, 1::2], [middle - half, middle + half])
-    (line,) = lines_of(boxes, chances, (64, 192), settings)
+    (line,) = lines_of(boxes, probabilities, (64, 192), settings)
     assert line.left == 22 and line.right == 169 and line.height == pytest.approx(2 * half + 2.5, abs=1e-3)
     assert line.begins == pytest.approx(middle, abs=1e-3) and line.box[1] == pytest.approx(middle - half - 1.25, abs=1e-3)
     mask = union_mask([line], (64, 192))
     assert mask.sum() == 148 * len([r for r in range(64) if abs(r - middle) <= line.height / 2])
     # Alone, a proposal is no line.
-    assert lines_of(boxes[:1], chances[:1], (64, 192), settings) == []
+    assert lines_of(boxes[:1], probabilities[:1], (64, 192), settings) == []
 
 
-def test_thinning_keeps_the_better():
+def test_non_maximum_suppression_keeps_the_better():
     boxes = np.array([[0, 0, 15, 31], [0, 4, 15, 35], [0, 60, 15, 91]], np.float32)
-    kept, _ = thin_out(boxes, np.array([0.9, 0.8, 0.7], np.float32), 0.3)
-    assert kept[:, 1].tolist() == [0, 60]
+    kept = non_maximum_suppression(boxes, np.array([0.9, 0.8, 0.7], np.float32), 0.3, inclusive=True)
+    assert boxes[kept, 1].tolist() == [0, 60]
 
 
 def test_lines_come_back_in_the_images_pixels():

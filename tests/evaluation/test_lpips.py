@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch")
 from torch.nn import functional
 
 from ocrmypdf_superres.errors import ImageError, OptionError
+from ocrmypdf_superres.evaluation.lpips_weights import load_lpips
 from ocrmypdf_superres.metrics.lpips import lpips
 
 SHAPES = {0: (64, 3, 11, 11), 3: (192, 64, 5, 5), 6: (384, 192, 3, 3), 8: (256, 384, 3, 3), 10: (256, 256, 3, 3)}
@@ -38,9 +39,10 @@ def images():
 
 def test_equal_images_have_no_distance(weights):
     one, other = images()
-    assert lpips(one, one, weights) == 0.0
-    assert lpips(one, other, weights) > 0
-    assert lpips(one, other, weights) == pytest.approx(lpips(other, one, weights))
+    network = load_lpips(*weights)
+    assert lpips(one, one, network) == 0.0
+    assert lpips(one, other, network) > 0
+    assert lpips(one, other, network) == pytest.approx(lpips(other, one, network))
 
 
 def test_the_formula(weights):
@@ -61,14 +63,14 @@ def test_the_formula(weights):
     expected = 0.0
     for i, (a, b) in enumerate(zip(*found, strict=True)):
         expected += float(((a - b) ** 2 * linear[f"lin{i}.model.1.weight"][0]).nan_to_num().sum(0).mean())
-    assert lpips(*images(), weights) == pytest.approx(expected, rel=1e-4)
+    assert lpips(*images(), load_lpips(*weights)) == pytest.approx(expected, rel=1e-4)
 
 
 def test_what_does_not_fit_is_refused(weights, tmp_path):
     one, other = images()
     with pytest.raises(ImageError, match="at least 64 pixels"):
-        lpips(one[:40], other[:40], weights)
+        lpips(one[:40], other[:40], load_lpips(*weights))
     with pytest.raises(OptionError, match="none is downloaded"):
-        lpips(one, other, (tmp_path / "alexnet.pth", weights[1]))
+        load_lpips(tmp_path / "alexnet.pth", weights[1])
     with pytest.raises(OptionError, match=r"LPIPS 0\.1"):
-        lpips(one, other, (weights[0], weights[0]))
+        load_lpips(weights[0], weights[0])

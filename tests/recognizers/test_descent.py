@@ -13,9 +13,9 @@ from tesseract_specimens import TEXTS, draw_line, text_fonts
 from torch import Tensor
 
 from ocrmypdf_superres import tesseract
+from ocrmypdf_superres.metrics.text import edit_distance
 from ocrmypdf_superres.recognizers import load
 from ocrmypdf_superres.recognizers.base import read_lines, stack_lines
-from ocrmypdf_superres.recognizers.tesseract.verification.align import edits
 from ocrmypdf_superres.training.losses.recognition.jitter import Jitter
 from ocrmypdf_superres.training.losses.recognition.reading import RecognizerLosses
 
@@ -56,7 +56,7 @@ def descend(losses: RecognizerLosses, lines: Tensor, widths: Tensor, texts: Sequ
 
 
 def total_edits(images: Sequence[Image.Image], texts: Sequence[str], language: str) -> int:
-    return sum(edits(read, text) for read, text in zip(tesseract.read_lines(images, language), texts, strict=True))
+    return sum(edit_distance(read, text) for read, text in zip(tesseract.read_lines(images, language), texts, strict=True))
 
 
 @pytest.mark.slow
@@ -103,12 +103,12 @@ def test_texture_for_one_reader_is_caught(needs_languages: object) -> None:
         padded.append(page)
     lines, widths = to_tensors(padded)
     bent = descend(RecognizerLosses([eng]), lines, widths, wanted, 60).clamp(0.0, 1.0)
-    fooled = sum(edits(read, text) for read, text in zip(read_lines(eng, bent, widths), wanted, strict=True))
+    fooled = sum(edit_distance(read, text) for read, text in zip(read_lines(eng, bent, widths), wanted, strict=True))
     judge = RecognizerLosses([load("tesseract:deu"), load("tesseract:script/Latin")], jitter=Jitter())
     alone = float(RecognizerLosses([eng])(bent, widths, texts=wanted, losses=("ctc",)).losses["ctc"])
     caught = float(judge(bent, widths, texts=wanted, losses=("ctc",)).losses["ctc"])
     distance = float(judge(bent, widths, hr=lines, losses=("probabilities",)).losses["probabilities"])
     print(f"eng: {fooled} edits, {alone:.3f} nats; two others with jitter {caught:.3f} nats, distance {distance:.3f}")
-    changed = sum(edits(text, other) for text, other in zip(truth, wanted, strict=True))
+    changed = sum(edit_distance(text, other) for text, other in zip(truth, wanted, strict=True))
     assert fooled < 0.1 * changed
     assert caught > 10 * alone

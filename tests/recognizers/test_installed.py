@@ -12,13 +12,13 @@ from tesseract_parity import exactness, page_lines, rendered, scanned, without_d
 from tesseract_specimens import draw_line, specimens, text_fonts
 
 from ocrmypdf_superres.errors import RecognizerError
+from ocrmypdf_superres.metrics.text import align, edit_distance
 from ocrmypdf_superres.recognizers import load
 from ocrmypdf_superres.recognizers.tesseract.format.bidi import visual_order
 from ocrmypdf_superres.recognizers.tesseract.format.container import without_dictionary
 from ocrmypdf_superres.recognizers.tesseract.format.traineddata import read_traineddata
 from ocrmypdf_superres.recognizers.tesseract.format.writer import float_copy, save_traineddata
 from ocrmypdf_superres.recognizers.tesseract.recognizer import TesseractRecognizer
-from ocrmypdf_superres.recognizers.tesseract.verification.align import align, edits
 from ocrmypdf_superres.recognizers.tesseract.verification.compare import Comparison, compare, integer_texts, port_texts, summarise
 from ocrmypdf_superres.tesseract import find_traineddata, read_lines, run_tesseract
 
@@ -27,8 +27,8 @@ def test_alignment() -> None:
     assert align("kitten", "sitting") == [
         ("k", "s"), ("i", "i"), ("t", "t"), ("t", "t"), ("e", "i"), ("n", "n"), ("", "g"),
     ]  # fmt: skip
-    assert edits("kitten", "sitting") == 3
-    assert edits("", "abc") == 3
+    assert edit_distance("kitten", "sitting") == 3
+    assert edit_distance("", "abc") == 3
     assert Comparison("", "abd", "abcd").rows() == ("ab d", "  ^", "abcd")
     assert str(summarise([Comparison("", "ab", "ab", "ac")])).startswith("1 lines, 1 identical, CER port to binary 0.00 %")
 
@@ -61,7 +61,7 @@ def test_light_on_dark_is_read_as_the_binary_reads_it(needs_eng: None) -> None:
     images = [ImageOps.invert(draw_line("The harbour master kept a ledger.", text_fonts("eng", 1)[0], 30.0))]
     reader = load("tesseract:eng")
     assert isinstance(reader, TesseractRecognizer)
-    assert edits(port_texts(reader, images)[0], read_lines(images, "eng")[0]) <= 1
+    assert edit_distance(port_texts(reader, images)[0], read_lines(images, "eng")[0]) <= 1
 
 
 def test_the_binary_reads_a_file_that_was_written_back(needs_eng: None, tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_the_binary_reads_a_file_that_was_written_back(needs_eng: None, tmp_path
     ]
     assert summarise(items).identical >= 9
     reader = TesseractRecognizer(read_traineddata(tmp_path / "back.traineddata"))
-    assert sum(edits(port, item.port) for port, item in zip(port_texts(reader, images), items, strict=True)) <= 5
+    assert sum(edit_distance(port, item.port) for port, item in zip(port_texts(reader, images), items, strict=True)) <= 5
 
 
 def test_script_names_are_found_either_way(needs_languages: object) -> None:
@@ -102,8 +102,8 @@ def test_hebrew_is_read_in_logical_order(needs_eng: None) -> None:
     ImageDraw.Draw(image).text((6 - left, 6 - top), shown, fill=0, font=face)
     assert isinstance(reader, TesseractRecognizer)
     (port,), (binary,) = port_texts(reader, [image]), read_lines([image], "heb")
-    assert edits(port, text) <= 1
-    assert edits(port, binary) <= 1
+    assert edit_distance(port, text) <= 1
+    assert edit_distance(port, binary) <= 1
     assert "(הישן) 25" in port
     assert reader.decode(reader.encode(text)) == text
 

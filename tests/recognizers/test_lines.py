@@ -7,7 +7,7 @@ from tesseract_lines import Line, find_lines, lines_from_hocr, lines_from_tsv
 from tesseract_specimens import TEXTS, text_fonts
 
 from ocrmypdf_superres.errors import RecognizerError
-from ocrmypdf_superres.recognizers.tesseract.verification.align import edits
+from ocrmypdf_superres.metrics.text import edit_distance
 
 HOCR = """<?xml version="1.0" encoding="UTF-8"?><html><body>
  <div class='ocr_page' title='image "p.png"; bbox 0 0 600 400'>
@@ -69,7 +69,7 @@ def test_lines_of_a_page(needs_eng: None) -> None:
     for index, text in enumerate(texts):
         ImageDraw.Draw(page).text((60, 60 + 70 * index), text, fill=0, font=font)
     lines = find_lines(page, "eng")
-    assert [edits(line.text, text) <= 2 for line, text in zip(lines, texts, strict=True)] == [True] * 4
+    assert [edit_distance(line.text, text) <= 2 for line, text in zip(lines, texts, strict=True)] == [True] * 4
     assert all(line.baseline is not None and line.confidence > 60 for line in lines)
     left, top, right, bottom = lines[1].padded(page.width, page.height)
     assert 50 <= left <= 60

@@ -10,9 +10,9 @@ from tesseract_specimens import TEXTS, draw_line, specimens
 from tinydata import tiny
 
 from ocrmypdf_superres.errors import RecognizerError
+from ocrmypdf_superres.metrics.text import edit_distance
 from ocrmypdf_superres.recognizers.tesseract.format.traineddata import parse_traineddata, read_traineddata, write_traineddata
 from ocrmypdf_superres.recognizers.tesseract.format.writer import save_traineddata
-from ocrmypdf_superres.recognizers.tesseract.verification.align import edits
 from ocrmypdf_superres.tesseract import find_traineddata, read_lines
 from ocrmypdf_superres.training.workflows.tune_network import LineExample, TuneSettings, read_examples, tune
 
@@ -87,13 +87,13 @@ def test_tuning_on_a_hard_font_helps_the_binary(needs_eng: None, tmp_path: Path)
 
     def rate(language: str, folder: Path | None) -> float:
         read = read_lines(images, language, folder)
-        return 100.0 * sum(map(edits, read, held)) / sum(map(len, held))
+        return 100.0 * sum(map(edit_distance, read, held)) / sum(map(len, held))
 
     tuned, report = tune(read_traineddata(find_traineddata("eng")), learnt, TuneSettings(epochs=3))
     save_traineddata(tuned, tmp_path / "hard.traineddata")
     before, after = rate("eng", None), rate("hard", tmp_path)
     others = specimens("eng", 40)
     other = [read_lines([line.image for line in others], name, folder) for name, folder in (("eng", None), ("hard", tmp_path))]
-    sums = [sum(edits(text, line.text) for text, line in zip(texts, others, strict=True)) for texts in other]
+    sums = [sum(edit_distance(text, line.text) for text, line in zip(texts, others, strict=True)) for texts in other]
     print(f"CER of the binary {before:.2f} % before, {after:.2f} % after {report.steps} steps; other fonts {sums} edits")
     assert after <= 0.7 * before

@@ -25,6 +25,7 @@ from tesseract_lines import find_lines
 from tesseract_specimens import specimens
 
 from ocrmypdf_superres.errors import RecognizerError, SuperresError
+from ocrmypdf_superres.page.image import IMAGE_SUFFIXES
 from ocrmypdf_superres.recognizers.tesseract import load_recognizer
 from ocrmypdf_superres.recognizers.tesseract.format.container import without_dictionary
 from ocrmypdf_superres.recognizers.tesseract.recognizer import TesseractRecognizer
@@ -33,7 +34,6 @@ from ocrmypdf_superres.tesseract import find_traineddata, read_lines
 
 log = logging.getLogger(__name__)
 
-_IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 _LEAST_LETTERS = 8
 # Lines below this mean word confidence are rules, stamps or writing by hand, where no reading is right.
 SURE = 60.0
@@ -84,7 +84,7 @@ def page_lines(folder: Path, pages: int, per_page: int) -> list[PageLine]:
         for entry in json.loads(index.read_text(encoding="utf-8")):
             found.append((folder / entry["image"], str(entry["languages"]).split("+")[0]))
     else:
-        found = [(path, "eng") for path in sorted(folder.rglob("*")) if path.suffix.lower() in _IMAGES]
+        found = [(path, "eng") for path in sorted(folder.rglob("*")) if path.suffix.lower() in IMAGE_SUFFIXES]
     if not found:
         raise RecognizerError(
             f"The folder {folder} has no images, pages as PNG, JPEG or TIFF were expected; give another folder."

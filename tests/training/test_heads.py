@@ -75,7 +75,7 @@ def test_a_cascade_is_trained_in_parallel_and_then_through(data_folder, tmp_path
 def test_targets_of_a_cascade_have_the_sizes_of_its_steps():
     net = get("dpnet").build(get("dpnet").parse_config({"features": 4, "blocks": 1}))
     lr, hr = torch.rand(1, 1, 4, 6), torch.rand(1, 1, 32, 48)
-    found = net.head_outputs(lr, hr, 8, net.heads)
+    found = net.auxiliary_outputs(lr, hr, 8, net.auxiliary_names)
     assert {head: tuple(output.shape[2:]) for head, (output, _) in found.items()} == {
         "stage1": (8, 12), "stage2": (16, 24), "stage3": (32, 48), "chain1": (8, 12), "chain2": (16, 24), "chain3": (32, 48),
     }  # fmt: skip
@@ -87,7 +87,7 @@ def test_targets_of_a_cascade_have_the_sizes_of_its_steps():
 def test_the_guided_network_sees_the_true_contrast():
     net = get("epgr").build(get("epgr").parse_config(EPGR["config"])).eval()
     lr, hr = torch.rand(1, 1, 4, 6), torch.rand(1, 1, 16, 24)
-    found = net.head_outputs(lr, hr, 4, ["edges1", "guided1", "image1"])
+    found = net.auxiliary_outputs(lr, hr, 4, ["edges1", "guided1", "image1"])
     assert torch.equal(found["guided1"][0], net.stages[1].gr(lr, contrast(hr)))
     assert torch.equal(found["edges1"][1], contrast(hr))
     assert torch.equal(found["image1"][0], net(lr))

@@ -17,7 +17,7 @@ from ocrmypdf_superres.detectors.ctpn_lines import find_lines, union_mask
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.patches import drawer, judge_patches, patches, text_masks
 from ocrmypdf_superres.export.onnx import export_model
-from ocrmypdf_superres.metrics.boxes import overlap
+from ocrmypdf_superres.metrics.boxes import area_iou
 from ocrmypdf_superres.recognizers.folder import build, load, save
 from ocrmypdf_superres.training.data.batches import Batch
 from ocrmypdf_superres.training.data.fonts import installed_fonts, open_font
@@ -86,7 +86,7 @@ def test_overlap_is_one_where_both_see_the_same(tmp_path):
     image = torch.rand(1, 1, 96, 576)
     _, scores, coordinates = net(image)
     (seen,) = text_masks(scores, coordinates, (96, 576))
-    assert overlap(seen, seen) == 1.0
+    assert area_iou(seen, seen) == 1.0
     # What the detector's own search finds in the image, which makes the same of one net's call.
     assert (seen == union_mask(find_lines(net, image, height=0), (96, 576))).all()
 

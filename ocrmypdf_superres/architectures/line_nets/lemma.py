@@ -123,7 +123,7 @@ class GuidedBlock(nn.Module):
 class LEMMA(nn.Module):
     """``net(x)``: float (B, 1, 3 or planes, 16, 64) in [0, 1] to twice the size, as many channels, in [-1, 1] (tanh).
 
-    After a call in training, :meth:`own_losses` gives the prior's reading loss of that call.
+    A :class:`~ocrmypdf_superres.architectures.spec.HasOwnLoss`: :meth:`own_losses` is the prior's reading loss.
     """
 
     def __init__(self, config: LEMMAConfig) -> None:
@@ -138,38 +138,39 @@ class LEMMA(nn.Module):
         self.merge = nn.Sequential(nn.Conv2d(features, features, 3, padding=1), nn.BatchNorm2d(features))
         self.enlarge = Enlarge(features)
         self.tail = nn.Conv2d(features, config.planes, 9, padding=4)
-        self._read: tuple[Tensor, Tensor] | None = None
 
     def forward(self, x: Tensor, scale: int | None = None) -> Tensor:
+        """Return the sr lines alone; there is one *scale*, 2."""
+        return self.forward_with_readings(x, scale)[0]
+
+    def forward_with_readings(self, x: Tensor, scale: int | None = None) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Return the sr lines and the prior's two readings of *x*, logits float (B, steps, 37): vision's and the text's."""
         value = spread_channels(x, self.config.planes)
         if self.stn is not None:
             value = self.stn(value)
         # The image is detached: the prior learns to read, and does not bend the image before it.
         larger = functional.interpolate(value[:, :3].detach(), scale_factor=2, mode="bicubic", align_corners=True)
         seen, text, maps, lengths = self.prior(larger)
-        self._read = (seen, text) if self.training else None
         value = self.stem(value)
         guide = self.guidance(value, text, maps, lengths)
         inner = value
         for block in self.blocks:
             inner = block(inner, guide)
         value = value + self.merge(inner)
-        return gather_channels(torch.tanh(self.tail(self.enlarge(value))), x.shape[1])
+        return gather_channels(torch.tanh(self.tail(self.enlarge(value))), x.shape[1]), (seen, text)
 
-    def own_losses(self, texts: Sequence[str], options: Mapping[str, Any]) -> dict[str, Tensor]:
-        """Return ``prior``: the recognizer fine-tuning loss, cross-entropies of both readings of the last call with *texts*.
+    def own_losses(self, readings: tuple[Tensor, ...], texts: Sequence[str], options: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Return ``prior``: the recognizer fine-tuning loss, the cross-entropies of both *readings* with *texts*.
 
-        All steps count, those behind the end as ends.  With the option ``double_softmax`` the chances are soft-maxed
-        once more, as the authors' code does, which keeps the loss above 2.6 and its gradients small.
+        All steps count, those after the end as ends. With the option ``double_softmax`` the probabilities go through the
+        softmax once more, as in the authors' code, which keeps the loss above 2.6 and its gradients small.
         """
-        if self._read is None:
-            return {}
-        targets = torch.zeros(len(texts), self.config.steps, dtype=torch.int64, device=self._read[0].device)
+        targets = torch.zeros(len(texts), self.config.steps, dtype=torch.int64, device=readings[0].device)
         for row, text in enumerate(texts):
             codes = encode(text)[: self.config.steps - 1]
             targets[row, : len(codes)] = torch.tensor(codes, dtype=torch.int64)
         total = torch.zeros((), device=targets.device)
-        for logits in self._read:
+        for logits in readings:
             values = logits.softmax(dim=2) if options.get("double_softmax", False) else logits
             total = total + functional.cross_entropy(values.transpose(1, 2), targets)
         return {"prior": total}

@@ -81,24 +81,24 @@ class Cascade(nn.Module):
         return x
 
     @property
-    def heads(self) -> tuple[str, ...]:
+    def auxiliary_names(self) -> tuple[str, ...]:
         """What can be supervised: ``stage1`` and so on alone, ``chain1`` and so on from lr through the first ones."""
         return tuple(f"{kind}{i + 1}" for kind in ("stage", "chain") for i in range(self.config.stages))
 
-    def head_outputs(self, lr: Tensor, hr: Tensor, scale: int, heads: Sequence[str]) -> dict[str, tuple[Tensor, Tensor]]:
-        """Return (output, target) of each of *heads*; hr is *scale* times lr's size, so that stage n ends at 2^n of it.
+    def auxiliary_outputs(self, lr: Tensor, hr: Tensor, scale: int, names: Sequence[str]) -> dict[str, tuple[Tensor, Tensor]]:
+        """Return (output, target) of each of *names*; hr is *scale* times lr's size, so that stage n ends at 2^n of it.
 
         A stage alone takes lr (the first) or hr reduced to the size of its input, and has hr reduced to its output's
         size as the target: the paper's parallel training.  A chain ends at the same target: its penetrating fine-tuning.
         """
         results: dict[str, tuple[Tensor, Tensor]] = {}
-        for head in heads:
-            number = int(head[-1])
-            if head.startswith("chain"):
+        for name in names:
+            number = int(name[-1])
+            if name.startswith("chain"):
                 output = self(lr, 2**number)
             else:
                 output = self.stages[number - 1](lr if number == 1 else reduced(hr, scale // 2 ** (number - 1)))
-            results[head] = output, reduced(hr, scale // 2**number)
+            results[name] = output, reduced(hr, scale // 2**number)
         return results
 
 

@@ -151,17 +151,17 @@ class EPGR(nn.Module):
         return before
 
     @property
-    def heads(self) -> tuple[str, ...]:
+    def auxiliary_names(self) -> tuple[str, ...]:
         """What can be supervised of each module: ``edgesN`` (U), ``guidedN`` (X from hr's own contrast), ``imageN`` (X)."""
         kinds = ("edges", "guided", "image") if self.config.edges else ("image",)
         return tuple(f"{kind}{number}" for number in range(self.config.modules) for kind in kinds)
 
-    def head_outputs(self, lr: Tensor, hr: Tensor, scale: int, heads: Sequence[str]) -> dict[str, tuple[Tensor, Tensor]]:
-        """Return (output, target) of each of *heads*; the modules before those are fixed, as the paper trains them."""
+    def auxiliary_outputs(self, lr: Tensor, hr: Tensor, scale: int, names: Sequence[str]) -> dict[str, tuple[Tensor, Tensor]]:
+        """Return (output, target) of each of *names*; the modules before those are fixed, as the paper trains them."""
         results: dict[str, tuple[Tensor, Tensor]] = {}
-        for number in sorted({int(head[-1]) for head in heads}):
+        for number in sorted({int(name[-1]) for name in names}):
             module = self.stages[number]
-            wanted = {head[:-1] for head in heads if int(head[-1]) == number}
+            wanted = {name[:-1] for name in names if int(name[-1]) == number}
             before: Tensor | None = None
             if number and wanted != {"guided"}:
                 with torch.no_grad():

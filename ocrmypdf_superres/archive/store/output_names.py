@@ -19,8 +19,9 @@ import re
 
 from ocrmypdf_superres.archive.store.layout import HIDDEN
 from ocrmypdf_superres.archive.worker.tasks import Kind
+from ocrmypdf_superres.page.image import IMAGE_SUFFIXES
 
-SUFFIXES = (".pdf", ".tif", ".tiff", ".jpg", ".jpeg", ".jpe", ".jp2", ".j2k", ".jpx", ".png", ".webp", ".bmp", ".gif", ".xml")
+SUFFIXES = (".pdf", *sorted(IMAGE_SUFFIXES), ".xml")
 """Suffixes by which an input is known, in lower case."""
 
 _SIDE = {"alto": "xml", "hocr": "hocr", "images": "png"}

@@ -11,8 +11,8 @@ from pathlib import Path
 from PIL import Image
 
 from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.page.image import IMAGE_SUFFIXES
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"}
 LOW_DPI = 150.0
 """Pages below this are read as they are; pages of at least :data:`HIGH_DPI` are reduced to lower resolutions."""
 HIGH_DPI = 200.0
@@ -62,7 +62,7 @@ def find_pages(folder: Path, languages: str = "eng", lines: bool = False) -> lis
         except (ValueError, KeyError, TypeError) as error:
             raise OptionError(f"The index {index} cannot be used ({error!r}); see the README for its form.") from error
     pages = []
-    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES):
+    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES):
         truth = _truth_of(path)
         if truth is not None:
             with Image.open(path) as image:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from math import log10
 from typing import Any
 
 import numpy as np
@@ -19,11 +18,11 @@ from PIL import Image
 
 from ocrmypdf_superres.evaluation.trust.dictionary import known
 from ocrmypdf_superres.evaluation.words import SURE, right_words
-from ocrmypdf_superres.metrics.image import mean_squared_error
+from ocrmypdf_superres.metrics.image import decibels, mean_squared_error
 from ocrmypdf_superres.metrics.statistics import interval
 from ocrmypdf_superres.metrics.text import fold
-from ocrmypdf_superres.ocr.hocr import Word
 from ocrmypdf_superres.page.image import FloatImage, to_luma
+from ocrmypdf_superres.tesseract import Word
 
 
 @dataclass(frozen=True)
@@ -90,8 +89,8 @@ def figures(found: Sequence[Trust], invented: Sequence[tuple[str, str, int]] = (
         )
         errors = [t.inconsistency for t in pages if t.inconsistency is not None]
         if errors:
-            mean = max(sum(errors) / len(errors), 1e-12)
-            sentence += f"; reduced again, its images are {-10 * log10(mean):.1f} dB from what came in"
+            mean = sum(errors) / len(errors)
+            sentence += f"; reduced again, its images are {decibels(mean, least=1e-12):.1f} dB from what came in"
         likeness = [(t.psnr, t.ssim) for t in pages if t.psnr is not None and t.ssim is not None]
         if likeness:
             sentence += (

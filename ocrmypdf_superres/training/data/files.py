@@ -16,9 +16,8 @@ from typing import TypeVar
 from PIL import Image
 
 from ocrmypdf_superres.errors import ImageError, OptionError
-from ocrmypdf_superres.page.image import from_luma, to_luma
+from ocrmypdf_superres.page.image import IMAGE_SUFFIXES, from_luma, to_luma
 
-IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".jp2", ".gif"}
 PDF_SUFFIX = ".pdf"
 TRUSTED_DPI = 150.0
 """A lower claim is often a camera's or an editor's default, so the page's size decides there."""

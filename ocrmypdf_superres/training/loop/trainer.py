@@ -170,8 +170,8 @@ class Trainer:
             group["lr"] = self.learning_rate() * group.get("lr_scale", 1.0)
         precision = getattr(torch, self.recipe.precision)
         with torch.autocast(self.device.type, precision, enabled=precision != torch.float32):
-            sr, heads = self.module(lr, batch.hr, batch.scale, tuple(objective.heads), objective.image)
-        total, values = objective(sr if sr is None else sr.float(), batch, self.step, heads, self.net)
+            sr, heads, readings = self.module(lr, batch.hr, batch.scale, tuple(objective.heads), objective.image)
+        total, values = objective(sr if sr is None else sr.float(), batch, self.step, heads, self.net, readings)
         self.optimizer.zero_grad(set_to_none=True)
         self.processes.backward(self.scaler.scale(total))
         self.scaler.unscale_(self.optimizer)

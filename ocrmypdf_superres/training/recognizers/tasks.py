@@ -16,9 +16,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.metrics.text import letters_and_digits
 from ocrmypdf_superres.modelstore.store import check_name, find_model
 from ocrmypdf_superres.recognizers import folder as folders
-from ocrmypdf_superres.recognizers.reader import LineReader, plain
+from ocrmypdf_superres.recognizers.reader import LineReader
 from ocrmypdf_superres.training.checkpoint import load_checkpoint, save_checkpoint
 from ocrmypdf_superres.training.data.batches import Batch, StepBatches
 from ocrmypdf_superres.training.data.sources.detector_pages import RenderedPages
@@ -101,7 +102,7 @@ class Teacher:
         def loss(step: int) -> Tensor:
             batch = batches[step]
             seen = str(np.random.default_rng([recipe.seed, step, 2]).choice(list(recipe.images), p=shares / shares.sum()))
-            kept = [index for index, text in enumerate(batch.texts) if plain(text)]
+            kept = [index for index, text in enumerate(batch.texts) if letters_and_digits(text)]
             lines = self.seen(batch, seen)[kept]
             value: Tensor = self.net.loss(lines, [batch.texts[index] for index in kept])  # type: ignore[operator]
             return value
@@ -149,7 +150,7 @@ class Teacher:
             right = total = 0
             for batch in self.held:
                 found = self.net.read(self.seen(batch, which))
-                pairs = [(plain(a), plain(b)) for a, b in zip(found, batch.texts, strict=True) if plain(b)]
+                pairs = [(letters_and_digits(a), letters_and_digits(b)) for a, b in zip(found, batch.texts, strict=True) if letters_and_digits(b)]
                 right += sum(a == b for a, b in pairs)
                 total += len(pairs)
             result[which] = right / max(1, total)

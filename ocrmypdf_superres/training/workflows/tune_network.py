@@ -18,7 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from ocrmypdf_superres.errors import RecognizerError
-from ocrmypdf_superres.page.image import to_luma
+from ocrmypdf_superres.page.image import IMAGE_SUFFIXES, to_luma
 from ocrmypdf_superres.recognizers.tesseract.format.traineddata import TrainedData
 from ocrmypdf_superres.recognizers.tesseract.format.writer import float_copy
 from ocrmypdf_superres.recognizers.tesseract.recognizer import TesseractRecognizer
@@ -26,7 +26,6 @@ from ocrmypdf_superres.training.losses.recognition.ctc import CTCLoss, steps_nee
 
 log = logging.getLogger(__name__)
 
-_IMAGES = (".png", ".tif", ".tiff", ".jpg", ".jpeg")
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def read_examples(folder: Path) -> list[LineExample]:
     examples = []
     for path in sorted(folder.glob("*")):
         text = path.with_name(f"{path.stem}.gt.txt")
-        if path.suffix.lower() in _IMAGES and text.is_file():
+        if path.suffix.lower() in IMAGE_SUFFIXES and text.is_file():
             with Image.open(path) as image:
                 grey = Image.fromarray((to_luma(image) * 255.0 + 0.5).astype(np.uint8))
             examples.append(LineExample(grey, text.read_text(encoding="utf-8").strip()))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ocrmypdf_superres.architectures import get
 from ocrmypdf_superres.architectures.blocks.layers import on_luma
+from ocrmypdf_superres.architectures.spec import Foldable
 from ocrmypdf_superres.errors import DeviceError, ModelError
 from ocrmypdf_superres.modelstore.store import Model
 from ocrmypdf_superres.upscaling.backends import packed_weights as packed
@@ -27,9 +28,8 @@ def load_network(model: Model) -> torch.nn.Module:
     """
     spec = get(model.card.architecture)
     net = spec.build(spec.parse_config(model.card.config))
-    fold = getattr(net, "fold", None)
-    if callable(fold):
-        fold()
+    if isinstance(net, Foldable):
+        net.fold()
     path = model.weights_path()
     state = {name: torch.from_numpy(value) for name, value in packed.read(path).items()}
     try:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ocrmypdf_superres.errors import RecognizerError
+from ocrmypdf_superres.metrics.text import DASHES, QUOTES
 from ocrmypdf_superres.recognizers.tesseract.format.bidi import visual_order
 from ocrmypdf_superres.recognizers.tesseract.format.binary import Reader
 
@@ -22,12 +23,7 @@ PRIVATE_LIGATURES = {"\ue003": "ct", "\ue006": "ſh", "\ue007": "ſi", "\ue008":
 # What Tesseract's own training does to a truth before it is encoded.
 _CLEAN = {"\u0640": "", "ﬁ": "fi", "ﬂ": "fl"}
 
-# Typographic signs and what stands for them, best first, where a charset lacks them or the policy folds them.
-QUOTES = {
-    "‘": "'", "’": "'", "‚": "'", "‛": "'", "′": "'", "´": "'", "`": "'",
-    "“": '"', "”": '"', "„": '"', "‟": '"', "″": '"',
-}  # fmt: skip
-DASHES = {"‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-", "―": "-", "−": "-", "­": "-"}
+# What stands for a typographic sign that a charset lacks, best first.
 _FALLBACKS = {
     "'": "’‘", '"': "”“", "-": "—–", "–": "—-", "—": "–-", "‐": "-", "‑": "-", "‒": "–-", "―": "—-", "−": "-–",
     "‘": "'’", "’": "'‘", "‚": ",'", "“": '"”', "”": '"“', "„": '"”', "…": "...", "ſ": "s", "´": "'’", "`": "'‘",

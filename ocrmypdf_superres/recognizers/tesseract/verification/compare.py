@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ocrmypdf_superres.metrics.text import align, edit_distance
 from ocrmypdf_superres.page.image import FloatImage, to_luma
 from ocrmypdf_superres.recognizers.base import collapse, stack_lines
 from ocrmypdf_superres.recognizers.tesseract.recognizer import TesseractRecognizer
-from ocrmypdf_superres.recognizers.tesseract.verification.align import align, edits
 from ocrmypdf_superres.recognizers.tesseract.verification.beam_search import best_codes
 from ocrmypdf_superres.recognizers.tesseract.verification.integer import IntegerNetwork
 from ocrmypdf_superres.tesseract import read_lines
@@ -35,7 +35,7 @@ class Comparison:
     @property
     def edits(self) -> int:
         """Edits between port and binary."""
-        return edits(self.port, self.binary)
+        return edit_distance(self.port, self.binary)
 
     def rows(self) -> tuple[str, str, str]:
         """Port, marks and binary above each other; a mark stands where they differ."""
@@ -69,8 +69,8 @@ def summarise(comparisons: Sequence[Comparison]) -> Summary:
     wrong = sum(item.edits for item in comparisons)
     known = [item for item in comparisons if item.truth is not None]
     true_letters = max(1, sum(len(item.truth or "") for item in known))
-    port = sum(edits(item.port, item.truth or "") for item in known) * 100.0 / true_letters
-    binary = sum(edits(item.binary, item.truth or "") for item in known) * 100.0 / true_letters
+    port = sum(edit_distance(item.port, item.truth or "") for item in known) * 100.0 / true_letters
+    binary = sum(edit_distance(item.binary, item.truth or "") for item in known) * 100.0 / true_letters
     same = sum(item.port == item.binary for item in comparisons)
     return Summary(
         len(comparisons), same, wrong * 100.0 / letters, port if known else None, binary if known else None

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from ocrmypdf_superres.errors import ImageError, OptionError
-from ocrmypdf_superres.page.image import to_luma
-from ocrmypdf_superres.training.data.files import IMAGE_SUFFIXES
+from ocrmypdf_superres.page.image import IMAGE_SUFFIXES, to_luma
 from ocrmypdf_superres.training.data.fonts import FontFile, open_font
 from ocrmypdf_superres.training.data.sample import Sample
 from ocrmypdf_superres.training.data.sources.rendered import RenderedSource

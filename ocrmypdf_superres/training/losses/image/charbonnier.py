@@ -6,12 +6,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ocrmypdf_superres.training.protocols import Target
+
 
 class CharbonnierLoss(nn.Module):
     """Mean over all pixels of sqrt((sr - hr)^2 + epsilon^2) - epsilon.
 
     ``forward(sr, hr)``: float (B, C, H, W) each, any range; returns a scalar, 0 for equal images.
     """
+
+    target = Target.HR
 
     def __init__(self, epsilon: float = 1e-2) -> None:
         super().__init__()

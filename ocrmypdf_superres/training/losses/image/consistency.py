@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.training.protocols import Target
 
 
 def _box(x: float) -> float:
@@ -76,7 +77,7 @@ class ConsistencyLoss(nn.Module):
         kernel: box, bilinear, bicubic, lanczos or nearest.
     """
 
-    target = "lr"
+    target = Target.LR
 
     def __init__(self, kernel: str = "bicubic") -> None:
         super().__init__()

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ocrmypdf_superres.architectures.blocks.layers import contrast
 from ocrmypdf_superres.training.losses.image.gradient import GradientLoss
+from ocrmypdf_superres.training.protocols import Target
 
 
 class ContrastLoss(nn.Module):
@@ -15,6 +16,8 @@ class ContrastLoss(nn.Module):
     The loss of the paper's edge predictor (alpha 0.5; sums there, means here) on E_X of sr in the place of a predicted
     one.  ``forward(sr, hr)``: float (B, C, H, W) each in [0, 1], H and W at least 2; returns a scalar.
     """
+
+    target = Target.HR
 
     def __init__(self, alpha: float = 0.5) -> None:
         super().__init__()

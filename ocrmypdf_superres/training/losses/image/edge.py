@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.modelstore.published_weights import fill, read_tensors
+from ocrmypdf_superres.training.protocols import Target
 
 
 class SobelEdges(nn.Module):
@@ -65,6 +66,8 @@ class EdgeLoss(nn.Module):
     Args:
         weights: a weight file of HED, whose side output 1 then is the edge map; without it a Sobel operator.
     """
+
+    target = Target.HR
 
     def __init__(self, weights: str = "") -> None:
         super().__init__()

@@ -5,12 +5,16 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from ocrmypdf_superres.training.protocols import Target
+
 
 class GradientLoss(nn.Module):
     """Mean of abs(dx sr - dx hr) plus mean of abs(dy sr - dy hr), forward differences.
 
     ``forward(sr, hr)``: float (B, C, H, W) each, H and W at least 2; returns a scalar.
     """
+
+    target = Target.HR
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
         difference = sr - hr

@@ -13,6 +13,7 @@ from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.modelstore.published_weights import fill, read_tensors
 from ocrmypdf_superres.recognizers import load
 from ocrmypdf_superres.training.losses.recognition.recognizer_features import FeatureDistance
+from ocrmypdf_superres.training.protocols import Target
 
 # Channels of the 3x3 convolutions of VGG19 (Simonyan and Zisserman, 2015), block by block; pooling between the blocks.
 _BLOCKS = ((64, 64), (128, 128), (256,) * 4, (512,) * 4, (512,) * 4)
@@ -72,6 +73,8 @@ class PerceptualLoss(nn.Module):
     Raises:
         OptionError, RecognizerError: the weights do not fit, or the recognizer is not installed.
     """
+
+    target = Target.HR
 
     def __init__(self, weights: str = "", layer: str = "conv5_4", recognizer: str = "tesseract:eng") -> None:
         super().__init__()

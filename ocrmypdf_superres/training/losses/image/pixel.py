@@ -5,12 +5,16 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from ocrmypdf_superres.training.protocols import Target
+
 
 class L1Loss(nn.Module):
     """Mean over all pixels of abs(sr - hr).
 
     ``forward(sr, hr)``: float (B, C, H, W) each, any range; returns a scalar.
     """
+
+    target = Target.HR
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
         return (sr - hr).abs().mean()
@@ -21,6 +25,8 @@ class L2Loss(nn.Module):
 
     ``forward(sr, hr)``: float (B, C, H, W) each, any range; returns a scalar.
     """
+
+    target = Target.HR
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
         return (sr - hr).square().mean()

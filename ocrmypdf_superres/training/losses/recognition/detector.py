@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ocrmypdf_superres.detectors.ctpn import CTPN, load_public
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.recognizers import folder
+from ocrmypdf_superres.training.protocols import Target
 
 PARTS = ("features", "scores", "coordinates")
 
@@ -30,6 +31,8 @@ class DetectorLoss(nn.Module):
     The three are separate tasks in the paper, so that a balance can weigh them: ``forward(sr, hr)`` takes float
     (B, 1, H, W) each, not clamped, and returns a scalar for each of ``parts``, which maps the names to their weights.
     """
+
+    target = Target.HR
 
     def __init__(self, detector: Detector, weights: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> None:
         super().__init__()

@@ -5,22 +5,24 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from ocrmypdf_superres.architectures.spec import HasOwnLoss
 from ocrmypdf_superres.training.data.batches import Batch
+from ocrmypdf_superres.training.protocols import Target
 
 
 class PriorLoss(nn.Module):
-    """Sum of the cross-entropies of the prior's two readings, mean over all text steps, ends behind the text included.
+    """Sum of the cross-entropies of the prior's two readings, mean over all text steps, ends after the text included.
 
-    ``forward(net, batch)``: *net* has just seen the batch's lr and offers ``own_losses(texts, options)``; empty for a net
-    in evaluation mode.  *double_softmax*: as the authors' code, which soft-maxes twice.
+    ``forward(net, batch, readings)``: *net* is a :class:`~ocrmypdf_superres.architectures.spec.HasOwnLoss` and
+    *readings* is what it returned beside the sr image of the batch. *double_softmax*: as the authors' code, which
+    applies the softmax twice.
     """
 
-    target = "net"
+    target = Target.NET
 
     def __init__(self, double_softmax: bool = False) -> None:
         super().__init__()
         self.options = {"double_softmax": double_softmax}
 
-    def forward(self, net: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        values: dict[str, Tensor] = net.own_losses(batch.texts, self.options)  # type: ignore[operator]
-        return values
+    def forward(self, net: HasOwnLoss, batch: Batch, readings: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        return net.own_losses(readings, batch.texts, self.options)

@@ -12,12 +12,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.metrics.text import letters_and_digits
 from ocrmypdf_superres.recognizers import folder
 from ocrmypdf_superres.recognizers.base import stack_lines
-from ocrmypdf_superres.recognizers.reader import plain, resized
+from ocrmypdf_superres.recognizers.reader import resized
 from ocrmypdf_superres.training.data.batches import Batch
 from ocrmypdf_superres.training.losses.recognition.confusion import confusion_weights
 from ocrmypdf_superres.training.losses.recognition.recognizer_features import steps_mask
+from ocrmypdf_superres.training.protocols import Target
 
 NARROWEST = 16
 """Lines of fewer hr pixels hold no word."""
@@ -87,7 +89,7 @@ class TextFocusLoss(nn.Module):
 class BatchTextFocus(nn.Module):
     """:class:`TextFocusLoss` of the lines of a batch that have a text: ``forward(sr, batch)``, *sr* float (B, 1, H, W)."""
 
-    target = "batch"
+    target = Target.BATCH
 
     def __init__(self, loss: TextFocusLoss) -> None:
         super().__init__()
@@ -97,7 +99,7 @@ class BatchTextFocus(nn.Module):
         reader = self.loss.reader
         chosen = [
             (index, box) for index, (text, box) in enumerate(zip(batch.texts, batch.boxes, strict=True))
-            if box is not None and box[2] - box[0] >= NARROWEST and plain(text)
+            if box is not None and box[2] - box[0] >= NARROWEST and letters_and_digits(text)
         ]  # fmt: skip
         if not chosen:
             return sr.sum() * 0.0
