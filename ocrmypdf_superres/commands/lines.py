@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     from ocrmypdf_superres.evaluation.line_sets import Drawer, judge, lanczos, model_drawer
     from ocrmypdf_superres.modelstore.store import find_models
     from ocrmypdf_superres.recognizers import folder as folders
-    from ocrmypdf_superres.training.readers.loop import enlarged
+    from ocrmypdf_superres.training.recognizers.tasks import enlarged
 
     readers = {name: folders.load(name, ("abinet", "cdistnet", "crnn", "text-focus")) for name in args.readers}
     drawers: dict[str, Drawer] = {"bicubic": lambda lr, scale: enlarged(lr), "lanczos": lanczos}

@@ -201,7 +201,7 @@ def make_balance(setting: str | Mapping[str, Any], names: Sequence[str], where: 
         OptionError: an unknown name or option, a wrong type, or a value out of range.
     """
     table = {"name": setting} if isinstance(setting, str) else setting
-    name = table.get("name")
+    name = table.get("name") if isinstance(table, Mapping) else None
     if not isinstance(name, str) or name not in _KINDS:
         raise OptionError(f"{where} has balance = {setting!r}; give one of {', '.join(_KINDS)}, or a table with such a name.")
     given = {key: value for key, value in table.items() if key != "name"}

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ocrmypdf_superres.training.recipe import RunSettings, Source, TrainingStage
 
 B = TypeVar("B", bound="TrainingBatch")
+Out = TypeVar("Out", bound="TrainingBatch", covariant=True)
 
 
 class Target(Enum):
@@ -38,7 +39,7 @@ class Target(Enum):
     LR = "lr"
     """``loss(sr, lr)``: the image that the net was given."""
     BATCH = "batch"
-    """``loss(sr, batch)``: all of the batch, with its texts and boxes, see :class:`~ocrmypdf_superres.training.data.batches.Batch`."""
+    """``loss(sr, batch)``: all of the :class:`~ocrmypdf_superres.training.data.batches.Batch`, with its texts and boxes."""
     NET = "net"
     """``loss(net, batch, readings)``: a network that is :class:`~ocrmypdf_superres.architectures.spec.HasOwnLoss`."""
 
@@ -148,32 +149,45 @@ class TrainingBatch(Protocol):
         ...
 
 
-class Batches(Protocol[B]):
+class Batches(Protocol[Out]):
     """The batches of a run by step, each of which depends on the seed and its step alone, so that resuming is exact."""
 
     def __len__(self) -> int:
-        """The number of steps."""
+        """Return the number of steps."""
         ...
 
-    def __getitem__(self, step: int) -> B:
+    def __getitem__(self, step: int) -> Out:
         """Return the batch of *step*, from 0."""
         ...
 
 
 class Task(Protocol[B]):
-    """What a :class:`~ocrmypdf_superres.training.loop.trainer.Trainer` trains: a network, its data and its loss.
+    """What a :class:`~ocrmypdf_superres.training.loop.trainer.Trainer` trains: a network, its data and its loss."""
 
-    Attributes:
-        settings: of the run. stages: what is done in turn. net: what is trained, in its form for training.
-        module: calls the net during training; one forward a step, as several processes need it.
-        batches: of all steps of all stages.
-    """
+    @property
+    def settings(self) -> RunSettings:
+        """The settings of the run."""
+        ...
 
-    settings: RunSettings
-    stages: tuple[TrainingStage, ...]
-    net: nn.Module
-    module: nn.Module
-    batches: Batches[B]
+    @property
+    def stages(self) -> tuple[TrainingStage, ...]:
+        """The stages, in their order."""
+        ...
+
+    @property
+    def net(self) -> nn.Module:
+        """The network, in its form for training."""
+        ...
+
+    @property
+    def module(self) -> nn.Module:
+        """A module that calls the network during training, by one forward a step, as several processes need it."""
+        ...
+
+    @property
+    def batches(self) -> Batches[B]:
+        """The batches of all steps of all stages."""
+        ...
 
     def prepare(self) -> None:
         """Load what any stage needs, so that nothing is missing later; called once, before the first step.

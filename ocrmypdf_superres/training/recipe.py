@@ -122,7 +122,9 @@ class Stage(TrainingStage):
                 if setting.reads_lines:
                     raise OptionError(f"{place} has the loss {name!r}, which reads lines of the sr image; put it in losses.")
                 if setting.target is not Target.HR:
-                    raise OptionError(f"{place} has the loss {name!r}, which looks at more than one image and hr; put it in losses.")
+                    raise OptionError(
+                        f"{place} has the loss {name!r}, which looks at more than one image and hr; put it in losses."
+                    )
         return found
 
 
@@ -298,10 +300,10 @@ def check_source(source: Source, where: str) -> SourceKind:
         OptionError: the kind is not known, refuses the source's options, or needs or refuses ``low``.
     """
     kind = typed(SourceKind, SOURCES.load(source.kind, where), f"{where}: the source kind {source.kind!r}")
-    if kind.low == "needed" and not source.low or kind.low == "none" and source.low:
+    if (kind.low == "needed" and not source.low) or (kind.low == "none" and source.low):
         raise OptionError(
-            f"{where}: a source of the kind {source.kind} {'needs' if kind.low == 'needed' else 'has no'} low, the folder of the "
-            "low-resolution scans; pairs need it, and lines may have it."
+            f"{where}: a source of the kind {source.kind} {'needs' if kind.low == 'needed' else 'has no'} low = the folder of "
+            "the low-resolution scans; pairs need it, and lines may have it."
         )
     kind.read_options(source.options, f"{where}, source {source.kind}, options")
     return kind

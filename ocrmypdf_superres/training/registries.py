@@ -13,7 +13,7 @@ from torch import nn
 from ocrmypdf_superres.entry_points import Registry
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.tables import did_you_mean
-from ocrmypdf_superres.training.protocols import DegradationStage, Target
+from ocrmypdf_superres.training.protocols import DegradationStage, Loss, Target
 from ocrmypdf_superres.training.settings import read_options
 
 T = TypeVar("T")
@@ -97,6 +97,17 @@ class LossSetting:
         """Whether the stage's recognizers compute it."""
         return self.factory is None
 
+    def make(self) -> Loss:
+        """Return the loss.
+
+        Raises:
+            OptionError, RecognizerError: it refuses its options, needs something that is not installed, or reads lines, which
+                only the recognizers of a stage can do.
+        """
+        if self.factory is None:
+            raise OptionError(f"The loss {self.name!r} reads lines, and so belongs to a stage with recognizers; name it there.")
+        return typed(Loss, self.factory(**self.options), f"The loss {self.name!r}")  # type: ignore[type-abstract]
+
 
 def _weight_only() -> None:
     """Stand for a loss without options."""
@@ -115,7 +126,9 @@ def loss_setting(name: str, value: object, where: str) -> LossSetting:
     if name not in READING_LOSSES:
         if name not in LOSSES.names():
             known = sorted([*LOSSES.names(), *READING_LOSSES])
-            raise OptionError(f"{where} names the unknown loss {name!r}{did_you_mean(name, known)}; known are {', '.join(known)}.")
+            raise OptionError(
+                f"{where} names the unknown loss {name!r}{did_you_mean(name, known)}; known are {', '.join(known)}."
+            )
         factory = LOSSES.load(name, where)
         target = _target(factory, place)
     options = read_options(factory or _weight_only, table, place, weight=(float, 1.0))

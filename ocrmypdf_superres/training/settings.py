@@ -12,7 +12,9 @@ from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.tables import STRICT, read_table
 
 
-def read_options(factory: Callable[..., Any], values: Mapping[str, Any], where: str, skip: int = 0, **more: Any) -> dict[str, Any]:
+def read_options(
+    factory: Callable[..., Any], values: Mapping[str, Any], where: str, skip: int = 0, **more: Any
+) -> dict[str, Any]:
     """Return *values*, as TOML gives them, as keyword arguments of *factory*: checked, lists turned into tuples.
 
     Args:
@@ -37,7 +39,9 @@ def read_options(factory: Callable[..., Any], values: Mapping[str, Any], where: 
         rows += [(p.name, hints[p.name], field(default=p.default)) for p in parameters if p.default is not p.empty]
         rows = [(p.name, hints[p.name]) for p in parameters if p.default is p.empty] + rows
     except (KeyError, NameError) as error:
-        raise OptionError(f"{where} cannot have options, since the arguments lack annotations ({error}); annotate them.") from error
+        raise OptionError(
+            f"{where} cannot have options, since the arguments lack annotations ({error}); annotate them."
+        ) from error
     table = make_dataclass("Options", rows, frozen=True, namespace={"__pydantic_config__": STRICT})
-    made = read_table(table, values, where)
+    made: Any = read_table(table, values, where)
     return {row[0]: getattr(made, row[0]) for row in rows if row[0] in values or row[0] in more}

@@ -46,6 +46,7 @@ class Blur:
     sigma: Span = (0.2, 0.9)
 
     def __call__(self, image: Array, rng: np.random.Generator, scale: int) -> Array:
+        """Return the degraded image."""
         sigma = _uniform(rng, self.sigma) * scale
         stretch = float(rng.uniform(0.85, 1.2))
         return np.asarray(ndimage.gaussian_filter(image, (sigma * stretch, sigma / stretch), truncate=3.0))
@@ -58,6 +59,7 @@ class Motion:
     length: Span = (0.5, 2.0)
 
     def __call__(self, image: Array, rng: np.random.Generator, scale: int) -> Array:
+        """Return the degraded image."""
         length = max(1, round(_uniform(rng, self.length) * scale))
         return np.asarray(ndimage.uniform_filter1d(image, length, axis=int(rng.integers(2))))
 
@@ -71,6 +73,7 @@ class Camera:
     disc: Span = (0.0, 1.0)
 
     def __call__(self, image: Array, rng: np.random.Generator, scale: int) -> Array:
+        """Return the degraded image."""
         if rng.random() < self.shaken:
             return convolve(image, walk_kernel(_uniform(rng, self.walk) * scale, rng))
         return convolve(image, disc_kernel(_uniform(rng, self.disc) * scale))
@@ -83,6 +86,7 @@ class Downsample:
     kernels: tuple[Literal["box", "bilinear", "bicubic", "lanczos", "nearest"], ...] = ("box", "bilinear", "bicubic", "lanczos")
 
     def __call__(self, image: Array, rng: np.random.Generator, scale: int) -> Array:
+        """Return the degraded image."""
         name = str(rng.choice(self.kernels))
         height, width = image.shape
         size = (width // scale, height // scale)
@@ -101,6 +105,7 @@ class Resample:
     factor: Span = (0.6, 0.95)
 
     def __call__(self, image: Array, rng: np.random.Generator, scale: int) -> Array:
+        """Return the degraded image."""
         height, width = image.shape
         factor = _uniform(rng, self.factor)
         kernels = list(_KERNELS.values())
@@ -117,6 +122,7 @@ class Contrast:
     factor: Span = (0.5, 1.0)
 
     def __call__(self, image: Array, rng: np.random.Generator, scale: int) -> Array:
+        """Return the degraded image."""
         pivot = float(rng.uniform(0.4, 1.0))
         return pivot + (image - pivot) * np.float32(_uniform(rng, self.factor))
 
@@ -129,6 +135,7 @@ class Noise:
     grain: float = 0.3
 
     def __call__(self, image: Array, rng: np.random.Generator, scale: int) -> Array:
+        """Return the degraded image."""
         sigma = _uniform(rng, self.sigma) / 255.0
         field = rng.standard_normal(image.shape, dtype=np.float32)
         if rng.random() < self.grain:
@@ -143,6 +150,7 @@ class Speckle:
     share: Span = (0.0005, 0.005)
 
     def __call__(self, image: Array, rng: np.random.Generator, scale: int) -> Array:
+        """Return the degraded image."""
         image = image.copy()
         hit = rng.random(image.shape) < _uniform(rng, self.share)
         image[hit] = (rng.random(int(hit.sum())) < 0.4).astype(np.float32)
@@ -156,8 +164,9 @@ class Sharpen:
     amount: Span = (0.2, 1.2)
 
     def __call__(self, image: Array, rng: np.random.Generator, scale: int) -> Array:
+        """Return the degraded image."""
         soft = ndimage.gaussian_filter(image, 1.0)
-        return image + (image - soft) * np.float32(_uniform(rng, self.amount))
+        return np.asarray(image + (image - soft) * np.float32(_uniform(rng, self.amount)))
 
 
 @dataclass(frozen=True)
@@ -167,6 +176,7 @@ class Jpeg:
     quality: tuple[int, int] = (25, 92)
 
     def __call__(self, image: Array, rng: np.random.Generator, scale: int) -> Array:
+        """Return the degraded image."""
         shift = (int(rng.integers(8)), int(rng.integers(8)))
         padded = np.pad(image, ((shift[0], 0), (shift[1], 0)), mode="edge")
         buffer = io.BytesIO()
@@ -183,9 +193,10 @@ class Threshold:
     shift: Span = (-0.2, 0.2)
 
     def __call__(self, image: Array, rng: np.random.Generator, scale: int) -> Array:
+        """Return the degraded image."""
         low, high = np.quantile(image, (0.02, 0.9))
         level = (low + high) / 2 + _uniform(rng, self.shift) * (high - low)
-        return (image > level).astype(np.float32)
+        return np.asarray(image > level, dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -200,6 +211,7 @@ class Binarize:
     shift: Span = (-0.25, 0.25)
 
     def __call__(self, image: Array, rng: np.random.Generator, scale: int) -> Array:
+        """Return the degraded image."""
         grain = ndimage.gaussian_filter(rng.standard_normal(image.shape, dtype=np.float32), _uniform(rng, self.size) * scale)
         grain *= np.float32(_uniform(rng, self.sigma) / 255.0 / max(float(grain.std()), 1e-6))
         return Threshold(self.shift)(image + grain, rng, scale)
@@ -210,6 +222,7 @@ class Halftone:
     """1-bit by Floyd-Steinberg error diffusion."""
 
     def __call__(self, image: Array, rng: np.random.Generator, scale: int) -> Array:
+        """Return the degraded image."""
         levels = (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
         return np.asarray(Image.fromarray(levels).convert("1").convert("L"), dtype=np.float32) / np.float32(255.0)
 
@@ -219,6 +232,7 @@ class Median:
     """3x3 median, as despeckling software applies it."""
 
     def __call__(self, image: Array, rng: np.random.Generator, scale: int) -> Array:
+        """Return the degraded image."""
         levels = (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
         return np.asarray(Image.fromarray(levels).filter(ImageFilter.MedianFilter(3)), dtype=np.float32) / np.float32(255.0)
 

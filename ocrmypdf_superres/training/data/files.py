@@ -16,6 +16,7 @@ from typing import TypeVar
 from PIL import Image
 
 from ocrmypdf_superres.errors import ImageError, OptionError
+from ocrmypdf_superres.files import atomic_write
 from ocrmypdf_superres.page.image import IMAGE_SUFFIXES, from_luma, to_luma
 
 PDF_SUFFIX = ".pdf"
@@ -24,7 +25,7 @@ TRUSTED_DPI = 150.0
 PAGE_WIDTH = 8.27
 """Shorter side of A4 in inches, which stands for pages whose file claims no good resolution."""
 VECTOR_DPI = 300.0
-"""At which pages of a PDF are drawn that hold no image."""
+"""The resolution at which pages of a PDF without an image are rendered."""
 T = TypeVar("T")
 _NUMBER = re.compile(r"[\s._-]*\d+$")
 
@@ -127,12 +128,12 @@ def _pdf_pages(path: Path, document: str) -> list[ScanFile]:
                 found.append(ScanFile(document, path, index, False, dpi or VECTOR_DPI))
                 page.close()
     except pypdfium2.PdfiumError as error:
-        raise ImageError(f"it is no PDF that can be read: {error}") from error
+        raise ImageError(f"it is not a PDF that can be read: {error}") from error
     return found
 
 
 def open_scan(scan: ScanFile) -> Image.Image:
-    """Return the page in grey (mode ``L``); a PDF's page is drawn at the resolution of its largest image.
+    """Return the page in grey (mode ``L``); a PDF's page is rendered at the resolution of its largest image.
 
     Raises:
         ImageError: the file is damaged.
@@ -147,9 +148,11 @@ def open_scan(scan: ScanFile) -> Image.Image:
         try:
             with pypdfium2.PdfDocument(scan.path) as pdf:
                 # pdfium rounds sizes up; the hair less keeps 30.0000001 rows from becoming 31.
-                return pdf[scan.index].render(scale=scan.dpi / 72.0 * (1.0 - 1e-5), grayscale=True).to_pil().convert("L")
+                page = pdf[scan.index].render(scale=scan.dpi / 72.0 * (1.0 - 1e-5), grayscale=True)
+                rendered: Image.Image = page.to_pil().convert("L")
+                return rendered
         except pypdfium2.PdfiumError as error:
-            raise ImageError(f"{scan.path.name}, page {scan.index + 1}, cannot be drawn: {error}; leave it out.") from error
+            raise ImageError(f"{scan.path.name}, page {scan.index + 1}, cannot be rendered: {error}; leave it out.") from error
     except (OSError, EOFError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ImageError(f"{scan.path.name} cannot be read: {error}; leave it out.") from error
 
@@ -172,10 +175,6 @@ def page_image(scan: ScanFile, folder: Path) -> Path:
     target = image_path(scan, folder)
     if not target.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        part = target.with_suffix(".part")
-        try:
+        with atomic_write(target) as part:
             open_scan(scan).save(part, "PNG", dpi=(scan.dpi, scan.dpi), compress_level=1)
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
     return target

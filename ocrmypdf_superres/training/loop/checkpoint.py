@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Checkpoints: written beside, synced and renamed, read with ``weights_only``."""
+"""Checkpoints: written whole or not at all, and read with ``weights_only``."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ocrmypdf_superres.errors import OptionError, SuperresError
+from ocrmypdf_superres.files import atomic_write
 
 
 def save_checkpoint(state: dict[str, Any], path: Path) -> None:
@@ -18,13 +18,11 @@ def save_checkpoint(state: dict[str, Any], path: Path) -> None:
     Raises:
         SuperresError: the disk is full or cannot be written; the older checkpoint is untouched.
     """
-    part = path.with_suffix(".part")
     try:
-        with open(part, "wb") as stream:
+        for left in path.parent.glob(f".{path.stem}.*.part{path.suffix}"):
+            left.unlink(missing_ok=True)  # of a process that was killed while it wrote
+        with atomic_write(path, durable=True) as part, part.open("wb") as stream:
             torch.save(state, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(path)
     except (OSError, RuntimeError) as error:
         # torch's writer wraps what the disk said in a RuntimeError of its own.
         cause = error if isinstance(error, OSError) else error.__context__
@@ -33,8 +31,6 @@ def save_checkpoint(state: dict[str, Any], path: Path) -> None:
         raise SuperresError(
             f"The checkpoint {path} could not be written ({reason}), {older}; make room and go on with --resume."
         ) from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -47,7 +43,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         raise OptionError(f"There is no checkpoint {path} to resume from; start without --resume.")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
+    except Exception as error:  # whatever a damaged file makes the reader raise
         raise OptionError(f"The checkpoint {path} is damaged ({error}); delete it and start without --resume.") from error
     if not isinstance(state, dict):
         raise OptionError(f"{path} is not a checkpoint of this trainer; give the folder of a training run.")

@@ -13,14 +13,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from ocrmypdf_superres.errors import MissingDependencyError
-from ocrmypdf_superres.training.data.batches import Batch
+from ocrmypdf_superres.errors import DeviceError, MissingDependencyError
+from ocrmypdf_superres.training.protocols import TrainingBatch
+
+B = TypeVar("B", bound=TrainingBatch)
 
 
 class Processes:
@@ -29,20 +30,23 @@ class Processes:
     Attributes:
         rank: 0 for the leader. size: how many there are. device: where this one computes.
 
+    Args:
+        device: ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+
     Raises:
+        DeviceError: there is no such device.
         MissingDependencyError: ``torchrun`` started several processes, but lightning-fabric is not installed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, device: str = "auto") -> None:
         # Lines of every width make a kernel each, and the 1,024 that oneDNN keeps by default take gigabytes.
         os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
-        kind = "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = _device(device)
         self.size = int(os.environ.get("WORLD_SIZE", "1"))
         self.rank = 0
-        self.device = torch.device(kind)
         self._fabric: Any = None
         if self.size > 1:
-            self._fabric = _launch(kind, self.size)
+            self._fabric = _launch(self.device.type, self.size)
             self.rank = self._fabric.global_rank
             self.device = self._fabric.device
 
@@ -54,7 +58,10 @@ class Processes:
     def wrap(self, net: nn.Module) -> nn.Module:
         """Return *net* on the device, its gradients averaged over the processes; all its parameters must take gradients."""
         net.to(self.device)
-        return net if self._fabric is None else self._fabric.setup_module(net)
+        if self._fabric is None:
+            return net
+        wrapped: nn.Module = self._fabric.setup_module(net)
+        return wrapped
 
     def backward(self, loss: Tensor) -> None:
         """Compute the gradients of *loss*, averaged over the processes."""
@@ -63,15 +70,12 @@ class Processes:
         else:
             self._fabric.backward(loss)
 
-    def part(self, batch: Batch) -> Batch:
-        """Return this process's strips of *batch*."""
+    def part(self, batch: B) -> B:
+        """Return this process's share of *batch*."""
         if self.size == 1:
             return batch
-        share = len(batch.texts) // self.size
-        own = slice(self.rank * share, (self.rank + 1) * share)
-        values = {field.name: getattr(batch, field.name) for field in fields(batch)}
-        parts: dict[str, Any] = {name: value[own] for name, value in values.items() if isinstance(value, (list, Tensor))}
-        return replace(batch, **parts)
+        share = batch.count // self.size
+        return batch.part(slice(self.rank * share, (self.rank + 1) * share))
 
     def from_leader(self, value: Any) -> Any:
         """Return the leader's *value* in every process."""
@@ -87,10 +91,22 @@ class Processes:
             self._fabric.barrier()
 
 
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    kind, _, index = name.partition(":")
+    if kind not in ("cpu", "cuda") or (index and not (kind == "cuda" and index.isdigit())):
+        raise DeviceError(f"The device {name!r} is not known; give auto, cpu, cuda or cuda:N.")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if kind == "cuda" and int(index or 0) >= count:
+        raise DeviceError(f"The device {name} was asked for, but torch sees {count} CUDA devices; use auto or cpu.")
+    return torch.device(name)
+
+
 def _launch(kind: str, size: int) -> Any:
     try:
         from lightning_fabric import Fabric
-        from lightning_fabric.strategies import DDPStrategy
+        from lightning_fabric.strategies.ddp import DDPStrategy
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
             f"torchrun started {size} processes, but training in more than one needs Lightning Fabric; "

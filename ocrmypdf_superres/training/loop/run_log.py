@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What a run writes down while it goes: ``log.jsonl``, and TensorBoard's files where TensorBoard is installed."""
+"""The log of a run: ``log.jsonl``, and TensorBoard's files where TensorBoard is installed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def writing(run: Path) -> Iterator[None]:
 
 
 def read_log(run: Path) -> list[dict[str, Any]]:
-    """Return the rows of the run's log; a last one that was cut off is left out."""
+    """Return the rows of the log in the folder *run*; a last one that was cut off is left out."""
     path = run / LOG
     rows = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
@@ -50,22 +50,30 @@ def read_log(run: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def _tensorboard(run: Path, step: int) -> Any:
+    """Return a writer for TensorBoard, None where that is not installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ModuleNotFoundError:
+        log.info("TensorBoard is not installed, so the run is logged in %s only; see it with pip install tensorboard.", LOG)
+        return None
+    return SummaryWriter(str(run / "tensorboard"), purge_step=step or None)
+
+
 class RunLog:
     """The log of the run in the folder *run*, from step *step* on: rows of later steps, from an interrupted run, go."""
 
     def __init__(self, run: Path, step: int) -> None:
         kept = [row for row in read_log(run) if row["step"] <= step] if step else []
-        self._lines = open(run / LOG, "w", encoding="utf-8")  # noqa: SIM115
-        for row in kept:
-            self._lines.write(json.dumps(row) + "\n")
-        self._lines.flush()
+        self._lines = (run / LOG).open("w", encoding="utf-8")  # closed by close()
+        self._lines.writelines(json.dumps(row) + "\n" for row in kept)
         self._board: Any = None
         try:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._board = SummaryWriter(str(run / "tensorboard"), purge_step=step or None)
-        except ModuleNotFoundError:
-            log.info("TensorBoard is not installed, so the run is logged in %s only; see it with pip install tensorboard.", LOG)
+            self._lines.flush()
+            self._board = _tensorboard(run, step)
+        except OSError:
+            self._lines.close()
+            raise
 
     def row(self, step: int, stage: str, seconds: float, values: dict[str, float]) -> None:
         """Write *values* (losses, or a validation metric) of *step*."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Stages: which parameters are trained, at which rate, and what the optimizer keeps from the stage before.
+"""Stages: which parameters are trained, at which rate, and by which optimizer.
 
 Parameters are named by patterns of the shell (``tails.*``, ``body.[01].*``) on the names of
 ``net.named_parameters()``.  A frozen part gets no gradient and no weight decay, and its batch normalisation uses the
@@ -11,22 +11,35 @@ released later.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
 import torch
 from torch import nn
 
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.training.recipe import Recipe, Stage
+from ocrmypdf_superres.training.recipe import RunSettings, TrainingStage
 
 
-def learning_rate(stage: Stage, step: int) -> float:
-    """Return the rate of the stage's step *step* (from 0): linear warm-up, then a cosine, or drops where it has some."""
+def stage_at(stages: Sequence[TrainingStage], step: int) -> tuple[TrainingStage, int, int]:
+    """Return the stage of the run's *step*, from 0, the step within it, and the stage's number.
+
+    Raises:
+        IndexError: there are not so many steps.
+    """
+    for number, stage in enumerate(stages):
+        if step < stage.steps:
+            return stage, step, number
+        step -= stage.steps
+    raise IndexError(step)
+
+
+def learning_rate(stage: TrainingStage, step: int) -> float:
+    """Return the rate of the stage's step *step* (from 0): linear warm-up, then a cosine, or steps at its milestones."""
     if step < stage.warmup:
         return stage.lr * (step + 1) / stage.warmup
-    if stage.drops:
-        return stage.lr * stage.drop ** sum(step >= share * stage.steps for share in stage.drops)
+    if stage.milestones:
+        return stage.lr * stage.gamma ** sum(step >= share * stage.steps for share in stage.milestones)
     progress = (step - stage.warmup) / max(1, stage.steps - stage.warmup)
     return stage.lr * (stage.final + (1 - stage.final) * 0.5 * (1 + math.cos(math.pi * progress)))
 
@@ -43,7 +56,7 @@ def _matching(net: nn.Module, patterns: Iterable[str], where: str) -> set[str]:
     return found
 
 
-def trained_names(net: nn.Module, stage: Stage) -> set[str]:
+def trained_names(net: nn.Module, stage: TrainingStage) -> set[str]:
     """Return the names of the parameters that *stage* trains.
 
     Raises:
@@ -58,8 +71,8 @@ def trained_names(net: nn.Module, stage: Stage) -> set[str]:
     return names
 
 
-def freeze(net: nn.Module, stage: Stage) -> None:
-    """Let only the parameters of *stage* take gradients, and put the parts without any of them in evaluation mode.
+def freeze(net: nn.Module, stage: TrainingStage) -> None:
+    """Let only the parameters of *stage* take gradients, and put the frozen parts in evaluation mode.
 
     Raises:
         OptionError: see :func:`trained_names`.
@@ -82,7 +95,7 @@ def _set_modes(module: nn.Module) -> None:
             _set_modes(part)
 
 
-def make_optimizer(net: nn.Module, stage: Stage, recipe: Recipe) -> torch.optim.AdamW:
+def make_optimizer(net: nn.Module, stage: TrainingStage, settings: RunSettings) -> torch.optim.AdamW:
     """Return the optimizer of *stage*; its groups' ``lr_scale`` multiply the learning rate.
 
     Raises:
@@ -98,4 +111,4 @@ def make_optimizer(net: nn.Module, stage: Stage, recipe: Recipe) -> torch.optim.
     for name, parameter in net.named_parameters():
         groups.setdefault(factors.get(name, 1.0), []).append(parameter)
     tables = [{"params": parameters, "lr_scale": factor} for factor, parameters in groups.items() if parameters]
-    return torch.optim.AdamW(tables, weight_decay=recipe.weight_decay, betas=recipe.betas)
+    return torch.optim.AdamW(tables, weight_decay=settings.weight_decay, betas=settings.betas)

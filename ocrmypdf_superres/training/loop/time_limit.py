@@ -1,19 +1,12 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Training that ends by the clock: on a machine that gets busier, fewer steps fit into the time than were planned."""
+"""Training that must end at a given time: on a machine that gets busier, fewer steps fit into it than were planned."""
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from time import monotonic
-
-from ocrmypdf_superres.training.data.batches import Batch
-from ocrmypdf_superres.training.recipe import Recipe, Stage
-from ocrmypdf_superres.training.run_log import RunLog
-from ocrmypdf_superres.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
 
@@ -22,10 +15,13 @@ SLACK = 0.02
 
 
 @dataclass(frozen=True)
-class Time:
-    """When training must end, in seconds of :func:`time.monotonic`, and how long what follows it takes at the planned pace.
+class TimeLimit:
+    """When training must end.
 
-    ``pace`` is how many seconds a step took when the steps were planned; infinite where that is not known.
+    Attributes:
+        until: seconds of :func:`time.monotonic` at which all must be done.
+        after: seconds that what follows the training takes at the planned pace.
+        pace: seconds that a step took when the steps were planned; infinite where that is not known.
     """
 
     until: float
@@ -33,42 +29,36 @@ class Time:
     pace: float = math.inf
 
 
-class TimedTrainer(Trainer):
-    """A :class:`Trainer` of a recipe with one stage, whose steps become fewer where they take longer than was thought.
+class Planner:
+    """Sets the number of steps of a run to what the time is enough for.
 
-    At each checkpoint the steps are set to what the time is enough for at the pace since the one before, never more than
-    the recipe has; the learning rate falls to the new end.  A machine on which steps take longer takes longer after them too.
+    It looks at the pace since it was asked before. A machine on which steps take longer takes longer after them too.
 
     Args:
-        recipe, data, run: as for :class:`Trainer`. time: what there is.
-        write: called with the number of steps before it changes, so that a resumed run knows it.
+        limit: the time that there is. most: the steps of the recipe, which are never exceeded.
     """
 
-    def __init__(self, recipe: Recipe, data: Path, run: Path, time: Time, write: Callable[[int], None]) -> None:
-        super().__init__(recipe, data, run)
-        self.time = time
-        self.write = write
-        self.planned = len(self.batches)
+    def __init__(self, limit: TimeLimit, most: int) -> None:
+        self.limit = limit
+        self.most = most
         self._seen: tuple[int, float] | None = None
 
-    def _write(self, runlog: RunLog, step: int, stage: Stage, batch: Batch, ends: bool) -> None:
-        super()._write(runlog, step, stage, batch, ends)
+    def start(self, step: int) -> None:
+        """Begin to measure after *step*, the first one of the process, which waited for its batch."""
         if self._seen is None:
-            # The first step of a process waits for its batch.
             self._seen = step, monotonic()
-        elif step % self.recipe.checkpoint_every == 0 and not ends:
-            self._plan(step, stage)
 
-    def _plan(self, step: int, stage: Stage) -> None:
-        assert self._seen is not None
-        now, (before, then) = monotonic(), self._seen
+    def plan(self, step: int, steps: int) -> int:
+        """Return how many steps the run should have now that *step* is done and *steps* were planned."""
+        now = monotonic()
+        before, then = self._seen or (step, now)
         self._seen = step, now
+        if step == before:
+            return steps
         pace = (now - then) / (step - before)
-        left = self.time.until - now - self.time.after * max(0.0, pace / self.time.pace - 1)
-        steps = max(step + 1, min(self.planned, step + int(left / pace)))
-        if abs(steps - stage.steps) <= SLACK * stage.steps:
-            return
-        log.info("A step takes %.2f s now: %d steps in all instead of %d.", pace, steps, stage.steps)
-        self.write(steps)
-        self.recipe = replace(self.recipe, stages=(replace(stage, steps=steps),))
-        self.batches.sizes = [stage.batch] * steps
+        left = self.limit.until - now - self.limit.after * max(0.0, pace / self.limit.pace - 1)
+        planned = max(step + 1, min(self.most, step + int(left / pace)))
+        if abs(planned - steps) <= SLACK * steps:
+            return steps
+        log.info("A step takes %.2f s now: %d steps in all instead of %d.", pace, planned, steps)
+        return planned

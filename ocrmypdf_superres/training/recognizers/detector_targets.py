@@ -78,7 +78,9 @@ def score_loss(logits: Tensor, kinds: Tensor) -> Tensor:
         text = text[torch.randperm(len(text), device=text.device)[:MOST_TEXT]]
     background = logits[kinds == BACKGROUND]
     known = functional.cross_entropy(logits[text], torch.ones_like(text), reduction="sum")
-    losses = functional.cross_entropy(background, torch.zeros(len(background), dtype=torch.int64, device=logits.device), reduction="none")
+    losses = functional.cross_entropy(
+        background, torch.zeros(len(background), dtype=torch.int64, device=logits.device), reduction="none"
+    )
     hard = losses.topk(min(len(losses), SAMPLES - len(text))).values
     return (known + hard.sum()) / SAMPLES
 
@@ -98,6 +100,7 @@ class CTPNLoss(nn.Module):
     """
 
     def forward(self, scores: Tensor, coordinates: Tensor, boxes: list[Tensor], size: tuple[int, int]) -> Tensor:
+        """Return the loss, a scalar; see the class."""
         logits, found = by_anchor(scores), by_anchor(coordinates)
         parts = []
         for index, lines in enumerate(boxes):

@@ -1,36 +1,36 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Training a reader or a detector from its recipe, and saving it as a folder."""
+"""Training recognizers and text detectors: the tasks that the training loop is given."""
 
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.data import Dataset
 
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.metrics.text import letters_and_digits
-from ocrmypdf_superres.modelstore.store import check_name, find_model
+from ocrmypdf_superres.modelstore.store import find_model
 from ocrmypdf_superres.recognizers import folder as folders
 from ocrmypdf_superres.recognizers.reader import LineReader
-from ocrmypdf_superres.training.checkpoint import load_checkpoint, save_checkpoint
 from ocrmypdf_superres.training.data.batches import Batch, StepBatches
 from ocrmypdf_superres.training.data.sources.detector_pages import RenderedPages
-from ocrmypdf_superres.training.readers.detector_targets import CTPNLoss
-from ocrmypdf_superres.training.readers.recipe import TeachRecipe, read_teach_recipe
-from ocrmypdf_superres.training.run_log import writing
+from ocrmypdf_superres.training.loop.trainer import seed_run
+from ocrmypdf_superres.training.recipe import TrainingStage
+from ocrmypdf_superres.training.recognizers.detector_targets import CTPNLoss
+from ocrmypdf_superres.training.recognizers.recipe import RecognizerRecipe
 from ocrmypdf_superres.upscaling.backends.torch import load_network
 
 log = logging.getLogger(__name__)
 
-HELD_SEED = 999
+HELD_OUT_BATCH = 32
 
 
 def enlarged(lr: Tensor) -> Tensor:
@@ -38,218 +38,208 @@ def enlarged(lr: Tensor) -> Tensor:
     return functional.interpolate(lr, scale_factor=2, mode="bicubic", align_corners=False).clamp(0, 1)
 
 
-class Teacher:
-    """Trains the network of *recipe* on data below the folder *data*.
+class _NetworkTask:
+    """What the two tasks share: a network of :mod:`ocrmypdf_superres.recognizers.folder` with one loss in all stages."""
 
-    Attributes:
-        net: the network. done: steps done. best, score: its best weights so far by the held lines, and their accuracy.
+    def __init__(self, recipe: RecognizerRecipe) -> None:
+        seed_run(recipe)
+        self.recipe = recipe
+        self.settings = recipe
+        self.stages: tuple[TrainingStage, ...] = recipe.stages
+        self.net: nn.Module = self.fresh_net()
+        if recipe.base:
+            try:
+                self.net.load_state_dict(folders.load(recipe.base, (recipe.network,)).state_dict())
+            except RuntimeError as error:
+                raise OptionError(
+                    f"{recipe.name}: base = {recipe.base!r} has another configuration; give the recipe the same [config]."
+                ) from error
+
+    @property
+    def sizes(self) -> list[int]:
+        """The number of images of each step."""
+        return [stage.batch for stage in self.stages for _ in range(stage.steps)]
+
+    def prepare(self) -> None:
+        """Do nothing: all that is needed was loaded at the start."""
+
+    def begin_stage(self, number: int, resumed: bool) -> list[str] | None:
+        """Change no weight; see :meth:`Task.begin_stage`."""
+        return []
+
+    def fresh_net(self) -> nn.Module:
+        """Return a new network of the recipe's kind on the CPU."""
+        return folders.build(self.recipe.network, self.recipe.config)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint holds: nothing, since the loss has no state."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` returned."""
+
+
+class _ReadingLoss(nn.Module):
+    """Calls the loss of a recognizer through one forward, as several processes need it."""
+
+    def __init__(self, net: LineReader) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, lines: Tensor, texts: Sequence[str]) -> Tensor:
+        """Return the loss, a scalar, of *lines*, float (B, 1, H, W) in [0, 1], that say *texts*."""
+        return self.net.loss(lines, texts)
+
+
+class Recognition(_NetworkTask):
+    """A recognizer of text lines; a :class:`~ocrmypdf_superres.training.protocols.Task`.
+
+    Args:
+        recipe: what to train.
+        data: the folder that the recipe's source folders lie in.
+        cache: a folder for what sources keep.
 
     Raises:
-        OptionError, RecognizerError, ModelError: the recipe or what it names cannot be used.
+        OptionError, RecognizerError, ModelError: the recipe or something that it names cannot be used.
     """
 
-    def __init__(self, recipe: TeachRecipe, data: Path, cache: Path) -> None:
-        torch.manual_seed(recipe.seed)
-        torch.set_num_threads(recipe.threads)
-        self.recipe = recipe
-        self.net = folders.build(recipe.network, recipe.config)
-        if recipe.base:
-            self._start_from(folders.load(recipe.base, (recipe.network,)))
-        self.drawer: nn.Module | None = None
+    def __init__(self, recipe: RecognizerRecipe, data: Path, cache: Path) -> None:
+        super().__init__(recipe)
+        if not isinstance(self.net, LineReader):
+            raise OptionError(f"{recipe.name}: network = {recipe.network!r} does not read lines; give a recognizer.")
+        self.module = _ReadingLoss(self.net)
+        self.line_model: nn.Module | None = None
         if recipe.sr:
             model = find_model(recipe.sr)
             if not model.card.line_size:
                 raise OptionError(f"{recipe.name}: sr = {recipe.sr!r} is a model for pages; give one for text lines.")
-            self.drawer = load_network(model).requires_grad_(False)
-        parameters = [p for p in self.net.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(parameters, lr=recipe.lr, betas=recipe.betas, weight_decay=recipe.weight_decay)
-        self.done = 0
-        self.best: dict[str, Tensor] = {}
-        self.score = -1.0
-        self._loss = self._detector_loss(data) if recipe.network == "ctpn" else self._reader_loss(data, cache)
-        self.held: list[Batch] = []
-        if recipe.held and recipe.network != "ctpn":
-            sizes = [recipe.batch] * -(-recipe.lines // recipe.batch)
-            held = StepBatches(recipe.batches_recipe(recipe.held, HELD_SEED), data, cache, sizes)
-            self.held = [held[index] for index in range(len(held))]
-
-    def _start_from(self, other: nn.Module) -> None:
-        try:
-            self.net.load_state_dict(other.state_dict())
-        except RuntimeError as error:
-            raise OptionError(
-                f"{self.recipe.name}: base = {self.recipe.base!r} has another configuration; give the recipe the same [config]."
-            ) from error
-
-    def _detector_loss(self, data: Path) -> Callable[[int], Tensor]:
-        source = self.recipe.sources[0]
-        pages = RenderedPages(data / source.folder, dict(source.languages), (self.recipe.size[0], self.recipe.size[1]))
-        criterion = CTPNLoss()
-
-        def loss(step: int) -> Tensor:
-            images, boxes = pages.batch(self.recipe.seed, step, self.recipe.batch)
-            _, scores, coordinates = self.net(images)
-            value: Tensor = criterion(scores, coordinates, boxes, (images.shape[2], images.shape[3]))
-            return value
-
-        return loss
-
-    def _reader_loss(self, data: Path, cache: Path) -> Callable[[int], Tensor]:
-        recipe = self.recipe
-        batches = StepBatches(recipe.batches_recipe(recipe.sources, recipe.seed), data, cache, [recipe.batch] * recipe.steps)
+            self.line_model = load_network(model).requires_grad_(False)
+        self.batches = StepBatches(recipe, data, cache, self.sizes)
         shares = np.array([float(share) for share in recipe.images.values()])
+        self.shares = shares / shares.sum()
+        self.held_out: list[Batch] = []
+        if recipe.validation is not None:
+            lines = recipe.validation.lines
+            sizes = [HELD_OUT_BATCH] * (lines // HELD_OUT_BATCH) + [lines % HELD_OUT_BATCH] * (lines % HELD_OUT_BATCH > 0)
+            held_out = replace(recipe, sources=(recipe.validation.source,), seed=recipe.validation.seed)
+            batches = StepBatches(held_out, data, cache, sizes)
+            self.held_out = [batches[index] for index in range(len(batches))]
 
-        def loss(step: int) -> Tensor:
-            batch = batches[step]
-            seen = str(np.random.default_rng([recipe.seed, step, 2]).choice(list(recipe.images), p=shares / shares.sum()))
-            kept = [index for index, text in enumerate(batch.texts) if letters_and_digits(text)]
-            lines = self.seen(batch, seen)[kept]
-            value: Tensor = self.net.loss(lines, [batch.texts[index] for index in kept])  # type: ignore[operator]
-            return value
+    def loss(self, forward: Callable[..., Any], batch: Batch, step: int) -> tuple[Tensor, dict[str, float]]:
+        """Return the loss of the lines that have a text to learn, on one kind of image, which the step decides."""
+        rng = np.random.default_rng([self.recipe.seed, step, 2])
+        image = str(rng.choice(list(self.recipe.images), p=self.shares))
+        kept = [index for index, text in enumerate(batch.texts) if letters_and_digits(text)]
+        value: Tensor = forward(self.images(batch, image)[kept], [batch.texts[index] for index in kept])
+        return value, {"loss": float(value.detach())}
 
-        return loss
-
-    def seen(self, batch: Batch, which: str) -> Tensor:
-        """Return the lines of *batch* as the reader sees them: hr, lr enlarged, or what the line model draws, (B, 1, 32, 128)."""
+    def images(self, batch: Batch, which: str) -> Tensor:
+        """Return the lines of *batch* as *which*, hr, lr enlarged or sr, float (B, 1, 32, 128) in [0, 1]."""
         if which == "hr":
             return batch.hr
-        if which == "lr":
+        if which == "lr" or self.line_model is None:
             return enlarged(batch.lr)
-        assert self.drawer is not None
         with torch.no_grad():
-            value: Tensor = self.drawer(batch.lr, 2)
+            value: Tensor = self.line_model.to(batch.lr.device)(batch.lr, 2)
         return value.clamp(0, 1)
 
-    def step(self) -> float:
-        """Do the next training step; return its loss.
-
-        What it draws depends on seed and step alone, so that resuming is exact.
-        """
-        recipe, step = self.recipe, self.done
-        progress = step / max(1, recipe.steps)
-        rate = recipe.final + (1 - recipe.final) * 0.5 * (1 + math.cos(math.pi * progress))
-        for group in self.optimizer.param_groups:
-            group["lr"] = recipe.lr * min(rate, (step + 1) / max(1, recipe.warmup))
-        torch.manual_seed(int(np.random.SeedSequence([recipe.seed, step]).generate_state(1, np.uint64)[0]))
-        self.net.train()
-        loss = self._loss(step)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(self.net.parameters(), recipe.clip)
-        if torch.isfinite(norm):
-            self.optimizer.step()
-        self.done += 1
-        return float(loss.detach())
-
-    def accuracies(self) -> dict[str, float]:
-        """Return the shares of held lines that are read without a mistake, for each kind of image shown in training."""
-        self.net.eval()
-        assert isinstance(self.net, LineReader)
+    @torch.no_grad()
+    def accuracies(self, net: nn.Module) -> dict[str, float]:
+        """Return the shares of held-out lines that *net* reads without a mistake, for each kind of image that it is shown."""
+        if not isinstance(net, LineReader):
+            raise TypeError(f"{type(net).__name__} does not read lines")
         result = {}
+        device = next(net.parameters()).device
         for which in self.recipe.images:
             right = total = 0
-            for batch in self.held:
-                found = self.net.read(self.seen(batch, which))
-                pairs = [(letters_and_digits(a), letters_and_digits(b)) for a, b in zip(found, batch.texts, strict=True) if letters_and_digits(b)]
-                right += sum(a == b for a, b in pairs)
-                total += len(pairs)
+            for batch in self.held_out:
+                found = net.read(self.images(batch.to(device), which))
+                pairs = [
+                    (letters_and_digits(text), letters_and_digits(truth)) for text, truth in zip(found, batch.texts, strict=True)
+                ]
+                right += sum(text == truth for text, truth in pairs if truth)
+                total += sum(bool(truth) for _, truth in pairs)
             result[which] = right / max(1, total)
         return result
 
-    def judge(self) -> None:
-        """Keep the weights where the mean accuracy on the held lines is the best so far."""
-        if not self.held:
-            return
-        found = self.accuracies()
-        score = sum(found.values()) / len(found)
+    def validate(self, net: nn.Module) -> float:
+        """Return the mean of :meth:`accuracies`."""
+        found = self.accuracies(net)
         log.info("Lines read without a mistake: %s.", ", ".join(f"{which} {share:.3f}" for which, share in found.items()))
-        if score >= self.score:  # a later one of equals: it has learned more, as where nothing is read right yet
-            self.score = score
-            self.best = {name: value.detach().clone() for name, value in self.net.state_dict().items()}
+        return sum(found.values()) / len(found)
 
-    def fit(self, text: str, checkpoint: Path) -> None:
-        """Run to the recipe's last step; every ``every`` steps judge, log and write *checkpoint*, with the recipe's *text*.
-
-        Raises:
-            SuperresError: the disk is full; the last checkpoint is whole.
-        """
-        recipe, losses = self.recipe, list[float]()
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns) as progress:
-            task = progress.add_task(recipe.name, total=recipe.steps, completed=self.done)
-            while self.done < recipe.steps:
-                losses.append(self.step())
-                progress.update(task, completed=self.done, description=f"{recipe.name}: {losses[-1]:.3f}")
-                if self.done % recipe.every == 0 or self.done == recipe.steps:
-                    log.info("Step %d of %d: loss %.4f.", self.done, recipe.steps, sum(losses) / len(losses))
-                    losses.clear()
-                    self.judge()
-                    save_checkpoint({"recipe": text, **self.state()}, checkpoint)
-
-    def state(self) -> dict[str, Any]:
-        """Return what a checkpoint holds; of the generators nothing, as each step seeds its own."""
-        return {
-            "step": self.done,
-            "net": self.net.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "best": self.best,
-            "score": self.score,
-        }
-
-    def resume(self, state: dict[str, Any]) -> None:
-        """Go on from *state*.
-
-        Raises:
-            OptionError: it does not fit the recipe's network.
-        """
-        try:
-            self.net.load_state_dict(state["net"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.done, self.best, self.score = int(state["step"]), dict(state["best"]), float(state["score"])
-        except (RuntimeError, ValueError, KeyError, TypeError) as error:
-            raise OptionError(f"The checkpoint does not fit the network of {self.recipe.name}: {error}; start without --resume.") from error
+    def save_samples(self, net: nn.Module, batch: Batch, path: Path) -> None:
+        """Write nothing: a recognizer makes no images."""
 
 
-def _read_checkpoint(path: Path, recipe_path: Path, text: str, resume: bool) -> dict[str, Any]:
-    """Return what is to be resumed, empty where a run begins."""
-    if not resume:
-        if path.exists():
-            raise OptionError(f"{path} is left of an earlier run; add --resume to go on with it, delete it, or give another folder with -o.")
-        return {}
-    state = load_checkpoint(path)
-    if state.get("recipe") != text:
-        raise OptionError(
-            f"{path} belongs to another recipe than {recipe_path} is now; give the one that it was begun with, or another folder with -o."
-        )
-    return state
+@dataclass
+class PageBatch:
+    """Pages for a detector: *images*, float (B, 1, H, W) in [0, 1], and the *boxes* of their lines, float (N, 4) each."""
+
+    images: Tensor
+    boxes: list[Tensor]
+
+    @property
+    def count(self) -> int:
+        """The number of pages."""
+        return len(self.boxes)
+
+    def to(self, device: torch.device) -> PageBatch:
+        """Return the batch with its images on *device*; boxes stay, since targets are made of them on the CPU."""
+        return PageBatch(self.images.to(device), self.boxes)
+
+    def part(self, own: slice) -> PageBatch:
+        """Return the pages *own* alone."""
+        return PageBatch(self.images[own], self.boxes[own])
 
 
-def teach(recipe_path: Path, out: Path, data: Path, resume: bool = False) -> Path:
-    """Train what *recipe_path* describes on data below *data* and save it to the folder *out*; return it.
+class PageBatches(Dataset[PageBatch]):
+    """The rendered pages of each step; ``sizes[step]`` is their number."""
 
-    ``OUT.checkpoint.pt`` beside *out* is what an interrupted run goes on from with *resume*; it goes when *out* is whole.
+    def __init__(self, pages: RenderedPages, seed: int, sizes: list[int]) -> None:
+        self.pages = pages
+        self.seed = seed
+        self.sizes = sizes
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def __getitem__(self, step: int) -> PageBatch:
+        rng = np.random.default_rng([self.seed, step])
+        made = [self.pages.page(rng) for _ in range(self.sizes[step])]
+        images = torch.from_numpy(np.stack([page for page, _ in made]))[:, None]
+        return PageBatch(images, [torch.from_numpy(boxes) for _, boxes in made])
+
+
+class Detection(_NetworkTask):
+    """The text detector CTPN on rendered pages; a :class:`~ocrmypdf_superres.training.protocols.Task`.
+
+    Args:
+        recipe: what to train, from one source of rendered text.
+        data: the folder that the source's folder lies in.
 
     Raises:
-        OptionError, RecognizerError, ModelError: the recipe, its data, *out* or the checkpoint cannot be used, or there is a
-            checkpoint and *resume* is not set.
-        SuperresError: the disk is full.
+        OptionError, RecognizerError: the recipe or something that it names cannot be used.
     """
-    recipe = read_teach_recipe(recipe_path)
-    check_name(recipe.name)
-    text = recipe_path.read_text(encoding="utf-8")
-    if out.exists() and not (out / folders.CARD).is_file():
-        raise OptionError(f"{out} exists and holds no reader; give a new folder.")
-    checkpoint = out.absolute().with_name(f"{out.absolute().name}.checkpoint.pt")
-    state = _read_checkpoint(checkpoint, recipe_path, text, resume)
-    with writing(out.parent):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        teacher = Teacher(recipe, data, out.parent)
-        if resume:
-            teacher.resume(state)
-        teacher.fit(text, checkpoint)
-        if teacher.best:
-            teacher.net.load_state_dict(teacher.best)
-        figures = {f"lines read without a mistake, {which}": round(share, 4) for which, share in teacher.accuracies().items()} if teacher.held else {}
-        folders.save(teacher.net.eval(), recipe.network, out, recipe.name, description=recipe.description, figures=figures, recipe=text)
-        checkpoint.unlink()
-    return out
+
+    def __init__(self, recipe: RecognizerRecipe, data: Path) -> None:
+        super().__init__(recipe)
+        self.module = self.net
+        source = recipe.sources[0]
+        pages = RenderedPages(data / source.folder, dict(source.languages), recipe.size)
+        self.batches = PageBatches(pages, recipe.seed, self.sizes)
+        self.criterion = CTPNLoss()
+
+    def loss(self, forward: Callable[..., Any], batch: PageBatch, step: int) -> tuple[Tensor, dict[str, float]]:
+        """Return the loss of the anchors' scores and coordinates on *batch*."""
+        _, scores, coordinates = forward(batch.images)
+        size = (batch.images.shape[2], batch.images.shape[3])
+        value: Tensor = self.criterion(scores.float(), coordinates.float(), batch.boxes, size)
+        return value, {"loss": float(value.detach())}
+
+    def validate(self, net: nn.Module) -> float:
+        """Refuse: a detector's recipe has no validation."""
+        raise OptionError(f"{self.recipe.name} is a detector, which has no metric to validate with; leave out [validation].")
+
+    def save_samples(self, net: nn.Module, batch: PageBatch, path: Path) -> None:
+        """Write nothing: a detector makes no images."""

@@ -11,31 +11,32 @@ from typing import Any
 import torch
 
 from ocrmypdf_superres.modelstore.store import WEIGHTS, Model
+from ocrmypdf_superres.training.loop.run_log import read_log
+from ocrmypdf_superres.training.loop.trainer import Trainer
 from ocrmypdf_superres.training.recipe import Recipe
-from ocrmypdf_superres.training.run_log import read_log
-from ocrmypdf_superres.training.trainer import Trainer
+from ocrmypdf_superres.training.super_resolution import SuperResolution
 
 _NOT_LOSSES = ("step", "stage", "seconds")
 
 
-def write_report(trainer: Trainer, path: Path, recipe_text: str, model: Model) -> None:
+def write_report(trainer: Trainer[SuperResolution], path: Path, recipe_text: str, model: Model) -> None:
     """Write how *trainer* made *model*, from the recipe *recipe_text*, to *path*.
 
     Raises:
         OSError: the disk is full.
     """
-    recipe = trainer.recipe
+    recipe = trainer.task.recipe
     facts = {
         "model": f"`{model.card.name}`, SHA-256 of `{WEIGHTS}`: `{model.card.files[WEIGHTS]}`",
         "seed": str(recipe.seed),
-        "steps": f"{sum(stage.steps for stage in recipe.stages)} planned in {len(recipe.stages)} stages",
+        "steps": f"{trainer.total} planned in {len(recipe.stages)} stages",
         "hours": f"{trainer.seconds / 3600:.2f}",
         "device": _device(trainer),
         "precision": recipe.precision,
         "base": recipe.base or "none",
         "versions": ", ".join(f"{name} {_version(name)}" for name in ("ocrmypdf-superres", "torch", "numpy")),
     }
-    rows = read_log(trainer.run)
+    rows = read_log(path.parent)
     parts = [
         f"# Training of {recipe.name}",
         "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts.items())]),
@@ -55,7 +56,7 @@ def _version(package: str) -> str:
         return "(not installed)"
 
 
-def _device(trainer: Trainer) -> str:
+def _device(trainer: Trainer[SuperResolution]) -> str:
     many = f"{trainer.processes.size} processes, each on " if trainer.processes.size > 1 else ""
     if trainer.device.type == "cuda":
         return many + torch.cuda.get_device_name(trainer.device)
@@ -74,9 +75,10 @@ def _losses(recipe: Recipe, rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _validation(trainer: Trainer) -> str:
-    settings, watch = trainer.recipe.validation, trainer.watch
-    assert settings is not None
+def _validation(trainer: Trainer[SuperResolution]) -> str:
+    settings, watch = trainer.settings.validation, trainer.watch
+    if settings is None:
+        return ""
     best = f"Best: {watch.value:.5g} at step {watch.step}; the model has these weights." if watch.value is not None else ""
     lines = ["| step | stage | " + settings.metric + " |", "|---|---|---|"]
     lines += [f"| {row['step']} | {row['stage']} | {row['value']:.5g} |" for row in watch.rows]

@@ -72,7 +72,9 @@ class PairedScans(ScanSource):
                 len(left_out), len(self.pages), folder, low, left_out[0],
             )  # fmt: skip
         if not kept:
-            raise OptionError(f"No page under {folder} has a scan of the same name in {low} that shows the same; give other pairs.")
+            raise OptionError(
+                f"No page under {folder} has a scan of the same name in {low} that shows the same; give other pairs."
+            )
         self.pages, self.pixels = [page for page, _ in kept], [pixels for _, pixels in kept]
 
     def sample(self, rng: np.random.Generator, line_height: int, scale: int) -> Sample:

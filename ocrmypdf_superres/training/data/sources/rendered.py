@@ -22,8 +22,7 @@ _CODES = {
 }  # fmt: skip
 _STYLED = re.compile(r"bold|italic|oblique|black|heavy|-bd|-it|thin|hairline", re.I)
 _PUNCTUATION = {
-    ord(sign): plain
-    for sign, plain in zip("‘’“”—–…\u00a0_", ("'", "'", '"', '"', "-", "-", "...", " ", ""), strict=True)
+    ord(sign): plain for sign, plain in zip("‘’“”—–…\u00a0_", ("'", "'", '"', '"', "-", "-", "...", " ", ""), strict=True)
 }
 
 
@@ -134,7 +133,8 @@ def _code(rng: np.random.Generator) -> str:
     forms = (
         digits, f"{rng.integers(1, 32)}/{rng.integers(1, 13)}/{rng.integers(30, 99)}", f"{digits}.{rng.integers(100):02d}",
         f"No. {digits}", f"({digits})", f"{digits}%", f"{rng.integers(1, 29)}.{rng.integers(1, 13)}.{rng.integers(1850, 2020)}",
-        f"{digits}-{rng.integers(1000, 9999)}", f"${digits}", f"{chr(65 + int(rng.integers(26)))}.{chr(65 + int(rng.integers(26)))}.",
+        f"{digits}-{rng.integers(1000, 9999)}", f"${digits}",
+        f"{chr(65 + int(rng.integers(26)))}.{chr(65 + int(rng.integers(26)))}.",
     )  # fmt: skip
     return forms[int(rng.integers(len(forms)))]
 
@@ -229,7 +229,9 @@ def _on_paper(ink: NDArray[np.float32], rng: np.random.Generator, lift: float = 
         source += (_smooth_field(rng, (3, 8)) - 0.5) * float(rng.uniform(0.02, 0.16))
         source = np.minimum(source, 1.0)
     if rng.random() < 0.25:
-        source += (_smooth_field(rng, (int(rng.integers(20, 60)), int(rng.integers(120, 360)))) - 0.5) * float(rng.uniform(0.02, 0.12))
+        source += (_smooth_field(rng, (int(rng.integers(20, 60)), int(rng.integers(120, 360)))) - 0.5) * float(
+            rng.uniform(0.02, 0.12)
+        )
     if rng.random() < 0.3:
         # Typewriter ribbon and worn type: ink of uneven density, which the net should fill.
         source += ink * (_smooth_field(rng, (24, 144)) - 0.3) * float(rng.uniform(0.05, 0.45)) * (paper - black)

@@ -59,9 +59,7 @@ def list_pages(folder: Path, languages: str, cache: Path, limit: int = 0) -> lis
     index = folder / "index.json"
     if index.is_file():
         rows = json.loads(index.read_text(encoding="utf-8"))
-        return [
-            (folder / r["image"], folder / r["text"] if r.get("text") else None, r["languages"]) for r in spread(rows, limit)
-        ]
+        return [(folder / r["image"], folder / r["text"] if r.get("text") else None, r["languages"]) for r in spread(rows, limit)]
     scans, unreadable = find_scans(folder)
     found = []
     for scan in spread(scans, limit):
@@ -166,7 +164,9 @@ class ScanSource:
             )  # fmt: skip
         if not self.pages:
             reason = f" ({failures[0]})" if failures else ""
-            raise OptionError(f"No page under {folder} has a line of text that can be used for training{reason}; give other pages.")
+            raise OptionError(
+                f"No page under {folder} has a line of text that can be used for training{reason}; give other pages."
+            )
 
     def sample(self, rng: np.random.Generator, line_height: int, scale: int) -> Sample:
         """Return a strip whose line, with padding, is *line_height* hr pixels high (less where the scan is small)."""

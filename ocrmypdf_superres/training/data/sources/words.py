@@ -111,7 +111,7 @@ def _on_paper(ink: Array, rng: np.random.Generator) -> Array:
     if rng.random() < 0.3:
         slope = np.linspace(-1, 1, WIDTH, dtype=np.float32)[None] * np.float32(rng.uniform(-0.06, 0.06))
         value = value + slope * (1 - ink)
-    return np.clip(value, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(value, 0, 1), dtype=np.float32)
 
 
 class FolderLines:

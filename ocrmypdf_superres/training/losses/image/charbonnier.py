@@ -22,4 +22,5 @@ class CharbonnierLoss(nn.Module):
         self.epsilon = epsilon
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
+        """Return the loss, a scalar; see the class."""
         return torch.sqrt((sr - hr).square() + self.epsilon**2).mean() - self.epsilon

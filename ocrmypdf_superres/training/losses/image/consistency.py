@@ -97,4 +97,5 @@ class ConsistencyLoss(nn.Module):
         return self._matrices[size, scale]
 
     def forward(self, sr: Tensor, lr: Tensor) -> Tensor:
+        """Return the loss, a scalar; see the class."""
         return (self.reduce(sr, round(sr.shape[-1] / lr.shape[-1])) - lr).square().mean()

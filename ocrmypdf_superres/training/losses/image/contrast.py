@@ -25,6 +25,7 @@ class ContrastLoss(nn.Module):
         self.gradient = GradientLoss()
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
+        """Return the loss, a scalar; see the class."""
         ours, theirs = contrast(sr), contrast(hr)
         slope: Tensor = self.gradient(ours, theirs)
         return (ours - theirs).square().mean() + self.alpha * slope

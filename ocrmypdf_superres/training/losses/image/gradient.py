@@ -17,6 +17,7 @@ class GradientLoss(nn.Module):
     target = Target.HR
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
+        """Return the loss, a scalar; see the class."""
         difference = sr - hr
         dx = difference[..., :, 1:] - difference[..., :, :-1]
         dy = difference[..., 1:, :] - difference[..., :-1, :]

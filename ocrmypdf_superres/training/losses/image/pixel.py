@@ -17,6 +17,7 @@ class L1Loss(nn.Module):
     target = Target.HR
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
+        """Return the loss, a scalar; see the class."""
         return (sr - hr).abs().mean()
 
 
@@ -29,4 +30,5 @@ class L2Loss(nn.Module):
     target = Target.HR
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
+        """Return the loss, a scalar; see the class."""
         return (sr - hr).square().mean()

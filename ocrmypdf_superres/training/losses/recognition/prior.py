@@ -25,4 +25,5 @@ class PriorLoss(nn.Module):
         self.options = {"double_softmax": double_softmax}
 
     def forward(self, net: HasOwnLoss, batch: Batch, readings: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        """Return the loss as ``prior``, a scalar; see the class."""
         return net.own_losses(readings, batch.texts, self.options)

@@ -96,6 +96,7 @@ class BatchTextFocus(nn.Module):
         self.loss = loss
 
     def forward(self, sr: Tensor, batch: Batch) -> Tensor:
+        """Return the loss, a scalar; see the class."""
         reader = self.loss.reader
         chosen = [
             (index, box) for index, (text, box) in enumerate(zip(batch.texts, batch.boxes, strict=True))
@@ -115,19 +116,19 @@ class BatchTextFocus(nn.Module):
 
 
 def text_focus_loss(
-    reader: str = "", confusion: str = "rendered", position: float = 10.0, content: float = 0.0005, compat: bool = False
+    recognizer: str = "", confusion: str = "rendered", position: float = 10.0, content: float = 0.0005, compat: bool = False
 ) -> BatchTextFocus:
-    """Return the loss before *reader*, the name or folder of a text-focus recognizer.
+    """Return the loss with *recognizer*, the name or folder of a text-focus recognizer.
 
     *confusion*: ``rendered``, weights from how alike characters look in this machine's fonts; ``none``, the plain
     cross-entropy; or a ``.npy`` file of 62 x 62 distances, see :func:`confusion_weights`, whose *compat* it takes.
 
     Raises:
-        OptionError: no reader is given, or the distances cannot be used. RecognizerError: the reader cannot be used.
+        OptionError: no recognizer is given, or the distances cannot be used. RecognizerError: it cannot be used.
     """
-    if not reader:
-        raise OptionError("The loss text-focus needs a recognizer with attention: give reader = the name or folder of one.")
-    network = folder.load(reader, ("text-focus",))
+    if not recognizer:
+        raise OptionError("The loss text-focus needs a recognizer with attention: give recognizer = the name or folder of one.")
+    network = folder.load(recognizer, ("text-focus",))
     weights = None
     if confusion != "none":
         weights = confusion_weights(None if confusion == "rendered" else Path(confusion), compat)

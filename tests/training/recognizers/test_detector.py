@@ -8,7 +8,7 @@ import torch
 
 from ocrmypdf_superres.detectors.ctpn import CTPN, CTPNConfig, anchors
 from ocrmypdf_superres.detectors.ctpn_lines import LineSettings, lines_of, proposals
-from ocrmypdf_superres.training.readers.detector_targets import (
+from ocrmypdf_superres.training.recognizers.detector_targets import (
     IGNORED,
     TEXT,
     CTPNLoss,
