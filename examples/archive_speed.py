@@ -21,7 +21,7 @@ from pathlib import Path
 
 from ocrmypdf_superres.archive.store.layout import Layout
 from ocrmypdf_superres.archive.store.manifest import Manifest
-from ocrmypdf_superres.archive.worker.tasks import State
+from ocrmypdf_superres.archive.tasks import State
 
 
 def processor_seconds() -> float:

@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from ocrmypdf_superres.evaluation.line_sets import held_batches
+from ocrmypdf_superres.evaluation.networks.line_sets import held_out_batches
 from ocrmypdf_superres.metrics.text import TextScore, score
 from ocrmypdf_superres.modelstore.store import find_model
 from ocrmypdf_superres.page.image import from_luma
@@ -33,7 +33,7 @@ def draw(texts: Path, out: Path, model: str, count: int, seed: int) -> None:
     """Write *count* lines of *texts* to the folders hr, bicubic and sr of *out*, each with NAME.gt.txt."""
     net = load_network(find_model(model))
     number = 0
-    for batch in held_batches(Source("words", ".", languages={"eng": 1.0}), texts, 2, count, seed):
+    for batch in held_out_batches(Source("words", ".", languages={"eng": 1.0}), texts, 2, count, seed):
         kinds = {"hr": batch.hr, "bicubic": enlarged(batch.lr), "sr": net(batch.lr, 2).clamp(0, 1)}
         for index, (text, box) in enumerate(zip(batch.texts, batch.boxes, strict=True)):
             if box is None or not text:

@@ -8,7 +8,7 @@ import pikepdf
 from PIL import Image, ImageDraw, ImageFont
 
 from ocrmypdf_superres.page.image import from_luma, resize_luma, to_luma
-from ocrmypdf_superres.upscaling.upscaler import load_upscaler
+from ocrmypdf_superres.upscaling.loading import load_upscaler
 
 SCALE = 4
 BOX = (76, 167, 296, 204)

@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 from ocrmypdf_superres.errors import OptionError, SuperresError
 
 T = TypeVar("T")
+_UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
 
 STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, arbitrary_types_allowed=True)
 """For a dataclass that is read from a table: ``__pydantic_config__ = STRICT`` in its body."""
@@ -41,7 +42,9 @@ def read_toml(path: Path, what: str, error: type[SuperresError] = OptionError) -
         raise error(f"{what} {path} is not valid TOML ({cause}); correct it there.") from cause
 
 
-def read_table(kind: type[T], values: Mapping[str, Any], where: str, error: type[SuperresError] = OptionError) -> T:
+def read_table(
+    kind: type[T], values: Mapping[str, Any], where: str, error: type[SuperresError] = OptionError, advice: str = ""
+) -> T:
     """Return *kind*, a dataclass with :data:`STRICT` or a pydantic model, made of *values* as TOML gives them.
 
     Lists stand for tuples and whole numbers for floats; nothing else is converted. Elements and lengths of tuples,
@@ -52,6 +55,7 @@ def read_table(kind: type[T], values: Mapping[str, Any], where: str, error: type
         values: the table.
         where: names the table in messages, such as ``The table [stages] of recipe.toml``.
         error: the error to raise.
+        advice: what to do, for the end of the message.
 
     Raises:
         SuperresError: of the kind *error*: an unknown key (with the likely one), a missing key, or a value that does not fit.
@@ -62,22 +66,25 @@ def read_table(kind: type[T], values: Mapping[str, Any], where: str, error: type
     except TypeError as cause:
         raise error(f"{where} holds a value that no setting takes ({cause}); give text, numbers, lists or tables.") from cause
     except ValidationError as cause:
-        raise error(f"{where} {_sentence(kind, cause.errors()[0])}") from cause
+        problems = cause.errors()
+        # A misspelt key is also a missing one, and the former says more.
+        problem = next((p for p in problems if p["type"] in _UNKNOWN), problems[0])
+        raise error(f"{where} {_sentence(kind, problem)}{'; ' + advice if advice else ''}.") from cause
 
 
 def _sentence(kind: type[Any], problem: ErrorDetails) -> str:
     place = [part for part in problem["loc"] if not isinstance(part, str) or part.isidentifier() or "-" in part]
     key = ".".join(str(part) for part in place)
-    if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+    if problem["type"] in _UNKNOWN:
         known = sorted(_names(kind))
         hint = did_you_mean(str(problem["loc"][-1]), known) if len(problem["loc"]) == 1 else ""
         listed = f"; known are {', '.join(known)}" if len(problem["loc"]) == 1 else ""
-        return f"has the unknown key {key!r}{hint}{listed}."
+        return f"has the unknown key {key!r}{hint}{listed}"
     if problem["type"] in ("missing", "missing_argument"):
-        return f"lacks the key {key!r}."
+        return f"lacks the key {key!r}"
     message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     expected = message if problem["type"] == "value_error" else f"expected is {message}"
-    return f"has {key} = {problem['input']!r}, but {expected}."
+    return f"has {key} = {problem['input']!r}, but {expected}" if key else message
 
 
 def _names(kind: type[Any]) -> set[str]:

@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ocrmypdf_superres.errors import ModelError
-from ocrmypdf_superres.modelstore.store import SEARCH_VARIABLE, find_model, list_models, read_card, sha256_of
+from ocrmypdf_superres.modelstore.cards import read_card
+from ocrmypdf_superres.modelstore.store import SEARCH_VARIABLE, find_model, list_models, sha256_of
 
 CARD = """name = "{name}"
 architecture = "docsr"
@@ -81,8 +82,8 @@ def test_what_is_no_model_is_named(tmp_path):
     [
         ("scales = [2, 3]", "scales = [0]", "scales"),
         ("scales = [2, 3]", 'scales = ["2"]', "scales"),
-        ("scales = [2, 3]", "scales = 2", "not complete"),
-        ("scales = [2, 3]\n", "", "not complete"),
+        ("scales = [2, 3]", "scales = 2", "scales"),
+        ("scales = [2, 3]\n", "", "lacks the key 'scales'"),
         ("radius = 8", "radius = -1", "radius"),
         ("size_multiple = 2", "size_multiple = 0", "size_multiple"),
         ("size_multiple = 2", "size_multiple = 2\nchannels = 4", "channels"),
@@ -90,7 +91,7 @@ def test_what_is_no_model_is_named(tmp_path):
         ('description = "for tests"', "description = 5", "description"),
         ('name = "small"', 'name = "../small"', "plain name"),
         ('"model.x2.onnx" =', '"../model.x2.onnx" =', "SHA-256"),
-        ("[config]", "[config", "damaged"),
+        ("[config]", "[config", "not valid TOML"),
     ],
 )
 def test_bad_cards_name_the_field(tmp_path, old, new, message):

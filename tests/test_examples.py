@@ -11,7 +11,7 @@ pytest.importorskip("torch")
 
 from ocrmypdf_superres.export.onnx import export_model
 from ocrmypdf_superres.upscaling.backends.onnx import OnnxBackend
-from ocrmypdf_superres.upscaling.upscaler import Upscaler
+from ocrmypdf_superres.upscaling.upscaler import PageUpscaler
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -33,7 +33,7 @@ def test_the_example_architecture_is_found_exported_and_tiled(tmp_path, monkeypa
     model = export_model(spec.build(config), spec, config, tmp_path / "model", "srcnn-test")
     luma = np.random.default_rng(0).random((50, 61), dtype=np.float32)
     backend = OnnxBackend(model, 1)
-    tiled, whole = (Upscaler(model, backend, tile).upscale(luma, 3) for tile in (16, 256))
+    tiled, whole = (PageUpscaler(model, backend, tile).upscale(luma, 3) for tile in (16, 256))
     assert np.abs(tiled - whole).max() <= 1e-5
     sys.modules.pop("superres_srcnn", None)
 
@@ -61,4 +61,4 @@ def test_the_finetuning_example_makes_a_model(tmp_path):
     model = find_model(str(tmp_path / "my-archive"))
     model.verify()
     assert f'base = "{DEFAULT_MODEL}"' in model.card.recipe and "steps = 20" in model.card.recipe
-    assert any("held-back" in name for name in model.card.figures)
+    assert any("held-back" in name for name in model.card.metrics)

@@ -33,7 +33,7 @@ def test_a_gain_is_fewer_wrong_characters_and_no_more_words_missed():
     gain = compare(base, results((80, 155), (40, 180)))
     assert gain.better and gain.pages == 1
     assert gain.groups["72 dpi scan"][1].edits == 80 and gain.new.edits == 120
-    assert gain.figures == "CER 7.00 % before and 6.00 % after, words missed 17.50 % before and 16.25 % after"
+    assert gain.summary == "CER 7.00 % before and 6.00 % after, words missed 17.50 % before and 16.25 % after"
     assert not compare(base, base).better
     assert not compare(base, results((99, 150), (40, 180))).better, "one character of 140 is chance"
     assert not compare(base, results((80, 140), (40, 180))).better, "more words missed"

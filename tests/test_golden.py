@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from ocrmypdf_superres.page.image import from_luma, to_luma
-from ocrmypdf_superres.upscaling.upscaler import load_upscaler
+from ocrmypdf_superres.upscaling.loading import load_upscaler
 
 HERE = Path(__file__).parent
 DRAWN = [*((model, scale) for model in ("docsr-s", "docsr-s2") for scale in (2, 3, 4)), ("fsrcnn", 4)]

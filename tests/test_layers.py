@@ -28,7 +28,7 @@ BESIDE = {
     "page": set(), "architectures": set(), "modelstore": set(), "tesseract": set(),
     "upscaling": set(), "recognizers": {"detectors"}, "detectors": set(),
     "ocr": set(),
-    "plugin": set(), "export": set(), "training": {"export"}, "evaluation": {"training"}, "reporting": {"evaluation"},
+    "plugin": set(), "export": set(), "training": {"export"}, "evaluation": {"training", "reporting"}, "reporting": set(),
     "archive": set(),
     "commands": set(), "cli": set(), "__main__": {"cli"}, "__init__": set(),
 }  # fmt: skip

@@ -8,15 +8,8 @@ import pytest
 pytest.importorskip("torch")
 
 from ocrmypdf_superres.errors import ModelError
-from ocrmypdf_superres.modelstore.store import (
-    CARD,
-    DEFAULT_MODEL,
-    SEARCH_VARIABLE,
-    WEIGHTS,
-    find_model,
-    list_models,
-    sha256_of,
-)
+from ocrmypdf_superres.modelstore.cards import CARD, WEIGHTS
+from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, SEARCH_VARIABLE, find_model, list_models, sha256_of
 from ocrmypdf_superres.upscaling.backends.onnx import OnnxBackend
 from ocrmypdf_superres.upscaling.backends.torch import load_network
 
@@ -84,14 +77,14 @@ def test_weights_of_another_size_are_refused(copy):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('name = "random"', 'name = "../up"', "no plain name"),
+        ('name = "random"', 'name = "../up"', "not a plain name"),
         ("size_multiple = 2", "size_multiple = 0", "size_multiple"),
         ("channels = 1", "channels = 2", "channels"),
         ("radius = 8", 'radius = "far"', "radius"),
         ('licence = "MPL-2.0"', 'license = "MPL-2.0"', "'license'"),
         ("[files]", "[file]", "'file'"),
         ('"model.x2.onnx" =', '"../model.x2.onnx" =', "proper SHA-256"),
-        ("channels = 1", "channels = ", "damaged"),
+        ("channels = 1", "channels = ", "not valid TOML"),
     ],
 )
 def test_broken_cards_are_one_sentence(copy, old, new, message):

@@ -41,7 +41,9 @@ def test_workers_end_with_a_killed_parent(how: signal.Signals, tmp_path: Path) -
     script.write_text(PARENT)
     root = str(Path(__file__).resolve().parents[1])
     paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
-    parent = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": paths})
+    parent = subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": paths}
+    )
     assert parent.stdout is not None
     workers = {int(pid) for pid in parent.stdout.readline().split()}
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Networks, one a file, each with a frozen :class:`~ocrmypdf_superres.architectures.spec.ArchitectureSpec`.
+"""Networks, one in a file, each with a frozen :class:`~ocrmypdf_superres.architectures.spec.ArchitectureSpec`.
 
 Importing this package imports no torch; looking up a spec with :func:`get` imports its network module.
 """

@@ -15,7 +15,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from ocrmypdf_superres.archive.worker.tasks import Output
+from ocrmypdf_superres.archive.tasks import Output
 from ocrmypdf_superres.errors import ArchiveError
 from ocrmypdf_superres.modelstore.store import sha256_of
 

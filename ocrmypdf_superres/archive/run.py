@@ -34,20 +34,20 @@ from pathlib import Path
 from typing import Any
 
 from ocrmypdf_superres.archive.executors.base import Executor
-from ocrmypdf_superres.archive.intake.intake import Intake
+from ocrmypdf_superres.archive.intake.enqueue import Intake
 from ocrmypdf_superres.archive.intake.scan import Scan, Verdict
 from ocrmypdf_superres.archive.progress import Display, Tally
 from ocrmypdf_superres.archive.publish import NotOursError, StagingLostError, publish
 from ocrmypdf_superres.archive.settings import Settings, weights_sha256
-from ocrmypdf_superres.archive.store.file_names import packed, shown
 from ocrmypdf_superres.archive.store.layout import Layout
 from ocrmypdf_superres.archive.store.lock import locked
 from ocrmypdf_superres.archive.store.manifest import Manifest
-from ocrmypdf_superres.archive.store.rows import FileRow, SettingsRow
+from ocrmypdf_superres.archive.store.name_encoding import encode_path, printable
+from ocrmypdf_superres.archive.store.schema import FileRow, SettingsRow
+from ocrmypdf_superres.archive.tasks import FileResult, FileTask, State
+from ocrmypdf_superres.archive.worker.ocr_file import scratch_folder, scratch_prefix
 from ocrmypdf_superres.archive.worker.outcomes import DISK_FULL
-from ocrmypdf_superres.archive.worker.precheck import check_folders, check_settings, software
-from ocrmypdf_superres.archive.worker.tasks import FileResult, FileTask, State
-from ocrmypdf_superres.archive.worker.work import scratch_folder, scratch_prefix
+from ocrmypdf_superres.archive.worker.preflight import check_folders, check_settings, software
 from ocrmypdf_superres.errors import ArchiveError
 
 log = logging.getLogger("ocrmypdf.superres")
@@ -133,7 +133,7 @@ class Run:
 
     def _begin(self) -> None:
         known = self.manifest.fact("input")
-        given = packed(str(self.source))
+        given = encode_path(str(self.source))
         if known is not None and known != given and not self._moved:
             raise ArchiveError(
                 f"{self.layout.out} holds the run over {known}, not over {given}; give another OUT, or --moved if these are the same files."
@@ -242,7 +242,7 @@ class Run:
             self.tally.pages += len(result.pages)
         elif result.code == "unchanged":
             self.manifest.finish(result, self._hash, keep=True)
-        elif result.passing and task.attempt < self.settings.tries:
+        elif result.transient and task.attempt < self.settings.tries:
             pause = self.settings.wait * 2.0 ** (task.attempt - 1)
             self.manifest.retry(result.number, result.code, result.reason, time.time() + pause)
             self._say(logging.WARNING, task.relative, f"{result.code}, tried again in {pause:g} s: {result.reason}")
@@ -289,9 +289,9 @@ class Run:
         self._say(logging.INFO, path, "done")
 
     def _say(self, level: int, path: str, said: str) -> None:
-        self._log.log(level, "%s: %s", shown(path), said)
+        self._log.log(level, "%s: %s", printable(path), said)
         if level >= logging.WARNING:
-            log.log(level, "%s: %s", shown(path), said)
+            log.log(level, "%s: %s", printable(path), said)
 
     def _keep_log(self, task: FileTask) -> None:
         with contextlib.suppress(OSError):

@@ -21,9 +21,10 @@ import tomli_w
 from ocrmypdf._options import OcrOptions
 from pydantic import BaseModel, ValidationError
 
-from ocrmypdf_superres.archive.worker.tasks import Limits
+from ocrmypdf_superres.archive.tasks import Limits
 from ocrmypdf_superres.errors import ArchiveError
-from ocrmypdf_superres.modelstore.store import WEIGHTS, Model, find_model
+from ocrmypdf_superres.modelstore.cards import WEIGHTS
+from ocrmypdf_superres.modelstore.store import Model, find_model
 from ocrmypdf_superres.plugin.options import SuperresOptions
 
 OUTPUTS = ("pdf", "text", "alto", "hocr", "images")

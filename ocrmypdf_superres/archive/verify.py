@@ -25,10 +25,10 @@ from PIL import Image
 
 from ocrmypdf_superres.archive.formats.mets import read_mets
 from ocrmypdf_superres.archive.formats.xmp import read_history
-from ocrmypdf_superres.archive.store.file_names import unpacked
 from ocrmypdf_superres.archive.store.layout import Layout
 from ocrmypdf_superres.archive.store.manifest import Manifest
-from ocrmypdf_superres.archive.worker.tasks import Kind, Output, State
+from ocrmypdf_superres.archive.store.name_encoding import decode_path
+from ocrmypdf_superres.archive.tasks import Kind, Output, State
 from ocrmypdf_superres.errors import ArchiveError, SuperresError
 from ocrmypdf_superres.modelstore.store import sha256_of
 
@@ -98,13 +98,13 @@ def verify(layout: Layout, inputs: bool = False, quick: bool = False, jobs: int 
                 yield from zip((check.path for check in batch), found, strict=True)
 
 
-def usual_jobs(files: int) -> int:
+def default_jobs(files: int) -> int:
     """How many processes are worth starting for so many files."""
     return min(available_cpu_count(), 1 + files // 32)
 
 
 def _checks(manifest: Manifest, layout: Layout, inputs: bool, quick: bool) -> Iterator[FileCheck]:
-    root = unpacked(manifest.fact("input") or "")
+    root = decode_path(manifest.fact("input") or "")
     settings = lru_cache(maxsize=16)(lambda name: _wanted(manifest, name))
     for row in manifest.files(State.DONE):
         outputs, pdfa = settings(row.settings)

@@ -20,13 +20,13 @@ from typing import Any
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
-from ocrmypdf_superres.archive.intake.intake import Intake
+from ocrmypdf_superres.archive.intake.enqueue import Intake
 from ocrmypdf_superres.archive.intake.scan import Found, Verdict
-from ocrmypdf_superres.archive.intake.stable_scan import RestingScan, Unrest
+from ocrmypdf_superres.archive.intake.stable_scan import StableScan, Unstable
 from ocrmypdf_superres.archive.progress import Display, Tally
 from ocrmypdf_superres.archive.run import Run
-from ocrmypdf_superres.archive.store.manifest import Glance, Manifest
-from ocrmypdf_superres.archive.worker.tasks import FileResult, State
+from ocrmypdf_superres.archive.store.manifest import KnownFile, Manifest
+from ocrmypdf_superres.archive.tasks import FileResult, State
 
 log = logging.getLogger("ocrmypdf.superres")
 
@@ -44,7 +44,7 @@ IDLE = 0.25
 
 
 @dataclass(frozen=True)
-class Patience:
+class WatchTiming:
     """How a folder is watched.
 
     Attributes:
@@ -60,22 +60,22 @@ class WatchRun(Run):
     """A :class:`Run` that ends only when it is asked to stop.
 
     Args:
-        patience: how the folder is watched.
+        timing: how the folder is watched.
         arguments: those of :class:`Run`.
     """
 
-    def __init__(self, *arguments: Any, patience: Patience | None = None, **keywords: Any) -> None:
+    def __init__(self, *arguments: Any, timing: WatchTiming | None = None, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
-        self._patience = patience or Patience()
+        self._timing = timing or WatchTiming()
         self._changed = threading.Event()
 
     def run(self, display: Display | None = None) -> dict[tuple[State, str], tuple[int, int]]:
         """See :meth:`Run.run`."""
-        with observed(self.source, self.layout.out, self._changed, self._patience) as self._patience:
+        with observed(self.source, self.layout.out, self._changed, self._timing) as self._timing:
             return super().run(display or WatchDisplay())
 
     def _intake(self) -> Intake:
-        return WatchIntake(self.source, self.layout.out, self.manifest, self._hash, self._count, self._patience, self._changed)
+        return WatchIntake(self.source, self.layout.out, self.manifest, self._hash, self._count, self._timing, self._changed)
 
     def _accept(self, result: FileResult) -> None:
         if result.code == "gone":
@@ -105,11 +105,11 @@ class WatchIntake(Intake):
 
     def __init__(
         self, source: Path, out: Path, manifest: Manifest, settings: str, ended: Callable[[str, Verdict], None],
-        patience: Patience, changed: threading.Event,
+        timing: WatchTiming, changed: threading.Event,
     ) -> None:  # fmt: skip
         self._folders = os.fspath(source), os.fspath(out)
-        self._patience, self._changed = patience, changed
-        self._unrest: Unrest = {}
+        self._timing, self._changed = timing, changed
+        self._unstable: Unstable = {}
         self._walks, self._walking, self._walked = 0, False, 0.0
         super().__init__(self._new_scan(manifest), manifest, settings, ended=ended)
 
@@ -123,26 +123,26 @@ class WatchIntake(Intake):
             self.scan = self._new_scan(self.manifest)
             self.__post_init__()
             self._walking = True
-        assert isinstance(self.scan, RestingScan)
+        assert isinstance(self.scan, StableScan)
         self._walking = super().take()
         if not self._walking:
-            self._unrest, self._walked = self.scan.unrest, time.monotonic()
+            self._unstable, self._walked = self.scan.unstable, time.monotonic()
             self._walks += 1
         return True
 
-    def _new_scan(self, manifest: Manifest) -> RestingScan:
-        return RestingScan(*self._folders, manifest, self._patience.settle, self._unrest)
+    def _new_scan(self, manifest: Manifest) -> StableScan:
+        return StableScan(*self._folders, manifest, self._timing.settle, self._unstable)
 
     def _is_time(self) -> bool:
         if not self._walks:
             return True
         passed = time.monotonic() - self._walked
-        if self._changed.is_set() and not self._patience.poll:
+        if self._changed.is_set() and not self._timing.poll:
             return passed >= LEAST
-        wait = self._patience.poll or ANYWAY
-        return passed >= (min(wait, max(LEAST, self._patience.settle)) if self._unrest else wait)
+        wait = self._timing.poll or ANYWAY
+        return passed >= (min(wait, max(LEAST, self._timing.settle)) if self._unstable else wait)
 
-    def _is_due(self, row: Glance, found: Found) -> bool:
+    def _is_due(self, row: KnownFile, found: Found) -> bool:
         if self._walks and row.state is State.FAILED and row.code != "unreadable":
             return (row.size, row.mtime_ns) != (found.size, found.mtime_ns)
         return super()._is_due(row, found)
@@ -164,10 +164,10 @@ class _Listener(FileSystemEventHandler):
 
 
 @contextmanager
-def observed(source: Path, out: Path, changed: threading.Event, patience: Patience) -> Iterator[Patience]:
-    """Have *changed* set when something changes in *source*; yield *patience*, which polls where the system cannot tell."""
-    if patience.poll:
-        yield patience
+def observed(source: Path, out: Path, changed: threading.Event, timing: WatchTiming) -> Iterator[WatchTiming]:
+    """Have *changed* set when something changes in *source*; yield *timing*, which polls where the system cannot tell."""
+    if timing.poll:
+        yield timing
         return
     observer = Observer()
     observer.schedule(_Listener(out, changed), os.fspath(source), recursive=True)
@@ -175,10 +175,10 @@ def observed(source: Path, out: Path, changed: threading.Event, patience: Patien
         observer.start()
     except OSError as error:
         log.warning("superres: the system cannot tell of changes in %s (%s); it is looked at every %g seconds", source, error, POLL)
-        yield replace(patience, poll=POLL)
+        yield replace(timing, poll=POLL)
         return
     try:
-        yield patience
+        yield timing
     finally:
         observer.stop()
         observer.join()

@@ -11,10 +11,10 @@ from rich.console import Console
 
 from ocrmypdf_superres.errors import SuperresError
 from ocrmypdf_superres.evaluation.methods.pdf_pages import WITH, WITHOUT, PdfSettings, read_pdf
+from ocrmypdf_superres.evaluation.reports import from_run
 from ocrmypdf_superres.evaluation.run_folder import Run, write_run
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL
-from ocrmypdf_superres.reporting import write_report
-from ocrmypdf_superres.reporting.model import from_run
+from ocrmypdf_superres.reporting.render import write_report
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-l", "--language", default="eng", help="Tesseract languages, such as deu+eng (default: %(default)s)")
     parser.add_argument("--pages", default="", help="only these, such as 1,3-5 (default: all)")
     parser.add_argument("--model", default=DEFAULT_MODEL)
-    parser.add_argument("--check", choices=("off", "auto", "always"), default="auto", help="as --superres-check (default: %(default)s)")
+    parser.add_argument(
+        "--check", choices=("off", "auto", "always"), default="auto", help="as --superres-check (default: %(default)s)"
+    )
     parser.add_argument("--force-ocr", action="store_true", help="read pages that already have text, too")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--run", type=Path, metavar="FOLDER", help="keep images and words there, for the command report")

@@ -18,9 +18,19 @@ from rich.table import Table
 from ocrmypdf_superres import tesseract
 from ocrmypdf_superres.errors import SuperresError
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model
-from ocrmypdf_superres.upscaling.upscaler import load_upscaler
+from ocrmypdf_superres.upscaling.loading import load_upscaler
 
-PACKAGES = ("ocrmypdf-superres", "ocrmypdf", "onnxruntime", "torch", "pikepdf", "pillow", "numpy", "pluggy", "safetensors")
+PACKAGES = (
+    "ocrmypdf", "onnxruntime", "pikepdf", "pypdfium2", "pillow", "numpy", "pluggy", "pydantic", "rapidfuzz", "rich",
+)  # fmt: skip
+"""What the plugin needs on a CPU."""
+EXTRAS = {
+    "gpu": ("a GPU, and models without ONNX files", ("torch", "safetensors")),
+    "train": ("training", ("onnx", "scipy", "tomli-w", "tensorboard", "lightning-fabric", "lmdb")),
+    "eval": ("evaluation and reports", ("img2pdf", "jinja2", "matplotlib", "scikit-image", "scipy", "tomli-w")),
+    "archive": ("archives", ("dask", "img2pdf", "jinja2", "lxml", "psutil", "tomli-w", "watchdog")),
+}
+"""What each extra is for, and its packages beside those of other extras."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,17 +40,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the findings; 1 where something that the main job needs is missing."""
+    """Print the findings; return 1 where something that the main job needs is missing."""
     table = Table("what", "found", "")
     good = True
     table.add_row("Python", platform.python_version(), "")
+    table.add_row("ocrmypdf-superres", _version("ocrmypdf-superres") or "not installed, run from its folder", "")
     for name in PACKAGES:
-        try:
-            table.add_row(name, version(name), "")
-        except PackageNotFoundError:
-            needed = name not in ("torch", "ocrmypdf-superres")
-            table.add_row(name, "missing", "needed" if needed else "needed for a GPU and for training" if name == "torch" else "")
-            good = good and not needed
+        found = _version(name)
+        table.add_row(name, found or "missing", "" if found else "needed")
+        good = good and found is not None
+    for extra, (purpose, names) in EXTRAS.items():
+        versions = {name: _version(name) for name in names}
+        missing = [name for name, found in versions.items() if found is None]
+        state = f"missing: {', '.join(missing)}" if missing else ", ".join(f"{name} {found}" for name, found in versions.items())
+        advice = f"for {purpose}: pip install 'ocrmypdf-superres[{extra}]'" if missing else f"for {purpose}"
+        table.add_row(escape(f"[{extra}]"), state, escape(advice))
     for program, needed in (("tesseract", True), ("gs", False), ("unpaper", False), ("pngquant", False)):
         found = shutil.which(program)
         table.add_row(program, _first_line(found) if found else "missing", "" if found or not needed else "needed")
@@ -66,6 +80,14 @@ def run(args: argparse.Namespace) -> int:
         good = False
     Console().print(table)
     return 0 if good else 1
+
+
+def _version(package: str) -> str | None:
+    """Return the version of an installed *package*, None where it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _first_line(program: str) -> str:

@@ -14,64 +14,93 @@ from rich.table import Column, Table
 
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.benchmark import Result, applies, run_cases, to_json
-from ocrmypdf_superres.evaluation.data.pages import BenchmarkPage, Case, find_pages, make_cases
-from ocrmypdf_superres.evaluation.data.profiles import PROFILES
-from ocrmypdf_superres.evaluation.goals import goals
-from ocrmypdf_superres.evaluation.look import check_dictionaries, check_weights, looked_methods, save_run
-from ocrmypdf_superres.evaluation.methods.methods import FURTHER, METHODS
-from ocrmypdf_superres.evaluation.methods.peers import Peer, command_peer, model_peers, weights_peer
-from ocrmypdf_superres.evaluation.summary import OURS, headlines, in_order, interval_table, markdown, paired_table, rows
+from ocrmypdf_superres.evaluation.data.pages import Case, find_pages, make_cases, of_collections
+from ocrmypdf_superres.evaluation.data.profiles import DEFAULT_CONDITIONS, PROFILES, parse_condition
+from ocrmypdf_superres.evaluation.goals import goals, markdown_tables
+from ocrmypdf_superres.evaluation.inspection import check_dictionaries, check_weights, inspected_methods, save_run
+from ocrmypdf_superres.evaluation.methods.dispatch import FURTHER, METHODS
+from ocrmypdf_superres.evaluation.methods.peers import Peer, all_peers
+from ocrmypdf_superres.evaluation.summary import OURS, headlines, in_order, rows
 from ocrmypdf_superres.evaluation.worst import save_worst
 from ocrmypdf_superres.metrics.text import word_accuracy
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL
 
-DEFAULT_CONDITIONS = ("60-clean", "72-clean", "72-scan", "100-scan", "100-1-bit", "150-clean")
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``evaluate``."""
-    parser.add_argument("--data", type=Path, required=True, help="folder of images with .gt.txt, PAGE-XML or ALTO, or with an index.json")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder of images with .gt.txt, PAGE-XML or ALTO, or with an index.json"
+    )
     parser.add_argument("--collections", nargs="+", help="only these collections")
-    parser.add_argument("--conditions", nargs="*", default=list(DEFAULT_CONDITIONS), metavar="DPI-PROFILE",
-                        help=f"what hr pages are reduced to; profiles: {', '.join(PROFILES)} (default: %(default)s)")  # fmt: skip
+    parser.add_argument(
+        "--conditions",
+        nargs="*",
+        default=list(DEFAULT_CONDITIONS),
+        metavar="DPI-PROFILE",
+        help=f"what hr pages are reduced to; profiles: {', '.join(PROFILES)} (default: %(default)s)",
+    )
     parser.add_argument("--methods", nargs="+", choices=(*METHODS, *FURTHER), default=list(METHODS))
-    parser.add_argument("--peer", action="append", default=[], metavar="COMMAND",
-                        help='a command that enlarges an image, such as "realesrgan-ncnn-vulkan -i {in} -o {out}"; may be repeated')  # fmt: skip
-    parser.add_argument("--dnn-superres", action="append", type=Path, default=[], metavar="FILE",
-                        help="a model of OpenCV's dnn_superres, such as FSRCNN_x3.pb; may be repeated")  # fmt: skip
-    parser.add_argument("--spandrel", action="append", type=Path, default=[], metavar="FILE",
-                        help="a community model that spandrel reads; may be repeated")  # fmt: skip
-    parser.add_argument("--models", nargs="+", default=[], metavar="MODEL",
-                        help="nets by themselves as further methods, names or folders of models, or the word all: each enlarges a "
-                             "page once, without checks or choice (--model is the one that the plugin's methods use)")  # fmt: skip
+    parser.add_argument(
+        "--peer",
+        action="append",
+        default=[],
+        metavar="COMMAND",
+        help='a command that enlarges an image, such as "realesrgan-ncnn-vulkan -i {in} -o {out}"; may be repeated',
+    )
+    parser.add_argument(
+        "--dnn-superres",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="a model of OpenCV's dnn_superres, such as FSRCNN_x3.pb; may be repeated",
+    )
+    parser.add_argument(
+        "--spandrel",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="a community model that spandrel reads; may be repeated",
+    )
+    parser.add_argument(
+        "--models",
+        nargs="+",
+        default=[],
+        metavar="MODEL",
+        help="nets by themselves as further methods, names or folders of models, or the word all: each enlarges a "
+        "page once, without checks or choice (--model is the one that the plugin's methods use)",
+    )
     parser.add_argument("--lines", action="store_true", help="the images are single lines of text")
     parser.add_argument("--pages", type=int, default=2, help="hr pages of each collection, 0 for all (default: %(default)s)")
     parser.add_argument("--model", default=DEFAULT_MODEL, help="model of the methods plugin... (default: %(default)s)")
     parser.add_argument("--language", default="eng", help="Tesseract languages of pages without an index")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--cache", type=Path, help="folder that keeps readings, so that a run can go on")
-    parser.add_argument("--unordered", nargs="*", default=["funsd_forms_eng"], metavar="COLLECTION",
-                        help="collections of ambiguous reading order: their words count, their CER does not (default: %(default)s)")  # fmt: skip
+    parser.add_argument(
+        "--unordered",
+        nargs="*",
+        default=["funsd_forms_eng"],
+        metavar="COLLECTION",
+        help="collections of ambiguous reading order: their words count, their CER does not (default: %(default)s)",
+    )
     parser.add_argument("--worst", type=Path, metavar="FOLDER", help="draw the pages that the plugin reads worst there")
     parser.add_argument("--worst-count", type=int, default=10, metavar="N", help="how many (default: %(default)s)")
-    parser.add_argument("--run", type=Path, metavar="FOLDER",
-                        help="keep results, words and images there, for the command report, and measure how far readings can be trusted")  # fmt: skip
-    parser.add_argument("--lpips", type=Path, nargs=2, metavar=("ALEXNET", "LINEAR"),
-                        help="two files of weights; with --run the distance to the hr scan is measured too")  # fmt: skip
+    parser.add_argument(
+        "--run",
+        type=Path,
+        metavar="FOLDER",
+        help="keep results, words and images there, for the command report, and measure how far readings can be trusted",
+    )
+    parser.add_argument(
+        "--lpips",
+        type=Path,
+        nargs=2,
+        metavar=("ALEXNET", "LINEAR"),
+        help="two files of weights; with --run the distance to the hr scan is measured too",
+    )
     parser.add_argument("--json", type=Path, help="write every result there")
     parser.add_argument("--markdown", type=Path, help="write the tables there")
-
-
-def parse_condition(text: str) -> tuple[float, str]:
-    """Return (dpi, profile) of a condition such as ``72-scan``.
-
-    Raises:
-        OptionError: it has another form.
-    """
-    dpi, _, profile = text.partition("-")
-    if not dpi.isdigit() or not 20 <= int(dpi) <= 600 or profile not in PROFILES:
-        raise OptionError(f"The condition {text!r} is not known; give DPI-PROFILE such as 72-scan, with one of {', '.join(PROFILES)}.")
-    return float(dpi), profile
 
 
 def run(args: argparse.Namespace) -> int:
@@ -82,10 +111,14 @@ def run(args: argparse.Namespace) -> int:
         ModelError: the model cannot be used.
     """
     console = Console()
-    cases = make_cases(_pages(args), [parse_condition(text) for text in args.conditions], args.pages)
+    cases = make_cases(
+        of_collections(find_pages(args.data, args.language, args.lines), args.collections),
+        [parse_condition(text) for text in args.conditions],
+        args.pages,
+    )
     if not cases:
         raise OptionError(f"No page of {args.data} is below 150 dpi or at least 200 dpi; nothing can be measured.")
-    peers = _peers(args)
+    peers = all_peers(args.peer, args.dnn_superres, args.spandrel, args.models, taken=(*METHODS, *FURTHER))
     methods = [*args.methods, *(peer.name for peer in peers)]
     if args.run:
         check_dictionaries(cases)
@@ -110,7 +143,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         args.json.write_text(json.dumps(written, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if args.markdown:
-        args.markdown.write_text(_markdown(results, ours, args.unordered), encoding="utf-8")
+        args.markdown.write_text(markdown_tables(results, ours, args.unordered), encoding="utf-8")
     if args.worst and ours:
         for path in save_worst(results, cases, ours[0], args.model, args.worst, args.worst_count):
             console.print(str(path), highlight=False, soft_wrap=True)
@@ -128,30 +161,11 @@ def _progress() -> Progress:
     return Progress(*columns, console=Console(stderr=True), speed_estimate_period=180)
 
 
-def _pages(args: argparse.Namespace) -> list[BenchmarkPage]:
-    pages = find_pages(args.data, args.language, args.lines)
-    if not args.collections:
-        return pages
-    unknown = set(args.collections) - {page.collection for page in pages}
-    if unknown:
-        raise OptionError(f"There is no collection {min(unknown)!r} in {args.data}.")
-    return [page for page in pages if page.collection in args.collections]
-
-
-def _peers(args: argparse.Namespace) -> list[Peer]:
-    peers = [command_peer(text) for text in args.peer]
-    peers += [weights_peer(path, "dnn") for path in args.dnn_superres] + [weights_peer(path, "spandrel") for path in args.spandrel]
-    peers += model_peers(args.models)
-    names = [peer.name for peer in peers]
-    for name in names:
-        if names.count(name) > 1 or name in (*METHODS, *FURTHER):
-            raise OptionError(f"Two methods are called {name}; give another name to a file of weights, a program or a model.")
-    return peers
-
-
-def _save_run(console: Console, args: argparse.Namespace, cases: list[Case], peers: list[Peer], written: list[dict[str, Any]]) -> None:
+def _save_run(
+    console: Console, args: argparse.Namespace, cases: list[Case], peers: list[Peer], written: list[dict[str, Any]]
+) -> None:
     with _progress() as progress:
-        task = progress.add_task("looking", total=len(cases) * len(looked_methods(args.methods, peers)))
+        task = progress.add_task("inspecting", total=len(cases) * len(inspected_methods(args.methods, peers)))
         run = save_run(
             args.run, args.data.resolve().name, cases, args.methods, args.model, peers, written, args.cache, max(1, args.jobs),
             tuple(args.lpips) if args.lpips else None, lambda: progress.advance(task),
@@ -167,7 +181,8 @@ def _show_word_accuracy(console: Console, results: list[Result]) -> None:
         found = word_accuracy([(r.group, r.scores.get("textzoom_right", 0.0) > 0) for r in results if r.method == method])
         shares = ", ".join(f"{name} {share:.1%}" for name, share in found.by_subset.items())
         console.print(
-            f"{method}: {found.by_image:.1%} of images right under TextZoom's rules, {found.by_subsets_mean:.1%} as the mean of sets "
+            f"{method}: {found.by_image:.1%} of images right under TextZoom's rules, "
+            f"{found.by_subsets_mean:.1%} as the mean of sets "
             f"({shares})", highlight=False, soft_wrap=True,
         )  # fmt: skip
 
@@ -175,7 +190,16 @@ def _show_word_accuracy(console: Console, results: list[Result]) -> None:
 def _show(console: Console, results: list[Result], ours: list[str], unordered: list[str]) -> None:
     """Print the table by group, what was promised, and the pages by name."""
     longest = max((len(result.method) for result in results), default=0)
-    table = Table("pages", Column("method", min_width=longest), "n", "CER %", "words missed %", "precision %", "CPU s a page", "SR / Tesseract")
+    table = Table(
+        "pages",
+        Column("method", min_width=longest),
+        "n",
+        "CER %",
+        "words missed %",
+        "precision %",
+        "CPU s a page",
+        "SR / Tesseract",
+    )
     for row in rows(results):
         c = row.counts
         table.add_row(
@@ -190,12 +214,3 @@ def _show(console: Console, results: list[Result], ours: list[str], unordered: l
         console.print(promised)
     for line in headlines(results):
         console.print(line, highlight=False, soft_wrap=True)
-
-
-def _markdown(results: list[Result], ours: list[str], unordered: list[str]) -> str:
-    parts = [markdown(results), interval_table(results), *(paired_table(results, method) for method in ours)]
-    for method in ours:
-        lines = [f"| {method}: promised | figure | limit | |", "|---|---|---|---|"]
-        lines += [f"| {g.words} | {g.figure} | {g.limit} | {'met' if g.met else 'not met'} |" for g in goals(results, method, unordered)]
-        parts.append("\n".join(lines) + "\n")
-    return "\n".join(parts)

@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         SuperresError: an argument, the scans or the disk cannot be used.
     """
-    from ocrmypdf_superres.commands.evaluate import parse_condition
+    from ocrmypdf_superres.evaluation.data.profiles import parse_condition
     from ocrmypdf_superres.training.workflows.finetune import FinetuneSettings, finetune
 
     settings = FinetuneSettings(
@@ -71,35 +71,15 @@ def run(args: argparse.Namespace) -> int:
     if comparison.gain is not None:
         console.print(comparison.gain.table())
     if result.saved:
-        text = f"Written: {args.out} ({result.gain.figures}); use it with --superres-model {args.out}."
+        text = f"Written: {args.out} ({result.gain.summary}); use it with --superres-model {args.out}."
         text += f" {settings.run} can be deleted."
     else:
         text = (
             f"Nothing was saved: the fine-tuned net reads the held-out pages no better than {result.base} "
-            f"({result.gain.figures}); give more or other scans or more minutes, or add --resume --force to save it all the same."
+            f"({result.gain.summary}); give more or other scans or more minutes, or add --resume --force to save it all the same."
         )
     console.print(text, soft_wrap=True, highlight=False, markup=False)
     return 0 if result.saved else 1
-
-
-class _CardGain:
-    """A gain as the workflow asks for it."""
-
-    def __init__(self, gain: Gain) -> None:
-        self.better = gain.better
-        self.figures = gain.figures
-        self._gain = gain
-
-    def card_figures(self, base: str) -> Mapping[str, str]:
-        """Return the error rates for the new model's card."""
-        gain = self._gain
-        pairs = {**gain.groups, "all": (gain.base, gain.new)}
-        figures = {
-            f"CER on {gain.pages} held-back pages, {name} (in brackets: {base})": f"{100 * new.cer:.2f} % ({100 * old.cer:.2f} %)"
-            for name, (old, new) in pairs.items()
-        }
-        figures["words missed, all"] = f"{100 * (1 - gain.new.recall):.2f} % ({100 * (1 - gain.base.recall):.2f} %)"
-        return figures
 
 
 class _TesseractComparison:
@@ -121,9 +101,22 @@ class _TesseractComparison:
         self._before = read_with(self._cases, model, cache, jobs, "reading before")
         return sum(result.tesseract_seconds + result.superres_seconds for result in self._before) / jobs
 
-    def read_after(self, model: str) -> _CardGain:
+    def read_after(self, model: str) -> Gain:
         """Read the same pages with the new *model*."""
         from ocrmypdf_superres.evaluation.gain import compare, read_with
 
         self.gain = compare(self._before, read_with(self._cases, model, self._cache, self._jobs, "reading after"))
-        return _CardGain(self.gain)
+        return self.gain
+
+    def card_metrics(self, base: str) -> Mapping[str, str]:
+        """Return the error rates for the new model's card."""
+        gain = self.gain
+        if gain is None:
+            return {}
+        pairs = {**gain.groups, "all": (gain.base, gain.new)}
+        metrics = {
+            f"CER on {gain.pages} held-out pages, {name} (in brackets: {base})": f"{100 * new.cer:.2f} % ({100 * old.cer:.2f} %)"
+            for name, (old, new) in pairs.items()
+        }
+        metrics["words missed, all"] = f"{100 * (1 - gain.new.recall):.2f} % ({100 * (1 - gain.base.recall):.2f} %)"
+        return metrics

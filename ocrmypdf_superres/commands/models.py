@@ -10,7 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from ocrmypdf_superres.errors import ModelError
-from ocrmypdf_superres.modelstore.store import CARD, DEFAULT_MODEL, find_model, list_models, search_folders
+from ocrmypdf_superres.modelstore.cards import CARD
+from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model, list_models, search_folders
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

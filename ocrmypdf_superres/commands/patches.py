@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""``ocrmypdf-superres patches``: nets for pages compared on patches whose hr is known."""
+"""``ocrmypdf-superres patches``: nets for pages compared on patches with hr."""
 
 from __future__ import annotations
 
@@ -15,24 +15,37 @@ from rich.table import Table
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ocrmypdf_superres.evaluation.patches import PatchFigures
+    from ocrmypdf_superres.evaluation.networks.patches import PatchMetrics
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``patches``."""
-    parser.add_argument("methods", nargs="*", metavar="METHOD",
-                        help="names or folders of models for pages; MODEL:PART for one of a net's outputs or parts; "
-                             "A@2+B@2 for a cascade, of which bicubic may be a part")  # fmt: skip
-    parser.add_argument("--data", type=Path, required=True, metavar="FOLDER",
-                        help="page scans of 200 dpi and more, with NAME.gt.txt beside each or an index.json")  # fmt: skip
+    parser.add_argument(
+        "methods",
+        nargs="*",
+        metavar="METHOD",
+        help="names or folders of models for pages; MODEL:PART for one of a net's outputs or parts; "
+        "A@2+B@2 for a cascade, of which bicubic may be a part",
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="page scans of 200 dpi and more, with NAME.gt.txt beside each or an index.json",
+    )
     parser.add_argument("--scale", type=int, default=4, help="how much smaller lr is (default 4)")
     parser.add_argument("--count", type=int, default=96, help="patches, of 96 x 576 pixels of hr (default 96)")
-    parser.add_argument("--recipe", type=Path, metavar="FILE", help="reduce the patches as this recipe does (default: bicubic alone)")
+    parser.add_argument(
+        "--recipe", type=Path, metavar="FILE", help="reduce the patches as this recipe does (default: bicubic alone)"
+    )
     parser.add_argument("--language", default="eng", help="Tesseract languages of scans without an index (default eng)")
-    parser.add_argument("--detector", metavar="NAME", help="a text detector: its folder or name, or the file of CTPN's public weights")
+    parser.add_argument(
+        "--detector", metavar="NAME", help="a text detector: its folder or name, or the file of CTPN's public weights"
+    )
     parser.add_argument("--lpips", type=Path, nargs=2, metavar=("ALEXNET", "LINEAR"), help="two files of weights, for LPIPS")
     parser.add_argument("--cache", type=Path, metavar="FOLDER", help="keep the lines that are found in the scans there")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the metrics there, too")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,40 +55,40 @@ def run(args: argparse.Namespace) -> int:
         SuperresError: a model, the detector, the recipe or the data cannot be used.
     """
     from ocrmypdf_superres.errors import OptionError
-    from ocrmypdf_superres.evaluation.lpips_weights import load_lpips
-    from ocrmypdf_superres.evaluation.patches import drawer, judge_patches, patches
+    from ocrmypdf_superres.evaluation.networks.lpips_weights import load_lpips
+    from ocrmypdf_superres.evaluation.networks.patches import evaluate_patches, patches, predictor
     from ocrmypdf_superres.training.losses.recognition.detector import load_detector
     from ocrmypdf_superres.training.recipe import read_recipe
 
     if args.scale < 2 or args.count < 1:
         raise OptionError(f"--scale {args.scale} and --count {args.count} were given; give at least 2, and at least 1.")
     names = ["bicubic", *(name for name in args.methods if name != "bicubic")]
-    draws = {name: drawer(name, args.scale) for name in names}
+    predictors = {name: predictor(name, args.scale) for name in names}
     detector = load_detector(args.detector) if args.detector else None
     recipe = read_recipe(args.recipe) if args.recipe else None
     degradation, clean = (recipe.degradation, recipe.clean) if recipe else ((), 0.0)
     batches = patches(args.data, args.scale, args.count, degradation, clean, args.language, args.cache)
     perceptual = load_lpips(*args.lpips) if args.lpips else None
-    figures = {name: judge_patches(draw, batches, detector, perceptual) for name, draw in draws.items()}
+    metrics = {name: evaluate_patches(predict, batches, detector, perceptual) for name, predict in predictors.items()}
     truths = iter(batches)
-    figures["hr"] = judge_patches(lambda lr: next(truths).hr, batches, detector, perceptual)
-    first = figures["hr"]
+    metrics["hr"] = evaluate_patches(lambda lr: next(truths).hr, batches, detector, perceptual)
+    first = metrics["hr"]
     console = Console(highlight=False)
     console.print(f"{first.patches} patches, {first.lines} lines with text, x{args.scale}.", soft_wrap=True)
-    console.print(_table(figures))
+    console.print(_table(metrics))
     if args.json:
-        args.json.write_text(json.dumps({n: asdict(f) for n, f in figures.items()}, indent=1) + "\n", encoding="utf-8")
+        args.json.write_text(json.dumps({n: asdict(f) for n, f in metrics.items()}, indent=1) + "\n", encoding="utf-8")
     return 0
 
 
-def _table(figures: Mapping[str, PatchFigures]) -> Table:
-    first = next(iter(figures.values()))
+def _table(metrics: Mapping[str, PatchMetrics]) -> Table:
+    first = next(iter(metrics.values()))
     table = Table("method", "PSNR", "SSIM", "CER %", "S_LCS", "S_LD")
     if first.lpips is not None:
         table.add_column("LPIPS")
-    for name in (["IoU of text", *first.distances] if first.iou is not None else []):
+    for name in ["IoU of text", *first.distances] if first.iou is not None else []:
         table.add_column(name)
-    for name, row in figures.items():
+    for name, row in metrics.items():
         cells = [f"{row.psnr:.2f}", f"{row.ssim:.4f}", f"{100 * row.cer:.2f}", f"{row.s_lcs:.4f}", f"{row.s_ld:.4f}"]
         cells += [f"{row.lpips:.4f}"] if row.lpips is not None else []
         cells += [f"{row.iou:.4f}"] if row.iou is not None else []

@@ -53,15 +53,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _table(model: Model, folder: Path, settings: AciqSettings) -> Table:
-    from ocrmypdf_superres.evaluation.line_sets import held_batches, judge
+    from ocrmypdf_superres.evaluation.networks.line_sets import evaluate, held_out_batches
     from ocrmypdf_superres.export.aciq_model import table
     from ocrmypdf_superres.training.recipe import Source
 
     source = Source("words", ".", languages={"eng": 1.0}) if model.card.line_size else Source("rendered", ".")
-    batches = held_batches(source, folder, model.card.scales[0], STRIPS)
+    batches = held_out_batches(source, folder, model.card.scales[0], STRIPS)
     shown = Table("bits", "bytes", "PSNR to 32 bits", "PSNR to hr", "CER (Tesseract)")
     for row, net in table(model, batches[0].lr, settings=settings):
-        figures = judge(net, batches, model.card.channels)
+        metrics = evaluate(net, batches, model.card.channels)
         same = "" if row.bits == 32 else f"{row.fidelity:.2f}"
-        shown.add_row(str(row.bits), f"{row.size:,}", same, f"{figures.psnr:.2f}", f"{figures.cer:.3f}")
+        shown.add_row(str(row.bits), f"{row.size:,}", same, f"{metrics.psnr:.2f}", f"{metrics.cer:.3f}")
     return shown

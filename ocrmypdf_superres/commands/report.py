@@ -14,22 +14,34 @@ from rich.console import Console
 
 from ocrmypdf_superres.errors import OptionError, SuperresError
 from ocrmypdf_superres.evaluation.benchmark import from_json
-from ocrmypdf_superres.evaluation.methods.pdf_pages import PdfSettings, read_pdf
-from ocrmypdf_superres.evaluation.run_folder import KeptPage, read_run
+from ocrmypdf_superres.evaluation.methods.pdf_pages import PdfSettings
+from ocrmypdf_superres.evaluation.read_again import read_again
+from ocrmypdf_superres.evaluation.reports import from_records, from_results, from_run
+from ocrmypdf_superres.evaluation.run_folder import read_run
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL
-from ocrmypdf_superres.reporting import write_report
-from ocrmypdf_superres.reporting.model import Report, from_records, from_results, from_run
+from ocrmypdf_superres.reporting.model import Report
+from ocrmypdf_superres.reporting.page_comparison import KeptPage
+from ocrmypdf_superres.reporting.render import write_report
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``report``."""
-    parser.add_argument("source", type=Path, metavar="RUN",
-                        help="folder of evaluate --run or compare --run, file of evaluate --json, or the plugin's report.jsonl")  # fmt: skip
+    parser.add_argument(
+        "source",
+        type=Path,
+        metavar="RUN",
+        help="folder of evaluate --run or compare --run, file of evaluate --json, or the plugin's report.jsonl",
+    )
     parser.add_argument("-o", "--output", type=Path, default=Path("report.html"), help="the page to write (default: %(default)s)")
     parser.add_argument("--before", metavar="METHOD", help="of a benchmark: the method on the left (default: as-is)")
     parser.add_argument("--after", metavar="METHOD", help="of a benchmark: the method on the right (default: plugin)")
-    parser.add_argument("--images", type=int, default=0, metavar="N",
-                        help="of a report.jsonl: read the N least certain pages anew, where their PDFs still lie (default: %(default)s)")  # fmt: skip
+    parser.add_argument(
+        "--images",
+        type=int,
+        default=0,
+        metavar="N",
+        help="of a report.jsonl: read the N least certain pages again, if their PDFs still exist (default: %(default)s)",
+    )
     parser.add_argument("-l", "--language", default="eng", help="Tesseract languages for --images (default: %(default)s)")
 
 
@@ -37,8 +49,7 @@ def run(args: argparse.Namespace) -> int:
     """Make the report.
 
     Raises:
-        OptionError: the source is none of what can be shown, or the page cannot be written.
-        SuperresError: a page cannot be read anew.
+        OptionError: the source is not something that can be shown, or the page cannot be written.
     """
     console = Console()
     with tempfile.TemporaryDirectory(prefix="superres-report-") as temporary:
@@ -68,35 +79,35 @@ def _load(args: argparse.Namespace, folder: Path, console: Console) -> Report:
         raise OptionError(f"{source} is neither results of evaluate nor a report.jsonl ({error}); give one of these.") from error
     if not records or not all(isinstance(r, dict) and {"file", "page", "action", "reason"} <= set(r) for r in records):
         raise OptionError(f"{source} holds no page records of the plugin; give what --superres-report wrote.")
-    return from_records(records, source.name, _imaged(records, args, folder, console), folder)
+    return from_records(records, source.name, _read_pages(records, args, folder, console), folder)
 
 
-def _imaged(records: list[dict[str, Any]], args: argparse.Namespace, folder: Path, console: Console) -> list[KeptPage]:
-    """Read the pages that were surest to gain or lose anew; files that have moved are named and left out."""
+def _read_pages(records: list[dict[str, Any]], args: argparse.Namespace, folder: Path, console: Console) -> list[KeptPage]:
+    """Read the least certain of the enlarged pages again; files that have moved are named and left out."""
     if args.images <= 0:
         return []
     chosen = sorted((r for r in records if r["action"] == "enlarged"), key=_certainty)[: args.images]
     by_file: dict[str, list[dict[str, Any]]] = {}
     for record in chosen:
         by_file.setdefault(str(record["file"]), []).append(record)
-    pages = []
-    for name, wanted in by_file.items():
+    pages: list[KeptPage] = []
+    for number, (name, wanted) in enumerate(by_file.items()):
         pdf = next((p for p in (Path(name), args.source.parent / name) if p.is_file()), None)
         if pdf is None:
-            console.print(f"{name} is not there any more; its pages are shown without images.", markup=False, soft_wrap=True)
+            console.print(f"{name} no longer exists; its pages are shown without images.", markup=False, soft_wrap=True)
             continue
         numbers = ",".join(str(n) for n in sorted({int(r["page"]) for r in wanted}))
         model = str(wanted[0].get("model") or DEFAULT_MODEL)
         settings = PdfSettings(args.language, model, pages=numbers, force_ocr=True, jobs=1)
         try:
-            pages += read_pdf(pdf, folder, settings)
-        except SuperresError as error:
+            pages += read_again(pdf, folder, str(number), settings).values()
+        except (SuperresError, OSError) as error:
             console.print(f"{name}: {error} Its pages are shown without images.", markup=False, soft_wrap=True)
     return pages
 
 
 def _certainty(record: Mapping[str, Any]) -> float:
-    """Tesseract's mean confidence where the record has it, else the height of the text: the smaller, the harder."""
+    """Tesseract's mean confidence where the record has it, else the height of the text; the lower, the less certain."""
     confidence = record.get("confidence")
     if isinstance(confidence, dict) and confidence:
         return max(float(value) for value in confidence.values())

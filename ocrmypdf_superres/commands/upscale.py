@@ -17,7 +17,7 @@ from ocrmypdf_superres.errors import ImageError, OptionError
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL
 from ocrmypdf_superres.page.image import flatten
 from ocrmypdf_superres.page.plan import Plan, PlanSettings, enlarge, plan_image
-from ocrmypdf_superres.upscaling.upscaler import load_upscaler
+from ocrmypdf_superres.upscaling.loading import load_upscaler
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

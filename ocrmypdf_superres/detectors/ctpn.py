@@ -43,10 +43,6 @@ class CTPNConfig:
             raise ValueError("widths must be five numbers of channels, and hidden and deep at least 1")
 
 
-SMALL = CTPNConfig(widths=(16, 24, 32, 48, 48), hidden=32, deep=64)
-"""About a hundredth of the full one, to be trained on a CPU in minutes."""
-
-
 class CTPN(nn.Module):
     """See the module's docstring."""
 
@@ -122,7 +118,9 @@ def load_public(path: Path) -> CTPN:
     try:
         values = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise RecognizerError(f"The detector's weights {path} cannot be read ({error.strerror}); give the path of a file you have.") from error
+        raise RecognizerError(
+            f"The detector's weights {path} cannot be read ({error.strerror}); give the path of a file you have."
+        ) from error
     except Exception as error:  # whatever a damaged file makes the reader raise
         reason = (str(error).splitlines() or ["empty"])[0]
         raise RecognizerError(f"{path} is no checkpoint of tensors alone ({reason}); give the public CTPN weights.") from error
@@ -150,7 +148,10 @@ def anchors(height: int, width: int) -> Tensor:
     """
     heights = torch.tensor(ANCHOR_HEIGHTS, dtype=torch.float32)
     middle = (STRIDE - 1) / 2
-    base = torch.stack([torch.zeros_like(heights), middle - (heights - 1) / 2, torch.full_like(heights, STRIDE - 1), middle + (heights - 1) / 2], 1)
+    base = torch.stack(
+        [torch.zeros_like(heights), middle - (heights - 1) / 2, torch.full_like(heights, STRIDE - 1), middle + (heights - 1) / 2],
+        1,
+    )
     rows, columns = torch.meshgrid(torch.arange(height) * STRIDE, torch.arange(width) * STRIDE, indexing="ij")
     shift = torch.stack([columns, rows, columns, rows], dim=2).reshape(-1, 1, 4)
     return (shift + base).reshape(-1, 4)

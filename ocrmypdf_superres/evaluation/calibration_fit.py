@@ -26,11 +26,11 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from ocrmypdf_superres.commands.evaluate import DEFAULT_CONDITIONS, parse_condition
 from ocrmypdf_superres.errors import SuperresError
 from ocrmypdf_superres.evaluation.data.ground_truth import read_truth
 from ocrmypdf_superres.evaluation.data.pages import Case, find_pages, make_cases
-from ocrmypdf_superres.evaluation.methods.methods import lr_image
+from ocrmypdf_superres.evaluation.data.profiles import DEFAULT_CONDITIONS, parse_condition
+from ocrmypdf_superres.evaluation.methods.images import lr_image
 from ocrmypdf_superres.evaluation.words import right_words
 from ocrmypdf_superres.metrics.text import TextScore, score
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL
@@ -39,7 +39,7 @@ from ocrmypdf_superres.ocr.hocr import Reading
 from ocrmypdf_superres.ocr.merge.choose import choose_among, doubtful, page_winner
 from ocrmypdf_superres.page.plan import PlanSettings, enlarge, lanczos, plan_image
 from ocrmypdf_superres.plugin.checking import AS_IS, BLEND, LANCZOS, MODEL, OTHERS
-from ocrmypdf_superres.upscaling.upscaler import load_upscaler
+from ocrmypdf_superres.upscaling.loading import load_upscaler
 
 KNOTS = np.linspace(0, 100, 21)
 

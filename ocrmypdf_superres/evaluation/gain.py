@@ -17,12 +17,12 @@ from ocrmypdf_superres.evaluation.data.pages import Case, find_pages
 from ocrmypdf_superres.metrics.text import TextScore
 
 LEAST_GAIN = 0.02
-"""Share of the characters read wrong that a net has to save: less is chance on a few pages."""
+"""Share of the wrong characters that a new net has to avoid: less may be chance on a few pages."""
 
 
 @dataclass(frozen=True)
 class Gain:
-    """What the pages, pooled, read like with the base and with the new net; *groups* holds both by condition."""
+    """Counts of all pages together with the base net and with the new one; *groups* holds both by condition."""
 
     base: TextScore
     new: TextScore
@@ -31,12 +31,13 @@ class Gain:
 
     @property
     def better(self) -> bool:
-        """Whether the new net saves at least :data:`LEAST_GAIN` of the wrong characters and misses no more words."""
-        return self.new.edits <= (1 - LEAST_GAIN) * self.base.edits and self.new.edits < self.base.edits and self.new.found >= self.base.found
+        """Whether the new net avoids at least :data:`LEAST_GAIN` of the wrong characters and misses no more words."""
+        fewer = self.new.edits <= (1 - LEAST_GAIN) * self.base.edits and self.new.edits < self.base.edits
+        return fewer and self.new.found >= self.base.found
 
     @property
-    def figures(self) -> str:
-        """Both nets' figures, in words."""
+    def summary(self) -> str:
+        """Both nets' error rates, in words."""
         return (
             f"CER {100 * self.base.cer:.2f} % before and {100 * self.new.cer:.2f} % after, words missed "
             f"{100 * (1 - self.base.recall):.2f} % before and {100 * (1 - self.new.recall):.2f} % after"
@@ -44,7 +45,7 @@ class Gain:
 
     def table(self) -> Table:
         """Return a table of the conditions and their sum."""
-        table = Table("held-back pages at", "n", "CER % before", "after", "words missed % before", "after")
+        table = Table("held-out pages at", "n", "CER % before", "after", "words missed % before", "after")
         for name, (base, new) in [*self.groups.items(), ("all together", (self.base, self.new))]:
             table.add_row(
                 name, str(self.pages), f"{100 * base.cer:.2f}", f"{100 * new.cer:.2f}",
@@ -77,7 +78,7 @@ def read_with(cases: Sequence[Case], model: str, cache: Path, jobs: int, title: 
         task = progress.add_task(title, total=len(cases))
         for result in run_cases(cases, ["plugin"], model, cache, jobs):
             if result.error:
-                raise SuperresError(f"The held-back page {result.page} cannot be read at {result.group}: {result.error}")
+                raise SuperresError(f"The held-out page {result.page} cannot be read at {result.group}: {result.error}")
             results.append(result)
             progress.advance(task)
     order = {(case.group, case.page.name): number for number, case in enumerate(cases)}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What this project promises of its plugin, as figures of one run: each with its limit, met or not."""
+"""What this project promises of its plugin, checked on one run: each goal with its limit, met or not."""
 
 from __future__ import annotations
 
@@ -7,13 +7,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ocrmypdf_superres.evaluation.benchmark import Result
-from ocrmypdf_superres.evaluation.summary import BASELINES, lost, low_groups, made_worse, pooled
+from ocrmypdf_superres.evaluation.summary import (
+    BASELINES,
+    interval_table,
+    lost,
+    low_groups,
+    made_worse,
+    markdown,
+    paired_table,
+    pooled,
+)  # fmt: skip
 from ocrmypdf_superres.metrics.text import TextScore
 
 
 @dataclass(frozen=True)
 class Goal:
-    """A promise: its words, the figure and its limit as shown, and whether it is met."""
+    """A goal: its words, the figure and its limit as they are shown, and whether it is met."""
 
     words: str
     figure: str
@@ -22,7 +31,7 @@ class Goal:
 
 
 def _ratio(ours: float, other: float) -> float:
-    """ours / other; equal errors of zero are equal, any error against none is without bound."""
+    """Return ours / other: 1 where both are 0, infinity where only the other is."""
     if other == 0:
         return 1.0 if ours == 0 else float("inf")
     return ours / other
@@ -38,7 +47,7 @@ def _at_most(words: str, ours: float, other: float, limit: float, best: str) -> 
 
 
 def goals(results: Sequence[Result], method: str, unordered: Sequence[str] = ()) -> list[Goal]:
-    """Return the promises that *results* can judge for *method*.
+    """Return the goals of *method* that *results* can decide.
 
     *unordered* names the collections in whose pages the reading order is ambiguous: only their words count, not their CER.
     """
@@ -99,7 +108,8 @@ def _pages(results: Sequence[Result], method: str, baselines: list[str], methods
         others = ", ".join(f"{m} {counts[m]}" for m in baselines)
         fewest = min(counts[m] for m in baselines)
         met = counts[method] < fewest or counts[method] == fewest == 0
-        found.append(Goal("pages lost (CER over 50 % where the scan stays under 10 %)", f"{counts[method]} ({others})", "fewer", met))
+        words = "pages lost (CER over 50 % where the scan stays under 10 %)"
+        found.append(Goal(words, f"{counts[method]} ({others})", "fewer", met))
     worse, total = made_worse(results, method)
     share = len(worse) / total if total else 0.0
     words = "pages worse than the best of the others by more than 1 point of CER"
@@ -109,5 +119,20 @@ def _pages(results: Sequence[Result], method: str, baselines: list[str], methods
     tesseract = sum(r.tesseract_seconds / r.details.get("reading_cost", 1.0) for r in results if r.method == method)
     if tesseract:
         figure = f"{own:.1f} s / {tesseract:.1f} s = {own / tesseract:.1%}"
-        found.append(Goal("CPU time of super-resolution against one reading by Tesseract", figure, "at most 30 %", own <= 0.3 * tesseract))
+        words = "CPU time of super-resolution against one reading by Tesseract"
+        found.append(Goal(words, figure, "at most 30 %", own <= 0.3 * tesseract))
     return found
+
+
+def markdown_tables(results: Sequence[Result], ours: Sequence[str], unordered: Sequence[str] = ()) -> str:
+    """Return all tables of a run in Markdown: errors and costs, intervals, and for each of *ours* the pairs and goals.
+
+    *unordered* is as for :func:`goals`.
+    """
+    parts = [markdown(results), interval_table(results), *(paired_table(results, method) for method in ours)]
+    for method in ours:
+        lines = [f"| {method}: promised | figure | limit | |", "|---|---|---|---|"]
+        for goal in goals(results, method, unordered):
+            lines.append(f"| {goal.words} | {goal.figure} | {goal.limit} | {'met' if goal.met else 'not met'} |")
+        parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)

@@ -12,40 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.reporting.page_comparison import KeptPage, Seen, Side
 
 RUN_FILE = "run.json"
 FORM = 1
-
-
-@dataclass(frozen=True)
-class Seen:
-    """A recognised word: text, confidence (0 to 100), box (left, top, right, bottom) in its image; right, None: unknown."""
-
-    text: str
-    confidence: float
-    box: tuple[int, int, int, int]
-    right: bool | None = None
-
-
-@dataclass(frozen=True)
-class Side:
-    """What OCR was given of a page: its image's path within the run, (width, height) in pixels, and the words read on it."""
-
-    image: str
-    size: tuple[int, int]
-    words: list[Seen]
-
-
-@dataclass(frozen=True)
-class KeptPage:
-    """A page before and after: what was done to it (``enlarged``, ``left`` or ``failed``) and why."""
-
-    group: str
-    page: str
-    action: str
-    reason: str
-    before: Side
-    after: Side
 
 
 @dataclass(frozen=True)
@@ -84,7 +54,8 @@ def read_run(folder: Path) -> Run:
         if values["form"] != FORM:
             raise ValueError(f"form {values['form']}")
         pages = [
-            KeptPage(p["group"], p["page"], p["action"], p["reason"], _side(p["before"]), _side(p["after"])) for p in values["pages"]
+            KeptPage(p["group"], p["page"], p["action"], p["reason"], _side(p["before"]), _side(p["after"]))
+            for p in values["pages"]
         ]
         return Run(values["title"], values["before"], values["after"], values["results"], pages, values["trust"])
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -189,7 +189,8 @@ def paired_table(results: Sequence[Result], ours: str) -> str:
     for method in (m for m in found if m not in (*OURS, "native") and ours in found):
         for group in ["all pages", *dict.fromkeys(row.group for row in table)]:
             own, other = (
-                {(r.group, r.page): r.counts for r in results if r.method == m and group in ("all pages", r.group)} for m in (ours, method)
+                {(r.group, r.page): r.counts for r in results if r.method == m and group in ("all pages", r.group)}
+                for m in (ours, method)
             )
             pairs = [(own[key], other[key]) for key in sorted(own) if key in other]
             length, words = [a.characters for a, _ in pairs], [a.words for a, _ in pairs]
@@ -199,6 +200,7 @@ def paired_table(results: Sequence[Result], ours: str) -> str:
             missed = paired_difference([a.words - a.found for a, _ in pairs], [b.words - b.found for _, b in pairs], words)
             test = sign_test([a.cer for a, _ in pairs], [b.cer for _, b in pairs])
             lines.append(
-                f"| {method}, {group} | {len(pairs)} | {_span(errors, '+')} | {_span(missed, '+')} | {test.lower} / {test.higher} | {test.p:.2g} |"
+                f"| {method}, {group} | {len(pairs)} | {_span(errors, '+')} | {_span(missed, '+')} "
+                f"| {test.lower} / {test.higher} | {test.p:.2g} |"
             )
     return "\n".join(lines) + "\n"

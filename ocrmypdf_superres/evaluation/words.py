@@ -16,9 +16,6 @@ from ocrmypdf_superres.files import atomic_write_text
 from ocrmypdf_superres.metrics.text import fold
 from ocrmypdf_superres.tesseract import Word, parse_tsv, read_page, version
 
-#: Of 100: words that Tesseract is less sure of than DOUBTFUL are marked, and from SURE on a user would trust them.
-DOUBTFUL, SURE = 60.0, 90.0
-
 
 def read_words(image: Image.Image, dpi: float, languages: str, segmentation: int | None = None) -> list[Word]:
     """Return the words that the Tesseract program finds in *image*, in its reading order.
@@ -31,7 +28,9 @@ def read_words(image: Image.Image, dpi: float, languages: str, segmentation: int
     return [word for line in parse_tsv(read_page(image, languages, dpi=dpi, psm=segmentation, output=["tsv"])) for word in line]
 
 
-def cached_words(image: Image.Image, dpi: float, languages: str, cache: Path | None, segmentation: int | None = None) -> list[Word]:
+def cached_words(
+    image: Image.Image, dpi: float, languages: str, cache: Path | None, segmentation: int | None = None
+) -> list[Word]:
     """:func:`read_words`, kept in the folder *cache* under the hash of all that decides it.
 
     Raises:

@@ -10,10 +10,11 @@ from PIL import Image, ImageDraw
 
 from ocrmypdf_superres.evaluation.benchmark import Result
 from ocrmypdf_superres.evaluation.data.pages import Case
-from ocrmypdf_superres.evaluation.methods.methods import TARGET_DPI, lanczos_image, lr_image
+from ocrmypdf_superres.evaluation.methods.images import TARGET_DPI, lanczos_image, lr_image
 from ocrmypdf_superres.evaluation.summary import BASELINES
-from ocrmypdf_superres.evaluation.words import DOUBTFUL, read_words
+from ocrmypdf_superres.evaluation.words import read_words
 from ocrmypdf_superres.page.image import flatten
+from ocrmypdf_superres.reporting.page_comparison import DOUBTFUL
 
 
 def worst_pages(results: Sequence[Result], method: str, count: int) -> list[Result]:
@@ -46,16 +47,14 @@ def draw_words(image: Image.Image, dpi: float, languages: str, title: str) -> Im
     return sheet
 
 
-def save_worst(
-    results: Sequence[Result], cases: Sequence[Case], method: str, model: str, folder: Path, count: int
-) -> list[Path]:
+def save_worst(results: Sequence[Result], cases: Sequence[Case], method: str, model: str, folder: Path, count: int) -> list[Path]:
     """Write ``01 GROUP PAGE.png`` and on, Lanczos on the left and the plugin's OCR image on the right; return the paths.
 
     Raises:
         SuperresError: Tesseract or the model cannot be used.
     """
     from ocrmypdf_superres.page.plan import PlanSettings, enlarge, plan_image
-    from ocrmypdf_superres.upscaling.upscaler import load_upscaler
+    from ocrmypdf_superres.upscaling.loading import load_upscaler
 
     upscaler = load_upscaler(model, "cpu", threads=1)
     by_name = {(case.group, case.page.name): case for case in cases}

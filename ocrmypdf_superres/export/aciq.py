@@ -137,7 +137,9 @@ def _with_law(rows: Array, bits: int, law: str, settings: AciqSettings, shape: t
     offset = -zero * scale
     if settings.correct:
         scale, offset = _corrected(rows, codes, scale, offset)
-    return Packed(codes.astype(np.uint8), widths.astype(np.uint8), scale.astype(np.float32), offset.astype(np.float32), tuple(shape))
+    return Packed(
+        codes.astype(np.uint8), widths.astype(np.uint8), scale.astype(np.float32), offset.astype(np.float32), tuple(shape)
+    )
 
 
 def _corrected(rows: Array, codes: Array, scale: Array, offset: Array) -> tuple[Array, Array]:

@@ -3,20 +3,20 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import tomli_w
 import torch
 from torch import nn
 
-from ocrmypdf_superres.errors import ModelError, OptionError
+from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.export.aciq import AciqSettings, quantize_network
 from ocrmypdf_superres.metrics.image import decibels, mean_squared_error
-from ocrmypdf_superres.modelstore.store import CARD, WEIGHTS, Model, check_name, read_card, sha256_of
+from ocrmypdf_superres.modelstore.cards import CARD, WEIGHTS, check_name, read_card
+from ocrmypdf_superres.modelstore.store import Model, sha256_of
+from ocrmypdf_superres.modelstore.writer import model_folder, write_card
 from ocrmypdf_superres.upscaling.backends import packed_weights as packed
 from ocrmypdf_superres.upscaling.backends.torch import load_network
 
@@ -29,31 +29,23 @@ def quantize_model(model: Model, bits: int, folder: Path, name: str, settings: A
     The folder has no ONNX files, whose weights would be floats again: the model runs with torch.
 
     Raises:
-        OptionError: *bits* is not from 2 to 8. ModelError: *folder* exists and holds no model, or *model* is damaged.
+        OptionError: *bits* is not from 2 to 8. ModelError: *folder* exists and does not hold a model, or *model* is damaged.
     """
     if bits not in BITS:
         raise OptionError(f"Weights of {bits} bits were asked for; give a whole number from {BITS[0]} to {BITS[-1]}.")
     check_name(name)
-    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / CARD).is_file())):
-        raise ModelError(f"{folder} exists and holds no model; give a new folder.")
     tensors = quantize_network(load_network(model), bits, settings)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
-        part = Path(temporary) / "model"
-        part.mkdir()
+    with model_folder(folder) as part:
         packed.write(tensors, part / WEIGHTS)
         about = f"{model.card.name} with weights of {bits} bits (ACIQ). {model.card.description}".strip()
         card = replace(
-            model.card, name=name, description=about, files={WEIGHTS: sha256_of(part / WEIGHTS)},
-            figures={"bits a weight": bits, "bytes of weights": (part / WEIGHTS).stat().st_size},
-        )  # fmt: skip
-        values = {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(card).items() if v is not None}
-        (part / CARD).write_text(tomli_w.dumps(values, multiline_strings=True), encoding="utf-8")
-        for path in part.iterdir():
-            path.chmod(0o644)
-        if folder.exists():
-            shutil.rmtree(folder)
-        part.replace(folder)
+            model.card,
+            name=name,
+            description=about,
+            files={WEIGHTS: sha256_of(part / WEIGHTS)},
+            metrics={"bits a weight": bits, "bytes of weights": (part / WEIGHTS).stat().st_size},
+        )
+        write_card(card, part / CARD)
     return Model(read_card(folder / CARD), folder)
 
 
@@ -66,7 +58,9 @@ class Row:
     fidelity: float
 
 
-def table(model: Model, images: torch.Tensor, bits: Sequence[int] = BITS, settings: AciqSettings | None = None) -> list[tuple[Row, nn.Module]]:
+def table(
+    model: Model, images: torch.Tensor, bits: Sequence[int] = BITS, settings: AciqSettings | None = None
+) -> list[tuple[Row, nn.Module]]:
     """Return a row, and the net, for *model* as it is and for each of *bits*.
 
     *images*: lr, float (B, 1, H, W) in [0, 1], of a size that the net takes; the fidelity is the PSNR of what the

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -12,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tomli_w
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -20,7 +17,10 @@ from torch import Tensor, nn
 from ocrmypdf_superres.architectures.blocks.layers import on_luma
 from ocrmypdf_superres.architectures.spec import ArchitectureSpec, Foldable
 from ocrmypdf_superres.errors import ModelError
-from ocrmypdf_superres.modelstore.store import CARD, WEIGHTS, Model, onnx_name, read_card, sha256_of
+from ocrmypdf_superres.modelstore.cards import CARD, WEIGHTS, Card, check_name, onnx_name, read_card
+from ocrmypdf_superres.modelstore.store import Model, sha256_of
+from ocrmypdf_superres.modelstore.writer import model_folder, write_card
+from ocrmypdf_superres.upscaling.backends.onnx import open_session
 
 TOLERANCE = 1e-4
 """Largest difference, of [0, 1], that torch and onnxruntime may show."""
@@ -45,58 +45,47 @@ def export_model(
     name: str,
     *,
     description: str = "",
-    figures: Mapping[str, Any] | None = None,
+    metrics: Mapping[str, Any] | None = None,
     recipe: str = "",
     licence: str = "MPL-2.0",
 ) -> Model:
     """Write *net*, built from *spec* and *config*, to *folder* as the model *name*; return it.
 
-    The net is folded where it can be (in place).  The folder appears whole or not at all; one that exists is
+    The net is folded where it can be (in place). The folder appears whole or not at all; one that exists is
     replaced only when it holds a model.
 
     Raises:
-        ModelError: *folder* exists and holds no model, or torch and onnxruntime disagree by more than 1e-4.
+        ModelError: *name* is not a plain name, *folder* exists and does not hold a model, or torch and onnxruntime
+            disagree by more than 1e-4.
     """
-    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / CARD).is_file())):
-        raise ModelError(f"{folder} exists and holds no model; give a new folder.")
+    check_name(name)
     net = net.cpu().float().eval()
     if isinstance(net, Foldable):
         net.fold()
-    scales = spec.scales(config)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
-        part = Path(temporary) / "model"
-        part.mkdir()
+    with model_folder(folder) as part:
         save_file({k: v.contiguous() for k, v in net.state_dict().items()}, part / WEIGHTS)
-        for scale in scales:
+        for scale in spec.scales(config):
             graph = _OneScale(net, scale, spec.channels_of(config)).eval()
             _export_graph(graph, spec, part / onnx_name(scale))
             _compare(graph, spec, part / onnx_name(scale))
-        card: dict[str, Any] = {
-            "name": name,
-            "architecture": spec.name,
-            "scales": list(scales),
-            "channels": spec.channels_of(config),
-            "size_multiple": spec.size_multiple,
-            "licence": licence,
-            "description": description,
-            "recipe": recipe,
-            "config": {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(config).items()},
-            "files": {p.name: sha256_of(p) for p in sorted(part.iterdir())},
-            "figures": dict(figures or {}),
-        }
-        if spec.receptive_radius is not None:
-            card["radius"] = spec.receptive_radius(config)
-        if spec.line_size is not None:
-            card["line_size"] = list(spec.line_size)
-        (part / CARD).write_text(tomli_w.dumps(card, multiline_strings=True), encoding="utf-8")
+        card = Card(
+            name=name,
+            architecture=spec.name,
+            config=asdict(config),
+            scales=tuple(spec.scales(config)),
+            files={p.name: sha256_of(p) for p in sorted(part.iterdir())},
+            radius=None if spec.receptive_radius is None else spec.receptive_radius(config),
+            channels=3 if spec.channels_of(config) == 3 else 1,
+            size_multiple=spec.size_multiple,
+            line_size=spec.line_size or (),
+            licence=licence,
+            description=description,
+            metrics=dict(metrics or {}),
+            recipe=recipe,
+        )
+        write_card(card, part / CARD)
         read_card(part / CARD)
         (part / "README.md").write_text(_readme(card, sum(p.numel() for p in net.parameters())), encoding="utf-8")
-        for path in part.iterdir():
-            path.chmod(0o644)  # safetensors writes for its owner only; a model is for everyone on the machine
-        if folder.exists():
-            shutil.rmtree(folder)
-        part.replace(folder)
     return Model(read_card(folder / CARD), folder)
 
 
@@ -116,35 +105,33 @@ def _export_graph(net: _OneScale, spec: ArchitectureSpec, path: Path) -> None:
 
 
 def _compare(net: _OneScale, spec: ArchitectureSpec, path: Path) -> None:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    session = open_session(path, threads=0)
     size = spec.line_size or (20 * spec.size_multiple, 26 * spec.size_multiple)
     x = np.random.default_rng(0).random((3, 1, *size), dtype=np.float32)
     with torch.inference_mode():
         expected = net(torch.from_numpy(x)).numpy()
     worst = float(np.abs(session.run(["sr"], {"lr": x})[0] - expected).max())
     if not worst <= TOLERANCE:
-        raise ModelError(f"The exported {path.name} differs from the net by {worst:.2g}, more than {TOLERANCE:.0e}; it was not kept.")
+        raise ModelError(
+            f"The exported {path.name} differs from the net by {worst:.2g}, more than {TOLERANCE:.0e}; it was not kept."
+        )
 
 
-def _readme(card: Mapping[str, Any], parameters: int) -> str:
+def _readme(card: Card, parameters: int) -> str:
     lines = [
-        f"# {card['name']}",
+        f"# {card.name}",
         "",
-        card["description"] or "No description was given.",
+        card.description or "No description was given.",
         "",
-        f"Architecture `{card['architecture']}`, {parameters:,} parameters in inference form, scales "
-        + ", ".join(f"x{s}" for s in card["scales"])
-        + f"; licence {card['licence']}.",
+        f"Architecture `{card.architecture}`, {parameters:,} parameters in inference form, scales "
+        + ", ".join(f"x{s}" for s in card.scales)
+        + f"; licence {card.licence}.",
         "",
         "| file | SHA-256 |",
         "|---|---|",
-        *(f"| `{name}` | `{digest}` |" for name, digest in card["files"].items()),
+        *(f"| `{name}` | `{digest}` |" for name, digest in card.files.items()),
         "",
     ]
-    if card["figures"]:
-        lines += ["| figure | value |", "|---|---|", *(f"| {k} | {v} |" for k, v in card["figures"].items()), ""]
+    if card.metrics:
+        lines += ["| metric | value |", "|---|---|", *(f"| {k} | {v} |" for k, v in card.metrics.items()), ""]
     return "\n".join(lines)

@@ -57,7 +57,8 @@ def pairwise_iou(first: NDArray[Any], second: NDArray[Any], *, inclusive: bool =
     shared = np.maximum(corners, 0).prod(axis=2)
     areas = [(boxes[:, 2] - boxes[:, 0] + one) * (boxes[:, 3] - boxes[:, 1] + one) for boxes in (first, second)]
     union = areas[0][:, None] + areas[1][None] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    result: NDArray[Any] = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return result
 
 
 def non_maximum_suppression(

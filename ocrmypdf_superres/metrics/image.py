@@ -20,7 +20,8 @@ Image = NDArray[np.floating[Any]]
 def _same_size(image: Image, reference: Image) -> None:
     if image.shape != reference.shape:
         raise ImageError(
-            f"Images of {image.shape} and {reference.shape} were given, equal sizes were expected; enlarge to the reference's size."
+            f"Images of {image.shape} and {reference.shape} were given, equal sizes were expected; "
+            "enlarge to the reference's size."
         )
 
 

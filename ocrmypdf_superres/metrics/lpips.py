@@ -2,7 +2,7 @@
 """LPIPS, version 0.1 with AlexNet.
 
 Zhang et al., The unreasonable effectiveness of deep features as a perceptual metric, CVPR 2018. The network is made here
-without weights; :func:`ocrmypdf_superres.evaluation.lpips_weights.load_lpips` loads the published ones.
+without weights; :func:`ocrmypdf_superres.evaluation.networks.lpips_weights.load_lpips` loads the published ones.
 """
 
 from __future__ import annotations

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Models as folders: cards, files and their hashes."""
+"""Models as folders: their cards, finding them, checking their files, and writing them."""

@@ -1,68 +1,27 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Models as folders: a card, weights, one ONNX file a scale, and where they are looked for.
-
-A model is a folder with ``card.toml``.  Its files are only used when their SHA-256 is the one in the card.
-"""
+"""Finding models: folders with a card, by name or by path. Their files are used only when their SHA-256 is the card's."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
-import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from ocrmypdf_superres.errors import ModelError, OptionError
+from ocrmypdf_superres.errors import ModelError, OptionError, RecognizerError
+from ocrmypdf_superres.modelstore.cards import CARD, DETECTOR_CARD, NAME, RECOGNIZER_CARD, WEIGHTS, Card, onnx_name, read_card
 
 DEFAULT_MODEL = "docsr-s2"
 SEARCH_VARIABLE = "OCRMYPDF_SUPERRES_MODELS"
 ALL = "all"
 """Where several models may be named: all that are found."""
-CARD = "card.toml"
-WEIGHTS = "model.safetensors"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-
-
-@dataclass(frozen=True)
-class Card:
-    """What a model says of itself.
-
-    Attributes:
-        name: unique name; published bytes never change under it.
-        architecture, config: registry name and hyperparameters of the network.
-        scales: enlargements it offers.
-        channels: the net's, 1 (luma) or 3 (RGB); the ONNX files take and give luma either way.
-        radius: receptive radius in lr pixels, the tile overlap; ``None`` where the net cannot be tiled.
-        size_multiple: lr sizes must be multiples of it.
-        line_size: rows and columns of lr of a net for text lines; empty for a net for pages.
-        licence, description: for people.
-        files: file name to SHA-256.
-        figures: measured figures, by name.
-        recipe: the TOML text that it was trained from, empty where unknown.
-    """
-
-    name: str
-    architecture: str
-    config: Mapping[str, Any]
-    scales: tuple[int, ...]
-    radius: int | None
-    files: Mapping[str, str]
-    channels: int = 1
-    size_multiple: int = 1
-    line_size: Sequence[int] = ()
-    licence: str = "MPL-2.0"
-    description: str = ""
-    figures: Mapping[str, Any] = field(default_factory=dict)
-    recipe: str = ""
+_BEFORE = ".before"
 
 
 @dataclass(frozen=True)
 class Model:
-    """A card and the folder it lies in."""
+    """Hold a card and the folder that it is in."""
 
     card: Card
     folder: Path
@@ -71,7 +30,7 @@ class Model:
         """Return the path of the model's file *name* after checking its SHA-256.
 
         Raises:
-            ModelError: the card does not list it, it is missing, or its hash is another.
+            ModelError: the card does not list it, it is missing, or its hash differs.
         """
         expected = self.card.files.get(name)
         if expected is None:
@@ -120,15 +79,10 @@ class Model:
             self.file(name)
 
 
-def onnx_name(scale: int) -> str:
-    """Return the file name of the ONNX graph for *scale*."""
-    return f"model.x{scale}.onnx"
-
-
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file as 64 hexadecimal digits."""
     digest = hashlib.sha256()
-    with open(path, "rb") as stream:
+    with path.open("rb") as stream:
         while chunk := stream.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
@@ -142,64 +96,41 @@ def search_folders() -> list[Path]:
     return [*given, package / "_models", package.parent / "models"]
 
 
-def read_card(path: Path) -> Card:
-    """Return the card in the TOML file *path*.
-
-    Raises:
-        ModelError: the file is missing, is no TOML, or lacks something.
-    """
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ModelError(f"The model card {path} cannot be read ({error.strerror}); give a model's name or folder.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ModelError(f"The model card {path} is damaged ({error}); install the model again.") from error
-    known = set(Card.__dataclass_fields__)
-    for key in values:
-        if key not in known:
-            raise ModelError(f"The model card {path} has the unknown key {key!r}; it may need a newer version of this package.")
-    try:
-        card = Card(**{"radius": None, **values, "scales": tuple(values["scales"])})
-    except (TypeError, KeyError) as error:
-        raise ModelError(f"The model card {path} is not complete ({error}); install the model again.") from error
-    _check_card(card, path)
-    return card
+def kept_beside(folder: Path) -> Path:
+    """Return where the writer keeps what *folder* held while a new one takes its name."""
+    return folder.with_name(f".{folder.name}{_BEFORE}")
 
 
-def _check_card(card: Card, path: Path) -> None:
-    def refuse(what: str) -> ModelError:
-        return ModelError(f"The model card {path} {what}; install the model again.")
-
-    if not isinstance(card.name, str) or not _NAME.fullmatch(card.name):
-        raise refuse(f"has the name {card.name!r}, which is no plain name")
-    for key in ("architecture", "licence", "description", "recipe"):
-        if not isinstance(getattr(card, key), str):
-            raise refuse(f"has {key} {getattr(card, key)!r}, expected is text")
-    if not card.scales or not all(isinstance(s, int) and 1 <= s <= 8 for s in card.scales):
-        raise refuse(f"has scales {list(card.scales)}, expected are whole numbers from 1 (no enlargement) to 8")
-    if card.radius is not None and (not isinstance(card.radius, int) or not 0 <= card.radius <= 1024):
-        raise refuse(f"has radius {card.radius!r}, expected is a whole number of pixels")
-    if not isinstance(card.size_multiple, int) or not 1 <= card.size_multiple <= 256:
-        raise refuse(f"has size_multiple {card.size_multiple!r}, expected is a whole number from 1 to 256")
-    if card.line_size and not (len(card.line_size) == 2 and all(isinstance(n, int) and 1 <= n <= 1024 for n in card.line_size)):
-        raise refuse(f"has line_size {card.line_size!r}, expected are a line's rows and columns")
-    if card.channels not in (1, 3):
-        raise refuse(f"has {card.channels} channels, but 1 (luma) or 3 (RGB) were expected")
-    if not all(isinstance(table, dict) for table in (card.files, card.config, card.figures)):
-        raise refuse("has no proper tables [files], [config] or [figures]")
-    for name, digest in card.files.items():
-        if Path(name).name != name or not isinstance(digest, str) or not _SHA256.fullmatch(digest):
-            raise refuse(f"lists the file {name!r} without a proper SHA-256")
+def whole_folder(folder: Path, cards: Sequence[str] = (CARD,)) -> Path | None:
+    """Return *folder*, or the one that is kept beside it, whichever holds one of the files *cards*; None where neither does."""
+    # The last look is for a writer that renamed between the first two.
+    for candidate in (folder, kept_beside(folder), folder):
+        if any((candidate / card).is_file() for card in cards):
+            return candidate
+    return None
 
 
-def check_name(name: str) -> None:
-    """Check that a model may be called *name*.
+def _model_in(folder: Path) -> Model | None:
+    """Return the model in *folder*, None where there is none; raises ModelError where its card cannot be used."""
+    while (found := whole_folder(folder)) is not None:
+        try:
+            return Model(read_card(found / CARD), found)
+        except ModelError:
+            if (found / CARD).is_file():
+                raise
+            # A writer renamed it in this very moment.
+    return None
 
-    Raises:
-        ModelError: it may not.
-    """
-    if not _NAME.fullmatch(name):
-        raise ModelError(f"A model cannot be called {name!r}; take up to 64 letters, digits, dots, dashes and underscores.")
+
+def model_folders() -> list[Path]:
+    """Return every folder with a card in :func:`search_folders`, whether or not its card can be used."""
+    found = []
+    for place in search_folders():
+        names = {path.parent.name for path in place.glob(f"*/{CARD}")} if place.is_dir() else set()
+        names = {name[1:].removesuffix(_BEFORE) if name.startswith(".") and name.endswith(_BEFORE) else name for name in names}
+        folders = [whole_folder(place / name) for name in sorted(names) if not name.startswith(".")]
+        found += [folder for folder in folders if folder is not None]
+    return found
 
 
 def find_model(name_or_path: str) -> Model:
@@ -212,15 +143,32 @@ def find_model(name_or_path: str) -> Model:
     if path.name == CARD and path.is_file():
         path = path.parent
     # A name means the installed model even where a folder of that name lies in the current one.
-    if _NAME.fullmatch(name_or_path):
-        for folder in search_folders():
-            if (folder / name_or_path / CARD).is_file():
-                return Model(read_card(folder / name_or_path / CARD), folder / name_or_path)
-    if (path / CARD).is_file():
-        return Model(read_card(path / CARD), path.resolve())
+    if NAME.fullmatch(name_or_path):
+        for place in search_folders():
+            model = _model_in(place / name_or_path)
+            if model is not None:
+                return model
+    model = _model_in(path.absolute())
+    if model is not None:
+        return model
     known = ", ".join(model.card.name for model in list_models()) or "none"
-    raise ModelError(
-        f"There is no model {name_or_path!r}: give one of {known}, or the path of a folder that holds a {CARD}."
+    raise ModelError(f"There is no model {name_or_path!r}; give one of {known}, or the path of a folder that holds a {CARD}.")
+
+
+def find_recognizer(name_or_path: str) -> Path:
+    """Return the card of the recognizer or detector called *name_or_path*, or in that folder.
+
+    Raises:
+        RecognizerError: there is none.
+    """
+    cards = (RECOGNIZER_CARD, DETECTOR_CARD)
+    places = [place / name_or_path for place in search_folders()] if NAME.fullmatch(name_or_path) else []
+    for place in [*places, Path(name_or_path).expanduser()]:
+        folder = whole_folder(place, cards)
+        if folder is not None:
+            return next(folder / card for card in cards if (folder / card).is_file())
+    raise RecognizerError(
+        f"There is no recognizer or detector {name_or_path!r}; give the path of a folder that holds a {' or a '.join(cards)}."
     )
 
 
@@ -240,13 +188,12 @@ def find_models(names: Sequence[str]) -> list[Model]:
 
 
 def list_models() -> list[Model]:
-    """Return the models found in :func:`search_folders`, first found first; broken cards are left out."""
+    """Return the models of :func:`model_folders`, first found first; those with a broken card are left out."""
     found: dict[str, Model] = {}
-    for folder in search_folders():
-        for card in sorted(folder.glob(f"*/{CARD}")) if folder.is_dir() else []:
-            try:
-                model = Model(read_card(card), card.parent)
-            except ModelError:
-                continue  # `models verify` names it; a listing goes on
-            found.setdefault(model.card.name, model)
+    for folder in model_folders():
+        try:
+            model = Model(read_card(folder / CARD), folder)
+        except ModelError:
+            continue  # `models verify` names it; a listing goes on
+        found.setdefault(model.card.name, model)
     return list(found.values())

@@ -26,9 +26,9 @@ HEIGHT = 2.2
 class FoundLine:
     """A text line in page pixels: columns *left* to *right*, middle of its body at row ``offset + slope * column``.
 
-    *height* is the whole line's, ascenders and descenders included; *gaps* tells for each column from *left* on how
-    much ink it has, so that the line can be cut between words. *margin* is what belongs to it before and behind that, as a
-    share of the height.
+    *height* is the whole line's, ascenders and descenders included; *ink* is how much ink each column from *left* on has,
+    so that the line can be cut between words. *margin* is the paper that belongs to it on either side, as a share of the
+    height.
     """
 
     left: int
@@ -36,7 +36,7 @@ class FoundLine:
     offset: float
     slope: float
     height: float
-    gaps: NDArray[np.float32]
+    ink: NDArray[np.float32]
     margin: float = 0.15
 
     def middle(self, column: float) -> float:

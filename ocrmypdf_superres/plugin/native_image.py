@@ -69,7 +69,9 @@ def untouched(image: Image.Image) -> Image.Image:
 
 
 def _only_image(pageinfo: Any) -> Any | None:
-    if pageinfo.has_vector or pageinfo.has_visible_text or len(pageinfo.images) != 1:
+    # OCRmyPDF before 17.13 does not tell visible text from an OCR layer: pages with either are rasterized there.
+    text = getattr(pageinfo, "has_visible_text", pageinfo.has_text)
+    if pageinfo.has_vector or text or len(pageinfo.images) != 1:
         return None
     info = pageinfo.images[0]
     if not info.renderable or not info.dpi.is_finite or info.dpi.x <= 0 or info.dpi.y <= 0:

@@ -183,7 +183,7 @@ def _cuda_devices() -> tuple[int, str]:
     except (OSError, subprocess.TimeoutExpired) as error:
         return 0, f"asking PyTorch failed ({error})"
     if done.returncode != 0:
-        return 0, "PyTorch cannot be imported here"
+        return 0, "PyTorch cannot be imported here (pip install 'ocrmypdf-superres[gpu]' brings it)"
     count, version = done.stdout.split()[-2:]
     return int(count), "this PyTorch is built without CUDA" if version == "None" else "PyTorch finds no CUDA device"
 

@@ -45,7 +45,7 @@ def plan_threads(pages: int, jobs: int | None) -> int:
 
 def load(options: Any) -> Upscaler:
     """The worker's upscaler; loaded on the first page, then shared."""
-    from ocrmypdf_superres.upscaling.upscaler import load_upscaler
+    from ocrmypdf_superres.upscaling.loading import load_upscaler
 
     ours: SuperresOptions = options.superres
     threads = ours.threads or int(options.extra_attrs.get(THREADS_KEY, 1))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What every recognizer offers to the losses and tools that use one.
+"""The protocol of recognizers, and what is done with any of them.
 
 A recognizer reads single lines of text. It is differentiable with respect to the pixels, its own weights
 are frozen, and it has a codec between text and the codes of its softmax.
@@ -16,7 +16,7 @@ from torch import Tensor
 
 @runtime_checkable
 class Recognizer(Protocol):
-    """A frozen, differentiable reader of text lines; usually an ``nn.Module``.
+    """A frozen, differentiable recognizer of text lines; usually an ``nn.Module``.
 
     Attributes:
         name: how it was asked for, for example ``tesseract:eng``.
@@ -29,11 +29,11 @@ class Recognizer(Protocol):
     blank: int
 
     def logits(self, lines: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:
-        """Unnormalised log-probabilities of every code at every step.
+        """Return the unnormalised log-probabilities of every code at every step.
 
         Args:
-            lines: float (B, 1, H, W) in [0, 1], 1 is white paper; dark ink on light paper. What lies right of a
-                line's width is ignored.
+            lines: float (B, 1, H, W) in [0, 1], 1 is white paper; dark ink on light paper. Columns right
+                of a line's width are ignored.
             widths: int64 (B,), valid pixels of each line, 1..W.
 
         Returns:
@@ -42,7 +42,7 @@ class Recognizer(Protocol):
         ...
 
     def features(self, lines: Tensor, widths: Tensor, layers: Sequence[str]) -> dict[str, tuple[Tensor, Tensor]]:
-        """Outputs of inner layers: name -> (float (B, C, H', W'), valid columns int64 (B,)).
+        """Return the outputs of inner layers: name -> (float (B, C, H', W'), valid columns int64 (B,)).
 
         Raises:
             RecognizerError: a layer is not known; the message lists those that are.
@@ -50,7 +50,7 @@ class Recognizer(Protocol):
         ...
 
     def encode(self, text: str) -> list[int]:
-        """Codes of *text*, without blanks.
+        """Return the codes of *text*, without blanks.
 
         Raises:
             RecognizerError: characters that it does not know, all of them listed.
@@ -58,7 +58,7 @@ class Recognizer(Protocol):
         ...
 
     def decode(self, codes: Sequence[int]) -> str:
-        """Text of *codes* (no blanks, repeats already merged); the inverse of :meth:`encode`."""
+        """Return the text of *codes* (no blanks, repeats already merged); the inverse of :meth:`encode`."""
         ...
 
 
@@ -74,7 +74,7 @@ def collapse(path: Sequence[int], blank: int) -> list[int]:
 
 
 def read_lines(recognizer: Recognizer, lines: Tensor, widths: Tensor) -> list[str]:
-    """Text of each line by greedy (best path) decoding; shapes as in :meth:`Recognizer.logits`."""
+    """Return the text of each line by greedy (best path) decoding; shapes as in :meth:`Recognizer.logits`."""
     with torch.no_grad():
         logits, lengths = recognizer.logits(lines, widths)
     best = logits.argmax(dim=-1).cpu()

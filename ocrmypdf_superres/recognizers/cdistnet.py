@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
-"""CDistNet (Zheng et al., 2021): visual, semantic and positional features, drawn together at every character.
+"""CDistNet (Zheng et al., 2021): visual, semantic and positional features, fused at every character.
 
-The released code's build (ResNet45), whose size is the one that paper 001 counts.
+This is the released code's variant (ResNet45), whose size is the one that Hildebrandt et al. (2022) count.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from torch.nn import functional
 from ocrmypdf_superres.architectures.blocks.line_layers import Attention, FeedForward, causal, sinusoid
 from ocrmypdf_superres.architectures.blocks.resnet45 import COUNTS, ResNet45
 from ocrmypdf_superres.architectures.blocks.tps import POINTS, SOURCE_MARGIN, TPSGrid, edge_points
-from ocrmypdf_superres.metrics.text import LETTERS_AND_DIGITS, letters_and_digits
-from ocrmypdf_superres.recognizers.reader import LineReader
+from ocrmypdf_superres.metrics.text import LETTERS_AND_DIGITS
+from ocrmypdf_superres.recognizers.line_recognizer import LineRecognizer, padded, until
 
 PAD, UNKNOWN, START, END = range(4)
 LONGEST = 30
@@ -26,9 +26,9 @@ LONGEST = 30
 
 @dataclass(frozen=True)
 class CDistNetConfig:
-    """The trunk's base channels (32 as published; the model's width is 16 times that) and blocks, layers, heads.
+    """The backbone's base channels (32 as published; the model's width is 16 times that) and blocks, layers, heads.
 
-    ``compat`` adds what the released code has and never gives a gradient: two sets of projections in every attention,
+    ``compat`` adds weights of the released code that never get a gradient: two sets of projections in every attention,
     and a table of positions.
     """
 
@@ -48,12 +48,6 @@ class CDistNetConfig:
             raise ValueError("counts must be five numbers, and heads must divide 16 x base")
 
 
-SMALL = CDistNetConfig(
-    base=4, counts=(1, 1, 1, 1, 1), encoder_layers=1, decoder_layers=1, heads=4, encoder_inner=128, decoder_inner=128,
-    localisation=(8, 8, 16, 16), localisation_inner=16,
-)  # fmt: skip
-
-
 class Unit(nn.Module):
     """Attention and feed-forward, each added and normalised."""
 
@@ -68,13 +62,14 @@ class Unit(nn.Module):
             self.unused = nn.ModuleList([nn.Linear(width, 3 * width), nn.Linear(width, 3 * width)])
 
     def forward(self, query: Tensor, key: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return float (B, T, D) and maps (B, heads, T, S) for *query* (B, T, D), *key* (B, S, D) and the *mask*."""
         seen, maps = self.attention(query, key, key, mask)
         value = self.norm(query + self.dropout(seen))
         return self.last(value + self.dropout(self.feed(value))), maps
 
 
 class Localisation(nn.Module):
-    """TPS-STN of CDistNet's own: four convolutions, their mean, two linear layers, control points in [0, 1]."""
+    """CDistNet's own head of TPS-STN: four convolutions, their mean, two linear layers, control points in [0, 1]."""
 
     def __init__(self, config: CDistNetConfig) -> None:
         super().__init__()
@@ -92,28 +87,31 @@ class Localisation(nn.Module):
             self.last.bias.copy_(edge_points(SOURCE_MARGIN).flatten())
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the control points (B, 20, 2) of *x*, float (B, 3, H, W)."""
         value = torch.relu(self.first(self.convolutions(x).flatten(1)))
-        return self.last(value).reshape(-1, POINTS, 2)
+        points: Tensor = self.last(value).reshape(-1, POINTS, 2)
+        return points
 
 
 class Distil(nn.Module):
-    """One decoder layer (MDCDP): positions look at themselves, at the image and at the text; a gate mixes both."""
+    """One decoder layer (MDCDP): positions attend to themselves, to the image and to the text; a gate mixes the last two."""
 
     def __init__(self, config: CDistNetConfig) -> None:
         super().__init__()
         self.positions, self.image, self.text = (Unit(config, config.decoder_inner) for _ in range(3))
 
-    def forward(self, position: Tensor, places: Tensor, words: Tensor, gate: nn.Linear) -> tuple[Tensor, Tensor]:
+    def forward(self, position: Tensor, image: Tensor, words: Tensor, gate: nn.Linear) -> tuple[Tensor, Tensor]:
+        """Return float (B, T, D) and the maps over the image; *position*, *words* (B, T, D), *image* (B, S, D)."""
         mask = causal(position.shape[1], position.device)
         position, _ = self.positions(position, position, mask)
-        seen, maps = self.image(position, places)
-        said, _ = self.text(position, words, mask)
-        share = torch.sigmoid(gate(torch.cat([seen, said], dim=2)))
-        return share * said + (1 - share) * seen, maps
+        seen, maps = self.image(position, image)
+        text, _ = self.text(position, words, mask)
+        share = torch.sigmoid(gate(torch.cat([seen, text], dim=2)))
+        return share * text + (1 - share) * seen, maps
 
 
-class CDistNet(LineReader):
-    """Reads lines of 32 x 128; *lines* are float (B, 1 or 3, H, W) in [0, 1].  It always rectifies."""
+class CDistNet(LineRecognizer):
+    """Read lines of 32 x 128; *lines* are float (B, 1 or 3, H, W) in [0, 1]. It always rectifies them."""
 
     size = (32, 128)
     classes = "\0" * 4 + LETTERS_AND_DIGITS
@@ -126,9 +124,7 @@ class CDistNet(LineReader):
         self.width = width = 16 * config.base
         self.localisation, self.grid = Localisation(config), TPSGrid(self.size)
         self.trunk = ResNet45(3, config.base, config.counts)
-        self.shrink = nn.Sequential(
-            nn.Conv2d(width, width, 3, stride=2, padding=1), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
-        )
+        self.shrink = nn.Sequential(nn.Conv2d(width, width, 3, stride=2, padding=1), nn.BatchNorm2d(width), nn.ReLU(inplace=True))
         self.encoder = nn.ModuleList(Unit(config, config.encoder_inner) for _ in range(config.encoder_layers))
         self.embed = nn.Embedding(len(self.classes), width)
         self.place = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
@@ -140,49 +136,46 @@ class CDistNet(LineReader):
         if config.compat:
             self.unused = nn.Parameter(torch.zeros(48, width))
 
-    def _places(self, lines: Tensor) -> Tensor:
+    def _encode_image(self, lines: Tensor) -> Tensor:
         # Pixels over 128 less 1, as the released weights expect: 255 / 128 of [0, 1].
         image = self.grey(lines, None).expand(-1, 3, -1, -1) * (255 / 128) - 1
         image = self.grid(image, self.localisation(image))
         # Column by column, as the original flattens.
-        value = self.shrink(self.trunk(image)).transpose(2, 3).flatten(2).transpose(1, 2)
+        value: Tensor = self.shrink(self.trunk(image)).transpose(2, 3).flatten(2).transpose(1, 2)
         value = value + self.sines[: value.shape[1]].to(value)
         for layer in self.encoder:
             value, _ = layer(value, value)
         return value
 
-    def _step(self, places: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
-        sines = self.sines[: given.shape[1]].to(places)
+    def _step(self, image: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
+        sines = self.sines[: given.shape[1]].to(image)
         words = self.embed(given) * math.sqrt(self.width) + sines
         position = self.place_norm(sines + self.place(sines)).expand(len(given), -1, -1)
-        maps = places
+        maps = image
         for layer in self.decoder:
-            position, maps = layer(position, places, words, self.gate)
+            position, maps = layer(position, image, words, self.gate)
         return self.last(position), maps
 
     def attend(self, lines: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits (B, T, 40) and the last layer's maps (B, heads, T, 64) of *lines* that say *targets*, int64 (B, T)."""
-        return self._step(self._places(lines), functional.pad(targets[:, :-1], (1, 0), value=START))
+        return self._step(self._encode_image(lines), functional.pad(targets[:, :-1], (1, 0), value=START))
 
     def targets(self, texts: Sequence[str]) -> list[list[int]]:
-        """Codes of *texts* with their end, cut to 30 characters."""
-        return [[*self.encode(letters_and_digits(text)[:LONGEST]), END] for text in texts]
+        """Return the codes of *texts*, cut to 30 characters, with their end."""
+        return [[*self.encode(text)[:LONGEST], END] for text in texts]
 
     def loss(self, lines: Tensor, texts: Sequence[str]) -> Tensor:
-        """Cross-entropy with labels smoothed by 0.1, padding left out."""
-        codes = self.targets(texts)
-        padded = torch.full((len(codes), max(len(line) for line in codes)), PAD, dtype=torch.int64, device=lines.device)
-        for row, line in enumerate(codes):
-            padded[row, : len(line)] = torch.tensor(line, dtype=torch.int64)
-        logits, _ = self.attend(lines, padded)
-        return functional.cross_entropy(logits.float().transpose(1, 2), padded, ignore_index=PAD, label_smoothing=0.1)
+        """Return the cross-entropy with labels smoothed by 0.1, padding left out."""
+        wanted = padded(self.targets(texts), PAD, lines.device)
+        logits, _ = self.attend(lines, wanted)
+        return functional.cross_entropy(logits.float().transpose(1, 2), wanted, ignore_index=PAD, label_smoothing=0.1)
 
     @torch.no_grad()
     def read(self, lines: Tensor, widths: Tensor | None = None) -> list[str]:
-        places = self._places(self.grey(lines, widths))
+        """Return the text of each of *lines*, character by character the most probable one."""
+        image = self._encode_image(self.grey(lines, widths))
         given = torch.full((len(lines), 1), START, dtype=torch.int64, device=lines.device)
         for _ in range(LONGEST):
-            logits, _ = self._step(places, given)
+            logits, _ = self._step(image, given)
             given = torch.cat([given, logits[:, -1:].argmax(dim=2)], dim=1)
-        rows = (row[1:] for row in given.tolist())
-        return [self.decode(row[: row.index(END)] if END in row else row) for row in rows]
+        return [self.decode(until(row[1:], END)) for row in given.tolist()]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""CRNN (Shi et al., 2015): convolutions, two bidirectional LSTMs, CTC; the benchmarks' small judge of text lines."""
+"""CRNN (Shi et al., 2015): convolutions, two bidirectional LSTMs, CTC; the small recognizer of the benchmarks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from ocrmypdf_superres.metrics.text import LETTERS_AND_DIGITS
 from ocrmypdf_superres.recognizers.base import collapse
-from ocrmypdf_superres.recognizers.reader import LineReader
+from ocrmypdf_superres.recognizers.line_recognizer import LineRecognizer
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,8 @@ class CRNNConfig:
             raise ValueError("base and hidden must be at least 1, and width at least 16")
 
 
-SMALL = CRNNConfig(base=16, hidden=64)
-
-
-class CRNN(LineReader):
-    """Reads lines of 32 x width; *lines* are float (B, 1, H, W) in [0, 1] and are seen without further normalisation."""
+class CRNN(LineRecognizer):
+    """Read lines of 32 x width; *lines* are float (B, 1, H, W) in [0, 1], without further normalisation."""
 
     classes = "\0" + LETTERS_AND_DIGITS
 
@@ -64,19 +61,19 @@ class CRNN(LineReader):
         return logits
 
     def logits(self, lines: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:
-        """See :meth:`~ocrmypdf_superres.recognizers.base.Recognizer.logits`; every line is stretched to one width."""
+        """See :meth:`~ocrmypdf_superres.recognizers.base.Recognizer.logits`; every line is resized to one width."""
         value = self(self.grey(lines, widths))
         return value, torch.full((len(lines),), value.shape[1], dtype=torch.int64, device=lines.device)
 
     def features(self, lines: Tensor, widths: Tensor, layers: Sequence[str]) -> dict[str, tuple[Tensor, Tensor]]:
-        """``conv``: what the convolutions give, (B, C, 1, T); see the recognizers' protocol."""
+        """Return ``conv``, the convolutions' output (B, C, 1, T), where *layers* names it."""
         self.check_layers(layers, ("conv",))
         value = self.convolutions(self.grey(lines, widths))
         steps = torch.full((len(lines),), value.shape[3], dtype=torch.int64, device=lines.device)
         return {"conv": (value, steps)} if layers else {}
 
     def loss(self, lines: Tensor, texts: Sequence[str]) -> Tensor:
-        """CTC in nats a line, mean over the batch; texts that need more steps than there are count nothing."""
+        """Return the CTC loss in nats a line, mean over the batch; texts that need more steps than there are count as 0."""
         logits = self(self.grey(lines, None))
         codes = [self.encode(text) for text in texts]
         return functional.ctc_loss(
@@ -89,5 +86,6 @@ class CRNN(LineReader):
 
     @torch.no_grad()
     def read(self, lines: Tensor, widths: Tensor | None = None) -> list[str]:
+        """Return the text of each of *lines* by greedy decoding."""
         best = self(self.grey(lines, widths)).argmax(dim=2)
         return [self.decode(collapse(row, self.blank)) for row in best.tolist()]

@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Readers and detectors as folders: ``reader.toml`` and ``model.safetensors``, looked for where models are.
+"""Recognizers and detectors as folders: a card and ``model.safetensors``, looked for where models are.
 
-The file of weights is used only when its SHA-256 is the one in ``reader.toml``.
+The card is ``recognizer.toml`` or ``detector.toml``. The weights are used only when their SHA-256 is the card's.
 """
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, fields
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -19,10 +16,19 @@ from safetensors.torch import load_file
 from safetensors.torch import save as safetensors_of
 from torch import nn
 
-from ocrmypdf_superres.errors import ModelError, RecognizerError
-from ocrmypdf_superres.modelstore.store import WEIGHTS, check_name, search_folders, sha256_of
+from ocrmypdf_superres.errors import RecognizerError
+from ocrmypdf_superres.modelstore.cards import (
+    DETECTOR_CARD,
+    RECOGNIZER_CARD,
+    WEIGHTS,
+    RecognizerCard,
+    check_name,
+    read_recognizer_card,
+)
+from ocrmypdf_superres.modelstore.store import find_recognizer, sha256_of
+from ocrmypdf_superres.modelstore.writer import model_folder, write_card
+from ocrmypdf_superres.tables import did_you_mean
 
-CARD = "reader.toml"
 _OWN = "ocrmypdf_superres.recognizers"
 # kind -> module, class of the network, class of its configuration
 KINDS = {
@@ -30,22 +36,14 @@ KINDS = {
     "cdistnet": (f"{_OWN}.cdistnet", "CDistNet", "CDistNetConfig"),
     "crnn": (f"{_OWN}.crnn", "CRNN", "CRNNConfig"),
     "ctpn": ("ocrmypdf_superres.detectors.ctpn", "CTPN", "CTPNConfig"),
-    "text-focus": (f"{_OWN}.text_focus", "TextFocusReader", "TextFocusConfig"),
+    "text-focus": (f"{_OWN}.text_focus", "TextFocus", "TextFocusConfig"),
 }
+DETECTORS = ("ctpn",)
 
 
-@dataclass(frozen=True)
-class ReaderCard:
-    """What a reader says of itself: name, kind (one of :data:`KINDS`), configuration, SHA-256, and for people the rest."""
-
-    name: str
-    kind: str
-    sha256: str
-    config: Mapping[str, Any] = field(default_factory=dict)
-    licence: str = "MPL-2.0"
-    description: str = ""
-    recipe: str = ""
-    figures: Mapping[str, Any] = field(default_factory=dict)
+def card_name(kind: str) -> str:
+    """Return the file name of the card of a network of *kind*."""
+    return DETECTOR_CARD if kind in DETECTORS else RECOGNIZER_CARD
 
 
 def build(kind: str, config: Mapping[str, Any]) -> nn.Module:
@@ -55,13 +53,18 @@ def build(kind: str, config: Mapping[str, Any]) -> nn.Module:
         RecognizerError: the kind or a setting is not known, or a value is refused.
     """
     if kind not in KINDS:
-        raise RecognizerError(f"A network of the kind {kind!r} was named; give one of {', '.join(KINDS)}.")
+        raise RecognizerError(
+            f"A network of the kind {kind!r} was named{did_you_mean(kind, KINDS)}; give one of {', '.join(KINDS)}."
+        )
     module, network, settings = KINDS[kind]
     table = getattr(import_module(module), settings)
     known = {f.name for f in fields(table)}
     for key in config:
         if key not in known:
-            raise RecognizerError(f"The network {kind} was given the unknown setting {key!r}; known are {', '.join(sorted(known))}.")
+            raise RecognizerError(
+                f"The network {kind} was given the unknown setting {key!r}{did_you_mean(key, known)}; "
+                f"known are {', '.join(sorted(known))}."
+            )
     try:
         values = table(**{k: tuple(v) if isinstance(v, list) else v for k, v in config.items()})
     except (TypeError, ValueError) as error:
@@ -71,101 +74,57 @@ def build(kind: str, config: Mapping[str, Any]) -> nn.Module:
 
 
 def save(net: nn.Module, kind: str, folder: Path, name: str, **about: Any) -> Path:
-    """Write *net*, of *kind*, as the reader *name* to *folder*, which appears whole or not at all; return it.
+    """Write *net*, of *kind*, as the recognizer or detector *name* to *folder*, which appears whole or not at all; return it.
 
-    *about*: description, recipe, figures and licence of :class:`ReaderCard`.
+    *about*: description, recipe, metrics and licence of :class:`~ocrmypdf_superres.modelstore.cards.RecognizerCard`.
 
     Raises:
-        RecognizerError: *folder* exists and is no reader. ModelError: *name* is no plain name.
+        RecognizerError: *folder* exists and holds something else.
+        ModelError: *name* is not a plain name.
     """
-    import tomli_w
-
     check_name(name)
-    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / CARD).is_file())):
-        raise RecognizerError(f"{folder} exists and holds no reader; give a new folder.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
-        part = Path(temporary) / "reader"
-        part.mkdir()
+    with model_folder(folder, card_name(kind), RecognizerError) as part:
         # Not save_file, whose errors hide what the disk said.
         (part / WEIGHTS).write_bytes(safetensors_of({k: v.detach().cpu().contiguous() for k, v in net.state_dict().items()}))
-        config = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(net.config).items()}  # type: ignore[call-overload, arg-type]
-        card = ReaderCard(name, kind, sha256_of(part / WEIGHTS), config, **about)
-        (part / CARD).write_text(tomli_w.dumps(asdict(card), multiline_strings=True), encoding="utf-8")
-        for path in part.iterdir():
-            path.chmod(0o644)
-        if folder.exists():
-            shutil.rmtree(folder)
-        part.replace(folder)
+        config = asdict(net.config)  # type: ignore[call-overload]  # a network's own frozen dataclass
+        write_card(RecognizerCard(name, kind, sha256_of(part / WEIGHTS), config, **about), part / card_name(kind))
     return folder
 
 
-def read_card(path: Path) -> ReaderCard:
-    """Return the card in the file *path*.
-
-    Raises:
-        RecognizerError: it is missing, damaged or not complete.
-    """
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-        card = ReaderCard(**values)
-    except OSError as error:
-        raise RecognizerError(f"The reader's card {path} cannot be read ({error.strerror}); give a reader's name or folder.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError) as error:
-        raise RecognizerError(f"The reader's card {path} is damaged ({error}); make the reader again.") from error
-    if not all(isinstance(getattr(card, key), str) for key in ("name", "kind", "sha256")) or not isinstance(card.config, dict):
-        raise RecognizerError(f"The reader's card {path} lacks a proper name, kind, sha256 or [config]; make the reader again.")
-    return card
-
-
-def find(name_or_path: str) -> Path:
-    """Return the folder of the reader called *name_or_path*, or that folder.
-
-    Raises:
-        RecognizerError: there is none.
-    """
-    try:
-        check_name(name_or_path)
-        places = [folder / name_or_path for folder in search_folders()]
-    except ModelError:
-        places = []
-    for folder in [*places, Path(name_or_path).expanduser()]:
-        if (folder / CARD).is_file():
-            return folder
-    raise RecognizerError(f"There is no reader or detector {name_or_path!r}; give the path of a folder that holds a {CARD}.")
-
-
 def load(name_or_path: str, kinds: tuple[str, ...] = ()) -> nn.Module:
-    """Return the frozen network of the reader or detector *name_or_path*, in evaluation mode.
+    """Return the frozen network of the recognizer or detector *name_or_path*, in evaluation mode.
 
     *kinds* are those that will do; without them any will.
 
     Raises:
         RecognizerError: there is none, it is of another kind, or its files are damaged.
     """
-    folder = find(name_or_path)
-    card = read_card(folder / CARD)
+    path = find_recognizer(name_or_path)
+    card, weights = read_recognizer_card(path), path.with_name(WEIGHTS)
     if kinds and card.kind not in kinds:
-        raise RecognizerError(f"{folder} holds a network of the kind {card.kind}, but {' or '.join(kinds)} was expected; give another.")
+        raise RecognizerError(
+            f"{path.parent} holds a network of the kind {card.kind}, but {' or '.join(kinds)} was expected; give another."
+        )
     net = build(card.kind, card.config)
-    path = folder / WEIGHTS
     try:
-        digest = sha256_of(path)
+        digest = sha256_of(weights)
         if digest != card.sha256:
-            raise RecognizerError(f"{path} has the SHA-256 {digest[:12]}..., but its card says {card.sha256[:12]}...; make the reader again.")
-        net.load_state_dict(load_file(path))
+            raise RecognizerError(
+                f"{weights} has the SHA-256 {digest[:12]}..., but its card says {card.sha256[:12]}...; train it again."
+            )
+        net.load_state_dict(load_file(weights))
     except OSError as error:
-        raise RecognizerError(f"The reader {folder} lacks its file {WEIGHTS} ({error.strerror}); make the reader again.") from error
+        raise RecognizerError(f"{path.parent} lacks its file {WEIGHTS} ({error.strerror}); train it again.") from error
     except RuntimeError as error:
-        raise RecognizerError(f"{path} does not hold weights of {card.kind} as its card says; make the reader again.") from error
-    net.name = card.name  # type: ignore[assignment]
+        raise RecognizerError(f"{weights} does not hold weights of {card.kind} as its card says; train it again.") from error
+    net.name = card.name  # type: ignore[assignment]  # torch declares every attribute a tensor or a module
     return net.eval().requires_grad_(False)
 
 
 def load_recognizer(which: str, folder: Path | None) -> nn.Module:
-    """Return the CTC reader *which*, for recognizers named ``reader:WHICH``; *folder* is where it lies, if given.
+    """Return the CTC recognizer *which*, for recognizers named ``folder:WHICH``; *folder* is where it is, if given.
 
     Raises:
-        RecognizerError: see :func:`load`; attention readers are not for losses that need CTC.
+        RecognizerError: see :func:`load`; or it is an attention recognizer, which a loss that needs CTC cannot use.
     """
     return load(str(folder / which) if folder is not None else which, ("crnn",))

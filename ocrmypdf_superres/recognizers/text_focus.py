@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MPL-2.0
 """The text-focus recognizer (Chen et al., Scene Text Telescope, CVPR 2021): residual convolutions, one decoder layer.
 
-Frozen, it is what the text-focus loss looks through: :meth:`TextFocusReader.attend` gives, for a known text, where the
-decoder looks for each character, and what it takes it for.
+The text-focus loss uses it frozen: for a known text :meth:`TextFocus.attend` gives the decoder's attention and its
+probability for each character.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ocrmypdf_superres.architectures.blocks.line_layers import Attention, FeedForward, causal, sinusoid
-from ocrmypdf_superres.metrics.text import LETTERS_AND_DIGITS, letters_and_digits
-from ocrmypdf_superres.recognizers.reader import LineReader
+from ocrmypdf_superres.metrics.text import LETTERS_AND_DIGITS
+from ocrmypdf_superres.recognizers.line_recognizer import IGNORED, LineRecognizer, padded, until
 
 LONGEST = 25
 _BLOCKS = (1, 2, 5, 3)
@@ -41,9 +41,6 @@ class TextFocusConfig:
             raise ValueError("blocks must be four numbers, and heads must divide 16 x base")
 
 
-SMALL = TextFocusConfig(base=8, blocks=(1, 1, 1, 1), heads=4, inner=256)
-
-
 def _convolution(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
@@ -60,6 +57,7 @@ class Residual(nn.Module):
             self.short = nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return float (B, outputs, H, W) for *x*, float (B, inputs, H, W)."""
         return torch.relu(self.second(self.first(x)) + (x if self.short is None else self.short(x)))
 
 
@@ -76,7 +74,7 @@ def _encoder(base: int, blocks: tuple[int, ...]) -> nn.Sequential:
 
 
 class Decoder(nn.Module):
-    """Masked self-attention, attention to the image's places, feed-forward; each added and normalised."""
+    """Masked self-attention, attention to the image's positions, feed-forward; each added and normalised."""
 
     def __init__(self, config: TextFocusConfig) -> None:
         super().__init__()
@@ -87,15 +85,16 @@ class Decoder(nn.Module):
         if config.compat:
             self.unused = nn.ModuleList([nn.Linear(config.heads, 1), nn.Linear(config.heads, 1)])
 
-    def forward(self, text: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, text: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Return float (B, T, D) and maps (B, heads, T, S) for *text* (B, T, D) and *image* (B, S, D)."""
         value = self.norms[0](text + self.text(text, text, text, causal(text.shape[1], text.device))[0])
-        seen, maps = self.image(value, places, places)
+        seen, maps = self.image(value, image, image)
         value = self.norms[1](value + seen)
         return self.norms[2](value + self.feed(value)), maps
 
 
-class TextFocusReader(LineReader):
-    """Reads lines of 32 x 128; *lines* are float (B, 1 or 3, H, W) in [0, 1]."""
+class TextFocus(LineRecognizer):
+    """Read lines of 32 x 128; *lines* are float (B, 1 or 3, H, W) in [0, 1]."""
 
     size = (32, 128)
     classes = "\0" + LETTERS_AND_DIGITS
@@ -111,42 +110,37 @@ class TextFocusReader(LineReader):
         self.last = nn.Linear(2 * self.word_width, len(self.classes))
         self.register_buffer("positions", sinusoid(256, self.word_width), persistent=False)
 
-    def _places(self, lines: Tensor) -> Tensor:
-        return self.encoder(self.grey(lines, None)).flatten(2).transpose(1, 2)
+    def _encode_image(self, lines: Tensor) -> Tensor:
+        image: Tensor = self.encoder(self.grey(lines, None)).flatten(2).transpose(1, 2)
+        return image
 
-    def _step(self, places: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
+    def _step(self, image: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
         words = self.embed(given) * math.sqrt(self.word_width)
-        beside = self.positions[: given.shape[1]].to(words).expand(len(given), -1, -1)
-        value, maps = self.decoder(torch.cat([words, beside], dim=2), places)
+        positions = self.positions[: given.shape[1]].to(words).expand(len(given), -1, -1)
+        value, maps = self.decoder(torch.cat([words, positions], dim=2), image)
         return self.last(value), maps
 
     def attend(self, lines: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits (B, T, 37) and maps (B, heads, T, 256) of *lines* that say *targets*, int64 (B, T), 0 their end."""
         given = functional.pad(targets[:, :-1], (1, 0), value=self.blank)
-        return self._step(self._places(lines), given)
+        return self._step(self._encode_image(lines), given)
 
     def targets(self, texts: Sequence[str]) -> list[list[int]]:
-        """Codes of *texts* with their end, cut to 25 characters; what :class:`TextFocusLoss` takes."""
-        return [[*self.encode(letters_and_digits(text)[:LONGEST]), self.blank] for text in texts]
+        """Return the codes of *texts*, cut to 25 characters, with their end."""
+        return [[*self.encode(text)[:LONGEST], self.blank] for text in texts]
 
     def loss(self, lines: Tensor, texts: Sequence[str]) -> Tensor:
-        """Cross-entropy in nats a character, ends included."""
-        codes = self.targets(texts)
-        padded = torch.full((len(codes), max(len(line) for line in codes)), -100, dtype=torch.int64, device=lines.device)
-        for row, line in enumerate(codes):
-            padded[row, : len(line)] = torch.tensor(line, dtype=torch.int64)
-        logits, _ = self.attend(lines, padded.clamp(min=0))
-        return functional.cross_entropy(logits.float().transpose(1, 2), padded, ignore_index=-100)
+        """Return the cross-entropy in nats a character, ends included."""
+        wanted = padded(self.targets(texts), IGNORED, lines.device)
+        logits, _ = self.attend(lines, wanted.clamp(min=0))
+        return functional.cross_entropy(logits.float().transpose(1, 2), wanted, ignore_index=IGNORED)
 
     @torch.no_grad()
     def read(self, lines: Tensor, widths: Tensor | None = None) -> list[str]:
-        places = self._places(self.grey(lines, widths))
+        """Return the text of each of *lines*, character by character the most probable one."""
+        image = self._encode_image(self.grey(lines, widths))
         given = torch.zeros(len(lines), 1, dtype=torch.int64, device=lines.device)
         for _ in range(LONGEST):
-            logits, _ = self._step(places, given)
+            logits, _ = self._step(image, given)
             given = torch.cat([given, logits[:, -1:].argmax(dim=2)], dim=1)
-        return [self.decode(_until(row[1:], self.blank)) for row in given.tolist()]
-
-
-def _until(codes: list[int], end: int) -> list[int]:
-    return codes[: codes.index(end)] if end in codes else codes
+        return [self.decode(until(row[1:], self.blank)) for row in given.tolist()]

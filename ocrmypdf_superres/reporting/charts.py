@@ -1,190 +1,281 @@
 # SPDX-License-Identifier: MPL-2.0
-"""The report's charts, as SVG that takes its colours from the page, so that it follows light and dark."""
+"""The report's charts: plain data, and where each mark of them lies in an SVG.
+
+A chart computes shapes; a template writes them, and the page's style sheet colours them by class, so that they follow
+light and dark.
+"""
 
 from __future__ import annotations
 
-import io
-import re
-from collections.abc import Sequence
-from typing import Any
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
 
-import numpy as np
-
-from ocrmypdf_superres.evaluation.summary import rows as table_rows
-from ocrmypdf_superres.metrics.statistics import interval
-from ocrmypdf_superres.reporting.model import Bars, Report
-
-# Colours that matplotlib draws in, and what the page's style sheet makes of them.
-_INK, _GRID, _OLD, _NEW, _OTHERS = "#010203", "#040506", "#070809", "#0a0b0c", ("#0d0e0f", "#101112", "#131415", "#161718")
-_VARIABLES = {_INK: "--ink", _GRID: "--line", _OLD: "--old", _NEW: "--new"} | {c: f"--c{i}" for i, c in enumerate(_OTHERS, 1)}
-_MARKERS = "sDv^<>ph"
-
-
-def charts(report: Report) -> list[tuple[str, str, str]]:
-    """Return (heading, SVG, what it shows) of each chart that *report* has the figures for."""
-    kind = report.measure.kind
-    if kind == "certainty":
-        return [(bars.heading, _bars(bars), bars.caption) for bars in report.bars]
-    if kind == "truth":
-        return [
-            ("Words missed, by set", _groups(report), "Shares of the truth's words, with 95 % intervals over pages. Left is better."),
-            ("Errors, page by page", _scatter(report), f"Each dot is a page. Below the line {report.after} reads it better."),
-        ]
-    if kind == "sure":
-        return [
-            ("Word confidence", _confidences(report), "Words on all pages by Tesseract's confidence. More on the right is better."),
-            ("Sure words, page by page", _scatter(report), f"Each dot is a page. Above the line there are more {report.after}."),
-        ]
-    found = [("What was done", _actions(report), "Pages by what the plugin did.")]
-    if any(row.before is not None for row in report.rows):
-        found.append(("Height of the text", _heights(report), "Pages by the height of an x, as they came and as OCR saw them."))
-    return found
+LETTER = 6.4
+"""About the width of a letter at the charts' size of text, in the SVG's units."""
+LINE = 20.0
+"""Height of a row of text or bars."""
+_CORNERS: dict[str, tuple[tuple[float, float], ...]] = {
+    "square": ((-3.5, -3.5), (3.5, -3.5), (3.5, 3.5), (-3.5, 3.5)),
+    "diamond": ((0.0, -5.0), (5.0, 0.0), (0.0, 5.0), (-5.0, 0.0)),
+    "triangle": ((0.0, -4.5), (4.5, 3.5), (-4.5, 3.5)),
+    "wedge": ((0.0, 4.5), (4.5, -3.5), (-4.5, -3.5)),
+}
+COLOURS = ("old", "new", "c1", "c2", "c3", "c4")
+"""Classes of the style sheet: before, after, and four more."""
 
 
-def _figure(width: float, height: float) -> tuple[Any, Any]:
-    import matplotlib
+@dataclass(frozen=True)
+class Shape:
+    """An SVG element: its tag, attributes, and the text in it; ``tip`` is shown when a pointer rests on it."""
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    style: Any = {
-        "svg.fonttype": "none", "svg.hashsalt": "superres", "font.family": "sans-serif", "font.size": 10, "text.color": _INK,
-        "axes.labelcolor": _INK, "axes.edgecolor": _GRID, "xtick.color": _INK, "ytick.color": _INK, "axes.spines.top": False,
-        "axes.spines.right": False, "axes.grid": True, "grid.color": _GRID, "axes.axisbelow": True,
-    }  # fmt: skip
-    with matplotlib.rc_context(style):
-        figure, axes = pyplot.subplots(figsize=(width, height))
-    return figure, axes
+    tag: str
+    attributes: dict[str, str | float]
+    text: str = ""
+    tip: str = ""
 
 
-def _svg(figure: Any, label: str) -> str:
-    import matplotlib
-    from matplotlib import pyplot
+@dataclass(frozen=True)
+class LegendEntry:
+    """A name with the class of its colour and its mark."""
 
-    buffer = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "superres"}):
-        figure.savefig(buffer, format="svg", transparent=True, bbox_inches="tight", metadata={"Date": None, "Creator": None})
-    pyplot.close(figure)
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    # All charts at one size of letters, however wide they are.
-    width = float(re.findall(r' width="([\d.]+)pt"', text)[0])
-    text = re.sub(r' (width|height)="[\d.]+pt"', "", text, count=2)
-    for colour, variable in _VARIABLES.items():
-        text = text.replace(colour, f"var({variable})")
-    # Two charts on one page must not share identifiers.
-    prefix = re.sub(r"\W", "", label)
-    text = re.sub(r'(id="|href="#|url\(#)', rf"\g<1>{prefix}", text)
-    return text.replace("<svg ", f'<svg role="img" aria-label="{label}" style="max-width:{1.35 * width:.0f}px" ', 1)
+    name: str
+    colour: str
+    mark: str = "square"
 
 
-def _colours(report: Report, methods: Sequence[str]) -> dict[str, str]:
-    others = iter(_OTHERS * 3)
-    fixed = {report.before: _OLD, report.after: _NEW}
-    return {method: fixed.get(method) or next(others) for method in methods}
+@dataclass
+class Drawing:
+    """The shapes of a chart within (0, 0) to (width, height), and its legend."""
+
+    width: float
+    height: float
+    shapes: list[Shape] = field(default_factory=list)
+    legend: list[LegendEntry] = field(default_factory=list)
+
+    def line(self, x1: float, y1: float, x2: float, y2: float, style: str) -> None:
+        """Add a line of the class *style*."""
+        self.shapes.append(Shape("line", {"x1": _r(x1), "y1": _r(y1), "x2": _r(x2), "y2": _r(y2), "class": style}))
+
+    def text(self, x: float, y: float, text: str, anchor: str = "middle", turned: bool = False) -> None:
+        """Add *text* whose middle line is at *y*; *turned* lets it run upwards."""
+        values: dict[str, str | float] = {"x": _r(x), "y": _r(y), "text-anchor": anchor, "dominant-baseline": "central"}
+        if turned:
+            values["transform"] = f"rotate(-90 {_r(x)} {_r(y)})"
+        self.shapes.append(Shape("text", values, text))
+
+    def bar(self, x: float, y: float, width: float, height: float, colour: str, tip: str = "") -> None:
+        """Add a filled bar."""
+        values: dict[str, str | float] = {
+            "x": _r(x),
+            "y": _r(y),
+            "width": _r(width),
+            "height": _r(height),
+            "class": f"fill {colour}",
+        }
+        self.shapes.append(Shape("rect", values, tip=tip))
+
+    def mark(self, x: float, y: float, mark: str, style: str, tip: str = "") -> None:
+        """Add the mark of a point."""
+        if mark == "dot":
+            self.shapes.append(Shape("circle", {"cx": _r(x), "cy": _r(y), "r": 4.5, "class": style}, tip=tip))
+            return
+        points = " ".join(f"{_r(x + a)},{_r(y + b)}" for a, b in _CORNERS[mark])
+        self.shapes.append(Shape("polygon", {"points": points, "class": style}, tip=tip))
 
 
-def _groups(report: Report) -> str:
-    table = table_rows(report.results)
-    groups = list(dict.fromkeys(row.group for row in table))
-    methods = list(dict.fromkeys(row.method for row in table))
-    colours = _colours(report, methods)
-    figure, axes = _figure(6.4, 1.1 + 0.16 * len(groups) * (len(methods) + 1))
-    shown = set()
-    for at, group in enumerate(groups):
-        for number, method in enumerate(methods):
-            counts = [r.counts for r in report.results if r.group == group and r.method == method]
-            if not sum(c.words for c in counts):
-                continue
-            found = interval([c.words - c.found for c in counts], [c.words for c in counts])
-            y = at + 0.8 * (number + 0.5) / len(methods) - 0.4
-            label = method if method not in shown else None
-            shown.add(method)
-            marker = "o" if method == report.after else _MARKERS[number % len(_MARKERS)]
-            axes.plot([100 * found.low, 100 * found.high], [y, y], color=colours[method], linewidth=1.6)
-            axes.plot([100 * found.value], [y], marker, color=colours[method], markersize=6 if marker == "o" else 4.5, label=label)
-    axes.set_yticks(range(len(groups)), groups)
-    axes.set_ylim(len(groups) - 0.4, -0.6)
-    axes.set_xlim(left=0)
-    axes.grid(axis="y", visible=False)
-    axes.set_xlabel("words missed, %")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.55 / figure.get_figheight()), ncols=4, frameon=False, labelcolor=_INK)
-    return _svg(figure, "Words missed by set and method")
+def _r(value: float) -> float:
+    return round(value, 2)
 
 
-def _scatter(report: Report) -> str:
-    points = [(row.before, row.after) for row in report.rows if row.before is not None and row.after is not None]
-    figure, axes = _figure(4.6, 4.2)
-    if report.measure.kind == "truth":
-        # Most pages have few errors; the square root keeps them apart and shows the lost ones, too.
-        points = [(min(a, 100.0), min(b, 100.0)) for a, b in points]
-        for scale in (axes.set_xscale, axes.set_yscale):
-            scale("function", functions=(lambda v: np.sqrt(np.clip(v, 0, None)), np.square))
-        top = max([1.0, *(value for point in points for value in point)]) * 1.05
-        ticks = [t for t in (0, 1, 5, 10, 25, 50, 100) if t <= top]
-        axes.set_xticks(ticks, [str(t) for t in ticks])
-        axes.set_yticks(ticks, [str(t) for t in ticks])
-    else:
-        top = max([1.0, *(value for point in points for value in point)]) * 1.05
-    axes.set_xlim(0, top)
-    axes.set_ylim(0, top)
-    axes.plot([0, top], [0, top], color=_INK, linewidth=0.8, linestyle="--")
-    axes.scatter([a for a, _ in points], [b for _, b in points], s=22, color=_NEW, alpha=0.65, linewidths=0)
-    axes.set_xlabel(f"{report.before}: {report.measure.short}")
-    axes.set_ylabel(f"{report.after}: {report.measure.short}")
-    axes.set_aspect("equal")
-    return _svg(figure, "Pages before and after")
+def ticks(top: float, most: int = 6) -> list[float]:
+    """Return at most *most* round values from 0 to *top* or just below it."""
+    step = 10.0 ** math.floor(math.log10(max(top, 1e-9)))
+    for factor in (0.1, 0.2, 0.25, 0.5, 1, 2, 2.5, 5, 10):
+        if top / (step * factor) <= most - 1:
+            step *= factor
+            break
+    return [round(step * n, 10) for n in range(int(top / step + 1e-9) + 1)]
 
 
-def _confidences(report: Report) -> str:
-    figure, axes = _figure(5.2, 4.2)
-    kept = [row.kept for row in report.rows if row.kept is not None]
-    bins = np.arange(0, 101, 10)
-    for side, colour, label, shift in (("before", _OLD, report.before, -2.2), ("after", _NEW, report.after, 2.2)):
-        values = [word.confidence for page in kept for word in getattr(page, side).words]
-        counts, _ = np.histogram(np.clip(values, 0, 100), bins)
-        axes.bar(bins[:-1] + 5 + shift, counts, width=4.2, color=colour, label=label)
-    axes.set_xlabel("Tesseract's confidence")
-    axes.set_ylabel("words")
-    axes.grid(axis="x", visible=False)
-    axes.legend(loc="upper left", frameon=False, labelcolor=_INK)
-    return _svg(figure, "Words by confidence")
+def _axes(
+    drawing: Drawing, area: tuple[float, float, float, float], x: Iterable[tuple[float, str]], y: Iterable[tuple[float, str]]
+) -> None:
+    """Add the grid and labels at places *x* and *y* in the drawing's units, around *area* (left, top, right, bottom)."""
+    left, top, right, bottom = area
+    for place, label in x:
+        drawing.line(place, top, place, bottom, "grid")
+        drawing.text(place, bottom + 12, label)
+    for place, label in y:
+        drawing.line(left, place, right, place, "grid")
+        drawing.text(left - 7, place, label, "end")
 
 
-def _actions(report: Report) -> str:
-    names = ("enlarged", "left", "failed")
-    values = [(name, float(sum(row.action == name for row in report.rows))) for name in names]
-    return _bars(Bars("Pages by what was done", "", values), (_NEW, _OLD, _OTHERS[0]))
+@dataclass(frozen=True)
+class Chart(ABC):
+    """A chart: its heading, and below it what it shows."""
+
+    heading: str
+    caption: str
+
+    @abstractmethod
+    def drawing(self) -> Drawing:
+        """Return its shapes."""
 
 
-def _bars(bars: Bars, colours: Sequence[str] = (_NEW,)) -> str:
-    from matplotlib.ticker import MaxNLocator
+@dataclass(frozen=True)
+class Bars(Chart):
+    """Numbers of pages by name, from top to bottom; ``colours`` are classes of the style sheet, one a bar or one for all."""
 
-    names, counts = [name for name, _ in bars.values], [value for _, value in bars.values]
-    figure, axes = _figure(5.2, 1.0 + 0.4 * len(names))
-    axes.barh(range(len(names)), counts, color=list(colours))
-    axes.set_yticks(range(len(names)), names)
-    axes.invert_yaxis()
-    axes.grid(axis="y", visible=False)
-    axes.set_xlabel("pages")
-    axes.set_xlim(0, 1.15 * max([1.0, *counts]))
-    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-    axes.xaxis.set_major_formatter("{x:,.0f}")
-    for at, count in enumerate(counts):
-        axes.annotate(f" {count:,.0f}" if count else "", (count, at), va="center", color=_INK)
-    return _svg(figure, bars.heading)
+    values: Sequence[tuple[str, float]]
+    colours: Sequence[str] = ("new",)
+
+    def drawing(self) -> Drawing:
+        """Return horizontal bars with their numbers."""
+        gutter = 14 + LETTER * max(len(name) for name, _ in self.values)
+        drawing = Drawing(gutter + 330, 46 + LINE * 1.3 * len(self.values))
+        top = max([1.0, *(value for _, value in self.values)]) * 1.15
+        left, right, bottom = gutter, drawing.width - 22, drawing.height - 40
+        at = [(left + (right - left) * value / top, f"{value:,.0f}") for value in ticks(top, 5) if value == int(value)]
+        _axes(drawing, (left, 4, right, bottom), at, [])
+        for number, (name, value) in enumerate(self.values):
+            y = 8 + LINE * 1.3 * number
+            width = (right - left) * value / top
+            drawing.text(left - 7, y + LINE / 2, name, "end")
+            drawing.bar(left, y, width, LINE, self.colours[number % len(self.colours)], f"{name}: {value:,.0f} pages")
+            if value:
+                drawing.text(left + width + 5, y + LINE / 2, f"{value:,.0f}", "start")
+        drawing.text((left + right) / 2, drawing.height - 10, "pages")
+        return drawing
 
 
-def _heights(report: Report) -> str:
-    figure, axes = _figure(5.2, 3.0)
-    rows = [row for row in report.rows if row.before is not None and row.after is not None]
-    top = max(float(row.after or 0) for row in rows)
-    bins = np.linspace(0, max(30.0, np.ceil(top)), 31)
-    for side, colour, label in (("before", _OLD, report.before), ("after", _NEW, report.after)):
-        axes.hist([float(getattr(row, side)) for row in rows], bins, color=colour, alpha=0.75, label=label)
-    axes.set_xlabel(report.measure.name)
-    axes.set_ylabel("pages")
-    axes.grid(axis="x", visible=False)
-    axes.legend(frameon=False, labelcolor=_INK)
-    return _svg(figure, "Pages by height of the text")
+@dataclass(frozen=True)
+class Histogram(Chart):
+    """How often values lie in bins, of two sides: ``edges`` of the bins, and counts by name, before first."""
+
+    edges: Sequence[float]
+    counts: Mapping[str, Sequence[int]]
+    x_name: str
+    y_name: str
+
+    def drawing(self) -> Drawing:
+        """Return columns side by side."""
+        drawing = Drawing(480, 320)
+        left, top, right, bottom = 60.0, 8.0, 470.0, 268.0
+        low, high = self.edges[0], self.edges[-1]
+        most = max([1, *(count for counts in self.counts.values() for count in counts)]) * 1.05
+
+        def x_of(value: float) -> float:
+            return left + (right - left) * (value - low) / (high - low)
+
+        def y_of(value: float) -> float:
+            return bottom - (bottom - top) * value / most
+
+        marks = [(x_of(value), f"{value:g}") for value in ticks(high) if value >= low]
+        _axes(drawing, (left, top, right, bottom), marks, [(y_of(v), f"{v:,g}") for v in ticks(most) if v == int(v)])
+        share = 0.86 / len(self.counts)
+        for side, (name, counts) in enumerate(self.counts.items()):
+            for (start, end), count in zip(pairwise(self.edges), counts, strict=True):
+                width = x_of(end) - x_of(start)
+                place = x_of(start) + width * (0.07 + share * side)
+                if count:
+                    tip = f"{name}, {start:g} to {end:g}: {count:,}"
+                    drawing.bar(place, y_of(count), width * share, bottom - y_of(count), COLOURS[side], tip)
+            drawing.legend.append(LegendEntry(name, COLOURS[side]))
+        drawing.text((left + right) / 2, 305, self.x_name)
+        drawing.text(12, (top + bottom) / 2, self.y_name, turned=True)
+        return drawing
+
+
+@dataclass(frozen=True)
+class Scatter(Chart):
+    """Two measures of each page: (before, after, name); with ``roots`` both axes are square roots, up to 100."""
+
+    points: Sequence[tuple[float, float, str]]
+    x_name: str
+    y_name: str
+    roots: bool = False
+
+    def drawing(self) -> Drawing:
+        """Return a dot a page, and the line on which nothing changed."""
+        drawing = Drawing(430, 420)
+        left, top, right, bottom = 60.0, 8.0, 420.0, 368.0
+        most = max([1.0, *(min(value, 100.0) if self.roots else value for *pair, _ in self.points for value in pair)]) * 1.05
+        # Most pages have few errors: the square root keeps them apart and still shows the lost ones.
+        bend: Callable[[float], float] = math.sqrt if self.roots else float
+
+        def share(value: float) -> float:
+            return bend(max(0.0, min(value, most))) / bend(most)
+
+        values = [v for v in (0, 1, 5, 10, 25, 50, 100) if v <= most] if self.roots else ticks(most)
+        across = [(left + (right - left) * share(v), f"{v:g}") for v in values]
+        _axes(drawing, (left, top, right, bottom), across, [(bottom - (bottom - top) * share(v), f"{v:g}") for v in values])
+        drawing.line(left, bottom, right, top, "even")
+        for before, after, name in self.points:
+            x, y = left + (right - left) * share(before), bottom - (bottom - top) * share(after)
+            drawing.mark(x, y, "dot", "fill new point", f"{name}: {before:.1f} to {after:.1f}")
+        drawing.text((left + right) / 2, 405, self.x_name)
+        drawing.text(12, (top + bottom) / 2, self.y_name, turned=True)
+        return drawing
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A rate in percent with its interval; ``series`` is whose it is."""
+
+    series: str
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Intervals(Chart):
+    """Rates with intervals by group, of several series; ``before`` and ``after`` name the two that are compared."""
+
+    groups: Sequence[tuple[str, Sequence[Spread]]]
+    before: str
+    after: str
+    x_name: str
+
+    def drawing(self) -> Drawing:
+        """Return a line with a mark a rate, group by group."""
+        names = list(dict.fromkeys(spread.series for _, spreads in self.groups for spread in spreads))
+        entries = dict(zip(names, self._entries(names), strict=True))
+        gutter = 14 + LETTER * max(len(group) for group, _ in self.groups)
+        row = 13.0
+        heights = [row * len(spreads) + 12 for _, spreads in self.groups]
+        drawing = Drawing(gutter + 420, sum(heights) + 46, legend=list(entries.values()))
+        left, right, bottom = gutter, drawing.width - 22, drawing.height - 40
+        most = max([1.0, *(spread.high for _, spreads in self.groups for spread in spreads)]) * 1.04
+
+        def x_of(value: float) -> float:
+            return left + (right - left) * value / most
+
+        _axes(drawing, (left, 2, right, bottom), [(x_of(v), f"{v:g}") for v in ticks(most)], [])
+        y = 2.0
+        for (group, spreads), height in zip(self.groups, heights, strict=True):
+            drawing.text(left - 7, y + height / 2, group, "end")
+            for number, spread in enumerate(spreads):
+                at, entry = y + 6 + row * (number + 0.5), entries[spread.series]
+                tip = f"{spread.series}, {group}: {spread.value:.1f} % ({spread.low:.1f} to {spread.high:.1f})"
+                drawing.line(x_of(spread.low), at, x_of(spread.high), at, f"stroke {entry.colour}")
+                drawing.mark(x_of(spread.value), at, entry.mark, f"fill {entry.colour}", tip)
+            y += height
+            drawing.line(left, y, right, y, "grid")
+        drawing.text((left + right) / 2, drawing.height - 10, self.x_name)
+        return drawing
+
+    def _entries(self, names: Sequence[str]) -> list[LegendEntry]:
+        others = [name for name in names if name not in (self.before, self.after)]
+        found = []
+        for name in names:
+            if name in (self.before, self.after):
+                after = name == self.after
+                found.append(LegendEntry(name, "new" if after else "old", "dot" if after else "square"))
+            else:
+                at = others.index(name)
+                found.append(LegendEntry(name, COLOURS[2 + at % 4], tuple(_CORNERS)[(at + 1) % len(_CORNERS)]))
+        return found

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""A page's two images and words as the report carries them: small enough that hundreds of pages fit in one file."""
+"""A page's two images and words in the form that the report holds: small enough that hundreds of pages fit in one file."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ from typing import Any
 from PIL import Image
 
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.evaluation.run_folder import KeptPage, Seen
-from ocrmypdf_superres.evaluation.words import DOUBTFUL
+from ocrmypdf_superres.reporting.page_comparison import DOUBTFUL, KeptPage, Seen
 
-#: Bytes that all images of a report may take as text; a browser opens such a file in a second or two.
 TOTAL_BYTES = 40_000_000
-#: And those of one page, however few there are.
+"""Bytes that all images of a report may take as text; a browser opens such a file in a second or two."""
 PAGE_BYTES = 1_500_000
+"""Bytes that the images of one page may take, however few pages there are."""
 QUALITIES = (70, 45, 25)
 """Of WebP, tried in this order."""
-#: A cut-out is at least this high, in pixels.
 LEAST_HEIGHT = 240
+"""Pixels that a cut-out is high at least."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Packed:
 
 
 def marked(word: Seen) -> bool:
-    """Whether the report marks *word*: it is wrong, or where the truth is not known, Tesseract doubts it."""
+    """Whether the report marks *word*: it is wrong or, where the truth is not known, doubtful."""
     return not word.right if word.right is not None else word.confidence < DOUBTFUL
 
 
@@ -60,18 +59,18 @@ def _open(path: Path) -> Image.Image:
         with Image.open(path) as image:
             return image.convert("L")
     except OSError as error:
-        raise OptionError(f"The image {path} of the run cannot be read ({error}); make the run anew.") from error
+        raise OptionError(f"The image {path} of the run cannot be read ({error}); make the run again.") from error
 
 
 def _busiest(words: Sequence[Seen], height: int, wanted: int) -> int:
-    """The top of the band of *wanted* rows that holds the most marked words; of equals the uppermost."""
+    """Return the top of the band of *wanted* rows with the most marked words, the uppermost of equals."""
     places = [word.box[1] for word in words if marked(word)] or [word.box[1] for word in words] or [0]
     tops = sorted({min(max(0, place - 12), height - wanted) for place in places})
     return max(tops, key=lambda top: sum(top <= place < top + wanted for place in places))
 
 
 def _list(words: Sequence[Seen], x: float, y: float, top: int, height: int) -> list[list[Any]]:
-    """The words that lie in the band, scaled by *x* and *y* into the pixels of the image after, as the viewer takes them."""
+    """Return the words in the band, scaled by *x* and *y* to pixels of the image after, in the form that the viewer takes."""
     found = []
     for word in words:
         left, upper, right, lower = word.box
@@ -85,7 +84,7 @@ def _list(words: Sequence[Seen], x: float, y: float, top: int, height: int) -> l
 def pack(page: KeptPage, root: Path, limit: int, quality: int = QUALITIES[0]) -> Packed:
     """Return *page* in about *limit* characters: coarser first, then only the band with the most marked words.
 
-    *quality* is where to begin: pages of a run are alike, so what the last one needed saves encoding this one in vain.
+    *quality* is where to begin: pages of a run are alike, so the quality that the last one needed saves trying better ones.
 
     Raises:
         OptionError: an image of the run is missing or damaged.

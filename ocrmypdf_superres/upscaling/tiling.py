@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MPL-2.0
 """Cutting a page into tiles that agree with the whole page.
 
-The overlap is the net's receptive radius, so a tile's inner part does not feel its border.  Tiles start at
-multiples of the net's size multiple, since space-to-depth and pooling are not shift-invariant otherwise.
+The overlap is the radius of the net's receptive field, so a tile's inner part does not depend on its border. Tiles start
+at multiples of the net's size multiple, since space-to-depth and pooling are not shift-invariant otherwise.
 """
 
 from __future__ import annotations

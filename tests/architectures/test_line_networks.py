@@ -20,7 +20,7 @@ SMALL = {
     "tbsrn": {"features": 8, "blocks": 1, **STN},
     "edsr-stn": {"features": 8, "blocks": 1, **STN},
     "lemma": {
-        "features": 8, "blocks": 1, "places": 100, "prior_base": 2, "prior_counts": [1, 1, 1, 1, 1], "prior_layers": 1,
+        "features": 8, "blocks": 1, "positions": 100, "prior_base": 2, "prior_counts": [1, 1, 1, 1, 1], "prior_layers": 1,
         "prior_inner": 16, "prior_attention": 4, "prior_language_layers": 1, **STN,
     },
 }  # fmt: skip
@@ -38,8 +38,8 @@ def build(name: str, **values) -> nn.Module:
 @pytest.mark.parametrize(
     ("name", "values", "parameters"),
     [
-        ("tsrn", {"planes": 3, "stn": False}, 816_260),
-        ("tsrn", {"planes": 4, "stn": False}, 826_629),
+        ("tsrn", {"input_channels": 3, "stn": False}, 816_260),
+        ("tsrn", {"input_channels": 4, "stn": False}, 826_629),
         ("tbsrn", {"compat": True}, 3_210_335),
         # The count without the two GRUs and the stem; of what is never called, 25 weights that mix heads are left too.
         ("tbsrn", {}, 2_980_485 - 25),

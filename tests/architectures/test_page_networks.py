@@ -10,11 +10,12 @@ torch = pytest.importorskip("torch")
 
 from ocrmypdf_superres.architectures import get
 from ocrmypdf_superres.architectures.page_nets.epgr import EPGRConfig
+from ocrmypdf_superres.architectures.receptive_field import radius_of
 from ocrmypdf_superres.errors import ModelError
 from ocrmypdf_superres.export.onnx import export_model
 from ocrmypdf_superres.page.plan import PlanSettings, plan_image
 from ocrmypdf_superres.upscaling.backends.torch import TorchBackend
-from ocrmypdf_superres.upscaling.upscaler import Upscaler
+from ocrmypdf_superres.upscaling.upscaler import PageUpscaler
 
 COUNTS = [
     ("srcnn", {}, 8_129),
@@ -116,6 +117,27 @@ def test_receptive_radius_is_exact(name, values):
         assert reached == radius
 
 
+@pytest.mark.parametrize(("name", "values"), SMALL)
+def test_the_measured_radius_is_the_counted_one(name, values):
+    spec, config, net = built(name, values)
+    scale = max(spec.scales(config))
+    found = radius_of(net, scale, spec.size_multiple, spec.channels_of(config), limit=96)
+    assert found == spec.receptive_radius(config)
+
+
+def test_a_field_that_is_too_large_or_missing_is_refused():
+    with pytest.raises(ValueError, match="above 2 pixels"):
+        radius_of(torch.nn.Conv2d(1, 1, 7, padding=3), limit=2)
+    assert radius_of(torch.nn.Conv2d(1, 1, 7, padding=3)) == 3
+
+    class Blind(torch.nn.Module):
+        def forward(self, x):
+            return 0.0 * x
+
+    with pytest.raises(ValueError, match="does not depend"):
+        radius_of(Blind())
+
+
 @pytest.fixture(scope="module", params=SMALL, ids=lambda p: f"{p[0]}-{'-'.join(str(v) for v in p[1].values())}")
 def exported(request, tmp_path_factory):
     """A model of a small network with random weights, its ONNX files compared with torch by the export."""
@@ -133,7 +155,7 @@ def test_tiles_equal_the_whole_page_at_any_size(exported):
     page = (0.3 + 0.4 * np.random.default_rng(1).random((45, 39))).astype(np.float32)
     scale = max(exported.card.scales)
     backend = TorchBackend(exported, "cpu")
-    whole, tiled = (Upscaler(exported, backend, tile).upscale(page, scale) for tile in (64, 16))
+    whole, tiled = (PageUpscaler(exported, backend, tile).upscale(page, scale) for tile in (64, 16))
     assert whole.shape == (45 * scale, 39 * scale)
     # Float32 through dozens of layers rounds by a few 1e-5 where other tile sizes take other kernels; a seam would be far above.
     assert np.abs(whole - tiled).max() < 5e-5

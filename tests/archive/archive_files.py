@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ocrmypdf_superres.archive.store.layout import Layout
 from ocrmypdf_superres.archive.store.manifest import Manifest
-from ocrmypdf_superres.archive.worker.tasks import FileTask, Kind, State
+from ocrmypdf_superres.archive.tasks import FileTask, Kind, State
 
 DPI = 150
 

@@ -12,8 +12,8 @@ from PIL import Image, ImageDraw, ImageFont
 from ocrmypdf_superres.archive.settings import Settings, weights_sha256
 from ocrmypdf_superres.archive.store.layout import Layout
 from ocrmypdf_superres.archive.store.manifest import Manifest, SettingsRow
-from ocrmypdf_superres.archive.worker.tasks import FileResult, FileTask, Kind, State
-from ocrmypdf_superres.archive.worker.work import digitise
+from ocrmypdf_superres.archive.tasks import FileResult, FileTask, Kind, State
+from ocrmypdf_superres.archive.worker.ocr_file import ocr_file
 
 INPUTS = {
     "sub/a b.pdf": Kind.PDF, "image.tif": Kind.IMAGE, "broken.pdf": Kind.PDF, "notes.xyz": Kind.OTHER, "book/mets/mets.xml": Kind.METS,
@@ -64,12 +64,12 @@ def make_run(folder: Path) -> Layout:
         manifest.set_fact("input", str(source))
         session = manifest.begin_session(row, "here", {"ocrmypdf-superres": "0"})
         for name, kind in INPUTS.items():
-            _digitise(manifest, layout, source, name, kind, settings)
+            _process(manifest, layout, source, name, kind, settings)
         manifest.end_session(session, "done")
     return layout
 
 
-def _digitise(manifest: Manifest, layout: Layout, source: Path, name: str, kind: Kind, settings: Settings) -> None:
+def _process(manifest: Manifest, layout: Layout, source: Path, name: str, kind: Kind, settings: Settings) -> None:
     facts = (source / name).stat()
     number = manifest.add(name, kind, facts.st_size, facts.st_mtime_ns)
     if kind is Kind.OTHER:
@@ -80,7 +80,7 @@ def _digitise(manifest: Manifest, layout: Layout, source: Path, name: str, kind:
         number, str(source / name), name, kind, str(staging), settings.outputs, settings.ocr_arguments(),
         settings=settings.hash(), image_dpi=settings.image_dpi,
     )  # fmt: skip
-    result = digitise(task)
+    result = ocr_file(task)
     if result.state is not State.STAGED:
         manifest.finish(result, settings.hash())
         return

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ocrmypdf_superres.archive.formats.alto import hocr_to_alto
 from ocrmypdf_superres.archive.formats.xmp import ENLARGED, RECOGNISED, Step
-from ocrmypdf_superres.archive.store.file_names import shown
+from ocrmypdf_superres.archive.store.name_encoding import printable
 from ocrmypdf_superres.errors import ImageError
 from ocrmypdf_superres.evaluation.data.ground_truth import read_truth
 from ocrmypdf_superres.ocr.hocr import Reading
@@ -153,7 +153,7 @@ def test_a_page_without_words():
 
 
 def test_names_that_are_no_text():
-    assert shown("a b\udcffü\n\\.tif") == "a b\\xffü\\x0a\\x5c.tif"
+    assert printable("a b\udcffü\n\\.tif") == "a b\\xffü\\x0a\\x5c.tif"
     assert alto(hocr(word("x", "1 1 2 2")), source="\udcff\x01.tif").findtext(f".//{A}fileName") == "\\xff\\x01.tif"
 
 

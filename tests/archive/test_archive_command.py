@@ -7,11 +7,11 @@ from ocrmypdf_superres.archive.settings import Settings
 from ocrmypdf_superres.archive.store.layout import Layout
 from ocrmypdf_superres.cli import build_parser, main
 from ocrmypdf_superres.commands.archive.command import COMMANDS
-from ocrmypdf_superres.commands.archive.run import settings_of
+from ocrmypdf_superres.commands.archive.run import read_run_settings
 
 
 def settings(*arguments):
-    return settings_of(build_parser("archive").parse_args(["archive", "run", *map(str, arguments)]))
+    return read_run_settings(build_parser("archive").parse_args(["archive", "run", *map(str, arguments)]))
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))

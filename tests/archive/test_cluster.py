@@ -23,8 +23,8 @@ from ocrmypdf_superres.archive.run import Run
 from ocrmypdf_superres.archive.settings import Settings
 from ocrmypdf_superres.archive.store.layout import Layout
 from ocrmypdf_superres.archive.store.manifest import Manifest
-from ocrmypdf_superres.archive.worker.site import Site
-from ocrmypdf_superres.archive.worker.tasks import FileTask, Kind, Limits, State
+from ocrmypdf_superres.archive.tasks import FileTask, Kind, Limits, State
+from ocrmypdf_superres.archive.worker.requirements import Requirements
 from ocrmypdf_superres.errors import ArchiveError
 from ocrmypdf_superres.modelstore.store import sha256_of
 
@@ -49,8 +49,8 @@ def source(tmp_path):
 
 
 @pytest.fixture
-def site(source, layout):
-    return Site.here(source, layout, "docsr-s2")
+def requirements(source, layout):
+    return Requirements.here(source, layout, "docsr-s2")
 
 
 @pytest.fixture
@@ -74,9 +74,9 @@ def gathered(executor, number, seconds=120.0):
     return found
 
 
-def test_files_are_done_and_every_loss_is_a_result(threads, source, layout, site, monkeypatch):
-    executor = DaskExecutor(Client(threads), site)
-    assert executor.workers == 4 and os.path.exists(site.marker)
+def test_files_are_done_and_every_loss_is_a_result(threads, source, layout, requirements, monkeypatch):
+    executor = DaskExecutor(Client(threads), requirements)
+    assert executor.workers == 4 and os.path.exists(requirements.marker)
     claimed = task(source, layout, 3)
     os.mkdir(claimed.staging)  # as a worker that is lost by now did
     submitted = [task(source, layout, 1), task(source, layout, 2, "bad.png"), claimed]
@@ -88,20 +88,20 @@ def test_files_are_done_and_every_loss_is_a_result(threads, source, layout, site
         executor.submit(one)
     results = gathered(executor, 5)
     assert results[6].state is State.STAGED and results[1].state is State.STAGED and os.path.isfile(layout.staging / "1.1" / results[1].outputs[0].name)
-    assert (results[2].state, results[2].passing) == (State.FAILED, False)
-    assert (results[3].code, results[3].passing) == ("died", True)
+    assert (results[2].state, results[2].transient) == (State.FAILED, False)
+    assert (results[3].code, results[3].transient) == ("died", True)
     assert results[4].code == "timeout"
     # A run that stops takes its work back, also what a child is in the middle of.
     executor.submit(task(source, layout, 5))
     while not os.path.isdir(layout.staging / "1.5"):
         time.sleep(0.01)
     executor.close(cancel=True)
-    assert not dask_worker._busy and not dask_worker._pools and not os.path.exists(site.marker)
+    assert not dask_worker._busy and not dask_worker._pools and not os.path.exists(requirements.marker)
     with pytest.raises(ArchiveError, match="does not answer"):
         executor.submit(task(source, layout, 7))
 
 
-def test_a_gpu_is_a_resource(source, layout, site, monkeypatch):
+def test_a_gpu_is_a_resource(source, layout, requirements, monkeypatch):
     plain, gpu = task(source, layout, 1), task(source, layout, 2, ocr={"superres_device": "cuda:0"})
     assert not needs_gpu(plain) and needs_gpu(gpu)
     assert not needs_gpu(replace(gpu, ocr={**gpu.ocr, "superres_trigger": "off"}))
@@ -113,49 +113,49 @@ def test_a_gpu_is_a_resource(source, layout, site, monkeypatch):
     monkeypatch.setattr(cluster_module, "carry_out", tell)
     spec = {name: {"cls": Worker, "options": options} for name, options in workers.items()}
     with SpecCluster(spec, {"cls": Scheduler, "options": {"dashboard": False}}) as two:
-        executor = DaskExecutor(Client(two), site)
+        executor = DaskExecutor(Client(two), requirements)
         for number in range(1, 7):
             executor.submit(replace(gpu, number=number))
         assert {result.reason for result in gathered(executor, 6).values()} == {"1"}
         executor.close()
 
 
-def test_no_worker_offers_a_gpu(threads, source, layout, site):
-    executor = DaskExecutor(Client(threads), site)
+def test_no_worker_offers_a_gpu(threads, source, layout, requirements):
+    executor = DaskExecutor(Client(threads), requirements)
     with pytest.raises(ArchiveError, match="no Dask worker offers a GPU"):
         executor.submit(task(source, layout, 1, ocr={"superres_device": "cuda"}))
     executor.close()
 
 
-def test_a_worker_that_cannot_do_the_work_is_named(threads, site, monkeypatch):
+def test_a_worker_that_cannot_do_the_work_is_named(threads, requirements, monkeypatch):
     with pytest.raises(ArchiveError, match=r"The Dask worker inproc://.* has ocrmypdf .* the run has 1\.0"):
-        DaskExecutor(Client(threads), replace(site, software={**site.software, "ocrmypdf": "1.0"}))
-    assert not os.path.exists(site.marker)
+        DaskExecutor(Client(threads), replace(requirements, software={**requirements.software, "ocrmypdf": "1.0"}))
+    assert not os.path.exists(requirements.marker)
 
 
-def test_an_unfit_worker_that_came_later_keeps_no_file(threads, source, layout, site, monkeypatch):
-    executor = DaskExecutor(Client(threads), site)
+def test_an_unfit_worker_that_came_later_keeps_no_file(threads, source, layout, requirements, monkeypatch):
+    executor = DaskExecutor(Client(threads), requirements)
     monkeypatch.setattr(dask_worker, "UNFIT_PAUSE", 0.1)
-    executor._site = replace(site, token="another", marker=str(layout.hidden / "not-there"))
+    executor._requirements = replace(requirements, token="another", marker=str(layout.hidden / "not-there"))
     executor.submit(task(source, layout, 1))
     result = gathered(executor, 1)[1]
-    assert (result.code, result.passing) == ("worker", True) and "cannot read" in result.reason
+    assert (result.code, result.transient) == ("worker", True) and "cannot read" in result.reason
     assert not os.path.exists(layout.staging / "1.1")
     executor.close()
 
 
-def test_workers_that_come_late(source, layout, site, monkeypatch):
+def test_workers_that_come_late(source, layout, requirements, monkeypatch):
     monkeypatch.setattr(dask_worker, "UNFIT_PAUSE", 0.1)
     with SpecCluster({}, {"cls": Scheduler, "options": {"dashboard": False}}, worker={"cls": Worker, "options": {"nthreads": 1}}) as late:
-        executor = DaskExecutor(Client(late), site)
+        executor = DaskExecutor(Client(late), requirements)
         assert executor.workers == 1 and list(executor.results(0.0)) == []
         executor.submit(task(source, layout, 1))
         late.scale(1)
         assert gathered(executor, 1)[1].state is State.STAGED
         executor.close()
         late.scale(0)
-        executor = DaskExecutor(Client(late), replace(site, token="another"))
-        os.unlink(site.marker)
+        executor = DaskExecutor(Client(late), replace(requirements, token="another"))
+        os.unlink(requirements.marker)
         executor.submit(task(source, layout, 2))
         late.scale(1)
         with pytest.raises(ArchiveError, match="cannot read"):
@@ -163,30 +163,30 @@ def test_workers_that_come_late(source, layout, site, monkeypatch):
         executor.close()
 
 
-def test_what_a_machine_must_have(site, source, layout, tmp_path):
-    assert "cannot read" in site.problem()  # not marked yet
-    site.mark()
-    assert "another file" in replace(site, token="x").problem()
-    assert "has other files of the model docsr-s2" in replace(site, files={}).problem()
-    assert "cannot use the model" in replace(site, model="no-such-model").problem()
+def test_what_a_machine_must_have(requirements, source, layout, tmp_path):
+    assert "cannot read" in requirements.problem()  # not marked yet
+    requirements.mark()
+    assert "another file" in replace(requirements, token="x").problem()
+    assert "has other files of the model docsr-s2" in replace(requirements, files={}).problem()
+    assert "cannot use the model" in replace(requirements, model="no-such-model").problem()
     empty = tmp_path / "mount point"
     empty.mkdir()
-    assert "finds nothing in" in replace(site, source=str(empty)).problem()
-    assert "cannot read" in replace(site, source=str(tmp_path / "not there")).problem()
-    assert site.problem() == ""
-    site.unmark()
-    assert site.problem() == "", "a machine is asked once"
+    assert "finds nothing in" in replace(requirements, source=str(empty)).problem()
+    assert "cannot read" in replace(requirements, source=str(tmp_path / "not there")).problem()
+    assert requirements.problem() == ""
+    requirements.unmark()
+    assert requirements.problem() == "", "a machine is asked once"
 
 
-def test_what_cluster_takes(site, tmp_path, monkeypatch):
+def test_what_cluster_takes(requirements, tmp_path, monkeypatch):
     for wrong in ("local:0", "local:x", "dask:host", "dask://host", "slurm", "", "dask-scheduler-file:"):
         with pytest.raises(ArchiveError, match="give local, local:N"):
-            open_cluster(wrong, site)
+            open_cluster(wrong, requirements)
     with pytest.raises(ArchiveError, match="there is no such file"):
-        open_cluster(f"dask-scheduler-file:{tmp_path / 'scheduler.json'}", site)
+        open_cluster(f"dask-scheduler-file:{tmp_path / 'scheduler.json'}", requirements)
     with dask.config.set({"distributed.comm.timeouts.connect": "0.3s"}):
         with pytest.raises(ArchiveError, match="does not answer"):
-            open_cluster("dask://127.0.0.1:9", site)
+            open_cluster("dask://127.0.0.1:9", requirements)
 
 
 @pytest.mark.slow
@@ -197,7 +197,7 @@ def test_a_killed_worker_costs_a_try_and_nothing_else(source, tmp_path):
     executors = []
 
     def cluster():
-        executors.append(open_cluster("local:2", Site.here(source, Layout(tmp_path / "cluster"), "docsr-s2")))
+        executors.append(open_cluster("local:2", Requirements.here(source, Layout(tmp_path / "cluster"), "docsr-s2")))
         return executors[0]
 
     def kill_one():

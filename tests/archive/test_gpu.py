@@ -19,12 +19,13 @@ from ocrmypdf_superres.archive.executors.gpu_client import GpuExecutor, Service,
 from ocrmypdf_superres.archive.executors.gpu_service import Batcher, accept
 from ocrmypdf_superres.archive.store.layout import Layout
 from ocrmypdf_superres.archive.store.manifest import Manifest
-from ocrmypdf_superres.archive.worker.tasks import FileResult, FileTask, Kind, State
+from ocrmypdf_superres.archive.tasks import FileResult, FileTask, Kind, State
 from ocrmypdf_superres.errors import DeviceError, ModelError
 from ocrmypdf_superres.modelstore.store import find_model
 from ocrmypdf_superres.upscaling.backends.onnx import OnnxBackend
 from ocrmypdf_superres.upscaling.backends.service import ServiceBackend
-from ocrmypdf_superres.upscaling.upscaler import Upscaler, load_upscaler, may_see_cuda
+from ocrmypdf_superres.upscaling.loading import load_upscaler, may_see_cuda
+from ocrmypdf_superres.upscaling.upscaler import PageUpscaler
 
 SAMPLE = Path(__file__).parent.parent.parent / "examples" / "sample-72dpi.pdf"
 ONE_TILE = np.full((1, 1, 20, 20), 0.5, np.float32)
@@ -34,7 +35,7 @@ def page(seed, height=70, width=90):
     return np.random.default_rng(seed).random((height, width), dtype=np.float32)
 
 
-def no_spare():
+def no_fallback():
     raise AssertionError("the service was there, so nothing may take over")
 
 
@@ -68,8 +69,8 @@ def own_service(random_model):
 
 
 def test_pages_through_the_service_equal_pages_alone(random_model, own_service):
-    alone = Upscaler(random_model, OnnxBackend(random_model, 1), 32)
-    shared = Upscaler(random_model, ServiceBackend(random_model, own_service.address, no_spare), 32)
+    alone = PageUpscaler(random_model, OnnxBackend(random_model, 1), 32)
+    shared = PageUpscaler(random_model, ServiceBackend(random_model, own_service.address, no_fallback), 32)
     assert shared.device == own_service.device and "onnxruntime" in own_service.device
     pages = [page(seed, 60 + seed, 80) for seed in range(6)]
     with ThreadPoolExecutor(4) as threads:
@@ -122,7 +123,7 @@ def test_a_lost_service_costs_no_page(random_model, own_service, caplog):
     assert np.array_equal(upscaler.upscale(page(1), 2), before)
     assert "takes over" in caplog.text and upscaler.device == "cpu (onnxruntime, 1 thread)"
     late = ServiceBackend(random_model, own_service.address, lambda: OnnxBackend(random_model, 1))
-    assert late.tile == OnnxBackend.tile and np.array_equal(Upscaler(random_model, late, 32).upscale(page(1), 2), before)
+    assert late.tile == OnnxBackend.tile and np.array_equal(PageUpscaler(random_model, late, 32).upscale(page(1), 2), before)
 
 
 def test_a_failing_device_hands_over(random_model, caplog):
@@ -141,8 +142,8 @@ def test_a_failing_device_hands_over(random_model, caplog):
 
 def test_a_wrong_model_or_scale_is_refused(random_model, lanczos_net, service):
     with pytest.raises(ModelError, match="holds random"):
-        ServiceBackend(find_model(str(lanczos_net)), service.address, no_spare)
-    backend = ServiceBackend(random_model, service.address, no_spare)
+        ServiceBackend(find_model(str(lanczos_net)), service.address, no_fallback)
+    backend = ServiceBackend(random_model, service.address, no_fallback)
     with pytest.raises(ModelError, match="asked for x5"):
         backend.run(ONE_TILE, 5)
     assert backend.run(ONE_TILE, 4).shape == (1, 1, 80, 80)
@@ -206,7 +207,7 @@ def test_without_a_gpu_nothing_is_shared():
 
 
 def test_threads_have_connections_of_their_own(random_model, service):
-    backend = ServiceBackend(random_model, service.address, no_spare)
+    backend = ServiceBackend(random_model, service.address, no_fallback)
     seen = []
     thread = threading.Thread(target=lambda: seen.append((backend.run(ONE_TILE, 2), backend._local.connection)))
     thread.start()

@@ -19,8 +19,8 @@ from ocrmypdf_superres.archive.run import Run
 from ocrmypdf_superres.archive.settings import read_settings
 from ocrmypdf_superres.archive.store.layout import Layout
 from ocrmypdf_superres.archive.store.manifest import Manifest
-from ocrmypdf_superres.archive.worker.tasks import State
-from ocrmypdf_superres.archive.worker.work import scratch_prefix
+from ocrmypdf_superres.archive.tasks import State
+from ocrmypdf_superres.archive.worker.ocr_file import scratch_prefix
 from ocrmypdf_superres.cli import main
 from ocrmypdf_superres.errors import ArchiveError
 

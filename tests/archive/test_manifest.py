@@ -9,7 +9,7 @@ import pytest
 
 from ocrmypdf_superres.archive.store.lock import locked
 from ocrmypdf_superres.archive.store.manifest import Manifest, SettingsRow
-from ocrmypdf_superres.archive.worker.tasks import FileResult, Kind, Output, PageResult, State
+from ocrmypdf_superres.archive.tasks import FileResult, Kind, Output, PageResult, State
 from ocrmypdf_superres.errors import ArchiveError
 
 STRANGE = os.fsdecode(b"a \n'\"\xff\xfe.pdf")
@@ -142,7 +142,7 @@ def test_a_million_files_start_resume_and_report_in_seconds(tmp_path, capsys):
         assert len(timed("first files", lambda: manifest.waiting(8, time.time()))) == 8
         assert timed("how many wait", lambda: manifest.count(State.WAITING)) == rows // 100
         assert timed("staged files", lambda: list(manifest.files(State.STAGED))) == []
-        timed("100,000 looks", lambda: [manifest.glance(f"box {n // 1000:04d}/page {n:07d}.pdf") for n in range(0, rows, 10)])
+        timed("100,000 looks", lambda: [manifest.known_file(f"box {n // 1000:04d}/page {n:07d}.pdf") for n in range(0, rows, 10)])
         number = manifest.waiting(1, time.time())[0].number
         timed("a file's end", lambda: (manifest.stage(result(number), "S", "1.1"), manifest.publish(number)))
         assert sum(1 for _ in timed("all files", lambda: list(manifest.files()))) == rows

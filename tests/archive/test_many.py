@@ -27,7 +27,7 @@ from PIL import Image
 
 from ocrmypdf_superres.archive.store.layout import Layout
 from ocrmypdf_superres.archive.store.manifest import Manifest
-from ocrmypdf_superres.archive.worker.tasks import State
+from ocrmypdf_superres.archive.tasks import State
 
 SETTINGS = 'outputs = ["pdf", "text"]\nwait = 0.1\nseconds = 120\n[ocrmypdf]\noutput_type = "pdf"\n[superres]\ntrigger = "off"\n'
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocrmypdf_superres.archive.store.output_names import page_name, pdf_name, text_name
-from ocrmypdf_superres.archive.worker.tasks import Kind
+from ocrmypdf_superres.archive.tasks import Kind
 
 
 @pytest.mark.parametrize(

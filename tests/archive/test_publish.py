@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ocrmypdf_superres.archive.publish import NotOursError, StagingLostError, publish
-from ocrmypdf_superres.archive.worker.tasks import Output
+from ocrmypdf_superres.archive.tasks import Output
 
 
 class Place:

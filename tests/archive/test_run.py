@@ -30,7 +30,7 @@ from ocrmypdf_superres.archive.progress import Display
 from ocrmypdf_superres.archive.run import Run, Stop
 from ocrmypdf_superres.archive.settings import Settings
 from ocrmypdf_superres.archive.store.layout import Layout
-from ocrmypdf_superres.archive.worker.tasks import Limits, State
+from ocrmypdf_superres.archive.tasks import Limits, State
 from ocrmypdf_superres.errors import ArchiveError
 
 QUICK = Settings(outputs=("pdf", "text"), ocrmypdf={"output_type": "pdf"}, superres={"trigger": "off"}, wait=0.2)
@@ -147,16 +147,16 @@ class TestPool:
         try:
             pool.submit(task(tmp_path, source, limits=Limits(seconds=0.3)))
             (result,) = self.results(pool, 1)
-            assert (result.state, result.code, result.passing) == (State.FAILED, "timeout", False)
+            assert (result.state, result.code, result.transient) == (State.FAILED, "timeout", False)
             pool.submit(task(tmp_path, source, limits=Limits(memory=30 * 1024**2)))
             (result,) = self.results(pool, 1)
-            assert (result.code, result.passing) == ("memory", False)
+            assert (result.code, result.transient) == ("memory", False)
             pool.submit(task(tmp_path, source))
             while not (pool._pool and pool._pool[0].task):
                 list(pool.results(0.05))
             pool._pool[0].process.kill()
             (result,) = self.results(pool, 1)
-            assert (result.code, result.passing) == ("died", True) and "signal 9" in result.reason
+            assert (result.code, result.transient) == ("died", True) and "signal 9" in result.reason
             pool.submit(task(tmp_path, source))
             (result,) = self.results(pool, 1)
             assert result.state is State.STAGED

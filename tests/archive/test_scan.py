@@ -6,10 +6,10 @@ import os
 import pytest
 from archive_files import image_bytes, page, pdf_bytes
 
-from ocrmypdf_superres.archive.intake.intake import Intake
-from ocrmypdf_superres.archive.intake.scan import Scan, look
+from ocrmypdf_superres.archive.intake.enqueue import Intake
+from ocrmypdf_superres.archive.intake.scan import Scan, classify
 from ocrmypdf_superres.archive.store.manifest import Manifest
-from ocrmypdf_superres.archive.worker.tasks import FileResult, Kind, Output, State
+from ocrmypdf_superres.archive.tasks import FileResult, Kind, Output, State
 
 METS = """<mets xmlns="http://www.loc.gov/METS/" xmlns:xlink="http://www.w3.org/1999/xlink"><fileSec><fileGrp USE="MASTER">
 <file ID="F1"><FLocat LOCTYPE="URL" xlink:href="images/1.png"/></file></fileGrp></fileSec>
@@ -26,7 +26,7 @@ def tree(tmp_path):
 
 def found(source, out=None):
     """path -> (kind, state, code)."""
-    return {f.path: f.verdict or look(f.full) for f in Scan(str(source), str(out or source / "out"))}
+    return {f.path: f.verdict or classify(f.full) for f in Scan(str(source), str(out or source / "out"))}
 
 
 def short(verdict):
@@ -121,7 +121,7 @@ def take_all(tree, manifest, settings="S", **keywords):
 
 
 def test_what_is_done_again(tree, tmp_path):
-    for name in ("done", "failed", "passing", "waiting"):
+    for name in ("done", "failed", "transient", "waiting"):
         (tree / f"{name}.pdf").write_bytes(pdf_bytes(page()))
     (tree / "text.pdf").write_bytes(b"no pdf")
     with Manifest(tmp_path / "m.sqlite", write=True) as manifest:
@@ -130,9 +130,9 @@ def test_what_is_done_again(tree, tmp_path):
         manifest.stage(FileResult(number["done.pdf"], State.STAGED, "ok", sha256="ab", outputs=[Output("pdf", "done.pdf", "x", 1)]), "S", "1.1")
         manifest.publish(number["done.pdf"])
         manifest.finish(FileResult(number["failed.pdf"], State.FAILED, "damaged"), "S")
-        manifest.finish(FileResult(number["passing.pdf"], State.FAILED, "io", passing=True), "S")
+        manifest.finish(FileResult(number["transient.pdf"], State.FAILED, "io", transient=True), "S")
         F, D, W = State.FAILED, State.DONE, State.WAITING
-        assert take_all(tree, manifest) == {"done.pdf": D, "failed.pdf": F, "passing.pdf": W, "waiting.pdf": W, "text.pdf": F}
+        assert take_all(tree, manifest) == {"done.pdf": D, "failed.pdf": F, "transient.pdf": W, "waiting.pdf": W, "text.pdf": F}
         os.utime(tree / "done.pdf", (1, 1))
         assert take_all(tree, manifest)["done.pdf"] is W
         manifest.publish(number["done.pdf"])

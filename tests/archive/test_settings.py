@@ -6,7 +6,7 @@ import pickle
 import pytest
 
 from ocrmypdf_superres.archive.settings import Settings, parse_settings
-from ocrmypdf_superres.archive.worker.precheck import check_folders, check_settings
+from ocrmypdf_superres.archive.worker.preflight import check_folders, check_settings
 from ocrmypdf_superres.errors import ArchiveError
 
 

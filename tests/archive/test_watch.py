@@ -18,14 +18,14 @@ from rich.console import Console
 pytest.importorskip("watchdog")
 
 from ocrmypdf_superres.archive import progress, watch
-from ocrmypdf_superres.archive.intake.stable_scan import RestingScan, is_being_written
+from ocrmypdf_superres.archive.intake.stable_scan import StableScan, is_being_written
 from ocrmypdf_superres.archive.progress import Tally
 from ocrmypdf_superres.archive.run import Stop
 from ocrmypdf_superres.archive.settings import Settings
 from ocrmypdf_superres.archive.store.layout import Layout
 from ocrmypdf_superres.archive.store.manifest import Manifest
-from ocrmypdf_superres.archive.watch import Patience, WatchDisplay, WatchRun
-from ocrmypdf_superres.archive.worker.tasks import FileResult, Kind, Output, State
+from ocrmypdf_superres.archive.tasks import FileResult, Kind, Output, State
+from ocrmypdf_superres.archive.watch import WatchDisplay, WatchRun, WatchTiming
 
 
 class CopyingExecutor:
@@ -66,11 +66,11 @@ class CopyingExecutor:
 class Watched:
     """A watch that goes on in a thread."""
 
-    def __init__(self, tmp_path, patience, executor=None):
+    def __init__(self, tmp_path, timing, executor=None):
         self.source, self.out = tmp_path / "in", tmp_path / "out"
         self.source.mkdir(exist_ok=True)
         self.stop, self.executor = Stop(), executor or CopyingExecutor()
-        self.run = WatchRun(self.source, self.out, Settings(wait=0.0), lambda: self.executor, stop=self.stop, patience=patience)
+        self.run = WatchRun(self.source, self.out, Settings(wait=0.0), lambda: self.executor, stop=self.stop, timing=timing)
         self.thread = threading.Thread(target=self.run.run)
 
     def __enter__(self):
@@ -103,7 +103,7 @@ def put(folder, name, shade=255):
 def test_what_is_there_and_what_comes(tmp_path, poll):
     (tmp_path / "in").mkdir()
     put(tmp_path / "in", "there.png")
-    with Watched(tmp_path, Patience(0.1, poll)) as watched:
+    with Watched(tmp_path, WatchTiming(0.1, poll)) as watched:
         watched.until("there.png")
         put(watched.source, "came.png")
         (watched.source / "folder").mkdir()
@@ -115,7 +115,7 @@ def test_what_is_there_and_what_comes(tmp_path, poll):
         while (watched.out / "there.png.out").read_bytes() != (watched.source / "there.png").read_bytes():
             time.sleep(0.01)
     assert sorted(watched.executor.done) == ["came.png", "folder/deeper.png", "renamed.png", "there.png", "there.png"]
-    with Watched(tmp_path, Patience(0.1, poll)) as again:
+    with Watched(tmp_path, WatchTiming(0.1, poll)) as again:
         put(again.source, "last.png")
         again.until("last.png")
     assert again.executor.done == ["last.png"], "a restart goes on and does nothing twice"
@@ -124,7 +124,7 @@ def test_what_is_there_and_what_comes(tmp_path, poll):
 def test_failures_and_files_that_vanish_stop_nothing(tmp_path):
     executor = CopyingExecutor()
     executor.fail.add("bad.png")
-    with Watched(tmp_path, Patience(0.05), executor) as watched:
+    with Watched(tmp_path, WatchTiming(0.05), executor) as watched:
         put(watched.source, "bad.png")
         (watched.source / "empty.pdf").touch()
         put(watched.source, "gone.png")
@@ -155,22 +155,22 @@ def test_a_file_is_left_until_it_stands_still(tmp_path):
     with Manifest(layout.manifest, write=True) as manifest:
 
         def walk(before, seconds=0.2):
-            scan = RestingScan(str(source), str(layout.out), manifest, seconds, before)
-            return [found.path for found in scan], scan.unrest
+            scan = StableScan(str(source), str(layout.out), manifest, seconds, before)
+            return [found.path for found in scan], scan.unstable
 
         put(source, "a.png")
-        found, unrest = walk({})
-        assert found == [] and list(unrest) == ["a.png"]
+        found, unstable = walk({})
+        assert found == [] and list(unstable) == ["a.png"]
         time.sleep(0.25)
         put(source, "a.png", shade=1)
-        os.utime(source / "a.png", ns=(1, unrest["a.png"][1] + 1))
-        found, unrest = walk(unrest)
+        os.utime(source / "a.png", ns=(1, unstable["a.png"][1] + 1))
+        found, unstable = walk(unstable)
         assert found == [], "it changed, so its time begins anew"
         time.sleep(0.25)
         with open(source / "a.png", "ab"):
-            open_found, unrest = walk(unrest)
-        found, unrest = walk(unrest)
-        assert found == ["a.png"] and unrest == {}
+            open_found, unstable = walk(unstable)
+        found, unstable = walk(unstable)
+        assert found == ["a.png"] and unstable == {}
         if sys.platform == "linux":
             assert open_found == [], "somebody has it open for writing"
         facts = os.stat(source / "a.png")
@@ -198,7 +198,7 @@ def test_without_notices_it_looks_by_itself(tmp_path, monkeypatch, caplog):
 
     monkeypatch.setattr(watch.Observer, "start", full)
     monkeypatch.setattr(watch, "POLL", 0.1)
-    with Watched(tmp_path, Patience(0.05)) as watched:
+    with Watched(tmp_path, WatchTiming(0.05)) as watched:
         put(watched.source, "a.png")
         watched.until("a.png")
     assert "watch limit reached" in caplog.text

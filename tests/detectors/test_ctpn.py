@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 import torch
 
-from ocrmypdf_superres.detectors.ctpn import ANCHOR_HEIGHTS, CTPN, SMALL, CTPNConfig, anchors, by_anchor, load_public
+from ocrmypdf_superres.detectors.ctpn import ANCHOR_HEIGHTS, CTPN, CTPNConfig, anchors, by_anchor, load_public
 from ocrmypdf_superres.detectors.ctpn_lines import LineSettings, TextLine, find_lines, lines_of, proposals, union_mask
 from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.metrics.boxes import non_maximum_suppression
+
+SMALL = CTPNConfig(widths=(16, 24, 32, 48, 48), hidden=32, deep=64)
 
 
 def count(module):

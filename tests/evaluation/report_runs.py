@@ -9,8 +9,10 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from ocrmypdf_superres.evaluation.benchmark import Result, to_json
-from ocrmypdf_superres.evaluation.run_folder import KeptPage, Run, Seen, Side, write_run
+from ocrmypdf_superres.evaluation.run_folder import Run, write_run
 from ocrmypdf_superres.metrics.text import TextScore
+from ocrmypdf_superres.reporting.model import TRUTH, Report, Row
+from ocrmypdf_superres.reporting.page_comparison import KeptPage, Seen, Side
 
 TEXT = (
     "The harbour was quiet when the first boats came in and nobody on the wall had counted more than seven of them. "
@@ -65,8 +67,19 @@ def make_run(folder: Path, pages: int, truth: bool, size: tuple[int, int] = (150
             old, new = 120 + 17 * (number % 11), 20 + (number * 37) % 400
             for method, edits in (("as-is", old), ("lanczos", 150), ("plugin", new)):
                 counts = TextScore(edits, 1000, 200 - edits // 4, 200, 200, edits // 4)
-                results.append(to_json(Result(group, name, "set", method, counts, 1.0, 0.2, details if method == "plugin" else {})))
+                results.append(
+                    to_json(Result(group, name, "set", method, counts, 1.0, 0.2, details if method == "plugin" else {}))
+                )
     labels = ("as-is", "plugin") if truth else ("OCRmyPDF alone", "with super-resolution")
     run = Run("A drawn run", *labels, results, kept)
     write_run(run, folder)
     return run
+
+
+def all_verdicts() -> Report:
+    """A report with a row of every verdict, those of an archive run, and one that has to be escaped."""
+    labels = ("", "least certain", "has a finding", 'said "no" & <left>')
+    rows = [Row("set", f"gain {gain}", "enlarged", "", 1.0, 1.0 + gain, gain) for gain in (-1.0, 0.0, 1.0)]
+    rows += [Row("set", "failed", "failed", "damaged", None, None, None)]
+    rows += [Row("set", label, "enlarged", "", None, 50.0, None, label=label) for label in labels[1:]]
+    return Report("t", "a", "b", TRUTH, rows, ["One."], [])

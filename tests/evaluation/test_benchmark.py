@@ -14,7 +14,7 @@ from ocrmypdf_superres.commands import evaluate as command
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.benchmark import Result, from_json, to_json
 from ocrmypdf_superres.evaluation.data.pages import find_pages, make_cases
-from ocrmypdf_superres.evaluation.data.profiles import PROFILES, reduce_page
+from ocrmypdf_superres.evaluation.data.profiles import PROFILES, parse_condition, reduce_page
 from ocrmypdf_superres.evaluation.summary import headlines, lost, made_worse, markdown
 from ocrmypdf_superres.metrics.text import TextScore
 
@@ -49,7 +49,7 @@ def test_profile_mistakes():
     with pytest.raises(OptionError, match="cannot be reduced"):
         reduce_page(luma, 100, 100, "clean", "p")
     with pytest.raises(OptionError, match="'72'"):
-        command.parse_condition("72")
+        parse_condition("72")
 
 
 def test_cases(folder):
@@ -102,7 +102,10 @@ def test_summary_counts_worse_and_lost_pages():
 
 def test_times_stand_in_fields_of_seconds_alone():
     counts = TextScore(edits=1, characters=10, found=2, words=2, recognised=2, word_edits=0)
-    twins = [Result("g", "p", "c", "plugin", counts, t, 0.1, {"reading_cost": cost, "reason": "low"}) for t, cost in ((6.0, 3.0), (9.0, 3.5))]
+    twins = [
+        Result("g", "p", "c", "plugin", counts, t, 0.1, {"reading_cost": cost, "reason": "low"})
+        for t, cost in ((6.0, 3.0), (9.0, 3.5))
+    ]
     written = [to_json(twin) for twin in twins]
     assert from_json(json.loads(json.dumps(written[0]))) == twins[0]
     for values in written:

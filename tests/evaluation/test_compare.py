@@ -9,7 +9,7 @@ import pytest
 from evaluation_pages import draw
 
 img2pdf = pytest.importorskip("img2pdf")
-pytest.importorskip("matplotlib")
+pytest.importorskip("jinja2")
 
 from ocrmypdf_superres.cli import main
 from ocrmypdf_superres.errors import SuperresError
@@ -48,7 +48,10 @@ def test_compare(pdf: Path, lanczos_net: Path, tmp_path: Path, check: str, capsy
 
 @pytest.mark.slow
 def test_images_of_a_production_run(pdf: Path, lanczos_net: Path, tmp_path: Path) -> None:
-    records = [PageRecord(pdf.name, n, "enlarged", "small", size=(432, 158), new_size=(1296, 474), x_height=5.0, model=str(lanczos_net)) for n in (1, 2)]
+    records = [
+        PageRecord(pdf.name, n, "enlarged", "small", size=(432, 158), new_size=(1296, 474), x_height=5.0, model=str(lanczos_net))
+        for n in (1, 2)
+    ]
     source = tmp_path / "report.jsonl"
     source.write_text("".join(r.to_json() + "\n" for r in records), encoding="utf-8")
     assert main(["report", str(source), "-o", str(tmp_path / "r.html"), "--images", "1"]) == 0

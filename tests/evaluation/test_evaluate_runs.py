@@ -10,12 +10,17 @@ from pathlib import Path
 import pytest
 from evaluation_pages import LINES, draw
 from PIL import Image
+from test_layers import FILES, imports, module_file, room_of
 
 from ocrmypdf_superres.commands import evaluate as command
 from ocrmypdf_superres.errors import MissingDependencyError, OptionError
 from ocrmypdf_superres.evaluation.benchmark import run_cases
 from ocrmypdf_superres.evaluation.data.pages import BenchmarkPage, Case, find_pages, make_cases
-from ocrmypdf_superres.evaluation.methods.methods import lr_image, ocrmypdf_text, read, tesseract_text
+from ocrmypdf_superres.evaluation.data.profiles import parse_condition
+from ocrmypdf_superres.evaluation.methods.code_digest import PLUGIN_CODE, code_digest
+from ocrmypdf_superres.evaluation.methods.dispatch import read
+from ocrmypdf_superres.evaluation.methods.images import lr_image
+from ocrmypdf_superres.evaluation.methods.readings import ocrmypdf_text, tesseract_text
 from ocrmypdf_superres.metrics.text import cer
 
 
@@ -27,7 +32,10 @@ def arguments(*given: str) -> argparse.Namespace:
 
 def test_pages_from_an_index_and_from_files(benchmark_folder: Path, tmp_path: Path) -> None:
     pages = find_pages(benchmark_folder)
-    assert [(p.name, p.collection, p.dpi, p.languages) for p in pages] == [("good", "books", 300, "eng"), ("poor", "faxes", 100, "eng")]
+    assert [(p.name, p.collection, p.dpi, p.languages) for p in pages] == [
+        ("good", "books", 300, "eng"),
+        ("poor", "faxes", 100, "eng"),
+    ]
     (tmp_path / "set").mkdir()
     draw(90).save(tmp_path / "set" / "p.png", dpi=(90, 90))
     draw(90).save(tmp_path / "set" / "without_text.png")
@@ -59,7 +67,7 @@ def test_cases_take_the_first_pages_of_each_collection() -> None:
 @pytest.mark.parametrize("text", ["72", "72-", "scan", "-72-scan", "72-sepia", "5-clean", "900-clean", "7x-clean"])
 def test_bad_conditions(text: str) -> None:
     with pytest.raises(OptionError, match="DPI-PROFILE"):
-        command.parse_condition(text)
+        parse_condition(text)
 
 
 def test_as_is_is_what_ocrmypdf_reads() -> None:
@@ -158,3 +166,17 @@ def test_command_refuses(benchmark_folder: Path) -> None:
         command.run(arguments("--data", str(benchmark_folder), "--collections", "nothing"))
     with pytest.raises(OptionError, match="nothing can be measured"):
         command.run(arguments("--data", str(benchmark_folder), "--collections", "books", "--conditions"))
+
+
+def test_all_code_that_the_plugin_runs_decides_its_readings() -> None:
+    reached, todo = set(), [path for path in FILES if room_of(path) == "plugin"]
+    while todo:
+        path = todo.pop()
+        if path not in reached:
+            reached.add(path)
+            todo += [found for module, _ in imports(path) if (found := module_file(module))]
+    # Helpers that write files, parse tables or name errors decide no text.
+    rooms = {room_of(path) for path in reached} - {"__init__", "entry_points", "errors", "files", "processes", "tables"}
+    assert rooms <= {name.removesuffix(".py") for name in PLUGIN_CODE}
+    assert not {"archive", "commands", "evaluation", "export", "reporting", "training"} & set(PLUGIN_CODE)
+    assert code_digest(["tesseract.py"]) != code_digest(["errors.py"]) and code_digest(PLUGIN_CODE) == code_digest(PLUGIN_CODE)

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 from torch.nn import functional
 
 from ocrmypdf_superres.errors import ImageError, OptionError
-from ocrmypdf_superres.evaluation.lpips_weights import load_lpips
+from ocrmypdf_superres.evaluation.networks.lpips_weights import load_lpips
 from ocrmypdf_superres.metrics.lpips import lpips
 
 SHAPES = {0: (64, 3, 11, 11), 3: (192, 64, 5, 5), 6: (384, 192, 3, 3), 8: (256, 384, 3, 3), 10: (256, 256, 3, 3)}
@@ -57,7 +57,9 @@ def test_the_formula(weights):
         for place, stride, padding in ((0, 4, 2), (3, 1, 2), (6, 1, 1), (8, 1, 1), (10, 1, 1)):
             if place in (3, 6):
                 x = functional.max_pool2d(x, kernel_size=3, stride=2)
-            x = torch.relu(functional.conv2d(x, backbone[f"features.{place}.weight"], backbone[f"features.{place}.bias"], stride, padding))
+            x = torch.relu(
+                functional.conv2d(x, backbone[f"features.{place}.weight"], backbone[f"features.{place}.bias"], stride, padding)
+            )
             layers.append(x[0] / x[0].pow(2).sum(0).sqrt())
         found.append(layers)
     expected = 0.0

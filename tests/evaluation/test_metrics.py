@@ -7,7 +7,7 @@ from ocrmypdf_superres.metrics.text import TextScore, cer, fold, score
 
 
 def test_folding():
-    assert fold("Waſſer\u2019s  \u201eoﬃce\u201c\n\u2014 e\u0301") == "Wasser's \"office\" - é"
+    assert fold("Waſſer\u2019s  \u201eoﬃce\u201c\n\u2014 e\u0301") == 'Wasser\'s "office" - é'
 
 
 def test_values_worked_out_by_hand():

@@ -21,12 +21,13 @@ from ocrmypdf_superres.architectures import get
 from ocrmypdf_superres.commands import evaluate as command
 from ocrmypdf_superres.errors import ModelError, OptionError
 from ocrmypdf_superres.evaluation.data.pages import find_pages, make_cases
-from ocrmypdf_superres.evaluation.methods.methods import lanczos_image, peer_image
+from ocrmypdf_superres.evaluation.methods.images import lanczos_image, peer_image
 from ocrmypdf_superres.evaluation.methods.nets import decides, net_image
 from ocrmypdf_superres.evaluation.methods.peers import model_peers
 from ocrmypdf_superres.evaluation.methods.prepared import prepare
 from ocrmypdf_superres.export.onnx import export_model
-from ocrmypdf_superres.modelstore.store import CARD, SEARCH_VARIABLE, Model, find_model, list_models
+from ocrmypdf_superres.modelstore.cards import CARD
+from ocrmypdf_superres.modelstore.store import SEARCH_VARIABLE, Model, find_model, list_models
 from ocrmypdf_superres.page.plan import net_scale
 
 
@@ -56,7 +57,9 @@ def models(tmp_path: Path, lanczos_net: Path, line_net: Path, monkeypatch: pytes
     shutil.copytree(lanczos_net, folder / "lanczos-net")
     shutil.copytree(line_net, folder / "thin")
     (folder / "broken").mkdir()
-    (folder / "broken" / CARD).write_text('name = "broken"\narchitecture = "nosuch"\nscales = [2]\nradius = 4\nconfig = {}\nfiles = {}\n')
+    (folder / "broken" / CARD).write_text(
+        'name = "broken"\narchitecture = "nosuch"\nscales = [2]\nradius = 4\nconfig = {}\nfiles = {}\n'
+    )
     monkeypatch.setenv(SEARCH_VARIABLE, str(folder))
     return folder
 
@@ -99,7 +102,7 @@ def test_the_key_holds_the_net_and_not_what_is_told_of_it(lanczos_net: Path) -> 
     def other(**changes: object) -> str:
         return decides(replace(model, card=replace(model.card, **changes)))
 
-    assert other(description="new", figures={"cer": 1.0}) == key
+    assert other(description="new", metrics={"cer": 1.0}) == key
     files = {**model.card.files, "model.x2.onnx": "0" * 64}
     changed = [other(files=files), other(radius=99), other(scales=(2,)), other(architecture="edsr"), other(line_size=(16, 64))]
     assert len({key, *changed}) == 6
@@ -108,7 +111,9 @@ def test_the_key_holds_the_net_and_not_what_is_told_of_it(lanczos_net: Path) -> 
 
 def test_names(models: Path, tmp_path: Path) -> None:
     everyone = [peer.name for peer in model_peers(["all"])]
-    assert everyone == [model.card.name for model in list_models()] and {"lanczos-net", "thin", "broken", "docsr-s2"} <= set(everyone)
+    assert everyone == [model.card.name for model in list_models()] and {"lanczos-net", "thin", "broken", "docsr-s2"} <= set(
+        everyone
+    )
     assert [peer.name for peer in model_peers(["thin", str(models / "lanczos-net")])] == ["thin", "lanczos-net"]
     with pytest.raises(ModelError, match="no model 'nosuch'"):
         model_peers(["nosuch"])

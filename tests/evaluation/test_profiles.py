@@ -35,7 +35,8 @@ def test_size_range_and_repeatability(page: np.ndarray, profile: str) -> None:
     ("profile", "expected"),
     [
         ("clean", "c76f6a31246f4f2b"), ("scan", "fd53643e83a6160d"), ("hard", "21f83d8822f1ca0c"), ("jpeg", "5250b6ed2796d8a6"),
-        ("1-bit", "daae7644b797e5f6"), ("fax", "ce266dee0a6a9054"), ("microfilm", "363310e940a03f16"), ("phone", "35b2523c0e478a26"),
+        ("1-bit", "daae7644b797e5f6"), ("fax", "ce266dee0a6a9054"),
+        ("microfilm", "363310e940a03f16"), ("phone", "35b2523c0e478a26"),
     ],
 )  # fmt: skip
 def test_published_profiles_never_change(profile: str, expected: str) -> None:
@@ -56,9 +57,7 @@ def test_microfilm_and_phone(page: np.ndarray) -> None:
 def test_noise_depends_on_page_and_dpi(page: np.ndarray) -> None:
     first = reduce_page(page, 200, 100, "scan", "one")
     assert (first != reduce_page(page, 200, 100, "scan", "two")).any()
-    np.testing.assert_array_equal(
-        reduce_page(page, 200, 100, "clean", "one"), reduce_page(page, 200, 100, "clean", "two")
-    )
+    np.testing.assert_array_equal(reduce_page(page, 200, 100, "clean", "one"), reduce_page(page, 200, 100, "clean", "two"))
 
 
 def test_clean_is_the_mean_over_areas(page: np.ndarray) -> None:

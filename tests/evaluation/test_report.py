@@ -4,24 +4,29 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
 import re
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
-from report_runs import make_run
+from report_runs import all_verdicts, make_run
 
-pytest.importorskip("matplotlib")
+pytest.importorskip("jinja2")
 
 from ocrmypdf_superres.cli import main
 from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.evaluation.reports import from_records, from_run
 from ocrmypdf_superres.evaluation.run_folder import Run, read_run, write_run
 from ocrmypdf_superres.plugin.record import PageRecord
-from ocrmypdf_superres.reporting.html import page_of
+from ocrmypdf_superres.reporting.charts import ticks
 from ocrmypdf_superres.reporting.images import LEAST_HEIGHT, pack
-from ocrmypdf_superres.reporting.model import from_records, from_run
+from ocrmypdf_superres.reporting.render import render_report
 
 
 @pytest.fixture(scope="module")
@@ -52,14 +57,85 @@ def test_figures_and_order(run_folder: Path) -> None:
 
 def test_the_page_is_whole_safe_and_the_same_again(run_folder: Path) -> None:
     report = from_run(read_run(run_folder), run_folder)
-    text = page_of(report)
-    assert text == page_of(report)
+    text = render_report(report)
+    assert text == render_report(report)
     assert "letters &lt;1890&gt;" in text and "letters <1890>" not in text.replace("\\u003c", "")
     assert not re.search(r"(src|href)=[\"']?(https?:)?//", text), "nothing is fetched"
-    assert "default-src 'none'" in text
+    assert "default-src &#39;none&#39;" in text
     identifiers = re.findall(r"\bid=[\"']?([\w.-]+)", text)
     assert len(identifiers) == len(set(identifiers))
     assert text.count("<svg ") == 2 and "var(--new)" in text and "#0a0b0c" not in text
+
+
+class Parsed(HTMLParser):
+    """What a browser makes of the page: rows' verdicts, the filter's choices, inline code, attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.rows: list[str] = []
+        self.choices: list[str] = []
+        self.inline: dict[str, str] = {}
+        self.policy = ""
+        self.attributes: set[str] = set()
+        self._inside = ""
+        self._select = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self.attributes.update(values)
+        if tag == "tr" and "data-verdict" in values:
+            self.rows.append(values["data-verdict"] or "")
+        if tag == "select":
+            self._select = values.get("id") or ""
+        if tag == "option" and self._select == "verdict":
+            self.choices.append(values["value"] or "")
+        if tag == "meta" and values.get("http-equiv") == "Content-Security-Policy":
+            self.policy = values["content"] or ""
+        self._inside = tag if tag in ("script", "style") and "type" not in values else ""
+
+    def handle_data(self, data: str) -> None:
+        if self._inside:
+            self.inline[self._inside] = self.inline.get(self._inside, "") + data
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = ""
+
+
+def test_the_filter_knows_every_verdict() -> None:
+    page = Parsed(render_report(all_verdicts()))
+    assert page.rows == ["worse", "same", "better", "failed", "least certain", "has a finding", 'said "no" & <left>']
+    assert page.choices[0] == "" and sorted(page.choices[1:]) == sorted(page.rows)
+    # The script compares the very strings: the choice's value with the row's data-verdict.
+    assert 'const verdict = byId("verdict").value;' in page.inline["script"]
+    assert "row.dataset.verdict === verdict" in page.inline["script"]
+
+
+def test_only_the_reports_own_style_and_script_may_run() -> None:
+    page = Parsed(render_report(all_verdicts()))
+    for kind in ("script", "style"):
+        digest = base64.b64encode(hashlib.sha256(page.inline[kind].encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in page.policy
+    assert page.policy.startswith("default-src 'none'") and "unsafe" not in page.policy
+    assert not [name for name in page.attributes if name == "style" or name.startswith("on")]
+
+
+def test_charts_take_their_colours_from_the_page(run_folder: Path) -> None:
+    for chart in from_run(read_run(run_folder), run_folder).charts:
+        drawing = chart.drawing()
+        assert drawing.width > 0 and drawing.height > 0
+        for shape in drawing.shapes:
+            assert not {"fill", "stroke", "style"} & set(shape.attributes)
+            for name in ("x", "x1", "x2", "cx"):
+                assert 0 <= float(shape.attributes.get(name, 0)) <= drawing.width
+            for name in ("y", "y1", "y2", "cy"):
+                assert 0 <= float(shape.attributes.get(name, 0)) <= drawing.height
+
+
+@given(st.floats(1e-3, 1e7), st.integers(3, 8))
+def test_ticks_are_round_and_few(top: float, most: int) -> None:
+    found = ticks(top, most)
+    assert found[0] == 0 and found[-1] <= top * (1 + 1e-6) and 2 <= len(found) <= most
 
 
 def test_images_are_bounded(run_folder: Path) -> None:
@@ -82,12 +158,16 @@ def test_a_run_without_truth(tmp_path: Path) -> None:
     run = make_run(tmp_path, 2, truth=False, size=(700, 400))
     report = from_run(run, tmp_path)
     assert "There is no ground truth here" in report.sentences[1]
-    assert report.measure.kind == "sure" and report.rows[0].after == sum(w.confidence >= 90 for w in report.rows[0].kept.after.words)
-    assert "mark doubtful words" in page_of(report)
+    assert report.measure.kind == "sure" and report.rows[0].after == sum(
+        w.confidence >= 90 for w in report.rows[0].kept.after.words
+    )
+    assert "mark doubtful words" in render_report(report)
 
 
 RECORDS = [
-    PageRecord("a.pdf", 1, "enlarged", "text 6.0 px high at 72 dpi", size=(600, 800), new_size=(1800, 2400), x_height=6.0, seconds=0.5),
+    PageRecord(
+        "a.pdf", 1, "enlarged", "text 6.0 px high at 72 dpi", size=(600, 800), new_size=(1800, 2400), x_height=6.0, seconds=0.5
+    ),
     PageRecord("a.pdf", 2, "left", "blank page", size=(600, 800), seconds=0.1),
     PageRecord("b.pdf", 1, "failed", "the image is damaged"),
 ]
@@ -95,13 +175,15 @@ RECORDS = [
 
 def test_a_plugins_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report = from_records([json.loads(r.to_json()) for r in RECORDS], "records")
-    assert report.sentences[0].startswith("Of 3 pages in 2 files, 1 were enlarged, 1 left as they are, and 1 could not be enlarged")
+    assert report.sentences[0].startswith(
+        "Of 3 pages in 2 files, 1 were enlarged, 1 left as they are, and 1 could not be enlarged"
+    )
     assert [row.action for row in report.rows] == ["failed", "enlarged", "left"]
     assert (report.rows[1].before, report.rows[1].after, report.rows[1].gain) == (6.0, 18.0, 12.0)
     source = tmp_path / "report.jsonl"
     source.write_text("".join(r.to_json() + "\n" for r in RECORDS), encoding="utf-8")
     assert main(["report", str(source), "-o", str(tmp_path / "out" / "r.html"), "--images", "2"]) == 0
-    assert "a.pdf is not there any more" in capsys.readouterr().out
+    assert "a.pdf no longer exists" in capsys.readouterr().out
     assert "the image is damaged" in (tmp_path / "out" / "r.html").read_text(encoding="utf-8")
 
 
@@ -123,4 +205,4 @@ def test_other_files_are_one_sentence(tmp_path: Path, content: str, capsys: pyte
 def test_a_title_cannot_break_the_page(tmp_path: Path) -> None:
     run = make_run(tmp_path, 1, truth=False, size=(500, 300))
     nasty = Run("</title><script>x()</script>", run.before, run.after, [], run.pages)
-    assert "<script>x()" not in page_of(from_run(nasty, tmp_path))
+    assert "<script>x()" not in render_report(from_run(nasty, tmp_path))

@@ -15,14 +15,13 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from report_runs import make_run
+from report_runs import all_verdicts, make_run
 
-pytest.importorskip("matplotlib")
 playwright = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
 
-from ocrmypdf_superres.reporting import html, write_report
-from ocrmypdf_superres.reporting import images as images
-from ocrmypdf_superres.reporting.model import from_run
+from ocrmypdf_superres.evaluation.reports import from_run
+from ocrmypdf_superres.reporting import images, render
+from ocrmypdf_superres.reporting.render import write_report
 
 CHROMIUM = next((p for name in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(name))), None)
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")]
@@ -97,11 +96,27 @@ def test_sorting_and_filter(browser: Any, report: Path) -> None:
     page.select_option("#group", "letters <1890>")
     assert opened.names() == ["page 001", "page 004", "page 007", "page 010"]
     page.select_option("#group", "")
-    worse = page.locator("tbody tr.worse").count()
+    worse = page.locator("tbody tr[data-verdict=worse]").count()
     assert 0 < worse < 12
     page.select_option("#verdict", "worse")
     assert len(opened.names()) == worse
     opened.finish(report)
+
+
+def test_the_filter_shows_the_rows_of_each_verdict(browser: Any, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    write_report(all_verdicts(), path)
+    opened = Opened(browser, path)
+    page = opened.page
+    choices = page.evaluate("[...document.getElementById('verdict').options].map(o => o.value)")
+    assert len(choices) == 8
+    for choice in choices[1:]:
+        page.select_option("#verdict", choice)
+        shown = page.evaluate(
+            "[...document.querySelectorAll('tbody tr[data-verdict]')].filter(r => !r.hidden).map(r => r.dataset.verdict)"
+        )
+        assert shown == [choice] and page.inner_text("#count") == "1 of 7 pages"
+    opened.finish(path)
 
 
 def test_slider_words_and_keyboard(browser: Any, report: Path, tmp_path: Path) -> None:
@@ -114,7 +129,11 @@ def test_slider_words_and_keyboard(browser: Any, report: Path, tmp_path: Path) -
     page.wait_for_function("[...document.images].length === 2 && [...document.images].every(i => i.complete && i.naturalWidth)")
     # 1:1: a pixel of the image after is a pixel of the page.
     stage = page.evaluate("(e => [e.offsetWidth, e.offsetHeight])(document.querySelector('.stage'))")
-    assert stage == page.evaluate("(i => [i.naturalWidth, i.naturalHeight])(document.querySelector('.layer.after img'))") == [1500, 1100]
+    assert (
+        stage
+        == page.evaluate("(i => [i.naturalWidth, i.naturalHeight])(document.querySelector('.layer.after img'))")
+        == [1500, 1100]
+    )
     middle = opened.split()
     page.locator(".slide input").focus()
     page.keyboard.press("End")
@@ -151,7 +170,9 @@ def test_slider_words_and_keyboard(browser: Any, report: Path, tmp_path: Path) -
         page.locator(".open").nth(number).click()
     assert page.locator("tr.viewer").count() == 6
     page.locator("th[data-key=before] button").click()
-    assert page.evaluate("[...document.querySelectorAll('tr.viewer')].every(v => 'v' + v.previousElementSibling.id.slice(1) === v.id)")
+    assert page.evaluate(
+        "[...document.querySelectorAll('tr.viewer')].every(v => 'v' + v.previousElementSibling.id.slice(1) === v.id)"
+    )
     opened.finish(report)
 
 
@@ -196,7 +217,7 @@ def test_five_hundred_pages(browser: Any, tmp_path: Path, monkeypatch: pytest.Mo
             known[page.after.image] = images.pack(page, root, limit, quality)
         return known[page.after.image]
 
-    monkeypatch.setattr(html, "pack", remembered)
+    monkeypatch.setattr(render, "pack", remembered)
     run = make_run(tmp_path / "run", 500, truth=True, size=(1600, 1000), drawn=4)
     # Grain, so that the images fill the room that a report may take.
     for path in (tmp_path / "run" / "pages").glob("*.png"):
@@ -213,6 +234,8 @@ def test_five_hundred_pages(browser: Any, tmp_path: Path, monkeypatch: pytest.Mo
     assert opened.page.locator("tbody tr").count() == 500
     opened.page.fill("#find", "page 499")
     opened.page.locator(".open:visible").click()
-    opened.page.wait_for_function("[...document.images].length === 2 && [...document.images].every(i => i.complete && i.naturalWidth)")
+    opened.page.wait_for_function(
+        "[...document.images].length === 2 && [...document.images].every(i => i.complete && i.naturalWidth)"
+    )
     print(f"{path.stat().st_size / 1e6:.0f} MB, loaded in {loaded:.0f} ms")
     opened.finish(path)

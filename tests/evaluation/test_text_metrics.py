@@ -14,7 +14,7 @@ from ocrmypdf_superres.metrics.text import TextScore, cer, fold, score
     ("raw", "folded"),
     [
         ("Wa\u017f\u017fer", "Wasser"),
-        ("\u201eGut\u201c, \u00absagt\u00bb er\u2019s", "\"Gut\", \"sagt\" er's"),
+        ("\u201eGut\u201c, \u00absagt\u00bb er\u2019s", '"Gut", "sagt" er\'s'),
         ("1914\u20131918 \u2014 so", "1914-1918 - so"),
         ("\ufb01nden o\ufb03ce \ufb02ach", "finden office flach"),
         ("  a\n\n b\t\u00a0c\f", "a b c"),

@@ -18,7 +18,7 @@ from ocrmypdf_superres.errors import MissingDependencyError
 from ocrmypdf_superres.evaluation.run_folder import read_run
 from ocrmypdf_superres.evaluation.trust.dictionary import known
 from ocrmypdf_superres.evaluation.trust.invented import PAGES, SIZE, invented_words
-from ocrmypdf_superres.evaluation.trust.trust import Trust, figures, inconsistency, silent_substitutions
+from ocrmypdf_superres.evaluation.trust.trust import Trust, inconsistency, silent_substitutions, summarize
 from ocrmypdf_superres.evaluation.words import right_words
 from ocrmypdf_superres.ocr.hocr import Word
 
@@ -37,7 +37,8 @@ def test_right_words_are_a_bag() -> None:
 def test_silent_substitutions_by_hand() -> None:
     truth = "the house was black and old"
     words = [
-        word("the", 96), word("horse", 95), word("was", 96), word("blaek", 95), word("und", 95), word("bold,", 60), word("Old.", 97)
+        word("the", 96), word("horse", 95), word("was", 96), word("blaek", 95),
+        word("und", 95), word("bold,", 60), word("Old.", 97)
     ]  # fmt: skip
     # horse and Old. are English and sure; blaek is in no dictionary; bold is not sure.
     found = [w.text for w in silent_substitutions(words, truth, "eng")]
@@ -62,10 +63,14 @@ def test_consistency_by_hand() -> None:
 
 
 def test_sentences_by_hand() -> None:
-    pages = [Trust("g", "a", "plugin", 400, 2, 1e-3), Trust("g", "b", "plugin", 600, 1, 1e-3), Trust("g", "a", "as-is", 500, 4, None)]
-    found = figures(pages, [("blank", "net", 0), ("halftone", "net", 3)])
+    pages = [
+        Trust("g", "a", "plugin", 400, 2, 1e-3),
+        Trust("g", "b", "plugin", 600, 1, 1e-3),
+        Trust("g", "a", "as-is", 500, 4, None),
+    ]
+    found = summarize(pages, [("blank", "net", 0), ("halftone", "net", 3)])
     assert found["sentences"][0].startswith("plugin: 3.0 of 1,000 words are silent substitutions")
-    assert "30.0 dB from what came in" in found["sentences"][0]
+    assert "30.0 dB from the originals" in found["sentences"][0]
     assert found["sentences"][1].startswith("as-is: 8.0 of 1,000")
     assert found["sentences"][2] == "net: words read on pages that have none: blank 0, halftone 3."
 
@@ -103,7 +108,8 @@ def test_a_run_with_a_peer_is_kept_and_repeats(benchmark_folder: Path, lanczos_n
         args = parser.parse_args([
             "--data", str(benchmark_folder), "--conditions", "72-clean", "--methods", "as-is", "bicubic", "plugin", "--jobs", "1",
             "--peer", f"{sys.executable} {script} {{in}} {{out}}", "--model", str(lanczos_net), "--run", str(tmp_path / name),
-            "--json", str(tmp_path / f"{name}.json"), "--markdown", str(tmp_path / f"{name}.md"), "--cache", str(tmp_path / "words" / name),
+            "--json", str(tmp_path / f"{name}.json"), "--markdown", str(tmp_path / f"{name}.md"),
+            "--cache", str(tmp_path / "words" / name),
         ])  # fmt: skip
         assert command.run(args) == 0
         values = json.loads((tmp_path / f"{name}.json").read_text(encoding="utf-8"))
@@ -117,7 +123,10 @@ def test_a_run_with_a_peer_is_kept_and_repeats(benchmark_folder: Path, lanczos_n
     peer = Path(sys.executable).name
     assert {r["method"] for r in kept.results} == {"as-is", "bicubic", peer, "plugin"}
     assert [(p.group, p.page) for p in kept.pages] == [("faxes", "poor"), ("72 dpi clean", "good")]
-    assert all(w.right is not None for p in kept.pages for w in p.after.words) and (tmp_path / "one" / kept.pages[0].after.image).is_file()
+    assert (
+        all(w.right is not None for p in kept.pages for w in p.after.words)
+        and (tmp_path / "one" / kept.pages[0].after.image).is_file()
+    )
     reduced = [t for t in kept.trust["pages"] if t["group"] == "72 dpi clean" and t["method"] == "plugin"]
     assert reduced[0]["psnr"] > 10 and 0 < reduced[0]["ssim"] <= 1 and reduced[0]["words"] > 20
     table = (tmp_path / "one.md").read_text(encoding="utf-8")

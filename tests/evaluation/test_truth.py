@@ -14,9 +14,11 @@ from ocrmypdf_superres.evaluation.data.pages import find_pages
 
 PAGE = """<?xml version="1.0"?>
 <PcGts xmlns="http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"><Page imageWidth="100" imageHeight="80">
-<ReadingOrder><OrderedGroup id="g"><RegionRefIndexed index="1" regionRef="a"/><RegionRefIndexed index="0" regionRef="b"/></OrderedGroup></ReadingOrder>
+<ReadingOrder><OrderedGroup id="g"><RegionRefIndexed index="1" regionRef="a"/><RegionRefIndexed index="0" regionRef="b"/>
+</OrderedGroup></ReadingOrder>
 <TextRegion id="a"><TextLine id="l1"><Coords points="10,10 50,10 50,20 10,20"/>
- <TextEquiv index="1"><Unicode>guess</Unicode></TextEquiv><TextEquiv index="0"><Unicode>second line</Unicode></TextEquiv></TextLine>
+ <TextEquiv index="1"><Unicode>guess</Unicode></TextEquiv>
+  <TextEquiv index="0"><Unicode>second line</Unicode></TextEquiv></TextLine>
  <TextEquiv><Unicode>never both</Unicode></TextEquiv></TextRegion>
 <TextRegion id="b"><TextLine id="l2"><Coords points="0,0 9,9"/>
  <Word><Coords points="1,1 4,5"/><TextEquiv><Unicode>first</Unicode></TextEquiv></Word>
@@ -27,7 +29,8 @@ PAGE = """<?xml version="1.0"?>
 ALTO = """<?xml version="1.0"?>
 <alto xmlns="http://www.loc.gov/standards/alto/ns-v4#"><Description><MeasurementUnit>{unit}</MeasurementUnit></Description>
 <Layout><Page><PrintSpace><TextBlock>
-<TextLine><String CONTENT="The" HPOS="1" VPOS="2" WIDTH="3" HEIGHT="4"/><SP/><String CONTENT="har" HPOS="5" VPOS="2" WIDTH="3" HEIGHT="4"/><HYP CONTENT="-"/></TextLine>
+<TextLine><String CONTENT="The" HPOS="1" VPOS="2" WIDTH="3" HEIGHT="4"/><SP/>
+  <String CONTENT="har" HPOS="5" VPOS="2" WIDTH="3" HEIGHT="4"/><HYP CONTENT="-"/></TextLine>
 <TextLine><String CONTENT="bour"/><String CONTENT="lay"/><String CONTENT="still"/></TextLine>
 </TextBlock></PrintSpace></Page></Layout></alto>"""
 

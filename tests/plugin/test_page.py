@@ -25,7 +25,7 @@ from ocrmypdf_superres.page.plan import (
     plan_image,
     plan_page,
 )
-from ocrmypdf_superres.upscaling.upscaler import load_upscaler
+from ocrmypdf_superres.upscaling.loading import load_upscaler
 
 AUTO = PlanSettings()
 

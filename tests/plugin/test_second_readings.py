@@ -196,7 +196,7 @@ def test_readings_written_by_tesseract_are_read(low_pdf, tmp_path):
     import subprocess
 
     with pikepdf.open(low_pdf) as pdf:
-        image = pikepdf.PdfImage(next(iter(pdf.pages[0].images.values()))).as_pil_image()
+        image = pikepdf.PdfImage(next(iter(pdf.pages[0].get_images().values()))).as_pil_image()
     image.resize((1500, 900), Image.Resampling.LANCZOS).save(tmp_path / "l.png", dpi=(300, 300))
     subprocess.run(["tesseract", str(tmp_path / "l.png"), str(tmp_path / "l"), "hocr", "txt"], check=True, capture_output=True)
     reading = Reading(tmp_path / "l.hocr")

@@ -23,7 +23,7 @@ STN = {"stn_widths": [4, 4, 4, 4, 4, 4], "stn_hidden": 8}
 TINY = {
     "001-edsr-stn-small": {"features": 8, "blocks": 1, **STN},
     "001-tbsrn-small": {"features": 8, "blocks": 1, **STN},
-    "003-lemma-small": {"features": 8, "blocks": 1, "places": 200, "prior_base": 2, "prior_inner": 16, "prior_attention": 4, **STN},
+    "003-lemma-small": {"features": 8, "blocks": 1, "positions": 200, "prior_base": 2, "prior_inner": 16, "prior_attention": 4, **STN},
 }
 
 
@@ -91,7 +91,7 @@ def test_a_line_net_is_trained_by_one_command_and_runs_on_a_page(held_folder, tm
     import numpy as np
 
     from ocrmypdf_superres.cli import main
-    from ocrmypdf_superres.upscaling.upscaler import load_upscaler
+    from ocrmypdf_superres.upscaling.loading import load_upscaler
 
     judge = save(build("crnn", {"base": 4, "hidden": 8}), "crnn", tmp_path / "judge", "judge")
     recipe = tmp_path / "tiny.toml"
@@ -103,14 +103,14 @@ workers = 0
 sample_every = 2
 sources = [{{ kind = "words", folder = "text" }}]
 degradation = [{{ name = "downsample", kernels = ["bicubic"] }}]
-validation = {{ kind = "words", folder = "held", metric = "ctc", recognizer = "reader:{judge}", every = 1, lines = 4 }}
+validation = {{ kind = "words", folder = "held", metric = "ctc", recognizer = "folder:{judge}", every = 1, lines = 4 }}
 
 [[stages]]
 name = "all"
 steps = 2
 batch = 2
 losses = {{ l2 = 1.0, ctc = 0.01 }}
-recognizers = ["reader:{judge}"]
+recognizers = ["folder:{judge}"]
 """)
     arguments = ["train", str(recipe), "--data", str(held_folder), "-o", str(tmp_path / "run")]
     assert main(arguments) == 0 and (tmp_path / "run" / "step-000002.png").is_file()

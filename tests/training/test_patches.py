@@ -15,7 +15,7 @@ from ocrmypdf_superres.architectures import get
 from ocrmypdf_superres.cli import main
 from ocrmypdf_superres.detectors.ctpn_lines import find_lines, union_mask
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.evaluation.patches import drawer, judge_patches, patches, text_masks
+from ocrmypdf_superres.evaluation.networks.patches import evaluate_patches, patches, predictor, text_masks
 from ocrmypdf_superres.export.onnx import export_model
 from ocrmypdf_superres.metrics.boxes import area_iou
 from ocrmypdf_superres.recognizers.folder import build, load, save
@@ -59,26 +59,26 @@ def detector(folder: Path) -> Path:
 
 def test_parts_and_cascades_are_what_the_net_does(cascade):
     lr = torch.rand(2, 1, 24, 144)
-    whole = drawer(str(cascade), 4)(lr)
+    whole = predictor(str(cascade), 4)(lr)
     assert whole.shape == (2, 1, 96, 576)
-    assert torch.equal(drawer(f"{cascade}:chain2", 4)(lr), whole)
-    both = drawer(f"{cascade}:stages.0@2+{cascade}:stages.1@2", 4)(lr)
+    assert torch.equal(predictor(f"{cascade}:chain2", 4)(lr), whole)
+    both = predictor(f"{cascade}:stages.0@2+{cascade}:stages.1@2", 4)(lr)
     assert torch.allclose(both, whole, atol=1e-6)
-    mixed = drawer(f"bicubic@2+{cascade}@2", 4)(lr)
+    mixed = predictor(f"bicubic@2+{cascade}@2", 4)(lr)
     assert mixed.shape == whole.shape and not torch.allclose(mixed, whole, atol=1e-3)
-    plain = drawer("bicubic", 4)(lr)
+    plain = predictor("bicubic", 4)(lr)
     assert plain.min() >= 0 and plain.max() <= 1 and plain.shape == whole.shape
 
 
 def test_wrong_methods_are_refused_in_a_sentence(cascade):
     for text, part in (
-        (f"{cascade}@2", "enlarges 2 times"), (f"{cascade}:nothing", "no part 'nothing'"), ("bicubic@x", "is no method"),
+        (f"{cascade}@2", "enlarges 2 times"), (f"{cascade}:nothing", "no part 'nothing'"), ("bicubic@x", "is not a method"),
         (str(cascade) + "@4+bicubic@2", "enlarges 8 times"),
     ):  # fmt: skip
         with pytest.raises(OptionError, match=part):
-            drawer(text, 4)
+            predictor(text, 4)
     with pytest.raises(OptionError, match="offers x2, x4"):
-        drawer(str(cascade), 3)
+        predictor(str(cascade), 3)
 
 
 def test_overlap_is_one_where_both_see_the_same(tmp_path):
@@ -93,7 +93,7 @@ def test_overlap_is_one_where_both_see_the_same(tmp_path):
 
 def test_figures_without_text_or_detector():
     batch = Batch(4, torch.rand(2, 1, 24, 144), torch.rand(2, 1, 96, 576), ["", ""], [None, None], ["", ""])
-    found = judge_patches(lambda lr: batch.hr * 0 + 0.5, [batch])
+    found = evaluate_patches(lambda lr: batch.hr * 0 + 0.5, [batch])
     errors = (batch.hr - 0.5).square().mean(dim=(1, 2, 3))
     assert found.psnr == pytest.approx(float((-10 * errors.log10()).mean()), abs=1e-4)
     assert found.lines == 0 and found.iou is None and found.lpips is None and not found.distances
@@ -104,8 +104,8 @@ def test_hr_reads_and_blank_paper_does_not(page_folder, tmp_path):
     batches = patches(page_folder, 4, 3, cache=tmp_path)
     assert [batch.lr.shape for batch in batches] == [(3, 1, 24, 144)]
     truths = iter(batches)
-    hr = judge_patches(lambda lr: next(truths).hr, batches)
-    blank = judge_patches(lambda lr: torch.ones(len(lr), 1, 96, 576), batches)
+    hr = evaluate_patches(lambda lr: next(truths).hr, batches)
+    blank = evaluate_patches(lambda lr: torch.ones(len(lr), 1, 96, 576), batches)
     assert hr.lines == 3 and hr.cer < 0.1 < blank.cer and hr.s_lcs > 0.9 and hr.s_ld > 0.9 and hr.ssim == pytest.approx(1.0)
     assert blank.s_lcs < 0.2  # in raw line mode Tesseract reads a sign into the paper's edge
 

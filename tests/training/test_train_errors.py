@@ -121,7 +121,8 @@ def test_the_report_and_the_log_tell_how_the_model_was_made(data_folder, capsys)
     path = recipe(data_folder, stage='[validation]\nkind = "rendered"\nfolder = "held"\nmetric = "psnr"\nevery = 1\nlines = 2')
     assert train(path, data_folder) == 0
     report = (data_folder / "run" / "report.md").read_text()
-    from ocrmypdf_superres.modelstore.store import WEIGHTS, find_model
+    from ocrmypdf_superres.modelstore.cards import WEIGHTS
+    from ocrmypdf_superres.modelstore.store import find_model
 
     model = find_model(str(data_folder / "run" / "model"))
     for part in (model.card.files[WEIGHTS], "| seed | 0 |", "| one | up to 2 | charbonnier |", "Best: ", "| 2 | one |", 'folder = "held"'):

@@ -21,7 +21,7 @@ from ocrmypdf_superres.export.aciq_model import quantize_model, table
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model
 from ocrmypdf_superres.recognizers.cdistnet import CDistNet, CDistNetConfig, Distil, Unit
 from ocrmypdf_superres.upscaling.backends import packed_weights as packed
-from ocrmypdf_superres.upscaling.upscaler import load_upscaler
+from ocrmypdf_superres.upscaling.loading import load_upscaler
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_eight_bits_cost_less_than_a_tenth_of_a_decibel(model, tmp_path):
     assert rows[8].fidelity > 40.0
     made = quantize_model(model, 8, tmp_path / "small", "small")
     made.verify()
-    assert set(made.card.files) == {"model.safetensors"} and made.card.figures["bits a weight"] == 8
+    assert set(made.card.files) == {"model.safetensors"} and made.card.metrics["bits a weight"] == 8
     luma = random_page(50, 61)
     ours, theirs = load_upscaler(str(tmp_path / "small"), "cpu", 1), load_upscaler(str(model.folder), "cpu", 1)
     assert np.abs(ours.upscale(luma, 2) - theirs.upscale(luma, 2)).max() < 0.05
@@ -171,7 +171,7 @@ def test_the_command_writes_a_model_and_a_table(model, tmp_path, capsys):
         quantize_model(model, 9, tmp_path / "more", "more")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").write_text("x")
-    with pytest.raises(ModelError, match="holds no model"):
+    with pytest.raises(ModelError, match=r"does not hold a card\.toml"):
         quantize_model(model, 8, tmp_path / "full", "more")
     capsys.readouterr()
 

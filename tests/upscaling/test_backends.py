@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,8 @@ import torch
 from nets import random_page
 
 from ocrmypdf_superres.errors import DeviceError, ModelError
-from ocrmypdf_superres.modelstore.store import Card, Model, find_model, onnx_name, sha256_of
+from ocrmypdf_superres.modelstore.cards import Card, onnx_name
+from ocrmypdf_superres.modelstore.store import Model, find_model, sha256_of
 from ocrmypdf_superres.upscaling.backends.onnx import OnnxBackend
 from ocrmypdf_superres.upscaling.backends.torch import TorchBackend
 
@@ -39,7 +41,7 @@ def test_the_cpu_route_needs_no_torch(model):
                     raise ImportError("torch is blocked")
         sys.meta_path.insert(0, Block())
         import numpy as np
-        from ocrmypdf_superres.upscaling.upscaler import load_upscaler
+        from ocrmypdf_superres.upscaling.loading import load_upscaler
         for device in ("cpu", "auto"):
             upscaler = load_upscaler({str(model.folder)!r}, device, 1)
             assert upscaler.upscale(np.zeros((33, 40), np.float32), 2).shape == (66, 80)
@@ -57,16 +59,34 @@ def test_the_cpu_route_needs_no_torch(model):
 def test_asking_for_the_cpu_imports_no_torch(model):
     done = python(f"""
         import sys
-        from ocrmypdf_superres.upscaling.upscaler import load_upscaler
+        from ocrmypdf_superres.upscaling.loading import load_upscaler
         load_upscaler({str(model.folder)!r}, "cpu", 1)
         assert "torch" not in sys.modules
     """)
     assert done.returncode == 0, done.stderr
 
 
+def test_onnxruntime_is_told_not_to_send_telemetry(model, tmp_path):
+    """The official builds would keep an identifier in the user's home and send usage data."""
+    code = f"""
+        import os
+        from ocrmypdf_superres.upscaling.loading import load_upscaler
+        import numpy as np
+        assert "ORT_DISABLE_TELEMETRY" not in os.environ
+        load_upscaler({str(model.folder)!r}, "cpu", 1).upscale(np.zeros((8, 8), np.float32), 2)
+        assert os.environ["ORT_DISABLE_TELEMETRY"] == "1"
+    """
+    home = {"HOME": str(tmp_path), "XDG_CACHE_HOME": "", "XDG_DATA_HOME": "", "XDG_CONFIG_HOME": ""}
+    environment = {**{k: v for k, v in os.environ.items() if k not in ("ORT_DISABLE_TELEMETRY", *home)}, "HOME": str(tmp_path)}
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.rglob("*")) == []
+
+
 def test_a_file_that_is_no_graph(model, tmp_path):
     broken = with_file(model, tmp_path / "m", onnx_name(2), b"not a graph")
-    with pytest.raises(ModelError, match=r"model\.x2\.onnx is no ONNX model"):
+    with pytest.raises(ModelError, match=r"model\.x2\.onnx is not an ONNX model"):
         OnnxBackend(broken, 1).run(np.zeros((1, 1, 8, 8), np.float32), 2)
 
 

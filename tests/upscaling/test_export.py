@@ -32,7 +32,7 @@ def test_the_folder_holds_what_the_card_lists(model):
 
 def test_a_folder_that_is_no_model_is_kept(tmp_path):
     (tmp_path / "letters.txt").write_text("dear")
-    with pytest.raises(ModelError, match="holds no model"):
+    with pytest.raises(ModelError, match="does not hold a card.toml"):
         export_model(random_net(), SPEC, CONFIG, tmp_path, "x")
     assert (tmp_path / "letters.txt").read_text() == "dear"
 
@@ -50,5 +50,5 @@ def test_a_net_whose_graph_disagrees_is_not_kept(tmp_path):
 
 def test_export_replaces_a_model(tmp_path):
     for seed in (1, 2):
-        first = export_model(random_net(seed), SPEC, CONFIG, tmp_path / "m", "again", figures={"cer": 0.1})
+        first = export_model(random_net(seed), SPEC, CONFIG, tmp_path / "m", "again", metrics={"cer": 0.1})
     assert find_model(str(tmp_path / "m")).card == first.card

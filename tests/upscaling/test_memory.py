@@ -18,7 +18,7 @@ def peak_mib(folder, side: int, scale: int) -> float:
         import resource, sys
         import numpy as np
         from PIL import Image
-        from ocrmypdf_superres.upscaling.upscaler import load_upscaler
+        from ocrmypdf_superres.upscaling.loading import load_upscaler
         from ocrmypdf_superres.page.plan import Plan, enlarge
         unit = 1 if sys.platform == "darwin" else 1024
         # Mostly white with a textured stripe: white tiles are filled, the stripe goes through the net.

@@ -10,11 +10,13 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from ocrmypdf_superres.errors import ImageError, ModelError
-from ocrmypdf_superres.modelstore.store import Card, Model
+from ocrmypdf_superres.modelstore.cards import Card
+from ocrmypdf_superres.modelstore.store import Model
 from ocrmypdf_superres.page.image import resize_luma
 from ocrmypdf_superres.page.line_finder import find_lines, whole_line
+from ocrmypdf_superres.upscaling.loading import load_upscaler
 from ocrmypdf_superres.upscaling.textlines import LineUpscaler
-from ocrmypdf_superres.upscaling.upscaler import Upscaler, load_upscaler
+from ocrmypdf_superres.upscaling.upscaler import PageUpscaler
 
 TEXT = (
     "The quick brown fox jumps over the lazy dog and runs", "away from all the hunters of the forest near here", "because nobody wants to be eaten, not even a fox",
@@ -61,7 +63,7 @@ def test_lines_are_found(columns, angle):
     assert len(lines) == 4 * columns
     for line in lines:
         assert 11 < line.height < 17 and line.right - line.left > 200
-        assert len(line.gaps) == line.right - line.left
+        assert len(line.ink) == line.right - line.left
     tops = [line.middle(line.left) for line in lines[::columns]]
     assert all(abs(below - above - 24) < 3 for above, below in itertools.pairwise(tops))
     assert find_lines(np.ones((60, 80), np.float32)) == []
@@ -93,7 +95,7 @@ def test_cuts_lie_between_words_and_cover_the_line(tmp_path):
         assert pieces[0].begins <= 2 * line.left and pieces[-1].ends >= 2 * line.right
         for before, after in itertools.pairwise(pieces):
             assert before.ends == after.begins and after.left < before.ends < before.right
-            inked.append(float(line.gaps[min(len(line.gaps) - 1, before.ends // 2 - line.left)]) > 0.6)
+            inked.append(float(line.ink[min(len(line.ink) - 1, before.ends // 2 - line.left)]) > 0.6)
     # A word may be longer than the part of a piece in which it may be cut.
     assert np.mean(inked) < 0.15
 
@@ -140,8 +142,8 @@ def test_what_does_not_fit_is_refused(tmp_path):
     with pytest.raises(ImageError, match="at least one pixel"):
         upscaler.upscale(np.ones((0, 4), np.float32), 2)
     with pytest.raises(ModelError, match="cannot be tiled"):
-        Upscaler(model(tmp_path), Net())
-    with pytest.raises(ModelError, match="no net for text lines"):
+        PageUpscaler(model(tmp_path), Net())
+    with pytest.raises(ModelError, match="not a net for text lines"):
         LineUpscaler(model(tmp_path, line_size=[], radius=3), Net())
 
 
@@ -154,7 +156,7 @@ def test_exported_line_nets_run_on_pages(name, tmp_path):
     stn = {"stn_widths": [4, 4, 4, 4, 4, 4], "stn_hidden": 8, "features": 8, "blocks": 1}
     prior = {
         "prior_base": 2, "prior_counts": [1, 1, 1, 1, 1], "prior_layers": 1, "prior_inner": 16, "prior_attention": 4,
-        "prior_language_layers": 1, "places": 100,
+        "prior_language_layers": 1, "positions": 100,
     }  # fmt: skip
     spec = get(name)
     config = spec.parse_config({**stn, **(prior if name == "lemma" else {})})

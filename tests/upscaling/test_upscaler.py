@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 pytest.importorskip("torch")
 
 from ocrmypdf_superres.errors import DeviceError, ImageError, ModelError, OptionError
+from ocrmypdf_superres.upscaling import upscaler as upscaler_module
 from ocrmypdf_superres.upscaling.backends.onnx import OnnxBackend
 from ocrmypdf_superres.upscaling.backends.torch import TorchBackend
-from ocrmypdf_superres.upscaling.upscaler import Upscaler, load_upscaler
+from ocrmypdf_superres.upscaling.loading import load_upscaler
+from ocrmypdf_superres.upscaling.upscaler import PageUpscaler
 
 
 def page(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -30,8 +32,8 @@ def page(height: int, width: int, seed: int = 0) -> np.ndarray:
 def test_tiled_equals_whole(random_model, height, width, tile, scale):
     luma = page(height, width)
     backend = OnnxBackend(random_model, 1)
-    tiled = Upscaler(random_model, backend, tile).upscale(luma, scale)
-    whole = Upscaler(random_model, backend, 512).upscale(luma, scale)
+    tiled = PageUpscaler(random_model, backend, tile).upscale(luma, scale)
+    whole = PageUpscaler(random_model, backend, 512).upscale(luma, scale)
     assert tiled.shape == (height * scale, width * scale) and tiled.dtype == np.float32
     assert np.abs(tiled - whole).max() <= 1e-5
     assert tiled.min() >= 0.0 and tiled.max() <= 1.0
@@ -47,7 +49,7 @@ def test_blank_tiles_do_not_run_and_equal_those_that_do(random_model):
 
     luma = np.full((200, 200), np.float32(240 / 255))
     counting = Counting(random_model, 1)
-    filled = Upscaler(random_model, counting, 40).upscale(luma, 3)
+    filled = PageUpscaler(random_model, counting, 40).upscale(luma, 3)
     assert counting.runs == 1, "one small run for the tone, none for the 25 tiles"
     direct = OnnxBackend(random_model, 1).run(luma[None, None], 3)[0, 0]
     assert np.abs(filled[60:-60, 60:-60] - np.clip(direct, 0, 1)[60:-60, 60:-60]).max() <= 1e-6
@@ -55,7 +57,7 @@ def test_blank_tiles_do_not_run_and_equal_those_that_do(random_model):
 
 def test_bytes_are_the_rounded_floats(random_model):
     levels = np.random.default_rng(1).integers(0, 256, (70, 51), dtype=np.uint8)
-    upscaler = Upscaler(random_model, OnnxBackend(random_model, 1), 32)
+    upscaler = PageUpscaler(random_model, OnnxBackend(random_model, 1), 32)
     floats = upscaler.upscale(levels.astype(np.float32) / np.float32(255), 2)
     assert np.array_equal(upscaler.upscale_bytes(levels, 2), (floats * 255 + 0.5).astype(np.uint8))
 
@@ -85,13 +87,13 @@ def test_one_upscaler_for_many_threads(random_model):
 
 
 def test_bad_calls_are_one_sentence(random_model):
-    upscaler = Upscaler(random_model, OnnxBackend(random_model, 1))
+    upscaler = PageUpscaler(random_model, OnnxBackend(random_model, 1))
     with pytest.raises(ImageError, match="at least one pixel"):
         upscaler.upscale(np.ones((0, 5), np.float32), 2)
     with pytest.raises(ModelError, match="offers x2, x3, x4"):
         upscaler.upscale(np.ones((5, 5), np.float32), 7)
     with pytest.raises(OptionError, match="at least 16"):
-        Upscaler(random_model, OnnxBackend(random_model, 1), 3)
+        PageUpscaler(random_model, OnnxBackend(random_model, 1), 3)
     with pytest.raises(OptionError, match="'tpu'"):
         load_upscaler(str(random_model.folder), "tpu")
 
@@ -108,7 +110,7 @@ def test_the_cpu_route_needs_no_torch(random_model):
     code = (
         "import sys; sys.modules['torch'] = None\n"
         "import numpy as np\n"
-        "from ocrmypdf_superres.upscaling.upscaler import load_upscaler\n"
+        "from ocrmypdf_superres.upscaling.loading import load_upscaler\n"
         f"u = load_upscaler({str(random_model.folder)!r}, 'auto', 1)\n"
         "assert u.upscale(np.random.rand(20, 20).astype('float32'), 2).shape == (40, 40)\n"
         "print(u.device)"
@@ -123,7 +125,7 @@ def test_memory_of_a_huge_page_is_bounded(random_model):
     # A 10,000 x 10,000 page forced through at x2: the result alone is 400 MB.
     code = (
         "import resource, numpy as np\n"
-        "from ocrmypdf_superres.upscaling.upscaler import load_upscaler\n"
+        "from ocrmypdf_superres.upscaling.loading import load_upscaler\n"
         f"u = load_upscaler({str(random_model.folder)!r}, 'cpu', 1)\n"
         "u.upscale_bytes(np.zeros((64, 64), np.uint8), 2)\n"
         "levels = np.random.default_rng(0).integers(0, 256, (10000, 10000), dtype=np.uint8)\n"
@@ -133,3 +135,14 @@ def test_memory_of_a_huge_page_is_bounded(random_model):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert float(done.stdout) < 1536
+
+
+def test_tones_that_are_remembered_stay_few(random_model, monkeypatch):
+    """A page in floats may have a tone of its own for every tile."""
+    monkeypatch.setattr(upscaler_module, "MOST_TONES", 4)
+    upscaler = PageUpscaler(random_model, OnnxBackend(random_model, 1), 16)
+    page = np.repeat(np.repeat(np.linspace(0, 1, 36, dtype=np.float32).reshape(6, 6), 64, axis=0), 64, axis=1)
+    before = upscaler.upscale(page, 2)
+    assert 1 <= len(upscaler._uniform) <= 4
+    monkeypatch.setattr(upscaler_module, "MOST_TONES", 1024)
+    assert np.array_equal(PageUpscaler(random_model, OnnxBackend(random_model, 1), 16).upscale(page, 2), before)

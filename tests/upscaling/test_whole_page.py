@@ -14,7 +14,8 @@ from nets import random_net, random_page
 from ocrmypdf_superres.errors import DeviceError, ImageError, ModelError, OptionError
 from ocrmypdf_superres.upscaling.backends.onnx import OnnxBackend
 from ocrmypdf_superres.upscaling.backends.torch import TorchBackend
-from ocrmypdf_superres.upscaling.upscaler import Upscaler, load_upscaler
+from ocrmypdf_superres.upscaling.loading import load_upscaler
+from ocrmypdf_superres.upscaling.upscaler import PageUpscaler
 
 
 class Counting:
@@ -51,7 +52,7 @@ def whole(page, scale):
 @pytest.mark.parametrize("size", [(1, 1), (1, 50), (37, 2), (64, 64), (65, 97), (120, 33)])
 def test_tiled_equals_whole(backend, model, size, scale):
     page = random_page(*size)
-    got = Upscaler(model, backend, tile=32).upscale(page, scale)
+    got = PageUpscaler(model, backend, tile=32).upscale(page, scale)
     assert got.shape == (size[0] * scale, size[1] * scale)
     assert got.dtype == np.float32
     assert np.abs(got - whole(page, scale)).max() <= 1e-5
@@ -63,13 +64,13 @@ def test_any_size_and_tile(backend, model, height, width, tile, blank):
     page = random_page(height, width, height)
     if blank:
         page[height // 3 :, width // 4 :] = 1.0
-    got = Upscaler(model, backend, tile=tile).upscale(page, 2)
+    got = PageUpscaler(model, backend, tile=tile).upscale(page, 2)
     assert np.abs(got - whole(page, 2)).max() <= 1e-5
 
 
 def test_tiles_of_one_tone_are_filled_exactly_without_the_net(backend, model):
     counted = Counting(backend)
-    upscaler = Upscaler(model, counted)
+    upscaler = PageUpscaler(model, counted)
     page = np.full((160, 159), 1.0, np.float32)
     page[70:80, 70:80] = random_page(10, 10)
     first = upscaler.upscale(page, 3)
@@ -82,7 +83,7 @@ def test_tiles_of_one_tone_are_filled_exactly_without_the_net(backend, model):
 
 
 def test_bands_cover_the_page_in_order(backend, model):
-    bands = list(Upscaler(model, backend, tile=32).bands(random_page(101, 40), 2))
+    bands = list(PageUpscaler(model, backend, tile=32).bands(random_page(101, 40), 2))
     starts = np.cumsum([0] + [len(band) for _, band in bands])
     assert [top for top, _ in bands] == list(starts[:-1])
     assert starts[-1] == 202
@@ -123,21 +124,21 @@ def test_a_forked_worker_loads_its_own(model):
 
 def test_torch_on_the_cpu_agrees(backend, model):
     page = random_page(70, 45)
-    by_onnx = Upscaler(model, backend, tile=32).upscale(page, 4)
-    by_torch = Upscaler(model, TorchBackend(model, "cpu"), tile=48).upscale(page, 4)
+    by_onnx = PageUpscaler(model, backend, tile=32).upscale(page, 4)
+    by_torch = PageUpscaler(model, TorchBackend(model, "cpu"), tile=48).upscale(page, 4)
     assert np.abs(by_onnx - by_torch).max() <= 1e-4
 
 
 def test_bad_calls_are_refused(backend, model):
-    upscaler = Upscaler(model, backend)
+    upscaler = PageUpscaler(model, backend)
     with pytest.raises(ImageError, match=r"\(0, 5\)"):
         upscaler.upscale(np.zeros((0, 5), np.float32), 2)
     with pytest.raises(ModelError, match="x2, x3, x4"):
         upscaler.upscale(random_page(4, 4), 5)
     with pytest.raises(OptionError, match="at least 16"):
-        Upscaler(model, backend, tile=5)
+        PageUpscaler(model, backend, tile=5)
     with pytest.raises(DeviceError, match="broke"):
-        Upscaler(model, Counting(backend, failing=True)).upscale(random_page(4, 4), 2)
+        PageUpscaler(model, Counting(backend, failing=True)).upscale(random_page(4, 4), 2)
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:x", "cpu:0", "auto:1", ""])

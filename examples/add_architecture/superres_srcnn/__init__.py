@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ocrmypdf_superres.architectures.receptive_field import radius_of
 from ocrmypdf_superres.architectures.spec import ArchitectureSpec
 
 
@@ -43,7 +44,6 @@ SPEC = ArchitectureSpec(
     config=Config,
     build=SRCNN,
     scales=lambda config: (config.scale,),
-    # 4 + 2 enlarged pixels of the convolutions, and two lr pixels of the bicubic kernel.
-    receptive_radius=lambda config: 2 + -(-6 // config.scale),
+    receptive_radius=lambda config: radius_of(SRCNN(config)),
     paper="Dong et al., Learning a deep convolutional network for image super-resolution, ECCV 2014",
 )

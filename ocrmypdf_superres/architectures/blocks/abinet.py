@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MPL-2.0
-"""ABINet's vision and language parts (Fang et al., CVPR 2021), the prior that LEMMA is guided by.
+"""ABINet's vision and language parts (Fang et al., CVPR 2021), the prior that guides LEMMA.
 
-Vision reads the image: a ResNet45, three transformer layers, and attention by place in the text. Language reads what
-vision wrote and guesses each character from the others.  ABINet's fusion and iterations are not used.
+Vision reads the image: a ResNet45, three transformer layers, and an attention map for each position in the text. Language
+predicts each character of that reading from the others. ABINet's fusion and iterations are not used.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _MEANS, _DEVIATIONS = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class PriorConfig:
-    """Sizes of the prior: the trunk's base channels and blocks, layers, heads, inner widths and text steps.
+    """Sizes of the prior: the backbone's base channels and blocks, layers, heads, inner widths and text steps.
 
-    The model's width is sixteen times *base*; without *language* vision's own logits stand for both.
+    The model's width is sixteen times *base*; without *language* vision's own logits are used for both.
     """
 
     base: int = 32
@@ -49,7 +49,7 @@ def _step(inputs: int, outputs: int, stride: tuple[int, int] | int = 1) -> nn.Se
 
 
 class PositionAttention(nn.Module):
-    """One attention map for each place in the text: keys from a small U-Net over the features, queries from positions."""
+    """One attention map for each position in the text: keys from a small U-Net over the features, queries from positions."""
 
     positions: Tensor
 
@@ -61,7 +61,7 @@ class PositionAttention(nn.Module):
         self.register_buffer("positions", sinusoid(steps, width), persistent=False)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the text's features (B, steps, width) and the soft-maxed maps (B, steps, h, w) over *x* (B, width, h, w)."""
+        """Return the text's features (B, steps, width) and the attention maps (B, steps, h, w) over *x* (B, width, h, w)."""
         key, below = x, []
         for layer in self.down:
             key = layer(key)
@@ -97,6 +97,7 @@ class Vision(nn.Module):
         self.register_buffer("deviations", torch.tensor(_DEVIATIONS).reshape(1, 3, 1, 1), persistent=False)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits and attention maps of *image*; see the class."""
         value = self.trunk((image - self.means) / self.deviations)
         shape = value.shape
         tokens = value.flatten(2).transpose(1, 2) + self.positions.to(value)
@@ -107,21 +108,22 @@ class Vision(nn.Module):
 
 
 class CrossLayer(nn.Module):
-    """ABINet's bidirectional cloze layer: looks at the text, with no self-attention."""
+    """ABINet's bidirectional cloze layer: attention to the text, without self-attention."""
 
     def __init__(self, width: int, heads: int, inner: int) -> None:
         super().__init__()
         self.layer = AttentionLayer(width, heads, inner, 0.1)
 
     def forward(self, query: Tensor, text: Tensor, mask: Tensor) -> Tensor:
+        """Return float (B, T, D) for *query* (B, T, D), *text* (B, S, D) and *mask*, bool, broadcast to (B, heads, T, S)."""
         value: Tensor = self.layer(query, text, text, mask)
         return value
 
 
 class Language(nn.Module):
-    """``language(chances, lengths)``: soft-maxed text (B, steps, 37) and lengths (B,) to logits (B, steps, 37).
+    """``language(probabilities, lengths)``: probabilities (B, steps, 37) and lengths (B,) to logits (B, steps, 37).
 
-    Each place looks at all others but itself, up to the text's length.
+    Each position attends to all others but itself, up to the text's length.
     """
 
     positions: Tensor
@@ -134,12 +136,13 @@ class Language(nn.Module):
         self.layers = nn.ModuleList(CrossLayer(width, config.heads, config.inner) for _ in range(config.language_layers))
         self.classes = nn.Linear(width, len(CLASSES))
         self.register_buffer("positions", sinusoid(config.steps, width), persistent=False)
-        # Made here, since onnxruntime has no kernel for making it there.
+        # Made here, since onnxruntime has no kernel to make it in the graph.
         self.register_buffer("others", ~torch.eye(config.steps, dtype=torch.bool), persistent=False)
 
-    def forward(self, chances: Tensor, lengths: Tensor) -> Tensor:
-        positions = self.positions.to(chances)
-        text = self.embed(chances) + positions
+    def forward(self, probabilities: Tensor, lengths: Tensor) -> Tensor:
+        """Return the logits; see the class."""
+        positions = self.positions.to(probabilities)
+        text = self.embed(probabilities) + positions
         steps = text.shape[1]
         known = torch.arange(steps, device=text.device)[None] < lengths[:, None]
         mask = known[:, None, None] & self.others
@@ -151,7 +154,7 @@ class Language(nn.Module):
 
 
 class Prior(nn.Module):
-    """``prior(image)``: float (B, 1 or 3, 32, 128) in [0, 1] to what it reads and where.
+    """``prior(image)``: float (B, 1 or 3, 32, 128) in [0, 1] to the text that it reads, and where.
 
     Returns vision's logits and the text's logits (B, steps, 37), the maps (B, steps, 8, 32), and the text's lengths
     with its end (B,), from 2 to the number of steps.
@@ -164,6 +167,7 @@ class Prior(nn.Module):
         self.language = Language(config) if config.language else None
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return vision's logits, the text's logits, maps and lengths; see the class."""
         seen, maps = self.vision(image.expand(-1, 3, -1, -1))
         lengths = text_lengths(seen)
         text = seen
@@ -182,7 +186,7 @@ def text_lengths(logits: Tensor) -> Tensor:
 
 
 def encode(text: str) -> list[int]:
-    """Return the classes of *text*, lower-cased and stripped of everything but letters a-z and digits."""
+    """Return the classes of *text*, in lower case, all but a to z and 0 to 9 left out."""
     return [CLASSES.index(c) for c in text.lower() if c in CLASSES[1:]]
 
 

@@ -10,9 +10,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+LUMA = (0.299, 0.587, 0.114)
+"""The weights of red, green and blue in luma (Rec. 601)."""
+
+
+def luma(x: Tensor) -> Tensor:
+    """Return the luma (Rec. 601) of *x*, float (B, 3, H, W), as (B, 1, H, W)."""
+    weights = torch.tensor(LUMA, dtype=x.dtype, device=x.device).reshape(1, 3, 1, 1)
+    return (x * weights).sum(dim=1, keepdim=True)
+
 
 def lanczos(x: float) -> float:
-    """Lanczos-3 at *x*."""
+    """Return the Lanczos-3 kernel at *x*."""
     if abs(x) < 1e-12:
         return 1.0
     px = math.pi * x
@@ -20,34 +29,34 @@ def lanczos(x: float) -> float:
 
 
 def cubic(x: float) -> float:
-    """Keys' cubic (1981) with a = -0.5 at *x*, as Pillow's bicubic has it."""
+    """Return Keys' cubic kernel (1981) with a = -0.5 at *x*, as in Pillow's bicubic."""
     x = abs(x)
     if x < 1.0:
         return (1.5 * x - 2.5) * x * x + 1.0
     return ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0 if x < 2.0 else 0.0
 
 
-def enlargement_kernel(scale: int, function: Callable[[float], float], reach: int) -> Tensor:
-    """Return the polyphase kernel of enlarging by *scale* with *function*, which is 0 from *reach* on.
+def enlargement_kernel(scale: int, function: Callable[[float], float], radius: int) -> Tensor:
+    """Return the polyphase kernel of enlarging by *scale* with *function*, which is 0 from *radius* on.
 
-    Float32 (scale^2, 1, 2 reach + 1, 2 reach + 1).  Channel ``a * scale + b`` gives the output pixel at row phase a,
+    Float32 (scale^2, 1, 2 radius + 1, 2 radius + 1). Channel ``a * scale + b`` gives the output pixel at row phase a,
     column phase b, as PixelShuffle wants it.
     """
-    taps = torch.zeros(scale, 2 * reach + 1, dtype=torch.float64)
+    taps = torch.zeros(scale, 2 * radius + 1, dtype=torch.float64)
     for phase in range(scale):
         # Half-pixel centres: output (phase + 0.5) / scale - 0.5 in lr pixels, relative to the centre tap.
         centre = (phase + 0.5) / scale - 0.5
-        for tap in range(-reach, reach + 1):
-            taps[phase, tap + reach] = function(tap - centre)
+        for tap in range(-radius, radius + 1):
+            taps[phase, tap + radius] = function(tap - centre)
         taps[phase] /= taps[phase].sum()
-    side = 2 * reach + 1
+    side = 2 * radius + 1
     return torch.einsum("ay,bx->abyx", taps, taps).reshape(scale * scale, 1, side, side).float()
 
 
 class Bicubic(nn.Module):
     """Enlargement by bicubic interpolation: float (B, C, H, W) to (B, C, scale H, scale W); borders are replicated.
 
-    A fixed convolution, so that tiles agree with the whole page and ONNX has no interpolation of its own opinion.
+    A fixed convolution, so that tiles agree with the whole page, and since ONNX runtimes differ in how they interpolate.
     """
 
     kernel: Tensor
@@ -60,6 +69,7 @@ class Bicubic(nn.Module):
         self.register_buffer("kernel", kernel, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return float (B, C, scale H, scale W) for *x*, float (B, C, H, W)."""
         padded = F.pad(x, (2, 2, 2, 2), mode="replicate")
         return F.pixel_shuffle(F.conv2d(padded, self.kernel, groups=self.channels), self.scale)
 
@@ -78,6 +88,7 @@ class NormalizedBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return float (B, features, H, W) for *x* of the same shape."""
         result: Tensor = x + self.layers(x)
         return result
 
@@ -93,18 +104,19 @@ class PlainBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return float (B, features, H, W) for *x* of the same shape."""
         result: Tensor = x + self.factor * self.layers(x)
         return result
 
 
-def sub_pixel(features: int, activation: nn.Module | None) -> nn.Sequential:
-    """Return a doubling: 3x3 to four times the features, PixelShuffle, and *activation* where there is one."""
+def upscale_by_two(features: int, activation: nn.Module | None) -> nn.Sequential:
+    """Return a stage that doubles the size: 3x3 to four times the features, PixelShuffle, and *activation* where given."""
     layers: list[nn.Module] = [nn.Conv2d(features, 4 * features, 3, padding=1), nn.PixelShuffle(2)]
     return nn.Sequential(*layers, *([activation] if activation is not None else []))
 
 
-def doublings(scale: int) -> int:
-    """Return how many doublings make *scale*.
+def stages_of(scale: int) -> int:
+    """Return how many stages that double the size make *scale*.
 
     Raises:
         ValueError: it is not 2, 4 or 8.
@@ -124,7 +136,7 @@ def contrast(image: Tensor) -> Tensor:
     """E_X of Quan et al.: mean over the channels of the sum of abs differences to the four neighbours.
 
     *image*: float (B, C, H, W) in [0, 1]; returns (B, 1, H, W) in [0, 4].  The paper's text says average, its formula
-    sums; this sums.  Neighbours outside the image count 0 (a replicated border).
+    sums; this sums. Neighbours outside the image count as 0 (a replicated border).
     """
     across = (image[..., :, 1:] - image[..., :, :-1]).abs()
     down = (image[..., 1:, :] - image[..., :-1, :]).abs()
@@ -134,23 +146,20 @@ def contrast(image: Tensor) -> Tensor:
 
 
 class OnLuma(nn.Module):
-    """Runs *net*, which takes RGB, on luma: grey is replicated, and the luma (Rec. 601) of its output returned.
+    """Run *net*, which takes RGB, on luma: grey is replicated, and the luma (Rec. 601) of its output returned.
 
-    Float (B, 1, H, W) to (B, 1, scale H, scale W).  Pages are read in grey, and their colours are interpolated.
+    Pages are read in grey, and their colours are interpolated.
     """
-
-    weights: Tensor
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
         self.net = net
-        self.register_buffer("weights", torch.tensor([0.299, 0.587, 0.114]).reshape(1, 3, 1, 1), persistent=False)
 
     def forward(self, x: Tensor, scale: int | None = None) -> Tensor:
-        colour: Tensor = self.net(x.expand(-1, 3, -1, -1), scale)
-        return (colour * self.weights).sum(dim=1, keepdim=True)
+        """Return float (B, 1, scale H, scale W) for *x*, float (B, 1, H, W)."""
+        return luma(self.net(x.expand(-1, 3, -1, -1), scale))
 
 
 def on_luma(net: nn.Module, channels: int) -> nn.Module:
-    """Return *net* as one that takes and gives luma, whichever *channels* it has."""
+    """Return *net* as one that takes and gives luma, whichever *channels* it has: 1, or 3."""
     return net if channels == 1 else OnLuma(net)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What the nets for text lines share: grey to their channels and back, positions, attention, recurrent rows."""
+"""What the nets for text lines share: grey to their channels and back, positional encoding, attention, recurrent rows."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ocrmypdf_superres.architectures.blocks.layers import luma
+
 LINE_SIZE = (16, 64)
 """Rows and columns of a text line that the published nets take; they return twice as many."""
 HIDDEN = -1e9
-"""What a masked place scores: so little that it gets nothing, but a step that may look nowhere is no NaN."""
-_LUMA = (0.299, 0.587, 0.114)
+"""The score of a masked position: low enough for a weight of 0, but not -inf, which makes a step that sees nothing NaN."""
 
 
 def spread_channels(x: Tensor, channels: int) -> Tensor:
@@ -36,21 +37,15 @@ def gather_channels(y: Tensor, channels: int) -> Tensor:
     return luma(y[:, :3]) if channels == 1 else y[:, :channels]
 
 
-def luma(x: Tensor) -> Tensor:
-    """Return the luma (Rec. 601) of *x*, float (B, 3, H, W), as (B, 1, H, W)."""
-    weights = torch.tensor(_LUMA, dtype=x.dtype, device=x.device).reshape(1, 3, 1, 1)
-    return (x * weights).sum(dim=1, keepdim=True)
-
-
 def sinusoid(length: int, width: int) -> Tensor:
-    """Return the sinusoidal positions of Vaswani et al. (2017), float32 (length, width), width even."""
+    """Return the sinusoidal positional encoding of Vaswani et al. (2017), float32 (length, width), width even."""
     rates = torch.exp(torch.arange(0, width, 2) * (-math.log(10000.0) / width))
     angles = torch.arange(length)[:, None] * rates
     return torch.stack([angles.sin(), angles.cos()], dim=2).reshape(length, width)
 
 
 def sinusoid_2d(width: int, rows: int, columns: int) -> Tensor:
-    """Return positions float32 (width, rows, columns): half of the channels tell the column, half the row."""
+    """Return the positional encoding, float32 (width, rows, columns): half of the channels for the column, half for the row."""
     half = width // 2
     across = sinusoid(columns, half).T[:, None].expand(-1, rows, -1)
     down = sinusoid(rows, half).T[:, :, None].expand(-1, -1, columns)
@@ -60,8 +55,8 @@ def sinusoid_2d(width: int, rows: int, columns: int) -> Tensor:
 class Attention(nn.Module):
     """Multi-head attention whose maps can be asked for: ``attention(query, key, value, mask)`` returns (value, maps).
 
-    *query* (B, T, D), *key*, *value* (B, S, D); *mask* bool, broadcast to (B, heads, T, S), False where nothing may be
-    looked at.  Returns (B, T, D) and soft-maxed maps (B, heads, T, S).
+    *query* (B, T, D), *key*, *value* (B, S, D); *mask* bool, broadcast to (B, heads, T, S), False where
+    attention is not allowed. Returns (B, T, D) and attention maps after the softmax (B, heads, T, S).
     """
 
     def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
@@ -71,6 +66,7 @@ class Attention(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return the value and the maps; see the class."""
         q, k, v = self._heads(query, key, value)
         scores = q @ k.transpose(2, 3) / math.sqrt(q.shape[3])
         if mask is not None:
@@ -79,8 +75,10 @@ class Attention(nn.Module):
         return self._joined(self.dropout(maps) @ v), maps
 
     def value_alone(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
-        """The value without its maps, which are then never held whole: over 1,024 places that is several times faster."""
-        hidden = None if mask is None else torch.zeros(mask.shape, dtype=query.dtype, device=mask.device).masked_fill(~mask, HIDDEN)
+        """Return the value alone, without holding the maps: over 1,024 positions that is several times faster."""
+        hidden: Tensor | None = None
+        if mask is not None:
+            hidden = torch.zeros(mask.shape, dtype=query.dtype, device=mask.device).masked_fill(~mask, HIDDEN)
         q, k, v = self._heads(query, key, value)
         share = self.dropout.p if self.training else 0.0
         return self._joined(functional.scaled_dot_product_attention(q, k, v, hidden, share))
@@ -115,7 +113,7 @@ class AttentionLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Return (B, T, D); *query*, *key*, *value* and *mask* as :class:`Attention` has them."""
+        """Return (B, T, D); *query*, *key*, *value* and *mask* as for :class:`Attention`."""
         x = self.norm(query + self.dropout(self.attention.value_alone(query, key, value, mask)))
         result: Tensor = self.last(x + self.dropout(self.feed(x)))
         return result
@@ -127,7 +125,7 @@ def causal(steps: int, device: torch.device) -> Tensor:
 
 
 class RowGRU(nn.Module):
-    """A bidirectional GRU along each row of (B, C, H, W), in its inner form after an optional 1x1 convolution."""
+    """A bidirectional GRU along each row of float (B, C, H, W), after an optional 1x1 convolution."""
 
     def __init__(self, channels: int, mix: bool) -> None:
         super().__init__()
@@ -135,10 +133,12 @@ class RowGRU(nn.Module):
         self.gru = nn.GRU(channels, channels // 2, bidirectional=True, batch_first=True)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return float (B, C, H, W) for *x* of the same shape."""
         value = x if self.mix is None else self.mix(x)
         batch, channels, height, width = value.shape
         steps, _ = self.gru(value.permute(0, 2, 3, 1).reshape(batch * height, width, channels))
-        return steps.reshape(batch, height, width, channels).permute(0, 3, 1, 2)
+        result: Tensor = steps.reshape(batch, height, width, channels).permute(0, 3, 1, 2)
+        return result
 
 
 class Enlarge(nn.Module):
@@ -149,4 +149,5 @@ class Enlarge(nn.Module):
         self.convolution = nn.Conv2d(channels, 4 * channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return float (B, C, 2 H, 2 W) for *x*, float (B, C, H, W)."""
         return functional.mish(functional.pixel_shuffle(self.convolution(x), 2))

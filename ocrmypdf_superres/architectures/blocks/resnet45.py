@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""ResNet45, the trunk that ABINet and CDistNet look at a line with (after Shi et al., ASTER, 2018)."""
+"""ResNet45, the backbone of ABINet and CDistNet (after Shi et al., ASTER, 2018)."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ class Block(nn.Module):
             self.short = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False), nn.BatchNorm2d(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return float (B, outputs, H / stride, W / stride) for *x*, float (B, inputs, H, W)."""
         return torch.relu(self.body(x) + (x if self.short is None else self.short(x)))
 
 

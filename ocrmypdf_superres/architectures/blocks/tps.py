@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MPL-2.0
 """Thin-plate spline rectification of a text line (TPS-STN; Jaderberg 2015, Shi et al. 2018), shared by the line nets.
 
-A small head looks at the line and moves control points along its upper and lower edge; the image is resampled so that
-they come to lie on straight rows.  As in TextZoom's, TBSRN's and LEMMA's code it works in training only unless told
-otherwise: there it evens out shifts between lr and hr.
+A small head predicts control points along the line's upper and lower edge; the image is resampled so that they lie on
+straight rows. As in the code of TextZoom, TBSRN and LEMMA it is active in training only, unless told otherwise: it
+corrects shifts between lr and hr.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from torch.nn import functional
 
 POINTS = 20
 SOURCE_MARGIN, TARGET_MARGIN = 0.01, 0.05
+WIDTHS = (32, 64, 128, 256, 256, 256)
 
 
 def edge_points(margin: float, count: int = POINTS) -> Tensor:
@@ -25,18 +26,20 @@ def edge_points(margin: float, count: int = POINTS) -> Tensor:
 
 
 class STNHead(nn.Module):
-    """Control points of an image: ``head(x)`` takes (B, C, H, W) and returns (B, 20, 2), x and y in [0, 1].
+    """Predict control points: ``head(x)`` takes float (B, C, H, W) and returns (B, 20, 2), x and y in [0, 1].
 
-    3x3 convolutions with batch normalisation and ReLU, halved in size between them, then two linear layers; fresh, it
-    moves nothing.
+    3x3 convolutions with batch normalisation and ReLU, halved in size between them, then two linear layers; untrained,
+    it moves nothing.
 
     Args:
-        channels: of the image. size: (height, width) that it works at; both are halved until they are used up.
-        widths: channels of the six convolutions. hidden: of the linear layer.
+        channels: of the image.
+        size: (height, width) that it works at; both are halved while they are above 1.
+        widths: channels of the six convolutions.
+        hidden: width of the linear layer.
     """
 
     def __init__(
-        self, channels: int, size: tuple[int, int] = (16, 64), widths: tuple[int, ...] = (32, 64, 128, 256, 256, 256), hidden: int = 512
+        self, channels: int, size: tuple[int, int] = (16, 64), widths: tuple[int, ...] = WIDTHS, hidden: int = 512
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
@@ -63,13 +66,15 @@ class STNHead(nn.Module):
             self.last.bias.copy_(edge_points(SOURCE_MARGIN).flatten())
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the control points (B, 20, 2) of *x*, float (B, C, H, W)."""
         value = self.convolutions(x).flatten(1)
         value = torch.relu(self.norm(self.first(value)))
-        return self.last(0.1 * value).reshape(-1, POINTS, 2)
+        points: Tensor = self.last(0.1 * value).reshape(-1, POINTS, 2)
+        return points
 
 
 class TPSGrid(nn.Module):
-    """Resamples images so that given points come to lie on two straight rows; ``grid(x, points)``, no parameters.
+    """Resample images so that given points lie on two straight rows; ``grid(x, points)``, no parameters.
 
     *x* float (B, C, H, W), *points* (B, 20, 2) in [0, 1]; returns (B, C, height, width) of *size*, bilinear, corners
     aligned, black outside.
@@ -89,12 +94,13 @@ class TPSGrid(nn.Module):
         system[:count, count + 1 :] = target
         system[count + 1 :, :count] = target.T
         rows, columns = (torch.arange(n, dtype=torch.float64) / max(1, n - 1) for n in size)
-        places = torch.stack(torch.meshgrid(rows, columns, indexing="ij"), dim=2).flip(2).reshape(-1, 2)
-        values = torch.cat([_kernel(places, target), torch.ones(len(places), 1, dtype=torch.float64), places], dim=1)
+        positions = torch.stack(torch.meshgrid(rows, columns, indexing="ij"), dim=2).flip(2).reshape(-1, 2)
+        values = torch.cat([_kernel(positions, target), torch.ones(len(positions), 1, dtype=torch.float64), positions], dim=1)
         self.register_buffer("inverse", torch.linalg.inv(system).float(), persistent=False)
         self.register_buffer("weights", values.float(), persistent=False)
 
     def forward(self, x: Tensor, points: Tensor) -> Tensor:
+        """Return *x* resampled; see the class."""
         padded = functional.pad(points, (0, 0, 0, 3))
         grid = (self.weights @ (self.inverse @ padded)).clamp(0, 1) * 2 - 1
         return functional.grid_sample(x, grid.reshape(-1, *self.size, 2).to(x), align_corners=True)
@@ -109,15 +115,20 @@ class TPSSTN(nn.Module):
     """Head and grid together: ``stn(x)`` returns (B, C, H, W) rectified; in evaluation *x* itself unless *always*."""
 
     def __init__(
-        self, channels: int, size: tuple[int, int] = (16, 64), widths: tuple[int, ...] = (32, 64, 128, 256, 256, 256),
-        hidden: int = 512, always: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        channels: int,
+        size: tuple[int, int] = (16, 64),
+        widths: tuple[int, ...] = WIDTHS,
+        hidden: int = 512,
+        always: bool = False,
+    ) -> None:
         super().__init__()
         self.head = STNHead(channels, size, widths, hidden)
         self.grid = TPSGrid(size)
         self.always = always
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return float (B, C, H, W) for *x* of the same shape."""
         if not (self.training or self.always):
             return x
         rectified: Tensor = self.grid(x, self.head(x))

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Networks for lines of text, one a file."""
+"""Networks for lines of text, one in a file."""

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MPL-2.0
-"""LEMMA (Guo et al., IJCAI 2023): a text line drawn larger by one who looks where characters stand and what they are.
+"""LEMMA (Guo et al., IJCAI 2023): super-resolution of a text line, guided by where its characters are and what they are.
 
-A reader, the prior, tells where each character stands and what it is.  Location enhancement picks the places with
+A recognizer, the prior, tells where each character is and what it is. Location enhancement selects the positions with
 characters, bidirectional alignment carries the text to them, and adaptive fusion lets every block use the result.
-After the authors' code where it differs from the paper: AdaFM works inside the blocks, and the STN in training only.
+This follows the authors' code where it differs from the paper: AdaFM is inside the blocks, the STN active in training only.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ocrmypdf_superres.architectures.blocks.abinet import COUNTS, Prior, PriorConfig, encode
+from ocrmypdf_superres.architectures.blocks.abinet import Prior, PriorConfig, encode
 from ocrmypdf_superres.architectures.blocks.line_layers import LINE_SIZE, Enlarge, RowGRU, gather_channels, spread_channels
+from ocrmypdf_superres.architectures.blocks.resnet45 import COUNTS
 from ocrmypdf_superres.architectures.blocks.tps import TPSSTN
 from ocrmypdf_superres.architectures.line_nets.lemma_guidance import Guidance
 from ocrmypdf_superres.architectures.spec import ArchitectureSpec
@@ -25,16 +26,16 @@ from ocrmypdf_superres.architectures.spec import ArchitectureSpec
 
 @dataclass(frozen=True)
 class LEMMAConfig:
-    """Planes of the image (4 with the mask), features, blocks, places kept, the prior's and the STN's sizes.
+    """Channels of the image inside the net (4 with the mask), features, blocks, positions kept, the prior's and the STN's sizes.
 
     ``location`` is ``both``, ``selection``, ``attention`` or ``none``, and ``alignment`` ``both``, ``text`` (to the
     text only) or ``none``: the ablations of the paper.  ``prior_*`` are :class:`PriorConfig`'s.
     """
 
-    planes: int = 4
+    input_channels: int = 4
     features: int = 64
     blocks: int = 5
-    places: int = 500
+    positions: int = 500
     heads: int = 4
     location: str = "both"
     alignment: str = "both"
@@ -54,10 +55,10 @@ class LEMMAConfig:
     steps: int = 26
 
     def __post_init__(self) -> None:
-        if self.planes not in (3, 4) or self.features % 4 or self.features < 4 or self.blocks < 1:
-            raise ValueError("planes must be 3 or 4, features a multiple of 4, and blocks at least 1")
-        if self.features % self.heads or not 1 <= self.places <= LINE_SIZE[0] * LINE_SIZE[1]:
-            raise ValueError("heads must divide features, and places be from 1 to 1024")
+        if self.input_channels not in (3, 4) or self.features % 4 or self.features < 4 or self.blocks < 1:
+            raise ValueError("input_channels must be 3 or 4, features a multiple of 4, and blocks at least 1")
+        if self.features % self.heads or not 1 <= self.positions <= LINE_SIZE[0] * LINE_SIZE[1]:
+            raise ValueError("heads must divide features, and positions be from 1 to 1024")
         if self.location not in ("both", "selection", "attention", "none") or self.alignment not in ("both", "text", "none"):
             raise ValueError("location must be both, selection, attention or none, and alignment both, text or none")
         if 16 * self.prior_base % self.prior_heads:
@@ -73,7 +74,7 @@ class LEMMAConfig:
 
 
 class AdaptiveFusion(nn.Module):
-    """AdaFM: ``fusion(x, guide)`` scales one mixture of both by how the whole line looks, and adds another."""
+    """AdaFM: ``fusion(x, guide)`` scales one mixture of both by a summary of the whole line, and adds another."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -88,9 +89,10 @@ class AdaptiveFusion(nn.Module):
         self.last = nn.BatchNorm2d(features)
 
     def forward(self, x: Tensor, guide: Tensor) -> Tensor:
+        """Return float (B, features, 16, 64) for *x* and *guide* of the same shape."""
         both = torch.cat([x, self.norm(guide)], dim=1)
         view, scaled, added = (branch(both) for branch in self.branches)
-        # The kernel is as large as the line, so the convolution is a weighted sum, which any memory layout can do.
+        # The kernel is as large as the line, so the convolution is a weighted sum, which works in any memory layout.
         seen = (view * self.whole.weight[:, 0]).sum(dim=(2, 3)) + self.whole.bias
         value: Tensor = self.last(self.mix(scaled * self.scale(seen[:, :, None, None])) + added)
         return value
@@ -113,6 +115,7 @@ class GuidedBlock(nn.Module):
         self.rows = RowGRU(features, mix=False)
 
     def forward(self, x: Tensor, guide: Tensor) -> Tensor:
+        """Return float (B, features, 16, 64) for *x* and *guide* of the same shape."""
         value = self.second(functional.mish(self.first(x)))
         value = value + guide if self.fusion is None else self.fusion(value, guide)
         value = self.columns(value.transpose(2, 3)).transpose(2, 3)
@@ -121,7 +124,7 @@ class GuidedBlock(nn.Module):
 
 
 class LEMMA(nn.Module):
-    """``net(x)``: float (B, 1, 3 or planes, 16, 64) in [0, 1] to twice the size, as many channels, in [-1, 1] (tanh).
+    """``net(x)``: float (B, 1, 3 or input_channels, 16, 64) in [0, 1] to twice the size, as many channels, in [-1, 1] (tanh).
 
     A :class:`~ocrmypdf_superres.architectures.spec.HasOwnLoss`: :meth:`own_losses` is the prior's reading loss.
     """
@@ -130,14 +133,18 @@ class LEMMA(nn.Module):
         super().__init__()
         self.config = config
         features = config.features
-        self.stn = TPSSTN(config.planes, LINE_SIZE, config.stn_widths, config.stn_hidden, config.stn_eval) if config.stn else None
+        self.stn = (
+            TPSSTN(config.input_channels, LINE_SIZE, config.stn_widths, config.stn_hidden, config.stn_eval)
+            if config.stn
+            else None
+        )
         self.prior = Prior(config.prior)
-        self.stem = nn.Sequential(nn.Conv2d(config.planes, features, 9, padding=4), nn.PReLU())
-        self.guidance = Guidance(features, config.heads, config.places, config.steps, config.location, config.alignment)
+        self.stem = nn.Sequential(nn.Conv2d(config.input_channels, features, 9, padding=4), nn.PReLU())
+        self.guidance = Guidance(features, config.heads, config.positions, config.steps, config.location, config.alignment)
         self.blocks = nn.ModuleList(GuidedBlock(features, config.fusion) for _ in range(config.blocks))
         self.merge = nn.Sequential(nn.Conv2d(features, features, 3, padding=1), nn.BatchNorm2d(features))
         self.enlarge = Enlarge(features)
-        self.tail = nn.Conv2d(features, config.planes, 9, padding=4)
+        self.tail = nn.Conv2d(features, config.input_channels, 9, padding=4)
 
     def forward(self, x: Tensor, scale: int | None = None) -> Tensor:
         """Return the sr lines alone; there is one *scale*, 2."""
@@ -145,10 +152,10 @@ class LEMMA(nn.Module):
 
     def forward_with_readings(self, x: Tensor, scale: int | None = None) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Return the sr lines and the prior's two readings of *x*, logits float (B, steps, 37): vision's and the text's."""
-        value = spread_channels(x, self.config.planes)
+        value = spread_channels(x, self.config.input_channels)
         if self.stn is not None:
             value = self.stn(value)
-        # The image is detached: the prior learns to read, and does not bend the image before it.
+        # The image is detached: the prior is trained to read, and does not change the image before it.
         larger = functional.interpolate(value[:, :3].detach(), scale_factor=2, mode="bicubic", align_corners=True)
         seen, text, maps, lengths = self.prior(larger)
         value = self.stem(value)
@@ -177,6 +184,12 @@ class LEMMA(nn.Module):
 
 
 SPEC = ArchitectureSpec(
-    name="lemma", task="line", config=LEMMAConfig, build=LEMMA, scales=lambda config: (2,), receptive_radius=None,
-    line_size=LINE_SIZE, paper="Guo et al., Towards robust scene text image super-resolution via explicit location enhancement, IJCAI 2023",
-)  # fmt: skip
+    name="lemma",
+    task="line",
+    config=LEMMAConfig,
+    build=LEMMA,
+    scales=lambda config: (2,),
+    receptive_radius=None,
+    line_size=LINE_SIZE,
+    paper="Guo et al., Towards robust scene text image super-resolution via explicit location enhancement, IJCAI 2023",
+)

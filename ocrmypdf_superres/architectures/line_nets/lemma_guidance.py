@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""LEMMA's guidance: where characters stand (location enhancement), and what they are, carried there (alignment)."""
+"""LEMMA's guidance: where characters are (location enhancement), and what they are, carried there (alignment)."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from torch.nn import functional
 from ocrmypdf_superres.architectures.blocks.abinet import CLASSES
 from ocrmypdf_superres.architectures.blocks.line_layers import LINE_SIZE, AttentionLayer, sinusoid
 
-PLACES = LINE_SIZE[0] * LINE_SIZE[1]
+POSITIONS = LINE_SIZE[0] * LINE_SIZE[1]
 DROPOUT = 0.1
 
 
 class LocationEnhancement(nn.Module):
-    """Scores of the places, and features raised there: ``location(x, maps, lengths)``.
+    """Scores of the positions, and features enhanced there: ``location(x, maps, lengths)``.
 
     *x* (B, F, 16, 64); *maps* (B, steps, h, w), attention of each character; *lengths* (B,).  Returns the features
-    (B, F, 16, 64) and the scores (B, 1, 16, 64), the most that any character of the text looks at a place.
+    (B, F, 16, 64) and the scores (B, 1, 16, 64), the largest attention of any character of the text to a position.
     """
 
     def __init__(self, features: int, attention: bool) -> None:
@@ -32,6 +32,7 @@ class LocationEnhancement(nn.Module):
         self.region = nn.Conv2d(features, features, 3, padding=1)
 
     def forward(self, x: Tensor, maps: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the enhanced features and the scores; see the class."""
         real = torch.arange(maps.shape[1], device=maps.device)[None] < lengths[:, None]
         scores = (maps * real[:, :, None, None]).amax(dim=1, keepdim=True)
         if self.weigh is None:
@@ -46,15 +47,15 @@ class Guidance(nn.Module):
     *x* (B, F, 16, 64); *text* logits (B, steps, 37), *maps* (B, steps, h, w) and *lengths* (B,) of the prior.
 
     Args:
-        places: how many of the 1024 places are kept. location, alignment: see
-            :class:`~ocrmypdf_superres.architectures.line_nets.lemma.LEMMAConfig`.
+        features, heads, steps, location, alignment: see :class:`~ocrmypdf_superres.architectures.line_nets.lemma.LEMMAConfig`.
+        positions: how many of the 1024 positions are kept.
     """
 
     positions: Tensor
 
-    def __init__(self, features: int, heads: int, places: int, steps: int, location: str, alignment: str) -> None:
+    def __init__(self, features: int, heads: int, positions: int, steps: int, location: str, alignment: str) -> None:
         super().__init__()
-        self.places = places if location in ("both", "selection") else PLACES
+        self.kept = positions if location in ("both", "selection") else POSITIONS
         self.alignment = alignment
         self.location = LocationEnhancement(features, location in ("both", "attention"))
         self.dropout = nn.Dropout(DROPOUT)
@@ -62,25 +63,27 @@ class Guidance(nn.Module):
         self.text = nn.ModuleList(AttentionLayer(features, heads, features, DROPOUT) for _ in range(2))
         both = alignment == "both"
         self.to_text = nn.ModuleList(AttentionLayer(features, heads, features, DROPOUT) for _ in range(3 if both else 0))
-        self.to_image = nn.ModuleList(AttentionLayer(features, heads, features, DROPOUT) for _ in range(0 if alignment == "none" else 3))
-        self.register_buffer("positions", sinusoid(PLACES, features), persistent=False)
+        count = 0 if alignment == "none" else 3
+        self.to_image = nn.ModuleList(AttentionLayer(features, heads, features, DROPOUT) for _ in range(count))
+        self.register_buffer("positions", sinusoid(POSITIONS, features), persistent=False)
         for parameter in self.parameters():
             if parameter.dim() > 1:
                 nn.init.xavier_uniform_(parameter)
 
     def forward(self, x: Tensor, text: Tensor, maps: Tensor, lengths: Tensor) -> Tensor:
+        """Return the guide; see the class."""
         maps = functional.interpolate(maps, LINE_SIZE, mode="bicubic", align_corners=True)
         raised, scores = self.location(x, maps, lengths)
         positions = self.positions.to(x)
         tokens = raised.flatten(2).transpose(1, 2) + self.dropout(positions)
-        best = scores.flatten(1).topk(self.places, dim=1).indices[:, :, None].expand(-1, -1, tokens.shape[2])
+        best = scores.flatten(1).topk(self.kept, dim=1).indices[:, :, None].expand(-1, -1, tokens.shape[2])
         chosen = tokens.gather(1, best)
         words = self.embed(text) + maps.flatten(2) @ positions
         for layer in self.text:
             words = layer(words, words, words)
         value = torch.zeros_like(tokens).scatter(1, best, chosen)
         if self.alignment == "none":
-            # Without alignment a place gets the text as the prior's own attention spreads it.
+            # Without alignment the prior's own attention spreads the text over the positions.
             value = value + maps.flatten(2).transpose(1, 2) @ words
         key = words
         for layer in self.to_text:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""TBSRN (Chen et al., Scene Text Telescope, CVPR 2021): residual blocks in which every pixel looks at every other."""
+"""TBSRN (Chen et al., Scene Text Telescope, CVPR 2021): residual blocks in which every pixel attends to every other."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from ocrmypdf_superres.architectures.spec import ArchitectureSpec
 
 @dataclass(frozen=True)
 class TBSRNConfig:
-    """Planes of the image (3, or 4 with a mask), features, blocks, heads, the STN's widths.
+    """Channels of the image inside the net (3, or 4 with a mask), features, blocks, heads, the STN's widths.
 
-    ``compat`` adds the layers that the authors' code has and never calls, for their weights and their count.
+    ``compat`` adds the layers that the authors' code has and never calls, so that their weights fit.
     """
 
-    planes: int = 3
+    input_channels: int = 3
     features: int = 64
     blocks: int = 5
     heads: int = 4
@@ -37,14 +37,14 @@ class TBSRNConfig:
     compat: bool = False
 
     def __post_init__(self) -> None:
-        if self.planes not in (3, 4) or self.features % 4 or self.features < 4 or self.blocks < 1:
-            raise ValueError("planes must be 3 or 4, features a multiple of 4, and blocks at least 1")
+        if self.input_channels not in (3, 4) or self.features % 4 or self.features < 4 or self.blocks < 1:
+            raise ValueError("input_channels must be 3 or 4, features a multiple of 4, and blocks at least 1")
         if self.heads < 1 or 2 * self.features % self.heads:
             raise ValueError("heads must divide twice the features")
 
 
 class AttentiveBlock(nn.Module):
-    """Two convolutions, then self-attention over all places of the features beside their 2-D positions."""
+    """Two convolutions, then self-attention over the features with their 2-D positional encoding."""
 
     positions: Tensor
 
@@ -60,24 +60,28 @@ class AttentiveBlock(nn.Module):
             self.unused = nn.ModuleList([RowGRU(features, mix=True), RowGRU(features, mix=True), nn.Linear(config.heads, 1)])
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return float (B, features, 16, 64) for *x* of the same shape."""
         value = self.second(functional.mish(self.first(x)))
         value = torch.cat([value, self.positions.to(value).expand(value.shape[0], -1, -1, -1)], dim=1)
         tokens = value.flatten(2).transpose(1, 2)
         tokens = self.look(tokens, tokens, tokens)
-        return x + self.narrow(tokens).transpose(1, 2).reshape(x.shape)
+        result: Tensor = x + self.narrow(tokens).transpose(1, 2).reshape(x.shape)
+        return result
 
 
 class TBSRN(LineTrunk):
     """See :class:`~ocrmypdf_superres.architectures.line_nets.tsrn.LineTrunk`.
 
-    The authors' layer norm divides by the standard deviation plus epsilon, ours by PyTorch's root of variance plus
-    epsilon; weights carry over but for that.
+    The authors' layer norm divides by the standard deviation plus epsilon, PyTorch's, which is used here, by the root of
+    the variance plus epsilon; otherwise their weights fit.
     """
 
     def __init__(self, config: TBSRNConfig) -> None:
         super().__init__(config, (AttentiveBlock(config) for _ in range(config.blocks)))
         if config.compat:
-            self.unused = nn.Sequential(nn.Conv2d(config.planes, config.planes, 3), nn.BatchNorm2d(config.planes))
+            self.unused = nn.Sequential(
+                nn.Conv2d(config.input_channels, config.input_channels, 3), nn.BatchNorm2d(config.input_channels)
+            )
 
 
 SPEC = ArchitectureSpec(

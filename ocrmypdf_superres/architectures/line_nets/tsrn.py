@@ -18,9 +18,9 @@ from ocrmypdf_superres.architectures.spec import ArchitectureSpec
 
 @dataclass(frozen=True)
 class TSRNConfig:
-    """Planes of the image (3, or 4 with the mask), features, blocks, whether TPS-STN stands before it, and the STN's widths."""
+    """Channels of the image inside the net (3, or 4 with the mask), features, blocks, whether TPS-STN comes first, and the STN's widths."""
 
-    planes: int = 4
+    input_channels: int = 4
     features: int = 64
     blocks: int = 5
     stn: bool = True
@@ -29,8 +29,8 @@ class TSRNConfig:
     stn_hidden: int = 512
 
     def __post_init__(self) -> None:
-        if self.planes not in (3, 4) or self.features % 4 or self.features < 4 or self.blocks < 1:
-            raise ValueError("planes must be 3 or 4, features a multiple of 4, and blocks at least 1")
+        if self.input_channels not in (3, 4) or self.features % 4 or self.features < 4 or self.blocks < 1:
+            raise ValueError("input_channels must be 3 or 4, features a multiple of 4, and blocks at least 1")
 
 
 class RecurrentBlock(nn.Module):
@@ -44,6 +44,7 @@ class RecurrentBlock(nn.Module):
         self.rows = RowGRU(features, mix=True)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return float (B, features, 16, 64) for *x* of the same shape."""
         value = self.second(functional.mish(self.first(x)))
         value = self.columns(value.transpose(2, 3)).transpose(2, 3)
         mixed: Tensor = self.rows(x + value)
@@ -51,7 +52,7 @@ class RecurrentBlock(nn.Module):
 
 
 class LineTrunk(nn.Module):
-    """``net(x)``: float (B, 1, 3 or planes, 16, 64) in [0, 1] to twice the size, as many channels, in [-1, 1] (tanh).
+    """``net(x)``: float (B, 1, 3 or input_channels, 16, 64) in [0, 1] to twice the size, as many channels, in [-1, 1] (tanh).
 
     The layout that TSRN and TBSRN share; *blocks* are their own.
     """
@@ -60,15 +61,20 @@ class LineTrunk(nn.Module):
         super().__init__()
         self.config = config
         features = config.features
-        self.stn = TPSSTN(config.planes, LINE_SIZE, config.stn_widths, config.stn_hidden, config.stn_eval) if config.stn else None
-        self.stem = nn.Sequential(nn.Conv2d(config.planes, features, 9, padding=4), nn.PReLU())
+        self.stn = (
+            TPSSTN(config.input_channels, LINE_SIZE, config.stn_widths, config.stn_hidden, config.stn_eval)
+            if config.stn
+            else None
+        )
+        self.stem = nn.Sequential(nn.Conv2d(config.input_channels, features, 9, padding=4), nn.PReLU())
         self.blocks = nn.Sequential(*blocks)
         self.merge = nn.Sequential(nn.Conv2d(features, features, 3, padding=1), nn.BatchNorm2d(features))
         self.enlarge = Enlarge(features)
-        self.tail = nn.Conv2d(features, config.planes, 9, padding=4)
+        self.tail = nn.Conv2d(features, config.input_channels, 9, padding=4)
 
     def forward(self, x: Tensor, scale: int | None = None) -> Tensor:
-        value = spread_channels(x, self.config.planes)
+        """Return the sr lines; there is one *scale*, 2."""
+        value = spread_channels(x, self.config.input_channels)
         if self.stn is not None:
             value = self.stn(value)
         value = self.stem(value)

@@ -61,7 +61,8 @@ class RepConv3x3(nn.Module):
         return kernel
 
     def forward(self, x: Tensor) -> Tensor:
-        # Folding the weights costs nothing beside a second pass over the image.
+        """Return float (B, outputs, H, W) for *x*, float (B, inputs, H, W)."""
+        # Folding the weights costs little compared with a second pass over the image.
         return F.conv2d(x, self.weight(), self.main.bias, padding=1)
 
     @torch.no_grad()
@@ -86,13 +87,11 @@ class DocSR(nn.Module):
         self.config = config
         width = config.features
         inputs = SHUFFLE**2
-        self.body = nn.ModuleList(
-            RepConv3x3(inputs if i == 0 else width, width) for i in range(config.convolutions - 1)
-        )
+        self.body = nn.ModuleList(RepConv3x3(inputs if i == 0 else width, width) for i in range(config.convolutions - 1))
         self.tails = nn.ModuleDict()
         for scale in config.scales:
             tail = RepConv3x3(width, (SHUFFLE * scale) ** 2, identity=False)
-            # The net starts as Lanczos: whatever it changes it has learnt to change.
+            # The net starts as Lanczos enlargement.
             for parameter in tail.parameters():
                 nn.init.zeros_(parameter)
             self.tails[str(scale)] = tail
@@ -111,10 +110,10 @@ class DocSR(nn.Module):
 
     @torch.no_grad()
     def grown(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Folded weights of this net that compute what the folded weights *state* of a smaller DocSR do.
+        """Return folded weights of this net that compute what the folded weights *state* of a smaller DocSR do.
 
-        Function-preserving growth (Net2Net, arXiv 1511.05641): new layers start as the identity, old features see
-        nothing of the new ones, and the new ones start at random, ready to be trained.
+        Function-preserving growth (Net2Net, arXiv 1511.05641): new layers start as the identity, old features do not
+        depend on the new ones, and the new ones start at random.
 
         Raises:
             ValueError: *state* has more features, layers or other scales than this net.
@@ -149,7 +148,7 @@ class DocSR(nn.Module):
 
 
 def _radius(config: DocSRConfig) -> int:
-    # Each 3x3 convolution looks one space-to-depth cell further; a cell itself spans shuffle pixels.
+    # Each 3x3 convolution adds a space-to-depth cell to the radius; a cell spans SHUFFLE pixels.
     return max(3, SHUFFLE * config.convolutions + SHUFFLE)
 
 

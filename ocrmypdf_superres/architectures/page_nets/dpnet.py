@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Cascaded detail-preserving networks: doublings in a row, each with its own weights (Fu et al., ICDAR 2019).
+"""Cascaded detail-preserving networks: stages that double the size, each with its own weights (Fu et al., ICDAR 2019).
 
-One model offers x2, x4 and so on: the cascade stops behind the doubling that makes the text tall enough.
+One model offers x2, x4 and so on: the cascade stops after the stage that makes the text tall enough.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ocrmypdf_superres.architectures.blocks.layers import NormalizedBlock, check_channels, doublings, sub_pixel
-from ocrmypdf_superres.architectures.receptive_field import Reach
+from ocrmypdf_superres.architectures.blocks.layers import NormalizedBlock, check_channels, stages_of, upscale_by_two
+from ocrmypdf_superres.architectures.receptive_field import ReceptiveField
 from ocrmypdf_superres.architectures.spec import ArchitectureSpec
 
 FIRST = 9
@@ -21,7 +21,7 @@ FIRST = 9
 
 @dataclass(frozen=True)
 class DPNetConfig:
-    """Features, residual blocks of a doubling (the paper's N), doublings, the output convolution's kernel, channels."""
+    """Features, residual blocks of a stage (the paper's N), stages, the output convolution's kernel, channels."""
 
     features: int = 64
     blocks: int = 5
@@ -38,7 +38,7 @@ class DPNetConfig:
 
 
 class DPNet(nn.Module):
-    """One doubling.  Float (B, C, H, W) in [0, 1] to (B, C, 2 H, 2 W) in (0, 1), behind a sigmoid."""
+    """One stage. Float (B, C, H, W) in [0, 1] to (B, C, 2 H, 2 W) in (0, 1), after a sigmoid."""
 
     def __init__(self, config: DPNetConfig) -> None:
         super().__init__()
@@ -50,9 +50,10 @@ class DPNet(nn.Module):
             nn.BatchNorm2d(width),
         )
         output = nn.Conv2d(width, config.channels, config.output_kernel, padding=config.output_kernel // 2)
-        self.tail = nn.Sequential(*sub_pixel(width, nn.PReLU()), output, nn.Sigmoid())
+        self.tail = nn.Sequential(*upscale_by_two(width, nn.PReLU()), output, nn.Sigmoid())
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the image of twice the size; see the class."""
         first = self.head(x)
         result: Tensor = self.tail(first + self.body(first))
         return result
@@ -67,7 +68,7 @@ def reduced(image: Tensor, factor: int) -> Tensor:
 
 
 class Cascade(nn.Module):
-    """The doublings in a row.  Float (B, C, H, W) in [0, 1]; see the module's docstring."""
+    """The stages one after the other. Float (B, C, H, W) in [0, 1]; see the module's docstring."""
 
     def __init__(self, config: DPNetConfig) -> None:
         super().__init__()
@@ -76,13 +77,13 @@ class Cascade(nn.Module):
 
     def forward(self, x: Tensor, scale: int | None = None) -> Tensor:
         """Return float (B, C, scale H, scale W); *scale* defaults to the largest, and is 2, 4 or 8."""
-        for stage in self.stages[: self.config.stages if scale is None else doublings(scale)]:
+        for stage in self.stages[: self.config.stages if scale is None else stages_of(scale)]:
             x = stage(x)
         return x
 
     @property
     def auxiliary_names(self) -> tuple[str, ...]:
-        """What can be supervised: ``stage1`` and so on alone, ``chain1`` and so on from lr through the first ones."""
+        """What can be supervised: ``stage1`` and so on alone, ``chain1`` and so on from lr through all before it."""
         return tuple(f"{kind}{i + 1}" for kind in ("stage", "chain") for i in range(self.config.stages))
 
     def auxiliary_outputs(self, lr: Tensor, hr: Tensor, scale: int, names: Sequence[str]) -> dict[str, tuple[Tensor, Tensor]]:
@@ -103,10 +104,10 @@ class Cascade(nn.Module):
 
 
 def _radius(config: DPNetConfig) -> int:
-    reach = Reach(2**config.stages)
+    field = ReceptiveField(2**config.stages)
     for _ in range(config.stages):
-        reach.convolution(config.output_kernel).shuffle().convolution(3, times=2 * config.blocks + 2).convolution(FIRST)
-    return reach.radius
+        field.convolution(config.output_kernel).shuffle().convolution(3, times=2 * config.blocks + 2).convolution(FIRST)
+    return field.radius
 
 
 SPEC = ArchitectureSpec(

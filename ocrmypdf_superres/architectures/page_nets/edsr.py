@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ocrmypdf_superres.architectures.blocks.layers import PlainBlock, check_channels, doublings, sub_pixel
-from ocrmypdf_superres.architectures.receptive_field import Reach
+from ocrmypdf_superres.architectures.blocks.layers import LUMA, PlainBlock, check_channels, stages_of, upscale_by_two
+from ocrmypdf_superres.architectures.receptive_field import ReceptiveField
 from ocrmypdf_superres.architectures.spec import ArchitectureSpec
 
-# The mean colour of DIV2K, which the authors subtract; luma has its Rec. 601 mean.
+# The mean colour of DIV2K, which the authors subtract, and its luma.
 _MEANS = (0.4488, 0.4371, 0.4040)
-_LUMA_MEAN = 0.299 * _MEANS[0] + 0.587 * _MEANS[1] + 0.114 * _MEANS[2]
+_LUMA_MEAN = sum(weight * mean for weight, mean in zip(LUMA, _MEANS, strict=True))
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,9 @@ class EDSRConfig:
 
     def __post_init__(self) -> None:
         check_channels(self.channels)
-        doublings(self.scale)
+        stages_of(self.scale)
         if self.features < 1 or self.blocks < 1:
             raise ValueError("features and blocks must be at least 1")
-
-
-def baseline(scale: int = 2, channels: int = 1) -> EDSRConfig:
-    """Return the paper's baseline: 16 blocks of 64 features, residuals not scaled."""
-    return EDSRConfig(features=64, blocks=16, residual_scale=1.0, scale=scale, channels=channels)
 
 
 class EDSR(nn.Module):
@@ -56,7 +51,7 @@ class EDSR(nn.Module):
             nn.Conv2d(width, width, 3, padding=1),
         )
         self.tail = nn.Sequential(
-            *(sub_pixel(width, None) for _ in range(doublings(config.scale))),
+            *(upscale_by_two(width, None) for _ in range(stages_of(config.scale))),
             nn.Conv2d(width, config.channels, 3, padding=1),
         )
 
@@ -68,10 +63,10 @@ class EDSR(nn.Module):
 
 
 def _radius(config: EDSRConfig) -> int:
-    reach = Reach(config.scale).convolution(3)
-    for _ in range(doublings(config.scale)):
-        reach.shuffle().convolution(3)
-    return reach.convolution(3, times=2 * config.blocks + 2).radius
+    field = ReceptiveField(config.scale).convolution(3)
+    for _ in range(stages_of(config.scale)):
+        field.shuffle().convolution(3)
+    return field.convolution(3, times=2 * config.blocks + 2).radius
 
 
 SPEC = ArchitectureSpec(

@@ -16,15 +16,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ocrmypdf_superres.architectures.blocks.layers import PlainBlock, check_channels, contrast
-from ocrmypdf_superres.architectures.receptive_field import Reach
+from ocrmypdf_superres.architectures.receptive_field import ReceptiveField
 from ocrmypdf_superres.architectures.spec import ArchitectureSpec
 
-SIZE_MULTIPLE = 2  # the predictor halves the image, which at scale 1 is lr itself
+SIZE_MULTIPLE = 2  # the predictor halves the image, which is lr itself at scale 1
 
 
 @dataclass(frozen=True)
 class EPGRConfig:
-    """Features, residual units of a predictor, modules (the paper's T + 1), scale, channels, and with EP-CNNs or without.
+    """Features, residual units of a predictor, modules (the paper's T + 1), scale, channels, and whether there are EP-CNNs.
 
     Scale 4 enlarges; scale 1 only deblurs, the upsampling part removed.
     """
@@ -56,7 +56,8 @@ class Upsampler(nn.Module):
         self.last = nn.ConvTranspose2d(features, features, 6, 2, padding=2)
 
     def forward(self, x: Tensor) -> Tensor:
-        # An even kernel keeps the size with one pixel more behind than before.
+        """Return float (B, features, 4 H, 4 W) for *x*, float (B, inputs, H, W)."""
+        # An even kernel keeps the size with one pixel more after than before.
         x = F.pad(F.relu(self.first(x)), (2, 3, 2, 3))
         return F.relu(self.last(F.relu(self.middle(x))))
 
@@ -82,6 +83,7 @@ class Predictor(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return float (B, outputs, H, W) for *x*, float (B, inputs, H, W)."""
         result: Tensor = self.layers(x)
         return result
 
@@ -90,7 +92,10 @@ class Branch(nn.Module):
     """An EP-CNN or a GR-CNN: lr's features, *guides* channels of hr's size beside them, and a predictor.
 
     Args:
-        inputs: channels of what is enlarged. guides: 0 or 1. outputs: channels.
+        config: sizes.
+        inputs: channels of what is enlarged.
+        guides: 0 or 1.
+        outputs: channels.
     """
 
     def __init__(self, config: EPGRConfig, inputs: int, guides: int, outputs: int) -> None:
@@ -100,6 +105,7 @@ class Branch(nn.Module):
         self.predictor = Predictor(width + guides, outputs, config.features, config.blocks)
 
     def forward(self, x: Tensor, guide: Tensor | None = None) -> Tensor:
+        """Return float (B, outputs, scale H, scale W) for *x*, float (B, inputs, H, W), and *guide* of the output's size."""
         features = self.upsampler(x)
         if guide is not None:
             features = torch.cat([features, guide], dim=1)
@@ -143,12 +149,14 @@ class EPGR(nn.Module):
         return self._through(x, self.config.modules)
 
     def _through(self, lr: Tensor, count: int) -> Tensor:
-        """Return the image behind the first *count* modules, one at least."""
-        before: Tensor | None = None
-        for module in self.stages[:count]:
-            before = module.gr(lr, module.edges(lr, before))  # type: ignore[operator]
-        assert before is not None
-        return before
+        """Return the image after the first *count* modules, at least one."""
+        image = lr
+        for module in self._modules_until(count):
+            image = module.gr(lr, module.edges(lr, None if module.first else image))
+        return image
+
+    def _modules_until(self, count: int) -> list[CollaborativeModule]:
+        return [module for module in self.stages[:count] if isinstance(module, CollaborativeModule)]
 
     @property
     def auxiliary_names(self) -> tuple[str, ...]:
@@ -157,39 +165,39 @@ class EPGR(nn.Module):
         return tuple(f"{kind}{number}" for number in range(self.config.modules) for kind in kinds)
 
     def auxiliary_outputs(self, lr: Tensor, hr: Tensor, scale: int, names: Sequence[str]) -> dict[str, tuple[Tensor, Tensor]]:
-        """Return (output, target) of each of *names*; the modules before those are fixed, as the paper trains them."""
+        """Return (output, target) of each of *names*; the modules before those are fixed, as in the paper's training."""
         results: dict[str, tuple[Tensor, Tensor]] = {}
         for number in sorted({int(name[-1]) for name in names}):
-            module = self.stages[number]
+            module = self._modules_until(number + 1)[number]
             wanted = {name[:-1] for name in names if int(name[-1]) == number}
             before: Tensor | None = None
             if number and wanted != {"guided"}:
                 with torch.no_grad():
                     before = self._through(lr, number)
-            edges = module.edges(lr, before) if wanted & {"edges", "image"} else None  # type: ignore[operator]
+            edges = module.edges(lr, before) if wanted & {"edges", "image"} else None
             if "edges" in wanted and edges is not None:
                 results[f"edges{number}"] = edges, contrast(hr)
             if "guided" in wanted:
-                results[f"guided{number}"] = module.gr(lr, contrast(hr)), hr  # type: ignore[operator]
+                results[f"guided{number}"] = module.gr(lr, contrast(hr)), hr
             if "image" in wanted:
-                results[f"image{number}"] = module.gr(lr, edges), hr  # type: ignore[operator]
+                results[f"image{number}"] = module.gr(lr, edges), hr
         return results
 
 
 def _radius(config: EPGRConfig) -> int:
-    reach = Reach(config.scale, SIZE_MULTIPLE)
+    field = ReceptiveField(config.scale, SIZE_MULTIPLE)
     branches = 2 * config.modules if config.edges else 1
     for branch in range(branches):
-        # A predictor; then, but for the very first, the guide's way back through the branch before.
-        reach.convolution(3, times=2).transposed(3, 2, 1).convolution(3, times=2 * config.blocks)
-        reach.convolution(3, stride=2).convolution(3, times=2)
+        # A predictor; then, except for the first, the path of the guide back through the branch before.
+        field.convolution(3, times=2).transposed(3, 2, 1).convolution(3, times=2 * config.blocks)
+        field.convolution(3, stride=2).convolution(3, times=2)
         if config.edges and branch % 2 == 1 and branch < branches - 1:
-            reach.convolution(3)  # E_X of the image before
+            field.convolution(3)  # E_X of the image before
     if config.scale > 1:
-        reach.transposed(6, 2, 2).convolution(6).transposed(6, 2, 2)
+        field.transposed(6, 2, 2).convolution(6).transposed(6, 2, 2)
     if config.edges:
-        reach.convolution(3)  # E_X of lr
-    return reach.radius
+        field.convolution(3)  # E_X of lr
+    return field.radius
 
 
 SPEC = ArchitectureSpec(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from ocrmypdf_superres.architectures.blocks.layers import check_channels
-from ocrmypdf_superres.architectures.receptive_field import Reach
+from ocrmypdf_superres.architectures.receptive_field import ReceptiveField
 from ocrmypdf_superres.architectures.spec import ArchitectureSpec
 
 FIRST, LAST = 5, 9
@@ -63,8 +63,8 @@ class FSRCNN(nn.Module):
 
 
 def _radius(config: FSRCNNConfig) -> int:
-    reach = Reach(config.scale).transposed(LAST, config.scale, LAST // 2)
-    return reach.convolution(3, times=config.mapping).convolution(FIRST).radius
+    field = ReceptiveField(config.scale).transposed(LAST, config.scale, LAST // 2)
+    return field.convolution(3, times=config.mapping).convolution(FIRST).radius
 
 
 SPEC = ArchitectureSpec(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from ocrmypdf_superres.architectures.blocks.layers import Bicubic, check_channels
-from ocrmypdf_superres.architectures.receptive_field import Reach
+from ocrmypdf_superres.architectures.receptive_field import ReceptiveField
 from ocrmypdf_superres.architectures.spec import ArchitectureSpec
 
 FIRST, LAST = 9, 5
@@ -54,10 +54,10 @@ class SRCNN(nn.Module):
 
 
 def _radius(config: SRCNNConfig) -> int:
-    reach = Reach(config.scale).convolution(LAST).convolution(config.middle).convolution(FIRST)
+    field = ReceptiveField(config.scale).convolution(LAST).convolution(config.middle).convolution(FIRST)
     # Bicubic enlargement is a transposed convolution with the cubic's 4 pixels, less its outer zeros at odd scales.
     taps = 4 * config.scale - config.scale % 2
-    return reach.transposed(taps, config.scale, (taps - config.scale) // 2).radius
+    return field.transposed(taps, config.scale, (taps - config.scale) // 2).radius
 
 
 SPEC = ArchitectureSpec(

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from ocrmypdf_superres.architectures.blocks.layers import NormalizedBlock, check_channels, doublings, sub_pixel
-from ocrmypdf_superres.architectures.receptive_field import Reach
+from ocrmypdf_superres.architectures.blocks.layers import NormalizedBlock, check_channels, stages_of, upscale_by_two
+from ocrmypdf_superres.architectures.receptive_field import ReceptiveField
 from ocrmypdf_superres.architectures.spec import ArchitectureSpec
 
 OUTER = 9
@@ -26,7 +26,7 @@ class SRResNetConfig:
 
     def __post_init__(self) -> None:
         check_channels(self.channels)
-        doublings(self.scale)
+        stages_of(self.scale)
         if self.features < 1 or self.blocks < 1:
             raise ValueError("features and blocks must be at least 1")
 
@@ -45,7 +45,7 @@ class SRResNet(nn.Module):
             nn.BatchNorm2d(width),
         )
         self.tail = nn.Sequential(
-            *(sub_pixel(width, nn.PReLU()) for _ in range(doublings(config.scale))),
+            *(upscale_by_two(width, nn.PReLU()) for _ in range(stages_of(config.scale))),
             nn.Conv2d(width, config.channels, OUTER, padding=OUTER // 2),
         )
 
@@ -57,10 +57,10 @@ class SRResNet(nn.Module):
 
 
 def _radius(config: SRResNetConfig) -> int:
-    reach = Reach(config.scale).convolution(OUTER)
-    for _ in range(doublings(config.scale)):
-        reach.shuffle().convolution(3)
-    return reach.convolution(3, times=2 * config.blocks + 1).convolution(OUTER).radius
+    field = ReceptiveField(config.scale).convolution(OUTER)
+    for _ in range(stages_of(config.scale)):
+        field.shuffle().convolution(3)
+    return field.convolution(3, times=2 * config.blocks + 1).convolution(OUTER).radius
 
 
 SPEC = ArchitectureSpec(

@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from ocrmypdf_superres.archive.worker.tasks import FileResult, FileTask
+from ocrmypdf_superres.archive.tasks import FileResult, FileTask
 
 
 class Executor(Protocol):
-    """Carries out file tasks, each once; a worker that is lost is a ``FileResult`` too (``died``, passing).
+    """Carries out file tasks, each once; a worker that is lost is a ``FileResult`` too (``died``, transient).
 
     Attributes:
         workers: how many tasks it wants to have, at least as many as run at once; the run keeps somewhat more submitted.

@@ -22,8 +22,8 @@ from distributed import Client, Future, KilledWorker, LocalCluster, wait
 from ocrmypdf.helpers import available_cpu_count
 
 from ocrmypdf_superres.archive.executors.dask_worker import carry_out, dismiss, failed, greet
-from ocrmypdf_superres.archive.worker.site import Site
-from ocrmypdf_superres.archive.worker.tasks import FileResult, FileTask
+from ocrmypdf_superres.archive.tasks import FileResult, FileTask
+from ocrmypdf_superres.archive.worker.requirements import Requirements
 from ocrmypdf_superres.errors import ArchiveError
 
 log = logging.getLogger("ocrmypdf.superres")
@@ -34,7 +34,7 @@ class DaskExecutor:
 
     Args:
         client: connected; closed at the end.
-        site: what every worker must see and have.
+        requirements: what every worker must see and have.
         cluster: ended at the end, where this run started it.
 
     Attributes:
@@ -46,15 +46,15 @@ class DaskExecutor:
 
     shares_cores = False
 
-    def __init__(self, client: Client, site: Site, cluster: LocalCluster | None = None) -> None:
-        self._client, self._site, self._cluster = client, site, cluster
+    def __init__(self, client: Client, requirements: Requirements, cluster: LocalCluster | None = None) -> None:
+        self._client, self._requirements, self._cluster = client, requirements, cluster
         self._waiting: dict[str, Future] = {}
         self._cancelled, self._fit, self._unfit = False, False, ""
         self._gpus: float | None = None
         self._done: queue.SimpleQueue[FileResult] = queue.SimpleQueue()
         self._run, self._numbers = uuid.uuid4().hex[:8], itertools.count()
         self._counted, self._count = -60.0, 1
-        site.mark()
+        requirements.mark()
         try:
             self._check_workers()
         except BaseException:
@@ -83,9 +83,9 @@ class DaskExecutor:
             raise ArchiveError(
                 "The device cuda was asked for, but no Dask worker offers a GPU; start workers with --resources GPU=1, or give auto."
             )
-        key = f"digitise-{self._run}-{next(self._numbers)}"
+        key = f"ocr-{self._run}-{next(self._numbers)}"
         resources = {"GPU": 1} if needs_gpu(task) else None
-        future = self._client.submit(carry_out, task, self._site, self._run, key=key, pure=False, retries=0, resources=resources)
+        future = self._client.submit(carry_out, task, self._requirements, self._run, key=key, pure=False, retries=0, resources=resources)
         self._waiting[key] = future
         future.add_done_callback(lambda done: self._note(done, task))
 
@@ -114,11 +114,11 @@ class DaskExecutor:
                     self._client.cancel(waiting)
                 elif waiting:
                     wait(waiting)
-                self._client.run(dismiss, self._run, self._site, on_error="ignore")
+                self._client.run(dismiss, self._run, self._requirements, on_error="ignore")
         except OSError as error:  # the scheduler is gone, and its workers go with it
             log.debug("superres: %s", error)
         finally:
-            self._site.unmark()
+            self._requirements.unmark()
             self._client.close()
             if self._cluster is not None:
                 self._cluster.close()
@@ -153,7 +153,7 @@ class DaskExecutor:
     def _check_workers(self) -> None:
         """Ask every worker that is there; later ones ask themselves before each task."""
         log.info("Dask's dashboard: %s", self._client.dashboard_link)
-        for address, said in self._client.run(greet, self._site, on_error="return").items():
+        for address, said in self._client.run(greet, self._requirements, on_error="return").items():
             if isinstance(said, ModuleNotFoundError):
                 said = f"lacks the package {said.name}; install ocrmypdf-superres[archive] there in the run's version", 0.0
             elif isinstance(said, BaseException):
@@ -173,13 +173,13 @@ def _scheduler_gone() -> ArchiveError:
     )
 
 
-def open_cluster(where: str, site: Site) -> DaskExecutor:
+def open_cluster(where: str, requirements: Requirements) -> DaskExecutor:
     """Return the executor for the value *where* of ``--cluster``.
 
     Args:
         where: ``local`` or ``local:N`` for N processes of this machine, ``dask://HOST:PORT`` (or ``tls://HOST:PORT``) for a
             scheduler, or ``dask-scheduler-file:PATH`` for one that wrote its address to a file.
-        site: what every worker must see and have.
+        requirements: what every worker must see and have.
 
     Raises:
         ArchiveError: *where* is none of these, or the cluster cannot be reached or used.
@@ -189,7 +189,7 @@ def open_cluster(where: str, site: Site) -> DaskExecutor:
         logging.getLogger(name).setLevel(level)
     kind, _, rest = where.partition(":")
     if kind == "local" and re.fullmatch(r"([1-9][0-9]{0,3})?", rest):
-        return _open_local(int(rest) if rest else None, site)
+        return _open_local(int(rest) if rest else None, requirements)
     if kind in ("dask", "tls") and re.fullmatch(r"//(\[[0-9a-fA-F:.]+\]|[^/:\s]+):[0-9]{1,5}", rest):
         target: dict[str, Any] = {"address": f"{'tcp' if kind == 'dask' else 'tls'}:{rest}"}
     elif kind == "dask-scheduler-file" and rest:
@@ -204,10 +204,10 @@ def open_cluster(where: str, site: Site) -> DaskExecutor:
         client = Client(**target)
     except (OSError, ValueError) as error:
         raise ArchiveError(f"The Dask scheduler of --cluster {where} does not answer ({error}); start it first.") from error
-    return DaskExecutor(client, site)
+    return DaskExecutor(client, requirements)
 
 
-def _open_local(processes: int | None, site: Site) -> DaskExecutor:
+def _open_local(processes: int | None, requirements: Requirements) -> DaskExecutor:
     cluster = LocalCluster(
         n_workers=processes or available_cpu_count(),
         threads_per_worker=1,
@@ -217,7 +217,7 @@ def _open_local(processes: int | None, site: Site) -> DaskExecutor:
         memory_limit=None,
         resources={"GPU": 1},
     )
-    return DaskExecutor(Client(cluster), site, cluster)
+    return DaskExecutor(Client(cluster), requirements, cluster)
 
 
 def needs_gpu(task: FileTask) -> bool:

@@ -19,10 +19,10 @@ from typing import Any
 from distributed import get_worker
 
 from ocrmypdf_superres.archive.executors.local_pool import LocalPool
-from ocrmypdf_superres.archive.worker.outcomes import end_of
-from ocrmypdf_superres.archive.worker.site import Site
-from ocrmypdf_superres.archive.worker.tasks import FileResult, FileTask, State
-from ocrmypdf_superres.archive.worker.work import scratch_folder
+from ocrmypdf_superres.archive.tasks import FileResult, FileTask, State
+from ocrmypdf_superres.archive.worker.ocr_file import scratch_folder
+from ocrmypdf_superres.archive.worker.outcomes import outcome_of
+from ocrmypdf_superres.archive.worker.requirements import Requirements
 
 #: Seconds that a worker which cannot do the run's work keeps a task, so that it does not take them all.
 UNFIT_PAUSE = 20.0
@@ -34,11 +34,11 @@ _pools: dict[int, tuple[str, LocalPool]] = {}
 _busy: set[str] = set()
 
 
-def carry_out(task: FileTask, site: Site, run: str) -> FileResult:
+def carry_out(task: FileTask, requirements: Requirements, run: str) -> FileResult:
     """Do *task* in the child process of this Dask worker's thread."""
     worker = get_worker()
     key = str(worker.get_current_task())
-    problem = site.problem()
+    problem = requirements.problem()
     if problem:
         time.sleep(UNFIT_PAUSE)
         return failed(task, "worker", f"The Dask worker {worker.address} {problem}.")
@@ -47,8 +47,8 @@ def carry_out(task: FileTask, site: Site, run: str) -> FileResult:
     except FileExistsError:
         return failed(task, "died", "The file's Dask worker was lost while it worked on it.")
     except OSError as error:
-        end = end_of(error, (os.path.dirname(task.staging),))
-        return FileResult(task.number, end.state, end.code, end.reason, end.passing)
+        end = outcome_of(error, (os.path.dirname(task.staging),))
+        return FileResult(task.number, end.state, end.code, end.reason, end.transient)
     _busy.add(key)
     try:
         pool = _pool(run)
@@ -79,25 +79,25 @@ def _pool(run: str) -> LocalPool:
     return _pools[thread][1]
 
 
-def greet(site: Site, dask_worker: Any) -> tuple[str, float]:
+def greet(requirements: Requirements, dask_worker: Any) -> tuple[str, float]:
     """Return what keeps this worker from the run's work, and how many GPUs it offers; take away what an earlier run left."""
-    problem = site.problem()
+    problem = requirements.problem()
     if not problem:
-        site.sweep()
+        requirements.sweep()
     return problem, float(dask_worker.state.total_resources.get("GPU", 0))
 
 
-async def dismiss(run: str, site: Site) -> None:
+async def dismiss(run: str, requirements: Requirements) -> None:
     """Once this worker has nothing of *run* in hand, end its processes and take away what killed ones left."""
-    while any(key.startswith(f"digitise-{run}-") for key in _busy):
+    while any(key.startswith(f"ocr-{run}-") for key in _busy):
         await asyncio.sleep(0.1)
     for thread, (owner, pool) in list(_pools.items()):
         if owner == run:
             pool.close(cancel=True)
             del _pools[thread]
-    site.sweep()
+    requirements.sweep()
 
 
 def failed(task: FileTask, code: str, reason: str) -> FileResult:
     """Return the result of a try that failed for what may pass."""
-    return FileResult(task.number, State.FAILED, code, reason, passing=True)
+    return FileResult(task.number, State.FAILED, code, reason, transient=True)

@@ -13,9 +13,9 @@ from dataclasses import replace
 from typing import Any
 
 from ocrmypdf_superres.archive.executors.base import Executor
-from ocrmypdf_superres.archive.worker.tasks import FileResult, FileTask
+from ocrmypdf_superres.archive.tasks import FileResult, FileTask
 from ocrmypdf_superres.errors import DeviceError
-from ocrmypdf_superres.upscaling.upscaler import may_see_cuda
+from ocrmypdf_superres.upscaling.loading import may_see_cuda
 
 log = logging.getLogger("ocrmypdf.superres")
 

@@ -34,7 +34,7 @@ from ocrmypdf_superres.upscaling.backends.service import (
     receive_tiles,
     send_tiles,
 )
-from ocrmypdf_superres.upscaling.upscaler import load_upscaler
+from ocrmypdf_superres.upscaling.loading import load_upscaler
 
 #: Seconds that a request waits for others of its shape.
 GATHER = 0.004

@@ -25,7 +25,7 @@ from typing import Any
 
 import psutil
 
-from ocrmypdf_superres.archive.worker.tasks import FileResult, FileTask, State
+from ocrmypdf_superres.archive.tasks import FileResult, FileTask, State
 from ocrmypdf_superres.errors import ArchiveError
 
 log = logging.getLogger("ocrmypdf.superres")
@@ -50,12 +50,12 @@ def _serve(tasks: Connection, life: Connection, setup: Callable[[], None] | None
     threading.Thread(target=_die_with_parent, args=(life,), daemon=True).start()
     if setup is not None:
         setup()
-    from ocrmypdf_superres.archive.worker.work import digitise
+    from ocrmypdf_superres.archive.worker.ocr_file import ocr_file
 
     with contextlib.suppress(EOFError, OSError):
         tasks.send(None)
         while True:
-            tasks.send(digitise(tasks.recv()))
+            tasks.send(ocr_file(tasks.recv()))
 
 
 def _die_with_parent(life: Connection) -> None:
@@ -218,11 +218,11 @@ class LocalPool:
                 continue
             limits = worker.task.limits
             if limits.seconds is not None and now - worker.began > limits.seconds:
-                yield from self._replace(worker, "timeout", f"It took longer than the {limits.seconds:g} seconds that a file may take.", passing=False)
+                yield from self._replace(worker, "timeout", f"It took longer than the {limits.seconds:g} seconds that a file may take.", transient=False)
             elif limits.memory is not None and _resident(worker.process.pid) > limits.memory:
-                yield from self._replace(worker, "memory", f"It needed more than the {limits.memory / 1024**2:.0f} MB of memory that a file may take.", passing=False)
+                yield from self._replace(worker, "memory", f"It needed more than the {limits.memory / 1024**2:.0f} MB of memory that a file may take.", transient=False)
 
-    def _replace(self, worker: _Worker, code: str, reason: str, passing: bool = True) -> Iterator[FileResult]:
+    def _replace(self, worker: _Worker, code: str, reason: str, transient: bool = True) -> Iterator[FileResult]:
         """End *worker*; another is started when there is something to do."""
         self._pool.remove(worker)
         worker.kill()
@@ -232,7 +232,7 @@ class LocalPool:
             log.warning("superres: %s: %s", worker.task.relative, reason)
             seconds = time.monotonic() - worker.began
             name = f"{socket.gethostname()}/{worker.process.pid}"
-            yield FileResult(worker.task.number, State.FAILED, code, reason, passing, seconds=seconds, worker=name)
+            yield FileResult(worker.task.number, State.FAILED, code, reason, transient, seconds=seconds, worker=name)
 
 
 def _resident(pid: int | None) -> int:

@@ -27,11 +27,11 @@ def make_executor(settings: Settings, source: Path, out: Path, cluster: str = ""
     executor: Executor
     if cluster:
         from ocrmypdf_superres.archive.executors.dask_executor import open_cluster
-        from ocrmypdf_superres.archive.worker.site import Site
+        from ocrmypdf_superres.archive.worker.requirements import Requirements
 
         if cluster == "local" and settings.workers:
             cluster = f"local:{settings.workers}"
-        executor = open_cluster(cluster, Site.here(source.absolute(), Layout(out.absolute()), superres.model, settings.scratch))
+        executor = open_cluster(cluster, Requirements.here(source.absolute(), Layout(out.absolute()), superres.model, settings.scratch))
     else:
         executor = LocalPool(settings.workers or available_cpu_count())
     # The workers of other machines use the GPUs that they have there.

@@ -12,7 +12,7 @@ from typing import Any
 from lxml import etree
 
 from ocrmypdf_superres.archive.formats.xmp import ENLARGED, RECOGNISED, Step
-from ocrmypdf_superres.archive.store.file_names import shown
+from ocrmypdf_superres.archive.store.name_encoding import printable
 from ocrmypdf_superres.errors import ImageError
 
 _ALTO = "http://www.loc.gov/standards/alto/ns-v4#"
@@ -38,7 +38,7 @@ def hocr_to_alto(hocr: str, *, page: int, source: str, processing: Sequence[Step
     Args:
         hocr: as Tesseract writes it, of one page; may be empty where *size* is given.
         page: number of the page in its file, from 1.
-        source: the file's name; how bytes that are no text appear, see :mod:`~ocrmypdf_superres.archive.store.file_names`.
+        source: the file's name; how bytes that are no text appear, see :mod:`~ocrmypdf_superres.archive.store.name_encoding`.
         processing: the history; steps on other pages only are left out.
         size: (width, height) in pixels of the page as it came, which the coordinates shall be of (its pixels need not be
             square, as a fax's are not); None for the image that was read, which may be an enlarged one.
@@ -223,7 +223,7 @@ def _language(element: Any) -> str:
 def _describe(root: Any, source: str, steps: Sequence[Step]) -> None:
     description = _add(root, "Description")
     _add(description, "MeasurementUnit").text = "pixel"
-    _add(_add(description, "sourceImageInformation"), "fileName").text = shown(source)
+    _add(_add(description, "sourceImageInformation"), "fileName").text = printable(source)
     for number, step in enumerate(steps, 1):
         processing = _add(description, "Processing", ID=f"processing_{number}")
         _add(processing, "processingCategory").text = _CATEGORIES.get(step.action, "other")

@@ -17,7 +17,7 @@ from urllib.parse import unquote_to_bytes
 
 from lxml import etree
 
-from ocrmypdf_superres.archive.store.file_names import shown
+from ocrmypdf_superres.archive.store.name_encoding import printable
 from ocrmypdf_superres.errors import ImageError
 
 _HREF = "{http://www.w3.org/1999/xlink}href"
@@ -113,7 +113,7 @@ def _parse(path: Path) -> Any:
 
 
 def _said(path: Path) -> str:
-    return shown(os.fspath(path))
+    return printable(os.fspath(path))
 
 
 def _name(element: Any) -> str:

@@ -22,7 +22,7 @@ from typing import Any
 import pikepdf
 from lxml import etree
 
-from ocrmypdf_superres.archive.store.file_names import shown
+from ocrmypdf_superres.archive.store.name_encoding import printable
 from ocrmypdf_superres.errors import ImageError, OptionError
 
 #: Usual actions, verbs in the past tense as XMP asks for.
@@ -178,7 +178,7 @@ def _open(path: Path) -> Iterator[pikepdf.Pdf]:
 
 
 def _said(path: Path) -> str:
-    return shown(os.fspath(path))
+    return printable(os.fspath(path))
 
 
 def _raw(document: pikepdf.Pdf) -> bytes:

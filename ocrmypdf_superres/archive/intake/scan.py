@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ocrmypdf_superres.archive.formats.mets import read_mets
 from ocrmypdf_superres.archive.store.output_names import SUFFIXES
-from ocrmypdf_superres.archive.worker.tasks import Kind, State
+from ocrmypdf_superres.archive.tasks import Kind, State
 from ocrmypdf_superres.errors import SuperresError
 
 HEAD = 4096
@@ -42,7 +42,7 @@ class Found:
         path: relative to it, with ``/``, as ``os.fsdecode`` gives it.
         full: absolute.
         size, mtime_ns: of the file; of a METS document together with its images: their sum, and the newest.
-        verdict: what is known without opening it; None where :func:`look` must say.
+        verdict: what is known without opening it; None where :func:`classify` must say.
     """
 
     path: str
@@ -62,7 +62,7 @@ def unreadable(error: OSError) -> Verdict:
     return Verdict(Kind.OTHER, State.FAILED, "unreadable", f"It cannot be read: {error.strerror or error}.")
 
 
-def look(full: str) -> Verdict:
+def classify(full: str) -> Verdict:
     """Say what the file *full* is, by its content and, where that says nothing, by its suffix."""
     try:
         with open(full, "rb") as stream:

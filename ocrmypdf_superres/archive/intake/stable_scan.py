@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from ocrmypdf_superres.archive.intake.scan import Found, Scan
 from ocrmypdf_superres.archive.store.manifest import Manifest
-from ocrmypdf_superres.archive.worker.tasks import State
+from ocrmypdf_superres.archive.tasks import State
 
 try:
     import fcntl
@@ -19,25 +19,25 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 #: Size and modification time of a file that is not complete, and since when (``time.monotonic()``) they are these.
-Unrest = dict[str, tuple[int, int, float]]
+Unstable = dict[str, tuple[int, int, float]]
 
 
-class RestingScan(Scan):
+class StableScan(Scan):
     """A :class:`Scan` that leaves out new and changed files until their size and time have stood still.
 
     Args:
         root, out: see :class:`Scan`.
         manifest: what is known; a file that is in it as it is now counts as complete.
         seconds: how long a file must have stood still.
-        before: the :attr:`unrest` of the walk before.
+        before: the :attr:`unstable` of the walk before.
 
     Attributes:
-        unrest: after the walk, the files that were left out.
+        unstable: after the walk, the files that were left out.
     """
 
-    def __init__(self, root: str, out: str, manifest: Manifest, seconds: float, before: Unrest) -> None:
+    def __init__(self, root: str, out: str, manifest: Manifest, seconds: float, before: Unstable) -> None:
         super().__init__(root, out)
-        self.unrest: Unrest = {}
+        self.unstable: Unstable = {}
         self._manifest, self._seconds, self._before = manifest, seconds, before
 
     def __iter__(self) -> Iterator[Found]:
@@ -48,7 +48,7 @@ class RestingScan(Scan):
         if found.verdict is not None and found.verdict.state is not State.WAITING:
             return True
         facts = (found.size, found.mtime_ns)
-        row = self._manifest.glance(found.path)
+        row = self._manifest.known_file(found.path)
         if row is not None and (row.size, row.mtime_ns) == facts:
             return True
         now = time.monotonic()
@@ -57,7 +57,7 @@ class RestingScan(Scan):
             since = now
         if now - since >= self._seconds and not is_being_written(found.full):
             return True
-        self.unrest[found.path] = (*facts, since)
+        self.unstable[found.path] = (*facts, since)
         return False
 
 

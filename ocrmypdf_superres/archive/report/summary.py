@@ -11,10 +11,11 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocrmypdf_superres.archive.store.file_names import shown, unpacked
 from ocrmypdf_superres.archive.store.layout import Layout
-from ocrmypdf_superres.archive.store.manifest import FileRow, Manifest
-from ocrmypdf_superres.archive.worker.tasks import Kind, PageResult, State
+from ocrmypdf_superres.archive.store.manifest import Manifest
+from ocrmypdf_superres.archive.store.name_encoding import decode_path, printable
+from ocrmypdf_superres.archive.store.schema import FileRow
+from ocrmypdf_superres.archive.tasks import Kind, PageResult, State
 from ocrmypdf_superres.errors import ArchiveError
 
 
@@ -92,7 +93,9 @@ def _wall(manifest: Manifest) -> float:
     for number, (started, ended) in enumerate(sessions):
         if ended is None:
             following = sessions[number + 1][0] if number + 1 < len(sessions) else float("inf")
-            last = manifest.db.execute("SELECT MAX(ended) FROM files WHERE ended BETWEEN ? AND ?", (started, following)).fetchone()[0]
+            last = manifest.db.execute(
+                "SELECT MAX(ended) FROM files WHERE ended BETWEEN ? AND ?", (started, following)
+            ).fetchone()[0]
             ended = last if last is not None else started
         total += max(0.0, ended - started)
     return total
@@ -101,13 +104,17 @@ def _wall(manifest: Manifest) -> float:
 def worst_pages(manifest: Manifest, limit: int) -> list[WorstPage]:
     """Return at most *limit* pages of files that are done: some that failed, some with findings, then the least certain."""
     queries = (
-        (limit // 3, "could not be enlarged", "action = 'failed'", "file, page"),
-        (2 * limit // 3, "", "findings != '[]'", "file, page"),
-        (limit, "least certain", "confidence IS NOT NULL", "confidence, file, page"),
+        (limit // 3, "could not be enlarged", "SELECT file, page FROM pages WHERE action = 'failed' ORDER BY file, page LIMIT ?"),
+        (2 * limit // 3, "", "SELECT file, page FROM pages WHERE findings != '[]' ORDER BY file, page LIMIT ?"),
+        (
+            limit,
+            "least certain",
+            "SELECT file, page FROM pages WHERE confidence IS NOT NULL ORDER BY confidence, file, page LIMIT ?",
+        ),
     )
     found: dict[tuple[int, int], WorstPage] = {}
-    for most, why, where, order in queries:
-        rows = manifest.db.execute(f"SELECT file, page FROM pages WHERE {where} ORDER BY {order} LIMIT ?", (2 * limit,))
+    for most, why, query in queries:
+        rows = manifest.db.execute(query, (2 * limit,))
         for number, page in rows:
             if len(found) >= most:
                 break
@@ -135,9 +142,11 @@ def place_of_pdf(manifest: Manifest, layout: Layout, row: FileRow) -> Path:
     Raises:
         ArchiveError: neither is there.
     """
-    came = Path(unpacked(manifest.fact("input") or "")) / row.path
+    came = Path(decode_path(manifest.fact("input") or "")) / row.path
     made = [layout.out / output.name for output in manifest.outputs(row.number) if output.kind == "pdf"]
     for path in [came, *made] if row.kind is Kind.PDF else made:
         if path.is_file():
             return path.absolute()
-    raise ArchiveError(f"The file {shown(row.path)} is not where it was, and there is no PDF made of it; give back one of the two.")
+    raise ArchiveError(
+        f"The file {printable(row.path)} is not where it was, and there is no PDF made of it; give back one of the two."
+    )

@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ocrmypdf_superres.archive.store.file_names import shown
 from ocrmypdf_superres.archive.store.manifest import Manifest
+from ocrmypdf_superres.archive.store.name_encoding import printable
 from ocrmypdf_superres.errors import ArchiveError
 
 FILE_FIELDS = (
@@ -37,16 +37,16 @@ _PAGES = (
 
 
 def file_rows(manifest: Manifest) -> Iterator[dict[str, Any]]:
-    """Yield :data:`FILE_FIELDS` of every file; names as :func:`~ocrmypdf_superres.archive.store.file_names.shown` gives them."""
+    """Yield :data:`FILE_FIELDS` of every file; names as :func:`~ocrmypdf_superres.archive.store.name_encoding.printable` gives them."""
     made = itertools.groupby(manifest.db.execute(_OUTPUTS), operator.itemgetter(0))
     number, outputs = next(made, (None, iter(())))
     for values in _rows(manifest, _FILES):
         while number is not None and number < values["number"]:
             number, outputs = next(made, (None, iter(())))
-        own = [(shown(os.fsdecode(name)), sha256) for _, name, sha256 in outputs] if number == values["number"] else []
+        own = [(printable(os.fsdecode(name)), sha256) for _, name, sha256 in outputs] if number == values["number"] else []
         values["outputs"], values["output_sha256"] = [name for name, _ in own], [sha256 for _, sha256 in own]
         values["seconds"], values["ended"] = round(values["seconds"], 2), _date(values["ended"])
-        values["warnings"] = [shown(text) for text in json.loads(values["warnings"])]
+        values["warnings"] = [printable(text) for text in json.loads(values["warnings"])]
         yield {name: values[name] for name in FILE_FIELDS}
 
 
@@ -61,7 +61,7 @@ def _rows(manifest: Manifest, query: str) -> Iterator[dict[str, Any]]:
     cursor.row_factory = sqlite3.Row
     for row in cursor.execute(query):
         values = dict(row)
-        values["file"], values["reason"] = shown(os.fsdecode(values["file"])), shown(values["reason"])
+        values["file"], values["reason"] = printable(os.fsdecode(values["file"])), printable(values["reason"])
         values["confidence"], values["findings"] = _rounded(values["confidence"]), json.loads(values["findings"])
         yield values
 

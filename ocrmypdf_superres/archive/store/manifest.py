@@ -17,19 +17,19 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from ocrmypdf_superres.archive.store.rows import (
+from ocrmypdf_superres.archive.store.schema import (
     FILE_FIELDS,
     PAGE_FIELDS,
     SCHEMA,
     SCHEMA_VERSION,
     FileRow,
-    Glance,
+    KnownFile,
     SettingsRow,
     dump,
     file_row,
     mean_confidence,
 )
-from ocrmypdf_superres.archive.worker.tasks import FileResult, Kind, Output, PageResult, State
+from ocrmypdf_superres.archive.tasks import FileResult, Kind, Output, PageResult, State
 from ocrmypdf_superres.errors import ArchiveError
 
 
@@ -153,12 +153,12 @@ class Manifest:
         row = self.db.execute(f"SELECT {FILE_FIELDS} FROM files WHERE path = ?", (os.fsencode(path),)).fetchone()
         return None if row is None else file_row(row)
 
-    def glance(self, path: str) -> Glance | None:
+    def known_file(self, path: str) -> KnownFile | None:
         """What decides about looking at the file *path* again; None where there is none."""
         row = self.db.execute(
-            "SELECT number, size, mtime_ns, state, code, passing, settings FROM files WHERE path = ?", (os.fsencode(path),)
+            "SELECT number, size, mtime_ns, state, code, transient, settings FROM files WHERE path = ?", (os.fsencode(path),)
         ).fetchone()
-        return None if row is None else Glance(row[0], row[1], row[2], State(row[3]), row[4], bool(row[5]), row[6])
+        return None if row is None else KnownFile(row[0], row[1], row[2], State(row[3]), row[4], bool(row[5]), row[6])
 
     def paths_with_code(self, code: str) -> list[str]:
         """The paths of the files that failed with *code*."""
@@ -203,7 +203,7 @@ class Manifest:
         row = self.db.execute(
             "INSERT INTO files (path, kind, size, mtime_ns, state) VALUES (?, ?, ?, ?, 'waiting') "
             "ON CONFLICT (path) DO UPDATE SET kind = excluded.kind, size = excluded.size, mtime_ns = excluded.mtime_ns, "
-            "state = 'waiting', code = '', reason = '', passing = 0, tries = 0, next_try = 0, "
+            "state = 'waiting', code = '', reason = '', transient = 0, tries = 0, next_try = 0, "
             # Only a file that is done has outputs of just that input.
             "sha256 = CASE state WHEN 'done' THEN sha256 ELSE '' END RETURNING number",
             (os.fsencode(path), kind.value, size, mtime_ns),
@@ -252,16 +252,16 @@ class Manifest:
     def retry(self, number: int, code: str, reason: str, next_try: float) -> None:
         """Let a file that failed wait for another try at the time *next_try*."""
         self.db.execute(
-            "UPDATE files SET state = 'waiting', code = ?, reason = ?, passing = 1, tries = tries + 1, next_try = ? WHERE number = ?",
+            "UPDATE files SET state = 'waiting', code = ?, reason = ?, transient = 1, tries = tries + 1, next_try = ? WHERE number = ?",
             (code, reason, next_try, number),
         )
 
     def _end(self, result: FileResult, state: State, settings: str) -> None:
         confidence, words = mean_confidence(result.pages)
         self.db.execute(
-            "UPDATE files SET state = ?, code = ?, reason = ?, passing = ?, tries = tries + 1, next_try = 0, settings = ?, sha256 = ?, "
+            "UPDATE files SET state = ?, code = ?, reason = ?, transient = ?, tries = tries + 1, next_try = 0, settings = ?, sha256 = ?, "
             "seconds = ?, pages = ?, words = ?, confidence = ?, findings = ?, warnings = ?, worker = ?, ended = ? WHERE number = ?",
-            (state.value, result.code, result.reason, int(result.passing), settings, result.sha256, result.seconds,
+            (state.value, result.code, result.reason, int(result.transient), settings, result.sha256, result.seconds,
              len(result.pages), words, confidence, dump(result.findings), dump(result.warnings), result.worker,
              time.time(), result.number),
         )  # fmt: skip

@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 
 from ocrmypdf_superres.archive.store.layout import HIDDEN
-from ocrmypdf_superres.archive.worker.tasks import Kind
+from ocrmypdf_superres.archive.tasks import Kind
 from ocrmypdf_superres.page.image import IMAGE_SUFFIXES
 
 SUFFIXES = (".pdf", *sorted(IMAGE_SUFFIXES), ".xml")

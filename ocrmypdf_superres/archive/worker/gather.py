@@ -14,7 +14,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from ocrmypdf_superres.archive.worker.tasks import PageResult
+from ocrmypdf_superres.archive.tasks import PageResult
 from ocrmypdf_superres.errors import ImageError
 from ocrmypdf_superres.ocr.hocr import Reading
 from ocrmypdf_superres.page.image import to_luma

@@ -33,7 +33,7 @@ def page_layout(image_dpi: int) -> Any:
     return lambda width, height, dpi: (given if min(dpi) <= LEAST_DPI else img2pdf.default_layout_fun)(width, height, dpi)
 
 
-def lay_on_paper(image: Path) -> int:
+def remove_alpha(image: Path) -> int:
     """Write the file *image* anew without alpha channels, where it has some; neither OCRmyPDF nor img2pdf takes those.
 
     Nothing is lost where all is opaque and of 8 bits; else transparent parts become white paper. Each frame keeps its

@@ -14,7 +14,7 @@ import pikepdf
 from ocrmypdf import exceptions as ocr
 from PIL import Image
 
-from ocrmypdf_superres.archive.worker.tasks import State
+from ocrmypdf_superres.archive.tasks import State
 from ocrmypdf_superres.errors import SuperresError
 
 DISK_FULL = "disk-full"
@@ -29,37 +29,37 @@ _REFUSED = {errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENAMETOOLONG, errno.E
 
 
 @dataclass(frozen=True)
-class End:
+class Outcome:
     """How a file ends that has no outputs."""
 
     state: State
     code: str
     reason: str
-    passing: bool = False
+    transient: bool = False
 
 
-def _failed(code: str, reason: str, passing: bool = False) -> End:
-    return End(State.FAILED, code, reason, passing)
+def _failed(code: str, reason: str, transient: bool = False) -> Outcome:
+    return Outcome(State.FAILED, code, reason, transient)
 
 
-class EndError(Exception):
+class OutcomeError(Exception):
     """Raised by the work on a file to end it."""
 
-    def __init__(self, end: End) -> None:
+    def __init__(self, end: Outcome) -> None:
         super().__init__(end.reason)
         self.end = end
 
 
-def failed(code: str, reason: str, passing: bool = False) -> EndError:
+def failed(code: str, reason: str, transient: bool = False) -> OutcomeError:
     """Return the exception that ends a file as failed."""
-    return EndError(_failed(code, reason, passing))
+    return OutcomeError(_failed(code, reason, transient))
 
 
 # The first class that fits counts, so subclasses stand before their bases.
-_MEANINGS: tuple[tuple[type[BaseException], End], ...] = (
-    (ocr.PriorOcrFoundError, End(State.SKIPPED, "has-text", "It has text already; the mode skip, redo or force of OCRmyPDF would take it on.")),
-    (ocr.TaggedPDFError, End(State.SKIPPED, "has-text", "It is a tagged PDF, made by an office program; mode skip, redo or force would take it on.")),
-    (ocr.DigitalSignatureError, End(State.SKIPPED, "signed", "It is digitally signed, and OCR would break the signature; invalidate_digital_signatures allows that.")),
+_MEANINGS: tuple[tuple[type[BaseException], Outcome], ...] = (
+    (ocr.PriorOcrFoundError, Outcome(State.SKIPPED, "has-text", "It has text already; the mode skip, redo or force of OCRmyPDF would take it on.")),
+    (ocr.TaggedPDFError, Outcome(State.SKIPPED, "has-text", "It is a tagged PDF, made by an office program; mode skip, redo or force would take it on.")),
+    (ocr.DigitalSignatureError, Outcome(State.SKIPPED, "signed", "It is digitally signed, and OCR would break the signature; invalidate_digital_signatures allows that.")),
     (ocr.NonEmbeddedFontsError, _failed("fonts", "It has fonts that are not embedded, which PDF/A forbids; output_type pdf keeps its text, mode force makes it anew.")),
     (ocr.EncryptedPdfError, _failed("encrypted", "It is encrypted; remove the encryption (qpdf --decrypt) and run again.")),
     (pikepdf.PasswordError, _failed("encrypted", "It is encrypted; remove the encryption (qpdf --decrypt) and run again.")),
@@ -73,11 +73,11 @@ _MEANINGS: tuple[tuple[type[BaseException], End], ...] = (
     (ocr.BadArgsError, _failed("settings", "OCRmyPDF refuses the options")),
     (ocr.MissingDependencyError, _failed("settings", "Something that OCRmyPDF needs is missing on the machine that worked")),
     (ocr.TesseractConfigError, _failed("settings", "Tesseract refuses its configuration file")),
-    (MemoryError, _failed("memory", "The memory did not suffice.", passing=True)),
+    (MemoryError, _failed("memory", "The memory did not suffice.", transient=True)),
 )  # fmt: skip
 
 
-def end_of(error: BaseException, places: tuple[str, ...]) -> End:
+def outcome_of(error: BaseException, places: tuple[str, ...]) -> Outcome:
     """Return what *error*, raised by the work on a file, means for it.
 
     Args:
@@ -86,25 +86,25 @@ def end_of(error: BaseException, places: tuple[str, ...]) -> End:
     """
     chain = list(_chain(error))
     if _disk_is_full(chain, places):
-        return _failed(DISK_FULL, "The disk is full.", passing=True)
+        return _failed(DISK_FULL, "The disk is full.", transient=True)
     for kind, end in _MEANINGS:
         if isinstance(error, kind):
             said = _first_line(chain)
-            return end if end.reason.endswith(".") else End(end.state, end.code, f"{end.reason}{': ' + said if said else ''}.", end.passing)
-    if isinstance(error, EndError):
+            return end if end.reason.endswith(".") else Outcome(end.state, end.code, f"{end.reason}{': ' + said if said else ''}.", end.transient)
+    if isinstance(error, OutcomeError):
         return error.end
     if isinstance(error, OSError):
-        return _end_of_os(error)
+        return _outcome_of_os(error)
     killed = any(isinstance(e, subprocess.CalledProcessError) and e.returncode < 0 for e in chain)
     said = _first_line(chain)
     if isinstance(error, ocr.SubprocessOutputError):
-        return _failed("child", f"A program that OCRmyPDF runs {'was killed' if killed else 'failed'}: {said}.", passing=killed)
+        return _failed("child", f"A program that OCRmyPDF runs {'was killed' if killed else 'failed'}: {said}.", transient=killed)
     if isinstance(error, (SuperresError, ocr.ExitCodeException)):
-        return _failed("failed", said if said.endswith(".") else f"{said}.", passing=killed)
-    return _failed("error", f"{type(error).__name__}: {said}.", passing=killed)
+        return _failed("failed", said if said.endswith(".") else f"{said}.", transient=killed)
+    return _failed("error", f"{type(error).__name__}: {said}.", transient=killed)
 
 
-def _end_of_os(error: OSError) -> End:
+def _outcome_of_os(error: OSError) -> Outcome:
     said = f"{error.strerror or error}"
     if error.errno is None:  # Pillow's
         return _failed("damaged", f"An image in it is damaged: {' '.join(said.split()).rstrip('.')}.")
@@ -112,7 +112,7 @@ def _end_of_os(error: OSError) -> End:
         return _failed("gone", f"A file of it is missing: {said}.")
     if error.errno in _REFUSED:
         return _failed("unreadable", f"A file of it cannot be read: {said}.")
-    return _failed("io", f"Reading or writing failed: {said}.", passing=True)
+    return _failed("io", f"Reading or writing failed: {said}.", transient=True)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -18,8 +18,8 @@ from ocrmypdf_superres.archive.formats.mets import read_mets
 from ocrmypdf_superres.archive.formats.xmp import ENLARGED, RECOGNISED, Step, add_history
 from ocrmypdf_superres.archive.settings import weights_sha256
 from ocrmypdf_superres.archive.store.output_names import page_name
+from ocrmypdf_superres.archive.tasks import FileTask, Kind, Output
 from ocrmypdf_superres.archive.worker.gather import ReadPage
-from ocrmypdf_superres.archive.worker.tasks import FileTask, Kind, Output
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model, sha256_of
 
 

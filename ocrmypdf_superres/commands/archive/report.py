@@ -5,31 +5,46 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from ocrmypdf_superres.archive.report.images import read_again
-from ocrmypdf_superres.archive.report.page import report_of
-from ocrmypdf_superres.archive.report.summary import summarize, worst_pages
+from ocrmypdf_superres.archive.report.content import report_of
+from ocrmypdf_superres.archive.report.masters import master_of, pages_by_file
+from ocrmypdf_superres.archive.report.summary import WorstPage, summarize, worst_pages
 from ocrmypdf_superres.archive.store.catalogue import FILE_FIELDS, PAGE_FIELDS, file_rows, page_rows, write_csv, write_json
-from ocrmypdf_superres.archive.store.layout import open_layout
+from ocrmypdf_superres.archive.store.layout import Layout, open_layout
 from ocrmypdf_superres.archive.store.manifest import Manifest
-from ocrmypdf_superres.errors import ArchiveError
-from ocrmypdf_superres.reporting import write_report
+from ocrmypdf_superres.archive.store.name_encoding import printable
+from ocrmypdf_superres.errors import ArchiveError, SuperresError
+from ocrmypdf_superres.evaluation.methods.pdf_pages import PdfSettings
+from ocrmypdf_superres.evaluation.read_again import read_again
+from ocrmypdf_superres.reporting.page_comparison import KeptPage
+from ocrmypdf_superres.reporting.render import write_report
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``archive report``."""
     parser.add_argument("out", type=Path, metavar="OUT", help="output folder of the run")
     parser.add_argument("-o", "--output", type=Path, default=Path("report.html"), help="the page to write (default: %(default)s)")
-    parser.add_argument("--pages", type=int, default=300, metavar="N", help="name the N pages to look at first (default: %(default)s)")
-    parser.add_argument("--images", type=int, default=0, metavar="N",
-                        help="read the first N of them again, without and with super-resolution, and show both (default: %(default)s)")  # fmt: skip
-    parser.add_argument("--csv", type=Path, metavar="FOLDER", help="write files.csv and pages.csv there, a row a file and a row a page")
-    parser.add_argument("--json", type=Path, metavar="FOLDER", help="write files.jsonl and pages.jsonl there, an object a line")
-    parser.epilog = r"In catalogues, bytes of file names that are no UTF-8, control characters and backslashes appear as \xNN."
+    parser.add_argument(
+        "--pages", type=int, default=300, metavar="N", help="name the N pages to look at first (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--images",
+        type=int,
+        default=0,
+        metavar="N",
+        help="read the first N of them again, without and with super-resolution, and show both (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--csv", type=Path, metavar="FOLDER", help="write files.csv and pages.csv there, with a row for each file and each page"
+    )
+    parser.add_argument(
+        "--json", type=Path, metavar="FOLDER", help="write files.jsonl and pages.jsonl there, with an object on each line"
+    )
+    parser.epilog = r"In catalogues, bytes of file names that are not UTF-8, control characters and backslashes appear as \xNN."
 
 
 def run(args: argparse.Namespace) -> int:
@@ -43,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     with Manifest(layout.manifest) as manifest, tempfile.TemporaryDirectory(prefix="superres-report-") as temporary:
         summary = summarize(manifest)
         worst = worst_pages(manifest, max(0, args.pages, args.images))
-        kept = read_again(manifest, layout, worst[: max(0, args.images)], Path(temporary), console)
+        kept = _read_again(manifest, layout, worst[: max(0, args.images)], Path(temporary), console)
         report = report_of(args.out, manifest, summary, worst, kept, Path(temporary))
         write_report(report, args.output)
         for written in _catalogue(manifest, args.csv, args.json):
@@ -52,6 +67,24 @@ def run(args: argparse.Namespace) -> int:
         _say(console, sentence)
     _say(console, f"Written: {args.output}, {args.output.stat().st_size / 1e6:.1f} MB")
     return 0
+
+
+def _read_again(
+    manifest: Manifest, layout: Layout, pages: Sequence[WorstPage], folder: Path, console: Console
+) -> dict[tuple[int, int], KeptPage]:
+    """Read *pages* again, under the settings they were made with; files that cannot be read are named and left out."""
+    found: dict[tuple[int, int], KeptPage] = {}
+    for row, numbers in pages_by_file(pages):
+        try:
+            master = master_of(manifest, layout, row)
+            wanted = ",".join(map(str, numbers))
+            settings = PdfSettings(master.languages, master.model, master.check, wanted, force_ocr=True, jobs=1)
+            again = read_again(master.pdf, folder, str(row.number), settings)
+        except (SuperresError, OSError) as error:
+            _say(console, f"{printable(row.path)}: {error} Its pages are shown without images.")
+            continue
+        found |= {(row.number, number): page for number, page in again.items()}
+    return found
 
 
 def _say(console: Console, text: str) -> None:
@@ -63,7 +96,9 @@ def _catalogue(manifest: Manifest, csv: Path | None, json: Path | None) -> Itera
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ArchiveError(f"The folder {folder} for the catalogue cannot be made ({error.strerror}); give another.") from error
+            raise ArchiveError(
+                f"The folder {folder} for the catalogue cannot be made ({error.strerror}); give another."
+            ) from error
     if csv:
         write_csv(file_rows(manifest), FILE_FIELDS, csv / "files.csv")
         write_csv(page_rows(manifest), PAGE_FIELDS, csv / "pages.csv")

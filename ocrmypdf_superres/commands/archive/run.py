@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that :func:`settings_of` and :func:`executor_of` read."""
+    """Add the arguments that :func:`read_run_settings` and :func:`executor_factory` read."""
     parser.add_argument("source", type=Path, metavar="IN", help="folder of PDFs, images and METS documents; nothing in it is changed")
     parser.add_argument("out", type=Path, metavar="OUT", help="folder for what is made; one for each IN")
     parser.add_argument("--settings", type=Path, metavar="FILE", help="TOML file; without it, those of the last run in OUT count")
@@ -49,7 +49,7 @@ def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def settings_of(args: argparse.Namespace) -> Settings:
+def read_run_settings(args: argparse.Namespace) -> Settings:
     """The settings: those of ``--settings`` or of the last run, with what the command line says in their place.
 
     Raises:
@@ -73,7 +73,7 @@ def settings_of(args: argparse.Namespace) -> Settings:
     return settings.changed(**changes, ocrmypdf=ocr)
 
 
-def executor_of(args: argparse.Namespace, settings: Settings) -> Callable[[], Executor]:
+def executor_factory(args: argparse.Namespace, settings: Settings) -> Callable[[], Executor]:
     """What makes the executor that ``--cluster`` asks for, or this machine's."""
 
     def make() -> Executor:
@@ -115,12 +115,12 @@ def run(args: argparse.Namespace) -> int:
         ArchiveError: the run cannot start or go on.
     """
     from ocrmypdf_superres.archive.run import Run
-    from ocrmypdf_superres.archive.worker.tasks import State
+    from ocrmypdf_superres.archive.tasks import State
 
-    settings = settings_of(args)
+    settings = read_run_settings(args)
     with stopped_by_signals() as stop:
         session = Run(
-            args.source, args.out, settings, executor_of(args, settings), stop=stop, retry_failed=args.retry_failed, moved=args.moved
+            args.source, args.out, settings, executor_factory(args, settings), stop=stop, retry_failed=args.retry_failed, moved=args.moved
         )
         counts = session.run()
     files = {state: sum(n for (s, _), (n, _) in counts.items() if s is state) for state in State}

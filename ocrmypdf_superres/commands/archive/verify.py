@@ -11,11 +11,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from ocrmypdf_superres.archive.store.file_names import shown
 from ocrmypdf_superres.archive.store.layout import open_layout
 from ocrmypdf_superres.archive.store.manifest import Manifest
-from ocrmypdf_superres.archive.verify import usual_jobs, verify
-from ocrmypdf_superres.archive.worker.tasks import State
+from ocrmypdf_superres.archive.store.name_encoding import printable
+from ocrmypdf_superres.archive.tasks import State
+from ocrmypdf_superres.archive.verify import default_jobs, verify
 
 WRONG = 3
 """Exit status where something is not as it was written."""
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     layout, console = open_layout(args.out), Console()
     with Manifest(layout.manifest) as manifest:
         files, open_ends = manifest.count(State.DONE), manifest.count(State.WAITING) + manifest.count(State.STAGED)
-    jobs = args.jobs or (1 if args.quick else usual_jobs(files))
+    jobs = args.jobs or (1 if args.quick else default_jobs(files))
     table, bad, problems = Table("file", "what", "problem"), 0, 0
     columns = (TextColumn("verifying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
             for problem in found:
                 problems += 1
                 if problems <= SHOWN:
-                    table.add_row(*map(escape, (shown(path), shown(problem.what), shown(problem.problem))))
+                    table.add_row(*map(escape, (printable(path), printable(problem.what), printable(problem.problem))))
             progress.advance(bar)
     if problems:
         console.print(table)

@@ -11,8 +11,8 @@ from rich.console import Console
 from ocrmypdf_superres.commands.archive.run import (
     STOPPED,
     add_settings_arguments,
-    executor_of,
-    settings_of,
+    executor_factory,
+    read_run_settings,
     stopped_by_signals,
 )
 from ocrmypdf_superres.errors import OptionError
@@ -37,16 +37,16 @@ def run(args: argparse.Namespace) -> int:
         ArchiveError: the run cannot start or go on.
         OptionError: a time is negative.
     """
-    from ocrmypdf_superres.archive.watch import Patience, WatchRun
+    from ocrmypdf_superres.archive.watch import WatchRun, WatchTiming
 
     for name in ("settle", "poll"):
         if getattr(args, name) < 0:
             raise OptionError(f"--{name} was given {getattr(args, name):g}; give seconds, 0 or more.")
-    settings = settings_of(args)
+    settings = read_run_settings(args)
     signals = (signal.SIGINT, signal.SIGTERM)
     with stopped_by_signals(signals if args.on_stop == "finish" else ()) as stop:
         session = WatchRun(
-            args.source, args.out, settings, executor_of(args, settings), stop=stop, patience=Patience(args.settle, args.poll)
+            args.source, args.out, settings, executor_factory(args, settings), stop=stop, timing=WatchTiming(args.settle, args.poll)
         )
         session.run()
     console = Console(stderr=True)

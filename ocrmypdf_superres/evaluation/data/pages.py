@@ -32,7 +32,10 @@ class BenchmarkPage:
 
 
 def _truth_of(image: Path) -> Path | None:
-    """The ground truth of *image*: NAME.gt.txt or NAME.xml beside it, or NAME.xml in a folder page or alto there; else None."""
+    """Return the ground truth of *image*, None where there is none.
+
+    It is NAME.gt.txt or NAME.xml beside the image, or NAME.xml in a folder ``page`` or ``alto`` there.
+    """
     folder, name = image.parent, f"{image.stem}.xml"
     places = [image.with_suffix(".gt.txt"), folder / name, folder / "page" / name, folder / "alto" / name]
     return next((place for place in places if place.is_file()), None)
@@ -60,7 +63,7 @@ def find_pages(folder: Path, languages: str = "eng", lines: bool = False) -> lis
                 for row in rows
             ]  # fmt: skip
         except (ValueError, KeyError, TypeError) as error:
-            raise OptionError(f"The index {index} cannot be used ({error!r}); see the README for its form.") from error
+            raise OptionError(f"The index {index} cannot be used ({error!r}); see the README for its keys.") from error
     pages = []
     for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES):
         truth = _truth_of(path)
@@ -69,8 +72,25 @@ def find_pages(folder: Path, languages: str = "eng", lines: bool = False) -> lis
                 dpi = float(image.info.get("dpi", (300.0, 300.0))[0]) or 300.0
             pages.append(BenchmarkPage(path.stem, path.parent.name, str(path), str(truth), languages, dpi, lines))
     if not pages:
-        raise OptionError(f"{folder} holds no page images with NAME.gt.txt or NAME.xml beside them; give such a folder with --data.")
+        raise OptionError(
+            f"{folder} holds no page images with NAME.gt.txt or NAME.xml beside them; give such a folder with --data."
+        )
     return pages
+
+
+def of_collections(pages: Sequence[BenchmarkPage], collections: Sequence[str] | None) -> list[BenchmarkPage]:
+    """Return those of *pages* that belong to *collections*; all where None.
+
+    Raises:
+        OptionError: there is no page of one of the collections.
+    """
+    if not collections:
+        return list(pages)
+    known = {page.collection for page in pages}
+    unknown = set(collections) - known
+    if unknown:
+        raise OptionError(f"There is no collection {min(unknown)!r} in the data; give one of {', '.join(sorted(known))}.")
+    return [page for page in pages if page.collection in collections]
 
 
 @dataclass(frozen=True)
@@ -83,7 +103,7 @@ class Case:
 
     @property
     def group(self) -> str:
-        """The table row that it counts in: the collection, or ``72 dpi scan``."""
+        """The group that it counts in: the collection, or ``72 dpi scan``."""
         return f"{self.dpi:g} dpi {self.profile}" if self.profile else self.page.collection
 
 

@@ -16,7 +16,7 @@ from ocrmypdf_superres.page.image import FloatImage
 
 @dataclass(frozen=True)
 class Profile:
-    """What is done after the page was reduced by area averaging.
+    """The degradation that follows the reduction by area averaging.
 
     Attributes:
         blur: sigma of a Gaussian in lr pixels. contrast: factor towards white paper. noise: sigma of white
@@ -47,6 +47,10 @@ PROFILES: dict[str, Profile] = {
 }
 
 
+DEFAULT_CONDITIONS = ("60-clean", "72-clean", "72-scan", "100-scan", "100-1-bit", "150-clean")
+"""What pages of high resolution are reduced to unless a user says otherwise: dpi and profile."""
+
+
 def _shaded(small: FloatImage, settings: Profile, new_dpi: float, generator: np.random.Generator) -> FloatImage:
     """Return *small* under light that falls off towards one corner, with the film's grain and scratches."""
     height, width = small.shape
@@ -54,13 +58,13 @@ def _shaded(small: FloatImage, settings: Profile, new_dpi: float, generator: np.
         far_x, far_y = generator.integers(0, 2, 2)
         x, y = np.linspace(0, 1, width, dtype=np.float32), np.linspace(0, 1, height, dtype=np.float32)
         distance = (np.square(x if far_x else 1 - x)[None] + np.square(y if far_y else 1 - y)[:, None]) / 2
-        small = small * (1 - np.float32(settings.shade) * distance)
+        small = np.asarray(small * (1 - np.float32(settings.shade) * distance), dtype=np.float32)
     if settings.grain:
         levels = generator.standard_normal(small.shape, dtype=np.float32)
         # The mean of a pixel and its neighbours to the right and below: grain is larger than a pixel.
         padded = np.pad(levels, ((0, 1), (0, 1)), mode="edge")
         smooth = (levels + padded[:-1, 1:] + padded[1:, :-1] + padded[1:, 1:]) / 2
-        small = small + smooth * np.float32(settings.grain / 255)
+        small = np.asarray(small + smooth * np.float32(settings.grain / 255), dtype=np.float32)
     for column in generator.integers(0, width, round(settings.scratches * width / new_dpi)):
         small[:, column] = np.maximum(small[:, column], 0.9)
     return small
@@ -99,3 +103,16 @@ def reduce_page(luma: FloatImage, dpi: float, new_dpi: float, profile: str, page
         Image.fromarray((small * 255 + 0.5).astype(np.uint8)).save(buffer, "JPEG", quality=settings.jpeg)
         small = np.asarray(Image.open(buffer), dtype=np.float32) / np.float32(255)
     return np.ascontiguousarray(small, dtype=np.float32)
+
+
+def parse_condition(text: str) -> tuple[float, str]:
+    """Return (dpi, profile) of a condition such as ``72-scan``.
+
+    Raises:
+        OptionError: it is not of this form, or the profile is not known.
+    """
+    dpi, _, profile = text.partition("-")
+    if not dpi.isdigit() or not 20 <= int(dpi) <= 600 or profile not in PROFILES:
+        known = ", ".join(PROFILES)
+        raise OptionError(f"The condition {text!r} is not known; give DPI-PROFILE such as 72-scan, with one of {known}.")
+    return float(dpi), profile

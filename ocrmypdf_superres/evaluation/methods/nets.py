@@ -1,32 +1,29 @@
 # SPDX-License-Identifier: MPL-2.0
-"""A model by itself as a method: a page enlarged once by the project's engine, without plan, check or choice."""
+"""A model by itself as a method: a page enlarged once by the project's engine, without plan, check or vote."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from ocrmypdf_superres.errors import ModelError, SuperresError
+from ocrmypdf_superres.evaluation.methods.code_digest import NET_CODE, code_digest
 from ocrmypdf_superres.modelstore.store import Model
 from ocrmypdf_superres.page.image import flatten
 from ocrmypdf_superres.page.line_finder import whole_line
 from ocrmypdf_superres.page.plan import PlanSettings, net_scale
+from ocrmypdf_superres.upscaling.loading import load_upscaler
 from ocrmypdf_superres.upscaling.textlines import LineUpscaler
-from ocrmypdf_superres.upscaling.upscaler import load_upscaler
-
-DECIDING_CODE = ("architectures", "upscaling", "evaluation/methods/nets.py", "page")
-"""What of this package draws a net's image."""
 
 
 def net_image(folder: str, image: Image.Image, dpi: float, line: bool = False) -> Image.Image:
     """Return *image*, which has *dpi*, in grey and enlarged by the model in *folder*, on one CPU thread.
 
     The scale is the one that the plugin takes to reach its dpi. With *line* the image is of one line of text, and a net
-    for text lines takes it whole; else that net draws the lines that it finds, as in the plugin.
+    for text lines takes it whole; otherwise such a net enlarges the lines that it finds, as in the plugin.
 
     Raises:
         SuperresError: the model cannot be used, or fails on this image.
@@ -40,18 +37,14 @@ def net_image(folder: str, image: Image.Image, dpi: float, line: bool = False) -
     except SuperresError:
         raise
     except Exception as error:  # a network may be anybody's, and torch has several families of errors
-        raise ModelError(f"Model {upscaler.model.card.name} fails on {image.width}x{image.height} pixels at x{scale}: {error}") from error
+        size = f"{image.width}x{image.height}"
+        raise ModelError(f"Model {upscaler.model.card.name} fails on {size} pixels at x{scale}: {error}") from error
 
 
 def decides(model: Model) -> str:
-    """Return what decides the net's images, for the key of its readings: its files and settings, and the code that runs it."""
+    """Return a digest of what decides the net's images, for the cache: its files and settings, and the code that runs it."""
     card = model.card
     net = [dict(card.files), card.architecture, dict(card.config), card.scales, card.radius, card.channels, card.size_multiple,
            card.line_size]  # fmt: skip
-    digest = hashlib.sha256(json.dumps(net, sort_keys=True, default=str).encode())
-    package = Path(__file__).resolve().parents[2]
-    for name in DECIDING_CODE:
-        place = package / name
-        for path in [place] if place.is_file() else sorted(place.rglob("*.py")):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
+    settings = json.dumps(net, sort_keys=True, default=str)
+    return hashlib.sha256(f"{settings}\n{code_digest(NET_CODE)}".encode()).hexdigest()

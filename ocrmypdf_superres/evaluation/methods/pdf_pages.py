@@ -14,8 +14,8 @@ from PIL import Image
 
 from ocrmypdf_superres.errors import SuperresError
 from ocrmypdf_superres.evaluation.methods import keep
-from ocrmypdf_superres.evaluation.run_folder import KeptPage, Seen, Side
 from ocrmypdf_superres.ocr.hocr import Reading
+from ocrmypdf_superres.reporting.page_comparison import KeptPage, Seen, Side
 
 KEEP = keep.__name__
 WITHOUT, WITH = "OCRmyPDF alone", "with super-resolution"

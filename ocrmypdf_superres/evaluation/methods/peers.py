@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Other ways of enlarging an image: any command, OpenCV's dnn_superres models, community models through spandrel, and our models by themselves.
+"""Other ways of enlarging an image, to compare with.
 
-Nothing is downloaded: the program or the weights are the user's.
+Any command, OpenCV's dnn_superres models, community models through spandrel, and our models by themselves. Nothing is
+downloaded: the program or the weights are the user's.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import re
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,7 +27,7 @@ from ocrmypdf_superres.evaluation.methods.nets import decides, net_image
 from ocrmypdf_superres.modelstore.store import find_model, find_models
 from ocrmypdf_superres.page.image import flatten
 
-#: OpenCV tells algorithm and scale by the file's name, as its own models are named.
+# OpenCV tells algorithm and scale by the file's name, as its own models are named.
 _DNN_NAME = re.compile(r"(edsr|espcn|fsrcnn|lapsrn)[^0-9]*_x([2348])", re.IGNORECASE)
 
 
@@ -38,7 +40,7 @@ class Peer:
     what: str
 
     def decides(self) -> str:
-        """What decides its result, for the key of its readings: the command, or hashes of the weights, and of a model's code.
+        """Return what decides its result, for the cache: the command, or hashes of the weights and of a model's code.
 
         Raises:
             ModelError: the model's card cannot be used.
@@ -73,7 +75,9 @@ def weights_peer(path: Path, kind: Literal["dnn", "spandrel"]) -> Peer:
         raise OptionError(f"The weights {path} do not exist; give the file of a model.")
     _library(kind)
     if kind == "dnn" and not _DNN_NAME.search(path.name):
-        raise OptionError(f"{path.name} was given, a name such as FSRCNN_x3.pb was expected; OpenCV tells its models by their names.")
+        raise OptionError(
+            f"{path.name} was given, a name such as FSRCNN_x3.pb was expected; OpenCV tells its models by their names."
+        )
     return Peer(path.stem, kind, str(path))
 
 
@@ -86,15 +90,36 @@ def model_peers(names: Sequence[str]) -> list[Peer]:
     return [Peer(model.card.name, "model", str(model.folder.resolve())) for model in find_models(names)]
 
 
+def all_peers(
+    commands: Sequence[str], dnn: Sequence[Path], spandrel: Sequence[Path], models: Sequence[str], taken: Collection[str]
+) -> list[Peer]:
+    """Return the peers of all kinds that a user named.
+
+    Raises:
+        OptionError: two have one name, or a name is in *taken*; or as the functions for each kind.
+        ModelError, MissingDependencyError: as the functions for each kind.
+    """
+    peers = [command_peer(text) for text in commands]
+    peers += [weights_peer(path, "dnn") for path in dnn] + [weights_peer(path, "spandrel") for path in spandrel]
+    peers += model_peers(models)
+    names = [peer.name for peer in peers]
+    for name in names:
+        if names.count(name) > 1 or name in taken:
+            raise OptionError(f"Two methods are called {name}; give another name to a file of weights, a program or a model.")
+    return peers
+
+
 def _library(kind: str) -> Any:
     try:
         if kind == "spandrel":
             import spandrel
 
             return spandrel
-        from cv2 import dnn_superres
-
-        return dnn_superres
+        # Only the package with the contributed modules has it.
+        superres = getattr(import_module("cv2"), "dnn_superres", None)
+        if superres is None:
+            raise ImportError("cv2 has no dnn_superres")
+        return superres
     except ImportError as error:
         package = "spandrel" if kind == "spandrel" else "opencv-contrib-python-headless"
         raise MissingDependencyError(
@@ -139,9 +164,10 @@ def _by_command(peer: Peer, image: Image.Image) -> Image.Image:
 @lru_cache(maxsize=2)
 def _dnn_model(path: str) -> Any:
     name = _DNN_NAME.search(Path(path).name)
+    if name is None:
+        raise ModelError(f"{path} was given, a name such as FSRCNN_x3.pb was expected; rename the file.")
     model = _library("dnn").DnnSuperResImpl_create()
     try:
-        assert name is not None
         model.readModel(path)
         model.setModel(name.group(1).lower(), int(name.group(2)))
     except Exception as error:  # OpenCV has one class for all its errors, and it is not an OSError

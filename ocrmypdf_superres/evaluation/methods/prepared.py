@@ -9,7 +9,7 @@ from PIL import Image
 
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.data.pages import Case
-from ocrmypdf_superres.evaluation.methods.methods import TARGET_DPI, lr_image, peer_image, resampled
+from ocrmypdf_superres.evaluation.methods.images import TARGET_DPI, lr_image, peer_image, resampled
 from ocrmypdf_superres.evaluation.methods.peers import Peer
 from ocrmypdf_superres.page.image import flatten
 
@@ -33,7 +33,9 @@ def prepare(case: Case, method: str, model: str, peer: Peer | None = None) -> Pr
     """
     image, dpi = lr_image(case)
     if peer is not None:
-        return Prepared(peer_image(image, dpi, peer, case.page.line), TARGET_DPI, "enlarged", f"{peer.name} to {TARGET_DPI:.0f} dpi")
+        return Prepared(
+            peer_image(image, dpi, peer, case.page.line), TARGET_DPI, "enlarged", f"{peer.name} to {TARGET_DPI:.0f} dpi"
+        )
     if method == "as-is":
         return Prepared(flatten(image).convert("L"), dpi, "left", "as it came")
     if method in ("lanczos", "bicubic"):
@@ -42,7 +44,7 @@ def prepare(case: Case, method: str, model: str, peer: Peer | None = None) -> Pr
     if method not in ("plugin", "plugin-once", "plugin-checked"):
         raise OptionError(f"The method {method!r} prepares no image to look at; give as-is, lanczos, bicubic, plugin or a peer.")
     from ocrmypdf_superres.page.plan import PlanSettings, enlarge, plan_image
-    from ocrmypdf_superres.upscaling.upscaler import load_upscaler
+    from ocrmypdf_superres.upscaling.loading import load_upscaler
 
     upscaler = load_upscaler(model, "cpu", threads=1)
     plan = plan_image(image, (dpi, dpi), PlanSettings(trigger="always" if case.page.line else "auto", scales=upscaler.scales))

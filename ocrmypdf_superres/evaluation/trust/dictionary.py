@@ -40,7 +40,9 @@ def words_of_language(language: str) -> frozenset[str]:
                     "install tesseract-ocr with its tools."
                 ) from error
             except subprocess.CalledProcessError as error:
-                raise SuperresError(f"The dictionary of {data} cannot be listed; see whether the language is installed whole.") from error
+                raise SuperresError(
+                    f"The dictionary of {data} cannot be listed; install the language of Tesseract anew."
+                ) from error
             found.update(line.strip().lower() for line in listed.read_text(encoding="utf-8", errors="replace").splitlines())
     return frozenset(found)
 

@@ -16,13 +16,13 @@ SIZE, DPI = (437, 310), 75.0
 
 
 def _noise(seed: int, sigma: float, blur: float = 0.0) -> FloatImage:
-    """Gaussian noise of standard deviation *sigma*, of 1, smoothed by *blur* pixels; float32 (H, W) around 0."""
+    """Return Gaussian noise of standard deviation *sigma*, of 1, smoothed by *blur* pixels; float32 (H, W) around 0."""
     levels = np.random.default_rng(seed).standard_normal((SIZE[1], SIZE[0]), dtype=np.float32)
     if blur:
         eight = Image.fromarray(np.clip(levels * 32 + 128, 0, 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(blur))
         levels = np.asarray(eight, dtype=np.float32) - 128
-        levels /= max(float(levels.std()), 1e-6)
-    return levels * np.float32(sigma)
+        levels /= np.float32(max(float(levels.std()), 1e-6))
+    return np.asarray(levels * np.float32(sigma), dtype=np.float32)
 
 
 def _lines() -> FloatImage:
@@ -35,7 +35,7 @@ def _halftone() -> FloatImage:
     y, x = np.mgrid[: SIZE[1], : SIZE[0]].astype(np.float32)
     tone = 0.5 + 0.3 * np.sin(x / 90) * np.cos(y / 110)
     dots = 0.5 + 0.25 * (np.sin(x * 1.6) + np.sin(y * 1.6))
-    return (dots > 1 - tone).astype(np.float32)
+    return np.asarray(dots > 1 - tone, dtype=np.float32)
 
 
 #: Pages without a single word, by name; each is float32 (H, W) in [0, 1].
@@ -57,15 +57,15 @@ def invented_words(model: str, languages: str = "eng") -> list[tuple[str, str, i
     Raises:
         SuperresError: Tesseract or the model cannot be used.
     """
-    from ocrmypdf_superres.upscaling.upscaler import load_upscaler
+    from ocrmypdf_superres.upscaling.loading import load_upscaler
 
     upscaler = load_upscaler(model, "cpu", threads=1)
     scale = max(upscaler.scales)
     found = []
     for kind, make in PAGES.items():
-        came = from_luma(make())
-        lanczos = came.resize((came.width * scale, came.height * scale), Image.Resampling.LANCZOS)
-        net = Image.fromarray(upscaler.upscale_bytes(np.asarray(came), scale))
-        for method, image, dpi in (("as-is", came, DPI), ("lanczos", lanczos, DPI * scale), ("net", net, DPI * scale)):
+        original = from_luma(make())
+        lanczos = original.resize((original.width * scale, original.height * scale), Image.Resampling.LANCZOS)
+        net = Image.fromarray(upscaler.upscale_bytes(np.asarray(original), scale))
+        for method, image, dpi in (("as-is", original, DPI), ("lanczos", lanczos, DPI * scale), ("net", net, DPI * scale)):
             found.append((kind, method, len(read_words(image, dpi, languages))))
     return found

@@ -2,9 +2,9 @@
 """How far a reading can be trusted: silent substitutions, consistency with the scan, invented text.
 
 A silent substitution is a word that a reader would believe: it is not in the truth, but Tesseract is confident
-(:data:`~ocrmypdf_superres.evaluation.words.SURE` or more) and its dictionary has the word.  Consistency is the PSNR between
-the enlarged image reduced again by area averaging and the image that came in: what the net drew must be the scan where
-the scan can tell.
+(:data:`~ocrmypdf_superres.reporting.page_comparison.SURE` or more) and its dictionary has the word. Consistency is the
+PSNR between the enlarged image, reduced again by area averaging, and the original: a net must not contradict the scan
+where the scan can tell.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ import numpy as np
 from PIL import Image
 
 from ocrmypdf_superres.evaluation.trust.dictionary import known
-from ocrmypdf_superres.evaluation.words import SURE, right_words
+from ocrmypdf_superres.evaluation.words import right_words
 from ocrmypdf_superres.metrics.image import decibels, mean_squared_error
 from ocrmypdf_superres.metrics.statistics import interval
 from ocrmypdf_superres.metrics.text import fold
 from ocrmypdf_superres.page.image import FloatImage, to_luma
+from ocrmypdf_superres.reporting.page_comparison import SURE
 from ocrmypdf_superres.tesseract import Word
 
 
 @dataclass(frozen=True)
 class Trust:
-    """One page under one method; what does not apply is None.
+    """One page under one method; a measure that does not apply is None.
 
     Attributes:
         words: words read; silent: of them, silent substitutions.
@@ -69,13 +70,13 @@ def reduce_again(large: Image.Image, size: tuple[int, int]) -> FloatImage:
     return np.asarray(Image.fromarray(luma).resize(size, Image.Resampling.BOX), dtype=np.float32)
 
 
-def inconsistency(large: Image.Image, came: Image.Image) -> float:
-    """Return the mean squared difference between *large* reduced to the size of *came* and *came*, of levels in [0, 1]."""
-    return mean_squared_error(reduce_again(large, came.size), to_luma(came))
+def inconsistency(large: Image.Image, original: Image.Image) -> float:
+    """Return the mean squared error of *large*, reduced to the size of *original*, against *original*, of levels in [0, 1]."""
+    return mean_squared_error(reduce_again(large, original.size), to_luma(original))
 
 
-def figures(found: Sequence[Trust], invented: Sequence[tuple[str, str, int]] = ()) -> dict[str, Any]:
-    """Return what a run keeps: every page's figures, words on pages without any, and sentences that say it."""
+def summarize(found: Sequence[Trust], invented: Sequence[tuple[str, str, int]] = ()) -> dict[str, Any]:
+    """Return what a run keeps: every page's measures, words read on pages without any, and sentences that sum both up."""
     sentences = []
     for method in dict.fromkeys(t.method for t in found):
         pages = [t for t in found if t.method == method]
@@ -90,7 +91,7 @@ def figures(found: Sequence[Trust], invented: Sequence[tuple[str, str, int]] = (
         errors = [t.inconsistency for t in pages if t.inconsistency is not None]
         if errors:
             mean = sum(errors) / len(errors)
-            sentence += f"; reduced again, its images are {decibels(mean, least=1e-12):.1f} dB from what came in"
+            sentence += f"; reduced again, its images are {decibels(mean, least=1e-12):.1f} dB from the originals"
         likeness = [(t.psnr, t.ssim) for t in pages if t.psnr is not None and t.ssim is not None]
         if likeness:
             sentence += (

@@ -19,7 +19,7 @@ from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.metrics.text import letters_and_digits
 from ocrmypdf_superres.modelstore.store import find_model
 from ocrmypdf_superres.recognizers import folder as folders
-from ocrmypdf_superres.recognizers.reader import LineReader
+from ocrmypdf_superres.recognizers.line_recognizer import LineRecognizer
 from ocrmypdf_superres.training.data.batches import Batch, StepBatches
 from ocrmypdf_superres.training.data.sources.detector_pages import RenderedPages
 from ocrmypdf_superres.training.loop.trainer import seed_run
@@ -82,7 +82,7 @@ class _NetworkTask:
 class _ReadingLoss(nn.Module):
     """Calls the loss of a recognizer through one forward, as several processes need it."""
 
-    def __init__(self, net: LineReader) -> None:
+    def __init__(self, net: LineRecognizer) -> None:
         super().__init__()
         self.net = net
 
@@ -105,7 +105,7 @@ class Recognition(_NetworkTask):
 
     def __init__(self, recipe: RecognizerRecipe, data: Path, cache: Path) -> None:
         super().__init__(recipe)
-        if not isinstance(self.net, LineReader):
+        if not isinstance(self.net, LineRecognizer):
             raise OptionError(f"{recipe.name}: network = {recipe.network!r} does not read lines; give a recognizer.")
         self.module = _ReadingLoss(self.net)
         self.line_model: nn.Module | None = None
@@ -146,7 +146,7 @@ class Recognition(_NetworkTask):
     @torch.no_grad()
     def accuracies(self, net: nn.Module) -> dict[str, float]:
         """Return the shares of held-out lines that *net* reads without a mistake, for each kind of image that it is shown."""
-        if not isinstance(net, LineReader):
+        if not isinstance(net, LineRecognizer):
             raise TypeError(f"{type(net).__name__} does not read lines")
         result = {}
         device = next(net.parameters()).device

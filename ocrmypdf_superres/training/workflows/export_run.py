@@ -15,7 +15,7 @@ from ocrmypdf_superres.training.recipe import read_recipe
 
 
 def export_run(
-    recipe_path: Path, run: Path, output: Path, name: str | None = None, figures: Mapping[str, str] | None = None
+    recipe_path: Path, run: Path, output: Path, name: str | None = None, metrics: Mapping[str, str] | None = None
 ) -> None:
     """Write the weights of the last checkpoint in the folder *run* as the model folder *output*.
 
@@ -36,5 +36,5 @@ def export_run(
         raise OptionError(f"{run / CHECKPOINT} does not fit the net of {recipe_path} ({error}); give its own recipe.") from error
     text = recipe_path.read_text(encoding="utf-8")
     export_model(
-        net.eval(), spec, config, output, name or recipe.name, description=recipe.description, figures=figures, recipe=text
+        net.eval(), spec, config, output, name or recipe.name, description=recipe.description, metrics=metrics, recipe=text
     )

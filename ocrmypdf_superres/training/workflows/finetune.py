@@ -16,7 +16,8 @@ import tomli_w
 
 from ocrmypdf_superres.errors import OptionError, SuperresError
 from ocrmypdf_superres.files import atomic_write_text
-from ocrmypdf_superres.modelstore.store import check_name, find_model
+from ocrmypdf_superres.modelstore.cards import check_name
+from ocrmypdf_superres.modelstore.store import find_model
 from ocrmypdf_superres.tables import read_toml
 from ocrmypdf_superres.tesseract import find_traineddata
 from ocrmypdf_superres.training.data.estimate import estimate_folder, like
@@ -44,12 +45,8 @@ class Gain(Protocol):
         ...
 
     @property
-    def figures(self) -> str:
+    def summary(self) -> str:
         """Both models' error rates, in words."""
-        ...
-
-    def card_figures(self, base: str) -> Mapping[str, str]:
-        """Return the error rates for the card of the new model, which is compared with *base*."""
         ...
 
 
@@ -70,6 +67,10 @@ class Comparison(Protocol):
         Raises:
             SuperresError: a page cannot be read.
         """
+        ...
+
+    def card_metrics(self, base: str) -> Mapping[str, str]:
+        """Return the error rates for the card of the new model, whose base is *base*."""
         ...
 
 
@@ -174,7 +175,7 @@ def _finetune(settings: FinetuneSettings, comparison: Comparison) -> Finetuned:
     gain = comparison.read_after(str(run / "model"))
     saved = gain.better or settings.force
     if saved:
-        export_run(recipe, run, settings.out, figures=gain.card_figures(base))
+        export_run(recipe, run, settings.out, metrics=comparison.card_metrics(base))
     return Finetuned(gain, base, saved)
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-from ocrmypdf_superres.modelstore.store import WEIGHTS, Model
+from ocrmypdf_superres.modelstore.cards import WEIGHTS
+from ocrmypdf_superres.modelstore.store import Model
 from ocrmypdf_superres.training.loop.run_log import read_log
 from ocrmypdf_superres.training.loop.trainer import Trainer
 from ocrmypdf_superres.training.recipe import Recipe

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.modelstore.store import check_name
+from ocrmypdf_superres.modelstore.cards import check_name
+from ocrmypdf_superres.modelstore.writer import check_target
 from ocrmypdf_superres.recognizers import folder as folders
 from ocrmypdf_superres.training.loop.processes import Processes
 from ocrmypdf_superres.training.loop.run_log import writing
@@ -51,8 +52,7 @@ def train_recognizer(recipe_path: Path, out: Path, data: Path, resume: bool = Fa
     recipe = read_recognizer_recipe(recipe_path)
     check_name(recipe.name)
     text = recipe_path.read_text(encoding="utf-8")
-    if out.exists() and not (out / folders.CARD).is_file():
-        raise OptionError(f"{out} exists and does not hold a recognizer; give a new folder.")
+    check_target(out, folders.card_name(recipe.network), OptionError)
     run = out.absolute().with_name(f"{out.absolute().name}.run")
     checkpoint = run / CHECKPOINT
     if checkpoint.exists() and not resume:
@@ -71,9 +71,9 @@ def train_recognizer(recipe_path: Path, out: Path, data: Path, resume: bool = Fa
 
 
 def _save(trainer: Trainer[Any], recipe: RecognizerRecipe, out: Path, text: str) -> None:
-    net, figures = trainer.averaged_net(), {}
+    net, metrics = trainer.averaged_net(), {}
     if isinstance(trainer.task, Recognition) and trainer.task.held_out:
         shares = trainer.task.accuracies(net)
-        figures = {f"lines read without a mistake, {which}": round(share, 4) for which, share in shares.items()}
+        metrics = {f"lines read without a mistake, {which}": round(share, 4) for which, share in shares.items()}
     out.parent.mkdir(parents=True, exist_ok=True)
-    folders.save(net, recipe.network, out, recipe.name, description=recipe.description, figures=figures, recipe=text)
+    folders.save(net, recipe.network, out, recipe.name, description=recipe.description, metrics=metrics, recipe=text)

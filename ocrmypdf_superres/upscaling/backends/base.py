@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What the upscaler needs of a machine that runs nets."""
+"""The protocol of what runs a net for an upscaler."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Backend(Protocol):
 
     Attributes:
         device: for people, for example ``cpu (onnxruntime, 2 threads)``.
-        batch: how many tiles of equal size it likes at once.
+        batch: how many tiles of equal size to give it at once.
         tile: inner side of a tile in lr pixels that suits the device.
     """
 

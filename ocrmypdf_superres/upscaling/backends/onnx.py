@@ -3,18 +3,53 @@
 
 from __future__ import annotations
 
+import os
 import threading
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from ocrmypdf_superres.errors import DeviceError, ModelError
 from ocrmypdf_superres.modelstore.store import Model
 
 
+def import_onnxruntime() -> ModuleType:
+    """Return the module ``onnxruntime``, imported with its telemetry off unless the user's environment says otherwise.
+
+    The official builds send usage data and keep an identifier in the user's home, unless this variable is set before the
+    import. Every import of this package goes through here.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    module: ModuleType = onnxruntime
+    return module
+
+
+def open_session(path: Path, threads: int) -> Any:
+    """Return an ``InferenceSession`` of the file *path* on *threads* CPU threads.
+
+    Raises:
+        ModelError: onnxruntime cannot load the file.
+    """
+    onnxruntime = import_onnxruntime()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Threads that spin while they wait would take the cores that Tesseract needs.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # noqa: BLE001 - onnxruntime's errors have no common base class
+        raise ModelError(f"{path} is not an ONNX model that onnxruntime can load ({error}); install the model again.") from error
+
+
 class OnnxBackend:
-    """Runs the ONNX files of *model* on *threads* CPU threads; a scale's file is loaded when it is first needed."""
+    """Runs the ONNX files of *model* on *threads* CPU threads; the file of a scale is loaded when it is first needed."""
 
     # One tile at a time stays in the cache; larger batches were no faster.
     batch = 1
@@ -24,23 +59,14 @@ class OnnxBackend:
         self.model = model
         self.threads = max(1, threads)
         self.device = f"cpu (onnxruntime, {self.threads} thread{'s' if self.threads > 1 else ''})"
-        self._sessions: dict[int, onnxruntime.InferenceSession] = {}
+        self._sessions: dict[int, Any] = {}
         self._lock = threading.Lock()
 
-    def _session(self, scale: int) -> onnxruntime.InferenceSession:
+    def _session(self, scale: int) -> Any:
         with self._lock:
             if scale not in self._sessions:
                 path = self.model.onnx_path(scale)
-                options = onnxruntime.SessionOptions()
-                options.intra_op_num_threads = self.threads
-                options.inter_op_num_threads = 1
-                # Threads that spin while they wait would take the cores that Tesseract needs.
-                options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-                options.log_severity_level = 3
-                try:
-                    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-                except Exception as error:
-                    raise ModelError(f"{path} is no ONNX model that onnxruntime can load ({error}); install the model again.") from error
+                session = open_session(path, self.threads)
                 names = [value.name for value in session.get_inputs()], [value.name for value in session.get_outputs()]
                 if names != (["lr"], ["sr"]):
                     raise ModelError(f"{path} has inputs {names[0]} and outputs {names[1]}, but ['lr'] and ['sr'] were expected.")
@@ -52,7 +78,7 @@ class OnnxBackend:
         session = self._session(scale)
         try:
             output = session.run(["sr"], {"lr": tiles})[0]
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - onnxruntime's errors have no common base class
             raise DeviceError(f"onnxruntime failed on tiles of shape {tiles.shape}: {error}") from error
         expected = (tiles.shape[0], 1, tiles.shape[2] * scale, tiles.shape[3] * scale)
         if output.shape != expected:

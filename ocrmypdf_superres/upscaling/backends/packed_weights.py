@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Weights stored in few bits: safetensors files whose large tensors are packed codes with a scale and offset a channel.
+"""Weights stored in few bits: safetensors files whose large tensors are codes with a scale and an offset for each channel.
 
-A packed tensor ``NAME`` is four entries: ``NAME.codes``, the codes' bits one after the other, channel by channel, in whole
-bytes at the end only; ``NAME.bits``, uint8 (n); ``NAME.scale`` and ``NAME.offset``, float32 (n), n its first dimension.
+A packed tensor ``NAME`` is four entries: ``NAME.codes``, the codes' bits one after the other, channel by channel, padded to
+whole bytes at the end only; ``NAME.bits``, uint8 (n); ``NAME.scale`` and ``NAME.offset``, float32 (n), n its first dimension.
 Value = code x scale + offset.  The file's metadata names the shapes.  NumPy only.
 """
 
@@ -55,7 +55,7 @@ def unpack(stream: NDArray[np.uint8], bits: NDArray[np.uint8], length: int) -> N
     """
     total = int(bits.astype(np.int64).sum()) * length
     if len(stream) != -(-total // 8) or (bits > 8).any():
-        raise ValueError(f"{len(stream)} bytes hold no {total} bits")
+        raise ValueError(f"{len(stream)} bytes do not hold {total} bits")
     flat = np.unpackbits(stream, count=total)
     codes = np.zeros((len(bits), length), np.uint8)
     start = 0
@@ -67,7 +67,7 @@ def unpack(stream: NDArray[np.uint8], bits: NDArray[np.uint8], length: int) -> N
 
 
 def write(tensors: Mapping[str, NDArray[Any] | Packed], path: Path) -> None:
-    """Write *tensors* to the file *path*, packed where they are so."""
+    """Write *tensors* to the file *path*; those that are :class:`Packed` in few bits."""
     entries: dict[str, NDArray[Any]] = {}
     shapes: dict[str, list[int]] = {}
     for name, tensor in tensors.items():
@@ -81,7 +81,7 @@ def write(tensors: Mapping[str, NDArray[Any] | Packed], path: Path) -> None:
 
 
 def read(path: Path) -> dict[str, NDArray[Any]]:
-    """Return the tensors in the safetensors file *path* by name, those that are packed as float32.
+    """Return the tensors in the safetensors file *path* by name, packed ones as float32.
 
     Raises:
         ModelError: the file is damaged.
@@ -89,12 +89,12 @@ def read(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with safe_open(path, framework="np") as stream:
             shapes = json.loads((stream.metadata() or {}).get(KEY, "{}"))
-            entries = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118  (it is no dict)
+            entries = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 - it is not a dict
         for name, shape in shapes.items():
             stored, bits, scale, offset = (entries.pop(f"{name}.{part}") for part in _PARTS)
             length = int(np.prod(shape[1:], dtype=np.int64))
             if len(bits) != shape[0] or len(scale) != shape[0] or len(offset) != shape[0]:
-                raise ValueError(f"{name} has not one scale for each of {shape[0]} channels")
+                raise ValueError(f"{name} does not have one scale for each of {shape[0]} channels")
             entries[name] = Packed(unpack(stored, bits, length), bits, scale, offset, tuple(shape)).values()
     except (OSError, SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
         reason = (str(error).splitlines() or ["empty"])[0]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MPL-2.0
 """A backend whose net runs in another process of this machine, which many processes share.
 
-What travels, over a local socket that only this user can open (``multiprocessing.connection``, bytes only,
-nothing is unpickled): the client greets with the model it means, the service answers with its device, batch and
-tile; then requests and answers take turns, each a header and, where there are pixels, the floats of the tiles.
+The protocol, over a local socket that only this user can open (``multiprocessing.connection``, bytes only, nothing
+is unpickled): the client sends which model it wants, the service answers with its device, batch and tile; then
+requests and answers alternate, each a header and, where there are pixels, the floats of the tiles.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from ocrmypdf_superres.upscaling.backends.base import Backend
 
 log = logging.getLogger("ocrmypdf.superres")
 
-#: scale, number, height and width of the tiles of a request, and of an answer, whose first field then says how it went.
+#: Scale, number, height and width of the tiles of a request; of an answer the first field is the outcome instead.
 HEADER = struct.Struct("<4I")
 DONE, MODEL_FAILED, DEVICE_FAILED = range(3)
 
-#: Seconds after which a service that does not answer counts as dead; all waiting requests are served in far less.
-PATIENCE = 120.0
+#: Seconds after which a service that does not answer counts as dead; serving all waiting requests takes far less.
+TIMEOUT = 120.0
 
 
 def identity(model: Model) -> dict[str, Any]:
-    """Return what tells *model* from any other: its name and its files' SHA-256."""
+    """Return what identifies *model*: its name and its files' SHA-256."""
     return {"name": model.card.name, "files": dict(model.card.files)}
 
 
@@ -52,24 +52,24 @@ def receive_tiles(connection: Connection, number: int, height: int, width: int) 
 
 
 class ServiceBackend:
-    """Asks the service at *address* to run *model*; takes the backend that *spare* makes once the service fails.
+    """Asks the service at *address* to run *model*; uses a backend that *fallback* makes once the service fails.
 
     Several threads may use it at once: each has a connection of its own.
 
     Args:
-        model: what the service must hold.
+        model: the model that the service must hold.
         address: of its local socket.
-        spare: makes the backend to go on with, for good, when the service is gone or its device failed.
+        fallback: makes the backend to use from then on when the service is gone or its device failed.
 
     Raises:
         ModelError: the service holds another model.
     """
 
-    def __init__(self, model: Model, address: str, spare: Callable[[], Backend]) -> None:
+    def __init__(self, model: Model, address: str, fallback: Callable[[], Backend]) -> None:
         self.model = model
         self.address = address
-        self._make_spare = spare
-        self._spare: Backend | None = None
+        self._make_fallback = fallback
+        self._fallback: Backend | None = None
         self._lock = threading.Lock()
         self._local = threading.local()
         self.device, self.batch, self.tile = "", 0, 0
@@ -82,18 +82,18 @@ class ServiceBackend:
 
     def run(self, tiles: NDArray[np.float32], scale: int) -> NDArray[np.float32]:
         """See :meth:`Backend.run`."""
-        if self._spare is None:
+        backend = self._fallback
+        if backend is None:
             try:
                 if not hasattr(self._local, "connection"):
                     self._connect()
                 return self._ask(self._local.connection, tiles, scale)
             except (OSError, EOFError, DeviceError) as error:
-                self._fall_back(error)
-        assert self._spare is not None
-        return self._spare.run(tiles, scale)
+                backend = self._fall_back(error)
+        return backend.run(tiles, scale)
 
     def _connect(self) -> dict[str, Any]:
-        """Connect this thread; return what the service says of itself."""
+        """Connect this thread; return the service's device, batch and tile."""
         connection = Client(self.address)
         connection.send_bytes(json.dumps(identity(self.model)).encode())
         about: dict[str, Any] = json.loads(_receive(connection))
@@ -118,17 +118,17 @@ class ServiceBackend:
 
     def _fall_back(self, error: Exception) -> Backend:
         with self._lock:
-            if self._spare is None:
-                spare = self._make_spare()
+            if self._fallback is None:
+                backend = self._make_fallback()
                 reason = str(error) or "it hung up"
-                log.warning("superres: the service at %s cannot go on (%s); %s takes over", self.address, reason, spare.device)
-                self.device = spare.device
-                self._spare = spare
-            return self._spare
+                log.warning("superres: the service at %s cannot go on (%s); %s takes over", self.address, reason, backend.device)
+                self.device = backend.device
+                self._fallback = backend
+            return self._fallback
 
 
 def _receive(connection: Connection) -> bytes:
-    if not connection.poll(PATIENCE):
+    if not connection.poll(TIMEOUT):
         connection.close()
-        raise DeviceError(f"it did not answer within {PATIENCE:.0f} seconds")
+        raise DeviceError(f"it did not answer within {TIMEOUT:.0f} seconds")
     return connection.recv_bytes()

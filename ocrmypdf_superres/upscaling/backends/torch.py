@@ -20,11 +20,16 @@ from ocrmypdf_superres.upscaling.backends import packed_weights as packed
 log = logging.getLogger("ocrmypdf.superres")
 
 
+def cuda_is_available() -> bool:
+    """Return whether torch sees a CUDA device."""
+    return torch.cuda.is_available()
+
+
 def load_network(model: Model) -> torch.nn.Module:
     """Return the network of *model* with its weights, folded, in float32 on the CPU.
 
     Raises:
-        ModelError: the weights are damaged or belong to another architecture.
+        ModelError: the weights are damaged or of another architecture.
     """
     spec = get(model.card.architecture)
     net = spec.build(spec.parse_config(model.card.config))
@@ -34,7 +39,7 @@ def load_network(model: Model) -> torch.nn.Module:
     state = {name: torch.from_numpy(value) for name, value in packed.read(path).items()}
     try:
         net.load_state_dict(state)
-    except Exception as error:
+    except (RuntimeError, KeyError, ValueError, TypeError) as error:
         first = str(error).splitlines()[0]
         raise ModelError(f"{path} does not hold weights of {model.card.architecture} as its card says ({first}).") from error
     return net.eval()
@@ -43,17 +48,25 @@ def load_network(model: Model) -> torch.nn.Module:
 class TorchBackend:
     """Runs *model* with torch on *device*, ``cuda``, ``cuda:N`` or ``cpu``.
 
-    On CUDA, half precision; the batch is halved for good whenever the GPU's memory runs out.
+    On CUDA it runs in half precision, and the batch is halved for good whenever the GPU's memory runs out.
+
+    Args:
+        model: the model.
+        device: where it runs.
+        batch: how many tiles at once on CUDA.
+        threads: CPU threads; 0 leaves torch's choice. Torch has one number for the whole process, which this sets.
 
     Raises:
-        DeviceError: CUDA, or this GPU, is not there.
+        DeviceError: there is no CUDA, or no such GPU.
         ModelError: see :func:`load_network`.
     """
 
     tile = 384
 
-    def __init__(self, model: Model, device: str = "cuda", batch: int = 32) -> None:
+    def __init__(self, model: Model, device: str = "cuda", batch: int = 32, threads: int = 0) -> None:
         self.model = model
+        if threads:
+            torch.set_num_threads(threads)
         self._device = torch.device(device)
         if self._device.type == "cuda":
             count = torch.cuda.device_count() if torch.cuda.is_available() else 0

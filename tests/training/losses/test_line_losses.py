@@ -50,7 +50,7 @@ def test_text_focus_from_a_recipe(reader):
 def test_what_a_recipe_cannot_name(reader, tmp_path):
     with pytest.raises(OptionError, match="needs a recognizer with attention"):
         loss_setting("text-focus", {}, "x").make()
-    with pytest.raises(RecognizerError, match="no reader or detector"):
+    with pytest.raises(RecognizerError, match="no recognizer or detector"):
         loss_setting("text-focus", {"recognizer": str(tmp_path / "none")}, "x").make()
     with pytest.raises(RecognizerError, match="kind text-focus, but ctpn was expected"):
         loss_setting("detector", {"weights": reader}, "x").make()

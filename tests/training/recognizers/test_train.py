@@ -57,7 +57,7 @@ def test_a_reader_is_made_by_one_command(held_folder, tmp_path):
     assert main(["recognizer", "train", str(path), "--data", str(held_folder), "-o", str(tmp_path / "made")]) == 0
     reader = load(str(tmp_path / "made"), ("text-focus",))
     assert reader.name == "tiny"
-    text = (tmp_path / "made" / "reader.toml").read_text()
+    text = (tmp_path / "made" / "recognizer.toml").read_text()
     assert "lines read without a mistake, lr" in text and "images = { hr = 0.5" in text
     # The second stage of paper 001: go on from it, on what a line net draws.
     spec = get("tsrn")

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
+from ocrmypdf_superres.architectures.blocks.layers import cubic, lanczos
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.training.protocols import Target
 
@@ -20,23 +19,7 @@ def _triangle(x: float) -> float:
     return max(0.0, 1.0 - abs(x))
 
 
-def _cubic(x: float) -> float:
-    # Keys (1981) with a = -0.5, as Pillow has it.
-    x = abs(x)
-    if x < 1.0:
-        return (1.5 * x - 2.5) * x * x + 1.0
-    return ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0 if x < 2.0 else 0.0
-
-
-def _sinc(x: float) -> float:
-    return 1.0 if x == 0.0 else math.sin(math.pi * x) / (math.pi * x)
-
-
-def _lanczos(x: float) -> float:
-    return _sinc(x) * _sinc(x / 3.0) if -3.0 <= x < 3.0 else 0.0
-
-
-_FILTERS = {"box": (_box, 0.5), "bilinear": (_triangle, 1.0), "bicubic": (_cubic, 2.0), "lanczos": (_lanczos, 3.0)}
+_FILTERS = {"box": (_box, 0.5), "bilinear": (_triangle, 1.0), "bicubic": (cubic, 2.0), "lanczos": (lanczos, 3.0)}
 KERNELS = (*_FILTERS, "nearest")
 
 

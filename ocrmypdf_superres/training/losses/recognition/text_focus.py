@@ -15,7 +15,7 @@ from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.metrics.text import letters_and_digits
 from ocrmypdf_superres.recognizers import folder
 from ocrmypdf_superres.recognizers.base import stack_lines
-from ocrmypdf_superres.recognizers.reader import resized
+from ocrmypdf_superres.recognizers.line_recognizer import resized
 from ocrmypdf_superres.training.data.batches import Batch
 from ocrmypdf_superres.training.losses.recognition.confusion import confusion_weights
 from ocrmypdf_superres.training.losses.recognition.recognizer_features import steps_mask

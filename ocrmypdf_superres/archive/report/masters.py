@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MPL-2.0
+"""The files whose pages are read again for the report, and the settings that they were made with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ocrmypdf_superres.archive.report.summary import WorstPage, place_of_pdf
+from ocrmypdf_superres.archive.settings import parse_settings
+from ocrmypdf_superres.archive.store.layout import Layout
+from ocrmypdf_superres.archive.store.manifest import Manifest
+from ocrmypdf_superres.archive.store.schema import FileRow
+
+
+@dataclass(frozen=True)
+class Master:
+    """A PDF to read again: its place, Tesseract languages (``deu+eng``), the model, and ``--superres-check``'s value."""
+
+    pdf: Path
+    languages: str
+    model: str
+    check: str
+
+
+def pages_by_file(pages: Iterable[WorstPage]) -> list[tuple[FileRow, list[int]]]:
+    """Return the files of *pages*, in their order, with the numbers of their pages, ascending."""
+    rows: dict[int, FileRow] = {}
+    numbers: dict[int, set[int]] = {}
+    for page in pages:
+        rows.setdefault(page.file.number, page.file)
+        numbers.setdefault(page.file.number, set()).add(page.page.page)
+    return [(rows[number], sorted(found)) for number, found in numbers.items()]
+
+
+def master_of(manifest: Manifest, layout: Layout, row: FileRow) -> Master:
+    """Return where file *row* can be read again, and how it was read.
+
+    Raises:
+        ArchiveError: the file is gone, or its settings can no longer be used.
+    """
+    settings = manifest.settings(row.settings)
+    known = parse_settings(settings.toml) if settings else parse_settings("")
+    check = str(known.superres.get("check", "auto"))
+    return Master(place_of_pdf(manifest, layout, row), "+".join(known.languages), known.model.card.name, check)

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: MPL-2.0
+"""What goes to a worker and what comes back: plain data that travels between processes and machines.
+
+A worker knows neither the manifest nor other files. It reads one input, writes finished outputs into the task's
+staging folder, and says what happened; publishing and remembering are the run's.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+class State(str, enum.Enum):
+    """Where a file stands. ``WAITING``, ``STAGED`` (outputs complete, not yet published) or one of three ends."""
+
+    WAITING = "waiting"
+    STAGED = "staged"
+    DONE = "done"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+class Kind(str, enum.Enum):
+    """What an input is: one PDF, one image file (of one or many pages), or a METS document and its images.
+
+    ``OTHER`` is what is no input, or could not be looked at; it is remembered with its reason and never digitised.
+    """
+
+    PDF = "pdf"
+    IMAGE = "image"
+    METS = "mets"
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one file may take.
+
+    Attributes:
+        seconds: wall-clock time; None for no limit.
+        memory: bytes of resident memory of the worker and its children; None for no limit.
+    """
+
+    seconds: float | None = None
+    memory: int | None = None
+
+
+@dataclass(frozen=True)
+class FileTask:
+    """One file to run OCR on.
+
+    Attributes:
+        number: the file's row in the manifest.
+        source: absolute path of the input, as ``os.fsdecode`` gives it (undecodable bytes are surrogates).
+        relative: the same below the run's input folder, with ``/``; the file's name in catalogues.
+        kind: what it is.
+        staging: absolute path of a folder of this task's own, on the output's file system, that is empty or not there.
+        outputs: what to make: ``pdf``, ``text``, ``alto``, ``hocr``, ``images``.
+        ocr: keyword arguments of ``ocrmypdf.ocr()``, ``superres_*`` ones among them.
+        limits: what the file may take.
+        attempt: 1 for the first try.
+        known: SHA-256 of the input that the present outputs were made of; an input that still has it is left alone
+            (``SKIPPED``, code ``unchanged``). Empty where there is no such output.
+        scratch: folder for temporary files on the worker's machine; empty for the system's.
+        settings: hash of the run's settings, for the provenance.
+        image_dpi: resolution of images that claim none; 0 where there is no such.
+    """
+
+    number: int
+    source: str
+    relative: str
+    kind: Kind
+    staging: str
+    outputs: tuple[str, ...] = ("pdf",)
+    ocr: dict[str, Any] = field(default_factory=dict)
+    limits: Limits = Limits()
+    attempt: int = 1
+    known: str = ""
+    scratch: str = ""
+    settings: str = ""
+    image_dpi: int = 0
+
+    @property
+    def root(self) -> Path:
+        """The run's input folder."""
+        return Path(self.source[: -len(self.relative)])
+
+    @property
+    def log(self) -> str:
+        """Path of the file's log, which its worker writes: beside the staging folder."""
+        return f"{self.staging}.log"
+
+
+@dataclass(frozen=True)
+class Output:
+    """One finished output.
+
+    Attributes:
+        kind: as in :attr:`FileTask.outputs`.
+        name: path below the staging folder, and below the run's output folder once published, with ``/``.
+        sha256: of its bytes.
+        size: in bytes.
+    """
+
+    kind: str
+    name: str
+    sha256: str
+    size: int
+
+
+@dataclass
+class PageResult:
+    """What happened to one page.
+
+    Attributes:
+        page: number, from 1.
+        action, reason: the plugin's plan and why, as in its page record; empty where the plugin did not look at the page.
+        dpi, new_dpi, scale, x_height: as in the page record.
+        seconds: of planning and enlarging.
+        words: words that OCR found; None where the page was not read.
+        confidence: their mean confidence in [0, 1]; None without words.
+        findings: what a person should look at, each one clause (``ink but no words``).
+        record: the plugin's whole page record.
+    """
+
+    page: int
+    action: str = ""
+    reason: str = ""
+    dpi: float | None = None
+    new_dpi: float | None = None
+    scale: int | None = None
+    x_height: float | None = None
+    seconds: float = 0.0
+    words: int | None = None
+    confidence: float | None = None
+    findings: list[str] = field(default_factory=list)
+    record: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class FileResult:
+    """How a task ended.
+
+    Attributes:
+        number: the task's.
+        state: ``STAGED``, ``SKIPPED`` or ``FAILED``.
+        code: one word for machines (``ok``, ``encrypted``, ``damaged``, ``timeout``, ``memory``, ``died``, ``has-text`` ...);
+            ``unchanged`` says that the file is still the one that :attr:`FileTask.known` tells of.
+        reason: one sentence for people; empty where all went well.
+        transient: whether the failure may pass, so that another try makes sense.
+        sha256: of the input as it was read.
+        outputs, pages: what was made and what happened to each page.
+        findings: of the whole file.
+        warnings: OCRmyPDF's and the plugin's, in order.
+        seconds: wall-clock time.
+        worker: name of the process or machine, for the log.
+    """
+
+    number: int
+    state: State
+    code: str
+    reason: str = ""
+    transient: bool = False
+    sha256: str = ""
+    outputs: list[Output] = field(default_factory=list)
+    pages: list[PageResult] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    worker: str = ""

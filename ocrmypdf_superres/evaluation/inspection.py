@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: MPL-2.0
+"""The pages of a run inspected one by one: words with boxes, trust measures, and the images that the report shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from ocrmypdf_superres.errors import SuperresError
+from ocrmypdf_superres.evaluation.data.ground_truth import read_truth
+from ocrmypdf_superres.evaluation.data.pages import Case
+from ocrmypdf_superres.evaluation.methods.images import lr_image
+from ocrmypdf_superres.evaluation.methods.peers import Peer
+from ocrmypdf_superres.evaluation.methods.prepared import prepare
+from ocrmypdf_superres.evaluation.run_folder import Run, write_run
+from ocrmypdf_superres.evaluation.summary import in_order
+from ocrmypdf_superres.evaluation.trust.dictionary import words_of_language
+from ocrmypdf_superres.evaluation.trust.invented import invented_words
+from ocrmypdf_superres.evaluation.trust.trust import Trust, inconsistency, silent_substitutions, summarize
+from ocrmypdf_superres.evaluation.words import cached_words, right_words
+from ocrmypdf_superres.metrics.boxes import boxes_iou, scaled
+from ocrmypdf_superres.metrics.image import psnr, ssim
+from ocrmypdf_superres.page.image import resize_luma, to_luma
+from ocrmypdf_superres.processes import worker_pool
+from ocrmypdf_superres.reporting.page_comparison import KeptPage, Seen, Side
+from ocrmypdf_superres.tesseract import RAW_LINE
+
+NOT_INSPECTED = ("oversample", "native", "plugin-once", "plugin-checked")
+"""Methods whose image is not made here but by OCRmyPDF or the scanner, and those that read another method's image again."""
+
+
+@dataclass(frozen=True)
+class InspectedPage:
+    """One page under one method: its side for the report, what was done and why, its trust measures."""
+
+    side: Side
+    action: str
+    reason: str
+    trust: Trust
+
+
+def inspect_page(
+    case: Case, method: str, model: str, peer: Peer | None, cache: Path | None, image: Path, weights: tuple[Path, Path] | None
+) -> InspectedPage:
+    """Prepare *case* by *method*, read its words, and keep the image at *image* (``RUN/pages/NAME.png``).
+
+    *weights* are the two weight files of LPIPS, if it is to be measured.
+
+    Raises:
+        SuperresError: the page, the model, the peer or the dictionary fails.
+    """
+    ready = prepare(case, method, model, peer)
+    languages = case.page.languages
+    words = cached_words(ready.image, ready.dpi, languages, cache, RAW_LINE if case.page.line else None)
+    truth = read_truth(Path(case.page.truth))
+    seen = [Seen(w.text, w.confidence, w.box, right) for w, right in zip(words, right_words(words, truth.text), strict=True)]
+    silent = silent_substitutions(words, truth.text, languages)
+    with Image.open(case.page.image) as opened:
+        scan = to_luma(opened)
+    height, width = scan.shape
+    found = scaled([w.box for w in words], width / ready.image.width, height / ready.image.height)
+    overlap = round(boxes_iou(found, truth.boxes, (width, height)), 6) if truth.boxes else None
+    error = likeness = structure = distance = None
+    if ready.action == "enlarged":
+        error = round(inconsistency(ready.image, lr_image(case)[0]), 9)
+        if case.profile:
+            picked, reference = to_luma(ready.image), resize_luma(scan, ready.image.size)
+            likeness, structure = round(psnr(picked, reference), 4), round(ssim(picked, reference), 6)
+            if weights is not None:
+                from ocrmypdf_superres.evaluation.networks.lpips_weights import load_lpips
+                from ocrmypdf_superres.metrics.lpips import lpips
+
+                distance = round(lpips(picked, reference, load_lpips(*weights)), 6)
+    image.parent.mkdir(parents=True, exist_ok=True)
+    ready.image.save(image)
+    side = Side(f"{image.parent.name}/{image.name}", ready.image.size, seen)
+    trust = Trust(case.group, case.page.name, method, len(words), len(silent), error, likeness, structure, distance, overlap)
+    return InspectedPage(side, ready.action, ready.reason, trust)
+
+
+def check_dictionaries(cases: Sequence[Case]) -> None:
+    """List every language's dictionary once, so that a missing one is reported before hours of work.
+
+    Raises:
+        SuperresError: as :func:`~ocrmypdf_superres.evaluation.trust.dictionary.words_of_language`.
+    """
+    for languages in sorted({case.page.languages for case in cases}):
+        words_of_language(languages)
+
+
+def check_weights(backbone: Path, linear: Path) -> None:
+    """Load the weights of LPIPS once, for the same reason.
+
+    Raises:
+        OptionError: they are missing, damaged or of another network.
+    """
+    from ocrmypdf_superres.evaluation.networks.lpips_weights import load_lpips
+
+    load_lpips(backbone, linear)
+
+
+def inspected_methods(methods: Sequence[str], peers: Sequence[Peer]) -> list[str]:
+    """Return the methods of a run whose pages are inspected, as-is first."""
+    names = [m for m in (*methods, *(peer.name for peer in peers)) if m not in NOT_INSPECTED]
+    if "plugin-checked" in methods:
+        names.append("plugin")
+    return in_order(["as-is", *names])
+
+
+def save_run(
+    folder: Path,
+    title: str,
+    cases: Sequence[Case],
+    methods: Sequence[str],
+    model: str,
+    peers: Sequence[Peer],
+    results: list[dict[str, Any]],
+    cache: Path | None,
+    jobs: int,
+    weights: tuple[Path, Path] | None,
+    advance: Callable[[], object],
+) -> Run:
+    """Inspect every case under each of :func:`inspected_methods` and write the run to *folder*; return it.
+
+    The report shows the first of these methods beside the last: the original page, and the plugin where it ran.
+    *advance* is called after each page. Pages that fail are left out of the run's pages; their errors are in *results*.
+
+    Raises:
+        SuperresError: the model cannot be used, or Tesseract fails on the pages without text.
+    """
+    names = inspected_methods(methods, peers)
+    by_name = {peer.name: peer for peer in peers}
+    found: dict[tuple[int, str], InspectedPage] = {}
+    pool = worker_pool(jobs)
+    try:
+        waiting = {}
+        for number, case in enumerate(cases):
+            for name in names:
+                image = folder / "pages" / f"{number:04d}-{name}.png"
+                waiting[pool.submit(inspect_page, case, name, model, by_name.get(name), cache, image, weights)] = (number, name)
+        for job in as_completed(waiting):
+            advance()
+            try:
+                found[waiting[job]] = job.result()
+            except (SuperresError, OSError):
+                # The same page failed in the comparison, and its result there says why.
+                continue
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+    before, after = names[0], names[-1]
+    pages = []
+    for number, case in enumerate(cases):
+        old, new = found.get((number, before)), found.get((number, after))
+        if old is not None and new is not None:
+            pages.append(KeptPage(case.group, case.page.name, new.action, new.reason, old.side, new.side))
+        for name in names[1:-1]:
+            (folder / "pages" / f"{number:04d}-{name}.png").unlink(missing_ok=True)
+    ordered = [found[key].trust for key in sorted(found, key=lambda key: (names.index(key[1]), key[0]))]
+    run = Run(title, before, after, results, pages, summarize(ordered, invented_words(model)))
+    write_run(run, folder)
+    return run

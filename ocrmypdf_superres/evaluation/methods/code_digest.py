@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: MPL-2.0
+"""A digest of this package's own code, so that a reading in the cache is not taken after the code that made it changed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[2]
+NET_CODE = ("architectures", "page", "upscaling", "evaluation/methods/nets.py")
+"""What decides the image that a net makes of a page."""
+PLUGIN_CODE = ("plugin", "ocr", "upscaling", "page", "architectures", "modelstore", "metrics", "tesseract.py")
+"""What decides what the plugin reads on a page; training, evaluation, archive and the commands do not."""
+
+
+def code_digest(places: Iterable[str]) -> str:
+    """Return a digest of the Python and JSON files in *places*, folders and files of the package."""
+    return _digest(tuple(places))
+
+
+@lru_cache(maxsize=8)
+def _digest(places: tuple[str, ...]) -> str:
+    digest = hashlib.sha256()
+    for place in (PACKAGE / name for name in places):
+        for path in [place] if place.is_file() else sorted([*place.rglob("*.py"), *place.rglob("*.json")]):
+            digest.update(f"{path.relative_to(PACKAGE)}\n".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: MPL-2.0
+"""What a method read on a page and what it cost: by Tesseract directly, or by a real OCRmyPDF run."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from ocrmypdf_superres.errors import SuperresError
+from ocrmypdf_superres.evaluation.methods import stopwatch
+from ocrmypdf_superres.evaluation.methods.stopwatch import children_seconds
+from ocrmypdf_superres.tesseract import read_page
+
+STOPWATCH = stopwatch.__name__
+
+
+@dataclass
+class Reading:
+    """What a method made of a page: the text, CPU seconds of Tesseract and of super-resolution, the plugin's record."""
+
+    text: str
+    tesseract_seconds: float
+    superres_seconds: float = 0.0
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+def tesseract_text(image: Image.Image, dpi: float, languages: str, segmentation: int | None = None) -> Reading:
+    """Read *image* with the Tesseract program at its defaults, except for a page segmentation mode if one is given.
+
+    Raises:
+        SuperresError: Tesseract is not installed or fails.
+    """
+    before = children_seconds()
+    text = read_page(image, languages, dpi=dpi, psm=segmentation)
+    return Reading(text, children_seconds() - before)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    previous = os.environ.get("OMP_THREAD_LIMIT")
+    os.environ["OMP_THREAD_LIMIT"] = "1"
+    try:
+        yield
+    finally:
+        if previous is None:
+            del os.environ["OMP_THREAD_LIMIT"]
+        else:
+            os.environ["OMP_THREAD_LIMIT"] = previous
+
+
+def ocrmypdf_text(image: Image.Image, dpi: float, languages: str, **options: Any) -> Reading:
+    """Read *image* by a real OCRmyPDF run, one worker, on a PDF that holds it losslessly.
+
+    Raises:
+        SuperresError: OCRmyPDF ends with an error.
+    """
+    import img2pdf
+    import ocrmypdf
+
+    plugins = [STOPWATCH, *options.pop("plugins", [])]
+    with tempfile.TemporaryDirectory(prefix="superres-evaluate-") as temporary:
+        folder = Path(temporary)
+        image.save(folder / "page.png", dpi=(dpi, dpi))
+        (folder / "page.pdf").write_bytes(img2pdf.convert(str(folder / "page.png")))
+        sidecar, report = folder / "page.txt", folder / "report.jsonl"
+        if len(plugins) > 1:
+            options["superres_report"] = str(report)
+        lap = stopwatch.start()
+        try:
+            with _one_thread():
+                code = ocrmypdf.ocr(
+                    folder / "page.pdf", folder / "out.pdf", language=languages.split("+"), sidecar=sidecar, jobs=1,
+                    use_threads=True, optimize=0, output_type="pdf", progress_bar=False, plugins=plugins, **options,
+                )  # fmt: skip
+        except ocrmypdf.exceptions.ExitCodeException as error:
+            raise SuperresError(f"OCRmyPDF ended with {type(error).__name__}: {error}") from error
+        if code != 0:
+            raise SuperresError(f"OCRmyPDF ended with exit code {int(code)}.")
+        read_from = lap.children_before_reading
+        tesseract = children_seconds() - read_from if read_from is not None else 0.0
+        details = json.loads(report.read_text(encoding="utf-8").splitlines()[0]) if report.is_file() else {}
+        text = sidecar.read_text(encoding="utf-8", errors="replace").replace("\f", "\n")
+        return Reading(text, tesseract, lap.filters if details else 0.0, details)
+
+
+def ocrmypdf_version() -> str:
+    """Return OCRmyPDF's version, which decides what it reads."""
+    import ocrmypdf
+
+    return f"ocrmypdf {ocrmypdf.__version__}"

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Nets for pages evaluated on patches with hr: by pixels, by what Tesseract reads, and by what a text detector finds.
+
+The measures of papers 000 (PSNR, SSIM, LPIPS, overlap of detected text, distances of a detector's features), 002 (PSNR,
+SSIM, S_LCS, S_LD) and 004 (PSNR, SSIM, characters read), all on the same patches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ocrmypdf_superres.architectures.blocks.layers import Bicubic, on_luma
+from ocrmypdf_superres.architectures.spec import HasAuxiliaryOutputs
+from ocrmypdf_superres.detectors.ctpn import CTPN
+from ocrmypdf_superres.detectors.ctpn_lines import LineSettings, lines_of, proposals, union_mask
+from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.evaluation.networks.line_sets import held_out_batches
+from ocrmypdf_superres.metrics.boxes import area_iou
+from ocrmypdf_superres.metrics.image import psnr, ssim
+from ocrmypdf_superres.metrics.lpips import LPIPS, lpips
+from ocrmypdf_superres.metrics.text import TextScore, s_lcs, s_ld, score
+from ocrmypdf_superres.modelstore.store import find_model
+from ocrmypdf_superres.page.image import from_luma
+from ocrmypdf_superres.tesseract import read_lines
+from ocrmypdf_superres.training.data.batches import Batch
+from ocrmypdf_superres.training.losses.recognition.detector import PARTS
+from ocrmypdf_superres.training.recipe import Source
+from ocrmypdf_superres.upscaling.backends.torch import load_network
+
+Predictor = Callable[[Tensor], Tensor]
+"""Makes sr, float (B, 1, scale H, scale W), of lr, float (B, 1, H, W), both luma in [0, 1]."""
+
+BATCH = 16
+BICUBIC = ({"name": "downsample", "kernels": ["bicubic"]},)
+
+
+@dataclass(frozen=True)
+class PatchMetrics:
+    """Means over patches, and over their lines.
+
+    Attributes:
+        psnr: dB, mean of the patches'. ssim: mean. lpips: mean, or None without its weights.
+        cer: of all lines together. s_lcs, s_ld: means over the lines.
+        iou: mean overlap of detected text in sr and hr, or None without a detector.
+        distances: mean absolute difference of the detector's deep features, logits and regressions.
+    """
+
+    patches: int
+    lines: int
+    psnr: float
+    ssim: float
+    cer: float
+    s_lcs: float
+    s_ld: float
+    lpips: float | None = None
+    iou: float | None = None
+    distances: Mapping[str, float] = field(default_factory=dict)
+
+
+def patches(
+    folder: Path, scale: int, count: int, degradation: Sequence[Mapping[str, Any]] = (), clean: float = 0.0,
+    language: str = "eng", cache: Path | None = None,
+) -> list[Batch]:  # fmt: skip
+    """Return *count* strips, 96 x 576 of hr, of the page scans in *folder*, reduced by *degradation* (default: bicubic alone).
+
+    Raises:
+        OptionError: the folder holds no page that can be used.
+    """
+    source = Source("scans", ".", language=language)
+    return held_out_batches(
+        source, folder, scale, count, degradation=degradation or BICUBIC, clean=clean, cache=cache, batch=BATCH
+    )
+
+
+def predictor(text: str, scale: int) -> Predictor:
+    """Return the method that *text* names, as one function that enlarges by *scale*.
+
+    *text* is ``bicubic``, or the name or folder of a model. ``MODEL:PART`` is one of the net's outputs that training
+    can supervise (``epgr:image0``, the image after the first module), or a part of the net that turns an image into an
+    image (``dpnet:stages.1``, the second stage alone). ``A@2+B@2`` is A and then B, each by the factor after its ``@``:
+    a mixed cascade.
+
+    Raises:
+        OptionError: it is not of this form, or enlarges by another factor. ModelError: there is no such model.
+    """
+    steps: list[Predictor] = []
+    total = 1
+    for part in text.split("+"):
+        name, _, by = part.rpartition("@") if "@" in part else (part, "", str(scale))
+        if not by.isdigit() or not name:
+            cascade = f"bicubic@2+{part.partition('@')[0]}@2"
+            raise OptionError(f"{text!r} is not a method; give a model, MODEL:PART, or a cascade such as {cascade}.")
+        total *= int(by)
+        steps.append(_step(name, int(by)))
+    if total != scale:
+        raise OptionError(f"{text!r} enlarges {total} times, but x{scale} is compared; give factors after @ that make x{scale}.")
+
+    def predict(lr: Tensor) -> Tensor:
+        image = lr
+        for step in steps:
+            image = step(image).clamp(0.0, 1.0)
+        return image
+
+    return predict
+
+
+def _step(name: str, factor: int) -> Predictor:
+    if name == "bicubic":
+        return Bicubic(1, factor)
+    name, _, part = name.partition(":")
+    model = find_model(name)
+    card = model.card
+    if card.line_size:
+        raise OptionError(
+            f"Model {card.name} is for text lines, but patches of pages are compared; compare it with the command lines."
+        )
+    net = load_network(model)
+    auxiliary = net.auxiliary_names if isinstance(net, HasAuxiliaryOutputs) else ()
+    if isinstance(net, HasAuxiliaryOutputs) and part in auxiliary:
+        return lambda lr: _head(net, card.channels, lr, factor, part)
+    if part:
+        try:
+            piece = net.get_submodule(part)
+        except AttributeError as error:
+            has = ", ".join(auxiliary) or "none"
+            raise OptionError(f"Model {card.name} has no output and no part {part!r}; its outputs are: {has}.") from error
+        return lambda lr: piece(lr.expand(-1, card.channels, -1, -1)).mean(dim=1, keepdim=True)
+    if factor not in card.scales:
+        offered = ", ".join(f"x{s}" for s in card.scales)
+        raise OptionError(f"Model {card.name} offers {offered}, but x{factor} was asked for; give another --scale.")
+    luma = on_luma(net, card.channels)
+    return lambda lr: luma(lr, factor)
+
+
+def _head(net: HasAuxiliaryOutputs, channels: int, lr: Tensor, factor: int, part: str) -> Tensor:
+    # The output alone is wanted; what it would be compared with in training is made of lr, and not looked at.
+    wide = lr.expand(-1, channels, -1, -1)
+    hr = nn.functional.interpolate(wide, scale_factor=factor, mode="nearest")
+    output = net.auxiliary_outputs(wide, hr, factor, [part])[part][0]
+    return output.mean(dim=1, keepdim=True)
+
+
+@torch.no_grad()
+def evaluate_patches(
+    predict: Predictor, batches: Sequence[Batch], detector: CTPN | None = None, perceptual: LPIPS | None = None
+) -> PatchMetrics:
+    """Return the metrics of what *predict* makes of *batches*; of ``hr`` itself where it returns the batch's hr.
+
+    Args:
+        predict: makes sr of lr.
+        batches: patches with lr and hr.
+        detector: finds text in sr and hr, at the same size.
+        perceptual: LPIPS with its weights.
+
+    Raises:
+        MissingDependencyError, RecognizerError: Tesseract is not installed, or has not a language.
+    """
+    near: list[tuple[float, float]] = []
+    looks: list[float] = []
+    overlaps: list[float] = []
+    sums = dict.fromkeys(PARTS, 0.0)
+    lines: dict[str, list[tuple[object, str]]] = {}
+    for batch in batches:
+        sr = predict(batch.lr)
+        for index in range(len(sr)):
+            ours, theirs = sr[index, 0].numpy(), batch.hr[index, 0].numpy()
+            near.append((psnr(ours, theirs), ssim(ours, theirs)))
+            if perceptual is not None:
+                looks.append(lpips(ours, theirs, perceptual))
+            box, text = batch.boxes[index], batch.texts[index]
+            if box is not None and text:
+                image = from_luma(ours[box[1] : box[3], box[0] : box[2]])
+                lines.setdefault(batch.languages[index], []).append((image, text))
+        if detector is not None:
+            size = (int(sr.shape[2]), int(sr.shape[3]))
+            seen, wanted = detector(sr), detector(batch.hr)
+            overlaps += [
+                area_iou(a, b)
+                for a, b in zip(text_masks(seen[1], seen[2], size), text_masks(wanted[1], wanted[2], size), strict=True)
+            ]
+            for name, a, b in zip(PARTS, seen, wanted, strict=True):
+                sums[name] += float((a - b).abs().mean()) * len(sr)
+    texts = _read(lines)
+    count, read = len(near), max(1, len(texts))
+    return PatchMetrics(
+        count, len(texts), sum(p for p, _ in near) / count, sum(s for _, s in near) / count,
+        sum((score(a, b) for a, b in texts), TextScore()).cer, sum(s_lcs(a, b) for a, b in texts) / read,
+        sum(s_ld(a, b) for a, b in texts) / read, sum(looks) / count if looks else None,
+        sum(overlaps) / count if overlaps else None, {n: v / count for n, v in sums.items()} if detector is not None else {},
+    )  # fmt: skip
+
+
+def _read(lines: Mapping[str, list[tuple[object, str]]]) -> list[tuple[str, str]]:
+    """Return (text read, text) of all lines, each language's read by its own recognizer."""
+    pairs: list[tuple[str, str]] = []
+    for language, rows in sorted(lines.items()):
+        found = read_lines([image for image, _ in rows], language)  # type: ignore[misc]
+        pairs += [(text, truth) for text, (_, truth) in zip(found, rows, strict=True)]
+    return pairs
+
+
+def text_masks(scores: Tensor, coordinates: Tensor, size: tuple[int, int]) -> list[NDArray[np.bool_]]:
+    """Return where each image of *size* (height, width) has text, bool (H, W), by CTPN's (B, 20, h, w) of them."""
+    settings = LineSettings()
+    found = (proposals(scores[i : i + 1], coordinates[i : i + 1], size, settings) for i in range(len(scores)))
+    return [union_mask(lines_of(boxes, chances, size, settings), size) for boxes, chances in found]

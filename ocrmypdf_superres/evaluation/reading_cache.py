@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MPL-2.0
+"""The cache of readings, which makes a benchmark resumable.
+
+A reading is kept under the hash of all that decides it: the page's image, languages and dpi, the condition, the method,
+Tesseract's version, for the plugin also OCRmyPDF's version, the model's files and the plugin's own code, and for a net by
+itself its files and the code that runs it. So the baselines are read once, and a new net costs only its own readings.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ocrmypdf_superres.evaluation.data.pages import Case
+from ocrmypdf_superres.evaluation.methods.code_digest import PLUGIN_CODE, code_digest
+from ocrmypdf_superres.evaluation.methods.dispatch import PLUGIN_METHODS
+from ocrmypdf_superres.evaluation.methods.peers import Peer
+from ocrmypdf_superres.evaluation.methods.readings import ocrmypdf_version
+from ocrmypdf_superres.files import atomic_write_text
+from ocrmypdf_superres.modelstore.store import find_model
+from ocrmypdf_superres.tesseract import version
+
+FORMAT = "2"
+"""To be raised whenever a profile or a method changes what it does, so that older readings are not taken."""
+
+
+def versions_of(method: str, model: str, peer: Peer | None = None) -> str:
+    """Return what, beside page and condition, decides a method's result.
+
+    Raises:
+        MissingDependencyError: there is no Tesseract. ModelError: there is no such model.
+    """
+    parts = [version()]
+    if peer is not None:
+        parts += [peer.kind, peer.decides()]
+    if method == "oversample" or method in PLUGIN_METHODS:
+        parts.append(ocrmypdf_version())
+    if method in PLUGIN_METHODS:
+        parts += [*sorted(find_model(model).card.files.values()), code_digest(PLUGIN_CODE)]
+    return "\n".join(parts)
+
+
+def key_of(case: Case, method: str, versions: str) -> str:
+    """Return the key of what *method* reads on *case*; *versions* is what :func:`versions_of` gave for the method."""
+    # The native scan does not depend on what the page is reduced to.
+    condition = "" if method == "native" else f"{case.dpi:g}/{case.profile}"
+    if case.page.line:
+        condition += "/line"
+    image = hashlib.sha256(Path(case.page.image).read_bytes()).hexdigest()
+    text = "\n".join([FORMAT, image, case.page.languages, f"{case.page.dpi:g}", condition, method, versions])
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class ReadingCache:
+    """Readings by key, a file each in *folder*, which exists; None keeps nothing."""
+
+    folder: Path | None
+
+    def load(self, key: str) -> dict[str, Any] | None:
+        """Return the reading of *key*; None where there is none, or a damaged one."""
+        if self.folder is None:
+            return None
+        try:
+            reading = json.loads((self.folder / f"{key}.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return reading if isinstance(reading, dict) and "text" in reading else None
+
+    def save(self, key: str, reading: dict[str, Any]) -> None:
+        """Keep *reading*, whole or not at all.
+
+        Raises:
+            OSError: the folder cannot be written to.
+        """
+        if self.folder is not None:
+            atomic_write_text(self.folder / f"{key}.json", json.dumps(reading))

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Loading a model for a device: the choice of backend and upscaler, and the upscalers that a process has loaded."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import logging
+import os
+import re
+import threading
+
+from ocrmypdf_superres.errors import DeviceError, ModelError, OptionError
+from ocrmypdf_superres.modelstore.cards import onnx_name
+from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, Model, find_model
+from ocrmypdf_superres.upscaling.backends.base import Backend
+from ocrmypdf_superres.upscaling.textlines import LineUpscaler
+from ocrmypdf_superres.upscaling.upscaler import PageUpscaler, Upscaler
+
+log = logging.getLogger("ocrmypdf.superres")
+
+GPU_EXTRA = "run: pip install 'ocrmypdf-superres[gpu]'"
+
+_loaded: dict[tuple[str, str, int, int], Upscaler] = {}
+_lock = threading.Lock()
+_abandoned: list[dict[tuple[str, str, int, int], Upscaler]] = []
+
+
+def _forget() -> None:
+    """Start anew in a forked child: its parent's sessions have no threads there, and nobody may free the lock."""
+    global _loaded, _lock
+    # Kept, since freeing a session waits for its threads, which do not exist in the child.
+    _abandoned.append(_loaded)
+    _loaded, _lock = {}, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+
+
+def load_upscaler(model: str = DEFAULT_MODEL, device: str = "auto", threads: int = 0, tile: int = 0) -> Upscaler:
+    """Return the upscaler for these settings, made on the first call and shared by all threads of the process.
+
+    Args:
+        model: name or folder of a model.
+        device: ``auto`` (CUDA where torch finds it, else the CPU), ``cpu``, ``cuda``, ``cuda:N``, or ``service:ADDRESS``,
+            a local process that many share (:mod:`~ocrmypdf_superres.upscaling.backends.service`).
+        threads: CPU threads; 0 takes all cores that the process may use.
+        tile: see :class:`~ocrmypdf_superres.upscaling.upscaler.PageUpscaler`.
+
+    Raises:
+        ModelError: the model cannot be found or used.
+        DeviceError: the device is not there.
+        OptionError: *device* or *tile* has a value that cannot be used.
+    """
+    key = (model, device, threads, tile)
+    with _lock:
+        if key not in _loaded:
+            found = find_model(model)
+            backend = make_backend(found, device, threads)
+            made: Upscaler = LineUpscaler(found, backend) if found.card.line_size else PageUpscaler(found, backend, tile)
+            log.debug("super-resolution model %s on %s", found.card.name, made.device)
+            _loaded[key] = made
+        return _loaded[key]
+
+
+def make_backend(model: Model, device: str, threads: int) -> Backend:
+    """Return a backend for *model*; *device* and *threads* as for :func:`load_upscaler`, which lists the errors."""
+    kind, _, address = device.partition(":")
+    if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,2})?|service:.+", device):
+        raise OptionError(f"The device {device!r} is not known; give auto, cpu, cuda or cuda:N.")
+    if kind == "service":
+        from ocrmypdf_superres.upscaling.backends.service import ServiceBackend
+
+        return ServiceBackend(model, address, lambda: make_backend(model, "cpu", threads))
+    if kind == "cuda" and not has_torch():
+        raise DeviceError(
+            f"The device {device} was asked for, but torch is not installed; use --superres-device cpu, or {GPU_EXTRA}."
+        )
+    if kind == "cuda" or (kind == "auto" and _sees_cuda()):
+        from ocrmypdf_superres.upscaling.backends.torch import TorchBackend
+
+        return TorchBackend(model, "cuda" if kind == "auto" else device)
+    if all(onnx_name(scale) in model.card.files for scale in model.card.scales):
+        from ocrmypdf_superres.upscaling.backends.onnx import OnnxBackend
+
+        return OnnxBackend(model, threads or _cores())
+    if not has_torch():
+        raise ModelError(
+            f"Model {model.card.name} has no ONNX files, so it needs torch, which is not installed; {GPU_EXTRA}, "
+            "or choose another model."
+        )
+    from ocrmypdf_superres.upscaling.backends.torch import TorchBackend
+
+    return TorchBackend(model, "cpu", threads=threads)
+
+
+def has_torch() -> bool:
+    """Return whether torch is installed; it is not imported."""
+    try:
+        return importlib.util.find_spec("torch") is not None
+    except (ImportError, ValueError):  # blocked or half-removed installations
+        return False
+
+
+def may_see_cuda() -> bool:
+    """Return whether CUDA is possible here: torch and the driver's library are installed.
+
+    Importing torch to ask takes seconds, which a machine without the driver is spared. The library is opened but not
+    initialised, so that processes forked later can still use CUDA.
+    """
+    if not has_torch():
+        return False
+    try:
+        ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
+    except OSError:
+        return False
+    return True
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _sees_cuda() -> bool:
+    if not may_see_cuda():
+        return False
+    try:
+        from ocrmypdf_superres.upscaling.backends.torch import cuda_is_available
+    except (ImportError, OSError) as error:
+        log.warning("torch cannot be imported (%s); the net runs on the CPU", error)
+        return False
+    return cuda_is_available()

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: MPL-2.0
+"""One file at a time, in this process: how it ends, and what is left of it."""
+
+from __future__ import annotations
+
+import io
+import os
+
+import img2pdf
+import pikepdf
+import pytest
+from archive_files import encrypted_bytes, image_bytes, page, pdf_bytes, scratched, task, with_text_bytes
+from PIL import Image, ImageCms
+from PIL.TiffImagePlugin import AppendingTiffWriter
+
+from ocrmypdf_superres.archive.formats.xmp import read_history
+from ocrmypdf_superres.archive.tasks import Kind, State
+from ocrmypdf_superres.archive.worker.images import page_layout, remove_alpha
+from ocrmypdf_superres.archive.worker.ocr_file import ocr_file, scratch_folder
+from ocrmypdf_superres.archive.worker.products import sealed
+
+GOOD = pdf_bytes(page())
+
+
+def changed_pdf(change) -> bytes:
+    stream = io.BytesIO()
+    with pikepdf.open(io.BytesIO(GOOD)) as pdf:
+        change(pdf)
+        pdf.save(stream)
+    return stream.getvalue()
+
+
+def sign(pdf):
+    pdf.Root.AcroForm = pikepdf.Dictionary(SigFlags=3, Fields=pikepdf.Array())
+
+
+def tag(pdf):
+    pdf.Root.MarkInfo = pikepdf.Dictionary(Marked=True)
+
+
+def no_pages(pdf):
+    del pdf.pages[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "end"),
+    [
+        (Kind.PDF, encrypted_bytes(), (State.FAILED, "encrypted")),
+        (Kind.PDF, GOOD[: len(GOOD) // 3], (State.FAILED, "damaged")),
+        (Kind.PDF, b"%PDF-1.7\nnonsense", (State.FAILED, "damaged")),
+        (Kind.PDF, with_text_bytes(), (State.SKIPPED, "has-text")),
+        (Kind.PDF, changed_pdf(tag), (State.SKIPPED, "has-text")),
+        (Kind.PDF, changed_pdf(sign), (State.SKIPPED, "signed")),
+        (Kind.PDF, changed_pdf(no_pages), (State.FAILED, "empty")),
+        (Kind.IMAGE, image_bytes(page(), dpi=None), (State.FAILED, "no-dpi")),
+        (Kind.IMAGE, image_bytes(page(), "JPEG")[:200], (State.FAILED, "unsupported")),
+        (Kind.IMAGE, image_bytes(page(), "TIFF")[:3000], (State.FAILED, "damaged")),
+        (Kind.IMAGE, b"\x89PNG\r\n\x1a\nnonsense", (State.FAILED, "unsupported")),
+        (Kind.IMAGE, image_bytes(Image.new("1", (30000, 20000))), (State.FAILED, "too-large")),
+        (Kind.PDF, None, (State.FAILED, "gone")),
+    ],
+)
+def test_how_bad_files_end(tmp_path, kind, content, end):
+    source = tmp_path / "input"
+    if content is not None:
+        source.write_bytes(content)
+    made = task(tmp_path, source, kind)
+    result = ocr_file(made)
+    assert (result.state, result.code) == end, result
+    assert result.reason.endswith(".") and "\n" not in result.reason and not result.transient and not result.outputs
+    assert not os.path.exists(made.staging) and not scratch_folder(made).exists() and os.path.exists(made.log)
+    assert str(scratch_folder(made)) not in result.reason
+
+
+def test_a_good_file_with_all_outputs(tmp_path, lanczos_net):
+    source = tmp_path / "two pages.tif"
+    page().save(source, dpi=(75, 75), save_all=True, append_images=[page("old walls")])
+    ocr = {"language": ["eng"], "output_type": "pdfa", "superres_model": str(lanczos_net), "superres_threads": 1, "superres_check": "off",
+           "superres_trigger": "always"}  # fmt: skip
+    made = task(tmp_path, source, Kind.IMAGE, outputs=("pdf", "text", "alto", "hocr", "images"), ocr=ocr, image_dpi=75)
+    result = ocr_file(made)
+    assert (result.state, result.code, result.findings) == (State.STAGED, "ok", [])
+    base = "two pages.tif.pdf"
+    assert {output.name: output.kind for output in result.outputs} == {
+        base: "pdf", f"{base}.txt": "text",
+        **{f"{base}.{kind}/{n:04d}.{end}": kind for n in (1, 2) for kind, end in (("alto", "xml"), ("hocr", "hocr"), ("images", "png"))},
+    }  # fmt: skip
+    assert result.outputs == sealed(made)
+    staging = tmp_path / "staging" / "1.1"
+    text = (staging / f"{base}.txt").read_text()
+    assert "harbour street" in text and "old walls" in text
+    assert [(p.page, p.action, round(p.dpi), p.words, p.findings) for p in result.pages] == [(n, "enlarged", 75, 2, []) for n in (1, 2)]
+    assert all(0.5 < p.confidence <= 1 and p.record["file"] == source.name for p in result.pages)
+    with pikepdf.open(staging / base) as pdf:
+        assert len(pdf.pages) == 2 and "pdfaid" in str(pdf.open_metadata())
+    assert [step.action for step in read_history(staging / base)] == ["enlarged", "recognised"]
+    alto = (staging / f"{base}.alto" / "0001.xml").read_text()
+    assert 'WIDTH="420"' in alto and "harbour" in alto, "coordinates are of the page as it came"
+
+
+@pytest.mark.parametrize("form", ["PNG", "TIFF"])
+@pytest.mark.parametrize("alpha", [255, 0])
+def test_images_with_an_alpha_channel(tmp_path, form, alpha):
+    image = page().convert("RGBA")
+    image.paste((0, 0, 0, alpha), (0, 0, 40, 40))
+    source = tmp_path / "input"
+    source.write_bytes(image_bytes(image, form))
+    given = task(tmp_path, source, Kind.IMAGE, ocr={"language": ["eng"], "output_type": "pdf", "superres_trigger": "off"})
+    result = ocr_file(given)
+    assert (result.state, result.code) == (State.STAGED, "ok"), result.reason
+    assert result.findings == ([] if alpha else ["transparent parts on 1 pages were laid on white paper"])
+    assert result.pages[0].words
+    with pikepdf.open(os.path.join(given.staging, result.outputs[0].name)) as made:
+        (original,) = made.pages[0].get_images().values()
+        corner = pikepdf.PdfImage(original).as_pil_image().convert("L").getpixel((5, 5))
+    assert corner == (0 if alpha else 255)
+
+
+def test_no_frame_is_lost_with_its_alpha_channel(tmp_path):
+    frames = [page(text).convert("RGBA") for text in ("one", "two")]
+    image = tmp_path / "frames.png"
+    frames[0].save(image, save_all=True, append_images=frames[1:], dpi=(150, 150))
+    assert remove_alpha(image) == 0
+    with Image.open(image) as original:
+        assert original.n_frames == 2 and not original.has_transparency_data and round(original.info["dpi"][0]) == 150
+
+
+def test_each_frame_keeps_its_own_resolution_and_profile(tmp_path):
+    image, profile = tmp_path / "frames.tif", ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    about = [{"dpi": (150, 150)}, {"dpi": (100, 200), "icc_profile": profile}, {"dpi": (72, 72)}]
+    sizes = [(60, 40), (40, 60), (60, 40)]
+    with AppendingTiffWriter(str(image), True) as tiff:
+        for size, kept in zip(sizes, about, strict=True):
+            Image.new("RGBA", size, (9, 9, 9, 255)).save(tiff, "TIFF", **kept)
+            tiff.newFrame()
+    assert remove_alpha(image) == 0
+    with Image.open(image) as original:
+        assert original.n_frames == 3
+        for number, (size, kept) in enumerate(zip(sizes, about, strict=True)):
+            original.seek(number)
+            assert original.mode == "RGB" and original.size == size and original.getpixel((5, 5)) == (9, 9, 9)
+            assert tuple(round(float(value)) for value in original.info["dpi"]) == kept["dpi"]
+            assert (34675 in original.tag_v2) == ("icc_profile" in kept)
+    # What a page's size is made of.
+    pages = tmp_path / "pages.pdf"
+    pages.write_bytes(img2pdf.convert(str(image), layout_fun=page_layout(144)))
+    with pikepdf.open(pages) as pdf:
+        assert [tuple(round(float(v), 1) for v in page.mediabox[2:]) for page in pdf.pages] == [(28.8, 19.2), (28.8, 21.6), (30.0, 20.0)]
+
+
+def test_findings(tmp_path):
+    source = tmp_path / "a.pdf"
+    source.write_bytes(pdf_bytes(page(), scratched(), page("")))
+    result = ocr_file(task(tmp_path, source))
+    assert [(p.words, p.findings) for p in result.pages] == [(2, []), (0, ["ink but no words"]), (0, [])]
+    assert result.findings == ["ink but no words on 1 of 3 pages, the first is page 2"]
+
+
+def test_pages_with_text_may_be_left(tmp_path):
+    source = tmp_path / "a.pdf"
+    source.write_bytes(with_text_bytes())
+    made = task(tmp_path, source)
+    made.ocr["mode"] = "skip"
+    result = ocr_file(made)
+    assert result.state is State.STAGED and [(p.action, p.words) for p in result.pages] == [("not-read", None)]
+
+
+def test_unchanged_input_is_left_alone(tmp_path):
+    source = tmp_path / "a.pdf"
+    source.write_bytes(GOOD)
+    first = ocr_file(task(tmp_path, source))
+    assert ocr_file(task(tmp_path, source, known=first.sha256)).code == "unchanged"
+    assert ocr_file(task(tmp_path, source, known="other")).state is State.STAGED
+
+
+def test_a_mets_document_is_one_pdf(tmp_path):
+    from test_scan import METS
+
+    (tmp_path / "images").mkdir()
+    image = tmp_path / "images" / "1.png"
+    image.write_bytes(image_bytes(page()))
+    mets = tmp_path / "mets.xml"
+    mets.write_text(METS)
+    first = ocr_file(task(tmp_path, mets, Kind.METS))
+    assert first.state is State.STAGED and [o.name for o in first.outputs] == ["mets.xml.pdf", "mets.xml.pdf.txt"]
+    image.write_bytes(image_bytes(page("another")))
+    assert ocr_file(task(tmp_path, mets, Kind.METS, known=first.sha256)).code == "ok", "its hash is of the images too"
+    image.unlink()
+    assert ocr_file(task(tmp_path, mets, Kind.METS)).code == "damaged"
+
+
+def test_a_name_that_is_no_text(tmp_path):
+    source = tmp_path / os.fsdecode(b"a \n'\xff.pdf")
+    source.write_bytes(GOOD)
+    result = ocr_file(task(tmp_path, source, outputs=("pdf", "alto")))
+    assert result.state is State.STAGED, result.reason
+    assert [os.fsencode(o.name) for o in result.outputs] == [b"a \n'\xff.pdf", b"a \n'\xff.pdf.alto/0001.xml"]
