@@ -13,23 +13,36 @@ import rich
 from rich.logging import RichHandler
 from rich.markup import escape
 
-from ocrmypdf_superres.errors import MissingDependencyError, SuperresError
+from ocrmypdf_superres.errors import SuperresError
 
 # name -> (module with add_arguments and run, what it does, extra that brings its packages)
 COMMANDS = {
     "models": ("ocrmypdf_superres.commands.models", "list models, show a card, verify files", ""),
-    "upscale": ("ocrmypdf_superres.commands.upscale", "enlarge an image or a PDF's pages, to look at", ""),
+    "upscale": ("ocrmypdf_superres.commands.upscale", "super-resolve an image or the pages of a PDF, to look at", ""),
     "doctor": ("ocrmypdf_superres.commands.doctor", "show what is installed and run one test tile", ""),
     "evaluate": ("ocrmypdf_superres.commands.evaluate", "compare methods on pages with known text", "eval"),
     "report": ("ocrmypdf_superres.commands.report", "one HTML page of a run, with before and after to look at", "eval"),
     "compare": ("ocrmypdf_superres.commands.compare", "read a PDF without and with super-resolution, and show both", "eval"),
+    "calibrate": ("ocrmypdf_superres.commands.calibrate", "fit how far the engine's confidences can be trusted", "eval"),
     "train": ("ocrmypdf_superres.commands.train", "train a net from a recipe", "train"),
     "finetune": ("ocrmypdf_superres.commands.finetune", "make a model for your own scans, without annotation", "train,eval"),
     "export": ("ocrmypdf_superres.commands.export", "make a model folder of a training run's checkpoint", "train"),
-    "archive": ("ocrmypdf_superres.commands.archive.command", "digitise a whole tree of PDFs and images, and check the result", "archive"),
-    "lines": ("ocrmypdf_superres.commands.lines", "compare models on lines of text by what readers read", "train,eval"),
-    "patches": ("ocrmypdf_superres.commands.patches", "compare nets for pages on patches: pixels, text read, text detected", "train,eval"),
-    "quantize": ("ocrmypdf_superres.commands.quantize", "store a model's weights in few bits, or show what that costs", "train,eval"),
+    "archive": (
+        "ocrmypdf_superres.commands.archive.command",
+        "run OCR on a whole tree of PDFs and images, and check the result",
+        "archive",
+    ),
+    "lines": ("ocrmypdf_superres.commands.lines", "compare models on lines of text by what recognizers read", "train,eval"),
+    "patches": (
+        "ocrmypdf_superres.commands.patches",
+        "compare nets for pages on patches: pixels, text read, text detected",
+        "train,eval",
+    ),
+    "quantize": (
+        "ocrmypdf_superres.commands.quantize",
+        "store a model's weights in few bits, or show what that costs",
+        "train,eval",
+    ),
     "recognizer": ("ocrmypdf_superres.commands.recognizer", "compare or tune Tesseract's network as ported", "train"),
 }
 
@@ -38,6 +51,7 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
     """Return the parser; only *command*'s own arguments are filled in, so that nothing else is imported."""
     parser = argparse.ArgumentParser(prog="ocrmypdf-superres", description="Super-resolution for OCR of low-resolution scans.")
     parser.add_argument("-v", "--verbose", action="store_true", help="show what is done in detail")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {import_module('ocrmypdf_superres').__version__}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (module, summary, _) in COMMANDS.items():
         subparser = subparsers.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
@@ -54,24 +68,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     rich.reconfigure(stderr=True)
     errors = rich.get_console()
     try:
-        try:
-            parser = build_parser(command)
-            parsed = parser.parse_args(arguments)
-            level = logging.DEBUG if parsed.verbose else logging.INFO
-            logging.basicConfig(level=level, format="%(message)s", handlers=[RichHandler(console=errors, show_path=False)])
-            return int(import_module(COMMANDS[parsed.command][0]).run(parsed))
-        except ModuleNotFoundError as error:
-            missing = (error.name or "").partition(".")[0]
-            if command is None or missing == "ocrmypdf_superres":
-                raise
-            extra = COMMANDS[command][2]
-            package = f"ocrmypdf-superres[{extra}]" if extra else missing
-            raise MissingDependencyError(
-                f"The command {command} needs the package {missing}, which is not installed; run: pip install '{package}'"
-            ) from error
-    except SuperresError as error:
-        errors.print(f"[bold red]Error:[/bold red] {escape(str(error))}", soft_wrap=True, highlight=False)
+        parsed = build_parser(command).parse_args(arguments)
+        level = logging.DEBUG if parsed.verbose else logging.INFO
+        logging.basicConfig(level=level, format="%(message)s", handlers=[RichHandler(console=errors, show_path=False)])
+        return int(import_module(COMMANDS[parsed.command][0]).run(parsed))
+    except (SuperresError, ModuleNotFoundError) as error:
+        message = _about_missing(error, command)
+        if message is None and not isinstance(error, SuperresError):
+            raise
+        errors.print(f"[bold red]Error:[/bold red] {escape(message or str(error))}", soft_wrap=True, highlight=False)
         return 1
     except KeyboardInterrupt:
         errors.print("Stopped.")
         return 130
+
+
+def _about_missing(error: BaseException | None, command: str | None) -> str | None:
+    """Return what to install where *error*, or what caused it, is that a package of another project is missing."""
+    from ocrmypdf_superres.commands.extras import extras_with, install_line
+
+    while error is not None and not isinstance(error, ModuleNotFoundError):
+        error = error.__cause__
+    missing = "" if error is None else (error.name or "").partition(".")[0]
+    if command is None or missing in ("", "ocrmypdf_superres"):
+        return None
+    extras = COMMANDS[command][2].split(",") if COMMANDS[command][2] else []
+    line = install_line(*extras_with(missing, extras)) if extras else f"pip install {missing}"
+    return f"The command {command} needs the package {missing}, which is not installed; run: {line}"

@@ -7,7 +7,9 @@ from PIL import Image
 
 pytest.importorskip("torch")
 
+from ocrmypdf_superres import __version__
 from ocrmypdf_superres.cli import COMMANDS, main
+from ocrmypdf_superres.errors import ModelError
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def test_models(random_model, capsys, monkeypatch):
     assert main(["models", "verify", "random"]) == 0
 
 
-def test_upscale_a_image(random_model, image, tmp_path, capsys):
+def test_upscale_an_image(random_model, image, tmp_path, capsys):
     out = tmp_path / "out" / "large.png"
     assert main(["upscale", str(image), str(out), "--scale", "3", "--model", str(random_model.folder), "--device", "cpu"]) == 0
     with Image.open(out) as large:
@@ -51,7 +53,12 @@ def test_upscale_pdf_pages(random_model, image, tmp_path):
     img2pdf = pytest.importorskip("img2pdf")
     pdf = tmp_path / "two.pdf"
     pdf.write_bytes(img2pdf.convert([str(image), str(image)]))
-    assert main(["upscale", str(pdf), str(tmp_path / "pages"), "--scale", "2", "--model", str(random_model.folder), "--device", "cpu"]) == 0
+    assert (
+        main(
+            ["upscale", str(pdf), str(tmp_path / "pages"), "--scale", "2", "--model", str(random_model.folder), "--device", "cpu"]
+        )
+        == 0
+    )
     with Image.open(tmp_path / "pages" / "page-2.png") as large:
         assert large.size == (100, 80)
 
@@ -78,6 +85,37 @@ def test_damaged_inputs_are_one_sentence(random_model, tmp_path, capsys, content
     bad.write_bytes(content)
     assert main(["upscale", str(bad), str(tmp_path / "o.png"), "--model", str(random_model.folder), "--device", "cpu"]) == 1
     assert "Error:" in capsys.readouterr().err
+
+
+def test_the_version(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert stop.value.code == 0 and capsys.readouterr().out == f"ocrmypdf-superres {__version__}\n"
+
+
+def test_a_missing_package_names_the_extra_to_install(capsys, monkeypatch):
+    def run(args):
+        try:
+            raise ModuleNotFoundError("No module named 'lmdb'", name="lmdb.tool")
+        except ModuleNotFoundError as error:
+            raise ModelError("The source cannot be loaded.") from error
+
+    monkeypatch.setattr("ocrmypdf_superres.commands.train.run", run)
+    assert main(["train", "recipe.toml"]) == 1
+    printed = " ".join(capsys.readouterr().err.split())
+    assert "needs the package lmdb" in printed and "run: pip install 'ocrmypdf-superres[train]'" in printed
+
+
+def test_doctor_names_what_is_missing(random_model, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "250")
+    monkeypatch.setattr("ocrmypdf_superres.commands.doctor.missing_packages", lambda extra: ["torch"] if extra == "gpu" else [])
+    assert main(["doctor", "--model", str(random_model.folder), "--device", "cpu"]) == 0
+    printed = capsys.readouterr().out
+    assert (
+        "torch missing" in printed
+        and "pip install 'ocrmypdf-superres[gpu]'" in printed
+        and "pip install 'ocrmypdf-superres[train]'" not in printed
+    )
 
 
 def test_doctor(random_model, capsys):

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pages", default="", help="only these, such as 1,3-5 (default: all)")
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument(
-        "--check", choices=("off", "auto", "always"), default="auto", help="as --superres-check (default: %(default)s)"
+        "--verify", choices=("off", "auto", "always"), default="auto", help="as --superres-verify (default: %(default)s)"
     )
     parser.add_argument("--force-ocr", action="store_true", help="read pages that already have text, too")
     parser.add_argument("--jobs", type=int, default=2)
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
         SuperresError: the PDF cannot be read, or the report not be written.
     """
     output = args.output or Path(f"{args.pdf.stem}-report.html")
-    settings = PdfSettings(args.language, args.model, args.check, args.pages, args.force_ocr, max(1, args.jobs))
+    settings = PdfSettings(args.language, args.model, args.verify, args.pages, args.force_ocr, max(1, args.jobs))
     with tempfile.TemporaryDirectory(prefix="superres-compare-") as temporary:
         folder = args.run or Path(temporary)
         pages = read_pdf(args.pdf, folder, settings, args.pdf_output)

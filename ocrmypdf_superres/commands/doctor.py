@@ -6,31 +6,23 @@ from __future__ import annotations
 import argparse
 import platform
 import shutil
-import subprocess
 import time
-from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ocrmypdf_superres import tesseract
+from ocrmypdf_superres import __version__, tesseract
+from ocrmypdf_superres.commands.extras import EXTRAS, install_line, missing_packages, version_of
 from ocrmypdf_superres.errors import SuperresError
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model
 from ocrmypdf_superres.upscaling.loading import load_upscaler
 
-PACKAGES = (
-    "ocrmypdf", "onnxruntime", "pikepdf", "pypdfium2", "pillow", "numpy", "pluggy", "pydantic", "rapidfuzz", "rich",
-)  # fmt: skip
+PACKAGES = ("ocrmypdf", "onnxruntime", "pikepdf", "pypdfium2", "pillow", "numpy", "pluggy", "pydantic", "rapidfuzz", "rich")
 """What the plugin needs on a CPU."""
-EXTRAS = {
-    "gpu": ("a GPU, and models without ONNX files", ("torch", "safetensors")),
-    "train": ("training", ("onnx", "scipy", "tomli-w", "tensorboard", "lightning-fabric", "lmdb")),
-    "eval": ("evaluation and reports", ("img2pdf", "jinja2", "matplotlib", "scikit-image", "scipy", "tomli-w")),
-    "archive": ("archives", ("dask", "img2pdf", "jinja2", "lxml", "psutil", "tomli-w", "watchdog")),
-}
-"""What each extra is for, and its packages beside those of other extras."""
+PROGRAMS = ("gs", "unpaper", "pngquant")
+"""Programs that OCRmyPDF uses for some of its options."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,34 +32,50 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the findings; return 1 where something that the main job needs is missing."""
+    """Print what is found; return 1 where something that the plugin needs is missing, else 0."""
     table = Table("what", "found", "")
-    good = True
     table.add_row("Python", platform.python_version(), "")
-    table.add_row("ocrmypdf-superres", _version("ocrmypdf-superres") or "not installed, run from its folder", "")
+    table.add_row("ocrmypdf-superres", __version__, "")
+    good = all([_add_packages(table), _add_tesseract(table), _add_model(table, args.model, args.device)])
+    for program in PROGRAMS:
+        table.add_row(program, shutil.which(program) or "missing", "")
+    for extra, (purpose, _) in EXTRAS.items():
+        missing = missing_packages(extra)
+        found = f"{', '.join(missing)} missing" if missing else "complete"
+        table.add_row(
+            escape(f"extra [{extra}]"), found, escape(f"for {purpose}" + (f": {install_line(extra)}" if missing else ""))
+        )
+    Console().print(table)
+    return 0 if good else 1
+
+
+def _add_packages(table: Table) -> bool:
+    good = True
     for name in PACKAGES:
-        found = _version(name)
-        table.add_row(name, found or "missing", "" if found else "needed")
+        found = version_of(name)
+        table.add_row(name, found or "missing", "" if found else f"needed: pip install {name}")
         good = good and found is not None
-    for extra, (purpose, names) in EXTRAS.items():
-        versions = {name: _version(name) for name in names}
-        missing = [name for name, found in versions.items() if found is None]
-        state = f"missing: {', '.join(missing)}" if missing else ", ".join(f"{name} {found}" for name, found in versions.items())
-        advice = f"for {purpose}: pip install 'ocrmypdf-superres[{extra}]'" if missing else f"for {purpose}"
-        table.add_row(escape(f"[{extra}]"), state, escape(advice))
-    for program, needed in (("tesseract", True), ("gs", False), ("unpaper", False), ("pngquant", False)):
-        found = shutil.which(program)
-        table.add_row(program, _first_line(found) if found else "missing", "" if found or not needed else "needed")
-        good = good and (found is not None or not needed)
-    if shutil.which("tesseract"):
+    return good
+
+
+def _add_tesseract(table: Table) -> bool:
+    try:
+        table.add_row("tesseract", tesseract.version(), "")
         table.add_row("languages", " ".join(tesseract.languages()) or "none", "")
+    except SuperresError as error:
+        table.add_row("tesseract", "missing", escape(str(error)))
+        return False
+    return True
+
+
+def _add_model(table: Table, name: str, device: str) -> bool:
     what = "model"
     try:
-        model = find_model(args.model)
+        model = find_model(name)
         model.verify()
         table.add_row("model", model.card.name, "files as in the card")
         what = "device"
-        upscaler = load_upscaler(args.model, args.device)
+        upscaler = load_upscaler(name, device)
         scale = upscaler.scales[0]
         tile = np.random.default_rng(0).random((192, 192), dtype=np.float32)
         upscaler.upscale(tile, scale)
@@ -77,19 +85,5 @@ def run(args: argparse.Namespace) -> int:
         table.add_row("device", upscaler.device, f"x{scale}: {tile.size / 1e6 / seconds:.2f} lr megapixels a second")
     except SuperresError as error:
         table.add_row(what, "cannot be used", escape(str(error)))
-        good = False
-    Console().print(table)
-    return 0 if good else 1
-
-
-def _version(package: str) -> str | None:
-    """Return the version of an installed *package*, None where it is not installed."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def _first_line(program: str) -> str:
-    result = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
-    return (result.stdout.splitlines() or result.stderr.splitlines() or ["present"])[0]
+        return False
+    return True

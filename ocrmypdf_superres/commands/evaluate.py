@@ -28,26 +28,47 @@ from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``evaluate``."""
-    parser.add_argument(
+    _add_pages(parser)
+    _add_methods(parser)
+    _add_outputs(parser)
+
+
+def _add_pages(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("pages")
+    group.add_argument(
         "--data", type=Path, required=True, help="folder of images with .gt.txt, PAGE-XML or ALTO, or with an index.json"
     )
-    parser.add_argument("--collections", nargs="+", help="only these collections")
-    parser.add_argument(
+    group.add_argument("--collections", nargs="+", help="only these collections")
+    group.add_argument(
         "--conditions",
         nargs="*",
         default=list(DEFAULT_CONDITIONS),
         metavar="DPI-PROFILE",
-        help=f"what hr pages are reduced to; profiles: {', '.join(PROFILES)} (default: %(default)s)",
+        help=f"resolutions and profiles that hr pages are reduced to; profiles: {', '.join(PROFILES)} (default: %(default)s)",
     )
-    parser.add_argument("--methods", nargs="+", choices=(*METHODS, *FURTHER), default=list(METHODS))
-    parser.add_argument(
+    group.add_argument("--lines", action="store_true", help="the images are single lines of text")
+    group.add_argument("--pages", type=int, default=2, help="hr pages of each collection, 0 for all (default: %(default)s)")
+    group.add_argument("--language", default="eng", help="Tesseract languages of pages without an index")
+    group.add_argument(
+        "--unordered",
+        nargs="*",
+        default=["funsd_forms_eng"],
+        metavar="COLLECTION",
+        help="collections of ambiguous reading order: their words count, their CER does not (default: %(default)s)",
+    )
+
+
+def _add_methods(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("methods")
+    group.add_argument("--methods", nargs="+", choices=(*METHODS, *FURTHER), default=list(METHODS))
+    group.add_argument(
         "--peer",
         action="append",
         default=[],
         metavar="COMMAND",
         help='a command that enlarges an image, such as "realesrgan-ncnn-vulkan -i {in} -o {out}"; may be repeated',
     )
-    parser.add_argument(
+    group.add_argument(
         "--dnn-superres",
         action="append",
         type=Path,
@@ -55,7 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a model of OpenCV's dnn_superres, such as FSRCNN_x3.pb; may be repeated",
     )
-    parser.add_argument(
+    group.add_argument(
         "--spandrel",
         action="append",
         type=Path,
@@ -63,44 +84,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a community model that spandrel reads; may be repeated",
     )
-    parser.add_argument(
+    group.add_argument(
         "--models",
         nargs="+",
         default=[],
         metavar="MODEL",
         help="nets by themselves as further methods, names or folders of models, or the word all: each enlarges a "
-        "page once, without checks or choice (--model is the one that the plugin's methods use)",
+        "page once, without a second reading (--model is the one that the plugin's methods use)",
     )
-    parser.add_argument("--lines", action="store_true", help="the images are single lines of text")
-    parser.add_argument("--pages", type=int, default=2, help="hr pages of each collection, 0 for all (default: %(default)s)")
-    parser.add_argument("--model", default=DEFAULT_MODEL, help="model of the methods plugin... (default: %(default)s)")
-    parser.add_argument("--language", default="eng", help="Tesseract languages of pages without an index")
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--cache", type=Path, help="folder that keeps readings, so that a run can go on")
-    parser.add_argument(
-        "--unordered",
-        nargs="*",
-        default=["funsd_forms_eng"],
-        metavar="COLLECTION",
-        help="collections of ambiguous reading order: their words count, their CER does not (default: %(default)s)",
-    )
-    parser.add_argument("--worst", type=Path, metavar="FOLDER", help="draw the pages that the plugin reads worst there")
-    parser.add_argument("--worst-count", type=int, default=10, metavar="N", help="how many (default: %(default)s)")
-    parser.add_argument(
+    group.add_argument("--model", default=DEFAULT_MODEL, help="model of the methods plugin... (default: %(default)s)")
+
+
+def _add_outputs(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("outputs")
+    group.add_argument("--jobs", type=int, default=2)
+    group.add_argument("--cache", type=Path, help="folder that keeps readings, so that a run can go on")
+    group.add_argument("--worst", type=Path, metavar="FOLDER", help="write images of the pages that the plugin reads worst there")
+    group.add_argument("--worst-count", type=int, default=10, metavar="N", help="how many (default: %(default)s)")
+    group.add_argument(
         "--run",
         type=Path,
         metavar="FOLDER",
         help="keep results, words and images there, for the command report, and measure how far readings can be trusted",
     )
-    parser.add_argument(
+    group.add_argument(
         "--lpips",
         type=Path,
         nargs=2,
         metavar=("ALEXNET", "LINEAR"),
-        help="two files of weights; with --run the distance to the hr scan is measured too",
+        help="two files of weights; with --run the distance to the hr scan is measured, too",
     )
-    parser.add_argument("--json", type=Path, help="write every result there")
-    parser.add_argument("--markdown", type=Path, help="write the tables there")
+    group.add_argument("--json", type=Path, help="write every result there")
+    group.add_argument("--markdown", type=Path, help="write the tables there")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -188,7 +203,7 @@ def _show_word_accuracy(console: Console, results: list[Result]) -> None:
 
 
 def _show(console: Console, results: list[Result], ours: list[str], unordered: list[str]) -> None:
-    """Print the table by group, what was promised, and the pages by name."""
+    """Print the table by group, the goals, and the pages by name."""
     longest = max((len(result.method) for result in results), default=0)
     table = Table(
         "pages",

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--kind",
         choices=("words", "lines", "textzoom"),
         default="words",
-        help="what the sets are: folders of texts by language to render words from, line images with "
+        help="the kind of the sets: folders of texts by language to render words from, line images with "
         "NAME.gt.txt, or TextZoom's databases (default words)",
     )
     parser.add_argument(
@@ -50,30 +50,28 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         SuperresError: a model, reader or set cannot be used.
     """
-    from ocrmypdf_superres.errors import OptionError
-    from ocrmypdf_superres.evaluation.networks.line_sets import Predictor, evaluate, lanczos, model_predictor
+    from ocrmypdf_superres.errors import RecognizerError
+    from ocrmypdf_superres.evaluation.networks.line_sets import evaluate_models, mean_metrics
     from ocrmypdf_superres.modelstore.store import find_models
-    from ocrmypdf_superres.recognizers import folder as folders
-    from ocrmypdf_superres.training.recognizers.tasks import enlarged
+    from ocrmypdf_superres.recognizers.folder import load
+    from ocrmypdf_superres.recognizers.line_recognizer import LineRecognizer
 
-    readers = {name: folders.load(name, ("abinet", "cdistnet", "crnn", "text-focus")) for name in args.readers}
-    predictors: dict[str, Predictor] = {"bicubic": lambda lr, scale: enlarged(lr), "lanczos": lanczos}
-    for model in find_models(args.models):
-        if model.card.name in (*predictors, "hr"):
-            raise OptionError(f"A model is called {model.card.name}, which is a row of the table; give it another name.")
-        predictors[model.card.name] = model_predictor(model)
+    readers = {}
+    for name in args.readers:
+        reader = load(name, ("abinet", "cdistnet", "crnn", "text-focus"))
+        if not isinstance(reader, LineRecognizer):
+            raise RecognizerError(f"{name} does not read lines of text; give a recognizer that does.")
+        readers[name] = reader
+    models = find_models(args.models)
     metrics: dict[str, list[LineMetrics]] = {}
     for place in args.sets:
-        batches = _batches(args.kind, place, args.count)
-        for name, predict in predictors.items():
-            metrics.setdefault(name, []).append(evaluate(predict, batches, readers=readers))  # type: ignore[arg-type]
-        truths = iter(batches)
-        metrics.setdefault("hr", []).append(evaluate(lambda lr, scale, truths=truths: next(truths).hr, batches, readers=readers))  # type: ignore[misc, arg-type]
+        for name, row in evaluate_models(models, _batches(args.kind, place, args.count), readers).items():
+            metrics.setdefault(name, []).append(row)
     console = Console(highlight=False)
     tables = {str(place): {name: rows[index] for name, rows in metrics.items()} for index, place in enumerate(args.sets)}
     if len(args.sets) > 1:
-        tables["Mean of the sets"] = {name: _mean(rows, weighted=False) for name, rows in metrics.items()}
-        tables["Mean of the lines"] = {name: _mean(rows, weighted=True) for name, rows in metrics.items()}
+        tables["Mean of the sets"] = {name: mean_metrics(rows, weighted=False) for name, rows in metrics.items()}
+        tables["Mean of the lines"] = {name: mean_metrics(rows, weighted=True) for name, rows in metrics.items()}
     for title, rows in tables.items():
         lines = next(iter(rows.values())).lines
         console.print(f"{title}: {lines} lines. Right: read without a mistake, %.", markup=False, soft_wrap=True)
@@ -88,20 +86,6 @@ def _batches(kind: str, place: Path, count: int) -> list[Batch]:
     if kind == "textzoom":
         return all_pairs(place, 2)
     return held_out_batches(Source(kind, ".", languages={"eng": 1.0} if kind == "words" else {}), place, 2, count)
-
-
-def _mean(rows: list[LineMetrics], weighted: bool) -> LineMetrics:
-    from ocrmypdf_superres.evaluation.networks.line_sets import LineMetrics
-
-    weights = [float(row.lines) if weighted else 1.0 for row in rows]
-    total = sum(weights)
-
-    def mean(values: list[float]) -> float:
-        return sum(w * v for w, v in zip(weights, values, strict=True)) / max(1.0, total)
-
-    readers = {name: mean([row.readers[name] for row in rows]) for name in rows[0].readers}
-    lines = sum(row.lines for row in rows)
-    return LineMetrics(lines, mean([r.psnr for r in rows]), mean([r.cer for r in rows]), mean([r.words for r in rows]), readers)
 
 
 def _table(rows: dict[str, LineMetrics]) -> Table:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from ocrmypdf_superres.errors import ModelError
 from ocrmypdf_superres.modelstore.cards import CARD
-from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model, list_models, search_folders
+from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model, list_models, model_folders
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what was asked; 1 where a model does not verify.
+    """List, show or verify; return 1 where a model does not verify, else 0.
 
     Raises:
         ModelError: the model cannot be found.
@@ -37,16 +37,18 @@ def run(args: argparse.Namespace) -> int:
     for model in list_models():
         card = model.card
         name = f"{card.name} (default)" if card.name == DEFAULT_MODEL else card.name
-        table.add_row(name, card.architecture, ", ".join(f"x{s}" for s in card.scales), escape(card.licence), escape(card.description))
+        table.add_row(
+            name, card.architecture, ", ".join(f"x{s}" for s in card.scales), escape(card.licence), escape(card.description)
+        )
     console.print(table)
     return 0
 
 
 def _verify(console: Console, name: str | None) -> int:
-    # Not list_models(): that leaves out broken cards, which are what verifying is for.
-    folders = [name] if name else [str(c.parent) for f in search_folders() if f.is_dir() for c in sorted(f.glob(f"*/{CARD}"))]
+    # Not list_models(): that leaves out broken cards, which verifying is for.
+    folders = [name] if name else [str(folder) for folder in model_folders()]
     if not folders:
-        raise ModelError("No model was found to verify; give one's name or folder.")
+        raise ModelError("No model was found to verify; give the name or the folder of one.")
     failed = 0
     for folder in folders:
         try:

@@ -29,7 +29,7 @@ _DEVICE = "auto, cpu, cuda or cuda:N (default: %(default)s)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the actions ``compare``, ``tune``, ``train`` and ``export`` with their arguments."""
+    """Add the actions ``compare``, ``tune``, ``lines``, ``train`` and ``export`` with their arguments."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--lang", default="eng", help="language, or path of a .traineddata file (default eng)")
@@ -59,6 +59,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     action.add_argument("--device", default="auto", help=_DEVICE)
     action.add_argument("--resume", action="store_true", help="go on from the checkpoint of an interrupted run, in OUTPUT.run")
 
+    text = "prepare low-resolution lines to tune a network on, in files of some hundred; what is there already stays"
+    action = actions.add_parser("lines", help=text, description=text)
+    action.add_argument("folder", type=Path, help="folder to write the files to")
+    action.add_argument("--lang", default="eng", help="language whose network is to be tuned (default eng)")
+    action.add_argument("--text", type=Path, required=True, metavar="FOLDER", help="text, one folder a language (eng/*.txt)")
+    action.add_argument("--scans", type=Path, metavar="FOLDER", help="page scans with NAME.gt.txt, to take lines from as well")
+    action.add_argument("--cache", type=Path, default=Path("line-cache"), metavar="FOLDER",
+                        help="where Tesseract's readings of scans are kept (default: line-cache)")  # fmt: skip
+    action.add_argument("--count", type=int, default=10000, help="lines in all (default 10000)")
+    action.add_argument("--first", type=int, default=0, metavar="FILE", help="number of the first file (default 0)")
+    action.add_argument("--seed", type=int, default=0)
+    action.add_argument("--held-out", action="store_true", help="from the texts and documents that training never sees")
+
     text = "train a recognizer or a text detector of the published systems from a recipe"
     action = actions.add_parser("train", help=text, description=text)
     action.add_argument("recipe", type=Path, help="a TOML file, see examples/recipes/papers")
@@ -83,13 +96,15 @@ def run(args: argparse.Namespace) -> int:
         return _compare(console, args)
     if args.action == "tune":
         return _tune(console, args)
+    if args.action == "lines":
+        return _lines(console, args)
     if args.action == "train":
         from ocrmypdf_superres.training.workflows.train_recognizer import train_recognizer
 
         written = train_recognizer(args.recipe, args.out, args.data, args.resume, args.device)
         console.print(f"Written: {written}", markup=False, soft_wrap=True)
         return 0
-    from ocrmypdf_superres.recognizers.tesseract.onnx import export_recognizer
+    from ocrmypdf_superres.export.recognizer_onnx import export_recognizer
 
     export_recognizer(load_recognizer(args.lang, args.tessdata_dir), args.output)
     console.print(f"{args.output}: {args.output.stat().st_size / 1e6:.2f} MB", markup=False)
@@ -129,6 +144,20 @@ def _compare(console: Console, args: argparse.Namespace) -> int:
             console.print(f"             {marks}", markup=False, soft_wrap=True)
             console.print(f"  tesseract  {lower}", markup=False, soft_wrap=True)
     console.print(str(summarise(items)), markup=False)
+    return 0
+
+
+def _lines(console: Console, args: argparse.Namespace) -> int:
+    from ocrmypdf_superres.training.data.ocr_lines.build import Sources, build_stream
+    from ocrmypdf_superres.training.data.ocr_lines.shards import SHARD_LINES, make_shards
+
+    if args.count < 1 or args.first < 0:
+        raise OptionError(
+            f"--count {args.count} and --first {args.first} were given, at least 1 and 0 were expected; correct them."
+        )
+    stream = build_stream(args.lang, Sources(args.text, args.scans, args.cache), args.seed, held=args.held_out)
+    for path, made in make_shards(stream, args.folder, -(-args.count // SHARD_LINES), args.first):
+        console.print(f"{path}{'' if made else ': was there'}", markup=False, soft_wrap=True)
     return 0
 
 

@@ -4,19 +4,20 @@
 from __future__ import annotations
 
 import argparse
-import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from PIL import Image, ImageSequence, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from rich.console import Console
 
 from ocrmypdf_superres.errors import ImageError, OptionError
+from ocrmypdf_superres.files import atomic_write
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL
-from ocrmypdf_superres.page.image import flatten
-from ocrmypdf_superres.page.plan import Plan, PlanSettings, enlarge, plan_image
+from ocrmypdf_superres.ocr.variants import enlarge
+from ocrmypdf_superres.page.image import flatten, page_count
+from ocrmypdf_superres.page.pdf import open_pdf, page_dpi, render_page
+from ocrmypdf_superres.page.plan import Plan, PlanSettings, plan_image
 from ocrmypdf_superres.upscaling.loading import load_upscaler
 
 
@@ -38,8 +39,8 @@ def run(args: argparse.Namespace) -> int:
     """Enlarge and save.
 
     Raises:
-        ImageError: the input is no image or PDF that can be read, or the output cannot be written.
-        ModelError, DeviceError, OptionError: see the engine.
+        ImageError: the input is not an image or a PDF that can be read, or the output cannot be written.
+        ModelError, DeviceError, OptionError: see :func:`~ocrmypdf_superres.upscaling.loading.load_upscaler`.
     """
     console = Console()
     upscaler = load_upscaler(args.model, args.device, threads=args.threads, tile=args.tile)
@@ -63,15 +64,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _save(image: Image.Image, path: Path, dpi: float) -> None:
     """Write the image; the file appears whole or not at all."""
-    part = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        image.save(part, dpi=image.info.get("dpi", (dpi, dpi)))
-        os.replace(part, path)
+        with atomic_write(path) as part:
+            image.save(part, dpi=image.info.get("dpi", (dpi, dpi)))
     except (OSError, ValueError) as error:
         raise ImageError(f"{path} cannot be written ({error}); give a name such as page.png.") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _output(output: Path, number: int, count: int) -> Path:
@@ -84,50 +82,26 @@ def _pages(path: Path, dpi: float | None) -> Iterator[tuple[Image.Image, float, 
     """Yield every page with its dpi and the number of pages."""
     if not path.is_file():
         raise ImageError(f"The input {path} does not exist; give an image or a PDF.")
-    with open(path, "rb") as stream:
+    with path.open("rb") as stream:
         is_pdf = b"%PDF-" in stream.read(1024)
-    if is_pdf:
-        yield from _pdf_pages(path, dpi)
-        return
-    try:
-        # The engine bounds its memory itself, so large scans are welcome.
-        with warnings.catch_warnings(), Image.open(path) as image:
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            count = getattr(image, "n_frames", 1)
-            for frame in ImageSequence.Iterator(image):
-                page = frame.copy()
-                yield page, dpi or float(page.info.get("dpi", (72.0, 72.0))[0]) or 72.0, count
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ImageError(f"{path} cannot be read as an image ({error}); give an image or a PDF.") from error
+    yield from _pdf_pages(path, dpi) if is_pdf else _image_pages(path, dpi)
 
 
 def _pdf_pages(path: Path, dpi: float | None) -> Iterator[tuple[Image.Image, float, int]]:
-    import pypdfium2
+    with open_pdf(path) as pdf:
+        for index in range(len(pdf)):
+            chosen = dpi or page_dpi(pdf[index]) or 150.0
+            yield render_page(pdf[index], chosen), chosen, len(pdf)
 
+
+def _image_pages(path: Path, dpi: float | None) -> Iterator[tuple[Image.Image, float, int]]:
     try:
-        document = pypdfium2.PdfDocument(path)
-    except pypdfium2.PdfiumError as error:
-        raise ImageError(f"{path} cannot be opened as a PDF ({error}); is it damaged or encrypted?") from error
-    with document:
-        for number in range(len(document)):
-            try:
-                page = document[number]
-                chosen = dpi or _image_dpi(page) or 150.0
-                # pdfium rounds sizes up; the hair less keeps 30.0000001 rows from becoming 31.
-                image = page.render(scale=chosen / 72.0 * (1.0 - 1e-5)).to_pil()
-            except pypdfium2.PdfiumError as error:
-                raise ImageError(f"Page {number + 1} of {path} cannot be read ({error}); repair the PDF first.") from error
-            yield image, chosen, len(document)
-
-
-def _image_dpi(page: Any) -> float:
-    """Return the largest dpi of the images that cover more than a fifth of the page, 0.0 without such."""
-    import pypdfium2.raw
-
-    largest = 0.0
-    for item in page.get_objects(filter=[pypdfium2.raw.FPDF_PAGEOBJ_IMAGE]):
-        left, bottom, right, top = item.get_bounds()
-        width, _ = item.get_px_size()
-        if right > left and (right - left) * (top - bottom) > 0.2 * page.get_width() * page.get_height():
-            largest = max(largest, 72.0 * width / (right - left))
-    return largest
+        # The upscaler bounds its memory itself, so large scans are welcome.
+        with warnings.catch_warnings(), Image.open(path) as image:
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            for index in range(page_count(image)):
+                image.seek(index)
+                page = image.copy()
+                yield page, dpi or float(page.info.get("dpi", (72.0, 72.0))[0]) or 72.0, page_count(image)
+    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ImageError(f"{path} cannot be read as an image ({error}); give an image or a PDF.") from error

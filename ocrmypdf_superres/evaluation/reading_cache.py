@@ -24,11 +24,11 @@ from ocrmypdf_superres.modelstore.store import find_model
 from ocrmypdf_superres.tesseract import version
 
 FORMAT = "2"
-"""To be raised whenever a profile or a method changes what it does, so that older readings are not taken."""
+"""Raise it whenever a profile or a method changes its result, so that older readings are not taken."""
 
 
 def versions_of(method: str, model: str, peer: Peer | None = None) -> str:
-    """Return what, beside page and condition, decides a method's result.
+    """Return the versions that decide a method's result, beside page and condition.
 
     Raises:
         MissingDependencyError: there is no Tesseract. ModelError: there is no such model.

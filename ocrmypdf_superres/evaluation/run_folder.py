@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""A run as it lies on disk: ``run.json`` with results and pages, and the pages' images before and after beside it.
+"""A run on disk: ``run.json`` with results and pages, and beside it the pages' images before and after.
 
 Written by ``evaluate --run`` and by ``compare``, read by ``report``.
 """
@@ -20,7 +20,7 @@ FORM = 1
 
 @dataclass(frozen=True)
 class Run:
-    """A run: names of the two sides, results as ``evaluate --json`` has them (none without truth), pages, trust figures."""
+    """A run: names of the two sides, results as ``evaluate --json`` has them (none without truth), pages, trust measures."""
 
     title: str
     before: str
@@ -31,7 +31,7 @@ class Run:
 
 
 def write_run(run: Run, folder: Path) -> None:
-    """Write *run* to *folder*, in which its images already lie; equal runs give equal bytes, fields of seconds aside."""
+    """Write *run* to *folder*, which already has its images; equal runs give equal bytes, fields of seconds aside."""
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"form": FORM, **asdict(run)}, ensure_ascii=False, separators=(",", ":"))
     (folder / RUN_FILE).write_text(text + "\n", encoding="utf-8")
@@ -43,10 +43,10 @@ def _side(values: dict[str, Any]) -> Side:
 
 
 def read_run(folder: Path) -> Run:
-    """Return the run that lies in *folder*.
+    """Return the run in *folder*.
 
     Raises:
-        OptionError: there is none, or one of another form.
+        OptionError: there is none, or its format is another one.
     """
     path = folder / RUN_FILE
     try:

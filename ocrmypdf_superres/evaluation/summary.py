@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""From results to tables: by group, and the figures that sum a run up."""
+"""From results to tables by group, and to sentences that sum a run up."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def lost(results: Sequence[Result], method: str) -> list[str]:
 
 
 def low_groups(results: Iterable[Result]) -> list[str]:
-    """Return the names of the groups whose pages were read as they came: the low-resolution collections."""
+    """Return the names of the groups whose pages were not reduced: the low-resolution collections."""
     return sorted({r.group for r in results if r.group == r.collection})
 
 
@@ -178,7 +178,7 @@ def interval_table(results: Sequence[Result]) -> str:
 def paired_table(results: Sequence[Result], ours: str) -> str:
     """Return a Markdown table of *ours* against each baseline, page by page: differences with 95 % intervals, sign test.
 
-    Negative differences are gains; each bootstrap sample draws the same pages for both methods.
+    Negative differences are gains; each bootstrap sample has the same pages for both methods.
     """
     table = rows(results)
     found = in_order(row.method for row in table)

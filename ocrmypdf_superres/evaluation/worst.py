@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Images of the pages that the plugin read worst: before and after, with the words that Tesseract saw drawn in."""
+"""Images of the pages that the plugin read worst: before and after, with boxes around the words that Tesseract read."""
 
 from __future__ import annotations
 
@@ -53,7 +53,8 @@ def save_worst(results: Sequence[Result], cases: Sequence[Case], method: str, mo
     Raises:
         SuperresError: Tesseract or the model cannot be used.
     """
-    from ocrmypdf_superres.page.plan import PlanSettings, enlarge, plan_image
+    from ocrmypdf_superres.ocr.variants import enlarge
+    from ocrmypdf_superres.page.plan import PlanSettings, plan_image
     from ocrmypdf_superres.upscaling.loading import load_upscaler
 
     upscaler = load_upscaler(model, "cpu", threads=1)

@@ -2,10 +2,10 @@
 """Metrics of recognised text, on folded text, with their definitions.
 
 Character and word error rates are Levenshtein distances (insertions, deletions and substitutions cost 1) divided by the
-length of the truth, so they follow the reading order and may exceed 1.  Recall and precision take the words as multisets
-(bags): a word counts as often as it stands in both texts, wherever it stands, so that columns read in another order do
-not count as errors.  S_LCS and S_LD are the scores of Fu et al., Cascaded detail-preserving networks for super-resolution of
-document images, ICDAR 2019.  Words are what white space separates after folding, case and punctuation included.  Over several
+length of the truth, so they depend on the reading order and may exceed 1. Recall and precision take the words as multisets
+(bags): a word counts as often as it is in both texts, in any place, so that columns read in another order do not count
+as errors.  S_LCS and S_LD are the scores of Fu et al., Cascaded detail-preserving networks for super-resolution of
+document images, ICDAR 2019.  White space separates words, after folding, case and punctuation included.  Over several
 pages the counts are summed before they are divided (pooled), so a long page weighs more than a short one.
 """
 

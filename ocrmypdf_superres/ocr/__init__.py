@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Readings of one page: hOCR as lines and words, how sure they are, and choosing between them.
+"""Reading a page: its variants, what an engine read on them, how sure that is, and one reading made of several.
 
-Knows neither OCRmyPDF nor any network.
+Knows OCRmyPDF's ``OcrElement``, but none of its hooks.
 """

@@ -1,55 +1,136 @@
 # SPDX-License-Identifier: MPL-2.0
-"""How often a word of Tesseract's confidence c is right, for each candidate."""
+"""How often a word of the engine's confidence c is right, for each variant of a page."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from ocrmypdf_superres.ocr.hocr import Word
+from ocrmypdf_superres.errors import SuperresError
+from ocrmypdf_superres.ocr.hypothesis import Word
+from ocrmypdf_superres.ocr.variants import BLEND, NET, VARIANTS
+
+log = logging.getLogger("ocrmypdf.superres")
 
 COST = 0.25
 """What a character read costs, in right characters: words less sure than this are better not read at all."""
 TABLE = Path(__file__).with_name("calibration.json")
 
 
-@lru_cache(maxsize=1)
-def _table() -> dict[str, list[float]]:
-    stored: dict[str, list[float]] = json.loads(TABLE.read_text(encoding="utf-8"))["probability"]
-    return stored
+@dataclass(frozen=True)
+class Calibration:
+    """Calibrated probabilities that words are right.
 
-
-def probability(confidence: float, candidate: str) -> float:
-    """Return the calibrated probability, 0 to 1, that a word of *confidence* (0 to 100) is right.
-
-    Linear between the table's knots, which are evenly spaced from 0 to 100; a candidate that was not calibrated takes the model's row.
+    Attributes:
+        probabilities: by variant, P(right) at knots evenly spaced over confidences from 0 to 100.
+        fallback: the same for a variant without a row of its own.
     """
-    table = _table()
-    knots = table.get(candidate, table["model"])
-    place = min(max(confidence, 0.0), 100.0) / 100.0 * (len(knots) - 1)
-    low = min(int(place), len(knots) - 2)
-    return knots[low] + (place - low) * (knots[low + 1] - knots[low])
+
+    probabilities: Mapping[str, Sequence[float]]
+    fallback: Sequence[float]
+
+    def probability(self, confidence: float, variant: str) -> float:
+        """Return the probability, 0 to 1, that a word of *confidence* (0 to 100) is right; linear between knots."""
+        knots = self.probabilities.get(variant, self.fallback)
+        place = min(max(confidence, 0.0), 100.0) / 100.0 * (len(knots) - 1)
+        low = min(int(place), len(knots) - 2)
+        return knots[low] + (place - low) * (knots[low + 1] - knots[low])
+
+    def expected_gain(self, words: Sequence[Word], variant: str) -> float:
+        """Return the expected number of characters in right words less :data:`COST` for each character of any word.
+
+        A reading that lost most of the text has little to gain; one that invented text pays for it.
+        """
+        return sum(len(w.text) * (self.probability(w.confidence, variant) - COST) for w in words)
+
+    def mean_probability(self, words: Sequence[Word], variant: str) -> float:
+        """Return the mean probability, weighted by the length of the words; 0 where there are none."""
+        characters = sum(len(w.text) for w in words)
+        if not characters:
+            return 0.0
+        return sum(len(w.text) * self.probability(w.confidence, variant) for w in words) / characters
 
 
-def expected_gain(words: Sequence[Word], candidate: str) -> float:
-    """Return the expected number of characters in right words less :data:`COST` for each character of any word.
+@dataclass(frozen=True)
+class CalibrationTable:
+    """A fitted table and what it was fitted on.
 
-    A reading that lost most of the text has little to gain; one that invented text pays for it.
+    Attributes:
+        engine: beginning of the engine's name and version, such as ``Tesseract OCR 5``.
+        model, model_sha256: name of the model of the variants net and blend, and the SHA-256 of its weights.
+        data, date: the pages it was fitted on, and when (ISO 8601).
+        probability: see :attr:`Calibration.probabilities`.
+        words: by variant, how many words it was fitted on; empty where that was not recorded.
     """
-    return sum(len(w.text) * (probability(w.confidence, candidate) - COST) for w in words)
+
+    engine: str
+    model: str
+    model_sha256: str
+    data: str
+    date: str
+    probability: Mapping[str, Sequence[float]]
+    words: Mapping[str, int] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """Return the table as JSON with one line for each row."""
+        head = {name: getattr(self, name) for name in ("engine", "model", "model_sha256", "data", "date", "words")}
+        lines = "".join(f" {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)},\n" for name, value in head.items())
+        rows = ",\n".join(f"  {json.dumps(name)}: {json.dumps(list(row))}" for name, row in self.probability.items())
+        return f'{{\n{lines} "probability": {{\n{rows}\n }}\n}}\n'
+
+    def conservative_row(self) -> list[float]:
+        """Return the lowest probability of any variant at each knot: what is not calibrated should not be trusted more."""
+        return [min(values) for values in zip(*self.probability.values(), strict=True)]
+
+    def calibration(self, engine: str, model_sha256: str | None) -> Calibration:
+        """Return the probabilities that hold for *engine* and a model.
+
+        Variants that the table does not cover take :meth:`conservative_row`, which is logged once in a process.
+
+        Args:
+            engine: its name and version.
+            model_sha256: of the weights of the model that enlarged the page; None for a page that was not enlarged.
+        """
+        rows = dict(self.probability)
+        if not engine.startswith(self.engine):
+            rows = {}
+        elif model_sha256 is not None and model_sha256 != self.model_sha256:
+            rows = {name: row for name, row in rows.items() if name not in (NET, BLEND)}
+        if missing := [name for name in VARIANTS if name not in rows]:
+            _note_fallback(engine, ", ".join(missing))
+        return Calibration(rows, self.conservative_row())
 
 
-def mean_probability(words: Sequence[Word], candidate: str) -> float:
-    """Return the mean calibrated probability, weighted by the words' length; 0 where there are none."""
-    characters = sum(len(w.text) for w in words)
-    if not characters:
-        return 0.0
-    return sum(len(w.text) * probability(w.confidence, candidate) for w in words) / characters
+def read_table(path: Path = TABLE) -> CalibrationTable:
+    """Return the table in the JSON file *path*.
+
+    Raises:
+        SuperresError: the file is missing or damaged.
+    """
+    try:
+        table = CalibrationTable(**json.loads(path.read_text(encoding="utf-8")))
+        rows = [[float(value) for value in row] for row in table.probability.values()]
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise SuperresError(f"The calibration table {path} cannot be used ({error}); install ocrmypdf-superres again.") from error
+    knots = {len(row) for row in rows}
+    if len(knots) != 1 or min(knots) < 2 or any(not 0.0 <= value <= 1.0 for row in rows for value in row):
+        raise SuperresError(f"The calibration table {path} should hold rows of probabilities of one length; install it again.")
+    return table
 
 
 def mean_confidence(words: Sequence[Word]) -> float:
-    """Return Tesseract's own mean confidence, 0 to 100, weighted by the words' length; 0 where there are none."""
+    """Return the engine's own mean confidence, 0 to 100, weighted by the length of the words; 0 where there are none."""
     characters = sum(len(w.text) for w in words)
     return sum(len(w.text) * w.confidence for w in words) / characters if characters else 0.0
+
+
+@lru_cache(maxsize=64)
+def _note_fallback(engine: str, variants: str) -> None:
+    """Log it the first time in this process."""
+    log.info(
+        "superres: confidences of %s are not calibrated for %s with this model; a conservative table is used", engine, variants
+    )

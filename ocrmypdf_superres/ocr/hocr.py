@@ -1,180 +1,189 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Tesseract's hOCR as a tree whose lines can be exchanged."""
+"""hOCR files read as ``OcrElement`` trees, and such trees written as hOCR.
+
+OCRmyPDF's public ``HocrParser`` prepares a text layer: it brings words into NFKC form (which loses the long s of old
+prints), and passes over images, rules, the languages of words and fractions of pixels. Voting compares what the engine
+wrote, and an archive's ALTO needs the rest, so hOCR is read here once and whole. After
+:func:`~ocrmypdf_superres.ocr.hypothesis.for_text_layer` the tree has the words, boxes and baselines that ``HocrParser``
+gives, which a test holds.
+"""
 
 from __future__ import annotations
 
-import copy
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 from xml.etree import ElementTree
+
+from ocrmypdf.hocrtransform import Baseline, BoundingBox, OcrClass, OcrElement
 
 from ocrmypdf_superres.errors import ImageError
 
+PHOTO, SEPARATOR = "ocr_photo", "ocr_separator"
+"""Classes of the hOCR specification for an image and for a rule between texts."""
+
+_NUMBER = r"([-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)"
 _XHTML = "http://www.w3.org/1999/xhtml"
-_LINE_CLASSES = {"ocr_line", "ocr_header", "ocr_caption", "ocr_textfloat"}
-_BBOX = re.compile(r"bbox\s+(-?\d+)\s+(-?\d+)\s+(-?\d+)\s+(-?\d+)")
-_CONFIDENCE = re.compile(r"x_wconf\s+(-?\d+(?:\.\d+)?)")
-_BASELINE = re.compile(r"baseline\s+(-?[\d.]+)\s+(-?[\d.]+)")
-_HEIGHT = re.compile(r"(x_size|x_descenders|x_ascenders)\s+(-?[\d.]+)")
-_RESOLUTION = re.compile(r"scan_res\s+\d+\s+\d+")
-
-Box = tuple[int, int, int, int]
+_XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
 
-@dataclass(frozen=True)
-class Word:
-    """A word: text, Tesseract's confidence (0 to 100), its box (left, top, right, bottom) in pixels, its element in the tree."""
+def read_hocr(path: Path) -> OcrElement:
+    """Return the page in the hOCR file *path*, as Tesseract writes it.
 
-    text: str
-    confidence: float
-    box: Box
-    element: ElementTree.Element = field(compare=False, repr=False, default_factory=lambda: ElementTree.Element("span"))
+    Raises:
+        ImageError: the file cannot be read, is not hOCR, or does not say how large its page is.
+    """
+    try:
+        return parse_hocr(path.read_bytes())
+    except OSError as error:
+        raise ImageError(f"The reading {path.name} cannot be opened ({error.strerror}); read the page again.") from error
 
 
-@dataclass
-class Line:
-    """A line: its words in reading order, its box, and its element in the tree."""
+def parse_hocr(text: str | bytes) -> OcrElement:
+    """Return the page in *text*, a whole hOCR document.
 
-    words: list[Word]
-    box: Box
-    element: ElementTree.Element
+    The root is an ``ocr_page`` with its size and dpi. Its children are paragraphs, images and rules in reading order;
+    paragraphs hold lines, lines hold words with text, confidence in [0, 1] and language.
 
-    @property
-    def text(self) -> str:
-        """The words joined by blanks."""
-        return " ".join(word.text for word in self.words)
+    Raises:
+        ImageError: *text* is not hOCR, or does not say how large its page is.
+    """
+    try:
+        # The engine, which runs as this user, has just written it.
+        root = ElementTree.fromstring(text)  # noqa: S314
+    except (ElementTree.ParseError, UnicodeError, ValueError) as error:
+        raise ImageError(f"The reading is not hOCR that can be parsed ({error}); read the page again.") from error
+    node = next((element for element in root.iter() if OcrClass.PAGE in _classes(element)), None)
+    if node is None:
+        raise ImageError("The reading holds no page (class ocr_page), hOCR was expected; read the page again.")
+    box, dpi, number = _box(node), _numbers(node, "scan_res", 2), _numbers(node, "ppageno", 1)
+    if box is None or box.width <= 0 or box.height <= 0:
+        raise ImageError("The hOCR does not say how large its page is; read the page again.")
+    page = OcrElement(OcrClass.PAGE, bbox=box, dpi=dpi[0] if dpi else None, page_number=int(number[0]) if number else None)
+    _add_blocks(page, node)
+    return page
 
-    @property
-    def turned(self) -> bool:
-        """Whether the line runs up or down the page."""
-        return "textangle" in self.element.get("title", "")
+
+def write_hocr(page: OcrElement) -> str:
+    """Return the tree *page* as an XHTML document of hOCR 1.2, in pixels rounded to whole ones."""
+    ElementTree.register_namespace("", _XHTML)
+    html = ElementTree.Element(f"{{{_XHTML}}}html")
+    head = ElementTree.SubElement(html, f"{{{_XHTML}}}head")
+    ElementTree.SubElement(head, f"{{{_XHTML}}}meta", name="ocr-system", content="ocrmypdf-superres")
+    capabilities = " ".join([OcrClass.PAGE, OcrClass.PARAGRAPH, OcrClass.LINE, OcrClass.WORD, PHOTO, SEPARATOR])
+    ElementTree.SubElement(head, f"{{{_XHTML}}}meta", name="ocr-capabilities", content=capabilities)
+    _write(ElementTree.SubElement(html, f"{{{_XHTML}}}body"), page, {}, "")
+    ElementTree.indent(html, " ")
+    return ElementTree.tostring(html, encoding="unicode", xml_declaration=False) + "\n"
+
+
+def _add_blocks(page: OcrElement, node: ElementTree.Element) -> None:
+    for element in node.iter():
+        classes = _classes(element)
+        if OcrClass.PARAGRAPH in classes:
+            direction, language = _direction(element), _language(element)
+            paragraph = OcrElement(OcrClass.PARAGRAPH, bbox=_box(element), direction=direction, language=language)
+            lines = (_line(inner, paragraph) for inner in element.iter() if _classes(inner) & OcrClass.LINE_TYPES)
+            paragraph.children = [line for line in lines if line is not None]
+            if paragraph.children:
+                page.children.append(paragraph)
+        for name in classes & {PHOTO, SEPARATOR}:
+            page.children.append(OcrElement(name, bbox=_box(element)))
+
+
+def _line(node: ElementTree.Element, paragraph: OcrElement) -> OcrElement | None:
+    """Return a line with its words; None for one without any, or without a box."""
+    box = _box(node)
+    words = [word for inner in node.iter() if OcrClass.WORD in _classes(inner) and (word := _word(inner)) is not None]
+    if box is None or not words:
+        return None
+    baseline, angle = _numbers(node, "baseline", 2), _numbers(node, "textangle", 1)
+    return OcrElement(
+        next(iter(_classes(node) & OcrClass.LINE_TYPES)),
+        bbox=box,
+        baseline=Baseline(*baseline) if baseline else None,
+        textangle=angle[0] if angle else None,
+        direction=_direction(node) or paragraph.direction,
+        language=_language(node) or paragraph.language,
+        children=words,
+    )
+
+
+def _word(node: ElementTree.Element) -> OcrElement | None:
+    text = "".join(node.itertext()).strip()
+    if not text:
+        return None
+    confidence = _numbers(node, "x_wconf", 1)
+    return OcrElement(
+        OcrClass.WORD,
+        bbox=_box(node),
+        text=text,
+        confidence=confidence[0] / 100 if confidence else None,
+        direction=_direction(node),
+        language=_language(node),
+    )
 
 
 def _classes(element: ElementTree.Element) -> set[str]:
     return set(element.get("class", "").split())
 
 
-def _box(element: ElementTree.Element) -> Box:
-    found = _BBOX.search(element.get("title", ""))
-    if not found:
-        return (0, 0, 0, 0)
-    left, top, right, bottom = (int(v) for v in found.groups())
-    return (left, top, right, bottom)
+def _numbers(element: ElementTree.Element, name: str, count: int) -> list[float] | None:
+    """Return the *count* numbers of the property *name* in the title, None where it is missing."""
+    # Names of files stand in quotes, and may look like anything.
+    title = re.sub(r'"[^"]*"', "", element.get("title", ""))
+    found = re.search(rf"(?:^|;)\s*{name}\s+" + r"\s+".join([_NUMBER] * count), title)
+    return [float(value) for value in found.groups()] if found else None
 
 
-class Reading:
-    """One reading of a page.
+def _box(element: ElementTree.Element) -> BoundingBox | None:
+    values = _numbers(element, "bbox", 4)
+    if values is None or values[2] < values[0] or values[3] < values[1]:
+        return None
+    return BoundingBox(*values)
 
-    Args:
-        path: an hOCR file as Tesseract writes it.
 
-    Raises:
-        ImageError: the file is missing or no hOCR.
-    """
+def _direction(element: ElementTree.Element) -> Literal["ltr", "rtl"] | None:
+    value = element.get("dir")
+    return "rtl" if value == "rtl" else "ltr" if value == "ltr" else None
 
-    def __init__(self, path: Path) -> None:
-        ElementTree.register_namespace("", _XHTML)
-        try:
-            self.tree = ElementTree.parse(path)
-        except (OSError, ElementTree.ParseError) as error:
-            raise ImageError(f"The reading {path.name} is no hOCR that can be parsed ({error}); the page was not checked.") from error
-        self.refresh()
 
-    def refresh(self) -> None:
-        """Read lines and words off the tree again."""
-        self.lines: list[Line] = []
-        for element in self.tree.iter():
-            if not _classes(element) & _LINE_CLASSES:
-                continue
-            words = []
-            for inner in element.iter():
-                text = "".join(inner.itertext()).strip()
-                if "ocrx_word" in _classes(inner) and text:
-                    found = _CONFIDENCE.search(inner.get("title", ""))
-                    words.append(Word(text, float(found.group(1)) if found else 0.0, _box(inner), inner))
-            if words:
-                self.lines.append(Line(words, _box(element), element))
+def _language(element: ElementTree.Element) -> str | None:
+    return element.get("lang") or element.get(_XML_LANG) or None
 
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height of the image that was read, in pixels."""
-        page = next(element for element in self.tree.iter() if "ocr_page" in _classes(element))
-        left, top, right, bottom = _box(page)
-        return right - left, bottom - top
 
-    @property
-    def words(self) -> list[Word]:
-        """All words in reading order."""
-        return [word for line in self.lines for word in line.words]
+def _write(parent: ElementTree.Element, element: OcrElement, numbers: dict[str, int], language: str) -> None:
+    kind = element.ocr_class.partition("_")[2]
+    numbers[kind] = numbers.get(kind, 0) + 1
+    tag = {"page": "div", "carea": "div", "photo": "div", "separator": "div", "par": "p"}.get(kind, "span")
+    node = ElementTree.SubElement(parent, f"{{{_XHTML}}}{tag}", {"class": element.ocr_class, "id": f"{kind}_1_{numbers[kind]}"})
+    title = _title(element)
+    if title:
+        node.set("title", title)
+    if element.direction and element.ocr_class != OcrClass.WORD:
+        node.set("dir", element.direction)
+    if element.language and element.language != language:
+        node.set("lang", element.language)
+    if element.ocr_class == OcrClass.WORD:
+        node.text = element.text
+    for child in element.children:
+        _write(node, child, numbers, element.language or language)
 
-    def rewrite(self, line: Line, words: Sequence[Word]) -> None:
-        """Give *line* the *words*, of whichever readings, in this order; its box grows where they need it."""
-        for child in list(line.element):
-            line.element.remove(child)
-        for word in words:
-            element = copy.deepcopy(word.element)
-            element.tail = " "
-            line.element.append(element)
-        boxes = [line.box, *(word.box for word in words)]
-        left, top, right, bottom = (f(box[i] for box in boxes) for i, f in enumerate((min, min, max, max)))
-        line.element.set("title", _BBOX.sub(f"bbox {left} {top} {right} {bottom}", line.element.get("title", ""), count=1))
 
-    def insert_after(self, line: Line, other: Line) -> None:
-        """Put a copy of *other* behind *line*, in the same paragraph."""
-        parent = self._parent(line.element)
-        parent.insert(list(parent).index(line.element) + 1, copy.deepcopy(other.element))
-
-    def insert_before(self, line: Line, other: Line) -> None:
-        """Put a copy of *other* before *line*, in the same paragraph."""
-        parent = self._parent(line.element)
-        parent.insert(list(parent).index(line.element), copy.deepcopy(other.element))
-
-    def scale(self, x: float, y: float, dpi: tuple[float, float]) -> None:
-        """Bring the reading into the pixels of an image *x* times as wide and *y* times as high, of *dpi*."""
-
-        def box(found: re.Match[str]) -> str:
-            left, top, right, bottom = (int(v) for v in found.groups())
-            return f"bbox {round(left * x)} {round(top * y)} {round(right * x)} {round(bottom * y)}"
-
-        def baseline(found: re.Match[str]) -> str:
-            return f"baseline {float(found.group(1)) * y / x:.5g} {float(found.group(2)) * y:.5g}"
-
-        def height(found: re.Match[str]) -> str:
-            return f"{found.group(1)} {float(found.group(2)) * y:.6g}"
-
-        for element in self.tree.iter():
-            title = element.get("title")
-            if title:
-                title = _HEIGHT.sub(height, _BASELINE.sub(baseline, _BBOX.sub(box, title)))
-                element.set("title", _RESOLUTION.sub(f"scan_res {round(dpi[0])} {round(dpi[1])}", title))
-        self.refresh()
-
-    def _parent(self, element: ElementTree.Element) -> ElementTree.Element:
-        return next(parent for parent in self.tree.iter() if element in list(parent))
-
-    def text(self) -> str:
-        """The page's text: a line each, a blank line after each paragraph, as Tesseract's text output has it."""
-        parts: list[str] = []
-        by_element = {id(line.element): line.text for line in self.lines}
-        for element in self.tree.iter():
-            if "ocr_par" in _classes(element):
-                lines = [by_element[id(e)] for e in element.iter() if id(e) in by_element]
-                if lines:
-                    parts.append("\n".join(lines))
-        return "\n\n".join(parts) + "\n" if parts else ""
-
-    def write(self, path: Path) -> None:
-        """Write the tree as XHTML, with identifiers made unique."""
-        seen: set[str] = set()
-        for element in self.tree.iter():
-            name = element.get("id")
-            if name is not None:
-                unique, number = name, 1
-                while unique in seen:
-                    number += 1
-                    unique = f"{name}-{number}"
-                seen.add(unique)
-                element.set("id", unique)
-        self.tree.write(path, encoding="utf-8", xml_declaration=True)
+def _title(element: OcrElement) -> str:
+    """Return the properties of *element* as hOCR has them."""
+    parts = []
+    box = element.bbox
+    if box is not None:
+        parts.append(f"bbox {round(box.left)} {round(box.top)} {round(box.right)} {round(box.bottom)}")
+    if element.ocr_class == OcrClass.PAGE:
+        parts.append(f"ppageno {element.page_number or 0}")
+        if element.dpi:
+            parts.append(f"scan_res {round(element.dpi)} {round(element.dpi)}")
+    if element.baseline is not None:
+        parts.append(f"baseline {element.baseline.slope:.5f} {round(element.baseline.intercept)}")
+    if element.textangle is not None:
+        parts.append(f"textangle {element.textangle:g}")
+    if element.confidence is not None:
+        parts.append(f"x_wconf {round(100 * element.confidence)}")
+    return "; ".join(parts)

@@ -37,7 +37,7 @@ def flatten(image: Image.Image) -> Image.Image:
         return image.convert("L")
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         values = np.asarray(image).astype(np.float32)
-        # Integer modes from 16-bit files hold 0..65535; float ones hold what their maker liked.
+        # Integer modes from 16-bit files hold 0..65535; float ones have no fixed range.
         top = 65535.0 if image.mode != "F" or values.max(initial=0.0) > 255.0 else 255.0
         if image.mode == "F" and values.max(initial=0.0) <= 1.0:
             top = 1.0
@@ -48,6 +48,11 @@ def flatten(image: Image.Image) -> Image.Image:
         flat = Image.alpha_composite(paper, rgba).convert("RGB")
         return flat.convert("L") if image.mode in ("LA", "La") else flat
     return image.convert("RGB")
+
+
+def page_count(image: Image.Image) -> int:
+    """Return how many pages the open file *image* has; the frames of an animation are not pages, so only TIFF has several."""
+    return int(getattr(image, "n_frames", 1)) if image.format == "TIFF" else 1
 
 
 def to_luma(image: Image.Image) -> FloatImage:
@@ -87,7 +92,7 @@ def resize_luma(luma: FloatImage, size: tuple[int, int]) -> FloatImage:
 
 
 def is_colour(image: Image.Image, tolerance: int = 2) -> bool:
-    """Whether any pixel's channels differ by more than *tolerance* levels of 255."""
+    """Return whether any pixel's channels differ by more than *tolerance* levels of 255."""
     flat = flatten(image)
     if flat.mode == "L":
         return False

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What a page needs: the plan (enlarge or leave, how much, why) and carrying it out on an image.
+"""What a page needs: the plan (enlarge or leave, how much, why).
 
-Nothing here knows OCRmyPDF, so that other readers of pages can plan and enlarge in the same way.
+Nothing here knows OCRmyPDF, so that others who read pages can plan in the same way.
 """
 
 from __future__ import annotations
@@ -9,17 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor, sqrt
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-import numpy as np
 from PIL import Image
 
-from ocrmypdf_superres.errors import ImageError
-from ocrmypdf_superres.page.image import FloatImage, flatten, is_colour, merge_luma, to_luma
+from ocrmypdf_superres.page.image import FloatImage, to_luma
 from ocrmypdf_superres.page.text_height import TextHeight, measure_text_height, measured_part
-
-if TYPE_CHECKING:
-    from ocrmypdf_superres.upscaling.upscaler import Upscaler
 
 #: Tesseract refuses images with a longer side.
 TESSERACT_MAX_SIDE = 32767
@@ -171,37 +166,3 @@ def net_scale(scales: Sequence[int], factor: float) -> int:
 
 def _round(value: float, down: bool) -> int:
     return floor(value) if down else round(value)
-
-
-def enlarge(image: Image.Image, plan: Plan, upscaler: Upscaler, colour: bool = False) -> Image.Image:
-    """Return *image* enlarged to ``plan.target_size``, grey, or in its colours where *colour* asks for it.
-
-    The net makes ``plan.scale``; what then differs from the planned size is resampled with Lanczos.
-    ``info['dpi']`` is set. Beside the images themselves, memory is bounded whatever the page.
-
-    Raises:
-        ImageError: the plan is to leave the page, or it is not for an image of this size.
-        DeviceError, ModelError: from the engine.
-    """
-    if plan.action != "enlarge" or plan.scale is None:
-        raise ImageError("A plan to leave the page was given, a plan to enlarge was expected; use the image as it is.")
-    flat = flatten(image)
-    grey = flat if flat.mode == "L" else flat.convert("L")
-    large = Image.fromarray(upscaler.upscale_bytes(np.asarray(grey), plan.scale))
-    if large.size != plan.target_size:
-        large = large.resize(plan.target_size, Image.Resampling.LANCZOS)
-    if colour and is_colour(flat):
-        large = merge_luma(flat, np.asarray(large, dtype=np.float32) / np.float32(255.0))
-    large.info["dpi"] = tuple(
-        float(claimed) * new / old for claimed, new, old in zip(plan.dpi, plan.target_size, image.size, strict=True)
-    )
-    return large
-
-
-def lanczos(image: Image.Image, plan: Plan) -> Image.Image:
-    """The same image enlarged to the planned size without a net: grey, Lanczos-3, ``info['dpi']`` set."""
-    grey = flatten(image).convert("L").resize(plan.target_size, Image.Resampling.LANCZOS)
-    grey.info["dpi"] = tuple(
-        float(claimed) * new / old for claimed, new, old in zip(plan.dpi, plan.target_size, image.size, strict=True)
-    )
-    return grey

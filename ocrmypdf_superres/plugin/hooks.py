@@ -12,7 +12,8 @@ from ocrmypdf import hookimpl
 from ocrmypdf.pluginspec import GhostscriptRasterDevice
 
 from ocrmypdf_superres.plugin import options as superres_options
-from ocrmypdf_superres.plugin import worker as pagework
+from ocrmypdf_superres.plugin import worker
+from ocrmypdf_superres.plugin.guard import guard
 
 if TYPE_CHECKING:
     from ocrmypdf.pdfinfo import PdfInfo
@@ -41,26 +42,35 @@ def check_options(options: Any) -> None:
 
 @hookimpl
 def validate(pdfinfo: PdfInfo, options: Any) -> None:
-    """Share the cores among the workers. Runs in the main process, so no net is loaded here."""
-    superres_options.check_report(options.superres.report, options)
-    options.extra_attrs[pagework.THREADS_KEY] = pagework.plan_threads(len(pdfinfo), options.jobs)
+    """Check the files to write, and share the cores among the workers. Runs in the main process; no net is loaded here.
+
+    ``superres_threads=0`` becomes a number in the options themselves, which travel to the workers: only the main process
+    knows how many pages there are.
+    """
+    ours: superres_options.SuperresOptions = options.superres
+    superres_options.check_report(ours.report, options)
+    superres_options.make_keep_folder(ours.keep)
+    if not ours.threads:
+        ours.threads = worker.plan_threads(len(pdfinfo), options.jobs)
+        options.extra_attrs[f"{superres_options.NAMESPACE}_threads"] = ours.threads
 
 
 @hookimpl(wrapper=True)
 def rasterize_pdf_page(
     output_file: Path, raster_device: str, pageno: int, options: Any
 ) -> Generator[None, Path | None, Path | None]:
-    """Enlarge what --rotate-pages looks at; with ``--superres-apply page`` the page itself. Runs in a worker.
+    """Enlarge what --rotate-pages looks at; with ``--superres-use-for page`` the page itself. Runs in a worker.
 
-    The preview (a JPEG, never shown) is enlarged because Tesseract finds the orientation of small text badly.
+    The preview (OCRmyPDF rasterizes it alone as a grey JPEG, and never shows it) is enlarged because Tesseract finds the
+    orientation of small text badly.
     """
     result = yield
     if result is None or options is None or options.superres.trigger == "off":
         return result
     if raster_device == GhostscriptRasterDevice.JPEGGRAY:
-        pagework.enlarge_preview(Path(output_file))
-    elif pagework.enlarges_raster(options):
-        pagework.page_raster(Path(output_file), pageno, options)
+        worker.enlarge_preview(Path(output_file), pageno, options.superres)
+    elif worker.enlarges_raster(options):
+        worker.page_raster(Path(output_file), pageno, options)
     return result
 
 
@@ -68,22 +78,25 @@ def rasterize_pdf_page(
 def filter_ocr_image(page: Any, image: Image.Image) -> Generator[None, Image.Image | None, Image.Image | None]:
     """Give OCR the enlarged page. Runs in a worker.
 
-    A wrapper, so that the filters of Tesseract and of other plugins still run: theirs is the image that
-    is planned for. A page that is left comes back as the very object that came, which OCRmyPDF then needs
-    not encode anew.
+    A wrapper, so that the filters of Tesseract and of other plugins still run: the image that they return is the one
+    that is planned for. A page that is left comes back as the very object that came, which OCRmyPDF then need not
+    encode again.
     """
     filtered = yield
-    if page.options.superres.trigger == "off":
+    if not superres_options.is_active(page.options):
         return filtered
-    return pagework.ocr_image(page, image if filtered is None else filtered)
+    result = image if filtered is None else filtered
+    with guard("could not be prepared for OCR", page.pageno + 1, page.options.superres.on_error):
+        result = worker.ocr_image(page, result)
+    return result
 
 
 @hookimpl(wrapper=True)
 def get_ocr_engine(options: Any) -> Generator[None, OcrEngine | None, OcrEngine | None]:
-    """With ``--superres-check``, Tesseract reads several forms of a page; another plugin's engine is left alone."""
+    """Wrap whichever engine the other plugins chose, so that doubtful pages are read in several variants."""
     engine = yield
-    if options is None or options.superres.check == "off" or options.superres.trigger == "off":
+    if engine is None or options is None or not superres_options.is_active(options) or not worker.reads(options):
         return engine
-    from ocrmypdf_superres.plugin.checking import checked
+    from ocrmypdf_superres.plugin.ocr_engine import VerifyingEngine
 
-    return checked(engine)
+    return VerifyingEngine(engine)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MPL-2.0
 """The scan's own pixels, where a page is one image.
 
-Rasterizing resamples a scan whose pixels don't fall on whole pixels of the page, which blurs 4-pixel
-letters for good. Where the page is one full-page, axis-aligned, unmasked image, its pixels are taken from
-the file; the raster is the witness that they are what the page shows, the right way round.
+Rasterizing resamples a scan whose pixels do not fall on whole pixels of the page, which blurs 4-pixel letters for good.
+Where the page is one full-page, axis-aligned, unmasked image, its pixels are taken from the file; the raster is the
+witness that they are what the page shows, the right way round.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _TURNS = (None, Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Tra
 
 
 def native_pixels(pdf_path: Path, pageinfo: Any, raster: Image.Image) -> Image.Image | None:
-    """The page's embedded image, turned as *raster* is, or None where the raster has to do.
+    """Return the page's embedded image, turned as *raster* is, or None where the raster has to do.
 
     Args:
         pdf_path: the PDF that OCRmyPDF works on.
@@ -56,7 +56,7 @@ def is_oversampled(pageinfo: Any, raster: Image.Image) -> bool:
 
 
 def untouched(image: Image.Image) -> Image.Image:
-    """The same image as *image*, to read pixels from without decoding *image* itself.
+    """Return the same image as *image*, to read pixels from without decoding *image* itself.
 
     OCRmyPDF links the file of an image that nobody decoded instead of encoding it once more.
     """
@@ -93,8 +93,8 @@ def _extract(pdf_path: Path, pageno: int, name: str) -> Image.Image | None:
         with pikepdf.open(pdf_path) as pdf:
             if any(note.get("/Subtype") != "/Link" for note in pdf.pages[pageno].get("/Annots", [])):
                 return None  # notes and stamps are drawn over the image
-            xobjects = pdf.pages[pageno].resources.get("/XObject", {})
-            stream = xobjects.get(name)
+            xobjects: Any = pdf.pages[pageno].resources.get("/XObject", {})
+            stream: Any = xobjects.get(name)
             if stream is None or any(key in stream for key in ("/SMask", "/Mask", "/SMaskInData")):
                 return None
             if stream.get("/ImageMask", False):
@@ -115,7 +115,7 @@ def _thumbnail(image: Image.Image, size: tuple[int, int]) -> np.ndarray[Any, np.
 
 
 def _like(image: Image.Image, raster: Image.Image) -> Image.Image | None:
-    """*image* turned by the quarter turns that make it look like *raster*, or None if none does."""
+    """Return *image* turned by the quarter turns that make it look like *raster*, or None if none does."""
     grey = flatten(image).convert("L")
     witness_grey = flatten(raster).convert("L")
     cell = WITNESS_CELL * max(1.0, max(raster.size) / max(image.size))

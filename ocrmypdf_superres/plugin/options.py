@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import importlib.util
 import logging
 import os
+import re
 import subprocess
 import sys
 from functools import lru_cache
@@ -15,18 +15,23 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from ocrmypdf.exceptions import BadArgsError, MissingDependencyError, OutputFileAccessError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ocrmypdf_superres.errors import ModelError
+from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model
+from ocrmypdf_superres.ocr.variants import VARIANTS
 
 log = logging.getLogger("ocrmypdf.superres")
 
 NAMESPACE = "superres"
 
 Trigger = Literal["auto", "dpi", "always", "off"]
-Apply = Literal["ocr", "page"]
+UseFor = Literal["ocr", "page"]
 OnError = Literal["skip", "fail"]
-Check = Literal["off", "auto", "always"]
+Verify = Literal["off", "auto", "always"]
+
+_ONE_VARIANT = "|".join(VARIANTS)
+_METAVARS = {"report": "FILE", "keep": "FOLDER", "variants": "LIST"}
 
 
 class SuperresOptions(BaseModel):
@@ -34,12 +39,11 @@ class SuperresOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
-    model: str = Field("docsr-s2", min_length=1, description="Name of a built-in model, or path of a model folder.")
+    model: str = Field(DEFAULT_MODEL, min_length=1, description="Name of a built-in model, or path of a model folder.")
     device: str = Field(
         "auto",
-        pattern=r"^(auto|cpu|cuda(:[0-9]+)?|service:.+)$",
         description="Where the net runs: auto, cpu, cuda or cuda:N. A cuda device that is missing is an error; "
-        "auto says in the log what it took. (service:ADDRESS is what archive runs give their workers.)",
+        "auto logs what it chose.",
     )
     trigger: Trigger = Field(
         "auto",
@@ -48,33 +52,53 @@ class SuperresOptions(BaseModel):
     below_dpi: float = Field(
         250.0, gt=0, le=2400, description="Pages of this dpi or more are enlarged only where their text is very small."
     )
-    target_x_height: float = Field(20.0, ge=6, le=200, description="Height in pixels that a lower-case x shall have for OCR.")
+    target_x_height: float = Field(20.0, ge=6, le=200, description="Height in pixels that a lower-case x should have for OCR.")
     target_dpi: float = Field(
-        300.0, ge=72, le=2400, description="Resolution to reach where the text's height is not known or not asked for."
+        300.0, ge=72, le=2400, description="Resolution to reach where the height of the text is unknown or not asked for."
     )
     tile: int = Field(0, ge=0, le=8192, description="Edge of the net's tiles in pixels; 0 chooses.")
     threads: int = Field(0, ge=0, le=512, description="Threads of the net per worker; 0 means cores / jobs.")
     max_mpixels: float = Field(
         50.0, gt=0, le=2000, description="Largest enlarged page in megapixels; larger ones are enlarged less."
     )
-    apply: Apply = Field(
+    use_for: UseFor = Field(
         "ocr",
         description="ocr: only OCR sees the enlarged page, the visible page stays; page: deskew, clean and the "
         "visible page of modes that make it anew (such as --force-ocr) get it too.",
     )
     on_error: OnError = Field(
-        "skip", description="When a page cannot be enlarged: skip (it goes on as it came) or fail (the job ends)."
+        "skip",
+        description="When something fails on a page: skip (the page is read as well as it still can be) or fail (the job ends).",
     )
     report: str | None = Field(None, description="Append one JSON line per page to this file.")
-    check: Check = Field(
-        "auto", description="Read a page in several forms and let them vote on its words: off, auto (only where it is in doubt), always."
+    keep: str | None = Field(
+        None,
+        description="Keep in this folder, for each page, the image that OCR was given (page-0001.png), what was read "
+        "(page-0001.hocr) and the record (page-0001.json). With --superres-trigger off this is all that is done.",
     )
-    candidates: str = Field(
-        "model,blend,lanczos,as-is",
-        pattern=r"^ *(model|blend|lanczos|as-is)( *, *(model|blend|lanczos|as-is))* *$",
-        description="Forms of a page that --superres-check reads, separated by commas: model (always read, and first), "
-        "blend (of model and lanczos), lanczos, as-is.",
+    verify: Verify = Field(
+        "auto",
+        description="Read several variants of a page and let them vote on its words: off, auto (only in doubt), always.",
     )
+    variants: str = Field(
+        ",".join(VARIANTS),
+        pattern=rf"^ *({_ONE_VARIANT})( *, *({_ONE_VARIANT}))* *$",
+        description="Variants of a page that --superres-verify reads, separated by commas: net (always read, and first), "
+        "blend (of net and lanczos), lanczos, as-is.",
+    )
+
+    @field_validator("device")
+    @classmethod
+    def _known_device(cls, device: str) -> str:
+        """Refuse unknown devices; ``service:ADDRESS`` is for archive runs, which share one net among their workers."""
+        if not re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?|service:.+", device):
+            raise ValueError("the device should be auto, cpu, cuda or cuda:N")
+        return device
+
+    def wanted_variants(self) -> list[str]:
+        """Return the variants that may be read after the net's, in the order in which they are read."""
+        named = {name.strip() for name in self.variants.split(",")}
+        return [name for name in VARIANTS[1:] if name in named]
 
 
 def _choices(annotation: Any) -> tuple[str, ...] | None:
@@ -93,7 +117,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         elif isinstance(field.default, int | float):
             keywords |= {"type": type(field.default), "metavar": "N"}
         else:
-            keywords["metavar"] = "FILE" if name == "report" else name.upper()
+            keywords["metavar"] = _METAVARS.get(name, name.upper())
         default = f" Default: {field.default}." if field.default is not None else ""
         group.add_argument(f"--{NAMESPACE}-{name.replace('_', '-')}", help=(field.description or "") + default, **keywords)
 
@@ -127,10 +151,15 @@ def read_options(options: Any) -> SuperresOptions:
         parts = []
         for item in error.errors():
             name = str(item["loc"][0]).replace("_", "-") if item["loc"] else ""
-            parts.append(f"--{NAMESPACE}-{name} was given {item['input']!r}: {item['msg'][:1].lower()}{item['msg'][1:]}")
+            message = item["msg"].removeprefix("Value error, ")
+            parts.append(f"--{NAMESPACE}-{name} was given {item['input']!r}: {message[:1].lower()}{message[1:]}")
         raise BadArgsError("; ".join(parts)) from error
-    assert isinstance(found, SuperresOptions)
-    return found
+    return SuperresOptions.model_validate(found)
+
+
+def is_active(options: Any) -> bool:
+    """Whether there is anything to do for the pages of a job: enlarging, or keeping what is read."""
+    return options.superres.trigger != "off" or options.superres.keep is not None
 
 
 def check_model(name: str) -> None:
@@ -139,8 +168,6 @@ def check_model(name: str) -> None:
     Raises:
         MissingDependencyError: the model is missing, damaged, or not one that this version can run.
     """
-    from ocrmypdf_superres.modelstore.store import find_model
-
     try:
         find_model(name).verify()
     except ModelError as error:
@@ -148,9 +175,9 @@ def check_model(name: str) -> None:
 
 
 def check_report(report: str | None, options: Any) -> None:
-    """Make sure that the report can be written and is no other file of the job, before pages are worked on.
+    """Check that the report can be written and is not another file of the job, before pages are worked on.
 
-    To be called when OCRmyPDF validates, for only then does its command line give this error's exit code.
+    Call it when OCRmyPDF validates, for only then does its command line give the exit code of this error.
 
     Raises:
         BadArgsError: the report is the input, output or sidecar file.
@@ -171,11 +198,29 @@ def check_report(report: str | None, options: Any) -> None:
         )
 
 
+def make_keep_folder(keep: str | None) -> None:
+    """Create the folder of ``--superres-keep`` where it is missing, and check that it can be written to.
+
+    Raises:
+        OutputFileAccessError: it cannot.
+    """
+    if keep is None:
+        return
+    try:
+        Path(keep).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputFileAccessError(
+            f"--superres-keep was given {keep}, which cannot be made ({error}); name a folder."
+        ) from error
+    if not os.access(keep, os.W_OK):
+        raise OutputFileAccessError(f"--superres-keep was given {keep}, which cannot be written to; name a writable folder.")
+
+
 @lru_cache(maxsize=8)
 def _cuda_devices() -> tuple[int, str]:
-    """Number of CUDA devices that PyTorch can use, and what is missing where that is 0.
+    """Return the number of CUDA devices that PyTorch can use, and what is missing where that is 0.
 
-    Asked in a process of its own: a CUDA context in this one would break workers that are forked from it.
+    PyTorch is asked in a process of its own: a CUDA context in this one would break workers that are forked from it.
     """
     code = "import torch; print(torch.cuda.device_count() if torch.cuda.is_available() else 0, torch.version.cuda)"
     try:
@@ -213,10 +258,10 @@ def check_all(options: Any) -> SuperresOptions:
     found = read_options(options)
     if found.trigger == "off":
         return found
-    if found.check != "off" and importlib.util.find_spec("ocrmypdf_superres.plugin.checking") is None:
-        raise BadArgsError(f"--superres-check was given {found.check!r}, but this version has no checked reading; leave it off.")
-    if found.check != "off" and found.apply == "page":
-        log.warning("superres: with --superres-apply page there is no other form of a page to read, so --superres-check does nothing")
+    if found.verify != "off" and found.use_for == "page":
+        log.warning(
+            "superres: with --superres-use-for page there is no other variant of a page, so --superres-verify does nothing"
+        )
     check_device(found.device)
     check_model(found.model)
     return found

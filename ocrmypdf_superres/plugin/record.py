@@ -7,8 +7,9 @@ import json
 import logging
 import os
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
+
+from ocrmypdf_superres.plugin.guard import guard
 
 log = logging.getLogger("ocrmypdf.superres")
 
@@ -30,6 +31,7 @@ class PageRecord:
         lines, ink: text lines on the page (about) and share of ink, where measured.
         model, device: what enlarged the page.
         seconds: time that planning and enlarging took.
+        faults: what failed on the page, one clause each; the JSON record has them where there are any.
         extra: further fields of later steps; they stand beside the others in the JSON record.
     """
 
@@ -49,12 +51,15 @@ class PageRecord:
     model: str | None = None
     device: str | None = None
     seconds: float = 0.0
+    faults: list[str] = field(default_factory=list)
     extra: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        """The record as one line of JSON, without line end; numbers rounded for reading."""
+        """Return the record as one line of JSON, without line end; numbers rounded for reading."""
         values = asdict(self)
         extra = values.pop("extra")
+        if not self.faults:
+            del values["faults"]
         values.update({key: value for key, value in extra.items() if key not in values})
         for key, value in values.items():
             if isinstance(value, float):
@@ -63,7 +68,7 @@ class PageRecord:
 
     @classmethod
     def from_json(cls, text: str) -> PageRecord:
-        """The inverse of :meth:`to_json`; unknown fields land in ``extra``."""
+        """Return the record that :meth:`to_json` wrote; unknown fields go to ``extra``."""
         values = json.loads(text)
         names = set(cls.__dataclass_fields__) - {"extra"}
         extra = {key: values.pop(key) for key in list(values) if key not in names}
@@ -71,51 +76,49 @@ class PageRecord:
             values[key] = tuple(values[key]) if values.get(key) else None
         return cls(**values, extra=extra)
 
+    def fail(self) -> None:
+        """Note that the page goes on as it came, for the last of :attr:`faults`."""
+        self.action, self.reason = "failed", self.faults.pop().partition(": ")[2]
+        self.new_size = self.new_dpi = self.scale = None
+
+    @property
+    def level(self) -> int:
+        """The level of the log line: a warning where something failed."""
+        return logging.WARNING if self.action == "failed" or self.faults else logging.INFO
+
     def sentence(self) -> str:
-        """The log line."""
+        """Return the log line."""
         if self.action == "enlarged" and self.size and self.new_size:
             said = (
                 f"enlarged {self.size[0]}x{self.size[1]} to {self.new_size[0]}x{self.new_size[1]} "
                 f"with {self.model} x{self.scale} on {self.device}: {self.reason}"
             )
         elif self.action == "failed":
-            said = f"page goes on as it came: {self.reason}"
+            said = f"page {self.page} goes on as it came: {self.reason}"
         else:
             said = f"page left as it is: {self.reason}"
         if self.source == "native":
             said += ", embedded image"
-        return f"superres: {said} ({self.seconds:.2f} s)"
+        said = f"superres: {said} ({self.seconds:.2f} s)"
+        return said + "".join(f"; page {self.page} {fault}" for fault in self.faults)
 
 
-def emit(record: PageRecord, report: str | None) -> None:
+def emit(record: PageRecord, report: str | None, on_error: str = "skip") -> None:
     """Write the log line and, where *report* names a file, append the record to it.
 
-    The line is appended by one write to a file opened for appending, which the system keeps whole even
-    when several workers write at once. A report that cannot be written is a warning: the page is worth more.
+    The line is appended by one write to a file opened for appending, which the system keeps whole even when several
+    workers write at once. A report that cannot be written is a warning: the page is worth more.
+
+    Raises:
+        SuperresPageError: the report cannot be written, and *on_error* is ``fail``.
     """
-    log.log(logging.WARNING if record.action == "failed" else logging.INFO, "%s", record.sentence())
+    log.log(record.level, "%s", record.sentence())
     if report is None:
         return
     line = (record.to_json() + "\n").encode("utf-8")
-    try:
+    with guard("cannot be written to the report", record.page, on_error):
         handle = os.open(report, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
         try:
             os.write(handle, line)
         finally:
             os.close(handle)
-    except OSError as error:
-        log.warning("superres: the report %s cannot be written: %s", report, error)
-
-
-def stash(record: PageRecord, path: Path) -> None:
-    """Keep *record* beside the page's working files for a later step of the same page."""
-    path.write_text(record.to_json(), encoding="utf-8")
-
-
-def unstash(path: Path) -> PageRecord | None:
-    """Take back what :func:`stash` kept; None if nothing was."""
-    if not path.exists():
-        return None
-    record = PageRecord.from_json(path.read_text(encoding="utf-8"))
-    path.unlink()
-    return record

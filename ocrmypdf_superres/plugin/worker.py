@@ -1,61 +1,70 @@
 # SPDX-License-Identifier: MPL-2.0
-"""The work on one page inside an OCRmyPDF worker: pixels, plan, net, record."""
+"""The work on one page inside an OCRmyPDF worker, before OCR: pixels, plan, net, record."""
 
 from __future__ import annotations
 
-import logging
 import os
 import time
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ocrmypdf.exceptions import ExitCode, ExitCodeException
 from ocrmypdf.helpers import available_cpu_count
 from PIL import Image
 
-from ocrmypdf_superres.page.image import flatten
-from ocrmypdf_superres.page.plan import TESSERACT_MAX_SIDE, Plan, PlanSettings, enlarge, plan_image
+from ocrmypdf_superres.modelstore.cards import WEIGHTS
+from ocrmypdf_superres.modelstore.store import find_model
+from ocrmypdf_superres.ocr.kept_pages import PageFiles
+from ocrmypdf_superres.ocr.variants import AS_IS, enlarge, make_variant
+from ocrmypdf_superres.page.plan import TESSERACT_MAX_SIDE, Plan, PlanSettings, plan_image
+from ocrmypdf_superres.plugin import handover
+from ocrmypdf_superres.plugin.guard import guard
+from ocrmypdf_superres.plugin.handover import PageState
 from ocrmypdf_superres.plugin.native_image import is_oversampled, native_pixels, untouched
 from ocrmypdf_superres.plugin.options import SuperresOptions
-from ocrmypdf_superres.plugin.record import PageRecord, emit, stash, unstash
+from ocrmypdf_superres.plugin.record import PageRecord, emit
 
 if TYPE_CHECKING:
     from ocrmypdf_superres.upscaling.upscaler import Upscaler
 
-log = logging.getLogger("ocrmypdf.superres")
-
-#: Where the threads per worker stand in OCRmyPDF's extra attributes, which travel to worker processes.
-THREADS_KEY = "_superres_threads"
-
 #: A preview whose longest side has fewer pixels is enlarged to PREVIEW_SIDE, at most PREVIEW_FACTOR times.
 PREVIEW_LEAST, PREVIEW_SIDE, PREVIEW_FACTOR = 1500, 2200, 4.0
 
-
-class SuperresPageError(ExitCodeException):
-    """A page could not be enlarged and ``--superres-on-error fail`` was given."""
-
-    exit_code = ExitCode.other_error
+NOT_ENLARGED = "could not be enlarged"
 
 
 def plan_threads(pages: int, jobs: int | None) -> int:
-    """Threads per worker: the cores that this process may use, shared among the workers OCRmyPDF starts."""
+    """Return the threads for each worker: the cores of this process shared among the workers that OCRmyPDF starts."""
     cores = available_cpu_count()
     return max(1, cores // max(1, min(pages, jobs or cores)))
 
 
-def load(options: Any) -> Upscaler:
-    """The worker's upscaler; loaded on the first page, then shared."""
+def load(ours: SuperresOptions) -> Upscaler:
+    """Return the worker's upscaler; loaded on the first page, then shared."""
     from ocrmypdf_superres.upscaling.loading import load_upscaler
 
-    ours: SuperresOptions = options.superres
-    threads = ours.threads or int(options.extra_attrs.get(THREADS_KEY, 1))
-    return load_upscaler(ours.model, ours.device, threads=threads, tile=ours.tile)
+    return load_upscaler(ours.model, ours.device, threads=ours.threads or 1, tile=ours.tile)
+
+
+def reads(options: Any) -> bool:
+    """Whether the job asks for any OCR."""
+    if options.ocr_engine == "none":
+        return False
+    tesseract = getattr(options, "tesseract", None)
+    return tesseract is None or tesseract.timeout is None or tesseract.timeout > 0
+
+
+def enlarges_raster(options: Any) -> bool:
+    """Whether the enlarged page is made when the page is rasterized (``--superres-use-for page``).
+
+    --redo-ocr with --clean is the exception: OCRmyPDF labels the cleaned page with the dpi of the scan,
+    and hides visible text from OCR by that label.
+    """
+    return options.superres.use_for == "page" and not (options.redo_ocr and options.clean)
 
 
 def plan_settings(options: Any) -> PlanSettings:
-    """The planner's settings out of OCRmyPDF's *options*: ours, and the limits that the user set for OCR."""
-    from ocrmypdf_superres.modelstore.store import find_model
-
+    """Return the planner's settings out of OCRmyPDF's *options*: ours, and the limits that the user set for OCR."""
     ours: SuperresOptions = options.superres
     pixels = ours.max_mpixels * 1e6
     if getattr(options, "max_ocr_image_mpixels", None):
@@ -69,56 +78,39 @@ def plan_settings(options: Any) -> PlanSettings:
         below_dpi=ours.below_dpi,
         target_x_height=ours.target_x_height,
         target_dpi=ours.target_dpi,
-        scales=tuple(find_model(ours.model).card.scales),
+        scales=_scales(ours.model),
         max_pixels=pixels,
         max_side=side,
     )
 
 
 def ocr_image(page: Any, image: Image.Image) -> Image.Image:
-    """What OCR shall see of *page*: an enlarged image, or *image* itself where it is left.
+    """Return what OCR should see of *page*: an enlarged image, or *image* itself where it is left.
+
+    The page's state is left for the OCR engine; a page that is not read ends here.
 
     Raises:
-        SuperresPageError: the page could not be enlarged and the user asked to fail then.
+        SuperresPageError: something failed and the user asked to end the job then.
     """
     options = page.options
     ours: SuperresOptions = options.superres
-    kept = page.get_path("superres.json")
-    if enlarges_raster(options):
-        record = unstash(kept)
-        if record is not None:
-            emit(record, ours.report)
-        return _true_dpi(page, image)
-    record = _new_record(options, page.pageno + 1, image)
-    started = time.monotonic()
-    result = image
-    try:
-        if not _reads(options):
-            record.reason = "no OCR is asked for"
-        else:
-            source, plan = _source_and_plan(page, image, record)
-            if plan.action == "enlarge":
-                result = _carry_out(source, plan, load(options), record, colour=False)
-                if _is_checked(page):
-                    flatten(source).convert("L").save(page.get_path("superres_input.png"), dpi=plan.dpi, compress_level=1)
-    except Exception as error:  # one page must not end a job of thousands
-        _failed(error, record, ours)
-        result = image
-    record.seconds = time.monotonic() - started
-    if _is_checked(page):
-        stash(record, kept)
+    number = page.pageno + 1
+    if ours.trigger != "off" and enlarges_raster(options):
+        state, result = _enlarged_before(page, image)
     else:
-        emit(record, ours.report)
+        state, result = PageState(_new_record(options, number, image), image.size), image
+        if ours.trigger == "off":
+            state.record.reason = "switched off"
+        elif not reads(options):
+            state.record.reason = "no OCR is asked for"
+        else:
+            result = _enlarge_for_ocr(page, image, state)
+    state.size = result.size
+    if reads(options):
+        _hand_over(state, ours)
+    else:
+        finish(state.record, ours)
     return result
-
-
-def enlarges_raster(options: Any) -> bool:
-    """Whether the enlarged page is made when the page is rasterized (``--superres-apply page``).
-
-    --redo-ocr with --clean is the exception: OCRmyPDF labels the cleaned page with the dpi of the scan,
-    and hides visible text from OCR by that label.
-    """
-    return options.superres.apply == "page" and not (options.redo_ocr and options.clean)
 
 
 def page_raster(raster: Path, pageno: int, options: Any) -> None:
@@ -128,38 +120,62 @@ def page_raster(raster: Path, pageno: int, options: Any) -> None:
         SuperresPageError: as for :func:`ocr_image`.
     """
     ours: SuperresOptions = options.superres
-    with Image.open(raster) as image:
+    with guard(NOT_ENLARGED, pageno, ours.on_error), Image.open(raster) as image:
         record = _new_record(options, pageno, image)
+        state = PageState(record, image.size)
         started = time.monotonic()
-        try:
+        with guard(NOT_ENLARGED, pageno, ours.on_error, record):
             plan = _plan(image, plan_settings(options), record)
             if plan.action == "enlarge":
-                large = _carry_out(image, plan, load(options), record, colour=True)
+                large = _carry_out(image, plan, load(ours), state, colour=True)
                 whole = raster.with_name(f"{raster.stem}_superres.png")
                 large.save(whole, dpi=large.info["dpi"])
-                os.replace(whole, raster)
-        except Exception as error:  # one page must not end a job of thousands
-            _failed(error, record, ours)
+                whole.replace(raster)
+        if record.faults:
+            _undo(state)
         record.seconds = time.monotonic() - started
-    stash(record, raster.with_name(f"{pageno:06d}_superres.json"))
+        _hand_over(state, ours)
 
 
-def enlarge_preview(preview: Path) -> None:
+def enlarge_preview(preview: Path, pageno: int, ours: SuperresOptions) -> None:
     """Enlarge the image that --rotate-pages looks at, where it is too small to tell up from down.
 
     Lanczos is enough here. No text height is measured: the page may lie on its side.
+
+    Raises:
+        SuperresPageError: as for :func:`ocr_image`.
     """
-    with Image.open(preview) as image:
-        longest = max(image.size)
-        if longest >= PREVIEW_LEAST:
-            return
-        factor = min(PREVIEW_SIDE / longest, PREVIEW_FACTOR)
-        size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
-        dpi = tuple(round(float(claimed) * factor) for claimed in image.info.get("dpi", (72.0, 72.0)))
-        large = image.resize(size, Image.Resampling.LANCZOS)
-    whole = preview.with_name(f"{preview.stem}_superres.jpg")
-    large.save(whole, quality=90, dpi=dpi)
-    os.replace(whole, preview)
+    with guard("could not be enlarged for finding its orientation", pageno, ours.on_error):
+        with Image.open(preview) as image:
+            longest = max(image.size)
+            if longest >= PREVIEW_LEAST:
+                return
+            factor = min(PREVIEW_SIDE / longest, PREVIEW_FACTOR)
+            size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
+            dpi = tuple(round(float(claimed) * factor) for claimed in image.info.get("dpi", (72.0, 72.0)))
+            large = image.resize(size, Image.Resampling.LANCZOS)
+        whole = preview.with_name(f"{preview.stem}_superres.jpg")
+        large.save(whole, quality=90, dpi=dpi)
+        whole.replace(preview)
+
+
+def finish(record: PageRecord, ours: SuperresOptions, image: Path | None = None, hocr: bytes = b"") -> None:
+    """Log and write the page's record; keep the page where the user asked for that.
+
+    Raises:
+        SuperresPageError: as for :func:`ocr_image`.
+    """
+    if ours.keep is not None:
+        with guard("could not be kept", record.page, ours.on_error, record):
+            PageFiles(Path(ours.keep), record.page).write(record.to_json(), image, hocr)
+    if ours.trigger != "off" or record.faults:
+        emit(record, ours.report, ours.on_error)
+
+
+@lru_cache(maxsize=16)
+def _scales(model: str) -> tuple[int, ...]:
+    """Return the scales on the card of *model*, read once in a process; published models do not change."""
+    return tuple(find_model(model).card.scales)
 
 
 def _new_record(options: Any, page: int, image: Image.Image) -> PageRecord:
@@ -169,24 +185,49 @@ def _new_record(options: Any, page: int, image: Image.Image) -> PageRecord:
     return PageRecord(file=name, page=page, size=image.size, dpi=float(dpi[0]) if dpi else None)
 
 
-def _reads(options: Any) -> bool:
-    if options.ocr_engine == "none":
-        return False
-    tesseract = getattr(options, "tesseract", None)
-    return tesseract is None or tesseract.timeout is None or tesseract.timeout > 0
+def _hand_over(state: PageState, ours: SuperresOptions) -> None:
+    """Leave *state* for the next hook of the page; finish the page that was not taken out before it."""
+    left = handover.put(state)
+    if left is not None and left.record.page != state.record.page:
+        handover.warn_once("superres: another OCR engine was put over this plugin's, so pages are not verified")
+        finish(left.record, ours)
 
 
-def _is_checked(page: Any) -> bool:
-    """Whether the checking engine will read the page, and then tell of it."""
-    if page.options.superres.check == "off" or not _reads(page.options):
-        return False
-    from ocrmypdf_superres.plugin.checking import is_checked
+def _enlarge_for_ocr(page: Any, image: Image.Image, state: PageState) -> Image.Image:
+    """Return the enlarged page, or *image* itself; note in *state* what happened, and keep the original for variants."""
+    ours: SuperresOptions = page.options.superres
+    record, result = state.record, image
+    started = time.monotonic()
+    with guard(NOT_ENLARGED, record.page, ours.on_error, record):
+        source, plan = _source_and_plan(page, image, record)
+        if plan.action == "enlarge":
+            result = _carry_out(source, plan, load(ours), state, colour=False)
+    if record.faults:
+        _undo(state)
+        result = image
+    elif record.action == "enlarged" and ours.verify != "off":
+        with guard("could not be verified", record.page, ours.on_error, record):
+            state.original = make_variant(AS_IS, source, result)
+            state.original.info["dpi"] = plan.dpi
+    record.seconds = time.monotonic() - started
+    return result
 
-    return is_checked(page)
+
+def _enlarged_before(page: Any, image: Image.Image) -> tuple[PageState, Image.Image]:
+    """Return the state that rasterizing left, and *image* labelled with its true dpi."""
+    ours: SuperresOptions = page.options.superres
+    number = page.pageno + 1
+    state = handover.take(number)
+    if state is None:
+        state = PageState(_new_record(page.options, number, image), image.size)
+    result = image
+    with guard("could not be labelled with its dpi", number, ours.on_error, state.record):
+        result = _true_dpi(page, image)
+    return state, result
 
 
 def _source_and_plan(page: Any, image: Image.Image, record: PageRecord) -> tuple[Image.Image, Plan]:
-    """The scan's own pixels where they can be had and nothing was done to the raster, else the raster; the plan.
+    """Return the scan's own pixels where they can be had and nothing was done to the raster, else the raster; and the plan.
 
     A raster that is large enough as it is settles the matter without opening the PDF.
     """
@@ -213,32 +254,26 @@ def _plan(image: Image.Image, settings: PlanSettings, record: PageRecord) -> Pla
     return plan
 
 
-def _carry_out(image: Image.Image, plan: Plan, upscaler: Upscaler, record: PageRecord, colour: bool) -> Image.Image:
+def _carry_out(image: Image.Image, plan: Plan, upscaler: Upscaler, state: PageState, colour: bool) -> Image.Image:
+    record, card = state.record, upscaler.model.card
     large = enlarge(image, plan, upscaler, colour=colour)
     record.action = "enlarged"
     record.new_size, record.new_dpi, record.scale = large.size, float(large.info["dpi"][0]), plan.scale
-    record.model, record.device = upscaler.model.card.name, upscaler.device
+    record.model, record.device = card.name, upscaler.device
+    state.model_sha256 = card.files.get(WEIGHTS, "")
     return large
 
 
-def _failed(error: Exception, record: PageRecord, ours: SuperresOptions) -> None:
-    """Note in *record* that the page goes on as it came, or end the job where the user asked for that."""
-    if isinstance(error, ExitCodeException):
-        raise error
-    reason = str(error) or type(error).__name__
-    if ours.on_error == "fail":
-        raise SuperresPageError(
-            f"Page {record.page} could not be enlarged: {reason}; with --superres-on-error skip it goes on as it came."
-        ) from error
-    log.debug("superres: enlarging failed", exc_info=error)
-    record.action, record.reason = "failed", reason
-    record.new_size = record.new_dpi = record.scale = None
+def _undo(state: PageState) -> None:
+    """Note that the page goes on as it came."""
+    state.record.fail()
+    state.original = state.model_sha256 = None
 
 
 def _true_dpi(page: Any, image: Image.Image) -> Image.Image:
-    """*image* labelled with the dpi that its size and the page's size give.
+    """Return *image* labelled with the dpi that its size and the size of the page give.
 
-    After rasterizing an enlarged page, OCRmyPDF's deskew and clean label their result with the scan's dpi.
+    After rasterizing an enlarged page, OCRmyPDF's deskew and clean label their result with the dpi of the scan.
     """
     info = page.pageinfo
     area = float(info.width_inches) * float(info.height_inches)

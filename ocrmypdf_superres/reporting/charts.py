@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""The report's charts: plain data, and where each mark of them lies in an SVG.
+"""The report's charts: plain data, and the place of each mark in an SVG.
 
 A chart computes shapes; a template writes them, and the page's style sheet colours them by class, so that they follow
 light and dark.
@@ -115,7 +115,7 @@ def _axes(
 
 @dataclass(frozen=True)
 class Chart(ABC):
-    """A chart: its heading, and below it what it shows."""
+    """A chart: its heading and its caption."""
 
     heading: str
     caption: str

@@ -27,7 +27,7 @@ LEAST_HEIGHT = 240
 
 @dataclass(frozen=True)
 class Packed:
-    """A page's images as base64 WebP, and what the viewer needs: its size at 1:1, words of both sides, whether it is cut.
+    """A page's images as base64 WebP, and the viewer's data: its size at 1:1, words of both sides, whether it is cut.
 
     A word is [left, top, width, height, confidence, marked 0 or 1, text], in pixels of the image after.
     """

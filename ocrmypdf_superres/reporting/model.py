@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What a report shows: its rows, sentences, charts and lists, as plain data that the templates render."""
+"""The content of a report: its rows, sentences, charts and lists, as plain data that the templates render."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VERDICTS = ("worse", "better", "same", "failed")
 
 @dataclass(frozen=True)
 class Measure:
-    """What is measured of each page: its name, unit, decimals, and whether a higher value is better."""
+    """The measure of each page: its name, unit, decimals, and whether a higher value is better."""
 
     kind: Literal["truth", "sure", "height", "certainty"]
     name: str
@@ -69,7 +69,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Card:
-    """One number that sums the report up: its name, the number, and what stands beside it in small letters."""
+    """One number that sums the report up: its name, the number, and a remark in small letters."""
 
     name: str
     number: str
@@ -92,12 +92,12 @@ class Report:
 
     Attributes:
         title: of the run. before, after: names of the two sides.
-        measure: what the rows' numbers are.
+        measure: of the rows' numbers.
         rows: a page each, in the order of the table.
         sentences: the summary; cards: its numbers.
-        charts: drawn below the summary. notes: how far the numbers can be trusted. listings: further tables.
+        charts: below the summary. notes: how far the numbers can be trusted. listings: further tables.
         root: the folder that the paths of the pages' images start from.
-        of: what the rows' groups are.
+        of: the name of the rows' groups, such as ``File``.
     """
 
     title: str

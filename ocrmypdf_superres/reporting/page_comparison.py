@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""A page as OCR was given it twice, before and after, with the words that were read: what the report's viewer shows."""
+"""A page before and after: the images that OCR was given and the words that it read, for the report's viewer."""
 
 from __future__ import annotations
 

@@ -16,12 +16,15 @@ from ocrmypdf_superres.archive.tasks import FileResult, FileTask, Kind, State
 from ocrmypdf_superres.archive.worker.ocr_file import ocr_file
 
 INPUTS = {
-    "sub/a b.pdf": Kind.PDF, "image.tif": Kind.IMAGE, "broken.pdf": Kind.PDF, "notes.xyz": Kind.OTHER, "book/mets/mets.xml": Kind.METS,
+    "sub/a b.pdf": Kind.PDF, "image.tif": Kind.IMAGE, "broken.pdf": Kind.PDF, "notes.xyz": Kind.OTHER,
+    "book/mets/mets.xml": Kind.METS,
 }  # fmt: skip
 OUTPUTS = ("pdf", "text", "alto", "hocr", "images")
 
 
-def draw(text: str = "A harbour wall stood\nin the rain while\nseven wizards mixed\nliquor near a town", em: int = 15) -> Image.Image:
+def draw(
+    text: str = "A harbour wall stood\nin the rain while\nseven wizards mixed\nliquor near a town", em: int = 15
+) -> Image.Image:
     """A low page of a scan, at 75 dpi."""
     big = Image.new("L", (300 * 4, 140 * 4), 255)
     ImageDraw.Draw(big).multiline_text((60, 60), text, font=ImageFont.truetype("DejaVuSerif.ttf", em * 4), fill=10, spacing=20)
@@ -58,7 +61,7 @@ def make_run(folder: Path) -> Layout:
     mets_document(source / "book")
     layout.out.mkdir()
     layout.make()
-    settings = Settings(outputs=OUTPUTS, image_dpi=75, superres={"check": "off"})
+    settings = Settings(outputs=OUTPUTS, image_dpi=75, superres={"verify": "off"})
     row = SettingsRow(settings.hash(), settings.toml(), settings.model.card.name, weights_sha256(settings.model))
     with Manifest(layout.manifest, write=True) as manifest:
         manifest.set_fact("input", str(source))

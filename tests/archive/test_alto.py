@@ -11,12 +11,13 @@ import pytest
 from lxml import etree
 from PIL import Image, ImageDraw, ImageFont
 
-from ocrmypdf_superres.archive.formats.alto import hocr_to_alto
+from ocrmypdf_superres.archive.formats.alto import page_to_alto
 from ocrmypdf_superres.archive.formats.xmp import ENLARGED, RECOGNISED, Step
 from ocrmypdf_superres.archive.store.name_encoding import printable
 from ocrmypdf_superres.errors import ImageError
 from ocrmypdf_superres.evaluation.data.ground_truth import read_truth
-from ocrmypdf_superres.ocr.hocr import Reading
+from ocrmypdf_superres.ocr.hocr import parse_hocr, read_hocr
+from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 
 WHEN = "2026-05-01T12:00:00+02:00"
 STEPS = [
@@ -43,7 +44,7 @@ def hocr(*lines: str, size: str = "400 200", paragraph: str = "lang='deu'") -> s
 
 
 def alto(text: str, **more: object) -> etree._Element:
-    made = hocr_to_alto(text, **{"page": 2, "source": "a.tif", "processing": STEPS, **more})  # type: ignore[arg-type]
+    made = page_to_alto(parse_hocr(text) if text or "size" not in more else None, **{"page": 2, "source": "a.tif", "processing": STEPS, **more})  # type: ignore[arg-type]
     return etree.fromstring(made.encode())
 
 
@@ -62,10 +63,10 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_words_and_boxes_come_back_out_of_tesseracts_page(read, tmp_path):
     path = tmp_path / "page.xml"
-    path.write_text(hocr_to_alto(read.read_text("utf-8"), page=1, source="a.tif", processing=STEPS), encoding="utf-8")
+    path.write_text(page_to_alto(read_hocr(read), page=1, source="a.tif", processing=STEPS), encoding="utf-8")
     truth = read_truth(path)
     assert truth.text.split("\n") == LINES
-    assert truth.boxes == [w.box for w in Reading(read).words]
+    assert truth.boxes == [w.box for w in Hypothesis(read_hocr(read)).words]
 
 
 def test_divided_words_are_marked(read):
@@ -158,7 +159,7 @@ def test_names_that_are_no_text():
 
 
 @pytest.mark.parametrize(("text", "more", "said"), [
-    ("<html", {}, "no hOCR"), ("<html/>", {}, "holds no page"), ("", {}, "no hOCR"),
+    ("<html", {}, "not hOCR"), ("<html/>", {}, "holds no page"), ("", {}, "not hOCR"),
     (hocr(word("x", "1 1 2 2"), size="0 0"), {}, "how large"),
 ])  # fmt: skip
 def test_what_cannot_be_used_is_said(text, more, said):

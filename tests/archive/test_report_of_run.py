@@ -79,7 +79,7 @@ def test_pages_whose_file_is_gone_are_shown_without(run, tmp_path, capsys):
     page = tmp_path / "r.html"
     change(run, ("UPDATE pages SET confidence = 0.01 WHERE file = 2", ()))
     assert main(["archive", "report", str(run.out), "-o", str(page), "--images", "1"]) == 0
-    assert "is not where it was" in capsys.readouterr().out
+    assert "is no longer in its place" in capsys.readouterr().out
     assert 'id="b0"' not in page.read_text("utf-8")
 
 

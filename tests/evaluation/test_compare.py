@@ -30,11 +30,11 @@ def pdf(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("check", ["off", "always"])
-def test_compare(pdf: Path, lanczos_net: Path, tmp_path: Path, check: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("verify", ["off", "always"])
+def test_compare(pdf: Path, lanczos_net: Path, tmp_path: Path, verify: str, capsys: pytest.CaptureFixture[str]) -> None:
     out, run, searchable = tmp_path / "r.html", tmp_path / "run", tmp_path / "searchable.pdf"
     given = ["compare", str(pdf), "-o", str(out), "--run", str(run), "--pdf-output", str(searchable), "--model", str(lanczos_net)]
-    assert main([*given, "--pages", "1", "--check", check, "--jobs", "1"]) == 0
+    assert main([*given, "--pages", "1", "--verify", verify, "--jobs", "1"]) == 0
     assert "There is no ground truth here" in capsys.readouterr().out
     (page,) = read_run(run).pages
     assert (page.group, page.page, page.action) == ("letter.pdf", "page 1", "enlarged")

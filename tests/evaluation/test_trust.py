@@ -20,7 +20,7 @@ from ocrmypdf_superres.evaluation.trust.dictionary import known
 from ocrmypdf_superres.evaluation.trust.invented import PAGES, SIZE, invented_words
 from ocrmypdf_superres.evaluation.trust.trust import Trust, inconsistency, silent_substitutions, summarize
 from ocrmypdf_superres.evaluation.words import right_words
-from ocrmypdf_superres.ocr.hocr import Word
+from ocrmypdf_superres.ocr.hypothesis import Word
 
 needs_tools = pytest.mark.skipif(shutil.which("dawg2wordlist") is None, reason="Tesseract's dawg2wordlist is not installed")
 

@@ -16,7 +16,7 @@ def one_thread() -> None:
 
 
 @pytest.fixture(params=["off", pytest.param("always", marks=pytest.mark.slow)])
-def check(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Run with pages read once, and with all their forms read."""
-    monkeypatch.setattr(plugin_pages, "CHECK", request.param)
+def verify(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run with pages read once, and with all their variants read."""
+    monkeypatch.setattr(plugin_pages, "VERIFY", request.param)
     return str(request.param)

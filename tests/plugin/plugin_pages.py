@@ -23,8 +23,8 @@ TEXT = (
 WORDS = TEXT.split()
 FONT = "DejaVuSerif.ttf"
 
-CHECK = "off"
-"""``superres_check`` of the runs of a test; the fixture ``check`` sets it."""
+VERIFY = "off"
+"""``superres_verify`` of the runs of a test; the fixture ``verify`` sets it."""
 
 
 def draw_page(

@@ -40,7 +40,7 @@ def test_a_net_that_fails_leaves_the_page_as_it_came(broken_net: Path, tmp_path:
     page, words = grid_page()
     source, target, report = image_pdf(tmp_path / "in.pdf", [page], 80), tmp_path / "out.pdf", tmp_path / "report.jsonl"
     done = run("--superres-model", broken_net, "--superres-report", report, *QUICK, source, target)
-    assert "page goes on as it came" in done.stderr
+    assert "page 1 goes on as it came" in done.stderr
     assert [record["action"] for record in records(report)] == ["failed"]
     assert image_streams(target) == image_streams(source)
     assert len(printed_words(target)) > len(words) / 2
@@ -49,7 +49,7 @@ def test_a_net_that_fails_leaves_the_page_as_it_came(broken_net: Path, tmp_path:
 @pytest.mark.parametrize("apply", ["ocr", "page"])
 def test_a_net_that_fails_ends_the_job_where_that_is_asked_for(apply: str, broken_net: Path, tmp_path: Path) -> None:
     source, target = image_pdf(tmp_path / "in.pdf", [grid_page()[0]], 80), tmp_path / "out.pdf"
-    arguments = ("--superres-on-error", "fail", "--superres-apply", apply)
+    arguments = ("--superres-on-error", "fail", "--superres-use-for", apply)
     done = run("--superres-model", broken_net, *arguments, *QUICK, source, target, check=False)
     assert done.returncode == 15
     assert "Page 1 could not be enlarged" in done.stderr

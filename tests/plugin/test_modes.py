@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from plugin_pages import grid_page, image_pdf, image_streams, printed_words
 
-pytestmark = pytest.mark.usefixtures("check")
+pytestmark = pytest.mark.usefixtures("verify")
 
 DPI = 80.0
 TOLERANCE = 6.0
@@ -24,7 +24,7 @@ def read(source: Path, lanczos_net: Path, **keywords: Any) -> tuple[Path, list[d
     """Run OCRmyPDF in this process; return the output and the report's records."""
     target, report = source.with_name("out.pdf"), source.with_name("report.jsonl")
     settings = {"output_type": "pdf", "optimize": 0, "superres_model": str(lanczos_net), "superres_report": str(report)}
-    settings["superres_check"] = plugin_pages.CHECK
+    settings["superres_verify"] = plugin_pages.VERIFY
     ocrmypdf.ocr(source, target, plugins=["ocrmypdf_superres"], progress_bar=False, **{**settings, **keywords})
     return target, [json.loads(line) for line in report.read_text(encoding="utf-8").splitlines()]
 
@@ -59,7 +59,7 @@ def test_plain_run_keeps_the_image_and_places_the_words(scan: tuple[Path, list[A
 
 def test_apply_page_enlarges_the_visible_page_that_is_made_anew(scan: tuple[Path, list[Any]], lanczos_net: Path) -> None:
     source, words = scan
-    target, (record,) = read(source, lanczos_net, superres_apply="page", force_ocr=True, deskew=True)
+    target, (record,) = read(source, lanczos_net, superres_use_for="page", force_ocr=True, deskew=True)
     assert record["action"] == "enlarged"
     with pikepdf.open(target) as document:
         page = document.pages[0]
@@ -77,8 +77,8 @@ PRESERVING: list[dict[str, Any]] = [
     {"rasterizer": "ghostscript"},
     {"pdf_renderer": "sandwich"},
     {"oversample": 200},
-    {"superres_apply": "page"},
-    {"superres_apply": "page", "redo_ocr": True, "clean": True},
+    {"superres_use_for": "page"},
+    {"superres_use_for": "page", "redo_ocr": True, "clean": True},
     {"max_ocr_image_mpixels": 1.2},
 ]
 REMAKING: list[dict[str, Any]] = [
@@ -87,8 +87,8 @@ REMAKING: list[dict[str, Any]] = [
     {"clean_final": True},
     {"force_ocr": True, "deskew": True, "clean": True, "rotate_pages": True},
     {"force_ocr": True, "rasterizer": "ghostscript"},
-    {"superres_apply": "page", "force_ocr": True, "rasterizer": "ghostscript"},
-    {"superres_apply": "page", "clean_final": True, "deskew": True},
+    {"superres_use_for": "page", "force_ocr": True, "rasterizer": "ghostscript"},
+    {"superres_use_for": "page", "clean_final": True, "deskew": True},
 ]
 
 
@@ -133,7 +133,7 @@ def test_pages_that_lie_on_their_side(turn: int, rasterizer: str, force: bool, t
 def test_rotate_pages_turns_what_was_scanned_sideways(force: bool, apply: str, tmp_path: Path, lanczos_net: Path) -> None:
     page, words = grid_page(dpi=DPI)
     source = image_pdf(tmp_path / "in.pdf", [page.rotate(90, expand=True)], DPI)
-    target, _ = read(source, lanczos_net, rotate_pages=True, rotate_pages_threshold=0.1, force_ocr=force, superres_apply=apply)
+    target, _ = read(source, lanczos_net, rotate_pages=True, rotate_pages_threshold=0.1, force_ocr=force, superres_use_for=apply)
     assert worst_place(target, words) <= TOLERANCE
 
 

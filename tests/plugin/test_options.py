@@ -28,8 +28,8 @@ def test_every_field_has_an_argument_that_is_unset_by_default() -> None:
     add_arguments(parser)
     values = vars(parser.parse_args([]))
     assert values == {f"superres_{name}": None for name in SuperresOptions.model_fields}
-    given = vars(parser.parse_args(["--superres-below-dpi", "150", "--superres-apply", "page"]))
-    assert (given["superres_below_dpi"], given["superres_apply"]) == (150.0, "page")
+    given = vars(parser.parse_args(["--superres-below-dpi", "150", "--superres-use-for", "page"]))
+    assert (given["superres_below_dpi"], given["superres_use_for"]) == (150.0, "page")
 
 
 def test_help_names_every_default() -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 from plugin_pages import Word, grid_page, image_pdf, image_streams
 from test_modes import DPI, TOLERANCE, read, worst_place
 
-pytestmark = pytest.mark.usefixtures("check")
+pytestmark = pytest.mark.usefixtures("verify")
 
 Change = Callable[[pikepdf.Pdf, pikepdf.Page], None]
 

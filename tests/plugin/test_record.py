@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ocrmypdf_superres.plugin.record import PageRecord, emit, stash, unstash
+from ocrmypdf_superres.plugin.guard import SuperresPageError
+from ocrmypdf_superres.plugin.record import PageRecord, emit
 
 
 def _emit(path: str, page: int) -> None:
@@ -41,10 +42,14 @@ def test_a_report_that_cannot_be_written_is_a_warning(tmp_path: Path, caplog: py
     assert "cannot be written" in caplog.text
 
 
-def test_stashed_records_come_back_once_with_their_extra_fields(tmp_path: Path) -> None:
-    path = tmp_path / "000001_superres.json"
+def test_a_report_that_cannot_be_written_ends_the_job_where_that_is_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(SuperresPageError, match=r"Page 1 cannot be written to the report: .*report\.jsonl"):
+        emit(PageRecord("a.pdf", 1), str(tmp_path / "gone" / "report.jsonl"), "fail")
+
+
+def test_records_come_back_with_their_extra_fields_and_faults() -> None:
     record = PageRecord("a.pdf", 1, "enlarged", "small", size=(10, 20), new_size=(20, 40), x_height=5.25)
     record.extra["confidence"] = 91.5
-    stash(record, path)
-    assert unstash(path) == record
-    assert unstash(path) is None
+    assert PageRecord.from_json(record.to_json()) == record and "faults" not in record.to_json()
+    record.faults.append("could not be verified: disk full")
+    assert PageRecord.from_json(record.to_json()) == record

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Real OCRmyPDF runs with --superres-check; the net is an untrained one, which equals Lanczos."""
+"""Real OCRmyPDF runs with --superres-verify; the net is an untrained one, which equals Lanczos."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ pytest.importorskip("torch")
 img2pdf = pytest.importorskip("img2pdf")
 import ocrmypdf
 
-from ocrmypdf_superres.ocr.hocr import Reading
-from ocrmypdf_superres.ocr.merge import choose
+from ocrmypdf_superres.ocr import second_opinion
+from ocrmypdf_superres.ocr.hocr import read_hocr
+from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 
 FONT = "/usr/share/fonts/truetype/dejavu/DejaVuSerif.ttf"
-FORMS = {"model", "blend", "lanczos", "as-is"}
+VARIANTS = {"net", "blend", "lanczos", "as-is"}
 LINES = ["The ferry leaves at seven", "and nobody waits for it", "when the river is high", "or the fog comes down"]
 
 
@@ -70,10 +71,10 @@ def run(pdf, folder, model, **options):
 
 
 @pytest.mark.parametrize("renderer", ["auto", "sandwich"])
-def test_all_forms_are_read_and_one_is_kept(low_pdf, tmp_path, random_model, renderer):
-    text, record = run(low_pdf, tmp_path, random_model, superres_check="always", pdf_renderer=renderer)
-    assert set(record["confidence"]) == FORMS and record["reading"] in FORMS
-    assert set(record["reading_seconds"]) == FORMS
+def test_all_variants_are_read_and_one_is_kept(low_pdf, tmp_path, random_model, renderer):
+    text, record = run(low_pdf, tmp_path, random_model, superres_verify="always", pdf_renderer=renderer)
+    assert set(record["confidence"]) == VARIANTS and record["reading"] in VARIANTS
+    assert set(record["reading_seconds"]) == VARIANTS
     # Whatever a random net does to the page, Lanczos reads it, so the text is there.
     found = sum(word in text for line in LINES for word in line.split())
     assert found >= 15, text
@@ -83,20 +84,20 @@ def test_all_forms_are_read_and_one_is_kept(low_pdf, tmp_path, random_model, ren
 
 @pytest.mark.parametrize("renderer", ["auto", "sandwich"])
 def test_a_page_that_the_net_loses_is_not_lost(low_pdf, tmp_path, blank_model, renderer):
-    text, record = run(low_pdf, tmp_path, blank_model, superres_check="auto", pdf_renderer=renderer)
-    assert record["reading"] != "model"
+    text, record = run(low_pdf, tmp_path, blank_model, superres_verify="auto", pdf_renderer=renderer)
+    assert record["reading"] != "net"
     assert sum(word in text for line in LINES for word in line.split()) >= 15, text
 
 
 def test_a_sure_first_reading_is_not_checked(low_pdf, tmp_path, random_model, monkeypatch):
-    monkeypatch.setattr(choose, "SURE", 0.0)
-    _, record = run(low_pdf, tmp_path, random_model, superres_check="auto")
-    assert set(record["confidence"]) == {"model"}
+    monkeypatch.setattr(second_opinion, "SURE", 0.0)
+    _, record = run(low_pdf, tmp_path, random_model, superres_verify="auto")
+    assert set(record["confidence"]) == {"net"}
 
 
 def test_processes(low_pdf, tmp_path, random_model):
-    _, record = run(low_pdf, tmp_path, random_model, superres_check="always", use_threads=False)
-    assert set(record["confidence"]) == FORMS
+    _, record = run(low_pdf, tmp_path, random_model, superres_verify="always", use_threads=False)
+    assert set(record["confidence"]) == VARIANTS
 
 
 def test_a_page_that_is_left_is_read_once(tmp_path, random_model):
@@ -105,8 +106,8 @@ def test_a_page_that_is_left_is_read_once(tmp_path, random_model):
     page.save(tmp_path / "p.png", dpi=(300, 300))
     pdf = tmp_path / "in.pdf"
     pdf.write_bytes(img2pdf.convert(str(tmp_path / "p.png")))
-    text, record = run(pdf, tmp_path, random_model, superres_check="always")
-    assert record["action"] == "left" and set(record["confidence"]) == {"model"}
+    text, record = run(pdf, tmp_path, random_model, superres_verify="always")
+    assert record["action"] == "left" and set(record["confidence"]) == {"net"}
     assert "Large enough" in text
 
 
@@ -119,29 +120,29 @@ def slow_tesseract(folder, monkeypatch, slow):
     monkeypatch.setenv("PATH", f"{shim.parent}:{os.environ['PATH']}")
 
 
-WAITS = [(form, renderer) for renderer in ("fpdf2", "sandwich") for form in ("model", "blend", "lanczos", "input")]
+WAITS = [(variant, renderer) for renderer in ("fpdf2", "sandwich") for variant in ("net", "blend", "lanczos", "as-is")]
 
 
 # Each waits for its timeout.
 @pytest.mark.parametrize(
     ("slow", "renderer"), [WAITS[0], *(pytest.param(*case, marks=pytest.mark.slow) for case in WAITS[1:])]
 )
-def test_a_timeout_costs_only_the_form_that_it_hits(low_pdf, tmp_path, random_model, monkeypatch, slow, renderer):
+def test_a_timeout_costs_only_the_variant_that_it_hits(low_pdf, tmp_path, random_model, monkeypatch, slow, renderer):
     slow_tesseract(tmp_path, monkeypatch, f"_superres_{slow}")
-    text, record = run(low_pdf, tmp_path, random_model, superres_check="always", tesseract_timeout=8, pdf_renderer=renderer)
-    assert set(record["confidence"]) == FORMS - {"as-is" if slow == "input" else slow}
+    text, record = run(low_pdf, tmp_path, random_model, superres_verify="always", tesseract_timeout=8, pdf_renderer=renderer)
+    assert set(record["confidence"]) == VARIANTS - {slow}
     assert "ferry" in text
 
 
-def test_a_timeout_of_all_forms_leaves_the_page_without_text(low_pdf, tmp_path, random_model, monkeypatch):
+def test_a_timeout_of_all_variants_leaves_the_page_without_text(low_pdf, tmp_path, random_model, monkeypatch):
     slow_tesseract(tmp_path, monkeypatch, "superres_")
-    _, record = run(low_pdf, tmp_path, random_model, superres_check="always", tesseract_timeout=3)
+    _, record = run(low_pdf, tmp_path, random_model, superres_verify="always", tesseract_timeout=3)
     assert record["reading"] is None and not record["confidence"] and "no text was read" in record["reason"]
 
 
-def test_only_the_forms_asked_for_are_read(low_pdf, tmp_path, random_model):
-    text, record = run(low_pdf, tmp_path, random_model, superres_check="always", superres_candidates="as-is,model,lanczos")
-    assert set(record["reading_seconds"]) == {"model", "lanczos", "as-is"} and record["reading_cost"] > 1
+def test_only_the_variants_asked_for_are_read(low_pdf, tmp_path, random_model):
+    text, record = run(low_pdf, tmp_path, random_model, superres_verify="always", superres_variants="as-is,net,lanczos")
+    assert set(record["reading_seconds"]) == {"net", "lanczos", "as-is"} and record["reading_cost"] > 1
     assert "nobody" in text
 
 
@@ -150,12 +151,12 @@ def test_a_blank_page_ends_well(tmp_path, random_model):
     (tmp_path / "in.pdf").write_bytes(img2pdf.convert(str(tmp_path / "p.png")))
     for trigger in ("auto", "always"):
         (tmp_path / "report.jsonl").unlink(missing_ok=True)
-        text, _ = run(tmp_path / "in.pdf", tmp_path, random_model, superres_check="always", superres_trigger=trigger)
+        text, _ = run(tmp_path / "in.pdf", tmp_path, random_model, superres_verify="always", superres_trigger=trigger)
         assert not text.replace("[skipped page]", "").strip()
 
 
 def test_words_of_the_kept_reading_lie_on_the_page(low_pdf, tmp_path, random_model):
-    run(low_pdf, tmp_path, random_model, superres_check="always", keep_temporary_files=False)
+    run(low_pdf, tmp_path, random_model, superres_verify="always", keep_temporary_files=False)
     import subprocess
 
     listing = subprocess.run(["pdftotext", "-bbox", str(tmp_path / "out.pdf"), "-"], capture_output=True, text=True, check=True).stdout
@@ -179,16 +180,15 @@ def get_ocr_engine(options):
 """
 
 
-def test_another_plugins_engine_is_left_alone(low_pdf, tmp_path, random_model, caplog):
+def test_another_plugins_engine_is_asked_for_all_variants(low_pdf, tmp_path, random_model):
     (tmp_path / "other.py").write_text(OTHER_ENGINE)
     both = ["ocrmypdf_superres", str(tmp_path / "other.py")]
-    _, record = run(low_pdf, tmp_path, random_model, superres_check="always", plugins=both)
-    assert record["action"] == "enlarged" and "reading" not in record
-    assert "not Tesseract" in caplog.text
+    _, record = run(low_pdf, tmp_path, random_model, superres_verify="always", plugins=both)
+    assert record["action"] == "enlarged" and set(record["confidence"]) == VARIANTS
 
 
 def test_no_ocr_is_not_checked(low_pdf, tmp_path, random_model):
-    _, record = run(low_pdf, tmp_path, random_model, superres_check="always", ocr_engine="none")
+    _, record = run(low_pdf, tmp_path, random_model, superres_verify="always", ocr_engine="none")
     assert "reading" not in record
 
 
@@ -199,5 +199,5 @@ def test_readings_written_by_tesseract_are_read(low_pdf, tmp_path):
         image = pikepdf.PdfImage(next(iter(pdf.pages[0].get_images().values()))).as_pil_image()
     image.resize((1500, 900), Image.Resampling.LANCZOS).save(tmp_path / "l.png", dpi=(300, 300))
     subprocess.run(["tesseract", str(tmp_path / "l.png"), str(tmp_path / "l"), "hocr", "txt"], check=True, capture_output=True)
-    reading = Reading(tmp_path / "l.hocr")
+    reading = Hypothesis(read_hocr(tmp_path / "l.hocr"))
     assert reading.text().split() == (tmp_path / "l.txt").read_text().split()

@@ -10,8 +10,14 @@ import torch
 
 from ocrmypdf_superres.architectures import get
 from ocrmypdf_superres.cli import main
-from ocrmypdf_superres.commands.lines import _mean
-from ocrmypdf_superres.evaluation.networks.line_sets import LineMetrics, evaluate, held_out_batches, lanczos, model_predictor
+from ocrmypdf_superres.evaluation.networks.line_sets import (
+    LineMetrics,
+    evaluate,
+    held_out_batches,
+    lanczos,
+    mean_metrics,
+    model_predictor,
+)
 from ocrmypdf_superres.export.onnx import export_model
 from ocrmypdf_superres.modelstore.store import SEARCH_VARIABLE, find_model, list_models
 from ocrmypdf_superres.recognizers.folder import build, save
@@ -33,8 +39,8 @@ def test_hr_reads_better_than_paper(data_folder):
 
 def test_means_by_hand():
     rows = [LineMetrics(1, 20.0, 0.5, 0.2, {"a": 0.1}), LineMetrics(3, 30.0, 0.1, 0.6, {"a": 0.5})]
-    assert _mean(rows, False) == LineMetrics(4, 25.0, pytest.approx(0.3), pytest.approx(0.4), {"a": pytest.approx(0.3)})
-    assert _mean(rows, True) == LineMetrics(4, 27.5, pytest.approx(0.2), pytest.approx(0.5), {"a": pytest.approx(0.4)})
+    assert mean_metrics(rows, False) == LineMetrics(4, 25.0, pytest.approx(0.3), pytest.approx(0.4), {"a": pytest.approx(0.3)})
+    assert mean_metrics(rows, True) == LineMetrics(4, 27.5, pytest.approx(0.2), pytest.approx(0.5), {"a": pytest.approx(0.4)})
 
 
 @needs_tesseract

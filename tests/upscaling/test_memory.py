@@ -19,7 +19,8 @@ def peak_mib(folder, side: int, scale: int) -> float:
         import numpy as np
         from PIL import Image
         from ocrmypdf_superres.upscaling.loading import load_upscaler
-        from ocrmypdf_superres.page.plan import Plan, enlarge
+        from ocrmypdf_superres.ocr.variants import enlarge
+        from ocrmypdf_superres.page.plan import Plan
         unit = 1 if sys.platform == "darwin" else 1024
         # Mostly white with a textured stripe: white tiles are filled, the stripe goes through the net.
         levels = np.full(({side}, {side}), 255, np.uint8)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""A run's figures and worst pages in sentences, lists and charts: the content of its HTML page."""
+"""A run's summary and worst pages in sentences, lists and charts: the content of its HTML page."""
 
 from __future__ import annotations
 
@@ -32,18 +32,16 @@ def report_of(
     Args:
         out: the run's output folder, whose name is the title.
         manifest: of the run, open.
-        summary: its figures.
+        summary: of the run.
         worst: the pages to list, in this order.
         kept: those of them that were read again, by file and page number.
         root: the folder that the paths of their images start from.
     """
     ends = [(state.value, code, f"{files:,}", reason) for state, code, files, reason in summary.ends]
-    listings = [Listing("How the files ended", "One reason stands for all of a kind.", ("end", "kind", "files", "reason"), ends)]
+    listings = [Listing("How the files ended", "One reason is shown for each kind.", ("end", "kind", "files", "reason"), ends)]
     if summary.findings:
         found = [(text, f"{count:,}") for text, count in summary.findings.most_common(50)]
-        listings.append(
-            Listing("What pages should be looked at for", "A page may count more than once.", ("finding", "pages"), found)
-        )
+        listings.append(Listing("Why pages should be checked", "A page may count more than once.", ("finding", "pages"), found))
     for state in (State.FAILED, State.SKIPPED):
         number = summary.files(state)
         if number:
@@ -98,10 +96,10 @@ def _sentences(summary: Summary) -> list[str]:
     ]
     looked = sum(summary.findings.values())
     said.append(
-        f"{summary.files_with_findings:,} files and {looked:,} pages have something that a person should look at; "
+        f"{summary.files_with_findings:,} files and {looked:,} pages have something that a person should check; "
         f"for {summary.files_with_warnings:,} files there are warnings."
         if looked or summary.files_with_findings or summary.files_with_warnings
-        else "Nothing was found that a person should look at."
+        else "Nothing was found that a person should check."
     )
     return [*said, "Confidence is Tesseract's own: it says how sure Tesseract is, not whether it is right."]
 

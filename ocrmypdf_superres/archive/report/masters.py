@@ -16,12 +16,12 @@ from ocrmypdf_superres.archive.store.schema import FileRow
 
 @dataclass(frozen=True)
 class Master:
-    """A PDF to read again: its place, Tesseract languages (``deu+eng``), the model, and ``--superres-check``'s value."""
+    """A PDF to read again: its place, Tesseract languages (``deu+eng``), the model, and ``--superres-verify``'s value."""
 
     pdf: Path
     languages: str
     model: str
-    check: str
+    verify: str
 
 
 def pages_by_file(pages: Iterable[WorstPage]) -> list[tuple[FileRow, list[int]]]:
@@ -42,5 +42,5 @@ def master_of(manifest: Manifest, layout: Layout, row: FileRow) -> Master:
     """
     settings = manifest.settings(row.settings)
     known = parse_settings(settings.toml) if settings else parse_settings("")
-    check = str(known.superres.get("check", "auto"))
-    return Master(place_of_pdf(manifest, layout, row), "+".join(known.languages), known.model.card.name, check)
+    verify = str(known.superres.get("verify", "auto"))
+    return Master(place_of_pdf(manifest, layout, row), "+".join(known.languages), known.model.card.name, verify)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
-"""A run in figures, and the pages and files that a person should look at first.
+"""A run in numbers, and the pages and files that a person should check first.
 
-Quick with a million rows: sums are the database's, and lists are cut.
+Fast with a million rows: the database sums, and lists are cut.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ocrmypdf_superres.errors import ArchiveError
 
 @dataclass(frozen=True)
 class WorstPage:
-    """A page that a person should look at first: its file, the page, and why it stands here."""
+    """A page that a person should check first: its file, the page, and why."""
 
     file: FileRow
     page: PageResult
@@ -30,13 +30,13 @@ class WorstPage:
 
 @dataclass(frozen=True)
 class Summary:
-    """The figures of a run.
+    """The numbers of a run.
 
     Attributes:
         ends: (state, code, files, the reason of one of them), the most frequent first within a state.
         actions: what was done to pages -> how many (``enlarged``, ``left``, ``failed``, ``not-read``).
         confidences: pages by mean confidence: ten bins, from 0 to 0.1 up to 0.9 to 1.
-        findings: what a page should be looked at for -> pages.
+        findings: why a page should be checked -> pages.
         pages, words: in all files that are done.
         work: seconds of all workers together.
         wall: seconds that the run's sessions lasted, from each one's start to its last file's end.
@@ -60,7 +60,7 @@ class Summary:
 
 
 def summarize(manifest: Manifest) -> Summary:
-    """Return the figures of the run; one pass over the files and one over the pages."""
+    """Return the numbers of the run; one pass over the files and one over the pages."""
     db = manifest.db
     ends = []
     for state, code, files, one in db.execute("SELECT state, code, COUNT(*), MIN(number) FROM files GROUP BY state, code"):
@@ -137,16 +137,16 @@ def ended_otherwise(manifest: Manifest, state: State, limit: int) -> list[FileRo
 
 
 def place_of_pdf(manifest: Manifest, layout: Layout, row: FileRow) -> Path:
-    """Return where the pages of file *row* can be looked at: the PDF that came, else the one that was made.
+    """Return the PDF that has the pages of file *row*: the input if it is one, otherwise the output.
 
     Raises:
-        ArchiveError: neither is there.
+        ArchiveError: neither exists.
     """
-    came = Path(decode_path(manifest.fact("input") or "")) / row.path
+    source = Path(decode_path(manifest.fact("input") or "")) / row.path
     made = [layout.out / output.name for output in manifest.outputs(row.number) if output.kind == "pdf"]
-    for path in [came, *made] if row.kind is Kind.PDF else made:
+    for path in [source, *made] if row.kind is Kind.PDF else made:
         if path.is_file():
             return path.absolute()
     raise ArchiveError(
-        f"The file {printable(row.path)} is not where it was, and there is no PDF made of it; give back one of the two."
+        f"The file {printable(row.path)} is no longer in its place, and neither is a PDF made of it; put one of the two back."
     )

@@ -1,10 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What OCRmyPDF leaves of each page in its working folder: the reading, the image that was read, the plugin's record.
-
-``ocrmypdf.ocr(keep_temporary_files=True)`` leaves the folder ``ocrmypdf.io.*`` in the temporary folder, with
-``000001_ocr_hocr.hocr`` (missing for a page that was not read, empty for one in which nothing was found) and
-``000001_ocr.png`` (what was read) for page 1, and so on.
-"""
+"""What the plugin kept of each page (``--superres-keep``): the reading, the image that was read, and the record."""
 
 from __future__ import annotations
 
@@ -16,7 +11,7 @@ from PIL import Image
 
 from ocrmypdf_superres.archive.tasks import PageResult
 from ocrmypdf_superres.errors import ImageError
-from ocrmypdf_superres.ocr.hocr import Reading
+from ocrmypdf_superres.ocr.kept_pages import PageFiles
 from ocrmypdf_superres.page.image import to_luma
 from ocrmypdf_superres.page.text_height import measure_text_height, measured_part
 from ocrmypdf_superres.plugin.record import PageRecord
@@ -31,8 +26,8 @@ class ReadPage:
 
     Attributes:
         result: what goes into the manifest.
-        hocr: the reading, None for a page that was not read; may be an empty file.
-        image: what OCR saw, None likewise.
+        hocr: the file with the reading, None for a page that was not read.
+        image: the file with what OCR was given, None likewise.
         size: (width, height) in pixels of the page as it came, before it was enlarged; of a page without record, of *image*.
     """
 
@@ -43,60 +38,51 @@ class ReadPage:
 
     @property
     def number(self) -> int:
+        """Number of the page in its file, from 1."""
         return self.result.page
 
 
-def gather(scratch: Path, report: Path, pages: int, relative: str) -> list[ReadPage]:
-    """Return the pages that OCRmyPDF worked on.
+def gather(kept: Path, pages: int, relative: str) -> list[ReadPage]:
+    """Return the pages of a file, those that were not read included.
 
     Args:
-        scratch: the temporary folder that OCRmyPDF was given.
-        report: the plugin's report, which may be missing.
+        kept: the folder of ``--superres-keep``.
         pages: how many the file has.
         relative: the input's name, for the records.
     """
-    work = next(iter(sorted(scratch.glob("ocrmypdf.io.*"))), scratch)
-    records: dict[int, PageRecord] = {}
-    if report.exists():
-        for line in report.read_text(encoding="utf-8").splitlines():
-            record = PageRecord.from_json(line)
-            record.file = relative
-            records[record.page] = record
-    return [_page(work, number, records.get(number)) for number in range(1, pages + 1)]
+    return [_page(PageFiles(kept, number), relative) for number in range(1, pages + 1)]
 
 
-def _page(work: Path, number: int, record: PageRecord | None) -> ReadPage:
-    hocr, image = work / f"{number:06d}_ocr_hocr.hocr", work / f"{number:06d}_ocr.png"
-    result = PageResult(number)
-    if record is not None:
+def _page(kept: PageFiles, relative: str) -> ReadPage:
+    result, record = PageResult(kept.number), None
+    if (values := kept.record()) is not None:
+        record = PageRecord.from_json(json.dumps({**values, "file": relative}))
         result = PageResult(
-            number, record.action, record.reason, record.dpi, record.new_dpi, record.scale, record.x_height, record.seconds,
+            kept.number, record.action, record.reason, record.dpi, record.new_dpi, record.scale, record.x_height, record.seconds,
             record=json.loads(record.to_json()),
         )  # fmt: skip
-    if not image.exists():
+    if not kept.image.exists():
         result.action = result.action or "not-read"
         return ReadPage(result, None, None, None)
-    result.words, result.confidence = _words(hocr)
-    ink = not result.words and _has_ink(image)
-    if ink:
+    result.words, result.confidence = _words(kept)
+    if not result.words and _has_ink(kept.image):
         result.findings.append("ink but no words")
     if record is not None and record.action == "failed":
         result.findings.append("could not be enlarged")
     size = record.size if record is not None else None
     if size is None:
-        with Image.open(image) as original:
+        with Image.open(kept.image) as original:
             size = original.size
-    return ReadPage(result, hocr if hocr.exists() else None, image, size)
+    return ReadPage(result, kept.hocr if kept.hocr.exists() else None, kept.image, size)
 
 
-def _words(hocr: Path) -> tuple[int, float | None]:
-    """Number of words in *hocr* and their mean confidence in [0, 1]."""
-    if not hocr.exists() or hocr.stat().st_size == 0:
-        return 0, None
+def _words(kept: PageFiles) -> tuple[int, float | None]:
+    """Return the number of words that were read and their mean confidence in [0, 1]."""
     try:
-        words = Reading(hocr).words
+        found = kept.hypothesis()
     except ImageError:
         return 0, None
+    words = found.words if found is not None else []
     return len(words), (sum(word.confidence for word in words) / len(words) / 100.0 if words else None)
 
 

@@ -11,9 +11,7 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from ocrmypdf.builtin_plugins.tesseract_ocr import TesseractOcrEngine
-
-from ocrmypdf_superres.archive.formats.alto import hocr_to_alto
+from ocrmypdf_superres.archive.formats.alto import page_to_alto
 from ocrmypdf_superres.archive.formats.mets import read_mets
 from ocrmypdf_superres.archive.formats.xmp import ENLARGED, RECOGNISED, Step, add_history
 from ocrmypdf_superres.archive.settings import weights_sha256
@@ -21,6 +19,8 @@ from ocrmypdf_superres.archive.store.output_names import page_name
 from ocrmypdf_superres.archive.tasks import FileTask, Kind, Output
 from ocrmypdf_superres.archive.worker.gather import ReadPage
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model, sha256_of
+from ocrmypdf_superres.ocr.hocr import read_hocr
+from ocrmypdf_superres.tesseract import version as tesseract_version
 
 
 def make(task: FileTask, pages: Sequence[ReadPage], pdf: str) -> None:
@@ -34,8 +34,10 @@ def make(task: FileTask, pages: Sequence[ReadPage], pdf: str) -> None:
         if page.image is None:
             continue
         if "alto" in task.outputs:
-            hocr = page.hocr.read_text(encoding="utf-8") if page.hocr else ""
-            alto = hocr_to_alto(hocr, page=page.number, source=masters.get(page.number, task.relative), processing=steps, size=page.size)
+            read = read_hocr(page.hocr) if page.hocr else None
+            alto = page_to_alto(
+                read, page=page.number, source=masters.get(page.number, task.relative), processing=steps, size=page.size
+            )
             _target(task, pdf, "alto", page).write_text(alto, encoding="utf-8")
         if "hocr" in task.outputs and page.hocr is not None:
             shutil.copyfile(page.hocr, _target(task, pdf, "hocr", page))
@@ -44,7 +46,7 @@ def make(task: FileTask, pages: Sequence[ReadPage], pdf: str) -> None:
 
 
 def _masters(task: FileTask) -> dict[int, str]:
-    """The names of the images of a METS document below the input folder, by page; nothing for other files."""
+    """Return the names of the images of a METS document below the input folder, by page; nothing for other files."""
     if task.kind is not Kind.METS or "alto" not in task.outputs:
         return {}
     found = read_mets(Path(task.source), task.root).pages
@@ -63,7 +65,7 @@ def add_provenance(task: FileTask, pages: Sequence[ReadPage], pdf: Path, source:
 
 
 def history(task: FileTask, pages: Sequence[ReadPage]) -> list[Step]:
-    """What was done to the file, in order: enlarged (where it was), recognised."""
+    """Return what was done to the file, in order: enlarged (where it was), recognised."""
     now = datetime.now(UTC).astimezone().isoformat(timespec="seconds")
     steps = []
     enlarged = [page for page in pages if page.result.action == "enlarged"]
@@ -77,12 +79,14 @@ def history(task: FileTask, pages: Sequence[ReadPage]) -> list[Step]:
     read = tuple(page.number for page in pages if page.image is not None)
     if read:
         engine = {"engine": _engine(), "languages": "+".join(task.ocr.get("language") or ("eng",))}
-        steps.append(Step(RECOGNISED, "OCRmyPDF", version("ocrmypdf"), now, pages=read, settings=task.settings, parameters=engine))
+        steps.append(
+            Step(RECOGNISED, "OCRmyPDF", version("ocrmypdf"), now, pages=read, settings=task.settings, parameters=engine)
+        )
     return steps
 
 
 def _version() -> str:
-    """This package's version; empty where it runs from a checkout that is not installed."""
+    """Return the version of this package; empty where it runs from a checkout that is not installed."""
     try:
         return version("ocrmypdf-superres")
     except PackageNotFoundError:
@@ -91,8 +95,8 @@ def _version() -> str:
 
 @lru_cache(maxsize=1)
 def _engine() -> str:
-    """Name and version of the OCR engine."""
-    return f"Tesseract {TesseractOcrEngine.version()}"
+    """Return name and version of the OCR engine."""
+    return f"Tesseract {tesseract_version().split()[-1]}"
 
 
 def sealed(task: FileTask) -> list[Output]:
@@ -111,7 +115,7 @@ def sealed(task: FileTask) -> list[Output]:
 
 def _kind(name: str) -> str:
     """Which of the outputs a file in staging is; see :mod:`ocrmypdf_superres.archive.store.output_names`."""
-    suffix = os.path.splitext(name)[1].lower()
+    suffix = Path(name).suffix.lower()
     return {".pdf": "pdf", ".txt": "text", ".xml": "alto", ".hocr": "hocr", ".png": "images"}[suffix]
 
 

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", type=Path, metavar="OUT", help="output folder of the run")
     parser.add_argument("-o", "--output", type=Path, default=Path("report.html"), help="the page to write (default: %(default)s)")
     parser.add_argument(
-        "--pages", type=int, default=300, metavar="N", help="name the N pages to look at first (default: %(default)s)"
+        "--pages", type=int, default=300, metavar="N", help="list the N pages to check first (default: %(default)s)"
     )
     parser.add_argument(
         "--images",
@@ -78,7 +78,7 @@ def _read_again(
         try:
             master = master_of(manifest, layout, row)
             wanted = ",".join(map(str, numbers))
-            settings = PdfSettings(master.languages, master.model, master.check, wanted, force_ocr=True, jobs=1)
+            settings = PdfSettings(master.languages, master.model, master.verify, wanted, force_ocr=True, jobs=1)
             again = read_again(master.pdf, folder, str(row.number), settings)
         except (SuperresError, OSError) as error:
             _say(console, f"{printable(row.path)}: {error} Its pages are shown without images.")

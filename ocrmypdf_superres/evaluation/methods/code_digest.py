@@ -10,9 +10,9 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[2]
 NET_CODE = ("architectures", "page", "upscaling", "evaluation/methods/nets.py")
-"""What decides the image that a net makes of a page."""
+"""The code that decides the image that a net makes of a page."""
 PLUGIN_CODE = ("plugin", "ocr", "upscaling", "page", "architectures", "modelstore", "metrics", "tesseract.py")
-"""What decides what the plugin reads on a page; training, evaluation, archive and the commands do not."""
+"""The code that decides the plugin's reading of a page; training, evaluation, archive and the commands do not."""
 
 
 def code_digest(places: Iterable[str]) -> str:

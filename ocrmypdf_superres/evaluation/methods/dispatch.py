@@ -29,7 +29,7 @@ FURTHER = ("bicubic", "plugin-once")
 PLUGIN_METHODS = ("plugin-once", "plugin", "plugin-checked")
 """Those that run the plugin."""
 CHECKS = {"plugin-once": "off", "plugin-checked": "always"}
-"""The setting of ``--superres-check`` where it is not the plugin's default."""
+"""The setting of ``--superres-verify`` where it is not the plugin's default."""
 
 
 def _peer_text(original: Image.Image, dpi: float, languages: str, peer: Peer, line: bool) -> Reading:
@@ -66,7 +66,7 @@ def read(case: Case, method: str, model: str, peer: Peer | None = None) -> Readi
     if method == "oversample":
         return ocrmypdf_text(image, dpi, languages, oversample=int(TARGET_DPI), **line)
     # The plugin alone reads as its defaults say.
-    check = {"superres_check": CHECKS[method]} if method in CHECKS else {}
+    check = {"superres_verify": CHECKS[method]} if method in CHECKS else {}
     trigger = {"superres_trigger": "always"} if case.page.line else {}
     return ocrmypdf_text(
         image, dpi, languages, plugins=["ocrmypdf_superres"], superres_model=model, superres_device="cpu",

@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: MPL-2.0
-"""A PDF without ground truth, read by OCRmyPDF twice: without and with the plugin."""
+"""A PDF without ground truth, read by OCRmyPDF twice: without and with super-resolution."""
 
 from __future__ import annotations
 
-import json
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,21 +11,29 @@ from typing import Any
 from PIL import Image
 
 from ocrmypdf_superres.errors import SuperresError
-from ocrmypdf_superres.evaluation.methods import keep
-from ocrmypdf_superres.ocr.hocr import Reading
+from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL
+from ocrmypdf_superres.ocr.kept_pages import PageFiles, kept_pages
 from ocrmypdf_superres.reporting.page_comparison import KeptPage, Seen, Side
 
-KEEP = keep.__name__
 WITHOUT, WITH = "OCRmyPDF alone", "with super-resolution"
 
 
 @dataclass(frozen=True)
 class PdfSettings:
-    """How a PDF is read: Tesseract languages, the model, whether to read pages twice, pages ("1,3-5"; all where empty)."""
+    """How a PDF is read.
+
+    Attributes:
+        languages: Tesseract's names, joined by ``+``.
+        model: name or folder of a model.
+        verify: see ``--superres-verify``.
+        pages: such as ``1,3-5``; all where empty.
+        force_ocr: whether pages that have text are read as well.
+        jobs: number of pages that are worked on at a time.
+    """
 
     languages: str = "eng"
-    model: str = "docsr-s"
-    check: str = "auto"
+    model: str = DEFAULT_MODEL
+    verify: str = "auto"
     pages: str = ""
     force_ocr: bool = False
     jobs: int = 2
@@ -36,9 +42,6 @@ class PdfSettings:
 def _run(pdf: Path, output: Path, kept: Path, settings: PdfSettings, **options: Any) -> None:
     import ocrmypdf
 
-    kept.mkdir(parents=True)
-    keep.start(kept)
-    options["plugins"] = [*options.pop("plugins", []), KEEP]
     if settings.pages:
         options["pages"] = settings.pages
     if settings.force_ocr:
@@ -46,25 +49,25 @@ def _run(pdf: Path, output: Path, kept: Path, settings: PdfSettings, **options: 
     try:
         code = ocrmypdf.ocr(
             pdf, output, language=settings.languages.split("+"), jobs=settings.jobs, use_threads=True, optimize=0,
-            output_type="pdf", progress_bar=False, **options,
+            output_type="pdf", progress_bar=False, plugins=["ocrmypdf_superres"], superres_keep=str(kept), **options,
         )  # fmt: skip
     except ocrmypdf.exceptions.PriorOcrFoundError as error:
-        raise SuperresError(f"{pdf} already has a text layer, images of pages were expected; give --force-ocr to read it anew.") from error
+        raise SuperresError(
+            f"{pdf} already has a text layer, images of pages were expected; give --force-ocr to read it anew."
+        ) from error
     except ocrmypdf.exceptions.ExitCodeException as error:
         raise SuperresError(f"OCRmyPDF ended with {type(error).__name__} on {pdf}: {error}") from error
     if code != 0:
         raise SuperresError(f"OCRmyPDF ended with exit code {int(code)} on {pdf}.")
 
 
-def _side(kept: Path, number: int, name: str, images: Path, of: str) -> Side | None:
-    """The page's side, its image put in grey into *images*; None where the page was not read."""
-    source, hocr = kept / f"{number:06d}.png", kept / f"{number:06d}.hocr"
-    if not source.is_file():
-        return None
-    words = [Seen(w.text, w.confidence, w.box) for w in Reading(hocr).words] if hocr.stat().st_size else []
-    with Image.open(source) as image:
+def _side(kept: PageFiles, name: str, images: Path, of: str) -> Side:
+    """Return one side of the page; its image is put in grey into *images*."""
+    found = kept.hypothesis()
+    words = [Seen(w.text, w.confidence, w.box) for w in found.words] if found is not None else []
+    with Image.open(kept.image) as image:
         grey = image.convert("L")
-    path = images / f"{name}-{number:04d}-{of}.png"
+    path = images / f"{name}-{kept.number:04d}-{of}.png"
     grey.save(path)
     return Side(f"{images.name}/{path.name}", grey.size, words)
 
@@ -83,22 +86,18 @@ def read_pdf(pdf: Path, folder: Path, settings: PdfSettings, output: Path | None
     images.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="superres-compare-") as temporary:
         work = Path(temporary)
-        report = work / "report.jsonl"
-        _run(pdf, work / "before.pdf", work / "before", settings)
-        _run(
-            pdf, output or work / "after.pdf", work / "after", settings, plugins=["ocrmypdf_superres"],
-            superres_model=settings.model, superres_check=settings.check, superres_report=str(report),
-        )  # fmt: skip
-        lines = report.read_text(encoding="utf-8").splitlines() if report.is_file() else []
-        return _pages([json.loads(line) for line in lines], pdf, work, images)
+        before, after = work / "before", work / "after"
+        _run(pdf, work / "before.pdf", before, settings, superres_trigger="off")
+        _run(pdf, output or work / "after.pdf", after, settings, superres_model=settings.model, superres_verify=settings.verify)
+        return _pages(pdf, before, after, images)
 
 
-def _pages(records: Sequence[dict[str, Any]], pdf: Path, work: Path, images: Path) -> list[KeptPage]:
+def _pages(pdf: Path, before: Path, after: Path, images: Path) -> list[KeptPage]:
+    """Return the pages that both runs have read."""
     pages = []
-    for record in sorted(records, key=lambda r: r["page"]):
-        number = int(record["page"])
-        before = _side(work / "before", number, pdf.stem, images, "before")
-        after = _side(work / "after", number, pdf.stem, images, "after")
-        if before is not None and after is not None:
-            pages.append(KeptPage(pdf.name, f"page {number}", record["action"], record["reason"], before, after))
+    for kept in kept_pages(after):
+        unaided, record = PageFiles(before, kept.number), kept.record()
+        if record is not None and kept.image.is_file() and unaided.image.is_file():
+            sides = _side(unaided, pdf.stem, images, "before"), _side(kept, pdf.stem, images, "after")
+            pages.append(KeptPage(pdf.name, f"page {kept.number}", record["action"], record["reason"], *sides))
     return pages

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What each method hands Tesseract of a page, as an image: to look at it, and to measure it."""
+"""The image of a page that each method gives to Tesseract, for the report's viewer and for measures on images."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.data.pages import Case
 from ocrmypdf_superres.evaluation.methods.images import TARGET_DPI, lr_image, peer_image, resampled
 from ocrmypdf_superres.evaluation.methods.peers import Peer
+from ocrmypdf_superres.ocr.variants import enlarge
 from ocrmypdf_superres.page.image import flatten
 
 
@@ -37,13 +38,13 @@ def prepare(case: Case, method: str, model: str, peer: Peer | None = None) -> Pr
             peer_image(image, dpi, peer, case.page.line), TARGET_DPI, "enlarged", f"{peer.name} to {TARGET_DPI:.0f} dpi"
         )
     if method == "as-is":
-        return Prepared(flatten(image).convert("L"), dpi, "left", "as it came")
+        return Prepared(flatten(image).convert("L"), dpi, "left", "the original")
     if method in ("lanczos", "bicubic"):
         kind = Image.Resampling.LANCZOS if method == "lanczos" else Image.Resampling.BICUBIC
         return Prepared(resampled(image, dpi, kind), TARGET_DPI, "enlarged", f"{method} to {TARGET_DPI:.0f} dpi")
     if method not in ("plugin", "plugin-once", "plugin-checked"):
-        raise OptionError(f"The method {method!r} prepares no image to look at; give as-is, lanczos, bicubic, plugin or a peer.")
-    from ocrmypdf_superres.page.plan import PlanSettings, enlarge, plan_image
+        raise OptionError(f"The method {method!r} prepares no image of its own; give as-is, lanczos, bicubic, plugin or a peer.")
+    from ocrmypdf_superres.page.plan import PlanSettings, plan_image
     from ocrmypdf_superres.upscaling.loading import load_upscaler
 
     upscaler = load_upscaler(model, "cpu", threads=1)

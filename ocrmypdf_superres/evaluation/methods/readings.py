@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What a method read on a page and what it cost: by Tesseract directly, or by a real OCRmyPDF run."""
+"""Reading a page and measuring its cost: by Tesseract directly, or by a real OCRmyPDF run."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def ocrmypdf_text(image: Image.Image, dpi: float, languages: str, **options: Any
 
 
 def ocrmypdf_version() -> str:
-    """Return OCRmyPDF's version, which decides what it reads."""
+    """Return OCRmyPDF's version as a line for the cache's key."""
     import ocrmypdf
 
     return f"ocrmypdf {ocrmypdf.__version__}"

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ocrmypdf_superres.architectures.blocks.layers import on_luma
+from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.metrics.image import decibels, mean_squared_error
 from ocrmypdf_superres.metrics.text import TextScore, letters_and_digits, score
 from ocrmypdf_superres.modelstore.store import Model
@@ -24,6 +25,7 @@ from ocrmypdf_superres.tesseract import read_lines
 from ocrmypdf_superres.training.data.batches import Batch, StepBatches, collate
 from ocrmypdf_superres.training.data.sources.textzoom import TextZoom
 from ocrmypdf_superres.training.recipe import Recipe, Source, Stage
+from ocrmypdf_superres.training.recognizers.tasks import enlarged
 from ocrmypdf_superres.upscaling.backends.torch import load_network
 from ocrmypdf_superres.upscaling.loading import load_upscaler
 
@@ -159,3 +161,35 @@ def evaluate(
     return LineMetrics(
         len(texts), sum(psnr) / max(1, len(psnr)), total.cer, words, {name: n / count for name, n in right.items()}
     )
+
+
+def mean_metrics(rows: Sequence[LineMetrics], weighted: bool) -> LineMetrics:
+    """Return the means of *rows*, a set of lines each; *weighted* by their numbers of lines, which are summed."""
+    weights = [float(row.lines) if weighted else 1.0 for row in rows]
+    total = sum(weights)
+
+    def mean(values: list[float]) -> float:
+        return sum(w * v for w, v in zip(weights, values, strict=True)) / max(1.0, total)
+
+    readers = {name: mean([row.readers[name] for row in rows]) for name in rows[0].readers}
+    lines = sum(row.lines for row in rows)
+    return LineMetrics(lines, mean([r.psnr for r in rows]), mean([r.cer for r in rows]), mean([r.words for r in rows]), readers)
+
+
+def evaluate_models(
+    models: Sequence[Model], batches: list[Batch], readers: Mapping[str, LineRecognizer]
+) -> dict[str, LineMetrics]:
+    """Return the metrics on *batches* by name: bicubic, lanczos, each of *models*, and hr itself.
+
+    Raises:
+        OptionError: a model has the name of one of the others, or of a row.
+        ModelError, DeviceError, MissingDependencyError, RecognizerError: as the functions that it calls.
+    """
+    predictors: dict[str, Predictor] = {"bicubic": lambda lr, scale: enlarged(lr), "lanczos": lanczos}
+    for model in models:
+        if model.card.name in (*predictors, "hr"):
+            raise OptionError(f"A model is called {model.card.name}, which is a row of the table; give it another name.")
+        predictors[model.card.name] = model_predictor(model)
+    truths = iter(batches)
+    predictors["hr"] = lambda lr, scale: next(truths).hr
+    return {name: evaluate(predict, batches, readers=readers) for name, predict in predictors.items()}

@@ -141,7 +141,7 @@ def _step(name: str, factor: int) -> Predictor:
 
 
 def _head(net: HasAuxiliaryOutputs, channels: int, lr: Tensor, factor: int, part: str) -> Tensor:
-    # The output alone is wanted; what it would be compared with in training is made of lr, and not looked at.
+    # Only the output is wanted; its target in training would come from hr, so lr stands in for it.
     wide = lr.expand(-1, channels, -1, -1)
     hr = nn.functional.interpolate(wide, scale_factor=factor, mode="nearest")
     output = net.auxiliary_outputs(wide, hr, factor, [part])[part][0]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""The words that Tesseract's own dictionary of a language holds, which is what it leans on where an image is unsure."""
+"""The words in Tesseract's own dictionary of a language, which it prefers where an image is ambiguous."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def words_of_language(language: str) -> frozenset[str]:
                 ) from error
             except subprocess.CalledProcessError as error:
                 raise SuperresError(
-                    f"The dictionary of {data} cannot be listed; install the language of Tesseract anew."
+                    f"The dictionary of {data} cannot be listed; install this language of Tesseract again."
                 ) from error
             found.update(line.strip().lower() for line in listed.read_text(encoding="utf-8", errors="replace").splitlines())
     return frozenset(found)

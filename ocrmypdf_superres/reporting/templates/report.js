@@ -32,7 +32,7 @@
   });
   setTheme("");
 
-  // Sorting: a row's cells carry their values; what is not known stays at the end.
+  // Sorting: a row's cells carry their values; unknown values stay at the end.
   const valueOf = (row, key, form) => {
     const cell = row.querySelector(`[data-${key}]`);
     const value = cell ? cell.dataset[key] : "";

@@ -17,9 +17,9 @@ from PIL import Image
 
 from ocrmypdf_superres.errors import ImageError, OptionError
 from ocrmypdf_superres.files import atomic_write
-from ocrmypdf_superres.page.image import IMAGE_SUFFIXES, from_luma, to_luma
+from ocrmypdf_superres.page.image import IMAGE_SUFFIXES, from_luma, page_count, to_luma
+from ocrmypdf_superres.page.pdf import PDF_SUFFIX, open_pdf, page_dpi, render_page
 
-PDF_SUFFIX = ".pdf"
 TRUSTED_DPI = 150.0
 """A lower claim is often a camera's or an editor's default, so the page's size decides there."""
 PAGE_WIDTH = 8.27
@@ -90,8 +90,7 @@ def spread(items: Sequence[T], limit: int) -> list[T]:
 
 def _image_pages(path: Path, place: Path) -> list[ScanFile]:
     with Image.open(path) as image:
-        # Animations are not scans, so only TIFF has pages.
-        frames = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
+        frames = page_count(image)
         if frames == 1:
             document = str(place.with_name(_NUMBER.sub("", place.stem) or place.stem))
             return [ScanFile(document, path, 0, True, image_dpi(image))]
@@ -110,26 +109,8 @@ def image_dpi(image: Image.Image) -> float:
 
 
 def _pdf_pages(path: Path, document: str) -> list[ScanFile]:
-    import pypdfium2
-    import pypdfium2.raw
-
-    found = []
-    try:
-        with pypdfium2.PdfDocument(path) as pdf:
-            for index in range(len(pdf)):
-                page = pdf[index]
-                whole, dpi = page.get_width() * page.get_height(), 0.0
-                for item in page.get_objects(filter=[pypdfium2.raw.FPDF_PAGEOBJ_IMAGE]):
-                    left, bottom, right, top = item.get_bounds()
-                    area = max(0.0, right - left) * max(0.0, top - bottom)
-                    width, height = item.get_px_size()
-                    if area > 0.2 * whole:  # neither a logo nor a stamp; by areas, since pages may be turned
-                        dpi = max(dpi, 72.0 * (width * height / area) ** 0.5)
-                found.append(ScanFile(document, path, index, False, dpi or VECTOR_DPI))
-                page.close()
-    except pypdfium2.PdfiumError as error:
-        raise ImageError(f"it is not a PDF that can be read: {error}") from error
-    return found
+    with open_pdf(path) as pdf:
+        return [ScanFile(document, path, index, False, page_dpi(pdf[index]) or VECTOR_DPI) for index in range(len(pdf))]
 
 
 def open_scan(scan: ScanFile) -> Image.Image:
@@ -143,16 +124,8 @@ def open_scan(scan: ScanFile) -> Image.Image:
             with Image.open(scan.path) as image:
                 image.seek(scan.index)
                 return from_luma(to_luma(image))
-        import pypdfium2
-
-        try:
-            with pypdfium2.PdfDocument(scan.path) as pdf:
-                # pdfium rounds sizes up; the hair less keeps 30.0000001 rows from becoming 31.
-                page = pdf[scan.index].render(scale=scan.dpi / 72.0 * (1.0 - 1e-5), grayscale=True)
-                rendered: Image.Image = page.to_pil().convert("L")
-                return rendered
-        except pypdfium2.PdfiumError as error:
-            raise ImageError(f"{scan.path.name}, page {scan.index + 1}, cannot be rendered: {error}; leave it out.") from error
+        with open_pdf(scan.path) as pdf:
+            return render_page(pdf[scan.index], scan.dpi, grey=True)
     except (OSError, EOFError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ImageError(f"{scan.path.name} cannot be read: {error}; leave it out.") from error
 

@@ -9,16 +9,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocrmypdf_superres.errors import ImageError
-from ocrmypdf_superres.ocr.calibration import expected_gain, mean_confidence, mean_probability, probability
-from ocrmypdf_superres.ocr.hocr import Reading, Word
-from ocrmypdf_superres.ocr.merge.choose import choose_among, layout_winner, match_lines, overlap, page_winner
+from ocrmypdf_superres.metrics.boxes import intersection_over_union
+from ocrmypdf_superres.ocr.calibration import mean_confidence, read_table
+from ocrmypdf_superres.ocr.hocr import parse_hocr, read_hocr, write_hocr
+from ocrmypdf_superres.ocr.hypothesis import Hypothesis, Word
+from ocrmypdf_superres.ocr.merge.align import match_lines
+from ocrmypdf_superres.ocr.merge.order import layout_winner, page_winner
+from ocrmypdf_superres.ocr.merge.vote import merge
 
-NAMES = ("model", "lanczos")
+NAMES = ("net", "lanczos")
+TABLE = read_table()
+CALIBRATION = TABLE.calibration("Tesseract OCR 5.3.0", TABLE.model_sha256)
 
 
 def choose(*readings):
-    """Choose among readings of the model, of Lanczos and of the page as it is."""
-    return choose_among(dict(zip((*NAMES, "as-is"), readings, strict=False)))
+    """Merge readings of the variants net, lanczos and as-is."""
+    merged = merge(dict(zip((*NAMES, "as-is"), readings, strict=False)), CALIBRATION)
+    return merged.hypothesis, merged
 
 
 def hocr(lines, path):
@@ -36,7 +43,7 @@ def hocr(lines, path):
         out.append("</span>")
     out.append("</p></div></div></body></html>")
     path.write_text("".join(out), encoding="utf-8")
-    return Reading(path)
+    return Hypothesis(read_hocr(path))
 
 
 def plain(top, text, confidence):
@@ -53,24 +60,24 @@ def test_reading_and_writing(tmp_path):
     assert [line.text for line in reading.lines] == ["one two", "three"]
     assert reading.lines[0].words[1] == Word("two", 90.0, (98, 100, 134, 130))
     assert reading.text() == "one two\nthree\n"
-    reading.write(tmp_path / "b.hocr")
-    assert [line.text for line in Reading(tmp_path / "b.hocr").lines] == ["one two", "three"]
+    (tmp_path / "b.hocr").write_text(write_hocr(reading.page))
+    assert [line.text for line in Hypothesis(read_hocr(tmp_path / "b.hocr")).lines] == ["one two", "three"]
 
 
 def test_damaged_hocr_is_one_sentence(tmp_path):
     (tmp_path / "bad.hocr").write_text("<html><body>")
-    with pytest.raises(ImageError, match="no hOCR"):
-        Reading(tmp_path / "bad.hocr")
+    with pytest.raises(ImageError, match="not hOCR"):
+        read_hocr(tmp_path / "bad.hocr")
 
 
 def test_calibration_is_a_monotone_probability():
     for candidate in NAMES:
-        values = [probability(c, candidate) for c in range(101)]
+        values = [CALIBRATION.probability(c, candidate) for c in range(101)]
         assert values == sorted(values) and values[0] >= 0 and values[-1] <= 1
         assert values[-1] > 0.85 and values[0] < 0.4
     words = [Word("abcd", 90, (0, 0, 1, 1)), Word("ab", 30, (0, 0, 1, 1))]
     assert mean_confidence(words) == pytest.approx(70.0)
-    assert mean_probability([], "model") == 0.0 and expected_gain([], "model") == 0.0
+    assert CALIBRATION.mean_probability([], "net") == 0.0 and CALIBRATION.expected_gain([], "net") == 0.0
 
 
 def test_the_reading_that_lost_the_page_loses(tmp_path):
@@ -85,7 +92,7 @@ def test_invented_text_does_not_win(tmp_path):
     good = [plain(100 + 50 * i, "these words were all read well", 93) for i in range(5)]
     junk = [plain(1000 + 40 * i, "xq ii ltl rr", 15) for i in range(12)]
     merged, choice = choose(hocr(good, tmp_path / "a.hocr"), hocr(good + junk, tmp_path / "b.hocr"))
-    assert choice.layout == "model" and choice.added == 0 and len(merged.lines) == 5
+    assert choice.layout == "net" and choice.added == 0 and len(merged.lines) == 5
 
 
 def test_the_surer_words_are_taken_in_place(tmp_path):
@@ -93,7 +100,7 @@ def test_the_surer_words_are_taken_in_place(tmp_path):
     second = hocr([plain(100, "cleer text", 60), plain(151, "the word", 94), plain(200, "mere text", 60)], tmp_path / "b.hocr")
     merged, choice = choose(first, second)
     assert merged.text() == "clear text\nthe word\nmore text\n"
-    assert (choice.layout, choice.exchanged, choice.added) == ("model", 2, 0)
+    assert (choice.layout, choice.exchanged, choice.added) == ("net", 2, 0)
     assert merged.lines[1].words[0].box[1] == 151 and merged.lines[1].box[1::2] == (150, 181)
 
 
@@ -130,7 +137,7 @@ def test_words_stay_in_reading_order_from_right_to_left(tmp_path):
 
 def test_a_turned_line_is_left_alone(tmp_path):
     first = hocr([plain(100, "upright text", 60)], tmp_path / "a.hocr")
-    first.lines[0].element.set("title", first.lines[0].element.get("title") + "; textangle 90")
+    first.lines[0].element.textangle = 90.0
     others = [hocr([plain(100, "uprigbt text", 50)], tmp_path / f"{i}.hocr") for i in range(2)]
     merged, choice = choose(first, *others)
     assert choice.exchanged == 0 and merged.text() == "upright text\n"
@@ -140,10 +147,10 @@ def test_the_layout_that_does_not_jump_is_kept(tmp_path):
     rows = [plain(100 + 50 * i, f"row {i} of a list that goes on", 90) for i in range(8)]
     torn = hocr(rows[::2] + rows[1::2], tmp_path / "a.hocr")
     whole = hocr([plain(top, " ".join(w[0] for w in words), 89) for top, words in rows], tmp_path / "b.hocr")
-    readings = {"model": torn, "lanczos": whole}
-    assert layout_winner(readings) == "lanczos"
+    readings = {"net": torn, "lanczos": whole}
+    assert layout_winner(readings, CALIBRATION) == "lanczos"
     # Unmixed, the surer one is handed over.
-    assert page_winner(readings) == "model"
+    assert page_winner(readings, CALIBRATION) == "net"
 
 
 def test_a_missing_line_is_added_in_its_place(tmp_path):
@@ -152,7 +159,7 @@ def test_a_missing_line_is_added_in_its_place(tmp_path):
     # The other reading has them, but lost most of the rest, so its layout does not win.
     second = hocr(rows[1:4], tmp_path / "b.hocr")
     merged, choice = choose(first, second)
-    assert choice.layout == "model" and choice.added == 2
+    assert choice.layout == "net" and choice.added == 2
     assert [line.words[2].text for line in merged.lines] == ["one", "two", "three", "four", "five", "six"]
 
 
@@ -180,7 +187,7 @@ def test_merging_keeps_words_in_place_and_reads_nothing_twice(tmp_path_factory, 
 
     first, second = hocr(variant(), folder / "a.hocr"), hocr(variant(), folder / "b.hocr")
     allowed = {(w.text, w.box) for w in first.words + second.words}
-    before = {"model": Counter(w.text for w in first.words), "lanczos": Counter(w.text for w in second.words)}
+    before = {"net": Counter(w.text for w in first.words), "lanczos": Counter(w.text for w in second.words)}
     merged, choice = choose(first, second)
     words = [w.text for w in merged.words]
     assert max(Counter(words).values()) == 1, "nothing twice"
@@ -188,8 +195,7 @@ def test_merging_keeps_words_in_place_and_reads_nothing_twice(tmp_path_factory, 
     assert {(w.text, w.box) for w in merged.words} <= allowed, "every word where a reading had it"
     tops = [line.box[1] for line in merged.lines]
     assert tops == sorted(tops), "reading order stays"
-    merged.write(folder / "out.hocr")
-    assert [w.text for w in Reading(folder / "out.hocr").words] == words
+    assert [w.text for w in Hypothesis(parse_hocr(write_hocr(merged.page))).words] == words
 
 
 def share(a, b):
@@ -233,7 +239,7 @@ def test_any_readings_merge_without_doubles_and_losses(tmp_path_factory, one, tw
     for i, a in enumerate(found):
         assert not any(share(a.box, b.box) > 0.5 for b in found[i + 1 :]), "nothing twice"
     for word in words[choice.layout]:
-        if probability(word.confidence, choice.layout) >= 0.5:
+        if CALIBRATION.probability(word.confidence, choice.layout) >= 0.5:
             assert sum(share(word.box, other.box) for other in found) > 0.5, "nothing lost that was rather right"
     source = {(w.text, w.box) for name in names for w in words[name]}
     assert all((w.text, w.box) in source for w in found), "every word where a reading had it"
@@ -244,13 +250,13 @@ def test_any_readings_merge_without_doubles_and_losses(tmp_path_factory, one, tw
 def test_scaling_moves_boxes_and_keeps_words(tmp_path):
     reading = hocr([plain(100, "one two", 90)], tmp_path / "a.hocr")
     before = reading.words
-    reading.scale(3.0, 2.0, (300.0, 200.0))
-    assert [w.text for w in reading.words] == ["one", "two"]
+    scaled = reading.scaled(3.0, 2.0, 300.0)
+    assert [w.text for w in scaled.words] == ["one", "two"] and reading.words == before
     left, top, right, bottom = before[1].box
-    assert reading.words[1].box == (3 * left, 2 * top, 3 * right, 2 * bottom)
+    assert scaled.words[1].box == (3 * left, 2 * top, 3 * right, 2 * bottom)
 
 
 def test_overlap():
-    assert overlap((0, 0, 10, 10), (0, 0, 10, 10)) == 1.0
-    assert overlap((0, 0, 10, 10), (5, 0, 15, 10)) == pytest.approx(1 / 3)
-    assert overlap((0, 0, 10, 10), (20, 0, 30, 10)) == 0.0
+    assert intersection_over_union((0, 0, 10, 10), (0, 0, 10, 10)) == 1.0
+    assert intersection_over_union((0, 0, 10, 10), (5, 0, 15, 10)) == pytest.approx(1 / 3)
+    assert intersection_over_union((0, 0, 10, 10), (20, 0, 30, 10)) == 0.0

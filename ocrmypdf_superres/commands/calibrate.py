@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: MPL-2.0
+"""``ocrmypdf-superres calibrate``: fit how often words of a confidence are right, or compare ways to choose a reading."""
+
+from __future__ import annotations
+
+import argparse
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+from ocrmypdf_superres.evaluation.calibration_fit import compare, fit, plot, read_variants
+from ocrmypdf_superres.evaluation.data.pages import find_pages, make_cases
+from ocrmypdf_superres.evaluation.data.profiles import DEFAULT_CONDITIONS, parse_condition
+from ocrmypdf_superres.files import atomic_write_text
+from ocrmypdf_superres.modelstore.cards import WEIGHTS
+from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model
+from ocrmypdf_superres.ocr.calibration import read_table
+from ocrmypdf_superres.tesseract import version
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``calibrate``."""
+    parser.add_argument(
+        "action", choices=("fit", "compare"), help="fit a table; or compare ways of choosing by the package's own"
+    )
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder of pages with known text; fit on pages that nothing is measured on"
+    )
+    parser.add_argument("--conditions", nargs="*", default=list(DEFAULT_CONDITIONS), help="as for evaluate")
+    parser.add_argument("--pages", type=int, default=2, help="pages of each collection (default: %(default)s)")
+    parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument(
+        "--cache", type=Path, default=Path("runs/readings"), help="folder that keeps readings (default: %(default)s)"
+    )
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("-o", "--output", type=Path, default=Path("calibration.json"), help="the table (default: %(default)s)")
+    parser.add_argument("--plot", type=Path, metavar="IMAGE", help="also draw the fit")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read all variants of the pages; fit or compare.
+
+    Raises:
+        SuperresError: the data, the model or Tesseract cannot be used.
+    """
+    model = find_model(args.model)
+    cases = make_cases(find_pages(args.data), [parse_condition(c) for c in args.conditions], args.pages)
+    with ThreadPoolExecutor(args.jobs) as pool:
+        jobs = [pool.submit(read_variants, case, args.model, args.cache) for case in cases]
+        pages = [page for job in track(jobs, "reading", console=Console(stderr=True)) if (page := job.result()) is not None]
+    console = Console()
+    if args.action == "compare":
+        sha256 = model.card.files.get(WEIGHTS, "")
+        compare(pages, read_table().calibration(f"Tesseract OCR {version().split()[-1]}", sha256), console)
+        return 0
+    table, curves = fit(pages, model, f"{len(pages)} pages of {args.data.name}: {', '.join(args.conditions)}", console)
+    atomic_write_text(args.output, table.to_json())
+    console.print(f"Written: {args.output}")
+    if args.plot is not None:
+        plot(table, curves, args.plot)
+    return 0

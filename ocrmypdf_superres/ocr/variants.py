@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Variants of a page: the images of it that an engine may read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from ocrmypdf_superres.errors import ImageError
+from ocrmypdf_superres.page.image import flatten, is_colour, merge_luma
+
+if TYPE_CHECKING:
+    from ocrmypdf_superres.page.plan import Plan
+    from ocrmypdf_superres.upscaling.upscaler import Upscaler
+
+NET, BLEND, LANCZOS, AS_IS = "net", "blend", "lanczos", "as-is"
+"""Enlarged by the net; by Lanczos to the same size; the mean of both; and the page as it came."""
+VARIANTS = (NET, BLEND, LANCZOS, AS_IS)
+"""All variants, in the order in which they are read."""
+
+
+def enlarge(image: Image.Image, plan: Plan, upscaler: Upscaler, colour: bool = False) -> Image.Image:
+    """Return *image* enlarged to ``plan.target_size``: grey, or in its colours where *colour* asks for it.
+
+    The net enlarges by ``plan.scale``; what then differs from the planned size is resampled with Lanczos.
+    ``info['dpi']`` is set. Beside the images themselves, memory is bounded whatever the size of the page.
+
+    Raises:
+        ImageError: the plan is to leave the page, or it is not for an image of this size.
+        DeviceError, ModelError: from the backend.
+    """
+    if plan.action != "enlarge" or plan.scale is None:
+        raise ImageError("A plan to leave the page was given, a plan to enlarge was expected; use the image as it is.")
+    flat = flatten(image)
+    grey = flat if flat.mode == "L" else flat.convert("L")
+    large = Image.fromarray(upscaler.upscale_bytes(np.asarray(grey), plan.scale))
+    if large.size != plan.target_size:
+        large = large.resize(plan.target_size, Image.Resampling.LANCZOS)
+    if colour and is_colour(flat):
+        large = merge_luma(flat, np.asarray(large, dtype=np.float32) / np.float32(255.0))
+    large.info["dpi"] = tuple(
+        float(claimed) * new / old for claimed, new, old in zip(plan.dpi, plan.target_size, image.size, strict=True)
+    )
+    return large
+
+
+def lanczos(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Return *image* in grey, brought to *size* = (width, height) with Lanczos-3."""
+    return flatten(image).convert("L").resize(size, Image.Resampling.LANCZOS)
+
+
+def make_variant(name: str, original: Image.Image, net: Image.Image) -> Image.Image:
+    """Return the variant *name* in grey.
+
+    Args:
+        name: one of :data:`VARIANTS`.
+        original: the page as it came.
+        net: the page enlarged by the net; blend and lanczos take its size and its ``info['dpi']``.
+    """
+    if name == NET:
+        return net
+    if name == AS_IS:
+        return flatten(original).convert("L")
+    image = lanczos(original, net.size)
+    if name == BLEND:
+        image = Image.blend(image, net.convert("L"), 0.5)
+    if "dpi" in net.info:
+        image.info["dpi"] = net.info["dpi"]
+    return image

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: MPL-2.0
+"""The guard: whatever fails after OCRmyPDF has handed over a page costs the improvement, never the page or the job."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ocrmypdf.exceptions import ExitCode, ExitCodeException
+
+if TYPE_CHECKING:
+    from ocrmypdf_superres.plugin.record import PageRecord
+
+log = logging.getLogger("ocrmypdf.superres")
+
+
+class SuperresPageError(ExitCodeException):
+    """Something failed on a page, and ``--superres-on-error fail`` was given."""
+
+    exit_code = ExitCode.other_error
+
+
+@contextmanager
+def guard(step: str, page: int, on_error: str, record: PageRecord | None = None) -> Iterator[None]:
+    """Run the body of a ``with`` statement whose failure must not cost the page.
+
+    ``KeyboardInterrupt`` and what else is not an ``Exception`` passes through.
+
+    Args:
+        step: what failed then, such as "could not be enlarged".
+        page: number of the page, from 1.
+        on_error: ``skip``, or ``fail`` to end the job.
+        record: where the fault is noted; the line that the record is logged with warns of it. Without one, the
+            warning is logged at once.
+
+    Raises:
+        SuperresPageError: the body failed and *on_error* is ``fail``.
+    """
+    try:
+        yield
+    except SuperresPageError:
+        raise
+    # The one place that catches everything, memory and disk errors included: one page must not end a job of thousands.
+    except Exception as error:
+        cause = " ".join(str(error).split()) or type(error).__name__
+        if on_error == "fail":
+            raise SuperresPageError(
+                f"Page {page} {step}: {cause}; with --superres-on-error skip the job goes on and reads it as well as it can."
+            ) from error
+        log.debug("superres: page %d %s", page, step, exc_info=error)
+        if record is not None:
+            record.faults.append(f"{step}: {cause}")
+        else:
+            log.warning("superres: page %d %s: %s", page, step, cause)

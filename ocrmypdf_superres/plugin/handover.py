@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MPL-2.0
+"""What one hook of a page leaves for the next one of the same page.
+
+OCRmyPDF runs the hooks of a page one after another in one thread of one process (``_exec_page_sync`` is the task that its
+executors run; a test holds this for threads and processes). So a slot for each thread is enough. Who takes the state out
+says which page it is for and which image it has, and gets nothing where that does not match.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from functools import lru_cache
+
+from PIL import Image
+
+from ocrmypdf_superres.plugin.record import PageRecord
+
+log = logging.getLogger("ocrmypdf.superres")
+
+
+@dataclass
+class PageState:
+    """One page between two hooks.
+
+    Attributes:
+        record: what happened to the page so far.
+        size: (width, height) in pixels of the image that OCR is given.
+        original: the page as it came, where other variants can be made of it.
+        model_sha256: of the weights of the model that enlarged it; None for a page that was not enlarged.
+    """
+
+    record: PageRecord
+    size: tuple[int, int]
+    original: Image.Image | None = None
+    model_sha256: str | None = None
+
+
+class _Slot(threading.local):
+    state: PageState | None = None
+
+
+_slot = _Slot()
+
+
+def put(state: PageState) -> PageState | None:
+    """Leave *state* for the next hook of this page; return what was left before and never taken out."""
+    left, _slot.state = _slot.state, state
+    return left
+
+
+def take(page: int | None, size: tuple[int, int] | None = None) -> PageState | None:
+    """Take out what was left for page number *page* (None where it is not known) with an image of *size*.
+
+    None where nothing was left, or for another page or image.
+    """
+    state, _slot.state = _slot.state, None
+    if state is None or (page is not None and page != state.record.page) or (size is not None and size != state.size):
+        return None
+    return state
+
+
+@lru_cache(maxsize=8)
+def warn_once(message: str) -> None:
+    """Log a warning the first time in this process."""
+    log.warning("%s", message)

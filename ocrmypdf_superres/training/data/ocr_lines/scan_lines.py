@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Lines of real scans whose text is certain: Tesseract's own line boxes, matched to the ground truth of the page."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from rapidfuzz import fuzz
+
+from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.page.image import to_luma
+from ocrmypdf_superres.page.text_height import measure_text_height
+from ocrmypdf_superres.tesseract import Word
+from ocrmypdf_superres.training.data.ocr_lines.rendering import ABOVE, BELOW, Strip
+from ocrmypdf_superres.training.data.sources.scans import index_page, list_pages, read_lines
+
+log = logging.getLogger(__name__)
+
+#: Similarity, 0 to 100, that the ground truth must have with what Tesseract read for a line to be certain.
+CERTAIN = 90.0
+#: One document in so many is held out.
+HELD_EVERY = 5
+#: A scan is used at up to this multiple of its own size: more would show the enlarging's blur.
+_MOST_ENLARGED = 1.15
+_FORBIDDEN = "validation"
+_NUMBER_AT_END = "0123456789_-. "
+
+
+@dataclass(frozen=True)
+class ScanLine:
+    """A line on page number *page*: its words' common box (left, top, right, bottom) in pixels, and what it says."""
+
+    page: int
+    box: tuple[int, int, int, int]
+    text: str
+
+
+class ScanLines:
+    """Lines of the pages in a folder that have ground truth.
+
+    Args:
+        folder: page images with ``NAME.gt.txt``, or an ``index.json``; see the scans of :mod:`.sources`.
+        language: only pages in this language, Tesseract's code, are used.
+        cache: where Tesseract's readings are kept.
+        held: use the documents that are held out instead of the others.
+
+    Raises:
+        OptionError: the folder is missing, or a folder for validation.
+    """
+
+    def __init__(self, folder: Path, language: str, cache: Path, *, held: bool = False) -> None:
+        if _FORBIDDEN in folder.resolve().parts:
+            raise OptionError(
+                f"The folder {folder} is one for validation, a folder to train with was expected; give another one."
+            )
+        self.pixels: list[NDArray[np.uint8]] = []
+        self.x_heights: list[float] = []
+        self.lines: list[ScanLine] = []
+        for image, truth, languages in list_pages(folder, language, cache):
+            if truth is None or language not in languages.split("+") or is_held(image.stem) != held:
+                continue
+            try:
+                self._add(image, truth, languages, cache)
+            except (OSError, OptionError) as error:
+                log.warning("%s is left out: %s", image.name, error)
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def _add(self, image: Path, truth: Path, languages: str, cache: Path) -> None:
+        with Image.open(image) as opened:
+            luma = to_luma(opened)
+        x_height = measure_text_height(luma).x_height
+        if x_height is None:
+            return
+        read = {_box(words): _text(words) for words in read_lines(image, languages, cache)}
+        page = len(self.pixels)
+        for words in index_page(image, truth, languages, cache).lines:
+            box, text = _box(words), _text(words)
+            # A line much higher than its neighbours is two lines or a heading, whose letters have another height.
+            usual = 1.0 < (box[3] - box[1]) / x_height < 3.2
+            if usual and box[2] - box[0] > 2 * x_height and fuzz.ratio(read.get(box, ""), text) >= CERTAIN:
+                self.lines.append(ScanLine(page, box, text))
+        self.pixels.append((luma * 255.0 + 0.5).astype(np.uint8))
+        self.x_heights.append(x_height)
+
+    def strip(self, rng: np.random.Generator, x_height: float, scale: int) -> tuple[int, Strip | None]:
+        """Return (scale, strip) of a random line whose letters are *x_height* times that scale high, about.
+
+        The scale is *scale*, or as much less as the scan has fewer pixels; the strip is None where even 2 is too much.
+        """
+        line = self.lines[int(rng.integers(len(self.lines)))]
+        own = self.x_heights[line.page]
+        while scale > 2 and x_height * scale > own * _MOST_ENLARGED:
+            scale -= 1
+        factor = x_height * scale / own
+        if factor > _MOST_ENLARGED:
+            return scale, None
+        return scale, _cut(self.pixels[line.page], line, own, factor)
+
+    def native(self, rng: np.random.Generator) -> Strip:
+        """Return the strip of a random line as it is in the scan."""
+        line = self.lines[int(rng.integers(len(self.lines)))]
+        return _cut(self.pixels[line.page], line, self.x_heights[line.page], 1.0)
+
+
+def is_held(name: str) -> bool:
+    """Whether the document of the page called *name* is held out; pages differ in the number at the end of their names."""
+    document = name.rstrip(_NUMBER_AT_END) or name
+    return hashlib.sha256(document.encode()).digest()[0] % HELD_EVERY == 0
+
+
+def _cut(pixels: NDArray[np.uint8], line: ScanLine, x_height: float, factor: float) -> Strip:
+    left, top, right, bottom = line.box
+    # Where the letters' feet stand is not known exactly: of a line with descenders they are a third of the x-height higher.
+    descends = any(sign in "gjpqyçQ;,()[]" for sign in line.text)
+    baseline = bottom - (0.3 * x_height if descends else 0.0)
+    edges = np.array([left - 2 * x_height, baseline - ABOVE * x_height, right + 2 * x_height, baseline + BELOW * x_height])
+    x0, y0, x1, y1 = (int(edge) for edge in np.clip(edges, 0, [pixels.shape[1], pixels.shape[0]] * 2))
+    region = Image.fromarray(pixels[y0:y1, x0:x1].astype(np.float32) / np.float32(255))
+    size = (max(8, round((x1 - x0) * factor)), max(8, round((y1 - y0) * factor)))
+    image = np.clip(np.asarray(region.resize(size, Image.Resampling.BICUBIC), dtype=np.float32), 0, 1)
+    return Strip(
+        image, line.text, (baseline - y0) * factor, x_height * factor, (left - x0) * factor, (top - y0) * factor,
+        (right - x0) * factor, (bottom - y0) * factor,
+    )  # fmt: skip
+
+
+def _box(words: list[Word]) -> tuple[int, int, int, int]:
+    boxes = [word.box for word in words]
+    return min(b[0] for b in boxes), min(b[1] for b in boxes), max(b[2] for b in boxes), max(b[3] for b in boxes)
+
+
+def _text(words: list[Word]) -> str:
+    return " ".join(word.text for word in words)

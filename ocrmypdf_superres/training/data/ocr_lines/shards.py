@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Prepared lines on the disk: one ``.npz`` file for some hundred lines, written whole, so that an interrupted run goes on."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.files import atomic_write
+from ocrmypdf_superres.training.data.ocr_lines.stream import Line, LineStream
+
+SHARD_LINES = 250
+_NAME = "lines-{:06d}.npz"
+
+
+def shard_path(folder: Path, number: int) -> Path:
+    """Return the path of shard *number*, which holds the lines from ``number * SHARD_LINES`` on."""
+    return folder / _NAME.format(number)
+
+
+def write_shard(path: Path, lines: Sequence[Line]) -> None:
+    """Write *lines* to *path*: their pixels one after the other, their shapes, and a JSON text of everything else.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    about = [[line.text, line.kind, line.form, round(line.x_height, 3)] for line in lines]
+    with atomic_write(path) as part, part.open("wb") as file:
+        np.savez_compressed(
+            file,
+            pixels=np.concatenate([line.image.ravel() for line in lines]) if lines else np.zeros(0, np.uint8),
+            shapes=np.array([line.image.shape for line in lines], np.int32).reshape(-1, 2),
+            about=np.frombuffer(json.dumps(about, ensure_ascii=False).encode(), np.uint8),
+        )
+
+
+def read_shard(path: Path) -> list[Line]:
+    """Return the lines of a shard.
+
+    Raises:
+        OptionError: the file is missing or damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            pixels, shapes, about = stored["pixels"], stored["shapes"], json.loads(stored["about"].tobytes())
+        ends = np.cumsum(shapes.prod(axis=1))
+        parts = np.split(pixels, ends[:-1]) if len(shapes) else []
+        images = [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+        return [Line(image, *row) for image, row in zip(images, about, strict=True)]
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise OptionError(f"{path} is not a whole file of prepared lines ({error}); delete it and make it anew.") from error
+
+
+def make_shards(stream: LineStream, folder: Path, count: int, first: int = 0) -> Iterator[tuple[Path, bool]]:
+    """Write shards *first* to *first* + *count* - 1 of *stream* to *folder*; yield (path, whether it was made now) of each.
+
+    Shards that are there already stay as they are, whatever stream they are from.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(first, first + count):
+        path = shard_path(folder, number)
+        made = not path.is_file()
+        if made:
+            start = number * SHARD_LINES
+            write_shard(path, [stream.line(index) for index in range(start, start + SHARD_LINES)])
+        yield path, made

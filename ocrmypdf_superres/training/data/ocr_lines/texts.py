@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: MPL-2.0
+"""What a line says: prose, words of the dictionary, and the short texts of forms, receipts, tables and letters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.training.data.ocr_lines.templates import GAP, Templates
+
+#: Of this many text files of a language, sorted by name, the last one is held out.
+HELD_EVERY = 6
+_UNDERSCORES = re.compile(r"_")
+#: Kind of text: its share of all lines.
+KINDS = {"prose": 0.46, "words": 0.12, "field": 0.11, "receipt": 0.09, "row": 0.11, "letter": 0.11}
+
+
+def split_files(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """Return the text files to train with and those held out: every :data:`HELD_EVERY`-th by name, at least one of two."""
+    ordered = sorted(paths)
+    held = ordered[HELD_EVERY - 1 :: HELD_EVERY] or ordered[1:][-1:]
+    return [path for path in ordered if path not in held], held
+
+
+class TextSource:
+    """Texts of one language.
+
+    Args:
+        folder: a folder of text files (UTF-8, ``*.txt``).
+        language: Tesseract's code, which chooses the templates.
+        held: give texts from the files that are held out instead of the others.
+        dictionary: words of the recognizer's own dictionary; without it the vocabulary of the files is used.
+
+    Raises:
+        OptionError: the folder holds no text, or there are no templates for the language.
+    """
+
+    def __init__(self, folder: Path, language: str, *, held: bool = False, dictionary: Sequence[str] = ()) -> None:
+        files = split_files(list(folder.glob("*.txt")) if folder.is_dir() else [])[int(held)]
+        text = " ".join(path.read_text(encoding="utf-8", errors="replace") for path in files)
+        self.words = _UNDERSCORES.sub("", text).split()
+        if len(self.words) < 30:
+            part = "held-out text" if held else "text"
+            raise OptionError(f"{folder} holds too little {part}; give a folder of two or more .txt files.")
+        vocabulary = sorted({word.strip(".,;:!?\"'()[]“”‘’«»—-") for word in self.words})
+        self.dictionary = [word for word in (dictionary or vocabulary) if len(word) > 1]
+        self.templates = Templates(language, [word for word in vocabulary if word])
+        self.kinds: dict[str, Callable[[np.random.Generator, int], str]] = {
+            "prose": self._prose,
+            "words": self._words,
+            "field": lambda rng, length: self.templates.field(rng),
+            "receipt": lambda rng, length: self.templates.receipt(rng),
+            "row": lambda rng, length: self.templates.row(rng),
+            "letter": lambda rng, length: self.templates.letter_head(rng),
+        }
+
+    def line(self, rng: np.random.Generator, length: int) -> tuple[str, str]:
+        """Return a text of about *length* characters, at most, and its kind; cells are separated by tabs."""
+        kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
+        text = self.kinds[kind](rng, length)
+        if len(text) > length:
+            # Whole words alone: half a word is cut where the image ends, and nobody could read it.
+            text = text[: length + 1].rpartition(" ")[0] or text[:length]
+        return text.strip(f" {GAP}"), kind
+
+    def _prose(self, rng: np.random.Generator, length: int) -> str:
+        at = int(rng.integers(len(self.words)))
+        words: list[str] = []
+        while sum(map(len, words)) + len(words) < length:
+            words.append(self.words[(at + len(words)) % len(self.words)])
+        text = " ".join(words)
+        if len(text) > length:
+            text = _broken(words, length) if rng.random() < 0.12 else " ".join(words[:-1]) or words[0]
+        style = rng.random()
+        if style < 0.06:
+            return text.upper()
+        return text.title() if style < 0.09 and text.isascii() and "'" not in text else text
+
+    def _words(self, rng: np.random.Generator, length: int) -> str:
+        words: list[str] = []
+        while sum(map(len, words)) + len(words) < length:
+            words.append(self.dictionary[int(rng.integers(len(self.dictionary)))])
+        text = " ".join(words[:-1] or words)
+        return text.upper() if rng.random() < 0.2 else text
+
+
+def _broken(words: Sequence[str], length: int) -> str:
+    """Return the words with the last one broken by a hyphen, as at the end of a printed line."""
+    *whole, last = words
+    room = length - sum(map(len, whole)) - len(whole) - 1
+    # A syllable's border is not known; from three letters on either side a break looks like one.
+    if last.isalpha() and room >= 3 and len(last) - room >= 3:
+        return " ".join([*whole, f"{last[:room]}-"])
+    return " ".join(whole) or last

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: MPL-2.0
+from __future__ import annotations
+
+import shutil
+import struct
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ocrmypdf_superres.errors import MissingDependencyError, OptionError, RecognizerError
+from ocrmypdf_superres.recognizers.tesseract.format.traineddata import read_traineddata
+from ocrmypdf_superres.tesseract import find_traineddata
+from ocrmypdf_superres.training.data.ocr_lines.dictionary import WORD_DAWG, Dictionary
+from ocrmypdf_superres.training.data.ocr_lines.templates import Templates, languages
+from ocrmypdf_superres.training.data.ocr_lines.texts import KINDS, TextSource, split_files
+
+LANGUAGES = ["deu", "eng", "fra", "ita", "nld", "pol", "por", "rus", "spa"]
+
+
+def test_there_are_templates_for_nine_languages():
+    assert languages() == LANGUAGES
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_template_can_be_filled(language):
+    templates = Templates(language, ["Garten", "morning", "été", "сад"])
+    rng = np.random.default_rng(0)
+    lists = [name for name, value in templates.lists.items() if isinstance(value, list)]
+    assert {"date", "amount", "name", "address", "phone", "label", "ware", "note", "fraction"} <= set(lists)
+    for name in lists:
+        for template in templates.lists[name]:
+            filled = templates._filled(template, rng, 0)
+            assert filled, name
+            assert "{" not in filled and "}" not in filled, name
+    for line in (templates.row, templates.receipt, templates.field, templates.letter_head):
+        assert all(line(rng).strip() for _ in range(50))
+
+
+@pytest.mark.parametrize("language", ["eng", "deu", "fra", "rus"])
+def test_a_languages_own_network_can_write_its_templates(language):
+    try:
+        charset = read_traineddata(find_traineddata(language)).charset
+    except (RecognizerError, MissingDependencyError):
+        pytest.skip(f"the language {language} is not installed")
+    words = {"rus": ["человек", "сад"]}.get(language, ["garden", "morning"])
+    templates = Templates(language, words)
+    rng = np.random.default_rng(1)
+    refused = 0
+    for _ in range(300):
+        try:
+            charset.encode(templates.field(rng).replace("\t", " "))
+        except RecognizerError:
+            refused += 1
+    assert refused < 60
+
+
+def test_unknown_languages_are_refused_by_name():
+    with pytest.raises(OptionError, match=r"'enk'.*eng"):
+        Templates("enk", ["word"])
+
+
+def test_held_out_texts_are_of_other_files(text_folder):
+    train, held = TextSource(text_folder, "eng"), TextSource(text_folder, "eng", held=True)
+    assert "orchard" in train.words and "orchard" not in held.words
+    assert "lighthouse" in held.words and "lighthouse" not in train.words
+
+
+def test_every_sixth_file_is_held_out():
+    paths = [Path(f"{letter}.txt") for letter in "mlkjihgfedcba"]
+    train, held = split_files(paths)
+    assert [path.stem for path in held] == ["f", "l"]
+    assert len(train) == 11 and not set(train) & set(held)
+    assert split_files(paths[:1]) == ([Path("m.txt")], [])
+
+
+@pytest.mark.parametrize("length", [8, 30, 64])
+def test_lines_are_of_all_kinds_and_not_longer_than_asked(text_folder, length):
+    source = TextSource(text_folder, "eng")
+    rng = np.random.default_rng(3)
+    lines = [source.line(rng, length) for _ in range(400)]
+    assert {kind for _, kind in lines} == set(KINDS)
+    assert max(len(text) for text, _ in lines) <= length
+
+
+def test_a_dictionary_takes_the_place_of_the_vocabulary(text_folder):
+    source = TextSource(text_folder, "eng", dictionary=["zebra", "quagga"])
+    assert set(source._words(np.random.default_rng(0), 40).lower().split()) <= {"zebra", "quagga"}
+
+
+def test_a_folder_without_text_is_refused(tmp_path):
+    with pytest.raises(OptionError, match="too little text"):
+        TextSource(tmp_path, "eng")
+
+
+def _graph(edges: list[tuple[int, int, int]], characters: int) -> bytes:
+    bits = int(np.ceil(np.log2(characters + 1)))
+    packed = [letter | flags << bits | following << (bits + 3) for letter, flags, following in edges]
+    return struct.pack("<hii", 42, characters, len(edges)) + struct.pack(f"<{len(edges)}Q", *packed)
+
+
+def test_words_of_a_small_graph():
+    # Root: a (ends) -> node 2, b -> node 2; node 2: c (ends).
+    graph = _graph([(1, 4, 2), (2, 1, 2), (3, 5, 0)], 3)
+    assert sorted(Dictionary(graph, ["", "a", "b", "c"]).words()) == ["a", "ac", "bc"]
+
+
+@pytest.mark.parametrize("component", [b"", b"\x2a\x00" + b"\x00" * 8, _graph([(1, 5, 0)], 3)[:-1], b"\x00" * 18])
+def test_damaged_graphs_are_refused(component):
+    with pytest.raises(RecognizerError, match="word list"):
+        Dictionary(component, ["", "a"])
+
+
+def test_words_are_those_that_tesseracts_tool_lists(tmp_path):
+    tools = [shutil.which("combine_tessdata"), shutil.which("dawg2wordlist")]
+    if None in tools:
+        pytest.skip("Tesseract's training tools are not installed")
+    try:
+        installed = find_traineddata("eng")
+    except RecognizerError:
+        pytest.skip("the language eng is not installed")
+    subprocess.run([tools[0], "-u", str(installed), str(tmp_path / "eng.")], check=True, capture_output=True)
+    listed = tmp_path / "words.txt"
+    graph = [str(tmp_path / "eng.lstm-unicharset"), str(tmp_path / "eng.lstm-word-dawg"), str(listed)]
+    subprocess.run([tools[1], *graph], check=True, capture_output=True)
+    data = read_traineddata(installed)
+    ours = set(Dictionary(data.components[WORD_DAWG], data.charset.unichars).words())
+    theirs = set(listed.read_text(encoding="utf-8").splitlines())
+    assert len(theirs - ours) < len(theirs) / 1000
+    assert len(ours - theirs) < len(theirs) / 1000

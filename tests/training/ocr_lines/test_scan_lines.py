@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MPL-2.0
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from ocrmypdf_superres.errors import OptionError, RecognizerError
+from ocrmypdf_superres.tesseract import find_traineddata
+from ocrmypdf_superres.training.data.fonts import installed_fonts
+from ocrmypdf_superres.training.data.ocr_lines.scan_lines import ScanLines, is_held
+
+ROWS = [
+    "The harvest of that year was late,", "and the carts stood empty by the", "gate until the middle of October.",
+    "Every morning the bailiff walked", "along the hedges with his brown dog",
+]  # fmt: skip
+TRAINED, HELD = "letter_3.png", "register_1.png"
+
+
+def _page(path: Path, rows: list[str]) -> None:
+    font = next(font for font in installed_fonts() if "DejaVuSerif.ttf" in font.path)
+    face = ImageFont.truetype(font.path, 40)
+    image = Image.new("L", (1000, 700), 255)
+    for number, row in enumerate(rows):
+        ImageDraw.Draw(image).text((80, 80 + 90 * number), row, fill=20, font=face)
+    image.save(path, dpi=(300, 300))
+
+
+@pytest.fixture
+def scans(tmp_path: Path) -> Path:
+    if shutil.which("tesseract") is None:
+        pytest.skip("tesseract is not installed")
+    try:
+        find_traineddata("eng")
+    except RecognizerError:
+        pytest.skip("the language eng is not installed")
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    for name in (TRAINED, HELD):
+        _page(folder / name, ROWS)
+        # The last line of the ground truth is of another page.
+        (folder / name).with_suffix(".gt.txt").write_text("\n".join([*ROWS[:-1], "Quite another sentence stands here now"]))
+    return folder
+
+
+def test_only_certain_lines_are_taken(scans, tmp_path):
+    lines = ScanLines(scans, "eng", tmp_path / "cache")
+    assert [line.text for line in lines.lines] == ROWS[:-1]
+
+
+def test_documents_are_held_out_as_a_whole(scans, tmp_path):
+    assert not is_held(Path(TRAINED).stem) and is_held(Path(HELD).stem)
+    assert is_held("letter_04") == is_held("letter_17")
+    train, held = (ScanLines(scans, "eng", tmp_path / "cache", held=held) for held in (False, True))
+    assert len(train.pixels) == len(held.pixels) == 1
+
+
+def test_strips_have_the_letters_size_that_was_asked_for(scans, tmp_path):
+    lines = ScanLines(scans, "eng", tmp_path / "cache")
+    rng = np.random.default_rng(0)
+    own = lines.x_heights[0]
+    scale, strip = lines.strip(rng, own / 4, 4)
+    assert scale == 4 and strip is not None
+    assert strip.x_height == pytest.approx(own)
+    assert strip.image[int(strip.top) : int(strip.bottom)].min() < 0.3
+    assert lines.strip(rng, own / 2, 4)[0] == 2
+    assert lines.strip(rng, own, 4) == (2, None)
+    assert lines.native(rng).x_height == pytest.approx(own)
+
+
+def test_folders_for_validation_are_refused(tmp_path):
+    folder = tmp_path / "validation" / "letters"
+    folder.mkdir(parents=True)
+    with pytest.raises(OptionError, match="validation"):
+        ScanLines(folder, "eng", tmp_path / "cache")
