@@ -51,7 +51,7 @@ def mets_document(folder: Path) -> None:
 
 
 def make_run(folder: Path) -> Layout:
-    """Digitise ``a b.pdf``, ``image.tif`` and ``book/mets/mets.xml``; ``broken.pdf`` fails, ``notes.xyz`` is skipped."""
+    """Run OCR on ``a b.pdf``, ``image.tif`` and ``book/mets/mets.xml``; ``broken.pdf`` fails, ``notes.xyz`` is skipped."""
     source, layout = folder / "in", Layout(folder / "out")
     (source / "sub").mkdir(parents=True)
     scan_pdf(source / "sub" / "a b.pdf", [draw(), draw("nobody had counted\nmore than seven")])

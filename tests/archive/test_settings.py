@@ -90,6 +90,12 @@ def test_what_every_file_would_fail_at_is_said_at_once(tmp_path):
         check_settings(Settings(scratch=str(tmp_path / "missing")))
 
 
+def test_preflight_uses_promised_names_of_ocrmypdf_only():
+    from ocrmypdf import api
+
+    assert {"check_options", "create_options", "get_parser", "setup_plugin_infrastructure"} <= set(api.__all__)
+
+
 def test_folders_that_would_mix_are_refused(tmp_path):
     source, out = tmp_path / "in", tmp_path / "out"
     source.mkdir()

@@ -62,7 +62,8 @@ def remove_alpha(image: Path) -> int:
     if len(frames) == 1:
         frames[0][0].save(image, "PNG", **frames[0][1])
         return transparent
-    # As TIFF, whatever it was, since PNG keeps one frame. Image.save() gives all frames the options of the first.
+    # As TIFF, whatever it was, since PNG keeps one frame. Image.save() gives all frames the options of the first; this writer is
+    # documented in Pillow's reference.
     with AppendingTiffWriter(str(image), True) as tiff:
         for flat, kept in frames:
             flat.save(tiff, "TIFF", compression="tiff_lzw", **kept)
