@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Pages a minute of `archive run` against a shell loop of plain ocrmypdf over the same files, in turns.
+"""Pages per minute of `archive run` against a shell loop of plain ocrmypdf over the same files, in turns.
 
     python examples/archive_speed.py IN [--rounds 2] [-l eng] [--loop "--oversample 300 -j2"]
 
 Both make the same output type, write to a folder that is removed afterwards, and may use all cores that the process may.
-Processor seconds say how busy the cores were; where other programs run beside, the ratio of the times is not to be trusted.
+Processor seconds show how busy the cores were; if other programs run at the same time, do not trust the ratio of the times.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from ocrmypdf_superres.archive.tasks import State
 
 
 def processor_seconds() -> float:
-    """What all programs used that were started and have ended."""
+    """Return the processor seconds of all programs that were started and have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def loop(source: Path, out: Path, options: list[str]) -> float:
-    """Seconds of the loop."""
+    """Run plain ocrmypdf on one file after the other; return the seconds."""
     began = time.monotonic()
     for number, path in enumerate(sorted(p for p in source.rglob("*") if p.is_file())):
         command = [sys.executable, "-m", "ocrmypdf", *options, os.fspath(path), os.fspath(out / f"{number}.pdf")]
@@ -40,7 +40,7 @@ def loop(source: Path, out: Path, options: list[str]) -> float:
 
 
 def run(source: Path, out: Path, options: list[str]) -> float:
-    """Seconds of the run."""
+    """Run `archive run`; return the seconds."""
     began = time.monotonic()
     command = [sys.executable, "-m", "ocrmypdf_superres", "archive", "run", os.fspath(source), os.fspath(out), *options]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -68,7 +68,9 @@ def main() -> None:
                 if name == "loop":
                     seconds[name] = loop(args.source, out, [*args.loop.split(), *both])
                 else:
-                    seconds[name] = run(args.source, out, [*both, *(["--settings", os.fspath(args.settings)] if args.settings else [])])
+                    seconds[name] = run(
+                        args.source, out, [*both, *(["--settings", os.fspath(args.settings)] if args.settings else [])]
+                    )
                     with Manifest(Layout(out).manifest) as manifest:
                         made = [page for row in manifest.files(State.DONE) for page in manifest.pages(row.number)]
                         pages, enlarged = len(made), sum(page.action == "enlarged" for page in made)
@@ -76,9 +78,14 @@ def main() -> None:
                 shutil.rmtree(out)
             used[name] = processor_seconds() - before
         ratios.append(seconds["loop"] / seconds["run"])
-        print(", ".join(f"{name} {60 * pages / seconds[name]:.2f} pages/min ({seconds[name]:.1f} s, {used[name]:.1f} processor s)"
-                        for name in ("loop", "run")), f"ratio {ratios[-1]:.3f}", flush=True)
-    print(f"{pages} pages, {enlarged} of them enlarged; archive run is {sum(ratios) / len(ratios):.3f} times as fast (rounds: {', '.join(f'{r:.3f}' for r in ratios)})")
+        rates = [
+            f"{name} {60 * pages / seconds[name]:.2f} pages/min ({seconds[name]:.1f} s, {used[name]:.1f} processor s)"
+            for name in ("loop", "run")
+        ]
+        print(", ".join(rates), f"ratio {ratios[-1]:.3f}", flush=True)
+    rounds = ", ".join(f"{ratio:.3f}" for ratio in ratios)
+    mean = sum(ratios) / len(ratios)
+    print(f"{pages} pages, {enlarged} of them enlarged; archive run is {mean:.3f} times as fast (rounds: {rounds})")
 
 
 if __name__ == "__main__":

@@ -55,7 +55,9 @@ def measure(folder: Path, language: str) -> str:
     found = read_lines([Image.open(name) for name in names], file.stem if tessdata else language, tessdata)
     total = sum((score(a, b) for a, b in zip(found, texts, strict=True)), TextScore())
     right = sum(" ".join(a.split()) == " ".join(b.split()) for a, b in zip(found, texts, strict=True))
-    return f"{folder} read by {language}: CER {100 * total.cer:.2f} %, {100 * right / len(texts):.1f} % of {len(texts)} lines right"
+    return (
+        f"{folder} read by {language}: CER {100 * total.cer:.2f} %, {100 * right / len(texts):.1f} % of {len(texts)} lines right"
+    )
 
 
 def main() -> None:

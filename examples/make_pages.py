@@ -36,7 +36,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("text", type=Path)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--skip", type=int, default=3000, metavar="WORDS", help="leave out the text's first words (default: %(default)s)")
+    parser.add_argument(
+        "--skip", type=int, default=3000, metavar="WORDS", help="leave out the text's first words (default: %(default)s)"
+    )
     arguments = parser.parse_args()
     words = arguments.text.read_text(encoding="utf-8").split()[arguments.skip :]
     arguments.folder.mkdir(parents=True, exist_ok=True)

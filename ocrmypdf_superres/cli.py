@@ -29,7 +29,7 @@ COMMANDS = {
     "export": ("ocrmypdf_superres.commands.export", "make a model folder of a training run's checkpoint", "train"),
     "archive": (
         "ocrmypdf_superres.commands.archive.command",
-        "digitise a whole tree of PDFs and images, and check the result",
+        "run OCR on a whole tree of PDFs and images, and check the result",
         "archive",
     ),
     "lines": ("ocrmypdf_superres.commands.lines", "compare models on lines of text by what recognizers read", "train,eval"),

@@ -51,3 +51,8 @@ def kill_group(leader: int) -> None:
     """Kill the process group of *leader*, the process id of its leader; nothing happens where there is none."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, signal.SIGKILL)
+
+
+def available_cores() -> int:
+    """Return the number of cores that this process may use, which may be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

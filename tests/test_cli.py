@@ -53,7 +53,12 @@ def test_upscale_pdf_pages(random_model, image, tmp_path):
     img2pdf = pytest.importorskip("img2pdf")
     pdf = tmp_path / "two.pdf"
     pdf.write_bytes(img2pdf.convert([str(image), str(image)]))
-    assert main(["upscale", str(pdf), str(tmp_path / "pages"), "--scale", "2", "--model", str(random_model.folder), "--device", "cpu"]) == 0
+    assert (
+        main(
+            ["upscale", str(pdf), str(tmp_path / "pages"), "--scale", "2", "--model", str(random_model.folder), "--device", "cpu"]
+        )
+        == 0
+    )
     with Image.open(tmp_path / "pages" / "page-2.png") as large:
         assert large.size == (100, 80)
 
@@ -106,7 +111,11 @@ def test_doctor_names_what_is_missing(random_model, capsys, monkeypatch):
     monkeypatch.setattr("ocrmypdf_superres.commands.doctor.missing_packages", lambda extra: ["torch"] if extra == "gpu" else [])
     assert main(["doctor", "--model", str(random_model.folder), "--device", "cpu"]) == 0
     printed = capsys.readouterr().out
-    assert "torch missing" in printed and "pip install 'ocrmypdf-superres[gpu]'" in printed and "pip install 'ocrmypdf-superres[train]'" not in printed
+    assert (
+        "torch missing" in printed
+        and "pip install 'ocrmypdf-superres[gpu]'" in printed
+        and "pip install 'ocrmypdf-superres[train]'" not in printed
+    )
 
 
 def test_doctor(random_model, capsys):

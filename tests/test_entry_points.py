@@ -57,5 +57,5 @@ def test_one_sentence(name, message):
 
 
 def test_the_error_is_the_kinds():
-    with pytest.raises(ModelError, match="^The net 'x' is not known; known are "):
+    with pytest.raises(ModelError, match=r"^The net 'x' is not known; known are "):
         Registry("ocrmypdf_superres.tests", "net", error=ModelError).load("x")

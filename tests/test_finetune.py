@@ -23,7 +23,9 @@ from ocrmypdf_superres.training.workflows.finetune_recipe import set_steps, tuni
 def results(*counts: tuple[int, int]) -> list[Result]:
     """Results of two conditions in turn, each page of 1000 characters and 200 words: (edits, words found)."""
     return [
-        Result(f"{72 + 28 * (number % 2)} dpi scan", f"p{number // 2}", "c", "plugin", TextScore(edits, 1000, found, 200), 1, 1, {})
+        Result(
+            f"{72 + 28 * (number % 2)} dpi scan", f"p{number // 2}", "c", "plugin", TextScore(edits, 1000, found, 200), 1, 1, {}
+        )
         for number, (edits, found) in enumerate(counts)
     ]
 

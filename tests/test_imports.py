@@ -20,7 +20,19 @@ def test_importing_brings_neither_torch_nor_onnxruntime_nor_training(module):
     assert done.returncode == 0, done.stderr
 
 
-BLOCKED = ("torch", "safetensors", "scipy", "onnx", "matplotlib", "jinja2", "lxml", "dask", "lightning_fabric", "skimage", "tomli_w")
+BLOCKED = (
+    "torch",
+    "safetensors",
+    "scipy",
+    "onnx",
+    "matplotlib",
+    "jinja2",
+    "lxml",
+    "dask",
+    "lightning_fabric",
+    "skimage",
+    "tomli_w",
+)
 
 BLOCK = f"""
 import sys

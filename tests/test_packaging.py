@@ -16,6 +16,7 @@ from PIL import Image
 
 from ocrmypdf_superres.cli import COMMANDS
 from ocrmypdf_superres.commands import doctor
+from ocrmypdf_superres.commands.extras import EXTRAS
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "examples" / "sample-72dpi.pdf"
@@ -138,7 +139,7 @@ def test_the_version_is_written_once_and_extras_are_those_that_messages_name():
     assert not core & set(ABSENT)
     assert core == set(doctor.PACKAGES)
     extras = project["optional-dependencies"]
-    for extra, (_, packages) in doctor.EXTRAS.items():
+    for extra, (_, packages) in EXTRAS.items():
         assert set(packages) == names_of(extras[extra]) - {"ocrmypdf-superres"}
 
 

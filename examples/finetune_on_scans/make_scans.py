@@ -1,6 +1,6 @@
 """Draw a small archive of typewritten letters, three pages in each of four PDFs, to try finetune on.
 
-    python make_scans.py FOLDER
+python make_scans.py FOLDER
 """
 
 import sys

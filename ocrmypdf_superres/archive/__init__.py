@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Digitising many files: runs that can be killed at any moment, continued, verified and shown."""
+"""OCR of whole archives: runs over many files that can be killed at any moment, continued, verified and reported."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""How a run tells how far it is: a bar on a terminal, a line now and then elsewhere."""
+"""Display of a run's progress: a bar on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 log = logging.getLogger("ocrmypdf.superres")
 
 LINE_EVERY = 30.0
-"""Seconds between two lines where there is no terminal."""
+"""Seconds between two lines without a terminal."""
 
 
 @dataclass
 class Tally:
-    """What a session did so far.
+    """The counts of a session so far.
 
     Attributes:
-        files, pages: ended in this session, and pages of those that were digitised.
-        failed, skipped: of these files.
-        waiting: files yet to do.
+        files: files that ended in this session.
+        pages: pages of those that are done.
+        failed, skipped: those of the files that failed or were skipped.
+        waiting: files that still wait.
         began: when the session began (``time.monotonic()``).
-        scanning: whether the input is still being walked, so that more may come.
+        scanning: whether the input is still being walked, so that more files may be found.
     """
 
     files: int = 0
@@ -38,18 +39,20 @@ class Tally:
 
     @property
     def pages_a_minute(self) -> float:
+        """Pages per minute so far."""
         return 60.0 * self.pages / max(time.monotonic() - self.began, 1e-3)
 
     @property
     def seconds_left(self) -> float | None:
-        """At the pace so far; None before the first file."""
+        """Seconds that the waiting files will take at the pace so far; None before the first file."""
         return (time.monotonic() - self.began) / self.files * self.waiting if self.files else None
 
     def sentence(self) -> str:
-        """The state in one line."""
+        """Return the counts in one line."""
         left = _duration(self.seconds_left) if self.seconds_left is not None and not self.scanning else "?"
         failed = f", {self.failed} failed" if self.failed else ""
-        return f"{self.files} files, {self.pages} pages{failed}, {self.waiting} to go, {self.pages_a_minute:.1f} pages/min, {left} left"
+        done = f"{self.files} files, {self.pages} pages{failed}"
+        return f"{done}, {self.waiting} to go, {self.pages_a_minute:.1f} pages/min, {left} left"
 
 
 def _duration(seconds: float) -> str:
@@ -62,7 +65,7 @@ class Display:
     """Shows a :class:`Tally`; a context manager.
 
     Args:
-        console: where; None for standard error.
+        console: the console; None for standard error.
     """
 
     def __init__(self, console: Console | None = None) -> None:
@@ -72,9 +75,9 @@ class Display:
         if self.console.is_terminal:
             self._bar = Progress(
                 TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-                TextColumn("{task.fields[said]}"), console=self.console,
+                TextColumn("{task.fields[status]}"), console=self.console,
             )  # fmt: skip
-            self._task = self._bar.add_task("digitising", total=None, said="")
+            self._task = self._bar.add_task("processing", total=None, status="")
 
     def __enter__(self) -> Display:
         if self._bar is not None:
@@ -86,13 +89,13 @@ class Display:
             self._bar.stop()
 
     def show(self, tally: Tally) -> None:
-        """Show *tally*; may be called as often as one likes."""
+        """Show *tally*; it may be called at any rate."""
         if self._bar is not None:
             total = None if tally.scanning else tally.files + tally.waiting
             left = _duration(tally.seconds_left) if tally.seconds_left is not None and not tally.scanning else "?"
             failed = f", {tally.failed} failed" if tally.failed else ""
-            said = f"{tally.pages_a_minute:.1f} pages/min, {left} left{failed}"
-            self._bar.update(self._task, completed=tally.files, total=total, said=said)
+            status = f"{tally.pages_a_minute:.1f} pages/min, {left} left{failed}"
+            self._bar.update(self._task, completed=tally.files, total=total, status=status)
         elif time.monotonic() - self._last >= LINE_EVERY:
             self._last = time.monotonic()
             log.info("%s", tally.sentence())

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Moves finished outputs from staging to where they belong, such that a crash or another person's file does no harm.
+"""Moves finished outputs from staging to their final names, such that neither a crash nor a foreign file does harm.
 
-A new name is taken by a hard link, which the system refuses where a file of that name is there; on file systems without hard
-links by creating the file exclusively, with a mark of ours in it, and renaming over it.  A file is replaced only if it is the run's own earlier
-output and still has the hash that the manifest remembers.
+A new name is claimed by a hard link, which the system refuses if that name exists; on file systems without hard links the
+file is created exclusively, with a mark of the run in it, and the output is renamed over it. A file is replaced only if it
+is the run's own earlier output and still has the hash in the manifest.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.E
 
 
 class NotOursError(ArchiveError):
-    """Something stands where an output belongs, and it is not the run's own."""
+    """The name of an output is taken by a file that is not the run's own."""
 
 
 class StagingLostError(ArchiveError):
-    """A staged output is neither in staging nor published; the file has to be digitised again."""
+    """A staged output is neither in staging nor published; the file has to be processed again."""
 
 
 def publish(out: Path, staging: Path, outputs: Iterable[Output], earlier: Iterable[Output]) -> list[str]:
-    """Publish *outputs*, which lie in the folder *staging*, below *out*; publishing twice is the same as once.
+    """Publish *outputs* from the folder *staging* below *out*; it may be repeated after a crash.
 
     Args:
         out: the run's output folder.
         staging: the task's folder.
-        outputs: what it holds.
-        earlier: the published outputs that the same input had before; those without successor are removed.
+        outputs: its outputs.
+        earlier: the published outputs that the same input had before; those without a successor are removed.
 
     Returns:
-        What was left alone, a sentence each: earlier outputs that were changed since.
+        A sentence for each earlier output that was changed since and is therefore left alone.
 
     Raises:
-        NotOursError: before anything is published, where a name is taken.
-        StagingLostError: see there.
-        OSError: the disk is full, or the like; nothing is lost, publish again.
+        NotOursError: a name is taken; nothing was published, unless the name was taken only now.
+        StagingLostError: an output is neither in staging nor published.
+        OSError: for example, the disk is full; nothing is lost, publish again.
     """
     wanted = {output.name: output for output in outputs}
     before = {output.name: output for output in earlier}
@@ -59,15 +59,15 @@ def publish(out: Path, staging: Path, outputs: Iterable[Output], earlier: Iterab
         folders.add(target.parent)
     left = []
     for name, output in before.items():
-        if name in wanted or not _exists(out / name):
+        if name in wanted or not os.path.lexists(out / name):
             continue
         if sha256_of(out / name) != output.sha256:
             left.append(f"The earlier output {name} was changed since and is left where it is.")
             continue
-        os.unlink(out / name)
+        (out / name).unlink()
         folders.add((out / name).parent)
         with contextlib.suppress(OSError):  # it holds others
-            os.rmdir((out / name).parent)
+            (out / name).parent.rmdir()
     for folder in folders:
         if folder.is_dir():
             sync_folder(folder)
@@ -75,12 +75,8 @@ def publish(out: Path, staging: Path, outputs: Iterable[Output], earlier: Iterab
     return left
 
 
-def _exists(path: Path) -> bool:
-    return os.path.lexists(path)
-
-
 def _is(path: Path, output: Output | None) -> bool:
-    """Whether the file *path* has the content of *output*."""
+    """Return whether the file *path* has the content of *output*."""
     if output is None or not path.is_file() or path.is_symlink():
         return False
     return path.stat().st_size == output.size and sha256_of(path) == output.sha256
@@ -89,17 +85,19 @@ def _is(path: Path, output: Output | None) -> bool:
 def _check(out: Path, staged: Path, output: Output, earlier: Output | None) -> None:
     target = out / output.name
     for parent in target.relative_to(out).parents:
-        if _exists(out / parent) and not (out / parent).is_dir():
-            raise NotOursError(f"{out / parent} is a file and not of this run, where a folder for outputs belongs; move it away.")
-    if not _exists(staged):
+        if os.path.lexists(out / parent) and not (out / parent).is_dir():
+            raise NotOursError(
+                f"{out / parent} is a file that is not of this run, but its name is needed for a folder of outputs; move it away."
+            )
+    if not os.path.lexists(staged):
         if not _is(target, output):
-            raise StagingLostError(f"The staged output {staged} is gone; the file is digitised again.")
-    elif _exists(target) and not _may_replace(target, output, earlier):
+            raise StagingLostError(f"The staged output {staged} is gone; the file is processed again.")
+    elif os.path.lexists(target) and not _may_replace(target, output, earlier):
         raise NotOursError(f"{target} exists and is not of this run, or was changed since; move it away and run again.")
 
 
 def _may_replace(target: Path, output: Output, earlier: Output | None) -> bool:
-    """Whether *target* is ours: this output, the earlier one, or what :func:`_claim` marked the name with."""
+    """Return whether *target* is ours: this output, the earlier one, or the mark of :func:`_claim`."""
     return _is(target, output) or _is(target, earlier) or _is_mark(target, output)
 
 
@@ -115,7 +113,7 @@ def _is_mark(target: Path, output: Output) -> bool:
 
 
 def _make_folders(folder: Path, out: Path) -> set[Path]:
-    """Make *folder*; return the folders whose entries changed."""
+    """Create *folder*; return the folders whose entries changed."""
     changed: set[Path] = set()
     missing = []
     while folder != out and not folder.is_dir():
@@ -128,21 +126,21 @@ def _make_folders(folder: Path, out: Path) -> set[Path]:
 
 
 def _move(staged: Path, target: Path, output: Output, earlier: Output | None) -> None:
-    if not _exists(staged):
+    if not os.path.lexists(staged):
         return
     try:
         _claim(staged, target, _mark(output))
     except FileExistsError:
         if not _may_replace(target, output, earlier):
-            raise NotOursError(f"{target} appeared just now and is not of this run; move it away and run again.") from None
-        os.replace(staged, target)
+            raise NotOursError(f"{target} has just appeared and is not of this run; move it away and run again.") from None
+        staged.replace(target)
 
 
 def _claim(staged: Path, target: Path, mark: bytes) -> None:
-    """Move *staged* to *target*, which must not exist; without hard links, *mark* stands there for a moment.
+    """Move *staged* to *target*, which must not exist; without hard links, *target* holds *mark* for a moment.
 
     Raises:
-        FileExistsError: it does.
+        FileExistsError: *target* exists.
     """
     try:
         os.link(staged, target)
@@ -151,15 +149,15 @@ def _claim(staged: Path, target: Path, mark: bytes) -> None:
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        with open(target, "xb") as stream:
+        with target.open("xb") as stream:
             stream.write(mark)
-        os.replace(staged, target)
+        staged.replace(target)
     else:
-        os.unlink(staged)
+        staged.unlink()
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the entries of *folder* on the disk, where the system and the file system offer that."""
+    """Sync the entries of *folder* to the disk, if the system and the file system support that."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What goes to a worker and what comes back: plain data that travels between processes and machines.
+"""Tasks and results: plain data that travels between a run and its workers, across processes and machines.
 
 A worker knows neither the manifest nor other files. It reads one input, writes finished outputs into the task's
-staging folder, and says what happened; publishing and remembering are the run's.
+staging folder, and returns what happened; publishing and the manifest are the run's business.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 
-class State(str, enum.Enum):
-    """Where a file stands. ``WAITING``, ``STAGED`` (outputs complete, not yet published) or one of three ends."""
+class State(enum.StrEnum):
+    """State of a file: ``WAITING``, ``STAGED`` (outputs complete, not yet published) or one of three final ones."""
 
     WAITING = "waiting"
     STAGED = "staged"
@@ -23,10 +23,10 @@ class State(str, enum.Enum):
     FAILED = "failed"
 
 
-class Kind(str, enum.Enum):
-    """What an input is: one PDF, one image file (of one or many pages), or a METS document and its images.
+class Kind(enum.StrEnum):
+    """Kind of an input: a PDF, an image file (of one or many pages), or a METS document with its images.
 
-    ``OTHER`` is what is no input, or could not be looked at; it is remembered with its reason and never digitised.
+    ``OTHER`` is a file that is not an input or could not be looked at; the manifest has it with the reason.
     """
 
     PDF = "pdf"
@@ -37,7 +37,7 @@ class Kind(str, enum.Enum):
 
 @dataclass(frozen=True)
 class Limits:
-    """What one file may take.
+    """Limits of one file.
 
     Attributes:
         seconds: wall-clock time; None for no limit.
@@ -55,18 +55,18 @@ class FileTask:
     Attributes:
         number: the file's row in the manifest.
         source: absolute path of the input, as ``os.fsdecode`` gives it (undecodable bytes are surrogates).
-        relative: the same below the run's input folder, with ``/``; the file's name in catalogues.
-        kind: what it is.
-        staging: absolute path of a folder of this task's own, on the output's file system, that is empty or not there.
+        relative: its path below the run's input folder, with ``/``; the file's name in catalogues.
+        kind: of the input.
+        staging: absolute path of a folder for this task alone, on the file system of the outputs, that is empty or missing.
         outputs: what to make: ``pdf``, ``text``, ``alto``, ``hocr``, ``images``.
-        ocr: keyword arguments of ``ocrmypdf.ocr()``, ``superres_*`` ones among them.
-        limits: what the file may take.
+        ocr: keyword arguments of ``ocrmypdf.ocr()``, including ``superres_*``.
+        limits: for the work on the file.
         attempt: 1 for the first try.
-        known: SHA-256 of the input that the present outputs were made of; an input that still has it is left alone
-            (``SKIPPED``, code ``unchanged``). Empty where there is no such output.
+        known: SHA-256 of the input that the present outputs were made from; an input that still has it is left alone
+            (``SKIPPED``, code ``unchanged``). Empty without such outputs.
         scratch: folder for temporary files on the worker's machine; empty for the system's.
         settings: hash of the run's settings, for the provenance.
-        image_dpi: resolution of images that claim none; 0 where there is no such.
+        image_dpi: resolution of images that claim none; with 0 such an image fails.
     """
 
     number: int
@@ -90,7 +90,7 @@ class FileTask:
 
     @property
     def log(self) -> str:
-        """Path of the file's log, which its worker writes: beside the staging folder."""
+        """Path of the file's log, which its worker writes beside the staging folder."""
         return f"{self.staging}.log"
 
 
@@ -113,16 +113,16 @@ class Output:
 
 @dataclass
 class PageResult:
-    """What happened to one page.
+    """The result of one page.
 
     Attributes:
         page: number, from 1.
-        action, reason: the plugin's plan and why, as in its page record; empty where the plugin did not look at the page.
+        action, reason: the plugin's plan and its reason, as in its page record; empty if the plugin did not see the page.
         dpi, new_dpi, scale, x_height: as in the page record.
-        seconds: of planning and enlarging.
-        words: words that OCR found; None where the page was not read.
+        seconds: for planning and super-resolution.
+        words: number of words that OCR found; None if the page was not read.
         confidence: their mean confidence in [0, 1]; None without words.
-        findings: what a person should look at, each one clause (``ink but no words``).
+        findings: reasons why a person should look at the page, a clause each (``ink but no words``).
         record: the plugin's whole page record.
     """
 
@@ -142,18 +142,18 @@ class PageResult:
 
 @dataclass
 class FileResult:
-    """How a task ended.
+    """The result of a task.
 
     Attributes:
         number: the task's.
         state: ``STAGED``, ``SKIPPED`` or ``FAILED``.
         code: one word for machines (``ok``, ``encrypted``, ``damaged``, ``timeout``, ``memory``, ``died``, ``has-text`` ...);
-            ``unchanged`` says that the file is still the one that :attr:`FileTask.known` tells of.
-        reason: one sentence for people; empty where all went well.
-        transient: whether the failure may pass, so that another try makes sense.
+            ``unchanged`` if the input still has the hash :attr:`FileTask.known`.
+        reason: one sentence for people; empty after success.
+        transient: whether the failure may disappear by itself, so that another try makes sense.
         sha256: of the input as it was read.
-        outputs, pages: what was made and what happened to each page.
-        findings: of the whole file.
+        outputs, pages: the finished outputs, and the result of each page.
+        findings: reasons why a person should look at the file.
         warnings: OCRmyPDF's and the plugin's, in order.
         seconds: wall-clock time.
         worker: name of the process or machine, for the log.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Whether what a run made is still there, unchanged, and what it should be; nothing is changed.
+"""Verification that the outputs of a run exist, are unchanged and are what they should be; nothing is written.
 
-The manifest holds the hash of every output from before it was published, so a difference is damage or a later hand.
+The manifest has had the hash of every output since before it was published, so a difference means damage or a later change.
 """
 
 from __future__ import annotations
@@ -11,16 +11,12 @@ import itertools
 import os
 import tomllib
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
 
 import pikepdf
-import pypdfium2
 from lxml import etree
-from ocrmypdf.helpers import available_cpu_count
 from PIL import Image
 
 from ocrmypdf_superres.archive.formats.mets import read_mets
@@ -31,13 +27,15 @@ from ocrmypdf_superres.archive.store.name_encoding import decode_path
 from ocrmypdf_superres.archive.tasks import Kind, Output, State
 from ocrmypdf_superres.errors import ArchiveError, SuperresError
 from ocrmypdf_superres.modelstore.store import sha256_of
+from ocrmypdf_superres.page.pdf import character_count, open_pdf
+from ocrmypdf_superres.processes import available_cores, worker_pool
 
 _BATCH = 256
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that is not as the manifest says: the input's path, what it is about (its name or an output's), one clause."""
+    """A difference from the manifest: the input's path, the name of the input or output concerned, and a clause."""
 
     file: str
     what: str
@@ -46,19 +44,19 @@ class Problem:
 
 @dataclass(frozen=True)
 class FileCheck:
-    """What is to be checked of one file; plain data, for other processes.
+    """The checks of one file; plain data, for other processes.
 
     Attributes:
         path: of the input, below the input folder.
-        source: absolute path of the input, empty where inputs are not asked for.
+        source: absolute path of the input; empty if inputs are not checked.
         kind, sha256: of the input as it was read.
         out: the run's output folder.
-        outputs: as the manifest has them.
-        wanted: kinds of output that the settings ask for a file at least once.
-        words: page number -> words on it, None for pages that were not read.
-        pdfa: whether its PDF must claim to be PDF/A.
+        outputs: in the manifest.
+        wanted: kinds of output that the settings ask of every file.
+        words: page number -> number of words, None for a page that was not read.
+        pdfa: whether the PDF must claim to be PDF/A.
         settings: hash of the settings, which the PDF's history must name.
-        quick: look at presence and sizes only.
+        quick: check only presence and sizes.
     """
 
     path: str
@@ -75,13 +73,13 @@ class FileCheck:
 
 
 def verify(layout: Layout, inputs: bool = False, quick: bool = False, jobs: int = 1) -> Iterator[tuple[str, list[Problem]]]:
-    """Yield (input's path, problems) of every file that is done, in the manifest's order.
+    """Yield (path of the input, problems) of every file that is done, in the manifest's order.
 
     Args:
         layout: of the run.
-        inputs: also hash the inputs anew.
-        quick: only see whether the outputs are there and have their sizes (and the inputs, likewise, their presence).
-        jobs: processes.
+        inputs: also hash the inputs again.
+        quick: only check that the outputs exist and have their sizes (and, with *inputs*, that the inputs exist).
+        jobs: number of processes.
 
     Raises:
         ArchiveError: the manifest cannot be used.
@@ -91,25 +89,24 @@ def verify(layout: Layout, inputs: bool = False, quick: bool = False, jobs: int 
         if jobs < 2:
             yield from ((check.path, check_file(check)) for check in checks)
             return
-        # Threads of this process may hold locks, so workers are not forked.
-        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        with worker_pool(jobs) as pool:
             while batch := list(itertools.islice(checks, _BATCH)):
                 found = pool.map(check_file, batch, chunksize=8)
                 yield from zip((check.path for check in batch), found, strict=True)
 
 
 def default_jobs(files: int) -> int:
-    """How many processes are worth starting for so many files."""
-    return min(available_cpu_count(), 1 + files // 32)
+    """Return the number of processes that are worth starting for so many files."""
+    return min(available_cores(), 1 + files // 32)
 
 
 def _checks(manifest: Manifest, layout: Layout, inputs: bool, quick: bool) -> Iterator[FileCheck]:
-    root = decode_path(manifest.fact("input") or "")
+    root = Path(decode_path(manifest.fact("input") or ""))
     settings = lru_cache(maxsize=16)(lambda name: _wanted(manifest, name))
     for row in manifest.files(State.DONE):
         outputs, pdfa = settings(row.settings)
         yield FileCheck(
-            row.path, os.path.join(root, row.path) if inputs else "", row.kind, row.sha256, os.fspath(layout.out),
+            row.path, os.fspath(root / row.path) if inputs else "", row.kind, row.sha256, os.fspath(layout.out),
             tuple(manifest.outputs(row.number)), outputs,
             {page.page: page.words for page in manifest.pages(row.number)},
             pdfa, row.settings, quick,
@@ -117,20 +114,22 @@ def _checks(manifest: Manifest, layout: Layout, inputs: bool, quick: bool) -> It
 
 
 def _wanted(manifest: Manifest, name: str) -> tuple[tuple[str, ...], bool]:
-    """What the settings with the hash *name* want of every file, and whether its PDF is to be PDF/A.
+    """Return the outputs that the settings with the hash *name* ask of every file, and whether the PDF must be PDF/A.
 
-    The settings are not checked: a run can be verified long after the OCRmyPDF whose options they name.
+    The settings are not checked, since a run may be verified with a later OCRmyPDF that has other options.
     """
     row = manifest.settings(name)
     if row is None:
-        raise ArchiveError(f"The manifest {manifest.path} has files made under settings that it does not have; restore it from a backup.")
+        raise ArchiveError(
+            f"The manifest {manifest.path} has files that were made with settings that it lacks; restore it from a backup."
+        )
     values = tomllib.loads(row.toml)
     output_type = values.get("ocrmypdf", {}).get("output_type", "pdfa")
     return tuple(kind for kind in values["outputs"] if kind in ("pdf", "text")), output_type.startswith("pdfa")
 
 
 def check_file(check: FileCheck) -> list[Problem]:
-    """Return what is wrong with one file's outputs and, where asked for, its input."""
+    """Return the problems of one file's outputs and, if asked for, of its input."""
     problems = [Problem(check.path, kind, "the manifest has no such output") for kind in check.wanted
                 if not any(output.kind == kind for output in check.outputs)]  # fmt: skip
     for output in check.outputs:
@@ -143,9 +142,9 @@ def check_file(check: FileCheck) -> list[Problem]:
 def _check_input(check: FileCheck) -> Iterator[str]:
     try:
         if check.quick:
-            os.stat(check.source)
+            Path(check.source).stat()
         elif hash_input(check.source, check.kind, Path(check.source[: -len(check.path)])) != check.sha256:
-            yield "the input is another one than was read (its SHA-256 differs)"
+            yield "the input was changed after it was read (its SHA-256 differs)"
     except OSError as error:
         yield f"the input cannot be read: {error.strerror}"
     except SuperresError as error:
@@ -153,7 +152,7 @@ def _check_input(check: FileCheck) -> Iterator[str]:
 
 
 def hash_input(source: str, kind: Kind, root: Path) -> str:
-    """SHA-256 of an input as the work on it takes it: a METS document's bytes and then the hashes of its images, in order."""
+    """Return the SHA-256 of an input; of a METS document, it is over its bytes and then its images' hashes, in order."""
     if kind is not Kind.METS:
         return sha256_of(Path(source))
     digest = hashlib.sha256(Path(source).read_bytes())
@@ -167,7 +166,7 @@ def _check_output(check: FileCheck, output: Output) -> Iterator[str]:
     try:
         size = path.stat().st_size
         if not path.is_file():
-            yield "is no file"
+            yield "is not a file"
         elif size != output.size:
             yield f"has {size:,} bytes, {output.size:,} were written"
         elif not check.quick and sha256_of(path) != output.sha256:
@@ -182,36 +181,32 @@ def _check_output(check: FileCheck, output: Output) -> Iterator[str]:
 
 def _check_pdf(check: FileCheck, path: Path) -> Iterator[str]:
     try:
-        # By a stream, for pikepdf takes no name whose bytes are no text.
+        # By a stream, since pikepdf does not support names whose bytes are not text.
         with path.open("rb") as stream, pikepdf.open(stream) as pdf:
             pages, level = len(pdf.pages), pdf.open_metadata().pdfa_status
         if pages != len(check.words):
-            yield f"has {pages} pages, {len(check.words)} came"
+            yield f"has {pages} pages, the input has {len(check.words)}"
         if check.pdfa and not level:
             yield "does not claim to be PDF/A"
         if not any(step.settings == check.settings for step in read_history(path)):
-            yield "its history does not tell of this run"
-        silent = _silent(path, [number for number, words in check.words.items() if words and number <= pages])
-        if silent:
-            yield f"has no text on page {silent[0]}" + (f" and {len(silent) - 1} more" if silent[1:] else "")
-    except (pikepdf.PdfError, pypdfium2.PdfiumError, SuperresError) as error:
+            yield "its history lacks this run"
+        with open_pdf(path) as document:
+            read = [number for number, words in check.words.items() if words and number <= pages]
+            empty = [number for number in read if character_count(document[number - 1]) == 0]
+        if empty:
+            yield f"has no text on page {empty[0]}" + (f" and {len(empty) - 1} more" if empty[1:] else "")
+    except (pikepdf.PdfError, SuperresError) as error:
         yield f"cannot be opened as a PDF: {error}"
 
 
-def _silent(path: Path, numbers: list[int]) -> list[int]:
-    """Those of the pages that have no text."""
-    with path.open("rb") as stream, pypdfium2.PdfDocument(stream) as pdf:
-        return [number for number in numbers if pdf[number - 1].get_textpage().count_chars() == 0]
-
-
 def _check_xml(check: FileCheck, path: Path) -> Iterator[str]:
-    """ALTO or hOCR: well-formed, with as many words as the manifest says."""
+    """Check ALTO or hOCR: well-formed, and ALTO with as many words as in the manifest."""
     try:
         root = etree.fromstring(path.read_bytes(), etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True))
     except etree.XMLSyntaxError as error:
         if path.stat().st_size == 0 and not check.words.get(int(path.stem)):
             return
-        yield f"is no well-formed XML: {error}"
+        yield f"is not well-formed XML: {error}"
         return
     if path.suffix == ".xml":
         found, words = len(root.findall(".//{*}String")), check.words.get(int(path.stem)) or 0
@@ -223,7 +218,7 @@ def _check_text(check: FileCheck, path: Path) -> Iterator[str]:
     try:
         path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        yield f"is no UTF-8 text: {error}"
+        yield f"is not UTF-8 text: {error}"
 
 
 def _check_image(check: FileCheck, path: Path) -> Iterator[str]:
@@ -231,7 +226,7 @@ def _check_image(check: FileCheck, path: Path) -> Iterator[str]:
         with Image.open(path) as image:
             image.verify()
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        yield f"is no image that can be opened: {error}"
+        yield f"is not a readable image: {error}"
 
 
 _KINDS: dict[str, Callable[[FileCheck, Path], Iterator[str]]] = {

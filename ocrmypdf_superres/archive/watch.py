@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MPL-2.0
-"""A run that goes on: it digitises what lies in a folder and then what comes, until it is asked to stop.
+"""A run that does not end by itself: it processes the files in a folder and then those that arrive, until it is stopped.
 
-The folder is walked anew whenever the system tells of a change in it, and now and then in any case, since such messages
-may be lost (and network shares send none).  What is new or changed is seen by the manifest, as in any run.
+The folder is walked again whenever the system reports a change in it, and now and then in any case, since such reports may
+be lost (and network shares send none). The manifest tells which files are new or changed, as in any run.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,34 +23,36 @@ from watchdog.observers import Observer
 
 from ocrmypdf_superres.archive.intake.enqueue import Intake
 from ocrmypdf_superres.archive.intake.scan import Found, Verdict
-from ocrmypdf_superres.archive.intake.stable_scan import StableScan, Unstable
+from ocrmypdf_superres.archive.intake.stable_scan import StableScan
 from ocrmypdf_superres.archive.progress import Display, Tally
-from ocrmypdf_superres.archive.run import Run
-from ocrmypdf_superres.archive.store.manifest import KnownFile, Manifest
+from ocrmypdf_superres.archive.run import Counts, Run
+from ocrmypdf_superres.archive.session import Session
+from ocrmypdf_superres.archive.store.manifest import Manifest
+from ocrmypdf_superres.archive.store.schema import KnownFile
 from ocrmypdf_superres.archive.tasks import FileResult, State
 
 log = logging.getLogger("ocrmypdf.superres")
 
-ANYWAY = 600.0
-"""Seconds after which the folder is walked although nothing was heard of it."""
+WALK_ANYWAY = 600.0
+"""Seconds after which the folder is walked although no change was reported."""
 
 POLL = 30.0
-"""The same where the system cannot tell of changes."""
+"""Seconds between two walks where the system cannot report changes."""
 
-LEAST = 1.0
+MIN_PAUSE = 1.0
 """Seconds between two walks at least."""
 
 IDLE = 0.25
-"""Seconds that an intake with nothing to do takes its time."""
+"""Seconds that an intake waits for a change when it has nothing to do."""
 
 
 @dataclass(frozen=True)
 class WatchTiming:
-    """How a folder is watched.
+    """How often a folder is looked at.
 
     Attributes:
-        settle: seconds that a file's size and time must have stood still.
-        poll: seconds between two walks; 0 for: when the system tells of a change.
+        settle: seconds for which a file's size and time must have been stable.
+        poll: seconds between two walks; 0 for a walk whenever the system reports a change.
     """
 
     settle: float = 5.0
@@ -60,87 +63,98 @@ class WatchRun(Run):
     """A :class:`Run` that ends only when it is asked to stop.
 
     Args:
-        timing: how the folder is watched.
-        arguments: those of :class:`Run`.
+        arguments, keywords: those of :class:`Run`.
+        timing: how often the folder is looked at.
     """
 
     def __init__(self, *arguments: Any, timing: WatchTiming | None = None, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
         self._timing = timing or WatchTiming()
-        self._changed = threading.Event()
 
-    def run(self, display: Display | None = None) -> dict[tuple[State, str], tuple[int, int]]:
+    def run(self, display: Display | None = None) -> Counts:
         """See :meth:`Run.run`."""
-        with observed(self.source, self.layout.out, self._changed, self._timing) as self._timing:
-            return super().run(display or WatchDisplay())
+        changed = threading.Event()
+        with observed(self.job.source, self.job.layout.out, changed, self._timing) as timing:
+            return self.run_session(display or WatchDisplay(), partial(WatchSession, timing=timing, changed=changed))
 
-    def _intake(self) -> Intake:
-        return WatchIntake(self.source, self.layout.out, self.manifest, self._hash, self._count, self._timing, self._changed)
 
-    def _accept(self, result: FileResult) -> None:
+class WatchSession(Session):
+    """A :class:`Session` that ends only when it is asked to stop.
+
+    Args:
+        arguments: those of :class:`Session`.
+        timing: how often the folder is looked at.
+        changed: is set when something changes in the folder.
+    """
+
+    def __init__(self, *arguments: Any, timing: WatchTiming, changed: threading.Event) -> None:
+        super().__init__(*arguments)
+        self._timing, self._changed = timing, changed
+
+    def make_intake(self) -> Intake:
+        """See :meth:`Session.make_intake`."""
+        job = self.job
+        return WatchIntake(job.source, job.layout.out, self.manifest, job.settings_hash, self.count, self._timing, self._changed)
+
+    def accept(self, result: FileResult) -> None:
+        """See :meth:`Session.accept`; a file that is gone is skipped."""
         if result.code == "gone":
             result = replace(result, state=State.SKIPPED, reason="It was moved or deleted before it was read.")
-        super()._accept(result)
+        super().accept(result)
 
 
 class WatchDisplay(Display):
     """A :class:`Display` that writes no line while nothing happens."""
 
-    _told = 0
+    _files_shown = 0
 
     def show(self, tally: Tally) -> None:
         """See :meth:`Display.show`."""
-        if self.console.is_terminal or tally.files != self._told:
+        if self.console.is_terminal or tally.files != self._files_shown:
             before = self._last
             super().show(tally)
-            self._told = self._told if self._last == before else tally.files
+            self._files_shown = self._files_shown if self._last == before else tally.files
 
 
 class WatchIntake(Intake):
-    """An :class:`Intake` that never comes to an end.
+    """An :class:`Intake` that never ends.
 
-    The first walk is as that of any run. Later ones take in what is new or changed, so that what failed for good is not
-    tried at every walk.
+    Its first walk is that of any run. Later ones only take in files that are new or have changed, so that a file which failed
+    permanently is not tried at every walk.
     """
 
     def __init__(
         self, source: Path, out: Path, manifest: Manifest, settings: str, ended: Callable[[str, Verdict], None],
         timing: WatchTiming, changed: threading.Event,
     ) -> None:  # fmt: skip
-        self._folders = os.fspath(source), os.fspath(out)
+        self._new_scan = partial(StableScan, os.fspath(source), os.fspath(out), manifest, timing.settle)
         self._timing, self._changed = timing, changed
-        self._unstable: Unstable = {}
-        self._walks, self._walking, self._walked = 0, False, 0.0
-        super().__init__(self._new_scan(manifest), manifest, settings, ended=ended)
+        self._scan, self._walks, self._walking, self._walked = self._new_scan({}), 0, False, 0.0
+        super().__init__(self._scan, manifest, settings, ended=ended)
 
     def take(self) -> bool:
-        """Take a batch of the present walk in, or begin the next when it is time; always True."""
+        """Take in a batch of the present walk, or begin the next walk when it is time; always return True."""
         if not self._walking:
             if not self._is_time():
                 self._changed.wait(IDLE)
                 return True
             self._changed.clear()
-            self.scan = self._new_scan(self.manifest)
-            self.__post_init__()
-            self._walking = True
-        assert isinstance(self.scan, StableScan)
+            self._scan = self._new_scan(self._scan.unstable)
+            self.begin(self._scan)
         self._walking = super().take()
         if not self._walking:
-            self._unstable, self._walked = self.scan.unstable, time.monotonic()
+            self._walked = time.monotonic()
             self._walks += 1
         return True
-
-    def _new_scan(self, manifest: Manifest) -> StableScan:
-        return StableScan(*self._folders, manifest, self._timing.settle, self._unstable)
 
     def _is_time(self) -> bool:
         if not self._walks:
             return True
         passed = time.monotonic() - self._walked
         if self._changed.is_set() and not self._timing.poll:
-            return passed >= LEAST
-        wait = self._timing.poll or ANYWAY
-        return passed >= (min(wait, max(LEAST, self._timing.settle)) if self._unstable else wait)
+            return passed >= MIN_PAUSE
+        wait = self._timing.poll or WALK_ANYWAY
+        return passed >= (min(wait, max(MIN_PAUSE, self._timing.settle)) if self._scan.unstable else wait)
 
     def _is_due(self, row: KnownFile, found: Found) -> bool:
         if self._walks and row.state is State.FAILED and row.code != "unreadable":
@@ -155,7 +169,7 @@ class _Listener(FileSystemEventHandler):
         self._out, self._changed = os.fspath(out), changed
 
     def on_any_event(self, event: FileSystemEvent) -> None:
-        # That a worker reads a file is no change; and where OUT lies in IN, neither is what the run does there.
+        # A worker that reads a file does not change it; and where OUT is inside IN, the run's own writing does not count.
         if event.event_type in ("opened", "closed_no_write"):
             return
         paths = [os.fsdecode(path) for path in (event.src_path, event.dest_path) if path]
@@ -165,7 +179,7 @@ class _Listener(FileSystemEventHandler):
 
 @contextmanager
 def observed(source: Path, out: Path, changed: threading.Event, timing: WatchTiming) -> Iterator[WatchTiming]:
-    """Have *changed* set when something changes in *source*; yield *timing*, which polls where the system cannot tell."""
+    """Set *changed* when something changes in *source*; yield *timing*, which polls if the system cannot report changes."""
     if timing.poll:
         yield timing
         return
@@ -174,7 +188,7 @@ def observed(source: Path, out: Path, changed: threading.Event, timing: WatchTim
     try:
         observer.start()
     except OSError as error:
-        log.warning("superres: the system cannot tell of changes in %s (%s); it is looked at every %g seconds", source, error, POLL)
+        log.warning("superres: the system cannot report changes in %s (%s); it is walked every %g seconds", source, error, POLL)
         yield replace(timing, poll=POLL)
         return
     try:

@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
 
         console.print(f"Written: {teach(args.recipe, args.out, args.data, args.resume)}", markup=False, soft_wrap=True)
         return 0
-    from ocrmypdf_superres.recognizers.tesseract.onnx import export_recognizer
+    from ocrmypdf_superres.export.recognizer_onnx import export_recognizer
 
     export_recognizer(load_recognizer(args.lang, args.tessdata_dir), args.output)
     console.print(f"{args.output}: {args.output.stat().st_size / 1e6:.2f} MB", markup=False)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from ocrmypdf_superres.architectures.blocks.layers import on_luma
 from ocrmypdf_superres.architectures.spec import ArchitectureSpec, Foldable
 from ocrmypdf_superres.errors import ModelError
+from ocrmypdf_superres.export.tracing import trace_to_onnx
 from ocrmypdf_superres.modelstore.cards import CARD, WEIGHTS, Card, check_name, onnx_name, read_card
 from ocrmypdf_superres.modelstore.store import Model, sha256_of
 from ocrmypdf_superres.modelstore.writer import model_folder, write_card
@@ -95,13 +95,7 @@ def _export_graph(net: _OneScale, spec: ArchitectureSpec, path: Path) -> None:
     example = torch.rand(2, 1, *(spec.line_size or (side, side)))
     free = {} if spec.line_size else {2: "h", 3: "w"}
     axes = {"lr": {0: "n", **free}, "sr": {0: "n", **{axis: name.upper() for axis, name in free.items()}}}
-    with warnings.catch_warnings():
-        # The tracing exporter is deprecated, but the graphs of plain convolutions it writes are the smallest.
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            net, (example,), str(path), dynamo=False, opset_version=17,
-            input_names=["lr"], output_names=["sr"], dynamic_axes=axes,
-        )  # fmt: skip
+    trace_to_onnx(net, (example,), path, ["sr"], axes)
 
 
 def _compare(net: _OneScale, spec: ArchitectureSpec, path: Path) -> None:

@@ -24,9 +24,11 @@ def open_pdf(path: Path) -> Iterator[pypdfium2.PdfDocument]:
 
     Raises:
         ImageError: the file is damaged or encrypted; also where pdfium finds so in the block.
+        OSError: the file cannot be read.
     """
     try:
-        with pypdfium2.PdfDocument(path) as document:
+        # By a stream, since pdfium does not support names whose bytes are not text.
+        with path.open("rb") as stream, pypdfium2.PdfDocument(stream) as document:
             yield document
     except pypdfium2.PdfiumError as error:
         raise ImageError(f"{path.name} cannot be read as a PDF ({error}); repair it, or remove its encryption.") from error

@@ -84,7 +84,11 @@ def hashes(folder: Path) -> dict[str, str]:
 
 def texts(folder: Path) -> dict[str, str]:
     """The text of every text output."""
-    return {os.path.relpath(p, folder): p.read_text(encoding="utf-8") for p in sorted(folder.rglob("*.txt")) if ".superres" not in p.parts}
+    return {
+        os.path.relpath(p, folder): p.read_text(encoding="utf-8")
+        for p in sorted(folder.rglob("*.txt"))
+        if ".superres" not in p.parts
+    }
 
 
 def states(out: Path) -> dict[str, tuple[str, str]]:
@@ -122,7 +126,9 @@ def command(*arguments: str | Path) -> list[str]:
 
 def archive(*arguments: str | Path, **keywords: Any) -> subprocess.CompletedProcess[str]:
     """Run `archive` to its end."""
-    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=600, check=False, env=environment(), **keywords)
+    return subprocess.run(
+        command(*arguments), capture_output=True, text=True, timeout=600, check=False, env=environment(), **keywords
+    )
 
 
 def environment() -> dict[str, str]:

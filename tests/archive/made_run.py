@@ -16,12 +16,15 @@ from ocrmypdf_superres.archive.tasks import FileResult, FileTask, Kind, State
 from ocrmypdf_superres.archive.worker.ocr_file import ocr_file
 
 INPUTS = {
-    "sub/a b.pdf": Kind.PDF, "image.tif": Kind.IMAGE, "broken.pdf": Kind.PDF, "notes.xyz": Kind.OTHER, "book/mets/mets.xml": Kind.METS,
+    "sub/a b.pdf": Kind.PDF, "image.tif": Kind.IMAGE, "broken.pdf": Kind.PDF, "notes.xyz": Kind.OTHER,
+    "book/mets/mets.xml": Kind.METS,
 }  # fmt: skip
 OUTPUTS = ("pdf", "text", "alto", "hocr", "images")
 
 
-def draw(text: str = "A harbour wall stood\nin the rain while\nseven wizards mixed\nliquor near a town", em: int = 15) -> Image.Image:
+def draw(
+    text: str = "A harbour wall stood\nin the rain while\nseven wizards mixed\nliquor near a town", em: int = 15
+) -> Image.Image:
     """A low page of a scan, at 75 dpi."""
     big = Image.new("L", (300 * 4, 140 * 4), 255)
     ImageDraw.Draw(big).multiline_text((60, 60), text, font=ImageFont.truetype("DejaVuSerif.ttf", em * 4), fill=10, spacing=20)
@@ -48,7 +51,7 @@ def mets_document(folder: Path) -> None:
 
 
 def make_run(folder: Path) -> Layout:
-    """Digitise ``a b.pdf``, ``image.tif`` and ``book/mets/mets.xml``; ``broken.pdf`` fails, ``notes.xyz`` is skipped."""
+    """Run OCR on ``a b.pdf``, ``image.tif`` and ``book/mets/mets.xml``; ``broken.pdf`` fails, ``notes.xyz`` is skipped."""
     source, layout = folder / "in", Layout(folder / "out")
     (source / "sub").mkdir(parents=True)
     scan_pdf(source / "sub" / "a b.pdf", [draw(), draw("nobody had counted\nmore than seven")])

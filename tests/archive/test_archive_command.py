@@ -30,14 +30,29 @@ def test_the_command_line_goes_before_the_file_and_that_before_the_last_run(tmp_
     assert settings("in", out) == Settings(languages=("pol",), workers=3)
     file.write_text('languages = ["fra"]\n[ocrmypdf]\ndeskew = true\nmode = "force"')
     assert settings("in", out, "--settings", file) == Settings(languages=("fra",), ocrmypdf={"deskew": True, "mode": "force"})
-    given = settings("in", out, "--settings", file, "-l", "deu+eng", "--outputs", "pdf, alto", "--mode", "skip", "--workers", 1, "--image-dpi", 72)
+    given = settings(
+        "in",
+        out,
+        "--settings",
+        file,
+        "-l",
+        "deu+eng",
+        "--outputs",
+        "pdf, alto",
+        "--mode",
+        "skip",
+        "--workers",
+        1,
+        "--image-dpi",
+        72,
+    )
     assert given == Settings(("deu", "eng"), ("pdf", "alto"), 72, {"deskew": True, "mode": "skip"}, workers=1)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("run", "nosuch", "out"), "no folder"),
+        (("run", "nosuch", "out"), "not a folder"),
         (("run", ".", "."), "outputs would become inputs"),
         (("run", ".", "out", "--outputs", "docx"), "docx"),
         (("run", ".", "out", "--settings", "nosuch.toml"), "nosuch.toml"),

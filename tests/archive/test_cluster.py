@@ -87,7 +87,11 @@ def test_files_are_done_and_every_loss_is_a_result(threads, source, layout, requ
     for one in submitted:
         executor.submit(one)
     results = gathered(executor, 5)
-    assert results[6].state is State.STAGED and results[1].state is State.STAGED and os.path.isfile(layout.staging / "1.1" / results[1].outputs[0].name)
+    assert (
+        results[6].state is State.STAGED
+        and results[1].state is State.STAGED
+        and os.path.isfile(layout.staging / "1.1" / results[1].outputs[0].name)
+    )
     assert (results[2].state, results[2].transient) == (State.FAILED, False)
     assert (results[3].code, results[3].transient) == ("died", True)
     assert results[4].code == "timeout"
@@ -146,7 +150,9 @@ def test_an_unfit_worker_that_came_later_keeps_no_file(threads, source, layout, 
 
 def test_workers_that_come_late(source, layout, requirements, monkeypatch):
     monkeypatch.setattr(dask_worker, "UNFIT_PAUSE", 0.1)
-    with SpecCluster({}, {"cls": Scheduler, "options": {"dashboard": False}}, worker={"cls": Worker, "options": {"nthreads": 1}}) as late:
+    with SpecCluster(
+        {}, {"cls": Scheduler, "options": {"dashboard": False}}, worker={"cls": Worker, "options": {"nthreads": 1}}
+    ) as late:
         executor = DaskExecutor(Client(late), requirements)
         assert executor.workers == 1 and list(executor.results(0.0)) == []
         executor.submit(task(source, layout, 1))

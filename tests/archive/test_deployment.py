@@ -147,7 +147,17 @@ def test_slurm_with_a_stand_in_for_sbatch(tmp_path):
     (tmp_path / "IN").mkdir()
     for number in range(3):
         shutil.copy(EXAMPLES / "sample-72dpi.pdf", tmp_path / "IN" / f"{number}.pdf")
-    cluster = [sys.executable, str(EXAMPLES / "slurm" / "cluster.py"), "scheduler.json", "--jobs", "2", "--cores", "1", "--memory", "1GB"]
+    cluster = [
+        sys.executable,
+        str(EXAMPLES / "slurm" / "cluster.py"),
+        "scheduler.json",
+        "--jobs",
+        "2",
+        "--cores",
+        "1",
+        "--memory",
+        "1GB",
+    ]
     with subprocess.Popen(cluster, cwd=tmp_path, env=environment) as process:
         try:
             for _ in range(300):

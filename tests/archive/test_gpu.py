@@ -134,7 +134,7 @@ def test_a_failing_device_hands_over(random_model, caplog):
     batcher = Batcher(Broken(random_model, 1))
     with pytest.raises(RuntimeError):
         batcher.run(ONE_TILE, 2)
-    with listening(random_model, batcher) as address:
+    with Listening(random_model, batcher) as address:
         backend = ServiceBackend(random_model, address, lambda: OnnxBackend(random_model, 1))
         assert np.array_equal(backend.run(ONE_TILE, 2), OnnxBackend(random_model, 1).run(ONE_TILE, 2))
     assert "(CUDA error)" in caplog.text
@@ -215,7 +215,7 @@ def test_threads_have_connections_of_their_own(random_model, service):
     assert seen[0][1] is not backend._local.connection
 
 
-class listening:
+class Listening:
     """A batcher behind a socket of this process."""
 
     def __init__(self, model, batcher):

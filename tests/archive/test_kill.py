@@ -51,7 +51,9 @@ def fill(source: Path, files: int) -> None:
 
 def start(tree: Path) -> subprocess.Popen[str]:
     line = command("run", tree, tree.parent / "out", "--settings", tree.parent / "settings.toml")
-    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment(), start_new_session=True)
+    return subprocess.Popen(
+        line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment(), start_new_session=True
+    )
 
 
 def finish(tree: Path) -> None:
@@ -63,7 +65,9 @@ def done_files(out: Path) -> dict[str, int]:
     """Inode of each output whose file is done."""
     try:
         with Manifest(Layout(out).manifest) as manifest:
-            return {o.name: (out / o.name).stat().st_ino for row in manifest.files(State.DONE) for o in manifest.outputs(row.number)}
+            return {
+                o.name: (out / o.name).stat().st_ino for row in manifest.files(State.DONE) for o in manifest.outputs(row.number)
+            }
     except ArchiveError:
         return {}  # it was killed before there was a manifest
 
@@ -81,7 +85,11 @@ def kill_and_resume(tree: Path, kills: int, files: int, seed: int, longest: floa
         until = time.monotonic() + moments.uniform(0.0, longest)
         while time.monotonic() < until and run.poll() is None and killed < kills:
             time.sleep(moments.uniform(0.05, 0.8))
-            workers = [p for p in psutil.Process(run.pid).children() if "spawn_main" in " ".join(p.cmdline())] if run.poll() is None else []
+            workers = (
+                [p for p in psutil.Process(run.pid).children() if "spawn_main" in " ".join(p.cmdline())]
+                if run.poll() is None
+                else []
+            )
             if workers and moments.random() < 0.5:
                 moments.choice(workers).send_signal(signal.SIGKILL)
                 killed += 1
@@ -98,7 +106,12 @@ def kill_and_resume(tree: Path, kills: int, files: int, seed: int, longest: floa
         assert run.returncode != 0, f"it was done after {killed} kills; give it more files"
     finish(tree)
     assert {name: inode for name, inode in done_files(out).items() if name in kept} == kept
-    ends = [line.split(" INFO ")[1] for log in Layout(out).logs.glob("run-*.log") for line in log.read_text().splitlines() if line.endswith(": done")]
+    ends = [
+        line.split(" INFO ")[1]
+        for log in Layout(out).logs.glob("run-*.log")
+        for line in log.read_text().splitlines()
+        if line.endswith(": done")
+    ]
     assert len(ends) == len(set(ends))
     check_consistent(out)
     assert set(states(out).values()) == {("done", "ok")}
@@ -136,7 +149,7 @@ def test_a_second_run_is_refused_and_signals_stop_the_first(tree, capsys):
         said, _ = run.communicate(timeout=60)
     finally:
         run.kill()
-    assert run.returncode == 4 and "The same command goes on" in said
+    assert run.returncode == 4 and "The same command continues" in said
     assert not list((out / ".superres" / "staging").iterdir())
     assert ("waiting", "") in states(out).values()
     assert main(["archive", "status", str(out)]) == 0

@@ -22,7 +22,10 @@ def manifest(tmp_path):
 
 
 def result(number: int, **values) -> FileResult:
-    pages = [PageResult(1, "enlarged", "why", 100.0, 300.0, 3, 6.0, 1.5, 10, 0.9, ["ink but no words"], {"a": [1]}), PageResult(2, words=30, confidence=0.5)]
+    pages = [
+        PageResult(1, "enlarged", "why", 100.0, 300.0, 3, 6.0, 1.5, 10, 0.9, ["ink but no words"], {"a": [1]}),
+        PageResult(2, words=30, confidence=0.5),
+    ]
     values = {"pages": pages, "sha256": "ab", "outputs": [Output("pdf", STRANGE, "cd", 7)], "warnings": ["w\n"], **values}
     return FileResult(number, values.pop("state", State.STAGED), values.pop("code", "ok"), **values)
 
@@ -116,13 +119,14 @@ def test_a_million_files_start_resume_and_report_in_seconds(tmp_path, capsys):
         made.db.execute("PRAGMA synchronous = OFF")
         with made.transaction():
             made.db.executemany(
-                "INSERT INTO files (number, path, kind, size, mtime_ns, state, code, settings, sha256, seconds, pages, words, confidence, worker, ended) "
-                "VALUES (?, ?, 'pdf', 100000, 1, ?, ?, ?, ?, 3.5, 1, 300, 0.9, 'host/1', 1.0)",
+                "INSERT INTO files (number, path, kind, size, mtime_ns, state, code, settings, sha256, seconds, pages, words, "
+                "confidence, worker, ended) VALUES (?, ?, 'pdf', 100000, 1, ?, ?, ?, ?, 3.5, 1, 300, 0.9, 'host/1', 1.0)",
                 ((n, f"box {n // 1000:04d}/page {n:07d}.pdf".encode(), "waiting" if n % 100 == 0 else "done",
                   "" if n % 100 == 0 else "ok", "s" * 64, f"{n:064x}") for n in range(rows)),
             )  # fmt: skip
             made.db.executemany(
-                "INSERT INTO pages VALUES (?, 1, 'enlarged', 'text 6.0 px high at 100 dpi', 100, 300, 3, 6.0, 1.0, 300, 0.9, '[]', '{}')",
+                "INSERT INTO pages VALUES "
+                "(?, 1, 'enlarged', 'text 6.0 px high at 100 dpi', 100, 300, 3, 6.0, 1.0, 300, 0.9, '[]', '{}')",
                 ((n,) for n in range(rows)),
             )
             made.db.executemany(

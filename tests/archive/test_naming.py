@@ -34,7 +34,9 @@ NAME = st.lists(st.sampled_from(PARTS), min_size=1, max_size=4).map("".join).fil
 INPUT = st.tuples(st.lists(NAME, max_size=2).map(lambda f: "/".join([*f, ""])), NAME).map("".join)
 
 
-@given(st.lists(st.tuples(INPUT, st.sampled_from([Kind.PDF, Kind.IMAGE])), min_size=2, max_size=6, unique_by=lambda item: item[0]))
+@given(
+    st.lists(st.tuples(INPUT, st.sampled_from([Kind.PDF, Kind.IMAGE])), min_size=2, max_size=6, unique_by=lambda item: item[0])
+)
 def test_no_two_inputs_share_an_output_and_no_output_is_anothers_folder(inputs):
     # An input that is another's folder cannot be in one tree.
     inputs = [item for item in inputs if not any(other[0].startswith(f"{item[0]}/") for other in inputs)]

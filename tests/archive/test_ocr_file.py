@@ -75,7 +75,8 @@ def test_how_bad_files_end(tmp_path, kind, content, end):
 def test_a_good_file_with_all_outputs(tmp_path, lanczos_net):
     source = tmp_path / "two pages.tif"
     page().save(source, dpi=(75, 75), save_all=True, append_images=[page("old walls")])
-    ocr = {"language": ["eng"], "output_type": "pdfa", "superres_model": str(lanczos_net), "superres_threads": 1, "superres_verify": "off",
+    ocr = {"language": ["eng"], "output_type": "pdfa", "superres_model": str(lanczos_net), "superres_threads": 1,
+           "superres_verify": "off",
            "superres_trigger": "always"}  # fmt: skip
     made = task(tmp_path, source, Kind.IMAGE, outputs=("pdf", "text", "alto", "hocr", "images"), ocr=ocr, image_dpi=75)
     result = ocr_file(made)
@@ -83,13 +84,19 @@ def test_a_good_file_with_all_outputs(tmp_path, lanczos_net):
     base = "two pages.tif.pdf"
     assert {output.name: output.kind for output in result.outputs} == {
         base: "pdf", f"{base}.txt": "text",
-        **{f"{base}.{kind}/{n:04d}.{end}": kind for n in (1, 2) for kind, end in (("alto", "xml"), ("hocr", "hocr"), ("images", "png"))},
+        **{
+            f"{base}.{kind}/{n:04d}.{end}": kind
+            for n in (1, 2)
+            for kind, end in (("alto", "xml"), ("hocr", "hocr"), ("images", "png"))
+        },
     }  # fmt: skip
     assert result.outputs == sealed(made)
     staging = tmp_path / "staging" / "1.1"
     text = (staging / f"{base}.txt").read_text()
     assert "harbour street" in text and "old walls" in text
-    assert [(p.page, p.action, round(p.dpi), p.words, p.findings) for p in result.pages] == [(n, "enlarged", 75, 2, []) for n in (1, 2)]
+    assert [(p.page, p.action, round(p.dpi), p.words, p.findings) for p in result.pages] == [
+        (n, "enlarged", 75, 2, []) for n in (1, 2)
+    ]
     assert all(0.5 < p.confidence <= 1 and p.record["file"] == source.name for p in result.pages)
     with pikepdf.open(staging / base) as pdf:
         assert len(pdf.pages) == 2 and "pdfaid" in str(pdf.open_metadata())
@@ -108,7 +115,7 @@ def test_images_with_an_alpha_channel(tmp_path, form, alpha):
     given = task(tmp_path, source, Kind.IMAGE, ocr={"language": ["eng"], "output_type": "pdf", "superres_trigger": "off"})
     result = ocr_file(given)
     assert (result.state, result.code) == (State.STAGED, "ok"), result.reason
-    assert result.findings == ([] if alpha else ["transparent parts on 1 pages were laid on white paper"])
+    assert result.findings == ([] if alpha else ["transparent parts on 1 pages became white"])
     assert result.pages[0].words
     with pikepdf.open(os.path.join(given.staging, result.outputs[0].name)) as made:
         (original,) = made.pages[0].get_images().values()
@@ -145,7 +152,11 @@ def test_each_frame_keeps_its_own_resolution_and_profile(tmp_path):
     pages = tmp_path / "pages.pdf"
     pages.write_bytes(img2pdf.convert(str(image), layout_fun=page_layout(144)))
     with pikepdf.open(pages) as pdf:
-        assert [tuple(round(float(v), 1) for v in page.mediabox[2:]) for page in pdf.pages] == [(28.8, 19.2), (28.8, 21.6), (30.0, 20.0)]
+        assert [tuple(round(float(v), 1) for v in page.mediabox[2:]) for page in pdf.pages] == [
+            (28.8, 19.2),
+            (28.8, 21.6),
+            (30.0, 20.0),
+        ]
 
 
 def test_findings(tmp_path):

@@ -19,8 +19,20 @@ from ocrmypdf_superres.archive.formats.xmp import ENLARGED, RECOGNISED, Step, ad
 from ocrmypdf_superres.errors import ImageError, OptionError
 
 STEPS = [
-    Step(ENLARGED, "ocrmypdf-superres", "0.1.0", "2026-05-01T12:00:00+02:00", "docsr-s2", "ab" * 32, (2, 4), (1, 2, 3, 7), "cd" * 32),
-    Step(RECOGNISED, "Tesseract", "5.3.0", "2026-05-01T12:00:05+02:00", parameters={"languages": "deu+eng", "note": "Ж <&> \x01"}),
+    Step(
+        ENLARGED,
+        "ocrmypdf-superres",
+        "0.1.0",
+        "2026-05-01T12:00:00+02:00",
+        "docsr-s2",
+        "ab" * 32,
+        (2, 4),
+        (1, 2, 3, 7),
+        "cd" * 32,
+    ),
+    Step(
+        RECOGNISED, "Tesseract", "5.3.0", "2026-05-01T12:00:05+02:00", parameters={"languages": "deu+eng", "note": "Ж <&> \x01"}
+    ),
 ]
 SCANNED = Step("created", "Scanner", when="2020-01-01T00:00:00Z")
 
@@ -146,7 +158,9 @@ def test_reads_events_in_every_form_of_rdf(tmp_path):
       <m:History><rdf:Seq>
         <rdf:li e:action="created" e:softwareAgent="One"/>
         <rdf:li><rdf:Description e:action="edited"><e:parameters>[bent</e:parameters></rdf:Description></rdf:li>
-        <rdf:li rdf:parseType="Resource"><e:action>saved</e:action><e:changed>/metadata</e:changed><e:when>yesterday</e:when></rdf:li>
+        <rdf:li rdf:parseType="Resource">
+          <e:action>saved</e:action><e:changed>/metadata</e:changed><e:when>yesterday</e:when>
+        </rdf:li>
       </rdf:Seq></m:History></rdf:Description></rdf:RDF></x:xmpmeta>"""
     with pikepdf.open(pdf, allow_overwriting_input=True) as document:
         document.Root.Metadata = document.make_stream(packet, Type=pikepdf.Name.Metadata, Subtype=pikepdf.Name.XML)

@@ -71,7 +71,7 @@ def test_what_is_not_ours_stays(place, content):
 def test_a_file_where_a_folder_belongs_stays(place):
     outputs = place.stage(sub__b=b"2")
     (place.out / "sub").write_bytes(b"mine")
-    with pytest.raises(NotOursError, match="folder for outputs"):
+    with pytest.raises(NotOursError, match="needed for a folder of outputs"):
         publish(place.out, place.staging, outputs, [])
     assert (place.out / "sub").read_bytes() == b"mine"
 

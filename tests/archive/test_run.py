@@ -27,7 +27,8 @@ from rich.console import Console
 
 from ocrmypdf_superres.archive.executors.local_pool import LocalPool
 from ocrmypdf_superres.archive.progress import Display
-from ocrmypdf_superres.archive.run import Run, Stop
+from ocrmypdf_superres.archive.run import Run
+from ocrmypdf_superres.archive.session import Stop
 from ocrmypdf_superres.archive.settings import Settings
 from ocrmypdf_superres.archive.store.layout import Layout
 from ocrmypdf_superres.archive.tasks import Limits, State
@@ -164,6 +165,11 @@ class TestPool:
             pool.close(cancel=True)
 
     @pytest.mark.slow
+    def test_a_system_without_process_groups_is_refused(self, monkeypatch):
+        monkeypatch.delattr(os, "setsid")
+        with pytest.raises(ArchiveError, match="POSIX"):
+            LocalPool(1)
+
     def test_a_machine_on_which_no_worker_starts(self, tmp_path):
         pool = LocalPool(1, setup=_die)
         try:
@@ -218,7 +224,9 @@ def test_disk_full_stops_the_run_and_it_goes_on_later(tmp_path):
     source.mkdir()
     out.mkdir()
     put(source, **{f"{n}__pdf": with_ballast(pdf_bytes(page(f"page {n}"))) for n in range(3)})
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2500k", "tmpfs", os.fspath(out)], capture_output=True, check=False).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2500k", "tmpfs", os.fspath(out)], capture_output=True, check=False
+    ).returncode:
         pytest.skip("may not mount")
     try:
         session = run(source, out, workers=1)

@@ -11,11 +11,14 @@ from ocrmypdf_superres.errors import ArchiveError
 
 
 def test_toml_there_and_back():
-    settings = parse_settings('languages = ["deu", "eng"]\noutputs = ["pdf", "alto"]\n[ocrmypdf]\ndeskew = true\n[superres]\nbelow_dpi = 200.0')
+    settings = parse_settings(
+        'languages = ["deu", "eng"]\noutputs = ["pdf", "alto"]\n[ocrmypdf]\ndeskew = true\n[superres]\nbelow_dpi = 200.0'
+    )
     assert parse_settings(settings.toml()) == settings
     assert pickle.loads(pickle.dumps(settings)) == settings
     assert settings.ocr_arguments() == {
-        "output_type": "pdfa", "max_image_mpixels": 250.0, "deskew": True, "superres_below_dpi": 200.0, "language": ["deu", "eng"],
+        "output_type": "pdfa", "max_image_mpixels": 250.0, "deskew": True, "superres_below_dpi": 200.0,
+        "language": ["deu", "eng"],
     }  # fmt: skip
 
 
@@ -48,14 +51,18 @@ def test_the_hash_is_of_the_models_bytes(random_model):
         ("langages = []", "did you mean 'languages'"),
         ("languages = []", "languages"),
         ('languages = "eng"', "languages"),
-        ('outputs = ["docx"]', "pdf, text, alto"),
+        ('outputs = ["docx"]', "'pdf', 'text', 'alto'"),
         ('outputs = ["pdf", "pdf"]', "outputs"),
         ("seconds = -1", "seconds"),
-        ("tries = 0", "at least 1"),
-        ("workers = 1.5", "whole number"),
-        ("workers = true", "whole number"),
+        ('outputs = ["pdf", 1]', "outputs.1 = 1"),
+        ("languages = [1]", "languages.0 = 1, but expected is a valid string"),
+        ('languages = ["deu", ""]', "languages.1"),
+        ("tries = 0", "tries = 0, but expected is greater than or equal to 1"),
+        ("workers = 1.5", "valid integer"),
+        ("workers = true", "valid integer"),
+        ("wait = inf", "wait"),
         ("scratch = 3", "scratch"),
-        ("ocrmypdf = 3", "table"),
+        ("ocrmypdf = 3", "ocrmypdf = 3, but expected is a table of options"),
         ("[ocrmypdf]\ndeskw = true", "did you mean 'deskew'"),
         ("[ocrmypdf]\njobs = 3", "set by the run itself"),
         ('[ocrmypdf]\noutput_type = "docx"', "output_type"),
@@ -63,7 +70,8 @@ def test_the_hash_is_of_the_models_bytes(random_model):
         ('[ocrmypdf]\npdf_renderer = "sandwich"', "sandwich"),
         ("[superres]\nbelow_dpi = 0", "below_dpi"),
         ('[superres]\nreport = "x"', "set by the run itself"),
-        ("languages = [", "no TOML"),
+        ("[superres]\nbelow_dp = 3", "did you mean 'below_dpi'"),
+        ("languages = [", "not valid TOML"),
     ],
 )
 def test_what_is_wrong_is_said(text, message):
@@ -82,6 +90,12 @@ def test_what_every_file_would_fail_at_is_said_at_once(tmp_path):
         check_settings(Settings(scratch=str(tmp_path / "missing")))
 
 
+def test_preflight_uses_promised_names_of_ocrmypdf_only():
+    from ocrmypdf import api
+
+    assert {"check_options", "create_options", "get_parser", "setup_plugin_infrastructure"} <= set(api.__all__)
+
+
 def test_folders_that_would_mix_are_refused(tmp_path):
     source, out = tmp_path / "in", tmp_path / "out"
     source.mkdir()
@@ -90,15 +104,16 @@ def test_folders_that_would_mix_are_refused(tmp_path):
     for other in (source, tmp_path):
         with pytest.raises(ArchiveError, match="outputs would become inputs"):
             check_folders(source, other)
-    with pytest.raises(ArchiveError, match="no folder"):
+    with pytest.raises(ArchiveError, match="not a folder"):
         check_folders(tmp_path / "nosuch", out)
 
 
 def test_the_example_has_every_key():
+    import tomllib
     from dataclasses import fields
     from pathlib import Path
 
-    from ocrmypdf_superres.archive.settings import read_settings, tomllib
+    from ocrmypdf_superres.archive.settings import read_settings
 
     path = Path(__file__).parents[2] / "examples" / "archive-settings.toml"
     check_settings(read_settings(path))

@@ -76,7 +76,7 @@ def flip(path: Path) -> None:
     (PDF, flip, "damaged or was changed", False),
     (PDF, lambda p: p.write_bytes(p.read_bytes()[:-1]), "bytes", True),
     (f"{PDF}.alto/0002.xml", Path.unlink, "is missing", True),
-    ("image.tif.pdf.hocr/0001.hocr", lambda p: (p.unlink(), p.mkdir()), "is no file", True),
+    ("image.tif.pdf.hocr/0001.hocr", lambda p: (p.unlink(), p.mkdir()), "is not a file", True),
 ])  # fmt: skip
 def test_harm_to_outputs(run, name, harm: Callable[[Path], object], said, seen_quickly):
     harm(run.out / name)
@@ -89,7 +89,7 @@ def test_a_pdf_that_is_not_what_it_should_be(run):
     scan_pdf(run.out / PDF, [draw()])
     believed(run, PDF)
     assert [p.problem for p in problems(run)] == [
-        "has 1 pages, 2 came", "does not claim to be PDF/A", "its history does not tell of this run", "has no text on page 1",
+        "has 1 pages, the input has 2", "does not claim to be PDF/A", "its history lacks this run", "has no text on page 1",
     ]  # fmt: skip
     (run.out / PDF).write_bytes(b"%PDF-1.4 nothing")
     believed(run, PDF)
@@ -99,13 +99,13 @@ def test_a_pdf_that_is_not_what_it_should_be(run):
 def test_a_history_that_was_lost(run):
     without_history(run.out / PDF)
     believed(run, PDF)
-    assert "its history does not tell of this run" in [p.problem for p in problems(run)]
+    assert "its history lacks this run" in [p.problem for p in problems(run)]
 
 
 @pytest.mark.parametrize(("name", "text", "said"), [
-    (f"{PDF}.alto/0001.xml", b"<alto", "no well-formed XML"), (f"{PDF}.alto/0001.xml", b"<alto/>", "ALTO with 0 words"),
-    (f"{PDF}.hocr/0001.hocr", b"<html>", "no well-formed XML"), (f"{PDF}.txt", b"\xff\xfe\xfd", "no UTF-8"),
-    (f"{PDF}.images/0001.png", b"\x89PNG", "no image"),
+    (f"{PDF}.alto/0001.xml", b"<alto", "not well-formed XML"), (f"{PDF}.alto/0001.xml", b"<alto/>", "ALTO with 0 words"),
+    (f"{PDF}.hocr/0001.hocr", b"<html>", "not well-formed XML"), (f"{PDF}.txt", b"\xff\xfe\xfd", "not UTF-8"),
+    (f"{PDF}.images/0001.png", b"\x89PNG", "not a readable image"),
 ])  # fmt: skip
 def test_other_outputs_that_are_not_what_they_should_be(run, name, text, said):
     (run.out / name).write_bytes(text)
@@ -126,8 +126,8 @@ def test_inputs(run):
     assert problems(run) == []
     flip(run.out.parent / "in" / "book" / "images" / "2.tif")
     first, second, third = problems(run, inputs=True)
-    assert third.file == METS and "another one than was read" in third.problem
-    assert "another one than was read" in first.problem and "cannot be read" in second.problem
+    assert third.file == METS and "changed after it was read" in third.problem
+    assert "changed after it was read" in first.problem and "cannot be read" in second.problem
     (only,) = problems(run, inputs=True, quick=True)
     assert only.file == "image.tif"
 

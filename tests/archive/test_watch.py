@@ -20,7 +20,7 @@ pytest.importorskip("watchdog")
 from ocrmypdf_superres.archive import progress, watch
 from ocrmypdf_superres.archive.intake.stable_scan import StableScan, is_being_written
 from ocrmypdf_superres.archive.progress import Tally
-from ocrmypdf_superres.archive.run import Stop
+from ocrmypdf_superres.archive.session import Stop
 from ocrmypdf_superres.archive.settings import Settings
 from ocrmypdf_superres.archive.store.layout import Layout
 from ocrmypdf_superres.archive.store.manifest import Manifest
@@ -57,7 +57,13 @@ class CopyingExecutor:
             staged.parent.mkdir(parents=True)
             staged.write_bytes(content)
             sha256 = hashlib.sha256(content).hexdigest()
-            yield FileResult(task.number, State.STAGED, "ok", sha256=sha256, outputs=[Output("pdf", f"{task.relative}.out", sha256, len(content))])
+            yield FileResult(
+                task.number,
+                State.STAGED,
+                "ok",
+                sha256=sha256,
+                outputs=[Output("pdf", f"{task.relative}.out", sha256, len(content))],
+            )
 
     def close(self, cancel=False):
         self.tasks.clear()
@@ -91,7 +97,7 @@ class Watched:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(watch, "LEAST", 0.05)
+    monkeypatch.setattr(watch, "MIN_PAUSE", 0.05)
     monkeypatch.setattr(watch, "IDLE", 0.02)
 
 

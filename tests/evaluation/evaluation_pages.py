@@ -15,7 +15,7 @@ LINES = (
 
 
 def draw(dpi: int, lines: tuple[str, ...] = LINES) -> Image.Image:
-    """A strip of 6 by 2.2 inches with *lines* in 12 points, drawn at twice its size so that edges are grey."""
+    """A strip of 6 by 2.2 inches with *lines* in 12 points, made at twice its size so that edges are grey."""
     page = Image.new("L", (12 * dpi, round(4.4 * dpi)), 250)
     pen = ImageDraw.Draw(page)
     font = ImageFont.load_default(size=2 * 12 * dpi / 72)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Small runs with truth and without, drawn here, for the tests of the report."""
+"""Small runs with truth and without, made here, for the tests of the report."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ def _sides(folder: Path, name: str, truth: bool, seed: int, size: tuple[int, int
     return Side(f"pages/{name}-before.png", low.size, before), Side(f"pages/{name}-after.png", page.size, after)
 
 
-def make_run(folder: Path, pages: int, truth: bool, size: tuple[int, int] = (1500, 1100), drawn: int = 10_000) -> Run:
-    """Write a run of *pages* pages to *folder*; after *drawn* of them, their images are shared."""
+def make_run(folder: Path, pages: int, truth: bool, size: tuple[int, int] = (1500, 1100), distinct: int = 10_000) -> Run:
+    """Write a run of *pages* pages to *folder*; only *distinct* of them have images of their own."""
     results, kept = [], []
     sides: dict[int, tuple[Side, Side]] = {}
     for number in range(pages):
         name, group = f"page {number:03d}", ("72 dpi scan", "letters <1890>", "100 dpi fax")[number % 3]
-        which = number % drawn
+        which = number % distinct
         if which not in sides:
             sides[which] = _sides(folder, f"{which:04d}", truth, which, size)
         before, after = sides[which]
@@ -71,7 +71,7 @@ def make_run(folder: Path, pages: int, truth: bool, size: tuple[int, int] = (150
                     to_json(Result(group, name, "set", method, counts, 1.0, 0.2, details if method == "plugin" else {}))
                 )
     labels = ("as-is", "plugin") if truth else ("OCRmyPDF alone", "with super-resolution")
-    run = Run("A drawn run", *labels, results, kept)
+    run = Run("A made-up run", *labels, results, kept)
     write_run(run, folder)
     return run
 

@@ -41,7 +41,7 @@ def test_compare(pdf: Path, lanczos_net: Path, tmp_path: Path, verify: str, caps
     assert page.after.size[0] >= 2 * page.before.size[0] and page.before.size == draw(72).size
     assert len(page.after.words) > 35 and all(w.right is None for w in page.after.words)
     assert "letter.pdf" in out.read_text(encoding="utf-8") and searchable.read_bytes().startswith(b"%PDF-")
-    # The searchable PDF has text now, and is refused with the option that reads it anew.
+    # The searchable PDF has text now, and is refused unless the option to read it again is given.
     with pytest.raises(SuperresError, match="--force-ocr"):
         read_pdf(searchable, tmp_path / "again", PdfSettings(model=str(lanczos_net)))
 
@@ -55,7 +55,7 @@ def test_images_of_a_production_run(pdf: Path, lanczos_net: Path, tmp_path: Path
     source = tmp_path / "report.jsonl"
     source.write_text("".join(r.to_json() + "\n" for r in records), encoding="utf-8")
     assert main(["report", str(source), "-o", str(tmp_path / "r.html"), "--images", "1"]) == 0
-    assert (tmp_path / "r.html").read_text(encoding="utf-8").count("type=text/plain") == 2
+    assert (tmp_path / "r.html").read_text(encoding="utf-8").count('type="text/plain"') == 2
 
 
 def test_no_such_pdf(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

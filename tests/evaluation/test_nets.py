@@ -89,10 +89,10 @@ def test_a_net_draws_the_page_by_itself(lanczos_net: Path) -> None:
 def test_a_line_net_takes_the_image_of_a_line_whole(line_net: Path) -> None:
     image = line_image()
     large = np.asarray(image.resize((2 * image.width, 2 * image.height), Image.Resampling.LANCZOS), dtype=float)
-    drawn = np.abs(np.asarray(net_image(str(line_net), image, 72, line=True), dtype=float) - large)
-    assert drawn.shape == large.shape
+    made = np.abs(np.asarray(net_image(str(line_net), image, 72, line=True), dtype=float) - large)
+    assert made.shape == large.shape
     # An untrained net's image is another everywhere but at the edges, where it fades.
-    assert np.median(drawn[8:-8].mean(axis=0)) > 10 and (drawn[8:-8].mean(axis=0) > 5).mean() > 0.9
+    assert np.median(made[8:-8].mean(axis=0)) > 10 and (made[8:-8].mean(axis=0) > 5).mean() > 0.9
 
 
 def test_the_key_holds_the_net_and_not_what_is_told_of_it(lanczos_net: Path) -> None:

@@ -218,7 +218,7 @@ def test_five_hundred_pages(browser: Any, tmp_path: Path, monkeypatch: pytest.Mo
         return known[page.after.image]
 
     monkeypatch.setattr(render, "pack", remembered)
-    run = make_run(tmp_path / "run", 500, truth=True, size=(1600, 1000), drawn=4)
+    run = make_run(tmp_path / "run", 500, truth=True, size=(1600, 1000), distinct=4)
     # Grain, so that the images fill the room that a report may take.
     for path in (tmp_path / "run" / "pages").glob("*.png"):
         with Image.open(path) as image:

@@ -8,7 +8,7 @@ from tinydata import LETTERS, PAIR, tiny
 
 from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.recognizers.tesseract.format.bidi import visual_order
-from ocrmypdf_superres.recognizers.tesseract.format.charset import Charset, fold_quotes, is_right_to_left
+from ocrmypdf_superres.recognizers.tesseract.format.charset import Charset, is_right_to_left
 
 CHARSET = tiny().charset
 
@@ -30,12 +30,8 @@ def test_lacking_signs_are_replaced_by_their_equals() -> None:
         assert CHARSET.encode(given_) == CHARSET.encode(wanted), given_
 
 
-def test_quote_policy() -> None:
+def test_typographic_quotes_are_kept() -> None:
     assert CHARSET.decode(CHARSET.encode("a’b“")) == "a’b“"
-    ascii_ = Charset("ascii", CHARSET.unichars, CHARSET.codes, CHARSET.blank, quotes="ascii")
-    assert ascii_.encode("a’b“") == CHARSET.encode("a'b\"")
-    assert ascii_.decode(CHARSET.encode("a’b“")) == "a'b\""
-    assert fold_quotes("„x“ – ‘y’") == "\"x\" - 'y'"
 
 
 def test_codes_that_are_no_character_are_left_out() -> None:

@@ -140,7 +140,7 @@ def test_noise_is_the_generator_of_the_standard() -> None:
 
 def test_features_have_names_and_shapes() -> None:
     reader = TesseractRecognizer(tiny())
-    assert reader.layer_names == ("conv", "SummLSTM5", "LSTM6", "LSTM6-2", "LSTM7", "Softmax26")
+    assert reader.network.names == ("conv", "SummLSTM5", "LSTM6", "LSTM6-2", "LSTM7", "Softmax26")
     found = reader.features(lines(2, 60), torch.tensor([60, 30]), ["conv", "SummLSTM5", "LSTM6-2"])
     assert found["conv"][0].shape == (2, 4, 4, 20)
     assert found["SummLSTM5"][0].shape == (2, 5, 1, 20)
@@ -226,7 +226,7 @@ def test_onnx_graph_gives_the_same(tmp_path: Path) -> None:
     pytest.importorskip("onnx", reason="onnx is not installed")
     import onnxruntime
 
-    from ocrmypdf_superres.recognizers.tesseract.onnx import export_recognizer
+    from ocrmypdf_superres.export.recognizer_onnx import export_recognizer
 
     reader = TesseractRecognizer(tiny())
     path = tmp_path / "tiny.onnx"

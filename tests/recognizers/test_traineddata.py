@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tinydata import tiny
+from tinydata import parse_traineddata, tiny
 
 from ocrmypdf_superres.errors import RecognizerError, SuperresError
 from ocrmypdf_superres.recognizers.tesseract.format.container import (
@@ -22,7 +22,6 @@ from ocrmypdf_superres.recognizers.tesseract.format.container import (
     split_container,
 )
 from ocrmypdf_superres.recognizers.tesseract.format.traineddata import (
-    parse_traineddata,
     read_traineddata,
     write_lstm,
     write_traineddata,

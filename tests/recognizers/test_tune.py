@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 from tesseract_specimens import TEXTS, draw_line, specimens
-from tinydata import tiny
+from tinydata import parse_traineddata, tiny
 
 from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.metrics.text import edit_distance
-from ocrmypdf_superres.recognizers.tesseract.format.traineddata import parse_traineddata, read_traineddata, write_traineddata
+from ocrmypdf_superres.recognizers.tesseract.format.traineddata import read_traineddata, write_traineddata
 from ocrmypdf_superres.recognizers.tesseract.format.writer import save_traineddata
 from ocrmypdf_superres.tesseract import find_traineddata, read_lines
 from ocrmypdf_superres.training.workflows.tune_network import LineExample, TuneSettings, read_examples, tune

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ocrmypdf_superres.recognizers.tesseract.format.binary import Writer
+from ocrmypdf_superres.recognizers.tesseract.format.binary import ByteWriter
 from ocrmypdf_superres.recognizers.tesseract.format.charset import Charset
-from ocrmypdf_superres.recognizers.tesseract.format.container import LSTM, RECODER, UNICHARSET
-from ocrmypdf_superres.recognizers.tesseract.format.traineddata import TrainedData, parse_traineddata, write_traineddata
+from ocrmypdf_superres.recognizers.tesseract.format.container import LSTM, RECODER, UNICHARSET, split_container
+from ocrmypdf_superres.recognizers.tesseract.format.traineddata import TrainedData, parse, write_traineddata
 from ocrmypdf_superres.recognizers.tesseract.format.tree import CONTAINERS, PARALLEL, Matrix, Node
 
 HEIGHT = 12
@@ -34,7 +34,7 @@ def components() -> tuple[dict[int, bytes], int]:
     texts = unicharset()
     codes, blank = codes_of(texts)
     rows = [f"{'NULL' if text == ' ' else text} 0 Common 0\t# {text}" for text in texts]
-    writer = Writer()
+    writer = ByteWriter()
     writer.pack("I", len(codes))
     for sequence in codes:
         writer.pack("bi", 1, len(sequence))
@@ -114,3 +114,8 @@ def tiny(integer: bool = True, other: bool = False, seed: int = 0) -> TrainedDat
     flags = 65 if integer else 64
     data = TrainedData("tiny", {**parts, LSTM: b""}, tree, "[1,12,0,1 tiny]", flags, 7, 4321, charset, (0.9, 1e-3, 0.5))
     return parse_traineddata(write_traineddata(data), "tiny.traineddata")
+
+
+def parse_traineddata(data: bytes, source: str) -> TrainedData:
+    """Return what the bytes of a file called *source* hold."""
+    return parse(split_container(data, source), source)

@@ -144,14 +144,10 @@ def exactness(language: str, images: Sequence[Image.Image]) -> list[tuple[str, l
         ("float, greedy", port_texts(recognizer, images)),
     ]
     names = [str(index) for index in range(len(images))]
-    return [
-        (name, [Comparison(*row) for row in zip(names, texts, binary, strict=True)]) for name, texts in rows
-    ]
+    return [(name, [Comparison(*row) for row in zip(names, texts, binary, strict=True)]) for name, texts in rows]
 
 
-def timing(
-    recognizer: TesseractRecognizer, batch: int = 16, width: int = 1000, repeats: int = 5
-) -> tuple[float, float]:
+def timing(recognizer: TesseractRecognizer, batch: int = 16, width: int = 1000, repeats: int = 5) -> tuple[float, float]:
     """Milliseconds a line of CPU time for forward, and for forward and backward, lines of the network's height."""
     lines = torch.rand(batch, 1, recognizer.height, width, requires_grad=True)
     widths = torch.full((batch,), width)

@@ -28,7 +28,11 @@ class SRCNN(nn.Module):
         first, second = config.features
         self.scale = config.scale
         self.layers = nn.Sequential(
-            nn.Conv2d(1, first, 9, padding=4), nn.ReLU(), nn.Conv2d(first, second, 1), nn.ReLU(), nn.Conv2d(second, 1, 5, padding=2)
+            nn.Conv2d(1, first, 9, padding=4),
+            nn.ReLU(),
+            nn.Conv2d(first, second, 1),
+            nn.ReLU(),
+            nn.Conv2d(second, 1, 5, padding=2),
         )
 
     def forward(self, x: Tensor, scale: int | None = None) -> Tensor:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What carries out a run's tasks: processes, Dask, and one GPU for all."""
+"""Executors of a run's tasks: local processes, Dask, and one GPU that all of them share."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What the run asks of whatever carries out its tasks: a local pool or a cluster."""
+"""The protocol of a run's executors: a local pool or a cluster."""
 
 from __future__ import annotations
 
@@ -10,27 +10,26 @@ from ocrmypdf_superres.archive.tasks import FileResult, FileTask
 
 
 class Executor(Protocol):
-    """Carries out file tasks, each once; a worker that is lost is a ``FileResult`` too (``died``, transient).
-
-    Attributes:
-        workers: how many tasks it wants to have, at least as many as run at once; the run keeps somewhat more submitted.
-        shares_cores: whether all workers are on one machine, so that the last file may use the cores that others left.
-    """
+    """Carries out file tasks, each once; for a lost worker it returns a ``FileResult`` too (``died``, transient)."""
 
     @property
-    def workers(self) -> int: ...
+    def workers(self) -> int:
+        """Number of tasks that it wants to have, at least as many as run at once; the run submits somewhat more."""
+        ...
 
     @property
-    def shares_cores(self) -> bool: ...
+    def shares_cores(self) -> bool:
+        """Whether all workers are on one machine, so that the last files may use the cores that others left idle."""
+        ...
 
     def submit(self, task: FileTask) -> None:
-        """Take *task*; returns at once."""
+        """Take *task* and return at once."""
         ...
 
     def results(self, timeout: float) -> Iterator[FileResult]:
-        """Yield the results that are there, waiting at most *timeout* seconds for the first."""
+        """Yield the available results, waiting at most *timeout* seconds for the first."""
         ...
 
     def close(self, cancel: bool = False) -> None:
-        """Finish what runs (or, with *cancel*, stop it) and free everything."""
+        """Finish the tasks in work (or, with *cancel*, stop them) and free all resources."""
         ...

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
-"""The run's tasks on Dask: this machine's processes, a cluster that is there, or SLURM through dask-jobqueue.
+"""The executor on Dask: processes of this machine, a running cluster, or SLURM through dask-jobqueue.
 
-Dask brings tasks to workers and says which workers are lost; nothing here tries a file again.  The workers' side is
+Dask brings tasks to workers and reports lost workers; nothing here retries a file. The workers' side is
 :mod:`ocrmypdf_superres.archive.executors.dask_worker`.
 """
 
@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from distributed import Client, Future, KilledWorker, LocalCluster, wait
-from ocrmypdf.helpers import available_cpu_count
 
 from ocrmypdf_superres.archive.executors.dask_worker import carry_out, dismiss, failed, greet
 from ocrmypdf_superres.archive.tasks import FileResult, FileTask
 from ocrmypdf_superres.archive.worker.requirements import Requirements
 from ocrmypdf_superres.errors import ArchiveError
+from ocrmypdf_superres.processes import available_cores
 
 log = logging.getLogger("ocrmypdf.superres")
 
@@ -34,21 +34,21 @@ class DaskExecutor:
 
     Args:
         client: connected; closed at the end.
-        requirements: what every worker must see and have.
-        cluster: ended at the end, where this run started it.
+        requirements: what every worker must have and see.
+        cluster: the cluster that this run started, if it did; closed at the end.
 
     Attributes:
-        shares_cores: False, for a worker's cores are not this machine's to give to a file.
+        shares_cores: False, since the workers' cores may be on other machines.
 
     Raises:
-        ArchiveError: a worker that is there cannot do the work.
+        ArchiveError: a connected worker cannot do the work.
     """
 
     shares_cores = False
 
     def __init__(self, client: Client, requirements: Requirements, cluster: LocalCluster | None = None) -> None:
         self._client, self._requirements, self._cluster = client, requirements, cluster
-        self._waiting: dict[str, Future] = {}
+        self._waiting: dict[str, Future[FileResult]] = {}
         self._cancelled, self._fit, self._unfit = False, False, ""
         self._gpus: float | None = None
         self._done: queue.SimpleQueue[FileResult] = queue.SimpleQueue()
@@ -63,7 +63,7 @@ class DaskExecutor:
 
     @property
     def workers(self) -> int:
-        """Two for each that the cluster runs at once now: a worker that is done need not wait for the run to hear of it."""
+        """Twice the tasks that the cluster now runs at once, so that no worker has to wait until the run hears of its result."""
         if time.monotonic() - self._counted > 5.0:
             try:
                 self._count = max(1, 2 * sum(self._client.nthreads().values()))
@@ -73,27 +73,29 @@ class DaskExecutor:
         return self._count
 
     def submit(self, task: FileTask) -> None:
-        """Take *task*; returns at once.
+        """See :meth:`Executor.submit`.
 
         Raises:
-            ArchiveError: the scheduler is gone, or the task needs a GPU and of the workers that were there at the start none offers one.
+            ArchiveError: the scheduler is gone, or the task needs a GPU and no worker that was connected at the start offers one.
         """
         self._check()
         if needs_gpu(task) and self._gpus == 0.0:
             raise ArchiveError(
-                "The device cuda was asked for, but no Dask worker offers a GPU; start workers with --resources GPU=1, or give auto."
+                "The device cuda was asked for, but no Dask worker offers a GPU; start some with --resources GPU=1, or give auto."
             )
         key = f"ocr-{self._run}-{next(self._numbers)}"
         resources = {"GPU": 1} if needs_gpu(task) else None
-        future = self._client.submit(carry_out, task, self._requirements, self._run, key=key, pure=False, retries=0, resources=resources)
+        future = self._client.submit(
+            carry_out, task, self._requirements, self._run, key=key, pure=False, retries=0, resources=resources
+        )
         self._waiting[key] = future
         future.add_done_callback(lambda done: self._note(done, task))
 
     def results(self, timeout: float) -> Iterator[FileResult]:
-        """Yield the results that are there, waiting at most *timeout* seconds for the first.
+        """See :meth:`Executor.results`.
 
         Raises:
-            ArchiveError: the scheduler is gone, or workers came and none of them can do the work.
+            ArchiveError: the scheduler is gone, or none of the workers that joined can do the work.
         """
         self._check()
         try:
@@ -106,7 +108,7 @@ class DaskExecutor:
             return
 
     def close(self, cancel: bool = False) -> None:
-        """Finish what runs (or, with *cancel*, stop it) and free everything."""
+        """See :meth:`Executor.close`."""
         try:
             if self._client.status == "running":
                 waiting = list(self._waiting.values())
@@ -115,7 +117,7 @@ class DaskExecutor:
                 elif waiting:
                     wait(waiting)
                 self._client.run(dismiss, self._run, self._requirements, on_error="ignore")
-        except OSError as error:  # the scheduler is gone, and its workers go with it
+        except OSError as error:  # the scheduler is gone, and its workers end with it
             log.debug("superres: %s", error)
         finally:
             self._requirements.unmark()
@@ -123,18 +125,18 @@ class DaskExecutor:
             if self._cluster is not None:
                 self._cluster.close()
 
-    def _note(self, future: Future, task: FileTask) -> None:
-        """Keep the result of *future*; runs in Dask's thread for call-backs."""
+    def _note(self, future: Future[FileResult], task: FileTask) -> None:
+        """Keep the result of *future*; runs in Dask's thread for callbacks."""
         try:
             result = future.result()
         except KilledWorker:
             result = failed(task, "died", "The Dask workers that had the file died, one after the other.")
         except CancelledError:
-            # By close(), or because the scheduler is gone, which is no fault of the file's and costs it no try.
+            # By close(), or because the scheduler is gone; neither is the file's fault, so it costs no try.
             self._cancelled = True
             return
-        # An error while a result travels: to the run that is a lost worker too.
-        except Exception as error:
+        # Any error on a result's way here means a lost worker to the run.
+        except Exception as error:  # noqa: BLE001
             reason = " ".join(str(error).split()) or type(error).__name__
             result = failed(task, "died", f"The file's Dask worker was lost: {reason}")
         if result.code == "worker":
@@ -151,25 +153,25 @@ class DaskExecutor:
             raise ArchiveError(self._unfit)
 
     def _check_workers(self) -> None:
-        """Ask every worker that is there; later ones ask themselves before each task."""
+        """Check every connected worker; later ones check themselves before each task."""
         log.info("Dask's dashboard: %s", self._client.dashboard_link)
         for address, said in self._client.run(greet, self._requirements, on_error="return").items():
             if isinstance(said, ModuleNotFoundError):
-                said = f"lacks the package {said.name}; install ocrmypdf-superres[archive] there in the run's version", 0.0
+                said = f"lacks the package {said.name}; install the run's version of ocrmypdf-superres[archive] there", 0.0
             elif isinstance(said, BaseException):
-                said = f"failed when it was asked what it has ({said})", 0.0
+                said = f"failed while it was checked ({said})", 0.0
             problem, gpus = said
             if problem:
                 raise ArchiveError(f"The Dask worker {address} {problem}.")
             self._fit = True
             self._gpus = (self._gpus or 0.0) + gpus
         if not self._fit:
-            log.info("There is no Dask worker yet; the first that comes begins.")
+            log.info("There is no Dask worker yet; the work begins with the first that joins.")
 
 
 def _scheduler_gone() -> ArchiveError:
     return ArchiveError(
-        "The Dask scheduler does not answer any more; start it and repeat the command, the run then goes on where it was."
+        "The Dask scheduler does not answer any more; start it and give the same command again, which continues the run."
     )
 
 
@@ -179,12 +181,12 @@ def open_cluster(where: str, requirements: Requirements) -> DaskExecutor:
     Args:
         where: ``local`` or ``local:N`` for N processes of this machine, ``dask://HOST:PORT`` (or ``tls://HOST:PORT``) for a
             scheduler, or ``dask-scheduler-file:PATH`` for one that wrote its address to a file.
-        requirements: what every worker must see and have.
+        requirements: what every worker must have and see.
 
     Raises:
-        ArchiveError: *where* is none of these, or the cluster cannot be reached or used.
+        ArchiveError: *where* is something else, or the cluster cannot be reached or used.
     """
-    # Dask tells of every connection otherwise, and of what it raises in our threads too.
+    # Otherwise Dask logs every connection, and also the errors that it raises in our threads.
     for name, level in (("distributed", logging.WARNING), ("distributed.client", logging.CRITICAL)):
         logging.getLogger(name).setLevel(level)
     kind, _, rest = where.partition(":")
@@ -209,11 +211,11 @@ def open_cluster(where: str, requirements: Requirements) -> DaskExecutor:
 
 def _open_local(processes: int | None, requirements: Requirements) -> DaskExecutor:
     cluster = LocalCluster(
-        n_workers=processes or available_cpu_count(),
+        n_workers=processes or available_cores(),
         threads_per_worker=1,
         processes=True,
         dashboard_address="127.0.0.1:0",
-        # A file's own limit holds for its process; Dask's would be for this one.
+        # A file's limit holds for its own process; Dask's would hold for the worker.
         memory_limit=None,
         resources={"GPU": 1},
     )
@@ -221,8 +223,8 @@ def _open_local(processes: int | None, requirements: Requirements) -> DaskExecut
 
 
 def needs_gpu(task: FileTask) -> bool:
-    """Return whether *task* may run only where a worker offers ``GPU``: where the settings insist on CUDA.
+    """Return whether *task* may only run on a worker that offers ``GPU``, because the settings demand CUDA.
 
-    With the device ``auto`` a task runs anywhere, and takes the GPU that it finds.
+    With the device ``auto`` a task runs anywhere, and uses a GPU if there is one.
     """
     return task.ocr.get("superres_trigger") != "off" and str(task.ocr.get("superres_device", "auto")).startswith("cuda")

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MPL-2.0
-"""The process that holds the model on the GPU and enlarges the tiles of all workers of a machine, in batches.
+"""The process that holds the model on the GPU and super-resolves the tiles of all workers of a machine, in batches.
 
-The workers' side is :mod:`ocrmypdf_superres.upscaling.backends.service`, the run's :mod:`ocrmypdf_superres.archive.executors.gpu_client`.  The
-process lives as long as its standard input is open, so it goes with its run however that ends.
+The workers' side is :mod:`ocrmypdf_superres.upscaling.backends.service`, the run's side
+:mod:`ocrmypdf_superres.archive.executors.gpu_client`. The process lives as long as its standard input is open, so it ends
+with its run, however that ends.
 """
 
 from __future__ import annotations
@@ -36,12 +37,12 @@ from ocrmypdf_superres.upscaling.backends.service import (
 )
 from ocrmypdf_superres.upscaling.loading import load_upscaler
 
-#: Seconds that a request waits for others of its shape.
 GATHER = 0.004
+"""Seconds that a request waits for others of its shape."""
 
-#: Tiles a batch on a GPU.  Always exactly so many run (the rest is padding), because the kernels that a GPU takes
-#: depend on the size of the batch: so a page's pixels do not depend on what other workers happen to send.
 GPU_BATCH = 8
+"""Tiles per batch on a GPU. Exactly this many run each time (the rest is padding), because the GPU's kernels depend on the size
+of the batch: otherwise a page's pixels would depend on what other workers happen to send."""
 
 
 @dataclass
@@ -51,15 +52,19 @@ class _Request:
     answer: Future[NDArray[np.float32]] = field(default_factory=Future)
 
     @property
-    def form(self) -> tuple[int, ...]:
+    def key(self) -> tuple[int, ...]:
         return (self.scale, *self.tiles.shape[2:])
 
 
 class Batcher:
     """Runs the requests of many threads on one backend, those of equal shape and scale together.
 
+    Args:
+        backend: runs the batches.
+        gather: seconds that a request waits for others of its shape.
+
     Attributes:
-        tiles, batches: how many tiles came and in how many batches they ran.
+        tiles, batches: number of tiles that arrived, and of batches that ran.
     """
 
     def __init__(self, backend: Backend, gather: float = GATHER) -> None:
@@ -71,40 +76,40 @@ class Batcher:
         threading.Thread(target=self._work, name="batches", daemon=True).start()
 
     def run(self, tiles: NDArray[np.float32], scale: int) -> NDArray[np.float32]:
-        """As :meth:`Backend.run`; waits until the tiles' turn has come."""
+        """See :meth:`Backend.run`; waits for the tiles' turn."""
         request = _Request(tiles, scale)
         self._arrived.put(request)
         return request.answer.result()
 
     def close(self) -> None:
-        """End once the requests that came before have run."""
+        """End after the requests that have arrived."""
         self._arrived.put(None)
 
     def _work(self) -> None:
         while together := self._gather():
             tiles = np.concatenate([request.tiles for request in together])
             try:
-                enlarged = self._run_batches(tiles, together[0].scale)
-            # Whatever torch raises, the workers must hear of it and go on without this device.
-            except Exception as error:
+                sr = self._run_batches(tiles, together[0].scale)
+            # Whatever torch raises: the workers must hear of it and continue without this device.
+            except Exception as error:  # noqa: BLE001
                 for request in together:
                     request.answer.set_exception(error)
                 continue
             start = 0
             for request in together:
-                request.answer.set_result(enlarged[start : start + len(request.tiles)])
+                request.answer.set_result(sr[start : start + len(request.tiles)])
                 start += len(request.tiles)
 
     def _gather(self) -> list[_Request]:
-        """The oldest request and those of its form that come while it may wait; empty at the end."""
+        """Return the oldest request and those of its shape and scale that arrive in time; empty at the end."""
         if not self._waiting:
             first = self._arrived.get()
             if first is None:
                 return []
             self._waiting.append(first)
-        form = self._waiting[0].form
+        key = self._waiting[0].key
         until = time.monotonic() + self._gather_seconds
-        while sum(len(r.tiles) for r in self._waiting if r.form == form) < self.backend.batch:
+        while sum(len(r.tiles) for r in self._waiting if r.key == key) < self.backend.batch:
             try:
                 arrived = self._arrived.get(timeout=max(0.0, until - time.monotonic()))
             except queue.Empty:
@@ -113,8 +118,8 @@ class Batcher:
                 self._arrived.put(None)
                 break
             self._waiting.append(arrived)
-        together = [request for request in self._waiting if request.form == form]
-        self._waiting = collections.deque(request for request in self._waiting if request.form != form)
+        together = [request for request in self._waiting if request.key == key]
+        self._waiting = collections.deque(request for request in self._waiting if request.key != key)
         return together
 
     def _run_batches(self, tiles: NDArray[np.float32], scale: int) -> NDArray[np.float32]:
@@ -127,8 +132,8 @@ class Batcher:
         return np.concatenate(outputs)[: len(tiles)]
 
 
-def converse(connection: Connection, model: Model, batcher: Batcher) -> None:
-    """Serve one worker's thread until it hangs up."""
+def serve_worker(connection: Connection, model: Model, batcher: Batcher) -> None:
+    """Serve one worker's thread until it disconnects."""
     with connection, suppress(EOFError, OSError):
         ours = identity(model)
         if json.loads(connection.recv_bytes()) != ours:
@@ -141,18 +146,18 @@ def converse(connection: Connection, model: Model, batcher: Batcher) -> None:
             scale, *shape = HEADER.unpack(connection.recv_bytes())
             tiles = receive_tiles(connection, *shape)
             try:
-                enlarged = batcher.run(tiles, scale)
-            except Exception as error:
+                sr = batcher.run(tiles, scale)
+            except Exception as error:  # noqa: BLE001 - sent to the worker
                 outcome = MODEL_FAILED if isinstance(error, ModelError) else DEVICE_FAILED
                 connection.send_bytes(HEADER.pack(outcome, 0, 0, 0))
                 connection.send_bytes(str(error).encode())
             else:
-                send_tiles(connection, DONE, enlarged)
+                send_tiles(connection, DONE, sr)
 
 
 def serve(model_name: str, device: str) -> int:
-    """Be the service: say on standard output where it is, serve until standard input ends, say what was done."""
-    # Ctrl-C goes to all of a terminal's processes; the run still needs this one for what is in flight.
+    """Write the address to standard output, serve until standard input ends, write what was done; return the exit status."""
+    # Ctrl-C reaches all processes of a terminal; the run still needs this one for the files in flight.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         model = find_model(model_name)
@@ -163,15 +168,15 @@ def serve(model_name: str, device: str) -> int:
         side = 2 * (model.card.radius or 0) + model.card.size_multiple
         height, width = model.card.line_size or (side, side)
         batcher.run(np.zeros((1, 1, height, width), np.float32), model.card.scales[0])
-    except Exception as error:
-        _say(error=str(error))
+    except Exception as error:  # noqa: BLE001 - sent to the run
+        _send(error=str(error))
         return 1
     with Listener(backlog=128) as listener:
-        _say(address=str(listener.address), device=backend.device)
+        _send(address=str(listener.address), device=backend.device)
         threading.Thread(target=accept, args=(listener, model, batcher), daemon=True).start()
         sys.stdin.buffer.read()
     # The test tile is not counted.
-    _say(tiles=batcher.tiles - 1, batches=batcher.batches - 1)
+    _send(tiles=batcher.tiles - 1, batches=batcher.batches - 1)
     return 0
 
 
@@ -179,10 +184,10 @@ def accept(listener: Listener, model: Model, batcher: Batcher) -> None:
     """Serve everyone who connects to *listener*, each in a thread, until it is closed."""
     with suppress(OSError):  # closed at the end
         while True:
-            threading.Thread(target=converse, args=(listener.accept(), model, batcher), daemon=True).start()
+            threading.Thread(target=serve_worker, args=(listener.accept(), model, batcher), daemon=True).start()
 
 
-def _say(**values: object) -> None:
+def _send(**values: object) -> None:
     sys.stdout.write(json.dumps(values) + "\n")
     with suppress(BrokenPipeError):
         sys.stdout.flush()

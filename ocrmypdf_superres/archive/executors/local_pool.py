@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MPL-2.0
 """The executor of one machine: worker processes that live as long as the run and work on one file at a time each.
 
-A worker loads OCRmyPDF and the model once.  The parent holds time and memory limits: a worker that breaks one is killed
-together with every program it started (it leads a process group of its own), and another takes its place.  A worker whose
-parent is gone kills itself and its programs: the pipe that it watches is closed then, however the parent ended.
+A worker loads OCRmyPDF and the model once. The parent enforces time and memory limits: a worker that exceeds one is killed
+together with every program it started (it leads a process group of its own), and another one replaces it. A worker whose
+parent has ended, however that happened, kills itself and its programs. Process groups exist on POSIX systems only.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ import psutil
 
 from ocrmypdf_superres.archive.tasks import FileResult, FileTask, State
 from ocrmypdf_superres.errors import ArchiveError
+from ocrmypdf_superres.processes import end_with_parent, kill_group
 
 log = logging.getLogger("ocrmypdf.superres")
 
-LOOK = 0.25
-"""Seconds between two looks at the limits."""
+CHECK_EVERY = 0.25
+"""Seconds between two checks of the limits."""
 
-STARTS = 3
-"""So many workers in a row may die before their first file; then something is wrong with this machine."""
+MAX_LOST_STARTS = 3
+"""Workers in a row that may die before their first file; after that, something is wrong with this machine."""
 
 
 # A Dask worker of several threads has several pools.
 _environment_lock = threading.Lock()
 
 
-def _serve(tasks: Connection, life: Connection, setup: Callable[[], None] | None) -> None:
-    """The worker: take a task, do it, send the result, until the pipe is closed."""
-    with contextlib.suppress(OSError):
-        os.setsid()
-    # Ctrl-C goes to everything on the terminal, and only the run may act on it.
+def _serve(tasks: Connection, setup: Callable[[], None] | None) -> None:
+    """Be a worker: receive a task, do it, send the result, until the pipe is closed."""
+    os.setsid()
+    # Ctrl-C reaches every process of the terminal, and only the run may act on it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_die_with_parent, args=(life,), daemon=True).start()
+    end_with_parent(lambda: kill_group(os.getpid()))
     if setup is not None:
         setup()
     from ocrmypdf_superres.archive.worker.ocr_file import ocr_file
@@ -58,101 +58,92 @@ def _serve(tasks: Connection, life: Connection, setup: Callable[[], None] | None
             tasks.send(ocr_file(tasks.recv()))
 
 
-def _die_with_parent(life: Connection) -> None:
-    with contextlib.suppress(EOFError, OSError):
-        life.recv()
-    _kill_group(os.getpid())
-
-
-def _kill_group(leader: int) -> None:
-    """Kill a worker and every program that it started."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(leader, signal.SIGKILL)
-
-
 @dataclass
 class _Worker:
     """One process, as its parent sees it."""
 
     process: SpawnProcess
     tasks: Connection
-    life: Connection
     ready: bool = False
     task: FileTask | None = None
     began: float = 0.0
 
     def kill(self) -> None:
-        """End the process and what it started, and free what belongs to it."""
+        """End the process and every program that it started, and free its resources."""
         if self.process.pid is not None:
-            _kill_group(self.process.pid)
-        # Before it leads its group it is not there to be found.
+            kill_group(self.process.pid)
+        # A process that has just started does not lead a group yet.
         self.process.kill()
         self.process.join()
         self.tasks.close()
-        self.life.close()
 
 
 class LocalPool:
     """Worker processes on this machine; an :class:`~ocrmypdf_superres.archive.executors.base.Executor`.
 
     Args:
-        workers: how many.
-        setup: called in every worker before its first task, for what a process needs once; must be picklable.
-        environment: variables that the workers get in addition.
+        workers: number of processes.
+        setup: called once in every worker, before its first task; must be picklable.
+        environment: additional environment variables of the workers.
+
+    Raises:
+        ArchiveError: this is not a POSIX system.
     """
 
     shares_cores = True
 
-    def __init__(
-        self, workers: int, setup: Callable[[], None] | None = None, environment: dict[str, str] | None = None
-    ) -> None:
+    def __init__(self, workers: int, setup: Callable[[], None] | None = None, environment: dict[str, str] | None = None) -> None:
+        if not hasattr(os, "setsid"):
+            raise ArchiveError(
+                "Archive runs need process groups, which this system does not have; use a POSIX system (Linux, macOS or WSL)."
+            )
         self.workers = workers
         self._setup = setup
-        # One thread a process: the processes already fill the cores. Read when a library is loaded, so set before.
+        # One thread per process, since the processes fill the cores. Libraries read these when they are loaded.
         self._environment = {"OMP_NUM_THREADS": "1", "OMP_THREAD_LIMIT": "1", **(environment or {})}
         self._context = multiprocessing.get_context("spawn")
         self._queue: deque[FileTask] = deque()
         self._pool: list[_Worker] = []
         self._lost_early = 0
-        self._looked = 0.0
+        self._checked = 0.0
 
     def submit(self, task: FileTask) -> None:
-        """Take *task*; returns at once."""
+        """See :meth:`Executor.submit`."""
         self._queue.append(task)
 
     def results(self, timeout: float) -> Iterator[FileResult]:
-        """Yield the results that are there, waiting at most *timeout* seconds for the first.
+        """See :meth:`Executor.results`.
 
         Raises:
-            ArchiveError: workers do not even start.
+            ArchiveError: workers cannot be started.
         """
         until = time.monotonic() + timeout
         while True:
             self._fill()
-            found = list(self._collect(max(0.0, min(until - time.monotonic(), LOOK))))
-            found += self._hold_limits()
+            found = list(self._collect(max(0.0, min(until - time.monotonic(), CHECK_EVERY))))
+            found += self._enforce_limits()
             self._fill()
             yield from found
             if found or time.monotonic() >= until:
                 return
 
     def close(self, cancel: bool = False) -> None:
-        """Wait for what runs (or, with *cancel*, stop it) and end the workers; what was not begun is dropped."""
+        """See :meth:`Executor.close`; tasks that were not begun are dropped."""
         self._queue.clear()
         while not cancel and any(worker.task for worker in self._pool):
-            list(self._collect(LOOK))
-            list(self._hold_limits())
+            list(self._collect(CHECK_EVERY))
+            list(self._enforce_limits())
         for worker in self._pool:
             worker.kill()
         self._pool.clear()
 
     def _fill(self) -> None:
-        """Give idle workers a task each; start workers while tasks wait for one."""
+        """Give each idle worker a task; start workers while tasks wait for one."""
         for worker in self._pool:
             if self._queue and worker.ready and worker.task is None:
                 task = self._queue.popleft()
                 worker.task, worker.began = task, time.monotonic()
-                with contextlib.suppress(OSError):  # it died just now, which _collect sees
+                with contextlib.suppress(OSError):  # it has just died, which _collect sees
                     worker.tasks.send(task)
         starting = sum(not worker.ready for worker in self._pool)
         while len(self._pool) < self.workers and starting < len(self._queue):
@@ -160,13 +151,12 @@ class LocalPool:
             starting += 1
 
     def _start(self) -> _Worker:
-        if self._lost_early >= STARTS:
+        if self._lost_early >= MAX_LOST_STARTS:
             raise ArchiveError(
-                f"{STARTS} worker processes in a row ended while they started; run `ocrmypdf-superres doctor` to see what is wrong."
+                f"{MAX_LOST_STARTS} worker processes in a row ended while starting; run `ocrmypdf-superres doctor` to see why."
             )
         ours, theirs = self._context.Pipe()
-        their_life, life = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=_serve, args=(theirs, their_life, self._setup), daemon=True)
+        process = self._context.Process(target=_serve, args=(theirs, self._setup), daemon=True)
         with _environment_lock:
             before = {name: os.environ.get(name) for name in self._environment}
             os.environ.update(self._environment)
@@ -179,11 +169,10 @@ class LocalPool:
                     else:
                         os.environ[name] = value
         theirs.close()
-        their_life.close()
-        return _Worker(process, ours, life)
+        return _Worker(process, ours)
 
     def _collect(self, timeout: float) -> Iterator[FileResult]:
-        """Yield what workers sent, and a result for each that died."""
+        """Yield the results that workers sent, and one for each worker that died."""
         if not self._pool:
             time.sleep(timeout)
             return
@@ -205,25 +194,35 @@ class LocalPool:
         worker.process.join(1.0)
         code = worker.process.exitcode
         how = f"by signal {-code}" if code is not None and code < 0 else f"with exit status {code}"
-        return f"The worker process ended {how} while it worked on the file; if that was for lack of memory, use fewer workers."
+        return f"The worker process ended {how} while it worked on the file; if memory ran out, use fewer workers."
 
-    def _hold_limits(self) -> Iterator[FileResult]:
-        """Kill workers whose file takes too long or too much memory; yield the files' results."""
+    def _enforce_limits(self) -> Iterator[FileResult]:
+        """Kill workers whose file exceeds a limit; yield the files' results."""
         now = time.monotonic()
-        if now - self._looked < LOOK:
+        if now - self._checked < CHECK_EVERY:
             return
-        self._looked = now
+        self._checked = now
         for worker in list(self._pool):
             if worker.task is None:
                 continue
             limits = worker.task.limits
             if limits.seconds is not None and now - worker.began > limits.seconds:
-                yield from self._replace(worker, "timeout", f"It took longer than the {limits.seconds:g} seconds that a file may take.", transient=False)
+                yield from self._replace(
+                    worker,
+                    "timeout",
+                    f"It took longer than the {limits.seconds:g} seconds that a file may take.",
+                    transient=False,
+                )
             elif limits.memory is not None and _resident(worker.process.pid) > limits.memory:
-                yield from self._replace(worker, "memory", f"It needed more than the {limits.memory / 1024**2:.0f} MB of memory that a file may take.", transient=False)
+                yield from self._replace(
+                    worker,
+                    "memory",
+                    f"It needed more than the {limits.memory / 1024**2:.0f} MB of memory that a file may take.",
+                    transient=False,
+                )
 
     def _replace(self, worker: _Worker, code: str, reason: str, transient: bool = True) -> Iterator[FileResult]:
-        """End *worker*; another is started when there is something to do."""
+        """End *worker* and yield its file's result; another worker is started when there is a task for it."""
         self._pool.remove(worker)
         worker.kill()
         if not worker.ready:
@@ -236,7 +235,7 @@ class LocalPool:
 
 
 def _resident(pid: int | None) -> int:
-    """Bytes of resident memory of the process *pid* and those that it started."""
+    """Return the resident memory in bytes of the process *pid* and all processes that it started."""
     total = 0
     with contextlib.suppress(psutil.Error):
         leader = psutil.Process(pid)

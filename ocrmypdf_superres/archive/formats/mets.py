@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MPL-2.0
-"""METS documents: which images make up a volume, in which order.
+"""METS documents: the images of a volume and their order.
 
-The physical structMap says the order; of the file groups that offer an image of every page, the one closest to the
-masters is taken whose files are there.
+The physical structMap gives the order. Of the file groups that have an image of every page and whose files exist, the one
+closest to the master images is used.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ocrmypdf_superres.errors import ImageError
 _HREF = "{http://www.w3.org/1999/xlink}href"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _IMAGE = re.compile(r"\.(tiff?|jpe?g|jp2|jpx|j2k|png|webp|bmp|gif|pnm|pgm|ppm)$", re.IGNORECASE)
-# By the USE of a group, the best first; DFG, Library of Congress and OCR-D have different words.
+# By the USE of a group, the best first; DFG, Library of Congress and OCR-D use different words.
 _RANKS = [re.compile(words, re.IGNORECASE) for words in (
     "master", "original|archiv|preserv|^ocr-d-img$", "max|high", "default", "presentation|access|reference|display", "",
 )]  # fmt: skip
@@ -38,8 +38,8 @@ class MetsPage:
     Attributes:
         path: absolute path of the image.
         order: its place in the document, from 1.
-        label: the printed page number or another name that the METS gives it; None where it gives none.
-        alto: absolute path of the ALTO that the METS has for it and that is there, else None.
+        label: the printed page number or another label in the METS; None if there is none.
+        alto: absolute path of the page's ALTO file if the METS names one that exists, else None.
     """
 
     path: Path
@@ -50,7 +50,7 @@ class MetsPage:
 
 @dataclass(frozen=True)
 class MetsDocument:
-    """A document: the METS file, the USE of the group its images are of, its pages in order, the object's label."""
+    """A document: the METS file, the USE of its images' file group, its pages in order, the object's label."""
 
     path: Path
     use: str
@@ -70,10 +70,10 @@ def read_mets(path: Path, within: Path | None = None) -> MetsDocument:
 
     Args:
         path: the file.
-        within: folder that all images must lie in, links followed; the METS file's own where not given.
+        within: folder that must contain all images, links followed; by default the METS file's own.
 
     Raises:
-        ImageError: the file is no METS, leads to no images, or an image is missing, on the net, or outside *within*.
+        ImageError: the file is not METS or names no images, or an image is missing, remote, or outside *within*.
     """
     root = _parse(path)
     files = _files(root)
@@ -81,43 +81,45 @@ def read_mets(path: Path, within: Path | None = None) -> MetsDocument:
     divisions = [(label, found) for label, found in divisions if any(file.image for file in found)]
     if not divisions:
         raise ImageError(
-            f"The METS {_said(path)} has no physical structMap that leads to images; give one whose page divisions point to files."
+            f"The METS {_shown(path)} has no physical structMap that refers to images; give one whose pages point to files."
         )
     base, fence = path.absolute().parent, (within or path.absolute().parent).resolve()
     complaint = ""
     for use in _uses(divisions):
         chosen = [(label, [f for f in found if f.image and f.use == use], found) for label, found in divisions]
-        here = sum(bool(own) for _, own, _ in chosen)
-        if here < len(divisions):
-            complaint = complaint or f"its file group {use!r} has images of {here} of {len(divisions)} pages only"
+        present = sum(bool(own) for _, own, _ in chosen)
+        if present < len(divisions):
+            complaint = complaint or f"its file group {use!r} has images of only {present} of {len(divisions)} pages"
             continue
         pages, problem = _located(chosen, base, fence)
         if not problem:
             return MetsDocument(path, use, pages, root.get("LABEL"))
         complaint = complaint or problem
-    raise ImageError(f"The METS {_said(path)} cannot be used: {complaint}; put all images of the document into the input folder.")
+    raise ImageError(
+        f"The METS {_shown(path)} cannot be used: {complaint}; put all images of the document into the input folder."
+    )
 
 
 def _parse(path: Path) -> Any:
-    """The root element; nothing outside the file is read, whatever it asks for."""
+    """Return the root element; nothing outside the file is read, whatever it refers to."""
     try:
         parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True, remove_pis=True)
         root = etree.fromstring(path.read_bytes(), parser)
     except (OSError, etree.XMLSyntaxError, ValueError) as error:
-        raise ImageError(f"The METS {_said(path)} cannot be read ({error}); it must be well-formed XML.") from error
+        raise ImageError(f"The METS {_shown(path)} cannot be read ({error}); it must be well-formed XML.") from error
     if root.getroottree().docinfo.doctype:
-        raise ImageError(f"The METS {_said(path)} has a document type declaration, which METS does not know; remove it.")
+        raise ImageError(f"The METS {_shown(path)} has a document type declaration, which METS does not have; remove it.")
     if _name(root) != "mets":
-        raise ImageError(f"{_said(path)} is XML of the kind {_name(root)}, a METS document was expected.")
+        raise ImageError(f"{_shown(path)} is XML of the type {_name(root)}, but a METS document was expected; give one.")
     return root
 
 
-def _said(path: Path) -> str:
+def _shown(path: Path) -> str:
     return printable(os.fspath(path))
 
 
 def _name(element: Any) -> str:
-    """The tag without its namespace."""
+    """Return the tag without its namespace."""
     return str(element.tag).rpartition("}")[2]
 
 
@@ -126,11 +128,11 @@ def _children(element: Any, name: str) -> list[Any]:
 
 
 def _files(root: Any) -> dict[str, _File]:
-    """File ID -> file; the nearest USE counts, on the file itself or on the groups around it."""
+    """Return file ID -> file; the USE is the file's own or that of the nearest group around it."""
     found: dict[str, _File] = {}
     for element in root.iter("{*}file", "file"):
         use = next((e.get("USE") for e in (element, *element.iterancestors()) if e.get("USE")), "")
-        # OCR-D gives a file's address on the net and its place beside the METS.
+        # OCR-D gives both a URL and a path relative to the METS.
         hrefs = [place.get(_HREF).strip() for place in _children(element, "FLocat") if place.get(_HREF)]
         if hrefs and element.get("ID"):
             kind = element.get("MIMETYPE") or ""
@@ -142,7 +144,7 @@ def _files(root: Any) -> dict[str, _File]:
 
 
 def _divisions(root: Any) -> Iterator[tuple[str | None, list[str]]]:
-    """(label, file IDs) of each division that points to files, in physical order."""
+    """Yield (label, file IDs) of each division that points to files, in physical order."""
     maps = _children(root, "structMap")
     physical = [m for m in maps if (m.get("TYPE") or "").lower() == "physical"] or maps[:1]
     for element in physical[:1]:
@@ -155,7 +157,7 @@ def _walk(element: Any) -> Iterator[tuple[str | None, list[str]]]:
         divisions.sort(key=lambda d: int(d.get("ORDER")))
     for division in divisions:
         pointers = _children(division, "fptr")
-        # A page may be given as several areas of one file.
+        # A page may consist of several areas of one file.
         names = list(dict.fromkeys(e.get("FILEID") for pointer in pointers for e in pointer.iter() if e.get("FILEID")))
         if names:
             yield division.get("ORDERLABEL") or division.get("LABEL"), names
@@ -163,25 +165,23 @@ def _walk(element: Any) -> Iterator[tuple[str | None, list[str]]]:
 
 
 def _uses(divisions: list[tuple[str | None, list[_File]]]) -> list[str]:
-    """The groups that have images, the best first."""
+    """Return the USEs of the groups that have images, the best first."""
     uses = dict.fromkeys(file.use for _, found in divisions for file in found if file.image)
     return sorted(uses, key=lambda use: next(rank for rank, words in enumerate(_RANKS) if words.search(use)))
 
 
-def _located(
-    chosen: list[tuple[str | None, list[_File], list[_File]]], base: Path, fence: Path
-) -> tuple[list[MetsPage], str]:
-    """The pages, and what is wrong with the first image that cannot be used."""
+def _located(chosen: list[tuple[str | None, list[_File], list[_File]]], base: Path, fence: Path) -> tuple[list[MetsPage], str]:
+    """Return the pages, and the problem of the first image that cannot be used."""
     pages: list[MetsPage] = []
     for label, images, found in chosen:
         alto = next((p for f in found if f.use == _ALTO and (p := _first(f.hrefs, base)) and _inside(p, fence)), None)
         for file in images:
             place = _first(file.hrefs, base)
             if place is None:
-                where = "lies on the net" if re.match(r"(https?|ftp):", file.hrefs[-1]) else "is missing"
+                where = "is remote" if re.match(r"(https?|ftp):", file.hrefs[-1]) else "is missing"
                 return [], f"the image {file.hrefs[-1]!r} {where}"
             if not _inside(place, fence):
-                return [], f"the image {file.hrefs[-1]!r} lies outside {_said(fence)}"
+                return [], f"the image {file.hrefs[-1]!r} is outside {_shown(fence)}"
             pages.append(MetsPage(place, len(pages) + 1, label, alto))
     return pages, ""
 
@@ -195,7 +195,7 @@ def _first(hrefs: list[str], base: Path) -> Path | None:
 
 
 def _locate(href: str, base: Path) -> Path | None:
-    """The file that *href* leads to, if it is there: a URL's escapes are undone, but a file may also have a % in its name."""
+    """Return the file that *href* names, if it exists: with its URL escapes undone, or literally, since a name may hold a %."""
     scheme = _SCHEME.match(href)
     if scheme and scheme.group(1).lower() != "file":
         return None
@@ -205,7 +205,7 @@ def _locate(href: str, base: Path) -> Path | None:
         try:
             place = base / name
             if place.is_file():
-                # Without "..", unless that would lead elsewhere because of a link.
+                # Without "..", unless that would change its meaning because of a link.
                 plain = Path(os.path.normpath(place))
                 return plain if plain.is_file() and plain.samefile(place) else place
         except ValueError:  # a null byte

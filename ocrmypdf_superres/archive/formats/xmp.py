@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MPL-2.0
-"""A PDF's history in its XMP metadata: what was done to the document, by which software and model, when.
+"""The history of a PDF in its XMP metadata: which software and model did what to the document, and when.
 
 The history is ``xmpMM:History``, an ordered list of resource events (XMP specification, "XMP Media Management schema").
 Property and event are predefined for PDF/A-1, -2 and -3, so no extension schema is needed as long as an event has no other
-fields than ``action``, ``instanceID``, ``parameters``, ``softwareAgent`` and ``when``.  What these cannot say (model, hash,
-scales, pages) stands in ``parameters`` as one JSON object.
+fields than ``action``, ``instanceID``, ``parameters``, ``softwareAgent`` and ``when``. Everything else (model, hash, scales,
+pages) is a JSON object in ``parameters``.
 """
 
 from __future__ import annotations
@@ -24,16 +24,17 @@ from lxml import etree
 
 from ocrmypdf_superres.archive.store.name_encoding import printable
 from ocrmypdf_superres.errors import ImageError, OptionError
+from ocrmypdf_superres.files import atomic_write
 
-#: Usual actions, verbs in the past tense as XMP asks for.
 ENLARGED, RECOGNISED = "enlarged", "recognised"
+"""Usual actions, verbs in the past tense as XMP requires."""
 
 _X, _RDF = "adobe:ns:meta/", "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _XMP, _MM = "http://ns.adobe.com/xap/1.0/", "http://ns.adobe.com/xap/1.0/mm/"
 _EVENT = "http://ns.adobe.com/xap/1.0/sType/ResourceEvent#"
 _HISTORY, _SEQ, _LI = f"{{{_MM}}}History", f"{{{_RDF}}}Seq", f"{{{_RDF}}}li"
 _DESCRIPTION, _ABOUT, _PARSE_TYPE = f"{{{_RDF}}}Description", f"{{{_RDF}}}about", f"{{{_RDF}}}parseType"
-# PDF/A allows an event no other fields; this is their order, too.
+# PDF/A allows no other fields in an event; they are written in this order.
 _FIELDS = ("action", "softwareAgent", "when", "parameters", "instanceID")
 # PDF/A forbids the attributes bytes and encoding in the header.
 _BEGIN, _END = b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>\n', b'\n<?xpacket end="w"?>\n'
@@ -44,17 +45,17 @@ _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a document's history.
+    """A step of a document's history.
 
     Attributes:
-        action: what was done, a verb in the past tense: :data:`ENLARGED`, :data:`RECOGNISED`, ``converted`` ...
-        software, version: what did it.
+        action: a verb in the past tense: :data:`ENLARGED`, :data:`RECOGNISED`, ``converted`` ...
+        software, version: the program that did it.
         when: ISO 8601 with time and zone, as ``2026-05-01T12:00:00+02:00``.
-        model, model_sha256: the model that was used and its weights' hash; empty for none.
-        scales: enlargements that occurred.
-        pages: numbers of the pages touched, from 1; empty where the step was on the whole document.
+        model, model_sha256: the model's name and the hash of its weights; empty for none.
+        scales: the scales that occurred.
+        pages: numbers of the affected pages, from 1; empty for the whole document.
         settings: hash of the run's settings.
-        parameters: whatever else is worth knowing; values that JSON can hold.
+        parameters: anything else; values that JSON can hold.
     """
 
     action: str
@@ -70,11 +71,11 @@ class Step:
 
     @property
     def agent(self) -> str:
-        """Software and version in one."""
+        """Software and version in one string."""
         return f"{self.software} {self.version}".strip()
 
     def details(self) -> dict[str, Any]:
-        """What an event's own fields cannot say, as it stands in ``stEvt:parameters``; empty values are left out."""
+        """Return the content of ``stEvt:parameters``: everything that has no field of its own and is not empty."""
         values: dict[str, Any] = {
             "version": self.version, "model": self.model, "model_sha256": self.model_sha256, "scales": list(self.scales),
             "pages": page_ranges(self.pages), "settings": self.settings, **dict(self.parameters),
@@ -83,7 +84,7 @@ class Step:
 
 
 def page_ranges(pages: Iterable[int]) -> str:
-    """Return *pages* in short: ``1-3,7``."""
+    """Return *pages* as ranges: ``1-3,7``."""
     parts: list[list[int]] = []
     for page in sorted(set(pages)):
         if parts and page == parts[-1][1] + 1:
@@ -102,19 +103,19 @@ def _pages(ranges: str) -> tuple[int, ...]:
 
 
 def add_history(pdf: Path, steps: Sequence[Step], earlier: Path | None = None) -> None:
-    """Write *steps* behind the history that *pdf* has; a step that it already has is not written again.
+    """Append *steps* to the history of *pdf*; a step that it already has is not written again.
 
-    A PDF/A stays one: the property is predefined, the metadata stream stays unfiltered, the document information stays
-    as it is, and so do version, document ID, streams and linearization.  Equal arguments give equal bytes.  The file is
-    replaced as a whole or not at all.
+    A PDF/A file stays valid: the property is predefined, the metadata stream stays unfiltered, and document information,
+    version, document ID, streams and linearization are kept. Equal arguments give equal bytes. The file is replaced as a
+    whole or not at all.
 
     Args:
         pdf: the file to change.
-        steps: in the order of their doing.
-        earlier: the PDF that *pdf* was made from; OCRmyPDF leaves its history behind in PDF/A, here it goes in front.
+        steps: in chronological order.
+        earlier: the PDF that *pdf* was made from, whose history comes first; OCRmyPDF drops it when it makes PDF/A.
 
     Raises:
-        OptionError: a step has no action, or a date without zone.
+        OptionError: a step has no action, or a date without a time zone.
         ImageError: a file cannot be opened as a PDF, or its XMP metadata is damaged.
         OSError: the file cannot be written.
     """
@@ -140,20 +141,15 @@ def add_history(pdf: Path, steps: Sequence[Step], earlier: Path | None = None) -
         etree.indent(root)
         data = _BEGIN + etree.tostring(root, encoding="utf-8") + _END
         document.Root.Metadata = document.make_stream(data, Type=pikepdf.Name.Metadata, Subtype=pikepdf.Name.XML)
-        part = pdf.with_name(f".{pdf.name}.part")
-        try:
-            with part.open("wb") as stream:
-                document.save(
-                    stream, deterministic_id=True, linearize=document.is_linearized, fix_metadata_version=False,
-                    object_stream_mode=pikepdf.ObjectStreamMode.preserve, stream_decode_level=pikepdf.StreamDecodeLevel.none,
-                )  # fmt: skip
-            os.replace(part, pdf)
-        finally:
-            part.unlink(missing_ok=True)
+        with atomic_write(pdf) as part, part.open("wb") as stream:
+            document.save(
+                stream, deterministic_id=True, linearize=document.is_linearized, fix_metadata_version=False,
+                object_stream_mode=pikepdf.ObjectStreamMode.preserve, stream_decode_level=pikepdf.StreamDecodeLevel.none,
+            )  # fmt: skip
 
 
 def read_history(pdf: Path) -> list[Step]:
-    """Return the history of *pdf*, the oldest step first; events of other software have their parameters under ``text``.
+    """Return the history of *pdf*, the oldest step first; the parameters of other software's events are under ``text``.
 
     Raises:
         ImageError: as for :func:`add_history`.
@@ -163,21 +159,25 @@ def read_history(pdf: Path) -> list[Step]:
 
 @contextmanager
 def _open(path: Path) -> Iterator[pikepdf.Pdf]:
-    """Open by a stream, for pikepdf takes no name whose bytes are no text."""
+    """Open the PDF *path* by a stream, since pikepdf does not support names whose bytes are not text."""
     try:
         stream = path.open("rb")
     except OSError as error:
-        raise ImageError(f"{_said(path)} cannot be opened ({error.strerror}); its history can be neither read nor written.") from error
+        raise ImageError(
+            f"{_shown(path)} cannot be opened ({error.strerror}); its history can be neither read nor written."
+        ) from error
     with stream:
         try:
             document = pikepdf.open(stream)
         except (pikepdf.PdfError, pikepdf.PasswordError) as error:
-            raise ImageError(f"{_said(path)} cannot be opened as a PDF ({error}); its history can be neither read nor written.") from error
+            raise ImageError(
+                f"{_shown(path)} cannot be opened as a PDF ({error}); its history can be neither read nor written."
+            ) from error
         with document:
             yield document
 
 
-def _said(path: Path) -> str:
+def _shown(path: Path) -> str:
     return printable(os.fspath(path))
 
 
@@ -192,7 +192,7 @@ def _packet(path: Path) -> bytes:
 
 
 def _tree(packet: bytes, path: Path) -> Any:
-    """The packet's root element; an empty one where there is no packet."""
+    """Return the packet's root element; a new one if there is no packet."""
     if not packet.strip():
         root = etree.Element(f"{{{_X}}}xmpmeta", nsmap={"x": _X})
         description = etree.SubElement(etree.SubElement(root, f"{{{_RDF}}}RDF", nsmap={"rdf": _RDF}), _DESCRIPTION)
@@ -205,11 +205,13 @@ def _tree(packet: bytes, path: Path) -> Any:
             raise ValueError("it describes nothing")
         return root
     except (etree.XMLSyntaxError, ValueError) as error:
-        raise ImageError(f"The XMP metadata of {_said(path)} is damaged ({error}); its history can be neither read nor written.") from error
+        raise ImageError(
+            f"The XMP metadata of {_shown(path)} is damaged ({error}); its history can be neither read nor written."
+        ) from error
 
 
 def _events(root: Any) -> list[dict[str, str]]:
-    """The events in order, as field -> text; RDF lets fields be elements or attributes, with a Description around or not."""
+    """Return the events in order, as field -> text; in RDF, fields are elements or attributes, with or without a Description."""
     found = []
     for history in root.iter(_HISTORY):
         for item in history.iter(_LI):
@@ -225,7 +227,7 @@ def _events(root: Any) -> list[dict[str, str]]:
 
 
 def _history(root: Any) -> Any:
-    """The list that events are appended to; made where there is none."""
+    """Return the list of events; create it if there is none."""
     history = next(root.iter(_HISTORY), None)
     if history is None:
         history = etree.SubElement(next(root.iter(_DESCRIPTION)), _HISTORY, nsmap={"xmpMM": _MM, "stEvt": _EVENT})
@@ -239,13 +241,13 @@ def _history(root: Any) -> Any:
 def _event(step: Step) -> dict[str, str]:
     parameters = step.details()
     event = {"action": step.action, "softwareAgent": step.agent, "when": step.when}
-    # Escaped as ASCII, so that no character can be one that XML forbids.
+    # Escaped as ASCII, so that there is no character that XML forbids.
     event["parameters"] = json.dumps(parameters, separators=(", ", ": "), sort_keys=True) if parameters else ""
     return {key: _ILLEGAL.sub("\ufffd", text) for key, text in event.items() if text}
 
 
 def _lawful(event: dict[str, str]) -> dict[str, str]:
-    """What PDF/A allows of another program's event."""
+    """Return the fields of another program's event that PDF/A allows."""
     return {k: v for k, v in event.items() if k in _FIELDS and v and (k != "when" or _is_date(v, _DATE))}
 
 
@@ -253,7 +255,7 @@ def _is_date(text: str, form: re.Pattern[str]) -> bool:
     if not form.fullmatch(text):
         return False
     try:
-        # A year, or a year and a month, is a date to XMP, but not to Python.
+        # A year, or a year and a month, is a date in XMP, but not in Python.
         return len(text) < 10 or bool(_moment(text))
     except ValueError:
         return False
@@ -273,7 +275,7 @@ def _element(event: Mapping[str, str]) -> Any:
 
 
 def _advance_metadata_date(root: Any, dates: Sequence[str]) -> None:
-    """Bring ``xmp:MetadataDate``, where it is an element and older, to the newest of *dates*."""
+    """Set ``xmp:MetadataDate``, if it is an element and older, to the newest of *dates*."""
     for element in root.iter(f"{{{_XMP}}}MetadataDate"):
         newest = max(dates, key=_moment, default="")
         if newest and _is_date(element.text or "", _ZONED) and _moment(element.text) < _moment(newest):

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Finding what there is to do."""
+"""Finding the files of the input folder."""

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Brings what a walk over the input finds into the manifest: what is new, changed, to be tried again, or to be left."""
+"""Enters the files that a walk over the input finds into the manifest: new, changed, to be retried, or to be left alone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from itertools import islice
 
 from ocrmypdf_superres.archive.intake.scan import Found, Scan, Verdict, classify
@@ -13,36 +12,37 @@ from ocrmypdf_superres.archive.store.schema import KnownFile
 from ocrmypdf_superres.archive.tasks import FileResult, State
 
 BATCH = 500
-"""So many files are taken in with one commit."""
+"""Number of files that are taken in with one commit."""
 
-AGAIN = {"exists", "unwritable", "unreadable", "gone", "settings"}
-"""Permanent failures that a person may have put right since, and that cost nothing to try: a new run tries them again."""
+RETRIED = {"exists", "unwritable", "unreadable", "gone", "settings"}
+"""Codes of failures that a person may have put right since, and that are cheap to try: a new run retries them."""
 
 
-@dataclass
 class Intake:
-    """Takes a walk's finds in, a batch a call.
+    """Takes in the files of a walk, one batch per call.
 
-    Attributes:
+    Args:
         scan: the walk.
-        manifest: where to.
+        manifest: where the files are entered.
         settings: hash of the present settings.
-        retry_failed: also try files again that failed for good.
-        ended: called with each file that ends here, as no input or one that cannot be looked at, and its verdict.
+        retry_failed: also retry files that failed permanently.
+        ended: called with the path and verdict of each file that ends here: it is not an input or cannot be looked at.
     """
 
-    scan: Scan
-    manifest: Manifest
-    settings: str
-    retry_failed: bool = False
-    ended: Callable[[str, Verdict], None] = lambda path, verdict: None
+    def __init__(
+        self, scan: Scan, manifest: Manifest, settings: str, retry_failed: bool = False,
+        ended: Callable[[str, Verdict], None] = lambda path, verdict: None,
+    ) -> None:  # fmt: skip
+        self.manifest, self.settings, self.retry_failed, self.ended = manifest, settings, retry_failed, ended
+        self.begin(scan)
 
-    def __post_init__(self) -> None:
-        self._finds: Iterator[Found] = iter(self.scan)
+    def begin(self, scan: Scan) -> None:
+        """Begin with another walk."""
+        self.scan, self._finds = scan, iter(scan)
         self._broken = set(self.manifest.paths_with_code("unreadable"))
 
     def take(self) -> bool:
-        """Take the next batch in; False when there is nothing more."""
+        """Take in the next batch; return False when the walk is over."""
         batch = list(islice(self._finds, BATCH))
         with self.manifest.transaction():
             self._take_all(batch)
@@ -56,11 +56,10 @@ class Intake:
         for found in batch:
             row = self.manifest.known_file(found.path)
             if row is None or self._is_due(row, found):
-                verdict = found.verdict or classify(found.full)
-                self._enter(row, found, verdict)
+                self._enter(row, found, found.verdict or classify(found.full))
 
     def _is_due(self, row: KnownFile, found: Found) -> bool:
-        """Whether the file is to be looked at again."""
+        """Return whether the file must be looked at again."""
         unchanged = (row.size, row.mtime_ns) == (found.size, found.mtime_ns)
         if row.state is State.STAGED:
             return False
@@ -68,7 +67,7 @@ class Intake:
             return not unchanged or (found.verdict is not None and found.verdict.state is not State.WAITING)
         if not unchanged or row.settings != self.settings:
             return True
-        return row.state is State.FAILED and (row.transient or row.code in AGAIN or self.retry_failed)
+        return row.state is State.FAILED and (row.transient or row.code in RETRIED or self.retry_failed)
 
     def _enter(self, row: KnownFile | None, found: Found, verdict: Verdict) -> None:
         same = row is not None and (row.state, row.code, row.settings) == (verdict.state, verdict.code, self.settings)

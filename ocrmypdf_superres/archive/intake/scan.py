@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Walks the input folder, folder by folder, and says what each file is; nothing is opened but to be looked at.
+"""Walks the input folder, folder by folder, and classifies each file; files are only read, never changed.
 
-Links to files are followed, links to folders are not, so there are no loops.  A METS document comes before its images,
-and those are told as belonging to it wherever they lie.
+Links to files are followed, links to folders are not, so there are no loops. A METS document comes before its images,
+which are reported as belonging to it wherever they are.
 """
 
 from __future__ import annotations
@@ -18,15 +18,26 @@ from ocrmypdf_superres.archive.tasks import Kind, State
 from ocrmypdf_superres.errors import SuperresError
 
 HEAD = 4096
-"""So many bytes at the start of a file tell what it is."""
+"""Bytes at the start of a file by which it is classified."""
 
-_IMAGES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51", b"GIF8", b"BM")
+_IMAGES = (
+    b"II*\0",
+    b"MM\0*",
+    b"II+\0",
+    b"MM\0+",
+    b"\xff\xd8\xff",
+    b"\x89PNG\r\n\x1a\n",
+    b"\0\0\0\x0cjP  ",
+    b"\xff\x4f\xff\x51",
+    b"GIF8",
+    b"BM",
+)
 _METS = b"http://www.loc.gov/METS/"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a look at a file gave: an input of a kind (``state`` is ``WAITING``), or why it is none."""
+    """The classification of a file: an input of a kind (``state`` is ``WAITING``), or the reason why it is not an input."""
 
     kind: Kind
     state: State = State.WAITING
@@ -39,10 +50,10 @@ class Found:
     """A file (or a folder that cannot be read) below the input folder.
 
     Attributes:
-        path: relative to it, with ``/``, as ``os.fsdecode`` gives it.
-        full: absolute.
-        size, mtime_ns: of the file; of a METS document together with its images: their sum, and the newest.
-        verdict: what is known without opening it; None where :func:`classify` must say.
+        path: relative to it, with ``/``, as ``os.fsdecode`` returns it.
+        full: its absolute path.
+        size, mtime_ns: of the file; for a METS document with its images, the sum and the newest.
+        verdict: if it is known without opening the file, else None; see :func:`classify`.
     """
 
     path: str
@@ -53,23 +64,23 @@ class Found:
 
 
 def no_input(reason: str) -> Verdict:
-    """The verdict on what is no input."""
+    """Return the verdict on a file that is not an input."""
     return Verdict(Kind.OTHER, State.SKIPPED, "no-input", reason)
 
 
 def unreadable(error: OSError) -> Verdict:
-    """The verdict on what the system refuses."""
+    """Return the verdict on a file that the system refuses to read."""
     return Verdict(Kind.OTHER, State.FAILED, "unreadable", f"It cannot be read: {error.strerror or error}.")
 
 
 def classify(full: str) -> Verdict:
-    """Say what the file *full* is, by its content and, where that says nothing, by its suffix."""
+    """Classify the file *full* by its content or, if that is not conclusive, by its suffix."""
     try:
-        with open(full, "rb") as stream:
+        with Path(full).open("rb") as stream:
             head = stream.read(HEAD)
     except OSError as error:
         return unreadable(error)
-    suffix = os.path.splitext(full)[1].lower()
+    suffix = Path(full).suffix.lower()
     if b"%PDF-" in head[:1024]:
         return Verdict(Kind.PDF)
     if head.startswith(_IMAGES[:-2]) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
@@ -80,7 +91,9 @@ def classify(full: str) -> Verdict:
         return no_input("It is neither a PDF nor an image nor a METS document.")
     if not head:
         return Verdict(Kind.OTHER, State.FAILED, "empty", "The file is empty (0 bytes).")
-    return Verdict(Kind.OTHER, State.FAILED, "not-as-named", f"Its name ends in {suffix}, but its content is neither a PDF nor an image.")
+    return Verdict(
+        Kind.OTHER, State.FAILED, "not-as-named", f"Its name ends in {suffix}, but its content is neither a PDF nor an image."
+    )
 
 
 class Scan:
@@ -88,18 +101,20 @@ class Scan:
 
     Args:
         root: the input folder, absolute.
-        out: the run's output folder, which is not walked where it lies inside.
+        out: the run's output folder, which is left out if it is inside *root*.
+
+    Attributes:
+        read_folders: relative paths of the folders that could be read since the list was last emptied.
     """
 
     def __init__(self, root: str, out: str) -> None:
         self.root = root
-        self._out = os.stat(out)
+        self._out = Path(out).stat()
         self._owned: set[str] = set()
         self.read_folders: list[str] = []
-        """Relative paths of folders that could be read since it was last emptied; for failures of earlier walks."""
 
     def __iter__(self) -> Iterator[Found]:
-        """Yield what is found; a folder's files before its folders, in the order of their names."""
+        """Yield the files; those of a folder before its sub-folders, in the order of their names."""
         pending = [self.root]
         while pending:
             folder = pending.pop()
@@ -123,7 +138,7 @@ class Scan:
 
     def _is_out(self, folder: str) -> bool:
         try:
-            found = os.stat(folder)
+            found = Path(folder).stat()
         except OSError:
             return False
         return (found.st_dev, found.st_ino) == (self._out.st_dev, self._out.st_ino)
@@ -139,7 +154,7 @@ class Scan:
                 return
             facts = entry.stat()
             if not entry.is_file():
-                yield Found(path, entry.path, verdict=no_input("It is no file (a device, socket or pipe)."))
+                yield Found(path, entry.path, verdict=no_input("It is not a regular file (a device, socket or pipe)."))
                 return
         except OSError as error:
             yield Found(path, entry.path, verdict=unreadable(error))
@@ -150,9 +165,9 @@ class Scan:
             yield Found(path, entry.path, facts.st_size, facts.st_mtime_ns)
 
     def _xml(self, path: str, full: str, facts: os.stat_result) -> Iterator[Found]:
-        """A METS document and its images; any other XML file is no input."""
+        """Yield a METS document and its images; any other XML file is not an input."""
         try:
-            with open(full, "rb") as stream:
+            with Path(full).open("rb") as stream:
                 is_mets = _METS in stream.read(HEAD)
             if not is_mets:
                 yield Found(path, full, facts.st_size, facts.st_mtime_ns)
@@ -165,12 +180,12 @@ class Scan:
             yield Found(path, full, facts.st_size, facts.st_mtime_ns, Verdict(Kind.METS, State.FAILED, "damaged", str(error)))
             return
         size, newest = facts.st_size, facts.st_mtime_ns
-        belongs = Verdict(Kind.OTHER, State.SKIPPED, "in-mets", "It is a page of a METS document, and digitised with that.")
+        belongs = Verdict(Kind.OTHER, State.SKIPPED, "in-mets", "It is a page of a METS document and is processed with it.")
         for page in dict.fromkeys(pages):
             try:
-                image = os.stat(page)
+                image = Path(page).stat()
             except OSError:
-                continue  # the worker says which page is missing
+                continue  # the worker reports the missing page
             size, newest = size + image.st_size, max(newest, image.st_mtime_ns)
             if page.startswith(self.root + os.sep):
                 self._owned.add(page)

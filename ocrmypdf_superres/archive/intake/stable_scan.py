@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Walks a folder in which files are still being written, and tells only of those that are complete."""
+"""Walks a folder in which files are still being written, and yields only complete ones."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-#: Size and modification time of a file that is not complete, and since when (``time.monotonic()``) they are these.
 Unstable = dict[str, tuple[int, int, float]]
+"""Path -> size and modification time of an incomplete file, and since when (``time.monotonic()``) they have been these."""
 
 
 class StableScan(Scan):
-    """A :class:`Scan` that leaves out new and changed files until their size and time have stood still.
+    """A :class:`Scan` that leaves out new and changed files until their size and time are stable.
 
     Args:
         root, out: see :class:`Scan`.
-        manifest: what is known; a file that is in it as it is now counts as complete.
-        seconds: how long a file must have stood still.
-        before: the :attr:`unstable` of the walk before.
+        manifest: of the run; a file that it has with the present size and time counts as complete.
+        seconds: for which a file must have been stable.
+        before: the :attr:`unstable` of the previous walk.
 
     Attributes:
-        unstable: after the walk, the files that were left out.
+        unstable: after the walk, the files that it left out.
     """
 
     def __init__(self, root: str, out: str, manifest: Manifest, seconds: float, before: Unstable) -> None:
@@ -41,10 +41,10 @@ class StableScan(Scan):
         self._manifest, self._seconds, self._before = manifest, seconds, before
 
     def __iter__(self) -> Iterator[Found]:
-        """Yield the files that are complete, and what is no file."""
-        return filter(self._rests, super().__iter__())
+        """Yield the complete files, and entries that are not files."""
+        return filter(self._is_stable, super().__iter__())
 
-    def _rests(self, found: Found) -> bool:
+    def _is_stable(self, found: Found) -> bool:
         if found.verdict is not None and found.verdict.state is not State.WAITING:
             return True
         facts = (found.size, found.mtime_ns)
@@ -62,20 +62,20 @@ class StableScan(Scan):
 
 
 def is_being_written(path: str) -> bool:
-    """Return whether the system says that a process has the file *path* open for writing; False where it does not tell.
+    """Return whether a process has the file *path* open for writing; False where the system cannot tell.
 
-    Linux grants a read lease only on files that nobody has open for writing. It tells of this machine's processes, and the
-    file must be this user's.
+    Linux grants a read lease only on a file that nobody has open for writing. This covers the processes of this machine, and
+    the file must belong to this user.
     """
     if not hasattr(fcntl, "F_SETLEASE"):
         return False
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
-        return False  # whoever reads it will say why
+        return False  # reading it will show why
     try:
-        # Should someone open it for writing at this very moment: the signal's default, SIGIO, would end this process.
-        fcntl.fcntl(handle, fcntl.F_SETSIG, signal.SIGURG)  # type: ignore[attr-defined]
+        # Someone may open it for writing at this very moment; the default signal, SIGIO, would then end this process.
+        fcntl.fcntl(handle, fcntl.F_SETSIG, signal.SIGURG)
         fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_RDLCK)
         fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_UNLCK)
     except OSError as error:

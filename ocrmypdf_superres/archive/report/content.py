@@ -48,7 +48,11 @@ def report_of(
             named = [
                 (printable(r.path), r.code, printable(r.reason), str(r.tries)) for r in ended_otherwise(manifest, state, LISTED)
             ]
-            note = f"All {number:,}." if number <= LISTED else f"The first {LISTED} of {number:,}; the catalogue has all."
+            note = (
+                ("The only one." if number == 1 else f"All {number:,}.")
+                if number <= LISTED
+                else f"The first {LISTED} of {number:,}; the catalogue has all."
+            )
             listings.append(Listing(f"Files that were {state.value}" if state is State.SKIPPED else "Files that failed", note,
                                     ("file", "kind", "reason", "tries"), named))  # fmt: skip
     bins = [(f"{10 * n} to {10 * n + 10} %", float(count)) for n, count in enumerate(summary.confidences)]

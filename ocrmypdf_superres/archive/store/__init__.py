@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What a run remembers, and where its files are."""
+"""The manifest of a run, and the names of its files."""

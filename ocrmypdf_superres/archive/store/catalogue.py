@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""A run as rows for a catalogue: one a file, one a page, streamed from the database to CSV or JSON."""
+"""A run as the rows of a catalogue, one per file and one per page, streamed from the database to CSV or JSON."""
 
 from __future__ import annotations
 
@@ -17,12 +17,26 @@ from typing import Any
 from ocrmypdf_superres.archive.store.manifest import Manifest
 from ocrmypdf_superres.archive.store.name_encoding import printable
 from ocrmypdf_superres.errors import ArchiveError
+from ocrmypdf_superres.files import atomic_write
 
 FILE_FIELDS = (
     "file", "kind", "size", "state", "code", "reason", "tries", "sha256", "settings", "model", "model_sha256", "pages", "words",
     "confidence", "seconds", "ended", "findings", "warnings", "worker", "outputs", "output_sha256",
 )  # fmt: skip
-PAGE_FIELDS = ("file", "page", "action", "reason", "dpi", "new_dpi", "scale", "x_height", "seconds", "words", "confidence", "findings")
+PAGE_FIELDS = (
+    "file",
+    "page",
+    "action",
+    "reason",
+    "dpi",
+    "new_dpi",
+    "scale",
+    "x_height",
+    "seconds",
+    "words",
+    "confidence",
+    "findings",
+)
 
 _FILES = (
     "SELECT number, path AS file, kind, size, state, code, reason, tries, sha256, f.settings, model, model_sha256, pages, words, "
@@ -37,7 +51,7 @@ _PAGES = (
 
 
 def file_rows(manifest: Manifest) -> Iterator[dict[str, Any]]:
-    """Yield :data:`FILE_FIELDS` of every file; names as :func:`~ocrmypdf_superres.archive.store.name_encoding.printable` gives them."""
+    """Yield :data:`FILE_FIELDS` of every file; names by :func:`~ocrmypdf_superres.archive.store.name_encoding.printable`."""
     made = itertools.groupby(manifest.db.execute(_OUTPUTS), operator.itemgetter(0))
     number, outputs = next(made, (None, iter(())))
     for values in _rows(manifest, _FILES):
@@ -56,7 +70,7 @@ def page_rows(manifest: Manifest) -> Iterator[dict[str, Any]]:
 
 
 def _rows(manifest: Manifest, query: str) -> Iterator[dict[str, Any]]:
-    """What *query* gives, with what files and pages have in common made readable."""
+    """Yield the rows of *query*, with the columns that files and pages have in common made readable."""
     cursor = manifest.db.cursor()
     cursor.row_factory = sqlite3.Row
     for row in cursor.execute(query):
@@ -75,13 +89,13 @@ def _date(moment: float | None) -> str:
 
 
 def write_csv(rows: Iterator[dict[str, Any]], fields: tuple[str, ...], path: Path) -> None:
-    """Write *rows* as CSV: RFC 4180, UTF-8, the names of the columns first, lists joined by ``; ``.
+    """Write *rows* as CSV (RFC 4180, UTF-8) with a header; lists are joined by ``; ``.
 
     Raises:
         ArchiveError: the file cannot be written.
     """
     try:
-        with path.open("w", encoding="utf-8", newline="") as stream:
+        with atomic_write(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
             writer = csv.DictWriter(stream, fields)
             writer.writeheader()
             for row in rows:
@@ -91,17 +105,17 @@ def write_csv(rows: Iterator[dict[str, Any]], fields: tuple[str, ...], path: Pat
 
 
 def write_json(rows: Iterator[dict[str, Any]], path: Path) -> None:
-    """Write *rows* as JSON lines, an object a line, in UTF-8.
+    """Write *rows* as JSON lines in UTF-8.
 
     Raises:
         ArchiveError: the file cannot be written.
     """
     try:
-        with path.open("w", encoding="utf-8") as stream:
+        with atomic_write(path) as part, part.open("w", encoding="utf-8") as stream:
             stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     except OSError as error:
         raise _unwritable(path, error) from error
 
 
 def _unwritable(path: Path, error: OSError) -> ArchiveError:
-    return ArchiveError(f"The catalogue {path} cannot be written ({error.strerror}); give a file in a folder that can be written to.")
+    return ArchiveError(f"The catalogue {path} cannot be written ({error.strerror}); give a file in a writable folder.")

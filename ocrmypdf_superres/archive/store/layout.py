@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Where the things of a run lie: the outputs in ``OUT`` itself, everything else in ``OUT/.superres``."""
+"""Paths of a run: the outputs are in ``OUT`` itself, everything else is in ``OUT/.superres``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from ocrmypdf_superres.errors import ArchiveError
 
 HIDDEN = ".superres"
-"""Name of the folder inside ``OUT``; no input below it is looked at, and no output ever lies there."""
+"""Name of the folder inside ``OUT``; it never holds inputs or outputs."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,12 @@ class Layout:
 
     @property
     def hidden(self) -> Path:
+        """Folder of everything but the outputs."""
         return self.out / HIDDEN
 
     @property
     def manifest(self) -> Path:
-        """The SQLite database: a row a file, a row a page."""
+        """The SQLite database with a row per file and a row per page."""
         return self.hidden / "manifest.sqlite"
 
     @property
@@ -39,24 +40,25 @@ class Layout:
 
     @property
     def lock(self) -> Path:
+        """File that a run locks while it works."""
         return self.hidden / "lock"
 
     @property
     def staging(self) -> Path:
-        """Outputs of files that are being worked on, a folder a task; on the file system of the outputs."""
+        """Outputs of files in work, a folder per task; on the file system of the outputs."""
         return self.hidden / "staging"
 
     @property
     def logs(self) -> Path:
-        """One log a run, and in ``failed`` one a failed file, named by its number."""
+        """A log per run, and in ``failed`` a log per failed file, named by its number."""
         return self.hidden / "logs"
 
     def failed_log(self, number: int) -> Path:
-        """The log of the last try of file *number*, where that failed."""
+        """Return the path of the log of the last failed try of file *number*."""
         return self.logs / "failed" / f"{number}.log"
 
     def make(self) -> None:
-        """Make the folders of a run."""
+        """Create the folders of a run."""
         for folder in (self.staging, self.logs / "failed"):
             folder.mkdir(parents=True, exist_ok=True)
 

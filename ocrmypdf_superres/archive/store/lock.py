@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""One run at a time: a lock that is gone when its process is, however that ended."""
+"""A lock for one run at a time, which ends with its process, however that ends."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ocrmypdf_superres.errors import ArchiveError
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock in the file *path*, which is made if it is missing.
+    """Hold the lock in the file *path*, which is created if it is missing.
 
-    SQLite's own locking, since it works on every system that the manifest works on.
+    It uses SQLite's locking, since that works wherever the manifest works.
 
     Raises:
         ArchiveError: another process holds it.

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What a run remembers: an SQLite database with a row a file and a row a page.
+"""The manifest of a run: an SQLite database with a row per file and a row per page.
 
-One process writes, the run's own; any number may read at the same time (write-ahead log), also while a run goes on.
-Paths are BLOBs, for a name may hold a line end or bytes that are no text; in Python they are ``str`` as
-``os.fsdecode`` gives them, with ``/`` between folders.  Every commit is on the disk when it returns
-(``synchronous=FULL``): :mod:`ocrmypdf_superres.archive.run` says why that matters.
+Only the run's own process writes; any number of processes may read at the same time (write-ahead log), also during a run.
+Paths are BLOBs, since a name may hold a line end or bytes that are not text; in Python they are ``str`` as
+``os.fsdecode`` returns them, with ``/`` between folders. Every commit is on the disk when it returns
+(``synchronous=FULL``); :mod:`ocrmypdf_superres.archive.run` explains why that matters.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Manifest:
     """The database of one run.
 
     Args:
-        path: its file.
-        write: make or change it; without, it must be there and is only read.
+        path: of its file.
+        write: create or change it; otherwise it must exist and is only read.
 
     Raises:
         ArchiveError: it is missing, damaged, or of another version of this package.
@@ -54,10 +54,10 @@ class Manifest:
             raise ArchiveError(f"The manifest {path} cannot be used ({error}); restore it from a backup.") from error
 
     def _connect(self, write: bool) -> None:
-        # SQLite wants to write beside a database that it reads, but for one that nothing can change, as on a read-only medium.
+        # SQLite writes beside a database that it reads, unless told that nothing can change it, as on a read-only medium.
         log = self.path.with_name(f"{self.path.name}-wal")
-        fixed = not write and not os.access(self.path.parent, os.W_OK) and not log.exists()
-        where = self.path.absolute().as_uri() + ("?immutable=1" if fixed else "")
+        immutable = not write and not os.access(self.path.parent, os.W_OK) and not log.exists()
+        where = self.path.absolute().as_uri() + ("?immutable=1" if immutable else "")
         self.db = sqlite3.connect(where, uri=True, timeout=60, isolation_level=None)
         self.db.execute("PRAGMA journal_mode = WAL" if write else "PRAGMA query_only = ON")
         self.db.execute("PRAGMA synchronous = FULL")
@@ -67,12 +67,12 @@ class Manifest:
             self.db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
         elif version != SCHEMA_VERSION:
             raise ArchiveError(
-                f"The manifest {self.path} is of version {version}, this program knows version {SCHEMA_VERSION}; "
+                f"The manifest {self.path} has version {version}, but version {SCHEMA_VERSION} was expected; "
                 "use the version of ocrmypdf-superres that made it."
             )
 
     def close(self) -> None:
-        """Close the database; the write-ahead log is folded in."""
+        """Close the database, which merges the write-ahead log."""
         self.db.close()
 
     def __enter__(self) -> Manifest:
@@ -83,7 +83,7 @@ class Manifest:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Make the writes inside one commit; one inside another is part of that."""
+        """Commit the writes inside at once; an inner transaction is part of the outer one."""
         if self.db.in_transaction:
             yield
             return
@@ -98,15 +98,16 @@ class Manifest:
     # Facts, settings, sessions
 
     def fact(self, name: str) -> str | None:
-        """A fact about the run (``input``: the input folder), None if it is not known."""
+        """Return a fact about the run (``input``: the input folder), None if it is not known."""
         row = self.db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
         return None if row is None else str(row[0])
 
     def set_fact(self, name: str, value: str) -> None:
+        """Store a fact about the run."""
         self.db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
 
     def settings(self, hash: str) -> SettingsRow | None:
-        """The settings of that *hash*, None if no file was made under such."""
+        """Return the settings with that *hash*, None if no session had them."""
         row = self.db.execute("SELECT hash, toml, model, model_sha256 FROM settings WHERE hash = ?", (hash,)).fetchone()
         return None if row is None else SettingsRow(*row)
 
@@ -124,9 +125,10 @@ class Manifest:
         return int(done.lastrowid or 0)
 
     def end_session(self, number: int, outcome: str) -> None:
+        """Store the end of session *number* and how it ended."""
         self.db.execute("UPDATE sessions SET ended = ?, outcome = ? WHERE number = ?", (time.time(), outcome, number))
 
-    # Reading
+    # Reading; the names of columns in queries are constants of schema.py.
 
     def counts(self) -> dict[tuple[State, str], tuple[int, int]]:
         """Return (state, code) -> (files, pages)."""
@@ -134,88 +136,89 @@ class Manifest:
         return {(State(state), code): (files, pages) for state, code, files, pages in rows}
 
     def files(self, state: State | None = None) -> Iterator[FileRow]:
-        """Yield the files, in the order of their numbers; a state may be asked for."""
+        """Yield the files, or those in *state*, in the order of their numbers."""
         where = "" if state is None else " WHERE state = ?"
         order = "files NOT INDEXED" if state is None else "files"
         with closing(self.db.cursor()) as cursor:
-            cursor.execute(
-                f"SELECT {FILE_FIELDS} FROM {order}{where} ORDER BY number", () if state is None else (state.value,)
-            )
+            query = f"SELECT {FILE_FIELDS} FROM {order}{where} ORDER BY number"  # noqa: S608
+            cursor.execute(query, () if state is None else (state.value,))
             for row in cursor:
                 yield file_row(row)
 
     def file(self, number: int) -> FileRow | None:
-        row = self.db.execute(f"SELECT {FILE_FIELDS} FROM files WHERE number = ?", (number,)).fetchone()
+        """Return file *number*, None if there is no such file."""
+        row = self.db.execute(f"SELECT {FILE_FIELDS} FROM files WHERE number = ?", (number,)).fetchone()  # noqa: S608
         return None if row is None else file_row(row)
 
     def find(self, path: str) -> FileRow | None:
-        """The file whose path below the input folder is *path*."""
-        row = self.db.execute(f"SELECT {FILE_FIELDS} FROM files WHERE path = ?", (os.fsencode(path),)).fetchone()
+        """Return the file whose path below the input folder is *path*, None if there is no such file."""
+        row = self.db.execute(f"SELECT {FILE_FIELDS} FROM files WHERE path = ?", (os.fsencode(path),)).fetchone()  # noqa: S608
         return None if row is None else file_row(row)
 
     def known_file(self, path: str) -> KnownFile | None:
-        """What decides about looking at the file *path* again; None where there is none."""
+        """Return the columns of the file *path* that decide whether it is looked at again, None if there is no such file."""
         row = self.db.execute(
             "SELECT number, size, mtime_ns, state, code, transient, settings FROM files WHERE path = ?", (os.fsencode(path),)
         ).fetchone()
         return None if row is None else KnownFile(row[0], row[1], row[2], State(row[3]), row[4], bool(row[5]), row[6])
 
     def paths_with_code(self, code: str) -> list[str]:
-        """The paths of the files that failed with *code*."""
+        """Return the paths of the files that failed with *code*."""
         rows = self.db.execute("SELECT path FROM files WHERE state = 'failed' AND code = ?", (code,))
         return [os.fsdecode(row[0]) for row in rows]
 
     def pages(self, number: int) -> list[PageResult]:
-        """The pages of file *number*, in order."""
-        rows = self.db.execute(f"SELECT {PAGE_FIELDS} FROM pages WHERE file = ? ORDER BY page", (number,))
+        """Return the pages of file *number*, in order."""
+        rows = self.db.execute(f"SELECT {PAGE_FIELDS} FROM pages WHERE file = ? ORDER BY page", (number,))  # noqa: S608
         names = PAGE_FIELDS.split(", ")
         pages = [dict(zip(names, row, strict=True)) for row in rows]
         return [PageResult(**{**p, "findings": json.loads(p["findings"]), "record": json.loads(p["record"])}) for p in pages]
 
     def outputs(self, number: int, staged: bool = False) -> list[Output]:
-        """The outputs of file *number* that are published, or those that are *staged* for publishing."""
+        """Return the published outputs of file *number*, or those that are *staged* for publishing."""
         rows = self.db.execute(
             "SELECT kind, name, sha256, size FROM outputs WHERE file = ? AND staged = ? ORDER BY name", (number, int(staged))
         )
         return [Output(kind, os.fsdecode(name), sha256, size) for kind, name, sha256, size in rows]
 
     def waiting(self, limit: int, now: float) -> list[FileRow]:
-        """The next *limit* files that may be worked on at the time *now*."""
+        """Return the next *limit* files that may be processed at the time *now* (seconds since 1970)."""
         rows = self.db.execute(
-            f"SELECT {FILE_FIELDS} FROM files INDEXED BY files_waiting WHERE state = 'waiting' AND next_try <= ? "
+            f"SELECT {FILE_FIELDS} FROM files INDEXED BY files_waiting WHERE state = 'waiting' AND next_try <= ? "  # noqa: S608
             "ORDER BY next_try, number LIMIT ?",
             (now, limit),
         )
         return [file_row(row) for row in rows]
 
     def next_try(self) -> float | None:
-        """When the first of the waiting files may be worked on (seconds since 1970); None if none waits."""
+        """Return when the first waiting file may be processed (seconds since 1970); None if none waits."""
         row = self.db.execute("SELECT MIN(next_try) FROM files INDEXED BY files_waiting WHERE state = 'waiting'").fetchone()
         return None if row[0] is None else float(row[0])
 
     def count(self, state: State) -> int:
+        """Return the number of files in *state*."""
         return int(self.db.execute("SELECT COUNT(*) FROM files WHERE state = ?", (state.value,)).fetchone()[0])
 
     # Writing
 
     def add(self, path: str, kind: Kind, size: int, mtime_ns: int) -> int:
-        """Add a waiting file, or set one that is there back to waiting with no tries; return its number."""
+        """Add a waiting file, or set an existing one back to waiting without tries; return its number."""
         row = self.db.execute(
             "INSERT INTO files (path, kind, size, mtime_ns, state) VALUES (?, ?, ?, ?, 'waiting') "
             "ON CONFLICT (path) DO UPDATE SET kind = excluded.kind, size = excluded.size, mtime_ns = excluded.mtime_ns, "
             "state = 'waiting', code = '', reason = '', transient = 0, tries = 0, next_try = 0, "
-            # Only a file that is done has outputs of just that input.
+            # Only for a file that is done, the hash belongs to the present outputs.
             "sha256 = CASE state WHEN 'done' THEN sha256 ELSE '' END RETURNING number",
             (os.fsencode(path), kind.value, size, mtime_ns),
         ).fetchone()
         return int(row[0])
 
     def forget(self, path: str) -> None:
-        """Take a row out that has nothing behind it any more: a folder that could not be read, and now can."""
+        """Remove a row that means nothing any more: of a folder that could not be read, and now can."""
         self.db.execute("DELETE FROM files WHERE path = ?", (os.fsencode(path),))
 
     def stage(self, result: FileResult, settings: str, staging: str) -> None:
-        """Remember a result whose outputs lie complete in *staging*; they may be published once this returns."""
+        """Store a result whose outputs are complete in *staging*; after this they may be published."""
         with self.transaction():
             self._end(result, State.STAGED, settings)
             self.db.execute("UPDATE files SET staging = ? WHERE number = ?", (staging, result.number))
@@ -226,14 +229,14 @@ class Manifest:
             )
 
     def publish(self, number: int) -> None:
-        """Remember that everything staged of file *number* is published: the file is done."""
+        """Store that all staged outputs of file *number* are published, so the file is done."""
         with self.transaction():
             self.db.execute("DELETE FROM outputs WHERE file = ? AND staged = 0", (number,))
             self.db.execute("UPDATE outputs SET staged = 0 WHERE file = ?", (number,))
             self.db.execute("UPDATE files SET state = 'done', staging = '' WHERE number = ?", (number,))
 
     def finish(self, result: FileResult, settings: str, keep: bool = False) -> None:
-        """Remember a file that ends without new outputs: failed or skipped (or, with *keep*, done as it was before)."""
+        """Store the end of a file without new outputs: failed or skipped (or, with *keep*, done as before)."""
         with self.transaction():
             self.db.execute("DELETE FROM outputs WHERE file = ? AND staged = 1", (result.number,))
             if keep:
@@ -244,30 +247,34 @@ class Manifest:
                 self._end(result, result.state, settings)
 
     def wait_again(self, number: int) -> None:
-        """Let a file whose staged outputs are lost be digitised once more."""
+        """Let a file whose staged outputs are lost be processed again."""
         with self.transaction():
             self.db.execute("DELETE FROM outputs WHERE file = ? AND staged = 1", (number,))
-            self.db.execute("UPDATE files SET state = 'waiting', staging = '', sha256 = '', next_try = 0 WHERE number = ?", (number,))
+            self.db.execute(
+                "UPDATE files SET state = 'waiting', staging = '', sha256 = '', next_try = 0 WHERE number = ?", (number,)
+            )
 
     def retry(self, number: int, code: str, reason: str, next_try: float) -> None:
         """Let a file that failed wait for another try at the time *next_try*."""
         self.db.execute(
-            "UPDATE files SET state = 'waiting', code = ?, reason = ?, transient = 1, tries = tries + 1, next_try = ? WHERE number = ?",
+            "UPDATE files SET state = 'waiting', code = ?, reason = ?, transient = 1, tries = tries + 1, next_try = ? "
+            "WHERE number = ?",
             (code, reason, next_try, number),
         )
 
     def _end(self, result: FileResult, state: State, settings: str) -> None:
         confidence, words = mean_confidence(result.pages)
         self.db.execute(
-            "UPDATE files SET state = ?, code = ?, reason = ?, transient = ?, tries = tries + 1, next_try = 0, settings = ?, sha256 = ?, "
-            "seconds = ?, pages = ?, words = ?, confidence = ?, findings = ?, warnings = ?, worker = ?, ended = ? WHERE number = ?",
+            "UPDATE files SET state = ?, code = ?, reason = ?, transient = ?, tries = tries + 1, next_try = 0, settings = ?, "
+            "sha256 = ?, seconds = ?, pages = ?, words = ?, confidence = ?, findings = ?, warnings = ?, worker = ?, ended = ? "
+            "WHERE number = ?",
             (state.value, result.code, result.reason, int(result.transient), settings, result.sha256, result.seconds,
              len(result.pages), words, confidence, dump(result.findings), dump(result.warnings), result.worker,
              time.time(), result.number),
         )  # fmt: skip
         self.db.execute("DELETE FROM pages WHERE file = ?", (result.number,))
         self.db.executemany(
-            f"INSERT INTO pages (file, {PAGE_FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO pages (file, {PAGE_FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
             [(result.number, p.page, p.action, p.reason, p.dpi, p.new_dpi, p.scale, p.x_height, p.seconds, p.words,
               p.confidence, dump(p.findings), dump(p.record)) for p in result.pages],
         )  # fmt: skip

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""The manifest's tables, and what their rows are in Python."""
+"""The manifest's tables, and their rows as Python objects."""
 
 from __future__ import annotations
 
@@ -48,21 +48,21 @@ CREATE INDEX outputs_file ON outputs (file, staged);
 
 @dataclass(frozen=True)
 class FileRow:
-    """One file as the manifest has it.
+    """A file in the manifest.
 
     Attributes:
-        number: its row, which never changes.
+        number: of its row, which never changes.
         path: below the run's input folder.
         size, mtime_ns: of the input when it was last looked at.
-        state, code, reason, transient: as in :class:`~ocrmypdf_superres.archive.tasks.FileResult`; a waiting file that has
-            a code failed before and is to be tried again at ``next_try`` (seconds since 1970).
-        tries: finished ones, under the present input and settings.
-        settings: hash of the settings that the end was reached under; see :meth:`Manifest.settings`.
+        state, code, reason, transient: as in :class:`~ocrmypdf_superres.archive.tasks.FileResult`; a waiting file with a
+            code has failed before and is tried again at ``next_try`` (seconds since 1970).
+        tries: number of finished tries, for the present input and settings.
+        settings: hash of the settings under which the file ended; see :meth:`Manifest.settings`.
         sha256: of the input as it was read.
         seconds: wall-clock time of the last try.
-        pages, words, confidence: pages, words on them, and the mean confidence of the words in [0, 1].
-        ended: when (seconds since 1970); None before.
-        staging: name of the folder in staging that a ``STAGED`` file's outputs lie in.
+        pages, words, confidence: number of pages and words, and the mean confidence of the words in [0, 1].
+        ended: time of the end (seconds since 1970); None before.
+        staging: name of the folder in staging that holds the outputs of a ``STAGED`` file.
     """
 
     number: int
@@ -90,7 +90,7 @@ class FileRow:
 
 
 class KnownFile(NamedTuple):
-    """The columns of a file that tell whether it is to be looked at again; see :class:`FileRow`."""
+    """The columns of a file that decide whether it is looked at again; see :class:`FileRow`."""
 
     number: int
     size: int
@@ -103,7 +103,7 @@ class KnownFile(NamedTuple):
 
 @dataclass(frozen=True)
 class SettingsRow:
-    """Settings that files were made under: their TOML text, and the model with the SHA-256 of its card and files."""
+    """Settings of a run: their hash and TOML text, and the model's name with the SHA-256 of its weights."""
 
     hash: str
     toml: str
@@ -125,7 +125,7 @@ def mean_confidence(pages: Iterable[PageResult]) -> tuple[float | None, int]:
 
 
 def dump(value: Any) -> str:
-    """*value* as JSON in a column."""
+    """Return *value* as JSON for a column."""
     return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
 
 
@@ -133,14 +133,14 @@ _KINDS, _STATES = {kind.value: kind for kind in Kind}, {state.value: state for s
 
 
 def file_row(row: Sequence[Any]) -> FileRow:
-    """A row of :data:`FILE_FIELDS` in Python; quick, for there may be a million."""
+    """Return the object for a row of :data:`FILE_FIELDS`; it is fast, since there may be a million rows."""
     values = list(row)
     values[1] = os.fsdecode(row[1])
     values[2], values[5], values[8] = _KINDS[row[2]], _STATES[row[5]], bool(row[8])
-    values[17], values[18] = _listed(row[17]), _listed(row[18])
+    values[17], values[18] = _json_list(row[17]), _json_list(row[18])
     return FileRow(*values)
 
 
-def _listed(text: str) -> list[str]:
+def _json_list(text: str) -> list[str]:
     found: list[str] = [] if text == "[]" else json.loads(text)
     return found

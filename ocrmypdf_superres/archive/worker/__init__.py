@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MPL-2.0
-"""The work on one file."""
+"""Processing one file, in a worker process."""

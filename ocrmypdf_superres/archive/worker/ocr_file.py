@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MPL-2.0
-"""The work on one file, in whichever process or on whichever machine: from the input to finished outputs in staging.
+"""OCR of one file, in any process on any machine: from the input to finished outputs in the staging folder.
 
-The input is copied to the scratch folder while it is hashed, so what is hashed is what is read, other programs never open
-the master, and its name (which may hold anything) is never theirs to handle.  Nothing is written elsewhere than into the
-task's staging folder, its log, and a scratch folder that is gone afterwards.
+The input is copied to the scratch folder while it is hashed. So the bytes that were hashed are the bytes that are read, and
+other programs never open the original or handle its name (which may hold any bytes). Nothing is written anywhere else than
+into the task's staging folder, its log, and a scratch folder that is removed afterwards.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ from ocrmypdf_superres.errors import ImageError
 
 log = logging.getLogger("ocrmypdf.superres")
 
-MOST_WARNINGS = 100
-"""So many of a file's warnings are remembered; a book may repeat one on each of its pages."""
+MAX_WARNINGS = 100
+"""Warnings that are kept for a file; a book may repeat one on each of its pages."""
 
-# Where files are staged and temporary files lie is set for the whole process.
+# The folder for temporary files and the log handlers are those of the whole process.
 _one_at_a_time = threading.Lock()
 
 
 def ocr_file(task: FileTask) -> FileResult:
-    """Digitise one file; whatever is wrong with it, a result comes back.
+    """Process one file; whatever is wrong with it, return a result.
 
-    When the result is ``STAGED``, its outputs lie complete and synced to the disk in the task's staging folder; else that
-    folder is gone.  The log at :attr:`~ocrmypdf_superres.archive.tasks.FileTask.log` is left to the run.
+    If the result is ``STAGED``, its outputs are complete and synced to the disk in the task's staging folder; else that
+    folder is removed. The log at :attr:`~ocrmypdf_superres.archive.tasks.FileTask.log` is left to the run.
     """
     began = time.monotonic()
     result = FileResult(task.number, State.STAGED, "ok", worker=f"{socket.gethostname()}/{os.getpid()}")
@@ -57,11 +57,11 @@ def ocr_file(task: FileTask) -> FileResult:
         scratch = scratch_folder(task)
         try:
             with _logged(task, result.warnings), _temporary(scratch):
-                _ocr_file(task, scratch, result)
-        except Exception as error:  # one bad file must not stop a run
-            end = outcomes.outcome_of(error, (task.staging, os.fspath(scratch), os.path.dirname(task.staging)))
-            result.state, result.code, result.transient = end.state, end.code, end.transient
-            result.reason = end.reason.replace(f"{scratch}{os.sep}", "")
+                _process(task, scratch, result)
+        except Exception as error:  # noqa: BLE001 - one bad file must not stop a run
+            outcome = outcomes.outcome_of(error, (Path(task.staging), scratch, Path(task.staging).parent))
+            result.state, result.code, result.transient = outcome.state, outcome.code, outcome.transient
+            result.reason = outcome.reason.replace(f"{scratch}{os.sep}", "")
             result.outputs = []
             _append_to_log(task, error)
         finally:
@@ -73,16 +73,16 @@ def ocr_file(task: FileTask) -> FileResult:
 
 
 def scratch_folder(task: FileTask) -> Path:
-    """The task's folder for temporary files on this machine; the same at every call, so that what a killed worker left can be found."""
+    """Return the task's folder for temporary files on this machine; always the same, so that a killed worker's can be found."""
     return Path(task.scratch or tempfile.gettempdir()) / f"{scratch_prefix(Path(task.staging).parent)}-{Path(task.staging).name}"
 
 
 def scratch_prefix(staging: Path) -> str:
-    """What the names of the scratch folders of all tasks of a run begin with."""
+    """Return the beginning of the names of all scratch folders of the run with the folder *staging*."""
     return f"ocrmypdf-superres-{hashlib.sha256(os.fsencode(staging)).hexdigest()[:16]}"
 
 
-def _ocr_file(task: FileTask, scratch: Path, result: FileResult) -> None:
+def _process(task: FileTask, scratch: Path, result: FileResult) -> None:
     source = _take_input(task, scratch, result)
     if result.code == "unchanged":
         return
@@ -90,21 +90,21 @@ def _ocr_file(task: FileTask, scratch: Path, result: FileResult) -> None:
     shutil.rmtree(staging, ignore_errors=True)
     pages = _count_pages(source, task.kind)
     name = pdf_name(task.relative, task.kind)
-    # Made under plain names, since not every library takes a name whose bytes are no text.
+    # Under plain names, since not every library supports names whose bytes are not text.
     pdf, text, kept = scratch / "made.pdf", scratch / "made.txt", scratch / "kept"
     arguments: dict[str, Any] = {**_dpi(task, source), **task.ocr, "superres_keep": os.fspath(kept)}
     if "text" in task.outputs:
         arguments["sidecar"] = text
-    done = _ocr(source, pdf, arguments)
-    if done is ExitCode.pdfa_conversion_failed:
-        raise outcomes.failed("pdfa", "It could not be made PDF/A; output_type pdf makes a plain PDF.")
-    if done is not ExitCode.ok:
-        raise outcomes.failed("invalid", f"OCRmyPDF made a PDF that is not in order (its exit code is {int(done)}).")
+    status = _ocr(source, pdf, arguments)
+    if status is ExitCode.pdfa_conversion_failed:
+        raise outcomes.failed("pdfa", outcomes.NO_PDFA)
+    if status is not ExitCode.ok:
+        raise outcomes.failed("invalid", f"OCRmyPDF made an invalid PDF (its exit code is {int(status)}).")
     read = gather(kept, pages, task.relative)
     result.pages = [page.result for page in read]
     with pikepdf.open(pdf) as made:
         if len(made.pages) != pages:
-            result.findings.append(f"{pages} pages came and {len(made.pages)} were made")
+            result.findings.append(f"the input has {pages} pages, the output {len(made.pages)}")
     empty = [page.page for page in result.pages if "ink but no words" in page.findings]
     if empty:
         result.findings.append(f"ink but no words on {len(empty)} of {pages} pages, the first is page {empty[0]}")
@@ -119,9 +119,9 @@ def _ocr_file(task: FileTask, scratch: Path, result: FileResult) -> None:
 
 
 def _take_input(task: FileTask, scratch: Path, result: FileResult) -> Path:
-    """Copy the input to *scratch*, hash it, and return what OCRmyPDF shall read; the result's code may become ``unchanged``.
+    """Copy the input to *scratch*, hash it, and return the file for OCRmyPDF; the result's code may become ``unchanged``.
 
-    A METS document's hash is that of its own bytes and, after them, of the hashes of its images in their order.
+    The hash of a METS document is over its own bytes and then the hashes of its images, in order.
     """
     copy = scratch / {Kind.PDF: "input.pdf", Kind.METS: "input.xml"}.get(task.kind, "input.image")
     digest = _copy(task.source, copy)
@@ -136,30 +136,33 @@ def _take_input(task: FileTask, scratch: Path, result: FileResult) -> Path:
         return copy
     if task.kind is Kind.METS and not images:
         raise outcomes.failed("damaged", "The METS document names no images.")
-    _opaque(images if task.kind is Kind.METS else [copy] if task.kind is Kind.IMAGE else [], result)
+    _remove_alpha(images if task.kind is Kind.METS else [copy] if task.kind is Kind.IMAGE else [], result)
     if task.kind is not Kind.METS:
         return copy
     if not task.image_dpi and any(claims_no_dpi(image) for image in images):
         raise ocrmypdf.exceptions.DpiError()
     joined = scratch / "input.pdf"
     try:
-        with open(joined, "wb") as stream:
+        with joined.open("wb") as stream:
             img2pdf.convert(
-                [os.fspath(p) for p in images], outputstream=stream, layout_fun=page_layout(task.image_dpi), rotation=img2pdf.Rotation.ifvalid
+                [os.fspath(p) for p in images],
+                outputstream=stream,
+                layout_fun=page_layout(task.image_dpi),
+                rotation=img2pdf.Rotation.ifvalid,
             )
     except (img2pdf.ImageOpenError, img2pdf.AlphaChannelError) as error:
         raise ocrmypdf.exceptions.UnsupportedImageFormatError(str(error)) from error
     return joined
 
 
-def _opaque(images: list[Path], result: FileResult) -> None:
-    """Take transparency out of the copied *images*; a damaged one is left for whoever converts it to say so."""
+def _remove_alpha(images: list[Path], result: FileResult) -> None:
+    """Remove transparency from the copied *images*; the conversion reports a damaged one."""
     transparent = 0
     for image in images:
         with contextlib.suppress(OSError, SyntaxError):
             transparent += remove_alpha(image)
     if transparent:
-        result.findings.append(f"transparent parts on {transparent} pages were laid on white paper")
+        result.findings.append(f"transparent parts on {transparent} pages became white")
 
 
 def _mets_pages(task: FileTask) -> list[MetsPage]:
@@ -174,16 +177,16 @@ def _copy(source: str, target: Path) -> Any:
 
     Raises:
         OutcomeError: it changed while it was read.
-        OSError: it cannot be read, or the copy not be written.
+        OSError: it cannot be read, or the copy cannot be written.
     """
     digest = hashlib.sha256()
-    with open(source, "rb") as stream, open(target, "wb") as copy:
+    with Path(source).open("rb") as stream, target.open("wb") as copy:
         before = os.fstat(stream.fileno())
         size = 0
         while chunk := stream.read(1 << 20):
             digest.update(chunk)
             size += copy.write(chunk)
-        after = os.stat(source)
+        after = Path(source).stat()
     if (before.st_size, before.st_mtime_ns, before.st_ino) != (size, after.st_mtime_ns, after.st_ino):
         raise outcomes.failed("changing", "It changed while it was read.", transient=True)
     return digest
@@ -203,7 +206,7 @@ def _count_pages(source: Path, kind: Kind) -> int:
 
 
 def _dpi(task: FileTask, source: Path) -> dict[str, Any]:
-    """OCRmyPDF's ``image_dpi`` for an image that claims none; any other image's own claim stands."""
+    """Return OCRmyPDF's ``image_dpi`` for an image that claims no resolution; any other keeps its own."""
     return {"image_dpi": task.image_dpi} if task.kind is Kind.IMAGE and task.image_dpi and claims_no_dpi(source) else {}
 
 
@@ -214,10 +217,10 @@ def _ocr(source: Path, pdf: Path, arguments: dict[str, Any]) -> ExitCode:
 
 @contextlib.contextmanager
 def _temporary(scratch: Path) -> Iterator[None]:
-    """Have all temporary files of this process and of those that it starts in *scratch*."""
+    """Put all temporary files of this process and of its children into *scratch*."""
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.parent.mkdir(parents=True, exist_ok=True)
-    os.mkdir(scratch, 0o700)
+    scratch.mkdir(0o700)
     before, variable = tempfile.tempdir, os.environ.get("TMPDIR")
     tempfile.tempdir = os.environ["TMPDIR"] = os.fspath(scratch)
     try:
@@ -231,22 +234,23 @@ def _temporary(scratch: Path) -> Iterator[None]:
 
 
 class _Collector(logging.Handler):
-    """Keeps the warnings and what is worse."""
+    """Keeps warnings and errors."""
 
     def __init__(self, messages: list[str]) -> None:
         super().__init__(logging.WARNING)
         self.messages = messages
 
     def emit(self, record: logging.LogRecord) -> None:
-        if len(self.messages) < MOST_WARNINGS:
+        """See :meth:`logging.Handler.emit`."""
+        if len(self.messages) < MAX_WARNINGS:
             page = getattr(record, "pageno", None)
             self.messages.append(f"page {page}: {record.getMessage()}" if page else record.getMessage())
 
 
 @contextlib.contextmanager
 def _logged(task: FileTask, warnings: list[str]) -> Iterator[None]:
-    """Write what OCRmyPDF and the plugin say to the task's log; keep the warnings."""
-    os.makedirs(os.path.dirname(task.log), exist_ok=True)
+    """Write the messages of OCRmyPDF and the plugin to the task's log, and add the warnings to *warnings*."""
+    Path(task.log).parent.mkdir(parents=True, exist_ok=True)
     logger = logging.getLogger("ocrmypdf")
     file = logging.FileHandler(task.log, mode="w", encoding="utf-8", errors="backslashreplace")
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
@@ -265,5 +269,5 @@ def _logged(task: FileTask, warnings: list[str]) -> Iterator[None]:
 
 
 def _append_to_log(task: FileTask, error: BaseException) -> None:
-    with contextlib.suppress(OSError), open(task.log, "a", encoding="utf-8", errors="backslashreplace") as stream:
+    with contextlib.suppress(OSError), Path(task.log).open("a", encoding="utf-8", errors="backslashreplace") as stream:
         traceback.print_exception(error, file=stream)

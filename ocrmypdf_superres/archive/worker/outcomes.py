@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What an exception means for the file: its end, a code for machines, a sentence for people, and whether it may pass."""
+"""Outcomes of failed work: for each exception a state, a code for machines, a sentence, and whether another try may help."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import errno
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pikepdf
@@ -18,10 +18,12 @@ from ocrmypdf_superres.archive.tasks import State
 from ocrmypdf_superres.errors import SuperresError
 
 DISK_FULL = "disk-full"
-"""The code that stops a run: no other file would fare better."""
+"""The code that stops a run, since every other file would fail too."""
 
-LEAST_FREE = 8 * 1024**2
-"""Bytes; a disk with less is full, whatever a program that failed on it says."""
+NO_PDFA = "It could not be converted to PDF/A; set output_type to pdf to get a plain PDF."
+
+MIN_FREE = 8 * 1024**2
+"""Bytes; a disk with less counts as full, whatever a program that failed on it reports."""
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _GONE = {errno.ENOENT, errno.ENOTDIR}
@@ -30,7 +32,7 @@ _REFUSED = {errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENAMETOOLONG, errno.E
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a file ends that has no outputs."""
+    """How a file without outputs ends; the attributes are those of :class:`~ocrmypdf_superres.archive.tasks.FileResult`."""
 
     state: State
     code: str
@@ -42,12 +44,16 @@ def _failed(code: str, reason: str, transient: bool = False) -> Outcome:
     return Outcome(State.FAILED, code, reason, transient)
 
 
-class OutcomeError(Exception):
-    """Raised by the work on a file to end it."""
+def _skipped(code: str, reason: str) -> Outcome:
+    return Outcome(State.SKIPPED, code, reason)
 
-    def __init__(self, end: Outcome) -> None:
-        super().__init__(end.reason)
-        self.end = end
+
+class OutcomeError(Exception):
+    """Ends the work on a file with an outcome."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.reason)
+        self.outcome = outcome
 
 
 def failed(code: str, reason: str, transient: bool = False) -> OutcomeError:
@@ -55,64 +61,93 @@ def failed(code: str, reason: str, transient: bool = False) -> OutcomeError:
     return OutcomeError(_failed(code, reason, transient))
 
 
-# The first class that fits counts, so subclasses stand before their bases.
-_MEANINGS: tuple[tuple[type[BaseException], Outcome], ...] = (
-    (ocr.PriorOcrFoundError, Outcome(State.SKIPPED, "has-text", "It has text already; the mode skip, redo or force of OCRmyPDF would take it on.")),
-    (ocr.TaggedPDFError, Outcome(State.SKIPPED, "has-text", "It is a tagged PDF, made by an office program; mode skip, redo or force would take it on.")),
-    (ocr.DigitalSignatureError, Outcome(State.SKIPPED, "signed", "It is digitally signed, and OCR would break the signature; invalidate_digital_signatures allows that.")),
-    (ocr.NonEmbeddedFontsError, _failed("fonts", "It has fonts that are not embedded, which PDF/A forbids; output_type pdf keeps its text, mode force makes it anew.")),
-    (ocr.EncryptedPdfError, _failed("encrypted", "It is encrypted; remove the encryption (qpdf --decrypt) and run again.")),
-    (pikepdf.PasswordError, _failed("encrypted", "It is encrypted; remove the encryption (qpdf --decrypt) and run again.")),
-    (ocr.DpiError, _failed("no-dpi", "The image claims no resolution, or one that cannot be true; the setting image_dpi gives one to such images.")),
-    (Image.DecompressionBombError, _failed("too-large", "An image has more pixels than max_image_mpixels of OCRmyPDF allows.")),
-    (ocr.PdfaConversionFailedError, _failed("pdfa", "It could not be made PDF/A; output_type pdf makes a plain PDF.")),
-    (ocr.ColorConversionNeededError, _failed("pdfa", "Its colours cannot be kept in PDF/A; color_conversion_strategy RGB or output_type pdf helps.")),
-    (ocr.UnsupportedImageFormatError, _failed("unsupported", "The image is damaged or of a kind that OCRmyPDF does not take")),
-    (ocr.InputFileError, _failed("damaged", "The PDF is damaged or of a kind that OCRmyPDF does not take")),
-    (pikepdf.PdfError, _failed("damaged", "The PDF is damaged or of a kind that OCRmyPDF does not take")),
-    (ocr.BadArgsError, _failed("settings", "OCRmyPDF refuses the options")),
-    (ocr.MissingDependencyError, _failed("settings", "Something that OCRmyPDF needs is missing on the machine that worked")),
-    (ocr.TesseractConfigError, _failed("settings", "Tesseract refuses its configuration file")),
-    (MemoryError, _failed("memory", "The memory did not suffice.", transient=True)),
-)  # fmt: skip
+_PROCESS_ANYWAY = "set OCRmyPDF's mode to skip, redo or force to process it"
+
+# The first class that fits counts, so subclasses come before their bases. A reason without a full stop gets the error's message.
+_OUTCOMES: tuple[tuple[tuple[type[BaseException], ...], Outcome], ...] = (
+    ((ocr.PriorOcrFoundError,), _skipped("has-text", f"It already has text; {_PROCESS_ANYWAY}.")),
+    ((ocr.TaggedPDFError,), _skipped("has-text", f"It is a tagged PDF, made by an office program; {_PROCESS_ANYWAY}.")),
+    (
+        (ocr.DigitalSignatureError,),
+        _skipped("signed", "OCR would break its digital signature; set invalidate_digital_signatures to allow that."),
+    ),
+    (
+        (ocr.NonEmbeddedFontsError,),
+        _failed(
+            "fonts", "PDF/A forbids its fonts, which are not embedded; set output_type to pdf to keep its text, or mode to force."
+        ),
+    ),
+    (
+        (ocr.EncryptedPdfError, pikepdf.PasswordError),
+        _failed("encrypted", "It is encrypted; remove the encryption (qpdf --decrypt) and run again."),
+    ),
+    (
+        (ocr.DpiError,),
+        _failed("no-dpi", "The image claims no resolution, or one that cannot be true; give one by the setting image_dpi."),
+    ),
+    (
+        (Image.DecompressionBombError,),
+        _failed("too-large", "An image has more pixels than max_image_mpixels of OCRmyPDF allows; increase that."),
+    ),
+    ((ocr.PdfaConversionFailedError,), _failed("pdfa", NO_PDFA)),
+    (
+        (ocr.ColorConversionNeededError,),
+        _failed("pdfa", "PDF/A cannot keep its colours; set color_conversion_strategy to RGB or output_type to pdf."),
+    ),
+    (
+        (ocr.UnsupportedImageFormatError,),
+        _failed("unsupported", "The image is damaged or of a kind that OCRmyPDF does not support"),
+    ),
+    (
+        (ocr.InputFileError, pikepdf.PdfError),
+        _failed("damaged", "The PDF is damaged or of a kind that OCRmyPDF does not support"),
+    ),
+    ((ocr.BadArgsError,), _failed("settings", "OCRmyPDF rejects the options")),
+    ((ocr.MissingDependencyError,), _failed("settings", "A program that OCRmyPDF needs is missing on the worker's machine")),
+    ((ocr.TesseractConfigError,), _failed("settings", "Tesseract rejects its configuration file")),
+    ((MemoryError,), _failed("memory", "Memory ran out.", transient=True)),
+)
 
 
-def outcome_of(error: BaseException, places: tuple[str, ...]) -> Outcome:
-    """Return what *error*, raised by the work on a file, means for it.
+def outcome_of(error: BaseException, folders: tuple[Path, ...]) -> Outcome:
+    """Return the outcome of a file whose processing raised *error*.
 
     Args:
         error: any exception.
-        places: folders that were written to.
+        folders: folders that were written to.
     """
     chain = list(_chain(error))
-    if _disk_is_full(chain, places):
+    if _disk_is_full(chain, folders):
         return _failed(DISK_FULL, "The disk is full.", transient=True)
-    for kind, end in _MEANINGS:
-        if isinstance(error, kind):
-            said = _first_line(chain)
-            return end if end.reason.endswith(".") else Outcome(end.state, end.code, f"{end.reason}{': ' + said if said else ''}.", end.transient)
+    for kinds, outcome in _OUTCOMES:
+        if isinstance(error, kinds):
+            return (
+                outcome if outcome.reason.endswith(".") else replace(outcome, reason=f"{outcome.reason}: {_first_line(chain)}.")
+            )
     if isinstance(error, OutcomeError):
-        return error.end
+        return error.outcome
     if isinstance(error, OSError):
         return _outcome_of_os(error)
     killed = any(isinstance(e, subprocess.CalledProcessError) and e.returncode < 0 for e in chain)
-    said = _first_line(chain)
+    message = _first_line(chain)
     if isinstance(error, ocr.SubprocessOutputError):
-        return _failed("child", f"A program that OCRmyPDF runs {'was killed' if killed else 'failed'}: {said}.", transient=killed)
+        return _failed(
+            "child", f"A program that OCRmyPDF runs {'was killed' if killed else 'failed'}: {message}.", transient=killed
+        )
     if isinstance(error, (SuperresError, ocr.ExitCodeException)):
-        return _failed("failed", said if said.endswith(".") else f"{said}.", transient=killed)
-    return _failed("error", f"{type(error).__name__}: {said}.", transient=killed)
+        return _failed("failed", f"{message}.", transient=killed)
+    return _failed("error", f"{type(error).__name__}: {message}.", transient=killed)
 
 
 def _outcome_of_os(error: OSError) -> Outcome:
-    said = f"{error.strerror or error}"
+    message = str(error.strerror or error)
     if error.errno is None:  # Pillow's
-        return _failed("damaged", f"An image in it is damaged: {' '.join(said.split()).rstrip('.')}.")
+        return _failed("damaged", f"An image in it is damaged: {' '.join(message.split()).rstrip('.')}.")
     if error.errno in _GONE:
-        return _failed("gone", f"A file of it is missing: {said}.")
+        return _failed("gone", f"A file of it is missing: {message}.")
     if error.errno in _REFUSED:
-        return _failed("unreadable", f"A file of it cannot be read: {said}.")
-    return _failed("io", f"Reading or writing failed: {said}.", transient=True)
+        return _failed("unreadable", f"A file of it cannot be read: {message}.")
+    return _failed("io", f"Reading or writing failed: {message}.", transient=True)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -123,7 +158,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _first_line(chain: list[BaseException]) -> str:
-    """The first thing that is said, in one line, without the full stop."""
+    """Return the first message in the chain, in one line and without the full stop; the name of the error if there is none."""
     for error in chain:
         text = " ".join(str(error).split())
         if text:
@@ -131,8 +166,8 @@ def _first_line(chain: list[BaseException]) -> str:
     return type(chain[0]).__name__
 
 
-def _disk_is_full(chain: list[BaseException], places: tuple[str, ...]) -> bool:
+def _disk_is_full(chain: list[BaseException], folders: tuple[Path, ...]) -> bool:
     if any(isinstance(error, OSError) and error.errno in _FULL for error in chain):
         return True
-    # Programs that OCRmyPDF runs say it in their own words, or only stop.
-    return any(shutil.disk_usage(place).free < LEAST_FREE for place in places if Path(place).is_dir())
+    # Programs that OCRmyPDF runs report it in words of their own, or just stop.
+    return any(shutil.disk_usage(folder).free < MIN_FREE for folder in folders if folder.is_dir())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What every machine of a cluster must have and see before it may work for a run."""
+"""Requirements that every machine of a cluster must meet before it may work for a run."""
 
 from __future__ import annotations
 
@@ -23,12 +23,15 @@ class Requirements:
     """Software, model and folders as the run's own machine has them.
 
     Attributes:
-        source: the run's input folder, absolute; ``filled`` says whether there is anything in it.
-        staging: the run's folder for outputs that are being made, absolute.
-        marker: a file beside it that holds ``token`` while the run goes on.
+        source: the run's input folder, absolute.
+        filled: whether the input folder holds anything.
+        staging: the run's folder for unfinished outputs, absolute.
+        marker: a file beside it that holds ``token`` while the run is active.
         scratch: folder for temporary files; empty for the system's.
-        model: name or folder of the model; ``files`` are its files' SHA-256.
-        software: package name and version.
+        model: name or folder of the model.
+        files: the model's files and their SHA-256.
+        software: package names and versions.
+        token: random text.
     """
 
     source: str
@@ -52,7 +55,15 @@ class Requirements:
         marker = layout.hidden / f"cluster-{token}"
         files = dict(find_model(model).card.files)
         return cls(
-            os.fspath(source), _filled(source), os.fspath(layout.staging), os.fspath(marker), scratch, model, files, _software(), token
+            os.fspath(source),
+            _filled(source),
+            os.fspath(layout.staging),
+            os.fspath(marker),
+            scratch,
+            model,
+            files,
+            _software(),
+            token,
         )
 
     def mark(self) -> None:
@@ -60,11 +71,11 @@ class Requirements:
         Path(self.marker).write_text(self.token, encoding="ascii")
 
     def unmark(self) -> None:
-        """Take the marker away."""
+        """Remove the marker."""
         Path(self.marker).unlink(missing_ok=True)
 
     def problem(self) -> str:
-        """Return what keeps this machine from the run's work, as the rest of a sentence; empty where nothing does."""
+        """Return what keeps this machine from the run's work, as the rest of a sentence; empty if nothing does."""
         if self in _known_good:
             return ""
         here = _software()
@@ -77,10 +88,13 @@ class Requirements:
             return f"cannot use the model: {str(error).rstrip('.')}"
         if files != self.files:
             return f"has other files of the model {self.model} than the run; install the same model on all machines"
-        return self._folders() or _remember(self)
+        problem = self._folder_problem()
+        if not problem:
+            _known_good.add(self)
+        return problem
 
-    def _folders(self) -> str:
-        shared = "input and output must lie on a file system that all machines share, under the same path"
+    def _folder_problem(self) -> str:
+        shared = "input and output must be on a file system that all machines share, under the same path"
         try:
             if Path(self.marker).read_text(encoding="ascii") != self.token:
                 return f"sees another file as {self.marker}; {shared}"
@@ -89,7 +103,7 @@ class Requirements:
         if not os.access(self.staging, os.W_OK | os.X_OK):
             return f"may not write to {self.staging}; let its user write there"
         try:
-            # What a network file system is mounted on is an empty folder where it is not mounted.
+            # Where a network file system is not mounted, its mount point is an empty folder.
             if self.filled and not _filled(Path(self.source)):
                 return f"finds nothing in {self.source}; {shared}"
         except OSError as error:
@@ -97,9 +111,9 @@ class Requirements:
         return ""
 
     def sweep(self) -> None:
-        """Take away the temporary files of this run on this machine; nothing of it may be in work here."""
-        for left in Path(self.scratch or tempfile.gettempdir()).glob(f"{scratch_prefix(Path(self.staging))}-*"):
-            shutil.rmtree(left, ignore_errors=True)
+        """Remove the temporary files of this run on this machine; it must not be working here."""
+        for leftover in Path(self.scratch or tempfile.gettempdir()).glob(f"{scratch_prefix(Path(self.staging))}-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _filled(folder: Path) -> bool:
@@ -110,12 +124,7 @@ def _filled(folder: Path) -> bool:
 _known_good: set[Requirements] = set()
 
 
-def _remember(requirements: Requirements) -> str:
-    _known_good.add(requirements)
-    return ""
-
-
 def _software() -> dict[str, str]:
-    """What must be the same everywhere, or a file's text would depend on the machine that read it."""
+    """Return the versions that must be the same everywhere, since a file's text depends on them."""
     found = software()
     return {"ocrmypdf-superres": ocrmypdf_superres.__version__, "ocrmypdf": found["ocrmypdf"], "tesseract": found["tesseract"]}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""``ocrmypdf-superres archive``: digitise whole trees of files; a table of its commands, one module each."""
+"""``ocrmypdf-superres archive``: OCR of whole trees of files; a table of its commands, one module each."""
 
 from __future__ import annotations
 
@@ -10,24 +10,25 @@ from typing import Any
 
 PACKAGE = "ocrmypdf_superres.commands.archive"
 
-# name -> what it does; the module PACKAGE.name has add_arguments and run
+# name -> summary; the module PACKAGE.name has add_arguments and run
 COMMANDS = {
-    "run": "digitise every PDF and image below a folder; go on where an earlier run stopped",
-    "watch": "digitise what lies in a folder, and then what comes into it, until stopped",
-    "status": "say how far a run is",
-    "verify": "hash and open what a run made, and see whether all is as it was written",
-    "report": "one HTML page of a run, and its catalogue as CSV or JSON",
+    "run": "run OCR on every PDF and image below a folder; continue where an earlier run stopped",
+    "watch": "run OCR on the files in a folder and on those that arrive later, until stopped",
+    "status": "show how far a run is",
+    "verify": "hash and open the outputs of a run, and check that they are as they were written",
+    "report": "write an HTML page about a run, and its catalogue as CSV or JSON",
 }
 
 
 class _LateParser(argparse.ArgumentParser):
-    """A parser that is given its arguments when it is asked to parse, so that only one command is imported."""
+    """A parser that gets its arguments when it parses, so that only one command is imported."""
 
     def __init__(self, *args: Any, fill: Callable[[argparse.ArgumentParser], None] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._fill = fill
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """See :meth:`argparse.ArgumentParser.parse_known_args`."""
         if self._fill is not None:
             self._fill(self)
             self._fill = None

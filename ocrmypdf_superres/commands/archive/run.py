@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""``ocrmypdf-superres archive run``: digitise a tree of files."""
+"""``ocrmypdf-superres archive run``: OCR of a tree of files."""
 
 from __future__ import annotations
 
@@ -14,46 +14,52 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     from ocrmypdf_superres.archive.executors.base import Executor
-    from ocrmypdf_superres.archive.run import Stop
+    from ocrmypdf_superres.archive.session import Stop
     from ocrmypdf_superres.archive.settings import Settings
 
 FAILED, STOPPED = 3, 4
-"""Exit status where files failed, and where the run stopped before everything had its end."""
+"""Exit status if files failed, and if the run stopped before all files had ended."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``archive run``."""
     add_settings_arguments(parser)
-    parser.add_argument("--retry-failed", action="store_true", help="also try files again that failed for good")
-    parser.add_argument("--moved", action="store_true", help="IN lies elsewhere than last time, but holds the same files")
+    parser.add_argument("--retry-failed", action="store_true", help="also retry files that failed permanently")
+    parser.add_argument("--moved", action="store_true", help="IN has another path than last time, but holds the same files")
     parser.epilog = (
-        "Exit status: 0 all files are done or skipped, 1 the run cannot start, 2 wrong call, "
-        f"{FAILED} some files failed, {STOPPED} stopped (Ctrl-C, SIGTERM, disk full); the same command goes on."
+        "Exit status: 0 all files are done or skipped, 1 the run cannot start, 2 wrong usage, "
+        f"{FAILED} some files failed, {STOPPED} stopped (Ctrl-C, SIGTERM, disk full); the same command continues."
     )
 
 
 def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that :func:`read_run_settings` and :func:`executor_factory` read."""
-    parser.add_argument("source", type=Path, metavar="IN", help="folder of PDFs, images and METS documents; nothing in it is changed")
-    parser.add_argument("out", type=Path, metavar="OUT", help="folder for what is made; one for each IN")
-    parser.add_argument("--settings", type=Path, metavar="FILE", help="TOML file; without it, those of the last run in OUT count")
+    parser.add_argument(
+        "source", type=Path, metavar="IN", help="folder of PDFs, images and METS documents; nothing in it is changed"
+    )
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder for the outputs; one for each IN")
+    parser.add_argument(
+        "--settings", type=Path, metavar="FILE", help="TOML file; without it, the settings of the last run in OUT are used"
+    )
     parser.add_argument("-l", "--language", metavar="LANG", help="Tesseract's languages, such as deu+fra")
     parser.add_argument("--outputs", metavar="LIST", help="what to make, separated by commas: pdf, text, alto, hocr, images")
     parser.add_argument("--output-type", metavar="TYPE", help="of OCRmyPDF: pdfa, pdf, auto, pdfa-1, pdfa-2, pdfa-3")
-    parser.add_argument("--mode", metavar="MODE", help="of OCRmyPDF, for pages that have text: default (skip the file), skip, redo, force")
+    parser.add_argument(
+        "--mode", metavar="MODE", help="of OCRmyPDF, for pages that have text: default (skip the file), skip, redo, force"
+    )
     parser.add_argument("--image-dpi", type=int, metavar="N", help="resolution of images that claim none")
-    parser.add_argument("--workers", type=int, metavar="N", help="processes of this machine; 0 for one a core")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes on this machine; 0 for one per core")
     parser.add_argument(
         "--cluster", default="", metavar="WHERE",
-        help="work on Dask: local[:N] (processes of this machine), dask://HOST:PORT, tls://HOST:PORT, dask-scheduler-file:PATH",
+        help="run on Dask: local[:N] (processes on this machine), dask://HOST:PORT, tls://HOST:PORT, dask-scheduler-file:PATH",
     )  # fmt: skip
 
 
 def read_run_settings(args: argparse.Namespace) -> Settings:
-    """The settings: those of ``--settings`` or of the last run, with what the command line says in their place.
+    """Return the settings of ``--settings`` or of the last run, changed by the command line.
 
     Raises:
-        ArchiveError: they cannot be used.
+        ArchiveError: they cannot be read or used.
     """
     from ocrmypdf_superres.archive.settings import Settings, read_settings
     from ocrmypdf_superres.archive.store.layout import Layout
@@ -74,7 +80,7 @@ def read_run_settings(args: argparse.Namespace) -> Settings:
 
 
 def executor_factory(args: argparse.Namespace, settings: Settings) -> Callable[[], Executor]:
-    """What makes the executor that ``--cluster`` asks for, or this machine's."""
+    """Return a function that makes the executor of ``--cluster``, or else that of this machine."""
 
     def make() -> Executor:
         from ocrmypdf_superres.archive.executors.selection import make_executor
@@ -86,11 +92,11 @@ def executor_factory(args: argparse.Namespace, settings: Settings) -> Callable[[
 
 @contextmanager
 def stopped_by_signals(finishing: Collection[int] = (signal.SIGINT,)) -> Iterator[Stop]:
-    """Let Ctrl-C (or the signals *finishing*) finish what is being worked on, a second one and SIGTERM stop it.
+    """Let Ctrl-C (or the signals *finishing*) finish the files in work; a second one, and SIGTERM, stop them too.
 
-    Either way the run can go on later.
+    In either case the run can be continued later.
     """
-    from ocrmypdf_superres.archive.run import Stop
+    from ocrmypdf_superres.archive.session import Stop
 
     stop = Stop()
 
@@ -98,7 +104,7 @@ def stopped_by_signals(finishing: Collection[int] = (signal.SIGINT,)) -> Iterato
         again = bool(stop.reason)
         stop.ask(signal.Signals(number).name, cancel=again or number not in finishing)
         if not stop.cancel:
-            Console(stderr=True).print("Stopping; files that are being worked on are finished. The same signal again stops them too.")
+            Console(stderr=True).print("Stopping; the files in work are finished first. The same signal again stops them too.")
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -109,10 +115,10 @@ def stopped_by_signals(finishing: Collection[int] = (signal.SIGINT,)) -> Iterato
 
 
 def run(args: argparse.Namespace) -> int:
-    """Digitise; return the exit status.
+    """Run OCR on the input; return the exit status.
 
     Raises:
-        ArchiveError: the run cannot start or go on.
+        ArchiveError: the run cannot start or continue.
     """
     from ocrmypdf_superres.archive.run import Run
     from ocrmypdf_superres.archive.tasks import State
@@ -120,15 +126,27 @@ def run(args: argparse.Namespace) -> int:
     settings = read_run_settings(args)
     with stopped_by_signals() as stop:
         session = Run(
-            args.source, args.out, settings, executor_factory(args, settings), stop=stop, retry_failed=args.retry_failed, moved=args.moved
+            args.source,
+            args.out,
+            settings,
+            executor_factory(args, settings),
+            stop=stop,
+            retry_failed=args.retry_failed,
+            moved=args.moved,
         )
         counts = session.run()
     files = {state: sum(n for (s, _), (n, _) in counts.items() if s is state) for state in State}
-    said = ", ".join(f"{n:,} {state.value}" for state, n in files.items() if n) or "no files"
-    pace = f" ({session.tally.pages} pages in this run, {session.tally.pages_a_minute:.1f} a minute)" if session.tally.pages else ""
-    Console().print(f"{said}{pace}", highlight=False, soft_wrap=True)
+    summary = ", ".join(f"{n:,} {state.value}" for state, n in files.items() if n) or "no files"
+    pace = (
+        f" ({session.tally.pages} pages in this run, {session.tally.pages_a_minute:.1f} per minute)"
+        if session.tally.pages
+        else ""
+    )
+    Console().print(f"{summary}{pace}", highlight=False, soft_wrap=True)
     if stop.reason:
         why = "the disk is full; make room" if stop.reason == "disk-full" else f"stopped by {stop.reason}"
-        Console(stderr=True).print(f"The run is not finished: {why}. The same command goes on.", highlight=False, soft_wrap=True)
+        Console(stderr=True).print(
+            f"The run is not finished: {why}. The same command continues it.", highlight=False, soft_wrap=True
+        )
         return STOPPED
     return FAILED if files[State.FAILED] else 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""``ocrmypdf-superres archive status``: how far a run is."""
+"""``ocrmypdf-superres archive status``: the progress of a run."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print how many files and pages stand where.
+    """Print the number of files and pages in each state.
 
     Raises:
-        ArchiveError: there is no run.
+        ArchiveError: there is no run in OUT.
     """
     from ocrmypdf_superres.archive.store.layout import open_layout
     from ocrmypdf_superres.archive.store.manifest import Manifest

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""``ocrmypdf-superres archive verify``: whether all that a run made is there and as it was written."""
+"""``ocrmypdf-superres archive verify``: check that the outputs of a run exist and are as they were written."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from ocrmypdf_superres.archive.tasks import State
 from ocrmypdf_superres.archive.verify import default_jobs, verify
 
 WRONG = 3
-"""Exit status where something is not as it was written."""
+"""Exit status if something is not as it was written."""
 
 SHOWN = 200
-"""Rows of the table at most; more are counted."""
+"""Problems in the table at most; the others are counted."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``archive verify``."""
     parser.add_argument("out", type=Path, metavar="OUT", help="output folder of the run")
-    parser.add_argument("--inputs", action="store_true", help="hash the inputs anew, too")
-    parser.add_argument("--quick", action="store_true", help="only see whether everything is there and has its size")
-    parser.add_argument("--jobs", type=int, metavar="N", help="processes (default: one a core, one with --quick)")
-    parser.epilog = f"Exit status: 0 all is as it was written, 1 there is no run, 2 wrong call, {WRONG} something is not."
+    parser.add_argument("--inputs", action="store_true", help="also hash the inputs again")
+    parser.add_argument("--quick", action="store_true", help="only check that the outputs exist and have their sizes")
+    parser.add_argument("--jobs", type=int, metavar="N", help="processes (default: one per core, one with --quick)")
+    parser.epilog = f"Exit status: 0 everything is as it was written, 1 there is no run, 2 wrong usage, {WRONG} something is not."
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check every file that is done; return 3 where something is not as it was written, else 0.
+    """Check every file that is done; return 3 if something is not as it was written, else 0.
 
     Raises:
-        ArchiveError: there is no run.
+        ArchiveError: there is no run in OUT.
     """
     layout, console = open_layout(args.out), Console()
     with Manifest(layout.manifest) as manifest:
-        files, open_ends = manifest.count(State.DONE), manifest.count(State.WAITING) + manifest.count(State.STAGED)
+        files, unfinished = manifest.count(State.DONE), manifest.count(State.WAITING) + manifest.count(State.STAGED)
     jobs = args.jobs or (1 if args.quick else default_jobs(files))
     table, bad, problems = Table("file", "what", "problem"), 0, 0
     columns = (TextColumn("verifying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -58,11 +58,11 @@ def run(args: argparse.Namespace) -> int:
         console.print(table)
     if problems > SHOWN:
         console.print(f"... and {problems - SHOWN:,} more problems")
-    if open_ends:
-        console.print(f"The run is not at its end: {open_ends:,} files wait.", highlight=False)
+    if unfinished:
+        console.print(f"The run is not finished: {unfinished:,} files wait.", highlight=False)
     if bad:
         console.print(f"{bad:,} of {files:,} files are not as they were written.", highlight=False)
         return WRONG
-    looked = "are there with their sizes" if args.quick else "are in order"
-    console.print(f"{files:,} files {looked}.", highlight=False)
+    state = "exist and have their sizes" if args.quick else "are in order"
+    console.print(f"{files:,} files {state}.", highlight=False)
     return 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""``ocrmypdf-superres archive watch``: digitise what comes into a folder."""
+"""``ocrmypdf-superres archive watch``: OCR of the files that arrive in a folder."""
 
 from __future__ import annotations
 
@@ -21,20 +21,38 @@ from ocrmypdf_superres.errors import OptionError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``archive watch``."""
     add_settings_arguments(parser)
-    parser.add_argument("--settle", type=float, default=5.0, metavar="SECONDS", help="a file is taken when its size and time have stood still so long (default: %(default)s)")
-    parser.add_argument("--poll", type=float, default=0.0, metavar="SECONDS", help="look at IN so often, for network shares, which tell of no changes")
-    parser.add_argument("--on-stop", choices=["finish", "cancel"], default="finish", help="what SIGTERM and Ctrl-C do to files that are being worked on (default: %(default)s); a second signal always cancels")
+    parser.add_argument(
+        "--settle",
+        type=float,
+        default=5.0,
+        metavar="SECONDS",
+        help="a file is taken when its size and time have been stable for so long (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--poll",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="walk IN at this interval, for network shares, which do not report changes",
+    )
+    parser.add_argument(
+        "--on-stop",
+        choices=["finish", "cancel"],
+        default="finish",
+        help="what SIGTERM and Ctrl-C do to the files in work (default: %(default)s); a second signal always cancels",
+    )
     parser.epilog = (
-        "Files that fail stop nothing; `archive status OUT` and the log name them. Exit status: 0 stopped by a signal, 1 cannot start, "
-        f"2 wrong call, {STOPPED} the disk is full. Move METS documents and their images into IN as one folder, or the document last."
+        "Failing files do not stop the command; `archive status OUT` counts them and the log names them. Exit status: 0 stopped "
+        f"by a signal, 1 cannot start, 2 wrong usage, {STOPPED} the disk is full. Move METS documents and their images into IN "
+        "as one folder, or the document last."
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Watch; return the exit status.
+    """Watch a folder; return the exit status.
 
     Raises:
-        ArchiveError: the run cannot start or go on.
+        ArchiveError: the run cannot start or continue.
         OptionError: a time is negative.
     """
     from ocrmypdf_superres.archive.watch import WatchRun, WatchTiming
@@ -46,13 +64,22 @@ def run(args: argparse.Namespace) -> int:
     signals = (signal.SIGINT, signal.SIGTERM)
     with stopped_by_signals(signals if args.on_stop == "finish" else ()) as stop:
         session = WatchRun(
-            args.source, args.out, settings, executor_factory(args, settings), stop=stop, timing=WatchTiming(args.settle, args.poll)
+            args.source,
+            args.out,
+            settings,
+            executor_factory(args, settings),
+            stop=stop,
+            timing=WatchTiming(args.settle, args.poll),
         )
         session.run()
     console = Console(stderr=True)
     if stop.reason == "disk-full":
-        console.print("The disk is full; make room. The same command goes on.", highlight=False, soft_wrap=True)
+        console.print("The disk is full; make room. The same command continues.", highlight=False, soft_wrap=True)
         return STOPPED
     tally = session.tally
-    console.print(f"Stopped by {stop.reason} after {tally.files:,} files, {tally.failed:,} of which failed.", highlight=False, soft_wrap=True)
+    console.print(
+        f"Stopped by {stop.reason} after {tally.files:,} files, {tally.failed:,} of which failed.",
+        highlight=False,
+        soft_wrap=True,
+    )
     return 0

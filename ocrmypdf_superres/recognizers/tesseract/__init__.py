@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def load_recognizer(language: str, tessdata: Path | None = None) -> TesseractRecognizer:
-    """The recognizer of *language*: ``eng``, ``Latin`` or ``script/Latin``, or the path of a ``.traineddata`` file.
+    """Return the recognizer of *language*: ``eng``, ``Latin`` or ``script/Latin``, or the path of a ``.traineddata`` file.
 
     Raises:
         RecognizerError: no such file, or a damaged one.

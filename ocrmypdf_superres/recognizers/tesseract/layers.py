@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MPL-2.0
 """Layers of Tesseract's line networks on batches of lines of different width.
 
-Every layer takes float (B, C, H, W) and the valid columns of each line, int64 (B,), and gives the same. What lies
-right of the valid columns is never read by a valid column, except by the last one of a convolution, which sees zeros.
+Every layer takes float (B, C, H, W) and the valid columns of each line, int64 (B,), and returns the same. Columns right
+of the valid ones never influence a valid one, except the last one of a convolution, which sees zeros there.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +15,7 @@ from torch.nn import functional
 
 from ocrmypdf_superres.recognizers.tesseract.noise import BorderNoise
 
-_ACTIVATIONS = {
+_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "Tanh": torch.tanh,
     "Logistic": torch.sigmoid,
     "Relu": torch.relu,
@@ -25,18 +27,17 @@ _ACTIVATIONS = {
 
 
 def columns_mask(x: Tensor, widths: Tensor) -> Tensor:
-    """Bool (B, 1, 1, W): whether a column of *x* (B, C, H, W) is a valid one."""
+    """Return bool (B, 1, 1, W): whether a column of *x* (B, C, H, W) is a valid one."""
     columns = torch.arange(x.shape[3], device=x.device)
     return (columns[None, :] < widths.to(x.device)[:, None])[:, None, None, :]
 
 
 class Layer(nn.Module):
-    """Base of the layers; :attr:`path` is the name that ``features`` knows the output by."""
-
-    path: str = ""
+    """Base of the layers."""
 
     def forward(self, x: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:
-        raise NotImplementedError(f"The layer {type(self).__name__} defines no forward pass.")
+        """Return the layer's output and its valid columns; see the module."""
+        raise NotImplementedError(f"The layer {type(self).__name__} does not define a forward pass.")
 
 
 class Chain(Layer):
@@ -47,6 +48,7 @@ class Chain(Layer):
         self.layers = nn.ModuleList(layers)
 
     def forward(self, x: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:
+        """See :meth:`Layer.forward`."""
         for layer in self.layers:
             x, widths = layer(x, widths)
         return x, widths
@@ -60,22 +62,23 @@ class Branches(Layer):
         self.layers = nn.ModuleList(layers)
 
     def forward(self, x: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:
+        """See :meth:`Layer.forward`."""
         outputs = [layer(x, widths) for layer in self.layers]
         return torch.cat([output for output, _ in outputs], dim=1), outputs[0][1]
 
 
 class Convolution(Layer):
-    """Convolve and the dense layer behind it as one convolution, and the max-pool behind that, if any.
+    """Convolve and the dense layer after it as one convolution, and the max-pool after that, if any.
 
-    All activations are monotonous, so pooling first gives the same values with fewer evaluations. Convolution and
-    pooling together are one convolution with the pool's stride and a larger kernel for each place in the pool, and a
-    maximum over these places: on a CPU far quicker than a strided max-pool.
+    All activations are monotonic, so pooling first gives the same values with fewer evaluations. Convolution and
+    pooling together are one convolution with the pool's stride and a larger kernel for each position in the pool, and
+    a maximum over these positions: on a CPU much faster than a strided max-pool.
     """
 
     def __init__(self, half: tuple[int, int], weight: Tensor, bias: Tensor, activation: str) -> None:
         """*half*: taps on either side (x, y); *weight*: (no, ni, 2 y + 1, 2 x + 1); *bias*: (no,)."""
         super().__init__()
-        self.reach = half
+        self.side_taps = half
         self.activation = activation
         self.pool = (1, 1)
         self.weight = nn.Parameter(weight)
@@ -83,8 +86,9 @@ class Convolution(Layer):
         self.border = BorderNoise()
 
     def forward(self, x: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:
+        """See :meth:`Layer.forward`."""
         x = x * columns_mask(x, widths).to(x.dtype)
-        half_x, half_y = self.reach
+        half_x, half_y = self.side_taps
         pool_x, pool_y = self.pool
         padding = (half_y, half_x)
         if self.border.mode == "random":
@@ -97,7 +101,7 @@ class Convolution(Layer):
         elif (pool_x, pool_y) == (1, 1):
             y = functional.conv2d(x, self.weight, self.bias, padding=padding)
         elif torch.onnx.is_in_onnx_export():
-            # The exporter wants kernels that are constants, and its runtimes have quick pools.
+            # The exporter needs constant kernels, and runtimes of ONNX have fast pools.
             y = functional.max_pool2d(functional.conv2d(x, self.weight, self.bias, padding=padding), (pool_y, pool_x))
         else:
             y = self._pooled(x, padding)
@@ -117,22 +121,19 @@ class Convolution(Layer):
 
 
 class Unfold(Layer):
-    """A Convolve that no dense layer follows: the neighbourhood of each place as features."""
+    """A Convolve that no dense layer follows: the neighbourhood of each position as features."""
 
     def __init__(self, half: tuple[int, int]) -> None:
         super().__init__()
-        self.reach = half
+        self.side_taps = half
 
     def forward(self, x: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:
+        """See :meth:`Layer.forward`."""
         x = x * columns_mask(x, widths).to(x.dtype)
-        half_x, half_y = self.reach
+        half_x, half_y = self.side_taps
         height, width = x.shape[2], x.shape[3]
         padded = functional.pad(x, (half_x, half_x, half_y, half_y))
-        taps = [
-            padded[:, :, dy : dy + height, dx : dx + width]
-            for dx in range(2 * half_x + 1)
-            for dy in range(2 * half_y + 1)
-        ]
+        taps = [padded[:, :, dy : dy + height, dx : dx + width] for dx in range(2 * half_x + 1) for dy in range(2 * half_y + 1)]
         return torch.cat(taps, dim=1), widths
 
 
@@ -144,29 +145,31 @@ class Pool(Layer):
         self.size = (x, y)
 
     def forward(self, x: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:
+        """See :meth:`Layer.forward`."""
         y = functional.max_pool2d(x, (self.size[1], self.size[0]))
         return y, torch.div(widths, self.size[0], rounding_mode="floor")
 
 
 class SpaceToDepth(Layer):
-    """Reconfig: blocks of places become features, x outermost, rounding down."""
+    """Reconfig: blocks of positions become features, x outermost, rounding down."""
 
     def __init__(self, x: int, y: int) -> None:
         super().__init__()
         self.size = (x, y)
 
     def forward(self, x: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:
+        """See :meth:`Layer.forward`."""
         step_x, step_y = self.size
         height, width = x.shape[2] // step_y * step_y, x.shape[3] // step_x * step_x
         x = x[:, :, :height, :width]
-        places = [x[:, :, dy::step_y, dx::step_x] for dx in range(step_x) for dy in range(step_y)]
-        return torch.cat(places, dim=1), torch.div(widths, step_x, rounding_mode="floor")
+        parts = [x[:, :, dy::step_y, dx::step_x] for dx in range(step_x) for dy in range(step_y)]
+        return torch.cat(parts, dim=1), torch.div(widths, step_x, rounding_mode="floor")
 
 
 class Transpose(Layer):
     """A layer along y: rows and columns swapped before and after.
 
-    All lines have the same height, so inside every row counts fully; the columns of the layer's output are those
+    All lines have the same height, so all rows are valid inside; the columns of the layer's output are those
     of the line, valid or not.
     """
 
@@ -175,13 +178,14 @@ class Transpose(Layer):
         self.layer = layer
 
     def forward(self, x: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:
+        """See :meth:`Layer.forward`."""
         rows = torch.full_like(widths, x.shape[2])
         y, _ = self.layer(x.permute(0, 1, 3, 2), rows)
         return y.permute(0, 1, 3, 2), widths
 
 
 class Reverse(Layer):
-    """A layer from right to left, or from bottom to top: each line turned within its own width."""
+    """A layer from right to left, or from bottom to top: each line reversed within its own width."""
 
     def __init__(self, layer: Layer, vertical: bool) -> None:
         super().__init__()
@@ -189,6 +193,7 @@ class Reverse(Layer):
         self.vertical = vertical
 
     def forward(self, x: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:
+        """See :meth:`Layer.forward`."""
         if self.vertical:
             y, widths = self.layer(x.flip(2), widths)
             return y.flip(2), widths
@@ -215,6 +220,7 @@ class Recurrent(Layer):
         self.summarise = summarise
 
     def forward(self, x: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:
+        """See :meth:`Layer.forward`."""
         _, channels, height, width = x.shape
         steps = x.permute(3, 0, 2, 1).reshape(width, -1, channels)
         y, _ = self.lstm(steps)
@@ -226,7 +232,7 @@ class Recurrent(Layer):
 
 
 class Dense(Layer):
-    """A matrix and an activation at every place. Softmax gives its logits."""
+    """A matrix and an activation at every position; Softmax returns its logits."""
 
     def __init__(self, weight: Tensor, bias: Tensor, activation: str) -> None:
         super().__init__()
@@ -235,5 +241,6 @@ class Dense(Layer):
         self.activation = activation
 
     def forward(self, x: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:
+        """See :meth:`Layer.forward`."""
         y = functional.linear(x.permute(0, 2, 3, 1), self.weight, self.bias)
         return _ACTIVATIONS[self.activation](y).permute(0, 3, 1, 2), widths

@@ -21,8 +21,8 @@ class LineNetwork(nn.Module):
     """The network of a ``.traineddata`` file.
 
     Attributes:
-        names: what :meth:`forward` can hand out, in order: conv (after its activation and pool), one name a
-            recurrent layer such as ``Lfys48``, and ``Output``.
+        names: the layers whose outputs :meth:`inner` returns, in order: conv (after its activation and pool), one name
+            for each recurrent layer such as ``Lfys48``, and ``Output``.
     """
 
     def __init__(self, data: TrainedData, dtype: torch.dtype = torch.float32) -> None:
@@ -38,12 +38,12 @@ class LineNetwork(nn.Module):
                 layer.border.integer = data.integer
 
     def forward(self, x: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (B, T, K) and valid steps (B,) of normalised lines *x*, float (B, 1, height, W), paper about +1."""
+        """Return logits (B, T, K) and valid steps (B,) of normalised lines *x*, float (B, 1, height, W), paper about +1."""
         y, lengths = self.root(x, widths)
         return y.squeeze(2).permute(0, 2, 1), lengths
 
     def inner(self, x: Tensor, widths: Tensor, names: list[str]) -> dict[str, tuple[Tensor, Tensor]]:
-        """Outputs of the layers *names*, each (B, C, H', W') with its valid columns (B,)."""
+        """Return the outputs of the layers *names*, each (B, C, H', W') with its valid columns (B,)."""
         unknown = [name for name in names if name not in self._named]
         if unknown:
             raise RecognizerError(
@@ -66,7 +66,7 @@ class LineNetwork(nn.Module):
         return {name: found[name] for name in names}
 
     def set_border(self, mode: str) -> None:
-        """Choose what convolutions see outside a line: ``zero``, ``random`` or ``exact``."""
+        """Set what convolutions see outside a line: ``zero``, ``random`` or ``exact``."""
         if mode not in ("zero", "random", "exact"):
             raise RecognizerError(f"The border {mode!r} was given, zero, random or exact was expected; choose one.")
         for layer in self.modules():
@@ -74,7 +74,7 @@ class LineNetwork(nn.Module):
                 layer.border.mode = mode
 
     def matrices(self) -> list[tuple[Node, list[NDArray[np.float64]]]]:
-        """Every layer with weights and its matrices in the order and form of the file, bias in the last column."""
+        """Return every layer with weights and its matrices in the order and form of the file, bias in the last column."""
         result = []
         for node, layer in self._pairs:
             if isinstance(layer, layers.Recurrent):
@@ -122,7 +122,7 @@ class LineNetwork(nn.Module):
                 continue
             last = built[-1] if built else None
             if isinstance(last, layers.Unfold) and node.kind in DENSE:
-                built[-1] = self._keep(node, self._convolution(last.reach, node), "conv")
+                built[-1] = self._keep(node, self._convolution(last.side_taps, node), "conv")
                 continue
             layer = self._build(node)
             if isinstance(layer, layers.Chain) and len(layer.layers) == 1:
@@ -163,8 +163,8 @@ class LineNetwork(nn.Module):
 
 def _lstm_matrices(lstm: nn.LSTM) -> list[NDArray[np.float64]]:
     bias = (lstm.get_parameter("bias_ih_l0") + lstm.get_parameter("bias_hh_l0"))[:, None]
-    gates = torch.cat([lstm.get_parameter("weight_ih_l0"), lstm.get_parameter("weight_hh_l0"), bias], dim=1).detach().cpu().double().numpy()
-    parts = np.split(gates, 4)
+    gates = torch.cat([lstm.get_parameter("weight_ih_l0"), lstm.get_parameter("weight_hh_l0"), bias], dim=1)
+    parts = np.split(gates.detach().cpu().double().numpy(), 4)
     return [parts[_TO_TORCH.index(index)] for index in range(4)]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What Tesseract does to a line before its network sees it, differentiable: scaling and contrast.
+"""Tesseract's pre-processing of a line, differentiable: scaling and contrast.
 
 The scaling is Leptonica's ``pixScale`` on 8-bit grey: area map below a factor of 0.7, bilinear without half-pixel
 centring above, and a light unsharp mask where the factor is below 1.4. All of it is linear, apart from rounding to
@@ -26,34 +26,34 @@ def _round(x: Tensor) -> Tensor:
 
 
 def _halvings(rows: int, height: int) -> int:
-    """How often *rows* are halved to give *height*; 0 if that is not how they do."""
+    """Return how often *rows* are halved to give *height*; 0 if they are not."""
     return next((times for times in (1, 2, 3, 4) if rows == height << times), 0)
 
 
 def scaled_widths(widths: Tensor, rows: int, height: int) -> Tensor:
-    """Widths int64 (B,) after lines of *rows* pixels are scaled to *height*."""
+    """Return the widths int64 (B,) after lines of *rows* pixels are scaled to *height*."""
     if _halvings(rows, height):
         return torch.div(widths, rows // height, rounding_mode="floor").clamp(min=1)
     return torch.floor(widths.to(torch.float64) * (height / rows) + 0.5).to(torch.int64).clamp(min=1)
 
 
 def _taps(sizes: Tensor, targets: Tensor, longest: int, area: bool) -> tuple[Tensor, Tensor]:
-    """Source pixels and weights of each target pixel along one axis.
+    """Return source pixels and weights of each target pixel along one axis.
 
     *sizes*, *targets*: int64 (B,), source and target extents. Returns indices int64 and weights float64, both
     (B, longest, taps), for target pixels 0..longest-1.
     """
     # Single precision on purpose: where the exact product is a whole number, Leptonica's rounding shows.
-    place = torch.arange(longest, device=sizes.device, dtype=torch.float32)[None, :]
+    position = torch.arange(longest, device=sizes.device, dtype=torch.float32)[None, :]
     ratio = (16.0 * sizes.to(torch.float32) / targets.to(torch.float32))[:, None]
     last = (sizes - 1)[:, None, None]
-    upper = torch.floor(ratio * place).to(torch.int64)
+    upper = torch.floor(ratio * position).to(torch.int64)
     if not area:
         first = (upper >> 4)[:, :, None]
         part = (upper & 15).to(torch.float64) / 16.0
         indices = torch.minimum(torch.cat([first, first + 1], dim=2), last)
         return indices, torch.stack([1.0 - part, part], dim=2)
-    lower = torch.floor(ratio.to(torch.float64) * (place.to(torch.float64) + 1.0)).to(torch.int64)
+    lower = torch.floor(ratio.to(torch.float64) * (position.to(torch.float64) + 1.0)).to(torch.int64)
     first, final = upper >> 4, lower >> 4
     count = int((final - first).max()) + 1
     offsets = torch.arange(count, device=sizes.device)[None, None, :]
@@ -67,7 +67,7 @@ def _taps(sizes: Tensor, targets: Tensor, longest: int, area: bool) -> tuple[Ten
 
 
 def _resample(lines: Tensor, widths: Tensor, height: int, area: bool) -> tuple[Tensor, Tensor]:
-    """Lines (B, H, W) at (B, height, W'), and their widths."""
+    """Return lines (B, H, W) as (B, height, W'), and their widths."""
     batch, rows, _ = lines.shape
     targets = scaled_widths(widths, rows, height)
     one = torch.tensor([rows], device=lines.device)
@@ -80,17 +80,17 @@ def _resample(lines: Tensor, widths: Tensor, height: int, area: bool) -> tuple[T
     base = torch.arange(batch, device=lines.device)[:, None, None] * columns.shape[1]
     flat = columns.reshape(-1, height)
     # Columns beyond a line's width carry no weight of their own: they repeat its last column.
-    places = (indices + base).reshape(-1, indices.shape[2])
+    positions = (indices + base).reshape(-1, indices.shape[2])
     parts = weights.to(lines.dtype).reshape(-1, indices.shape[2], 1)
-    out = flat.index_select(0, places[:, 0]) * parts[:, 0]
-    for tap in range(1, places.shape[1]):
-        out = out + flat.index_select(0, places[:, tap]) * parts[:, tap]
+    out = flat.index_select(0, positions[:, 0]) * parts[:, 0]
+    for tap in range(1, positions.shape[1]):
+        out = out + flat.index_select(0, positions[:, tap]) * parts[:, tap]
     out = out.reshape(batch, longest, height).transpose(1, 2)
     return (_copy_edges(out, lines, widths, targets) if area else out), targets
 
 
 def _copy_edges(out: Tensor, lines: Tensor, widths: Tensor, targets: Tensor) -> Tensor:
-    """The area map *out* with single pixels of *lines* where it would reach the last row or column of the source."""
+    """Return the area map *out* with single pixels of *lines* where it would need the last row or column of the source."""
     rows, row_edge = _edge(torch.tensor([lines.shape[1]], device=lines.device), out.shape[1])
     columns, column_edge = _edge(widths, out.shape[2], targets)
     points = lines[:, rows[0]].gather(2, columns[:, None, :].expand(-1, out.shape[1], -1))
@@ -98,18 +98,18 @@ def _copy_edges(out: Tensor, lines: Tensor, widths: Tensor, targets: Tensor) -> 
 
 
 def _edge(sizes: Tensor, longest: int, targets: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """First source pixel of each target pixel along an axis, and whether its last one is that of the source or beyond."""
+    """Return the first source pixel of each target pixel along an axis, and whether its last one is at or beyond the end."""
     ends = torch.tensor([longest], device=sizes.device) if targets is None else targets
-    place = torch.arange(longest, device=sizes.device, dtype=torch.float32)[None, :]
+    position = torch.arange(longest, device=sizes.device, dtype=torch.float32)[None, :]
     ratio = (16.0 * sizes.to(torch.float32) / ends.to(torch.float32))[:, None]
-    first = torch.floor(ratio * place).to(torch.int64) >> 4
-    final = torch.floor(ratio.to(torch.float64) * (place.to(torch.float64) + 1.0)).to(torch.int64) >> 4
+    first = torch.floor(ratio * position).to(torch.int64) >> 4
+    final = torch.floor(ratio.to(torch.float64) * (position.to(torch.float64) + 1.0)).to(torch.int64) >> 4
     last = (sizes - 1)[:, None]
     return torch.minimum(first, last), final > last - 1
 
 
 def _halve(lines: Tensor, height: int, rounding: bool) -> Tensor:
-    """Means of 2x2 pixels, rounded down, again and again until *height* rows are left."""
+    """Return means of 2x2 pixels, rounded down, repeatedly until *height* rows are left."""
     while lines.shape[1] > height:
         lines = functional.avg_pool2d(lines[:, None], 2)[:, 0]
         if rounding:
@@ -118,7 +118,7 @@ def _halve(lines: Tensor, height: int, rounding: bool) -> Tensor:
 
 
 def _unsharp(x: Tensor, widths: Tensor, half: int, fraction: float) -> Tensor:
-    """Unsharp mask on (B, H, W); a frame of *half* pixels of each line stays as it is."""
+    """Apply an unsharp mask to (B, H, W); a frame of *half* pixels of each line stays as it is."""
     size = 2 * half + 1
     if x.shape[1] < size or x.shape[2] < size:
         return x
@@ -135,7 +135,8 @@ def scale_lines(lines: Tensor, widths: Tensor, height: int, rounding: bool = Fal
     """Scale *lines* to *height* as Leptonica's pixScale does.
 
     Args:
-        lines: float (B, H, W), levels 0..255; widths: int64 (B,), on the same device.
+        lines: float (B, H, W), levels 0..255.
+        widths: int64 (B,), on the same device.
         height: wanted height in pixels.
         rounding: round to whole levels after each step.
 
@@ -164,7 +165,7 @@ def scale_lines(lines: Tensor, widths: Tensor, height: int, rounding: bool = Fal
 
 
 def _quantile(values: Tensor, chosen: Tensor, fraction: float, fallback: int) -> Tensor:
-    """Quantile of the *chosen* (B, W) of *values* (B, W), whole levels, by a histogram as in Tesseract's STATS."""
+    """Return the quantile of the *chosen* (B, W) of *values* (B, W), whole levels, by a histogram as in Tesseract's STATS."""
     histogram = torch.zeros(values.shape[0], 256, dtype=torch.float64, device=values.device)
     histogram.scatter_add_(1, values, chosen.to(torch.float64))
     histogram[:, fallback] += (histogram.sum(dim=1) == 0).to(torch.float64)
@@ -178,14 +179,14 @@ def _quantile(values: Tensor, chosen: Tensor, fraction: float, fallback: int) ->
 
 @torch.no_grad()
 def contrast_levels(lines: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:
-    """Black and white level of each line from its middle row; *lines* float (B, height, W) in 0..255. Two (B,)."""
+    """Return the black and white level of each line from its middle row; *lines* float (B, height, W) in 0..255. Two (B,)."""
     row = lines[:, lines.shape[1] // 2].detach()
     row = torch.floor(row + 0.5).clamp(0, 255).to(torch.int64)
     if row.shape[1] < 3:
         row = functional.pad(row, (0, 3 - row.shape[1]))
     left, centre, right = row[:, :-2], row[:, 1:-1], row[:, 2:]
-    places = torch.arange(1, row.shape[1] - 1, device=row.device)[None, :]
-    valid = places <= widths[:, None] - 2
+    positions = torch.arange(1, row.shape[1] - 1, device=row.device)[None, :]
+    valid = positions <= widths[:, None] - 2
     low = ((centre < left) & (centre <= right)) | ((centre <= left) & (centre < right))
     high = ((centre > left) & (centre >= right)) | ((centre >= left) & (centre > right))
     black = _quantile(centre, low & valid, 0.25, 0)
@@ -194,10 +195,10 @@ def contrast_levels(lines: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def normalise(lines: Tensor, widths: Tensor, integer: bool, slope: float = 0.1, rounding: bool = False) -> Tensor:
-    """Contrast-normalised lines: ink about -1, paper about +1, 0 right of each line's width.
+    """Return contrast-normalised lines: ink about -1, paper about +1, 0 right of each line's width.
 
     The levels are detached. In *integer* mode the values are limited to +-1, as Tesseract's int8 input is; the
-    gradient outside is *slope* times that inside, so that clipped pixels still learn.
+    gradient outside is *slope* times that inside, so that clipped pixels still have a gradient.
     """
     black, white = contrast_levels(lines, widths)
     contrast = (white - black) / 2.0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""The Tesseract recognizer: pre-processing, network and charset behind the ``Recognizer`` protocol."""
+"""The Tesseract recognizer: pre-processing, network and charset under the ``Recognizer`` protocol."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class TesseractRecognizer(nn.Module):
         slope: gradient outside the limits of an int8 network's input, see ``preprocess.normalise``.
 
     Attributes:
-        charset: the codec; its ``quotes`` may be set.
+        charset: the codec.
         equals: groups of codes that differ in style only, for ``CTCLoss``.
     """
 
@@ -61,17 +61,12 @@ class TesseractRecognizer(nn.Module):
         """Stay in training mode, whatever *mode* says; see the class."""
         return super().train(True)
 
-    @property
-    def layer_names(self) -> tuple[str, ...]:
-        """Names that :meth:`features` knows."""
-        return self.network.names
-
     def set_border(self, mode: str) -> None:
-        """What the first layer sees around a line: ``zero``, ``random`` noise, or Tesseract's ``exact`` noise."""
+        """Set what the first layer sees around a line: ``zero``, ``random`` noise, or Tesseract's ``exact`` noise."""
         self.network.set_border(mode)
 
     def prepare(self, lines: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:
-        """Normalised lines (B, 1, height, W'), ink about -1, paper about +1, and their widths; see :meth:`logits`.
+        """Return normalised lines (B, 1, height, W'), ink about -1, paper about +1, and their widths; see :meth:`logits`.
 
         Raises:
             RecognizerError: the shapes do not fit.
@@ -88,12 +83,12 @@ class TesseractRecognizer(nn.Module):
             levels = levels + (torch.floor(levels.clamp(0.0, 255.0) + 0.5) - levels).detach()
         scaled, widths = scale_lines(levels, widths, self.height, self.rounding)
         value = normalise(scaled, widths, self.integer, self.slope, self.rounding)
-        # Narrower than the pools of a network, an image has no step; padding lets it through with a length of 0.
+        # An image narrower than the network's pools has no step; padding lets it through with a length of 0.
         value = functional.pad(value, (0, max(0, _NARROWEST - value.shape[2])))
         return value[:, None], widths
 
     def logits(self, lines: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (B, T, K) and valid steps (B,), T about a third of the width at the network's height.
+        """Return logits (B, T, K) and valid steps (B,), T about a third of the width at the network's height.
 
         *lines*: float (B, 1, H, W) in [0, 1], 1 is white; *widths*: int64 (B,). See ``Recognizer.logits``.
         """
@@ -102,18 +97,18 @@ class TesseractRecognizer(nn.Module):
         return logits, lengths
 
     def forward(self, lines: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:
-        """The same as :meth:`logits`."""
+        """Return :meth:`logits`."""
         return self.logits(lines, widths)
 
     def features(self, lines: Tensor, widths: Tensor, layers: Sequence[str]) -> dict[str, tuple[Tensor, Tensor]]:
-        """Outputs of the layers named in *layers*: name -> (float (B, C, H', W'), valid columns (B,))."""
+        """Return the outputs of the layers named in *layers*: name -> (float (B, C, H', W'), valid columns (B,))."""
         value, scaled = self.prepare(lines, widths)
         return self.network.inner(value, scaled, list(layers))
 
     def encode(self, text: str) -> list[int]:
-        """Codes of *text*; RecognizerError lists the characters that it does not know."""
+        """Return the codes of *text*; RecognizerError lists the characters that it does not know."""
         return self.charset.encode(text)
 
     def decode(self, codes: Sequence[int]) -> str:
-        """Text of *codes* without blanks and repeats."""
+        """Return the text of *codes* without blanks and repeats."""
         return self.charset.decode(codes)

@@ -19,7 +19,7 @@ _DTYPES: dict[str, np.dtype[Any]] = {
 }
 
 
-class Reader:
+class ByteReader:
     """A cursor over bytes that never reads past their end and names file and field when it would.
 
     Args:
@@ -38,14 +38,14 @@ class Reader:
         return len(self.data) - self.at
 
     def fail(self, field: str, given: str, expected: str) -> RecognizerError:
-        """An error about *field* at the present place, to be raised by the caller."""
+        """Return an error about *field* at the current position, for the caller to raise."""
         return RecognizerError(
             f"{self.source} has {given} in the field {field} before byte {self.at}, {expected} was expected; "
-            f"the file is damaged or of another kind, so install it anew."
+            f"the file is damaged or of another kind, so install it again."
         )
 
     def take(self, count: int, field: str) -> bytes:
-        """The next *count* bytes."""
+        """Return the next *count* bytes."""
         if count < 0 or count > self.left:
             raise self.fail(field, f"a length of {count} bytes with {self.left} left", "a length within the file")
         piece = self.data[self.at : self.at + count]
@@ -57,27 +57,27 @@ class Reader:
         return value
 
     def i8(self, field: str) -> int:
-        """A signed byte."""
+        """Return a signed byte."""
         return self._number("<b", 1, field)
 
     def u8(self, field: str) -> int:
-        """An unsigned byte."""
+        """Return an unsigned byte."""
         return self._number("<B", 1, field)
 
     def i32(self, field: str) -> int:
-        """A signed 32-bit number."""
+        """Return a signed 32-bit number."""
         return self._number("<i", 4, field)
 
     def u32(self, field: str) -> int:
-        """An unsigned 32-bit number."""
+        """Return an unsigned 32-bit number."""
         return self._number("<I", 4, field)
 
     def f32(self, field: str) -> float:
-        """A finite 32-bit float."""
+        """Return a finite 32-bit float."""
         return float(self.array(1, "float32", field)[0])
 
     def text(self, field: str, longest: int) -> str:
-        """A string with its length in front, at most *longest* bytes, ASCII or UTF-8."""
+        """Return a string that its length precedes, at most *longest* bytes, ASCII or UTF-8."""
         length = self.u32(field)
         if length > longest:
             raise self.fail(field, f"a string of {length} bytes", f"at most {longest} bytes")
@@ -87,7 +87,7 @@ class Reader:
             raise self.fail(field, "bytes that are not UTF-8", "text") from error
 
     def array(self, count: int, kind: str, field: str) -> NDArray[Any]:
-        """*count* numbers of *kind* (int8, int32, float32 or float64); floats have to be finite."""
+        """Return *count* numbers of *kind* (int8, int32, float32 or float64); floats have to be finite."""
         dtype = _DTYPES[kind]
         values = np.frombuffer(self.take(count * dtype.itemsize, field), dtype=dtype)
         if dtype.kind == "f" and not bool(np.isfinite(values).all()):
@@ -95,11 +95,11 @@ class Reader:
         return values
 
     def vector(self, kind: str, field: str) -> NDArray[Any]:
-        """Numbers with their count in front."""
+        """Return numbers that their count precedes."""
         return self.array(self.u32(field), kind, field)
 
     def matrix(self, kind: str, shape: tuple[int, int], field: str) -> NDArray[Any]:
-        """A matrix of exactly *shape*: rows, columns, one ignored value, then the values row by row."""
+        """Return a matrix of exactly *shape*: rows, columns, one ignored value, then the values row by row."""
         given = (self.u32(field), self.u32(field))
         if given != shape:
             raise self.fail(field, f"a matrix of {given[0]}x{given[1]}", f"one of {shape[0]}x{shape[1]}")
@@ -107,42 +107,42 @@ class Reader:
         return self.array(shape[0] * shape[1], kind, field).reshape(shape)
 
     def end(self) -> None:
-        """Check that nothing is left over."""
+        """Check that nothing is left; raises RecognizerError."""
         if self.left:
             raise self.fail("end", f"{self.left} bytes too many", "the end of the component")
 
 
-class Writer:
-    """The counterpart of :class:`Reader`: collects values and gives their bytes."""
+class ByteWriter:
+    """The counterpart of :class:`ByteReader`: collects values and gives their bytes."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
 
     def raw(self, data: bytes) -> None:
-        """Bytes as they are."""
+        """Append bytes as they are."""
         self._pieces.append(data)
 
     def pack(self, form: str, *values: float) -> None:
-        """Values by a ``struct`` format, little-endian."""
+        """Append values by a ``struct`` format, little-endian."""
         self._pieces.append(struct.pack("<" + form, *values))
 
     def text(self, value: str) -> None:
-        """A string with its length in bytes in front."""
+        """Append a string, its length in bytes before it."""
         data = value.encode("utf-8")
         self.pack("I", len(data))
         self.raw(data)
 
     def vector(self, kind: str, values: NDArray[Any]) -> None:
-        """Numbers with their count in front."""
+        """Append numbers, their count before them."""
         self.pack("I", len(values))
         self.raw(np.ascontiguousarray(values, dtype=_DTYPES[kind]).tobytes())
 
     def matrix(self, kind: str, values: NDArray[Any]) -> None:
-        """A matrix in the order that :meth:`Reader.matrix` reads; its ignored value is 0."""
+        """Append a matrix in the order that :meth:`ByteReader.matrix` reads; its ignored value is 0."""
         self.pack("II", *values.shape)
         self.raw(bytes(_DTYPES[kind].itemsize))
         self.raw(np.ascontiguousarray(values, dtype=_DTYPES[kind]).tobytes())
 
     def data(self) -> bytes:
-        """Everything written so far."""
+        """Return everything written so far."""
         return b"".join(self._pieces)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.metrics.text import DASHES, QUOTES
 from ocrmypdf_superres.recognizers.tesseract.format.bidi import visual_order
-from ocrmypdf_superres.recognizers.tesseract.format.binary import Reader
+from ocrmypdf_superres.recognizers.tesseract.format.binary import ByteReader
 
 _MOST_CHARACTERS = 1 << 17
 _MOST_CODES = 9
@@ -23,18 +23,13 @@ PRIVATE_LIGATURES = {"\ue003": "ct", "\ue006": "ſh", "\ue007": "ſi", "\ue008":
 # What Tesseract's own training does to a truth before it is encoded.
 _CLEAN = {"\u0640": "", "ﬁ": "fi", "ﬂ": "fl"}
 
-# What stands for a typographic sign that a charset lacks, best first.
+# Substitutes for a typographic sign that a charset lacks, best first.
 _FALLBACKS = {
     "'": "’‘", '"': "”“", "-": "—–", "–": "—-", "—": "–-", "‐": "-", "‑": "-", "‒": "–-", "―": "—-", "−": "-–",
     "‘": "'’", "’": "'‘", "‚": ",'", "“": '"”', "”": '"“', "„": '"”', "…": "...", "ſ": "s", "´": "'’", "`": "'‘",
     "ﬀ": "ff", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st", "‹": "<", "›": ">", "«": '"', "»": '"',
 }  # fmt: skip
 _SPACES = re.compile(r"\s+")
-
-
-def fold_quotes(text: str) -> str:
-    """*text* with typographic quotes and dashes as ASCII."""
-    return "".join(QUOTES.get(sign, DASHES.get(sign, sign)) for sign in text)
 
 
 @dataclass
@@ -47,8 +42,6 @@ class Charset:
         codes: codes of each unichar id.
         blank: the CTC blank.
         right_to_left: whether the script runs from right to left, so that codes are in visual order.
-        quotes: ``keep`` takes quotes and dashes as they are wherever the charset has them; ``ascii`` folds
-            them to ASCII, in texts that are encoded and in texts that come out.
     """
 
     source: str
@@ -56,7 +49,6 @@ class Charset:
     codes: list[tuple[int, ...]]
     blank: int
     right_to_left: bool = False
-    quotes: str = "keep"
     _by_text: dict[str, tuple[int, ...]] = field(init=False, repr=False)
     _by_codes: dict[tuple[int, ...], str] = field(init=False, repr=False)
     _starts: frozenset[tuple[int, ...]] = field(init=False, repr=False)
@@ -76,7 +68,7 @@ class Charset:
         self._longest = max(map(len, self._by_text), default=1)
 
     def encode(self, text: str) -> list[int]:
-        """Codes of *text* (logical order, white space as single spaces), by greedy longest match.
+        """Return the codes of *text* (logical order, white space as single spaces), by greedy longest match.
 
         Signs that the charset lacks are replaced by their nearest equal (quotes, dashes, ligatures, long s).
 
@@ -110,9 +102,9 @@ class Charset:
         return codes
 
     def equal_codes(self) -> list[list[int]]:
-        """Groups of codes whose signs differ in typographic style only: single quotes, double quotes, dashes.
+        """Return groups of codes whose signs differ in typographic style only: single quotes, double quotes, dashes.
 
-        A ground truth seldom has the style that the network was taught, so a loss may sum over each group.
+        A ground truth seldom has the style that the network was trained with, so a loss may sum over each group.
         """
         groups: list[list[int]] = []
         for ascii_, styles in (("'", QUOTES), ('"', QUOTES), ("-", DASHES)):
@@ -124,19 +116,17 @@ class Charset:
         return groups
 
     def is_character(self, codes: tuple[int, ...]) -> bool:
-        """Whether *codes* are all codes of a character."""
+        """Return whether *codes* are all codes of a character."""
         return codes in self._by_codes
 
     def is_start(self, codes: tuple[int, ...]) -> bool:
-        """Whether *codes* are the first, but not all, codes of a character."""
+        """Return whether *codes* are the first, but not all, codes of a character."""
         return codes in self._starts
 
     def clean(self, text: str) -> str:
-        """*text* as it is encoded: NFC, single spaces, Tesseract's own clean-up, quote policy, visual order."""
+        """Return *text* as it is encoded: NFC, single spaces, Tesseract's own clean-up, visual order."""
         text = _SPACES.sub(" ", unicodedata.normalize("NFC", text)).strip()
         text = "".join(_CLEAN.get(sign, sign) for sign in text)
-        if self.quotes == "ascii":
-            text = fold_quotes(text)
         return visual_order(text) if self.right_to_left else text
 
     def _replace(self, sign: str) -> tuple[int, ...] | None:
@@ -150,7 +140,7 @@ class Charset:
         return None
 
     def split(self, codes: Sequence[int]) -> list[str]:
-        """Unichars of *codes* from left to right; codes that form no unichar are left out, as Tesseract does."""
+        """Return the unichars of *codes* from left to right; codes that form no unichar are left out, as Tesseract does."""
         texts: list[str] = []
         prefix: tuple[int, ...] = ()
         for index, code in enumerate(codes):
@@ -165,12 +155,10 @@ class Charset:
         return texts
 
     def decode(self, codes: Sequence[int]) -> str:
-        """Text of *codes* in logical order, as Tesseract prints it."""
+        """Return the text of *codes* in logical order, as Tesseract prints it."""
         text = "".join(PRIVATE_LIGATURES.get(part, part) for part in self.split(codes))
         text = _SPACES.sub(" ", text).strip()
-        if self.right_to_left:
-            text = visual_order(text)
-        return fold_quotes(text) if self.quotes == "ascii" else text
+        return visual_order(text) if self.right_to_left else text
 
 
 def _shorten(text: str, most: int = 60) -> str:
@@ -209,7 +197,7 @@ def read_unicharset(data: bytes, source: str) -> tuple[list[str], list[str]]:
     return texts, scripts
 
 
-def read_recoder(reader: Reader, characters: int) -> list[tuple[int, ...]]:
+def read_recoder(reader: ByteReader, characters: int) -> list[tuple[int, ...]]:
     """Codes of each unichar id in component 22."""
     count = reader.u32("recoder count")
     if not characters <= count <= characters + 1:

@@ -14,12 +14,12 @@ RECODER = 22
 VERSION = 23
 
 _MOST_ENTRIES = 1000
-# The largest file that is published has 89 MB (chi_tra_vert best); what is far larger is not a traineddata file.
+# The largest file that is published has 89 MB (chi_tra_vert best); a far larger file is not a traineddata file.
 _MOST_BYTES = 256 * 1024 * 1024
 
 
 def read_container(path: Path) -> dict[int, bytes]:
-    """Components of the file at *path* by index.
+    """Return the components of the file at *path* by index.
 
     Raises:
         RecognizerError: the file cannot be read or its table is not that of a traineddata file.
@@ -39,7 +39,7 @@ def read_container(path: Path) -> dict[int, bytes]:
 
 
 def split_container(data: bytes, source: str) -> dict[int, bytes]:
-    """Components of the container *data* by index; *source* is its name in messages.
+    """Return the components of the container *data* by index; *source* is its name in messages.
 
     Raises:
         RecognizerError: the table of offsets is damaged, or big-endian, or not there at all.
@@ -47,8 +47,8 @@ def split_container(data: bytes, source: str) -> dict[int, bytes]:
 
     def fail(given: str, expected: str) -> RecognizerError:
         return RecognizerError(
-            f"The file {source} has {given}, {expected} was expected; it is damaged, big-endian or no traineddata "
-            f"file, so install it anew."
+            f"The file {source} has {given}, {expected} was expected; it is damaged, big-endian or not a "
+            f"traineddata file, so install it again."
         )
 
     if len(data) < 4:
@@ -71,7 +71,7 @@ def split_container(data: bytes, source: str) -> dict[int, bytes]:
 
 
 def join_container(components: dict[int, bytes], entries: int = 24) -> bytes:
-    """The bytes of a container with *components* in the order of their indices."""
+    """Return the bytes of a container with *components* in the order of their indices."""
     table: list[int] = []
     offset = 4 + 8 * entries
     body = []

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ocrmypdf_superres.errors import RecognizerError
-from ocrmypdf_superres.recognizers.tesseract.format.binary import Reader, Writer
+from ocrmypdf_superres.recognizers.tesseract.format.binary import ByteReader, ByteWriter
 from ocrmypdf_superres.recognizers.tesseract.format.charset import Charset, is_right_to_left, read_recoder, read_unicharset
 from ocrmypdf_superres.recognizers.tesseract.format.container import (
     LSTM,
@@ -18,7 +18,6 @@ from ocrmypdf_superres.recognizers.tesseract.format.container import (
     UNICHARSET,
     join_container,
     read_container,
-    split_container,
 )
 from ocrmypdf_superres.recognizers.tesseract.format.tree import CONTAINERS, PARALLEL, Node, read_node, write_node
 
@@ -29,7 +28,7 @@ _LINE_HEIGHTS = (0, 1024)
 
 @dataclass
 class TrainedData:
-    """What a ``.traineddata`` file holds.
+    """The contents of a ``.traineddata`` file.
 
     Attributes:
         source: name of the file, for messages.
@@ -69,7 +68,7 @@ class TrainedData:
 
 
 def read_traineddata(path: Path) -> TrainedData:
-    """Read and check the file at *path*.
+    """Return what the file at *path* holds, after every check.
 
     Raises:
         RecognizerError: it cannot be read, is damaged, or has no LSTM line recognizer.
@@ -77,19 +76,14 @@ def read_traineddata(path: Path) -> TrainedData:
     return parse(read_container(path), path.name)
 
 
-def parse_traineddata(data: bytes, source: str) -> TrainedData:
-    """Read and check *data*, the bytes of a file called *source* in messages; errors as in the above."""
-    return parse(split_container(data, source), source)
-
-
 def parse(components: dict[int, bytes], source: str) -> TrainedData:
-    """Read and check the *components* of a file called *source* in messages."""
+    """Return what the *components* of a file hold; *source* is its name in messages. Errors as :func:`read_traineddata`."""
     if LSTM not in components:
         raise RecognizerError(
             f"The file {source} has no LSTM network (component {LSTM}), one was expected; it is a legacy-only file "
             f"such as osd.traineddata, so give a language of Tesseract 4 or later."
         )
-    reader = Reader(components[LSTM], f"The LSTM component of {source}")
+    reader = ByteReader(components[LSTM], f"The LSTM component of {source}")
     network = read_node(reader)
     embedded = UNICHARSET not in components or RECODER not in components
     if embedded:
@@ -104,7 +98,7 @@ def parse(components: dict[int, bytes], source: str) -> TrainedData:
     reader.end()
     texts, _ = read_unicharset(components[UNICHARSET], f"The file {source}")
     if flags & RECODED:
-        codes = read_recoder(Reader(components[RECODER], f"The recoder component of {source}"), len(texts))
+        codes = read_recoder(ByteReader(components[RECODER], f"The recoder component of {source}"), len(texts))
     else:
         codes = [(index,) for index in range(len(texts))]
     charset = Charset(source, texts, codes, blank, is_right_to_left(texts))
@@ -113,8 +107,8 @@ def parse(components: dict[int, bytes], source: str) -> TrainedData:
     return result
 
 
-def _check(reader: Reader, data: TrainedData, blank: int) -> None:
-    """What only the whole file can tell."""
+def _check(reader: ByteReader, data: TrainedData, blank: int) -> None:
+    """Check what only the whole file shows; raises RecognizerError."""
     nodes = list(data.network.walk())
     inputs = [node for node in nodes if node.kind == "Input"]
     first = data.network
@@ -124,9 +118,7 @@ def _check(reader: Reader, data: TrainedData, blank: int) -> None:
         raise reader.fail("Input", f"{len(inputs)} input layers", "one, in front of all others")
     low, high = _LINE_HEIGHTS
     if not low < inputs[0].extents[1] <= high or inputs[0].extents[3] not in (1,):
-        raise reader.fail(
-            "Input", f"height {inputs[0].extents[1]}, depth {inputs[0].extents[3]}", "grey lines of fixed height"
-        )
+        raise reader.fail("Input", f"height {inputs[0].extents[1]}, depth {inputs[0].extents[3]}", "grey lines of fixed height")
     last = data.network
     while last.kind in CONTAINERS - PARALLEL:
         last = last.children[-1]
@@ -143,14 +135,12 @@ def _check(reader: Reader, data: TrainedData, blank: int) -> None:
         raise reader.fail("unicharset", "a first character that is not the space", "the space with code 0")
     for node in nodes:
         if any(matrix.integer != data.integer for matrix in node.matrices):
-            raise reader.fail(
-                f"{node.kind} {node.name} weights", "another number format than the training flags say", "the same"
-            )
+            raise reader.fail(f"{node.kind} {node.name} weights", "another number format than the training flags say", "the same")
     _check_shape(reader, data.network, inputs[0].extents[1])
 
 
-def _check_shape(reader: Reader, root: Node, height: int) -> None:
-    """The height has to come down to one row, and only a known extent may be summarised."""
+def _check_shape(reader: ByteReader, root: Node, height: int) -> None:
+    """Check that the height is reduced to one row, and that only a known extent is summarised; raises RecognizerError."""
 
     def pass_through(node: Node, rows: int | None, columns: int | None) -> tuple[int | None, int | None]:
         if node.kind in PARALLEL:
@@ -181,8 +171,8 @@ def _check_shape(reader: Reader, root: Node, height: int) -> None:
 
 
 def write_lstm(data: TrainedData) -> bytes:
-    """Component 17 of *data*, from its tree and fields."""
-    writer = Writer()
+    """Return component 17 of *data*, from its tree and fields."""
+    writer = ByteWriter()
     write_node(writer, data.network)
     writer.text(data.spec)
     writer.pack("iiii", data.training_flags, data.training_iteration, data.sample_iteration, data.charset.blank)
@@ -191,6 +181,6 @@ def write_lstm(data: TrainedData) -> bytes:
 
 
 def write_traineddata(data: TrainedData) -> bytes:
-    """The bytes of a file with the network of *data* and all its other components unchanged."""
+    """Return the bytes of a file with the network of *data* and all its other components unchanged."""
     components = {**data.components, LSTM: write_lstm(data)}
     return join_container(components, max(24, max(components) + 1))

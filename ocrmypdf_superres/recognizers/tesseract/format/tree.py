@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ocrmypdf_superres.recognizers.tesseract.format.binary import Reader, Writer
+from ocrmypdf_superres.recognizers.tesseract.format.binary import ByteReader, ByteWriter
 
 # In the order of their numbers in very old files.
 KINDS = (
@@ -55,7 +55,7 @@ class Matrix:
         return self.scales is not None
 
     def floats(self) -> NDArray[np.float64]:
-        """The weights, float64 (rows, columns)."""
+        """Return the weights, float64 (rows, columns)."""
         values = self.values.astype(np.float64)
         return values if self.scales is None else values * self.scales[:, None]
 
@@ -66,7 +66,8 @@ class Node:
 
     Attributes:
         kind: one of :data:`KINDS`.
-        ni: features in; no: features out.
+        ni: features in.
+        no: features out.
         weights: number of weights below, as stored.
         extents: numbers of the body (Input: batch, height, width, depth, loss; Convolve: half x, half y; others x, y).
         matrices: one for dense layers; CI, GI, GF1, GO for an LSTM, in the order of the file.
@@ -86,13 +87,13 @@ class Node:
     rates: tuple[float, ...] = ()
 
     def walk(self) -> Iterator[Node]:
-        """This node and everything below it, in the order of the file."""
+        """Yield this node and everything below it, in the order of the file."""
         yield self
         for child in self.children:
             yield from child.walk()
 
 
-def read_node(reader: Reader, depth: int = 0) -> Node:
+def read_node(reader: ByteReader, depth: int = 0) -> Node:
     """Read a node and everything below it.
 
     Raises:
@@ -119,7 +120,7 @@ def read_node(reader: Reader, depth: int = 0) -> Node:
     return node
 
 
-def _read_head(reader: Reader) -> Node:
+def _read_head(reader: ByteReader) -> Node:
     tag = reader.i8("layer type")
     kind = reader.text("layer type", 64) if tag == 0 else (KINDS[tag] if 0 < tag < len(KINDS) else str(tag))
     if kind not in KINDS:
@@ -129,15 +130,13 @@ def _read_head(reader: Reader) -> Node:
     ni, no, weights = (reader.i32(f"{kind} {part}") for part in ("inputs", "outputs", "weight count"))
     name = reader.text("layer name", 4096)
     if not (0 <= ni <= _MOST_UNITS and 0 <= no <= _MOST_UNITS and weights >= 0):
-        raise reader.fail(
-            f"{kind} sizes", f"{ni} inputs, {no} outputs, {weights} weights", "sizes of a line recognizer"
-        )
+        raise reader.fail(f"{kind} sizes", f"{ni} inputs, {no} outputs, {weights} weights", "sizes of a line recognizer")
     if training not in (0, 1, 2):
         raise reader.fail("training state", str(training), "0, 1 or 2")
     return Node(kind, name, ni, no, weights, flags, training, backprop)
 
 
-def _read_children(reader: Reader, node: Node, depth: int) -> None:
+def _read_children(reader: ByteReader, node: Node, depth: int) -> None:
     count = reader.u32("number of layers")
     if not 1 <= count <= _MOST_CHILDREN or (node.kind in WRAPPERS and count != 1):
         most = 1 if node.kind in WRAPPERS else _MOST_CHILDREN
@@ -148,14 +147,14 @@ def _read_children(reader: Reader, node: Node, depth: int) -> None:
         node.rates = tuple(reader.vector("float32", "learning rates").tolist())
 
 
-def _read_lstm(reader: Reader, node: Node) -> None:
+def _read_lstm(reader: ByteReader, node: Node) -> None:
     units, columns = node.no, reader.i32(f"{node.kind} source size")
     if columns != node.ni + units:
         raise reader.fail(f"{node.kind} source size", str(columns), f"{node.ni + units} as in a one-dimensional LSTM")
     node.matrices = [_read_matrix(reader, (units, columns + 1), node) for _ in range(4)]
 
 
-def _read_matrix(reader: Reader, shape: tuple[int, int], node: Node) -> Matrix:
+def _read_matrix(reader: ByteReader, shape: tuple[int, int], node: Node) -> Matrix:
     what = f"{node.kind} {node.name} weights"
     mode = reader.u8(f"{what} mode")
     if not mode & _NEW or mode & ~(_NEW | _ADAM | _INT8):
@@ -179,7 +178,7 @@ def _read_matrix(reader: Reader, shape: tuple[int, int], node: Node) -> Matrix:
     return Matrix(values)
 
 
-def _check(reader: Reader, node: Node) -> None:
+def _check(reader: ByteReader, node: Node) -> None:
     """Sizes and the checksum of one node whose children are checked already."""
     ni, children = node.ni, node.children
     if node.kind == "Convolve":
@@ -210,7 +209,7 @@ def _check(reader: Reader, node: Node) -> None:
         raise reader.fail(f"{node.kind} {node.name} weight count", str(node.weights), str(weights))
 
 
-def write_node(writer: Writer, node: Node) -> None:
+def write_node(writer: ByteWriter, node: Node) -> None:
     """Write *node* and everything below it, in the form that :func:`read_node` reads; no optimiser state."""
     writer.pack("b", 0)
     writer.text(node.kind)

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import copy
-import os
 from pathlib import Path
 
 from ocrmypdf_superres.errors import RecognizerError
+from ocrmypdf_superres.files import atomic_write_bytes
 from ocrmypdf_superres.recognizers.tesseract.format.container import LSTM
 from ocrmypdf_superres.recognizers.tesseract.format.traineddata import INTEGER, TrainedData, write_lstm, write_traineddata
 from ocrmypdf_superres.recognizers.tesseract.format.tree import Matrix
@@ -17,7 +17,7 @@ _SUFFIX = ".traineddata"
 
 
 def float_copy(data: TrainedData, network: LineNetwork | None = None) -> TrainedData:
-    """*data* with float64 weights: its own, or those of *network*, which was built from it.
+    """Return *data* with float64 weights: its own, or those of *network*, which was built from it.
 
     Charset, recoder, dictionaries and all other components stay. Tesseract then computes in floats: activations are
     not rounded, and the input is not limited to [-1, 1].
@@ -40,19 +40,16 @@ def save_traineddata(data: TrainedData, path: Path) -> None:
     """Write *data* to *path*, which ends in ``.traineddata``; an existing file is replaced only when all is written.
 
     Raises:
-        RecognizerError: the name is not fit or the file cannot be written.
+        RecognizerError: the name does not end in ``.traineddata``, or the file cannot be written.
     """
     if path.suffix != _SUFFIX:
         raise RecognizerError(
             f"The file name {path.name} was given, one that ends in {_SUFFIX} was expected, as Tesseract looks for it; "
             f"add the ending."
         )
-    part = path.with_name(path.name + ".part")
     try:
-        part.write_bytes(write_traineddata(data))
-        os.replace(part, path)
+        atomic_write_bytes(path, write_traineddata(data))
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise RecognizerError(
             f"The file {path} cannot be written ({error.strerror}); give a folder that exists and may be written to."
         ) from error

@@ -90,7 +90,7 @@ def _advance(
 
 
 def _states(codes: tuple[int, ...], charset: Charset) -> list[tuple[int, ...]]:
-    """What may be unfinished after *codes*: nothing if they are a character, they themselves if one starts so."""
+    """Return what may be unfinished after *codes*: nothing if they are a character, *codes* if a character starts so."""
     states: list[tuple[int, ...]] = []
     if charset.is_character(codes):
         states.append(())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""The port's greedy text beside what the installed binary reads from the same line images."""
+"""The port's greedy text compared with the installed binary's on the same line images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ocrmypdf_superres.recognizers.tesseract.verification.beam_search import bes
 from ocrmypdf_superres.recognizers.tesseract.verification.integer import IntegerNetwork
 from ocrmypdf_superres.tesseract import read_lines
 
-# Below this mean certainty Tesseract reads the inverted image as well and keeps the surer reading.
+# Below this mean certainty Tesseract reads the inverted image as well and keeps the more certain reading.
 INVERT_BELOW = 0.7
 
 
@@ -38,7 +38,7 @@ class Comparison:
         return edit_distance(self.port, self.binary)
 
     def rows(self) -> tuple[str, str, str]:
-        """Port, marks and binary above each other; a mark stands where they differ."""
+        """Return port, marks and binary, to print above each other; a mark is where they differ."""
         pairs = align(self.port, self.binary)
         upper = "".join(left or " " for left, _ in pairs)
         marks = "".join(" " if left == right else "^" for left, right in pairs)
@@ -48,7 +48,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Summary:
-    """Counts over lines: *cer* and *truth_* figures in percent, None without truths."""
+    """Counts over lines: *cer* and the error rates against the truth in percent, None without truths."""
 
     lines: int
     identical: int
@@ -64,7 +64,7 @@ class Summary:
 
 
 def summarise(comparisons: Sequence[Comparison]) -> Summary:
-    """Figures over *comparisons*; rates are edits per character of the binary's text, or of the truth."""
+    """Return metrics over *comparisons*; rates are edits per character of the binary's text, or of the truth."""
     letters = max(1, sum(len(item.binary) for item in comparisons))
     wrong = sum(item.edits for item in comparisons)
     known = [item for item in comparisons if item.truth is not None]
@@ -72,15 +72,13 @@ def summarise(comparisons: Sequence[Comparison]) -> Summary:
     port = sum(edit_distance(item.port, item.truth or "") for item in known) * 100.0 / true_letters
     binary = sum(edit_distance(item.binary, item.truth or "") for item in known) * 100.0 / true_letters
     same = sum(item.port == item.binary for item in comparisons)
-    return Summary(
-        len(comparisons), same, wrong * 100.0 / letters, port if known else None, binary if known else None
-    )
+    return Summary(len(comparisons), same, wrong * 100.0 / letters, port if known else None, binary if known else None)
 
 
 def port_texts(
     recognizer: TesseractRecognizer, images: Sequence[Image.Image], batch: int = 16, search: bool = False
 ) -> list[str]:
-    """Text of each of *images*, greedy or by Tesseract's own *search*; light on dark is tried as Tesseract does."""
+    """Return the text of each of *images*, greedy or by Tesseract's own *search*; light on dark is tried as Tesseract does."""
     arrays = [torch.from_numpy(np.ascontiguousarray(line_grey(image))) for image in images]
     texts = [""] * len(arrays)
     for group in _groups(arrays, batch):
@@ -97,7 +95,7 @@ def port_texts(
 
 
 def line_grey(image: Image.Image) -> FloatImage:
-    """Grey of *image* as Tesseract weighs it (0.3 R + 0.5 G + 0.2 B), float32 (H, W) in [0, 1]."""
+    """Return the grey of *image* as Tesseract weighs it (0.3 R + 0.5 G + 0.2 B), float32 (H, W) in [0, 1]."""
     if image.mode in ("RGB", "RGBA", "P"):
         colours = np.asarray(image.convert("RGB"), dtype=np.float32)
         grey = np.floor(colours @ np.array([0.3, 0.5, 0.2], dtype=np.float32) + 0.5)
@@ -107,7 +105,7 @@ def line_grey(image: Image.Image) -> FloatImage:
 
 
 def _groups(arrays: Sequence[torch.Tensor], batch: int) -> Iterator[list[int]]:
-    """Indices of lines of one height and near width, at most *batch* at a time."""
+    """Yield indices of lines of one height and similar width, at most *batch* at a time."""
     order = sorted(range(len(arrays)), key=lambda index: tuple(arrays[index].shape))
     group: list[int] = []
     for index in order:
@@ -139,10 +137,8 @@ def _read(
     return texts, certainties
 
 
-def integer_texts(
-    recognizer: TesseractRecognizer, images: Sequence[Image.Image], search: bool = False
-) -> list[str]:
-    """Text of each of *images* by the exact integer forward pass, greedy or by Tesseract's own *search*.
+def integer_texts(recognizer: TesseractRecognizer, images: Sequence[Image.Image], search: bool = False) -> list[str]:
+    """Return the text of each of *images* by the exact integer forward pass, greedy or by Tesseract's own *search*.
 
     Set ``recognizer.rounding`` for an input that is rounded as Tesseract's is.
     """
@@ -150,7 +146,7 @@ def integer_texts(
     texts = []
     for image in images:
         grey = torch.from_numpy(np.ascontiguousarray(line_grey(image)))
-        best: tuple[float, str] | None = None
+        best = (-1.0, "")
         for level in (grey, 1.0 - grey):
             with torch.no_grad():
                 value, widths = recognizer.prepare(level[None, None], torch.tensor([grey.shape[1]]))
@@ -162,11 +158,10 @@ def integer_texts(
             sure = float(inked.mean()) if len(inked) else 1.0
             greedy = collapse(path.tolist(), recognizer.blank)
             text = recognizer.decode(best_codes(share, recognizer.charset) if search else greedy)
-            if best is None or sure > best[0]:
+            if sure > best[0]:
                 best = (sure, text)
             if best[0] >= INVERT_BELOW:
                 break
-        assert best is not None
         texts.append(best[1])
     return texts
 
@@ -184,5 +179,3 @@ def compare(
     binary = read_lines(images, language, tessdata)
     known = list(truths) if truths is not None else [None] * len(port)
     return [Comparison(*row) for row in zip(names, port, binary, known, strict=True)]
-
-

@@ -8,6 +8,8 @@ interpolation. One line at a time; no gradients.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,7 +38,8 @@ def _lookup(table: Map, x: Map) -> Map:
 
 
 def _tanh(x: Map) -> Map:
-    return np.copysign(_lookup(_TANH, x), x)
+    result: Map = np.copysign(_lookup(_TANH, x), x)
+    return result
 
 
 def _logistic(x: Map) -> Map:
@@ -45,7 +48,7 @@ def _logistic(x: Map) -> Map:
     return result
 
 
-_ACTIVATIONS = {
+_ACTIVATIONS: dict[str, Callable[[Map], Map]] = {
     "Tanh": _tanh,
     "Logistic": _logistic,
     "Relu": lambda x: np.maximum(x, 0.0),
@@ -56,15 +59,16 @@ _ACTIVATIONS = {
 
 
 def quantise(x: Map) -> Map:
-    """Whole numbers -127..127 for values in [-1, 1], half away from zero."""
+    """Return whole numbers -127..127 for values in [-1, 1], half away from zero."""
     whole = np.trunc(127.0 * x + np.copysign(0.5, x))
     result: Map = np.clip(whole, -127.0, 127.0)
     return result
 
 
 def _product(matrix: Matrix, inputs: Map) -> Map:
-    """What Tesseract's integer dot products give: (..., rows) for *inputs* (..., columns - 1) of whole numbers."""
-    assert matrix.scales is not None
+    """Return Tesseract's integer dot products: (..., rows) for *inputs* (..., columns - 1) of whole numbers."""
+    if matrix.scales is None:
+        raise RecognizerError("A matrix of float weights was found in an int8 network; install the file again.")
     values = matrix.values.astype(np.float64)
     # Sums of whole numbers below 2^53 are exact in doubles, whatever their order.
     result: Map = (inputs @ values[:, :-1].T + 127.0 * values[:, -1]) * (matrix.scales / 127.0)
@@ -87,9 +91,10 @@ class IntegerNetwork:
         self.data = data
 
     def logits(self, line: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Logits (T, K) of a normalised *line*, (height, W) in steps of 1/127 within [-1, 1]."""
+        """Return logits (T, K) of a normalised *line*, (height, W) in steps of 1/127 within [-1, 1]."""
         start: Map = np.trunc(line * 127.0 + np.copysign(0.5, line))[:, :, None]
-        return self._run(self.data.network, start)[0]
+        result: Map = self._run(self.data.network, start)[0]
+        return result
 
     def _run(self, node: Node, x: Map) -> Map:
         if node.kind == "Series":
@@ -97,9 +102,11 @@ class IntegerNetwork:
                 x = self._run(child, x)
             return x
         if node.kind in PARALLEL:
-            return np.concatenate([self._run(child, x) for child in node.children], axis=2)
+            joined: Map = np.concatenate([self._run(child, x) for child in node.children], axis=2)
+            return joined
         if node.kind == "XYTranspose":
-            return self._run(node.children[0], x.swapaxes(0, 1)).swapaxes(0, 1)
+            turned: Map = self._run(node.children[0], x.swapaxes(0, 1)).swapaxes(0, 1)
+            return turned
         if node.kind == "RTLReversed":
             return self._run(node.children[0], x[:, ::-1])[:, ::-1]
         if node.kind == "TTBReversed":
@@ -120,9 +127,7 @@ class IntegerNetwork:
         rows, columns, features = x.shape
         noise = border_noise(rows, columns, features, (half_x, half_y), self.data.sample_iteration, True)
         padded = np.pad(x, ((half_y, half_y), (half_x, half_x), (0, 0)))
-        taps = [
-            padded[dy : dy + rows, dx : dx + columns] for dx in range(2 * half_x + 1) for dy in range(2 * half_y + 1)
-        ]
+        taps = [padded[dy : dy + rows, dx : dx + columns] for dx in range(2 * half_x + 1) for dy in range(2 * half_y + 1)]
         result: Map = (np.stack(taps, axis=2) + np.round(noise * 127.0)).reshape(rows, columns, -1)
         return result
 
@@ -138,7 +143,7 @@ def _blocks(node: Node, x: Map) -> Map:
 
 
 def _lstm(node: Node, x: Map) -> Map:
-    """An LSTM along the columns of all rows at once; the last column only, if it summarises."""
+    """Run an LSTM along the columns of all rows at once; return the last column only, if it summarises."""
     rows, columns, _ = x.shape
     state: Map = np.zeros((rows, node.no))
     fed_back: Map = np.zeros((rows, node.no))

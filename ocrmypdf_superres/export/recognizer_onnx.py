@@ -1,18 +1,16 @@
 # SPDX-License-Identifier: MPL-2.0
-"""A recognizer's network as an ONNX graph with dynamic batch and width, for runtimes without torch."""
+"""A Tesseract network as an ONNX graph with free batch and width, for runtimes without torch."""
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from ocrmypdf_superres.errors import MissingDependencyError, RecognizerError
+from ocrmypdf_superres.export.tracing import trace_to_onnx
 from ocrmypdf_superres.recognizers.tesseract.recognizer import TesseractRecognizer
-
-OPSET = 17
 
 
 class _LogProbabilities(nn.Module):
@@ -33,35 +31,28 @@ def export_recognizer(recognizer: TesseractRecognizer, path: Path) -> None:
     codes) and ``lengths`` int64 (batch,).
 
     Raises:
-        MissingDependencyError: the package onnx is missing. RecognizerError: the file cannot be written.
+        MissingDependencyError: the package onnx is missing.
+        RecognizerError: the file cannot be written.
     """
     recognizer.set_border("zero")
     lines = torch.zeros(2, 1, recognizer.height, 90)
     widths = torch.tensor([90, 60])
     try:
-        with warnings.catch_warnings():
-            # The exporter warns of shapes that it keeps as constants: they are those of the fixed line height.
-            warnings.simplefilter("ignore")
-            torch.onnx.export(
-                _LogProbabilities(recognizer.network),
-                (lines, widths),
-                str(path),
-                input_names=["lines", "widths"],
-                output_names=["log_probs", "lengths"],
-                dynamic_axes={
-                    "lines": {0: "batch", 3: "width"},
-                    "widths": {0: "batch"},
-                    "log_probs": {0: "batch", 1: "steps"},
-                    "lengths": {0: "batch"},
-                },
-                opset_version=OPSET,
-                training=torch.onnx.TrainingMode.PRESERVE,
-                dynamo=False,
-            )
+        trace_to_onnx(
+            _LogProbabilities(recognizer.network),
+            (lines, widths),
+            path,
+            ["log_probs", "lengths"],
+            {
+                "lines": {0: "batch", 3: "width"},
+                "widths": {0: "batch"},
+                "log_probs": {0: "batch", 1: "steps"},
+                "lengths": {0: "batch"},
+            },
+        )
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
-            f"Exporting needs the package {error.name}, which is not installed; "
-            f"run: pip install 'ocrmypdf-superres[train]'"
+            f"Exporting needs the package {error.name}, which is not installed; run: pip install 'ocrmypdf-superres[train]'"
         ) from error
     except OSError as error:
         raise RecognizerError(

@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: MPL-2.0
+"""One session of a run: feed the executor, take its results into the manifest, publish what was made.
+
+:mod:`ocrmypdf_superres.archive.run` describes the order of the steps that lets a session be killed at any moment.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import shutil
+import sqlite3
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ocrmypdf_superres.archive.executors.base import Executor
+from ocrmypdf_superres.archive.intake.enqueue import Intake
+from ocrmypdf_superres.archive.intake.scan import Scan, Verdict
+from ocrmypdf_superres.archive.progress import Display, Tally
+from ocrmypdf_superres.archive.publish import NotOursError, StagingLostError, publish
+from ocrmypdf_superres.archive.settings import Settings
+from ocrmypdf_superres.archive.store.layout import Layout
+from ocrmypdf_superres.archive.store.manifest import Manifest
+from ocrmypdf_superres.archive.store.name_encoding import printable
+from ocrmypdf_superres.archive.store.schema import FileRow
+from ocrmypdf_superres.archive.tasks import FileResult, FileTask, State
+from ocrmypdf_superres.archive.worker.ocr_file import scratch_folder, scratch_prefix
+from ocrmypdf_superres.archive.worker.outcomes import DISK_FULL
+from ocrmypdf_superres.errors import ArchiveError
+
+log = logging.getLogger("ocrmypdf.superres")
+
+COUNT_EVERY = 1.0
+"""Seconds between two counts of the waiting files; with a million of them, counting takes a moment."""
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+@dataclass
+class Stop:
+    """A request to stop a run; a signal handler may set it.
+
+    Attributes:
+        reason: why; empty while nobody asked.
+        cancel: whether files in work are stopped too, rather than finished.
+    """
+
+    reason: str = ""
+    cancel: bool = False
+
+    def ask(self, reason: str, cancel: bool = False) -> None:
+        """Ask the run to stop; the first *reason* counts, and *cancel* cannot be taken back."""
+        self.reason = self.reason or reason
+        self.cancel = self.cancel or cancel
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a run has to do, decided before it begins.
+
+    Attributes:
+        source: the input folder, absolute.
+        layout: the paths of the output folder.
+        settings: the run's settings.
+        make_executor: called when the work begins.
+        stop: asks the run to stop.
+        retry_failed: whether to retry files that failed permanently.
+        tally: what the run has done so far.
+    """
+
+    source: Path
+    layout: Layout
+    settings: Settings
+    make_executor: Callable[[], Executor]
+    stop: Stop
+    retry_failed: bool
+    tally: Tally = field(default_factory=Tally)
+
+    @cached_property
+    def settings_hash(self) -> str:
+        """Hash of the settings, from the moment it is first asked for."""
+        return self.settings.hash()
+
+
+class Session:
+    """The work of one run, from its start to its end, while it holds the lock of its output folder.
+
+    Args:
+        job: what to do.
+        manifest: of the run, open for writing.
+        number: of the session in the manifest.
+        run_log: gets a line for each file.
+    """
+
+    def __init__(self, job: Job, manifest: Manifest, number: int, run_log: logging.Logger) -> None:
+        self.job, self.manifest = job, manifest
+        self._number, self._log = number, run_log
+        self._arguments: dict[str, Any] = {"superres_threads": 1, **job.settings.ocr_arguments()}
+        self._in_flight: dict[int, FileTask] = {}
+        self._tasks = 0
+
+    def recover(self) -> None:
+        """Publish what an earlier session staged, and remove its other leftovers."""
+        for row in list(self.manifest.files(State.STAGED)):
+            self._publish(row.number, row.path, row.staging)
+        self.clear()
+
+    def clear(self) -> None:
+        """Remove everything from staging that is not staged, and the run's scratch folders on this machine."""
+        kept = {row.staging for row in self.manifest.files(State.STAGED)}
+        for entry in self.job.layout.staging.iterdir():
+            if entry.name not in kept:
+                _remove(entry)
+        prefix = scratch_prefix(self.job.layout.staging)
+        for entry in Path(self.job.settings.scratch or tempfile.gettempdir()).iterdir():
+            if entry.name.startswith(prefix):
+                _remove(entry)
+
+    def make_intake(self) -> Intake:
+        """Return what takes the input's files into the manifest."""
+        scan = Scan(os.fspath(self.job.source), os.fspath(self.job.layout.out))
+        return Intake(scan, self.manifest, self.job.settings_hash, self.job.retry_failed, self.count)
+
+    def work(self, display: Display) -> None:
+        """Process files until all of them have ended or the run is to stop.
+
+        Raises:
+            ArchiveError: the disk, the manifest or the executor failed.
+        """
+        intake, stop, tally = self.make_intake(), self.job.stop, self.job.tally
+        counted = 0.0
+        executor = self.job.make_executor()
+        try:
+            while True:
+                if tally.scanning and not stop.reason:
+                    tally.scanning = intake.take()
+                waits = self._feed(executor)
+                if stop.cancel or (not self._in_flight and (stop.reason or (not waits and not tally.scanning))):
+                    return
+                for result in executor.results(0.0 if tally.scanning and not stop.reason else 0.5):
+                    self.accept(result)
+                if time.monotonic() - counted > COUNT_EVERY:
+                    counted, tally.waiting = time.monotonic(), self.manifest.count(State.WAITING)
+                display.show(tally)
+        except (OSError, sqlite3.OperationalError) as error:
+            if not _is_full(error):
+                raise ArchiveError(
+                    f"The run cannot continue ({error}); correct that and give the same command again, which continues it."
+                ) from error
+            stop.ask(DISK_FULL, cancel=True)
+        finally:
+            executor.close(cancel=True)
+
+    def _feed(self, executor: Executor) -> bool:
+        """Submit files while workers want some; return whether any file waits, now or for its next try."""
+        wanted = executor.workers + max(1, executor.workers // 4) - len(self._in_flight)
+        if wanted <= 0:
+            return True
+        if self.job.stop.reason:
+            return False
+        rows = self.manifest.waiting(wanted + len(self._in_flight), time.time())
+        rows = [row for row in rows if row.number not in self._in_flight][:wanted]
+        left = len(rows) + len(self._in_flight)
+        idle_cores = executor.shares_cores and not self.job.tally.scanning and 0 < left < executor.workers
+        for row in rows:
+            task = self._task(row, executor.workers // left if idle_cores else 1)
+            self._in_flight[row.number] = task
+            executor.submit(task)
+        return bool(rows) or self.manifest.next_try() is not None
+
+    def _task(self, row: FileRow, jobs: int) -> FileTask:
+        self._tasks += 1
+        settings = self.job.settings
+        known = row.sha256 if row.settings == self.job.settings_hash and self.manifest.outputs(row.number) else ""
+        return FileTask(
+            row.number, os.fspath(self.job.source.joinpath(*row.path.split("/"))), row.path, row.kind,
+            os.fspath(self.job.layout.staging / f"{self._number}.{self._tasks}"), settings.outputs,
+            {**self._arguments, "jobs": jobs}, settings.limits, row.tries + 1, known, settings.scratch, self.job.settings_hash,
+            settings.image_dpi,
+        )  # fmt: skip
+
+    def accept(self, result: FileResult) -> None:
+        """Bring a result into the manifest, and its outputs to their final names."""
+        task, settings, tally = self._in_flight.pop(result.number), self.job.settings, self.job.tally
+        if result.code == DISK_FULL:
+            self._drop(task)
+            self.job.stop.ask(DISK_FULL)
+            return
+        if result.state is State.STAGED:
+            name = Path(task.staging).name
+            self.manifest.stage(result, self.job.settings_hash, name)
+            self._publish(result.number, task.relative, name)
+            tally.pages += len(result.pages)
+        elif result.code == "unchanged":
+            self.manifest.finish(result, self.job.settings_hash, keep=True)
+        elif result.transient and task.attempt < settings.tries:
+            pause = settings.wait * 2.0 ** (task.attempt - 1)
+            self.manifest.retry(result.number, result.code, result.reason, time.time() + pause)
+            self._say(logging.WARNING, task.relative, f"{result.code}, next try in {pause:g} s: {result.reason}")
+            self._keep_log(task)
+            self._drop(task)
+            return
+        else:
+            self._end(result, task.relative)
+            if result.state is State.FAILED:
+                self._keep_log(task)
+        self._drop(task)
+        tally.files += 1
+        tally.waiting = max(0, tally.waiting - 1)
+
+    def _end(self, result: FileResult, path: str) -> None:
+        """End a file as failed or skipped."""
+        self.manifest.finish(result, self.job.settings_hash)
+        self.count(path, result)
+
+    def count(self, path: str, end: FileResult | Verdict) -> None:
+        """Count and log a file that failed or was skipped."""
+        self.job.tally.failed += end.state is State.FAILED
+        self.job.tally.skipped += end.state is State.SKIPPED
+        level = logging.WARNING if end.state is State.FAILED else logging.INFO
+        self._say(level, path, f"{end.state.value} ({end.code}): {end.reason}")
+
+    def _publish(self, number: int, path: str, staging: str) -> None:
+        layout, manifest = self.job.layout, self.manifest
+        try:
+            left = publish(layout.out, layout.staging / staging, manifest.outputs(number, staged=True), manifest.outputs(number))
+        except StagingLostError as error:
+            manifest.wait_again(number)
+            self._say(logging.WARNING, path, str(error))
+            return
+        except (NotOursError, OSError) as error:
+            if isinstance(error, OSError) and _is_full(error):
+                raise
+            row = manifest.file(number)
+            code = "exists" if isinstance(error, NotOursError) else "unwritable"
+            reason = str(error) if isinstance(error, NotOursError) else f"An output cannot be written: {error.strerror or error}."
+            self._end(FileResult(number, State.FAILED, code, reason, sha256=row.sha256 if row else ""), path)
+            return
+        manifest.publish(number)
+        for sentence in left:
+            self._say(logging.WARNING, path, sentence)
+        self._say(logging.INFO, path, "done")
+
+    def _say(self, level: int, path: str, message: str) -> None:
+        self._log.log(level, "%s: %s", printable(path), message)
+        if level >= logging.WARNING:
+            log.log(level, "%s: %s", printable(path), message)
+
+    def _keep_log(self, task: FileTask) -> None:
+        with contextlib.suppress(OSError):
+            Path(task.log).replace(self.job.layout.failed_log(task.number))
+
+    def _drop(self, task: FileTask) -> None:
+        """Remove a task's leftovers, which a killed worker could not remove."""
+        _remove(Path(task.log))
+        if task.number not in self._in_flight:
+            row = self.manifest.file(task.number)
+            if row is None or row.state is not State.STAGED:
+                _remove(Path(task.staging))
+        _remove(scratch_folder(task))
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def _is_full(error: Exception) -> bool:
+    """Return whether *error* says that the disk is full."""
+    if isinstance(error, sqlite3.OperationalError):
+        return "full" in str(error)
+    return isinstance(error, OSError) and error.errno in _FULL
