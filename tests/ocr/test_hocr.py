@@ -16,7 +16,8 @@ from ocrmypdf_superres.ocr.hypothesis import Hypothesis, for_text_layer
 LINES = ["A harbour wall stood, of 1½ ft., in", "rain while seven wizards", "mixed liquor … near it."]
 OLD = (
     "<?xml version='1.0'?><html xmlns='http://www.w3.org/1999/xhtml'><body><div class='ocr_page' id='p' "
-    "title='image \"bbox 1 2 3 4; x\"; bbox 0 0 400 200; ppageno 0; scan_res 300 300'><div class='ocr_carea'><p class='ocr_par' lang='deu_latf' dir='ltr'>"
+    "title='image \"bbox 1 2 3 4; x\"; bbox 0 0 400 200; ppageno 0; scan_res 300 300'>"
+    "<div class='ocr_carea'><p class='ocr_par' lang='deu_latf' dir='ltr'>"
     "<span class='ocr_header' title='bbox 10 10 390 40; baseline 0.01 -4; textangle 180'>"
     "<span class='ocrx_word' title='bbox 10 10 90 40; x_wconf 57'>Waſſer<span/></span> "
     "<span class='ocrx_word' title='bbox 100 10 190 40; x_wconf 29' lang='fra'>eﬂ</span></span></p></div>"

@@ -48,8 +48,9 @@ class Run:
         self.source, self.folder, self.caplog = source, folder, caplog
         self.report = folder / "report.jsonl"
         self.options: dict[str, Any] = {
-            "superres_model": str(model), "superres_device": "cpu", "superres_verify": "always", "superres_report": str(self.report),
-            "output_type": "pdf", "optimize": 0, "jobs": 1, "use_threads": True, "progress_bar": False, "language": ["eng"],
+            "superres_model": str(model), "superres_device": "cpu", "superres_verify": "always",
+            "superres_report": str(self.report), "output_type": "pdf", "optimize": 0, "jobs": 1, "use_threads": True,
+            "progress_bar": False, "language": ["eng"],
         }  # fmt: skip
 
     def __call__(self, expected: ExitCode = ExitCode.ok, **options: Any) -> str:
@@ -96,6 +97,7 @@ def raising(error: BaseException) -> Callable[..., Any]:
     return fail
 
 
+ONCE = {"superres_use_for": "page", "superres_verify": "off"}
 FAULTS: list[tuple[str, Any, str, BaseException, dict[str, Any]]] = [
     ("planning", worker, "plan_image", MemoryError("no memory for it"), {}),
     ("settings", worker, "plan_settings", RuntimeError("settings gone"), {}),
@@ -105,8 +107,8 @@ FAULTS: list[tuple[str, Any, str, BaseException, dict[str, Any]]] = [
     ("the original", worker, "make_variant", MemoryError("no memory for it"), {}),
     ("the record", worker, "_new_record", ValueError("a bad name"), {}),
     ("the preview", worker, "_larger_preview", FULL, {"rotate_pages": True}),
-    ("the raster", worker, "enlarge", FULL, {"superres_use_for": "page", "force_ocr": True, "superres_verify": "off"}),
-    ("the raster's dpi", worker, "_true_dpi", ZeroDivisionError("no page"), {"superres_use_for": "page", "superres_verify": "off"}),
+    ("the raster", worker, "enlarge", FULL, {**ONCE, "force_ocr": True}),
+    ("the raster's dpi", worker, "_true_dpi", ZeroDivisionError("no page"), ONCE),
     ("making a variant", page_reader, "make_variant", MemoryError("no memory for it"), {}),
     ("saving a variant", page_reader.PageReader, "_save_variant", FULL, {}),
     ("scaling", page_reader.Hypothesis, "scaled", ZeroDivisionError("no pixels"), {}),
