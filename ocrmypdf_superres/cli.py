@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _about_missing(error: BaseException | None, command: str | None) -> str | None:
     """Return what to install where *error*, or what caused it, is that a package of another project is missing."""
-    from ocrmypdf_superres.commands.extras import extras_with, install_line
+    from ocrmypdf_superres.extras import extras_with, install_line
 
     while error is not None and not isinstance(error, ModuleNotFoundError):
         error = error.__cause__

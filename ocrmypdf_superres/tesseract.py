@@ -60,7 +60,9 @@ def program() -> str:
     """
     found = shutil.which("tesseract")
     if found is None:
-        raise MissingDependencyError("The program tesseract was not found, Tesseract 4 or later was expected; install tesseract-ocr.")
+        raise MissingDependencyError(
+            "The program tesseract was not found, Tesseract 4 or later was expected; install tesseract-ocr."
+        )
     return found
 
 
@@ -85,7 +87,9 @@ def run_tesseract(arguments: Sequence[str], *, stdin: bytes | None = None, timeo
     except subprocess.TimeoutExpired as error:
         raise RecognizerError(f"{shown} took longer than {timeout:.0f} seconds; give it smaller images.") from error
     except OSError as error:
-        raise RecognizerError(f"{shown} could not be started ({error.strerror}); check the installation of tesseract-ocr.") from error
+        raise RecognizerError(
+            f"{shown} could not be started ({error.strerror}); check the installation of tesseract-ocr."
+        ) from error
     if done.returncode != 0:
         message = done.stderr.decode("utf-8", "replace").strip().splitlines()
         raise RecognizerError(
@@ -204,7 +208,9 @@ def find_traineddata(language: str, tessdata: Path | None = None) -> Path:
         raise RecognizerError(f"The file {language} was given, an existing traineddata file was expected; correct the path.")
     parts = language.split("/")
     if not all(re.fullmatch(r"[A-Za-z0-9_-]+", part) for part in parts) or len(parts) > 2:
-        raise RecognizerError(f"The language {language!r} was given, a name such as 'eng' or 'script/Latin' was expected; correct it.")
+        raise RecognizerError(
+            f"The language {language!r} was given, a name such as 'eng' or 'script/Latin' was expected; correct it."
+        )
     folders = [tessdata] if tessdata is not None else tessdata_folders()
     for folder in folders:
         for name in (language, parts[-1], f"script/{parts[-1]}"):

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "ocrmypdf_superres"
 NAME = "ocrmypdf_superres"
 
 LAYERS = {
-    "errors": 0, "files": 0, "processes": 0, "tables": 0, "entry_points": 0, "metrics": 0,
+    "errors": 0, "files": 0, "processes": 0, "tables": 0, "entry_points": 0, "extras": 0, "metrics": 0,
     "page": 1, "architectures": 1, "modelstore": 1, "tesseract": 1,
     "upscaling": 2, "recognizers": 2, "detectors": 2,
     "ocr": 3,
@@ -24,14 +24,15 @@ LAYERS = {
 
 # Within a layer a room may import only these others.
 BESIDE = {
-    "errors": set(), "files": {"errors"}, "processes": set(), "tables": {"errors"}, "entry_points": {"errors", "tables"},
+    "errors": set(), "extras": set(), "files": {"errors"}, "processes": set(),
+    "tables": {"errors"}, "entry_points": {"errors", "tables"},
     "metrics": {"errors"},
     "page": set(), "architectures": set(), "modelstore": set(), "tesseract": set(),
     "upscaling": set(), "recognizers": {"detectors"}, "detectors": set(),
     "ocr": set(),
     "plugin": set(), "export": set(), "training": {"export"}, "evaluation": {"training", "reporting"}, "reporting": set(),
     "archive": set(),
-    "commands": set(), "cli": {"commands"}, "__main__": {"cli"}, "__init__": set(),
+    "commands": set(), "cli": set(), "__main__": {"cli"}, "__init__": set(),
 }  # fmt: skip
 NEVER = {("archive", "training"), ("archive", "evaluation")}
 

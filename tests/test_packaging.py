@@ -16,7 +16,7 @@ from PIL import Image
 
 from ocrmypdf_superres.cli import COMMANDS
 from ocrmypdf_superres.commands import doctor
-from ocrmypdf_superres.commands.extras import EXTRAS
+from ocrmypdf_superres.extras import EXTRAS
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "examples" / "sample-72dpi.pdf"

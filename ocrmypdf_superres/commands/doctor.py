@@ -14,8 +14,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from ocrmypdf_superres import __version__, tesseract
-from ocrmypdf_superres.commands.extras import EXTRAS, install_line, missing_packages, version_of
 from ocrmypdf_superres.errors import SuperresError
+from ocrmypdf_superres.extras import EXTRAS, install_line, missing_packages, version_of
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model
 from ocrmypdf_superres.upscaling.loading import load_upscaler
 

@@ -21,13 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``quantize``."""
     parser.add_argument("model", help="name or folder of a model")
     parser.add_argument("output", type=Path, nargs="?", help="the model folder to write (without it: only the table)")
-    parser.add_argument("--bits", type=int, default=8, help="bits a weight, 2 to 8 (default 8)")
+    parser.add_argument("--bits", type=int, default=8, help="bits of a weight, 2 to 8 (default 8)")
     parser.add_argument("--name", help="name of the new model (default: the folder's)")
     parser.add_argument(
-        "--per-tensor", action="store_true", help="one clipped range a tensor, nothing corrected, as in paper 001"
+        "--per-tensor", action="store_true", help="one clipped range for each tensor, nothing corrected, as in paper 001"
     )
-    parser.add_argument("--table", type=Path, metavar="FOLDER",
-                        help="bytes, PSNR and errors of Tesseract for 2 to 8 bits, on text rendered from FOLDER (eng/*.txt)")  # fmt: skip
+    shown = "bytes, PSNR and errors of Tesseract for 2 to 8 bits, on text rendered from FOLDER (eng/*.txt)"
+    parser.add_argument("--table", type=Path, metavar="FOLDER", help=shown)
 
 
 def run(args: argparse.Namespace) -> int:

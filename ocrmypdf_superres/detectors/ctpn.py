@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MPL-2.0
 """CTPN, the text detector of Tian et al. (ECCV 2016), in the form whose public weights paper 000 looks through.
 
-VGG16 up to the last ReLU before its fifth pooling, a 3x3 convolution, a bidirectional GRU along each row of places,
-a 1x1 convolution (the "fully connected" layer, taken behind its ReLU), and two 1x1 heads: at every place, 16 pixels
+VGG16 up to the last ReLU before its fifth pooling, a 3x3 convolution, a bidirectional GRU along each row of positions,
+a 1x1 convolution (the "fully connected" layer, taken after its ReLU), and two 1x1 heads: at every position, 16 pixels
 apart, ten anchors of one width and different heights get a background and a text logit, and an offset and a height.
 """
 
@@ -27,10 +27,10 @@ _LEVELS = (123.68, 116.779, 103.939)
 
 @dataclass(frozen=True)
 class CTPNConfig:
-    """Channels of VGG16's five blocks, the GRU's hidden size a direction, and the deep features' channels.
+    """Channels of VGG16's five blocks, the GRU's hidden size in each direction, and the deep features' channels.
 
-    ``compat`` feeds images as the public weights were trained: 0 to 255, channels in the order BGR, less means that
-    are in the order RGB.  Without it ImageNet's normalisation is used.
+    ``compat`` feeds images as the public weights were trained: 0 to 255, channels in the order BGR, minus means that
+    are in the order RGB. Without it ImageNet's normalisation is used.
     """
 
     widths: tuple[int, ...] = (64, 128, 256, 512, 512)
@@ -95,7 +95,7 @@ class CTPN(nn.Module):
         return deep, self.scores(deep), self.coordinates(deep)
 
     def detect(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The same as a call, under the name that :class:`~ocrmypdf_superres.training.losses.recognition.detector.Detector` has."""
+        """Return what a call returns; the name of the protocol that detector losses use."""
         value: tuple[Tensor, Tensor, Tensor] = self(images)
         return value
 
@@ -121,9 +121,9 @@ def load_public(path: Path) -> CTPN:
         raise RecognizerError(
             f"The detector's weights {path} cannot be read ({error.strerror}); give the path of a file you have."
         ) from error
-    except Exception as error:  # whatever a damaged file makes the reader raise
+    except Exception as error:  # torch raises errors of many kinds for a damaged file
         reason = (str(error).splitlines() or ["empty"])[0]
-        raise RecognizerError(f"{path} is no checkpoint of tensors alone ({reason}); give the public CTPN weights.") from error
+        raise RecognizerError(f"{path} is not a checkpoint of tensors alone ({reason}); give the public CTPN weights.") from error
     if isinstance(values, Mapping) and isinstance(values.get("model_state_dict"), Mapping):
         values = values["model_state_dict"]
     if not isinstance(values, Mapping) or not all(isinstance(v, Tensor) for v in values.values()):
@@ -142,9 +142,9 @@ def load_public(path: Path) -> CTPN:
 
 
 def anchors(height: int, width: int) -> Tensor:
-    """Return the anchors of *height* x *width* places, float (height * width * 10, 4): left, top, right, bottom.
+    """Return the anchors of *height* x *width* positions, float (height * width * 10, 4): left, top, right, bottom.
 
-    Row by row, place by place, anchor by anchor; right and bottom are inclusive, as in the original.
+    Row by row, position by position, anchor by anchor; right and bottom are inclusive, as in the original.
     """
     heights = torch.tensor(ANCHOR_HEIGHTS, dtype=torch.float32)
     middle = (STRIDE - 1) / 2

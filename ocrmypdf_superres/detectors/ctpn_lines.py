@@ -15,7 +15,7 @@ from ocrmypdf_superres.detectors.ctpn import CTPN, STRIDE, anchors, by_anchor
 from ocrmypdf_superres.metrics.boxes import non_maximum_suppression
 
 PAGE_HEIGHT = 720
-"""To which the original brings a page before it looks."""
+"""To which the original resizes a page."""
 
 Boxes = NDArray[np.float32]
 
@@ -76,7 +76,7 @@ def proposals(scores: Tensor, coordinates: Tensor, size: tuple[int, int], settin
 
 
 def chain(boxes: Boxes, probabilities: Boxes, settings: LineSettings) -> list[list[int]]:
-    """Join *boxes* to chains from left to right: neighbours that each hold the other for its best one.
+    """Join *boxes* to chains from left to right: neighbours each of which is the other's best one.
 
     A box alone forms no chain, as in the original.
     """
@@ -123,7 +123,7 @@ def _nearest(boxes: Boxes, probabilities: Boxes, index: int, settings: LineSetti
 
 
 def lines_of(boxes: Boxes, probabilities: Boxes, size: tuple[int, int], settings: LineSettings) -> list[TextLine]:
-    """Return the text lines of the proposals that non-maximum suppression leaves, from the top; *size*: the image's (height, width)."""
+    """Return the text lines of the proposals that were not suppressed, from the top; *size*: the image's (height, width)."""
     found = []
     for row in chain(boxes, probabilities, settings):
         part = boxes[row]
@@ -143,8 +143,10 @@ def find_lines(net: CTPN, image: Tensor, height: int = PAGE_HEIGHT, settings: Li
     """Return the text lines of *image*, float (1, 1 or 3, H, W) in [0, 1], in its own pixels, from the top.
 
     Args:
-        height: rows to which the image is brought before the net sees it; 0 leaves it as it is, which is for patches
-            of sr and hr that are to be compared.
+        net: the detector.
+        image: see above.
+        height: rows to which the image is resized first; 0 leaves it as it is, for patches of sr and hr to compare.
+        settings: thresholds; the original's by default.
     """
     settings = settings or LineSettings()
     rows, columns = image.shape[2:]

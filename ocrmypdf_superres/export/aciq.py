@@ -45,7 +45,7 @@ def expected_error(law: str, alpha: float, bits: int) -> float:
 
     The spread is sigma of Gauss' law, or b of Laplace's.
     """
-    rounding = alpha * alpha / (3 * 4**bits)
+    rounding = alpha * alpha / (3 * 4.0**bits)
     if law == "laplace":
         return 2 * math.exp(-alpha) + rounding
     tail = (1 + alpha * alpha) * (1 - math.erf(alpha / math.sqrt(2)))
@@ -54,7 +54,7 @@ def expected_error(law: str, alpha: float, bits: int) -> float:
 
 @lru_cache(maxsize=64)
 def clip_factor(law: str, bits: int, one_sided: bool = False) -> float:
-    """Return the best alpha for a spread of 1; *one_sided* values (behind ReLU) have one bit more for it."""
+    """Return the best alpha for a spread of 1; *one_sided* values (after ReLU) have one bit more for it."""
     bits += one_sided
     low, high = 0.1, 30.0
     ratio = (math.sqrt(5) - 1) / 2
@@ -102,7 +102,7 @@ def quantize(weight: NDArray[Any], bits: int, settings: AciqSettings | None = No
     """Return *weight*, float (n, ...), in *bits* a value, 1 to 8, on the average over the channels (first dimension).
 
     Raises:
-        ValueError: *bits* is no number from 1 to 8, or *weight* has fewer than two dimensions.
+        ValueError: *bits* is not from 1 to 8, or *weight* has fewer than two dimensions.
     """
     settings = settings or AciqSettings()
     if not 1 <= bits <= 8 or weight.ndim < 2:
@@ -166,11 +166,3 @@ def _weights(net: nn.Module) -> Iterator[str]:
     for name, parameter in net.named_parameters():
         if parameter.dim() >= 2 and parameter[0].numel() > 1:
             yield name
-
-
-def megabits(total: int, quantized: int, bits: int) -> float:
-    """Return the size, in 10^6 bits, of *total* parameters of which *quantized* have *bits* and the others 32.
-
-    Paper 001 prints this number and calls it MB, which is eight times as much; it counts neither scales nor offsets.
-    """
-    return ((total - quantized) * 32 + quantized * bits) / 1e6

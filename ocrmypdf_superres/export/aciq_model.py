@@ -24,12 +24,13 @@ BITS = (2, 3, 4, 5, 6, 7, 8)
 
 
 def quantize_model(model: Model, bits: int, folder: Path, name: str, settings: AciqSettings | None = None) -> Model:
-    """Write *model* with weights of *bits* a value as the model *name* to *folder*; return it.
+    """Write *model* with weights of *bits* each as the model *name* to *folder*; return it.
 
     The folder has no ONNX files, whose weights would be floats again: the model runs with torch.
 
     Raises:
-        OptionError: *bits* is not from 2 to 8. ModelError: *folder* exists and does not hold a model, or *model* is damaged.
+        OptionError: *bits* is not from 2 to 8.
+        ModelError: *folder* exists and does not hold a model, or *model* is damaged.
     """
     if bits not in BITS:
         raise OptionError(f"Weights of {bits} bits were asked for; give a whole number from {BITS[0]} to {BITS[-1]}.")
@@ -51,7 +52,7 @@ def quantize_model(model: Model, bits: int, folder: Path, name: str, settings: A
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the table: bits a weight (32: as it was), bytes of the file, and dB of its output against the unquantised."""
+    """A row of the table: bits of a weight (32: not quantised), bytes of the file, dB of its output against the original."""
 
     bits: int
     size: int
@@ -63,8 +64,8 @@ def table(
 ) -> list[tuple[Row, nn.Module]]:
     """Return a row, and the net, for *model* as it is and for each of *bits*.
 
-    *images*: lr, float (B, 1, H, W) in [0, 1], of a size that the net takes; the fidelity is the PSNR of what the
-    quantised net draws of them against what the net draws, both clipped.
+    *images*: lr, float (B, 1, H, W) in [0, 1], of a size that the net takes; the fidelity is the PSNR of the
+    quantised net's output against the net's, both clipped.
     """
     from ocrmypdf_superres.architectures.blocks.layers import on_luma
 
@@ -80,7 +81,7 @@ def table(
             other = load_network(model)
             other.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in packed.read(path).items()})
             with torch.inference_mode():
-                drawn = on_luma(other, model.card.channels)(images, scale).clamp(0, 1)
-            error = mean_squared_error(drawn.numpy(), wanted.numpy())
+                sr = on_luma(other, model.card.channels)(images, scale).clamp(0, 1)
+            error = mean_squared_error(sr.numpy(), wanted.numpy())
             rows.append((Row(width, path.stat().st_size, decibels(error, least=1e-12)), other))
     return rows

@@ -97,6 +97,4 @@ def is_colour(image: Image.Image, tolerance: int = 2) -> bool:
     if flat.mode == "L":
         return False
     red, green, blue = (np.asarray(band, dtype=np.int16) for band in flat.split())
-    return bool(
-        max(np.abs(red - green).max(), np.abs(green - blue).max(), np.abs(red - blue).max()) > tolerance
-    )
+    return bool(max(np.abs(red - green).max(), np.abs(green - blue).max(), np.abs(red - blue).max()) > tolerance)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Where the text lines of a page are, for nets that work on lines; NumPy only.
+"""Where the text lines of a page are, for nets that work on lines.
 
-The ink of a page, averaged along its rows over a few letters, is dense between baseline and x-height and thin above
-and below.  The dense bands are the bodies of the lines; each is followed along its slope.
+The ink of a page, averaged along its rows over a few letters, is dense between baseline and x-height and sparse above
+and below. The dense bands are the bodies of the lines; each is followed along its slope.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocrmypdf_superres.page.image import FloatImage
-from ocrmypdf_superres.page.text_height import measure_text_height, page_ink
+from ocrmypdf_superres.page.text_height import measure_text_height, page_ink, running_maximum
 
 WINDOW = 3.0
-"""Over how many x-heights ink is averaged along a row; wider gaps part two lines."""
+"""How many x-heights ink is averaged over along a row; wider gaps separate two lines."""
 BODY_SHARE = 0.5
 HEIGHT = 2.2
 """From the top of the ascenders to the bottom of the descenders, and a little paper, in x-heights."""
@@ -40,7 +40,7 @@ class FoundLine:
     margin: float = 0.15
 
     def middle(self, column: float) -> float:
-        """Row of the body's middle at *column*."""
+        """Return the row of the body's middle at *column*."""
         return self.offset + self.slope * column
 
 
@@ -52,7 +52,7 @@ def find_lines(luma: FloatImage) -> list[FoundLine]:
         return []
     x_height = measured.x_height
     dense = _row_means(ink, max(3, round(WINDOW * x_height)))
-    highest = _running_max(dense, max(2, round(1.3 * x_height)))
+    highest = running_maximum(dense, max(2, round(1.3 * x_height)))
     inked = dense[dense > 0.02]
     if not inked.size:
         return []
@@ -75,22 +75,11 @@ def whole_line(luma: FloatImage) -> list[FoundLine]:
 
 
 def _row_means(ink: FloatImage, width: int) -> FloatImage:
-    """Running means along the rows over *width* pixels."""
+    """Return running means along the rows over *width* pixels."""
     before, after = (width - 1) // 2, width - 1 - (width - 1) // 2
     padded = np.pad(ink, ((0, 0), (before + 1, after)))
     sums = np.cumsum(padded, axis=1, dtype=np.float64)
     return ((sums[:, width:] - sums[:, :-width]) / width).astype(np.float32)
-
-
-def _running_max(values: FloatImage, reach: int) -> FloatImage:
-    """Maximum over 2 * reach + 1 rows."""
-    out, done = values, 0
-    while done < reach:
-        step = min(reach - done, max(1, done))
-        padded = np.pad(out, ((step, step), (0, 0)), mode="edge")
-        out = np.maximum(np.maximum(padded[: -2 * step], padded[2 * step :]), out)
-        done += step
-    return out
 
 
 def _components(mask: NDArray[np.bool_]) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
@@ -126,7 +115,7 @@ def _components(mask: NDArray[np.bool_]) -> list[tuple[NDArray[np.intp], NDArray
 
 
 def _line(ink: FloatImage, rows: NDArray[np.intp], columns: NDArray[np.intp], x_height: float) -> FoundLine | None:
-    """Return the line whose body has the pixels *rows*, *columns*; None where they are no line of text."""
+    """Return the line whose body has the pixels *rows*, *columns*; None where they are not a line of text."""
     width = int(columns.max()) - int(columns.min()) + 1
     body = len(rows) / width
     if width < 1.5 * x_height or not 0.35 * x_height <= body <= 3.0 * x_height:
@@ -135,7 +124,7 @@ def _line(ink: FloatImage, rows: NDArray[np.intp], columns: NDArray[np.intp], x_
     if width > 8 * x_height:
         slope, offset = (float(v) for v in np.polyfit(columns, rows, 1))
     height = HEIGHT * float(np.clip(body, 0.8 * x_height, 3.0 * x_height))
-    # The averaging reached over the ends; the ink itself tells them.
+    # The averaging extends beyond the ends, which the ink itself shows.
     first = int(columns.min())
     profile = np.zeros(width, np.float32)
     for index in range(width):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What a page needs: the plan (enlarge or leave, how much, why).
+"""The plan for a page: enlarge it or leave it, how much, and why.
 
-Nothing here knows OCRmyPDF, so that others who read pages can plan in the same way.
+Independent of OCRmyPDF, so that other programs that read pages can plan in the same way.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from PIL import Image
 
 from ocrmypdf_superres.page.image import FloatImage, to_luma
 from ocrmypdf_superres.page.text_height import TextHeight, measure_text_height, measured_part
+
+__all__ = ["Plan", "PlanSettings", "plan_image", "plan_page"]
 
 #: Tesseract refuses images with a longer side.
 TESSERACT_MAX_SIDE = 32767
@@ -37,7 +39,7 @@ SIZE_SLACK = 0.15
 MAX_FACTOR = 6.0
 #: Share of ink under which a page counts as blank.
 BLANK_INK = 0.0002
-#: Fewer pieces of text lines than this are no text.
+#: Fewer pieces of text lines than this do not count as text.
 MIN_BANDS = 3
 
 
@@ -78,7 +80,7 @@ class Plan:
 
 
 def plan_image(image: Image.Image, dpi: tuple[float, float], settings: PlanSettings) -> Plan:
-    """:func:`plan_page` for an image of any mode; pixels are read only as far as the plan needs them."""
+    """Return :func:`plan_page` for an image of any mode; only the pixels that the plan needs are read."""
     hopeless = _no_room(image.size, settings)
     if settings.trigger == "off" or hopeless:
         return Plan("leave", hopeless or "switched off", None, 1.0, image.size, dpi)
@@ -86,7 +88,7 @@ def plan_image(image: Image.Image, dpi: tuple[float, float], settings: PlanSetti
 
 
 def plan_page(luma: FloatImage, dpi: tuple[float, float], settings: PlanSettings, size: tuple[int, int] | None = None) -> Plan:
-    """Plan for the page *luma*, float32 (H, W) in [0, 1], which claims *dpi*.
+    """Return the plan for the page *luma*, float32 (H, W) in [0, 1], which claims *dpi*.
 
     *size* is the page's (width, height) where *luma* is only a part of it.
     """
@@ -123,7 +125,7 @@ def plan_page(luma: FloatImage, dpi: tuple[float, float], settings: PlanSettings
 
 
 def _room(size: tuple[int, int], settings: PlanSettings) -> float:
-    """The largest factor that the limits allow."""
+    """Return the largest factor that the limits allow."""
     area = size[0] * size[1]
     return min(sqrt(settings.max_pixels / area), sqrt(TESSERACT_MAX_BYTES / area), settings.max_side / max(size))
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MPL-2.0
 """How high the text of a page is, in pixels, measured from the grey page itself.
 
-The claimed dpi of a scan is often wrong, but the height of a lower-case ``x`` tells what a reader sees.
-The measure works on row profiles: the page is cut into narrow vertical strips, the ink of every strip is
+The dpi that a scan claims is often wrong, but the height of a lower-case ``x`` decides how well it can be read.
+The measurement works on row profiles: the page is cut into narrow vertical strips, the ink of every strip is
 summed along its rows, and the bands of text lines in these profiles are as high as the x-height, because
-only few letters reach above or below it. A profile averages over many pixels, so noise, blur and touching
-letters hardly move it, and its flanks are read with sub-pixel precision: no letters need be told apart.
+few letters extend above or below it. A profile averages over many pixels, so noise, blur and touching letters
+hardly change it, and its flanks are measured with sub-pixel precision; letters need not be segmented.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from ocrmypdf_superres.page.image import FloatImage
 
 #: Pixels above which a page is sampled instead of measured whole.
 MAX_MEASURED_PIXELS = 12_000_000
-#: Larger pages are first looked at in about this many pixels; text that is high enough then is settled.
+#: Larger pages are first measured at about this many pixels; text that is high enough then is not measured again.
 COARSE_PIXELS = 1_200_000
 COARSE_HEIGHT = 16.0
 #: Share of the line distance over which profiles are smoothed.
@@ -35,14 +34,14 @@ BAR_SMOOTHING = 2.5
 
 @dataclass(frozen=True)
 class TextHeight:
-    """What was measured.
+    """The result of a measurement.
 
     Attributes:
         x_height: median height of lower-case letters without ascender, in pixels; None without text.
-        lines: about how many text lines stand on the page.
+        lines: about how many text lines the page has.
         ink: share of the page's pixels covered with ink, 0..1.
-        bands: how many pieces of text lines the median rests on.
-        noise: standard deviation of the paper in shares of the contrast between paper and ink.
+        bands: how many pieces of text lines the median is of.
+        noise: standard deviation of the paper, as a share of the contrast between paper and ink.
     """
 
     x_height: float | None
@@ -82,10 +81,10 @@ def _measure(luma: FloatImage) -> TextHeight:
         found = _line_bands(profile, candidate)
         if found is None:
             continue
-        # The right pitch explains the most: its bands cover most rows, and stand as far apart as it says.
+        # The right pitch explains the most: its bands cover most rows, and are as far apart as it says.
         if best is None or _merit(found, candidate) > _merit(best, pitch):
             pitch, best = candidate, found
-        # What the bands say themselves is worth a try.
+        # The distance of the bands themselves is worth a try.
         if len(candidates) < 6 and all(abs(found[1] / other - 1.0) > 0.15 for other in candidates if other):
             candidates.append(found[1])
     if best is None:
@@ -98,7 +97,7 @@ def _measure(luma: FloatImage) -> TextHeight:
 
 
 def measured_part(image: Image.Image) -> Image.Image:
-    """*image*, or of a very large page the stripe through its middle that is enough to measure."""
+    """Return *image*, or of a very large page the stripe through its middle that is enough to measure."""
     width, height = image.size
     rows = max(1, MAX_MEASURED_PIXELS // width)
     if rows >= height:
@@ -108,7 +107,7 @@ def measured_part(image: Image.Image) -> Image.Image:
 
 
 def page_ink(luma: FloatImage) -> FloatImage | None:
-    """Ink of *luma*, float32 (H, W) in about 0..1 against the local paper, without ruled lines; None: the page is blank."""
+    """Return the ink of *luma*, float32 (H, W) in about 0..1 against the local paper, without ruled lines; None if blank."""
     found = _ink(luma) if min(luma.shape) >= 8 else None
     if found is None:
         return None
@@ -117,9 +116,9 @@ def page_ink(luma: FloatImage) -> FloatImage | None:
 
 
 def _ink(luma: FloatImage) -> tuple[FloatImage, float] | None:
-    """Ink in about 0..1, which is darkness against the local paper scaled by the page's contrast, and noise.
+    """Return the ink in about 0..1, which is darkness against the local paper over the page's contrast, and the noise.
 
-    Noise is the paper's standard deviation in shares of the contrast. None: the page is blank.
+    The noise is the paper's standard deviation over the contrast. None: the page is blank.
     """
     height, width = luma.shape
     if float(np.median(luma[::4, ::4])) < 0.35 and float(np.percentile(luma[::4, ::4], 98)) > 0.5:
@@ -147,7 +146,7 @@ def _ink(luma: FloatImage) -> tuple[FloatImage, float] | None:
 
 
 def _erase_rules(ink: FloatImage) -> None:
-    """Take lines that are ruled across, which are no text, out of *ink*: runs far longer than any letter."""
+    """Erase ruled lines, which are not text, from *ink*: runs far longer than any letter."""
     height, width = ink.shape
     length = max(32, width // 16)
     if width <= length + 1:
@@ -167,15 +166,28 @@ def _erase_rules(ink: FloatImage) -> None:
     ink[ruled[1:-1] | ruled[:-2] | ruled[2:]] = 0.0
 
 
-def _profiles(ink: FloatImage, width: int) -> NDArray[np.float32]:
-    """Mean ink along the rows of strips *width* pixels wide: float32 (H, strips)."""
+def running_maximum(values: FloatImage, radius: int) -> FloatImage:
+    """Return the maximum over 2 radius + 1 rows of *values*, float32 (H, W); edges are repeated."""
+    out, done = values, 0
+    # Doubling: a window of any length from few shifts.
+    while done < radius:
+        shift = min(radius - done, max(1, done))
+        padded = np.pad(out, ((shift, shift), (0, 0)), mode="edge")
+        out = np.maximum(np.maximum(padded[: -2 * shift], padded[2 * shift :]), out)
+        done += shift
+    return out
+
+
+def _profiles(ink: FloatImage, width: int) -> FloatImage:
+    """Return the mean ink along the rows of strips *width* pixels wide: float32 (H, strips)."""
     height, total = ink.shape
     count = max(1, total // width)
-    return ink[:, : count * width].reshape(height, count, -1).mean(axis=2).astype(np.float32)
+    strips: FloatImage = ink[:, : count * width].reshape(height, count, -1).mean(axis=2).astype(np.float32)
+    return strips
 
 
-def _pitches(profile: NDArray[np.float32]) -> list[float]:
-    """Likely distances of text lines in pixels, from the autocorrelation of the profiles; at most three."""
+def _pitches(profile: FloatImage) -> list[float]:
+    """Return likely distances of text lines in pixels, from the autocorrelation of the profiles; at most three."""
     rows = profile.shape[0]
     centred = profile - profile.mean(axis=0)
     spectrum = np.abs(np.fft.rfft(centred, 2 * rows, axis=0)) ** 2
@@ -195,11 +207,11 @@ def _pitches(profile: NDArray[np.float32]) -> list[float]:
     return [float(peak) for peak in sorted(likely)]
 
 
-def _line_bands(profile: NDArray[np.float32], pitch: float) -> tuple[float, float, int] | None:
-    """:func:`_bands` for lines *pitch* pixels apart (0: not known), with the bars of slab serifs joined."""
+def _line_bands(profile: FloatImage, pitch: float) -> tuple[float, float, int] | None:
+    """Return :func:`_bands` for lines *pitch* pixels apart (0: not known), with the bars of slab serifs joined."""
     found = _bands(profile, pitch, SMOOTHING * pitch)
     if found is not None and found[0] < THIN * pitch and found[1] < 0.8 * pitch:
-        # Slab serifs make two thin bars of an x-height, which stand nearer than lines: smoothing joins them.
+        # Slab serifs make two thin bars of an x-height, which are nearer to each other than lines: smoothing joins them.
         wider = BAR_SMOOTHING * found[0]
         joined = _bands(profile, pitch, wider)
         if joined is not None and 1.3 * wider < joined[0] < 0.6 * pitch and joined[1] > 0.8 * pitch:
@@ -215,8 +227,8 @@ def _merit(found: tuple[float, float, int], pitch: float) -> float:
     return height * bands * (2.0 if consistent else 1.0)
 
 
-def _smoothed(profile: NDArray[np.float32], span: float) -> NDArray[np.float32]:
-    """Running mean over *span* rows, which need not be whole; 1 and less change nothing."""
+def _smoothed(profile: FloatImage, span: float) -> FloatImage:
+    """Return the running mean over *span* rows, which may be a fraction; 1 and less change nothing."""
     if span <= 1.0:
         return profile
     side = (span - 1.0) / 2.0
@@ -229,27 +241,13 @@ def _smoothed(profile: NDArray[np.float32], span: float) -> NDArray[np.float32]:
     return np.asarray(sum(weight * padded[i : i + rows] for i, weight in enumerate(kernel)), dtype=np.float32)
 
 
-def _envelope(profile: NDArray[np.float32], reach: int, largest: bool) -> NDArray[np.float32]:
-    """Running maximum (or minimum) over 2 * reach + 1 rows."""
-    pick = np.maximum if largest else np.minimum
-    out = profile
-    done = 0
-    # Doubling: a window of any length from few shifts.
-    while done < reach:
-        shift = min(reach - done, max(1, done if done else 1))
-        padded = np.pad(out, ((shift, shift), (0, 0)), mode="edge")
-        out = pick(pick(padded[: -2 * shift], padded[2 * shift :]), out)
-        done += shift
-    return out
-
-
-def _bands(profile: NDArray[np.float32], pitch: float, span: float) -> tuple[float, float, int] | None:
-    """Median height of text bands, median distance between neighbours, and their number; None without."""
-    reach = int(max(3, round(0.75 * pitch))) if pitch else max(6, min(60, profile.shape[0] // 8))
-    # Smoothing fills what dips there are inside a line and leaves its width at half height.
+def _bands(profile: FloatImage, pitch: float, span: float) -> tuple[float, float, int] | None:
+    """Return the median height of text bands, the median distance of neighbours, and their number; None without bands."""
+    radius = int(max(3, round(0.75 * pitch))) if pitch else max(6, min(60, profile.shape[0] // 8))
+    # Smoothing fills dips inside a line and leaves its width at half height.
     profile = _smoothed(profile, span)
-    high = _envelope(profile, reach, True)
-    low = _envelope(profile, reach, False)
+    high = running_maximum(profile, radius)
+    low = -running_maximum(-profile, radius)
     depth = high - low
     typical = float(np.percentile(depth, 90))
     if typical < 0.02:

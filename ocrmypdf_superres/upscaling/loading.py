@@ -11,15 +11,16 @@ import re
 import threading
 
 from ocrmypdf_superres.errors import DeviceError, ModelError, OptionError
+from ocrmypdf_superres.extras import install_line
 from ocrmypdf_superres.modelstore.cards import onnx_name
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, Model, find_model
 from ocrmypdf_superres.upscaling.backends.base import Backend
 from ocrmypdf_superres.upscaling.textlines import LineUpscaler
 from ocrmypdf_superres.upscaling.upscaler import PageUpscaler, Upscaler
 
-log = logging.getLogger("ocrmypdf.superres")
+__all__ = ["load_upscaler"]
 
-GPU_EXTRA = "run: pip install 'ocrmypdf-superres[gpu]'"
+log = logging.getLogger("ocrmypdf.superres")
 
 _loaded: dict[tuple[str, str, int, int], Upscaler] = {}
 _lock = threading.Lock()
@@ -75,7 +76,8 @@ def make_backend(model: Model, device: str, threads: int) -> Backend:
         return ServiceBackend(model, address, lambda: make_backend(model, "cpu", threads))
     if kind == "cuda" and not has_torch():
         raise DeviceError(
-            f"The device {device} was asked for, but torch is not installed; use --superres-device cpu, or {GPU_EXTRA}."
+            f"The device {device} was asked for, but torch is not installed; use --superres-device cpu, "
+            f"or run: {install_line('gpu')}"
         )
     if kind == "cuda" or (kind == "auto" and _sees_cuda()):
         from ocrmypdf_superres.upscaling.backends.torch import TorchBackend
@@ -87,8 +89,8 @@ def make_backend(model: Model, device: str, threads: int) -> Backend:
         return OnnxBackend(model, threads or _cores())
     if not has_torch():
         raise ModelError(
-            f"Model {model.card.name} has no ONNX files, so it needs torch, which is not installed; {GPU_EXTRA}, "
-            "or choose another model."
+            f"Model {model.card.name} has no ONNX files, so it needs torch, which is not installed; choose another model, "
+            f"or run: {install_line('gpu')}"
         )
     from ocrmypdf_superres.upscaling.backends.torch import TorchBackend
 

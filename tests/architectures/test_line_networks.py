@@ -158,7 +158,10 @@ def test_configurations_survive_a_card():
     for name, values in SMALL.items():
         spec = get(name)
         config = spec.parse_config(values)
-        assert spec.parse_config({k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(config).items()}) == config
+        assert (
+            spec.parse_config({k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(config).items()})
+            == config
+        )
 
 
 def test_attention_without_maps_gives_the_same_value():

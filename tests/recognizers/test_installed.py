@@ -70,9 +70,7 @@ def test_the_binary_reads_a_file_that_was_written_back(needs_eng: None, tmp_path
     save_traineddata(float_copy(read_traineddata(find_traineddata("eng"))), tmp_path / "back.traineddata")
     items = [
         Comparison("", back, stock, line.text)
-        for back, stock, line in zip(
-            read_lines(images, "back", tmp_path), read_lines(images, "eng"), lines, strict=True
-        )
+        for back, stock, line in zip(read_lines(images, "back", tmp_path), read_lines(images, "eng"), lines, strict=True)
     ]
     assert summarise(items).identical >= 9
     reader = TesseractRecognizer(read_traineddata(tmp_path / "back.traineddata"))

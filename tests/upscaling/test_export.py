@@ -32,7 +32,7 @@ def test_the_folder_holds_what_the_card_lists(model):
 
 def test_a_folder_that_is_no_model_is_kept(tmp_path):
     (tmp_path / "letters.txt").write_text("dear")
-    with pytest.raises(ModelError, match="does not hold a card.toml"):
+    with pytest.raises(ModelError, match=r"does not hold a card\.toml"):
         export_model(random_net(), SPEC, CONFIG, tmp_path, "x")
     assert (tmp_path / "letters.txt").read_text() == "dear"
 

@@ -52,7 +52,15 @@ class Net:
 
 
 def model(tmp_path, **changes) -> Model:
-    values = {"name": "lines", "architecture": "tsrn", "config": {}, "scales": (2,), "radius": None, "files": {}, "line_size": [16, 64]}
+    values = {
+        "name": "lines",
+        "architecture": "tsrn",
+        "config": {},
+        "scales": (2,),
+        "radius": None,
+        "files": {},
+        "line_size": [16, 64],
+    }
     return Model(Card(**{**values, **changes}), tmp_path)
 
 

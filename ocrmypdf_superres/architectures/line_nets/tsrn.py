@@ -18,7 +18,7 @@ from ocrmypdf_superres.architectures.spec import ArchitectureSpec
 
 @dataclass(frozen=True)
 class TSRNConfig:
-    """Channels of the image inside the net (3, or 4 with the mask), features, blocks, whether TPS-STN comes first, and the STN's widths."""
+    """Channels of the image inside the net (3, or 4 with the mask), features, blocks, whether TPS-STN comes first, its widths."""
 
     input_channels: int = 4
     features: int = 64

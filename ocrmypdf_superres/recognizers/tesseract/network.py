@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+import ocrmypdf_superres.recognizers.tesseract.layers as layers
 from ocrmypdf_superres.errors import RecognizerError
-from ocrmypdf_superres.recognizers.tesseract import layers
 from ocrmypdf_superres.recognizers.tesseract.format.traineddata import TrainedData
 from ocrmypdf_superres.recognizers.tesseract.format.tree import DENSE, PARALLEL, RECURRENT, Matrix, Node
 

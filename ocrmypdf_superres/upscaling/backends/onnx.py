@@ -44,7 +44,7 @@ def open_session(path: Path, threads: int) -> Any:
     options.log_severity_level = 3
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # noqa: BLE001 - onnxruntime's errors have no common base class
+    except Exception as error:  # onnxruntime's errors have no common base class
         raise ModelError(f"{path} is not an ONNX model that onnxruntime can load ({error}); install the model again.") from error
 
 
@@ -78,7 +78,7 @@ class OnnxBackend:
         session = self._session(scale)
         try:
             output = session.run(["sr"], {"lr": tiles})[0]
-        except Exception as error:  # noqa: BLE001 - onnxruntime's errors have no common base class
+        except Exception as error:  # onnxruntime's errors have no common base class
             raise DeviceError(f"onnxruntime failed on tiles of shape {tiles.shape}: {error}") from error
         expected = (tiles.shape[0], 1, tiles.shape[2] * scale, tiles.shape[3] * scale)
         if output.shape != expected:
