@@ -43,7 +43,7 @@ def export_run(
 
     Raises:
         OptionError: the recipe or the checkpoint cannot be used.
-        ModelError: the output exists and is no model, or the exported graphs disagree with the net.
+        ModelError: the output exists and is not a model, or the exported graphs disagree with the net.
     """
     from ocrmypdf_superres.architectures import get
     from ocrmypdf_superres.errors import OptionError
