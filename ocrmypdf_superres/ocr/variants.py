@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from ocrmypdf_superres.page.plan import Plan
     from ocrmypdf_superres.upscaling.upscaler import Upscaler
 
+__all__ = ["VARIANTS", "make_variant"]
+
 NET, BLEND, LANCZOS, AS_IS = "net", "blend", "lanczos", "as-is"
 """Enlarged by the net; by Lanczos to the same size; the mean of both; and the page as it came."""
 VARIANTS = (NET, BLEND, LANCZOS, AS_IS)
