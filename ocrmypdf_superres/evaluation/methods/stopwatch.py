@@ -44,7 +44,7 @@ class StopwatchOptions(BaseModel):
 
 
 def read_lap(path: Path) -> Lap:
-    """Return the lap that a run wrote to *path*; an empty one where it came to no OCR."""
+    """Return the lap that a run wrote to *path*; an empty one where no OCR was reached."""
     return Lap(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else Lap()
 
 
