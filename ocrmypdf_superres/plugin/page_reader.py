@@ -241,7 +241,7 @@ class PageReader:
         if merged.mixed:
             return Result(merged.hypothesis.text(), merged.hypothesis.page, None, None)
         reading = self._readings[merged.layout]
-        # The engine's own hOCR of the page as it came is in other pixels.
+        # The engine's own hOCR of the original page is in other pixels.
         same = merged.layout != AS_IS
         file = reading.file if same or reading.file != reading.hocr else None
         return Result(reading.text or merged.hypothesis.text(), merged.hypothesis.page, file, reading.hocr if same else None)

@@ -12,7 +12,10 @@ from PIL import ImageFont
 
 from ocrmypdf_superres.errors import OptionError
 
-_SYMBOLS = re.compile(r"symbol|dingbat|emoji|math|icon|d050000l|standard-?symbols|music|logo|cursor|ornament|initials|lcmath|biolinum_k|keyboard", re.I)
+_SYMBOLS = re.compile(
+    r"symbol|dingbat|emoji|math|icon|d050000l|standard-?symbols|music|logo|cursor|ornament|initials|lcmath|biolinum_k|keyboard",
+    re.I,
+)
 _SAMPLE = "AaBbEeGgMmSsTtQq0123456789.,-()'"
 
 
