@@ -6,6 +6,17 @@ Every message is one sentence that says what was given, what was expected and wh
 
 from __future__ import annotations
 
+__all__ = [
+    "ArchiveError",
+    "DeviceError",
+    "ImageError",
+    "MissingDependencyError",
+    "ModelError",
+    "OptionError",
+    "RecognizerError",
+    "SuperresError",
+]
+
 
 class SuperresError(Exception):
     """Base of every error that this package raises on purpose."""

@@ -16,6 +16,8 @@ from ocrmypdf_superres.errors import ModelError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+__all__ = ["ArchitectureSpec", "Foldable", "Growable", "HasAuxiliaryOutputs", "HasOwnLoss", "StartsFromFolded"]
+
 
 @runtime_checkable
 class Foldable(Protocol):

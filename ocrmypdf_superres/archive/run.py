@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ocrmypdf_superres.archive.executors.base import Executor
-from ocrmypdf_superres.archive.progress import Display, Tally
+from ocrmypdf_superres.archive.progress import Display
 from ocrmypdf_superres.archive.session import Job, Session, Stop
 from ocrmypdf_superres.archive.settings import Settings, weights_sha256
 from ocrmypdf_superres.archive.store.layout import Layout
@@ -55,6 +55,9 @@ class Run:
         retry_failed: also retry files that failed permanently.
         moved: the input folder has another path than last time, but holds the same files.
 
+    Attributes:
+        job, stop, tally: what is to be done, what asks it to stop, and what it has done so far.
+
     Raises:
         ArchiveError: the folders or settings cannot be used.
     """
@@ -64,19 +67,9 @@ class Run:
         stop: Stop | None = None, retry_failed: bool = False, moved: bool = False,
     ) -> None:  # fmt: skip
         self.job = Job(source.absolute(), Layout(out.absolute()), settings, make_executor, stop or Stop(), retry_failed)
-        self._moved = moved
+        self.stop, self.tally, self._moved = self.job.stop, self.job.tally, moved
         check_folders(self.job.source, self.job.layout.out)
         check_settings(settings)
-
-    @property
-    def stop(self) -> Stop:
-        """Asks the run to stop."""
-        return self.job.stop
-
-    @property
-    def tally(self) -> Tally:
-        """What the run has done so far."""
-        return self.job.tally
 
     def run(self, display: Display | None = None) -> Counts:
         """Work until all files have ended or the run is to stop; return the manifest's counts.

@@ -18,9 +18,9 @@ from ocrmypdf_superres.evaluation.data.pages import Case, find_pages, make_cases
 from ocrmypdf_superres.evaluation.data.profiles import DEFAULT_CONDITIONS, PROFILES, parse_condition
 from ocrmypdf_superres.evaluation.goals import goals, markdown_tables
 from ocrmypdf_superres.evaluation.inspection import check_dictionaries, check_weights, inspected_methods, save_run
-from ocrmypdf_superres.evaluation.methods.dispatch import FURTHER, METHODS
+from ocrmypdf_superres.evaluation.methods.names import FURTHER, METHODS, PLUGIN_METHODS
 from ocrmypdf_superres.evaluation.methods.peers import Peer, all_peers
-from ocrmypdf_superres.evaluation.summary import OURS, headlines, in_order, rows
+from ocrmypdf_superres.evaluation.summary import headlines, in_order, rows
 from ocrmypdf_superres.evaluation.worst import save_worst
 from ocrmypdf_superres.metrics.text import word_accuracy
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL
@@ -150,7 +150,7 @@ def run(args: argparse.Namespace) -> int:
     for result in results:
         if result.error:
             console.print(f"[red]{result.group}: {result.page}, {result.method}: {result.error}[/red]", highlight=False)
-    ours = [method for method in OURS if method in args.methods]
+    ours = [method for method in PLUGIN_METHODS if method in args.methods]
     _show(console, results, ours, args.unordered)
     if args.lines:
         _show_word_accuracy(console, results)

@@ -7,16 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ocrmypdf_superres.evaluation.benchmark import Result
-from ocrmypdf_superres.evaluation.summary import (
-    BASELINES,
-    interval_table,
-    lost,
-    low_groups,
-    made_worse,
-    markdown,
-    paired_table,
-    pooled,
-)  # fmt: skip
+from ocrmypdf_superres.evaluation.methods.names import BASELINES
+from ocrmypdf_superres.evaluation.summary import interval_table, lost, low_groups, made_worse, markdown, paired_table, pooled
 from ocrmypdf_superres.metrics.text import TextScore
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from ocrmypdf_superres.evaluation.data.pages import Case
 from ocrmypdf_superres.evaluation.methods.code_digest import PLUGIN_CODE, code_digest
-from ocrmypdf_superres.evaluation.methods.dispatch import PLUGIN_METHODS
+from ocrmypdf_superres.evaluation.methods.names import PLUGIN_METHODS
 from ocrmypdf_superres.evaluation.methods.peers import Peer
 from ocrmypdf_superres.evaluation.methods.readings import ocrmypdf_version
 from ocrmypdf_superres.files import atomic_write_text

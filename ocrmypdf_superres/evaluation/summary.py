@@ -7,11 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ocrmypdf_superres.evaluation.benchmark import Result
+from ocrmypdf_superres.evaluation.methods.names import BASELINES, PLUGIN_METHODS
 from ocrmypdf_superres.metrics.statistics import Interval, interval, paired_difference, sign_test
 from ocrmypdf_superres.metrics.text import TextScore
 
-OURS = ("plugin-once", "plugin", "plugin-checked")
-BASELINES = ("as-is", "lanczos", "oversample")
 WORSE = 0.01
 """A page counts as made worse when its CER is above the best baseline's by more than this."""
 LOST, READABLE = 0.5, 0.1
@@ -42,8 +41,12 @@ def _order(group: str) -> tuple[float, str]:
 def in_order(methods: Iterable[str]) -> list[str]:
     """Return each of *methods* once, as the tables show them: baselines, peers and nets by name, ours, the native scan."""
     names = set(methods)
-    known = [*BASELINES, *OURS, "native"]
-    return [*(m for m in BASELINES if m in names), *sorted(names - set(known)), *(m for m in (*OURS, "native") if m in names)]
+    known = [*BASELINES, *PLUGIN_METHODS, "native"]
+    return [
+        *(m for m in BASELINES if m in names),
+        *sorted(names - set(known)),
+        *(m for m in (*PLUGIN_METHODS, "native") if m in names),
+    ]
 
 
 def rows(results: Iterable[Result]) -> list[Row]:
@@ -103,7 +106,7 @@ def headlines(results: Sequence[Result]) -> list[str]:
     methods = {r.method for r in results}
     baselines = [m for m in BASELINES if m in methods]
     lines = []
-    for ours in (m for m in OURS if m in methods and baselines):
+    for ours in (m for m in PLUGIN_METHODS if m in methods and baselines):
         for group in dict.fromkeys(row.group for row in rows(results)):
             rate = {m: pooled(results, m, [group]).cer for m in [*baselines, ours]}
             best = min(baselines, key=rate.__getitem__)
@@ -119,7 +122,7 @@ def headlines(results: Sequence[Result]) -> list[str]:
         if tesseract:
             lines.append(f"{ours}: super-resolution took {own / tesseract:.1%} of Tesseract's time")
     if "native" in methods:
-        for method in (m for m in [*baselines, *OURS] if m in methods):
+        for method in (m for m in [*baselines, *PLUGIN_METHODS] if m in methods):
             pages = lost(results, method)
             lines.append(f"{method}: {len(pages)} pages lost{': ' if pages else ''}{'; '.join(pages)}")
     return lines
@@ -186,7 +189,7 @@ def paired_table(results: Sequence[Result], ours: str) -> str:
         f"| {ours} against | pages | CER, points [95 % interval] | words missed, points | pages better / worse | sign test p |",
         "|---|---|---|---|---|---|",
     ]
-    for method in (m for m in found if m not in (*OURS, "native") and ours in found):
+    for method in (m for m in found if m not in (*PLUGIN_METHODS, "native") and ours in found):
         for group in ["all pages", *dict.fromkeys(row.group for row in table)]:
             own, other = (
                 {(r.group, r.page): r.counts for r in results if r.method == m and group in ("all pages", r.group)}

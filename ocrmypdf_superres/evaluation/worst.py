@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from ocrmypdf_superres.evaluation.benchmark import Result
 from ocrmypdf_superres.evaluation.data.pages import Case
 from ocrmypdf_superres.evaluation.methods.images import TARGET_DPI, lanczos_image, lr_image
-from ocrmypdf_superres.evaluation.summary import BASELINES
+from ocrmypdf_superres.evaluation.methods.names import BASELINES
 from ocrmypdf_superres.evaluation.words import read_words
 from ocrmypdf_superres.page.image import flatten
 from ocrmypdf_superres.reporting.page_comparison import DOUBTFUL

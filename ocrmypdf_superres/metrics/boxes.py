@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = ["Box", "intersection_over_union", "non_maximum_suppression"]
+
 Box = tuple[int, int, int, int]
 
 

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from ocrmypdf_superres.errors import ImageError
 
+__all__ = ["psnr", "ssim"]
+
 Image = NDArray[np.floating[Any]]
 
 

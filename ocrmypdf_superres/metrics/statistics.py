@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = ["Interval", "SignTest", "interval", "paired_difference", "sign_test"]
+
 SAMPLES, SEED = 2000, 20260101
 """Number of bootstrap samples and the seed of the resampling, so that an interval can be reproduced."""
 

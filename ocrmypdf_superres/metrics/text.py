@@ -19,6 +19,8 @@ from itertools import zip_longest
 
 from rapidfuzz.distance import LCSseq, Levenshtein
 
+__all__ = ["TextScore", "WordAccuracy", "align", "cer", "edit_distance", "fold", "s_lcs", "s_ld", "score", "word_accuracy"]
+
 QUOTES = {
     **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u00b4`", "'"),
     **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033", '"'),

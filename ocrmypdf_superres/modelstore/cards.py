@@ -14,6 +14,8 @@ from pydantic import Field
 from ocrmypdf_superres.errors import ModelError, RecognizerError
 from ocrmypdf_superres.tables import STRICT, read_table, read_toml
 
+__all__ = ["Card"]
+
 CARD = "card.toml"
 RECOGNIZER_CARD, DETECTOR_CARD = "recognizer.toml", "detector.toml"
 WEIGHTS = "model.safetensors"

@@ -12,6 +12,8 @@ from pathlib import Path
 from ocrmypdf_superres.errors import ModelError, OptionError, RecognizerError
 from ocrmypdf_superres.modelstore.cards import CARD, DETECTOR_CARD, NAME, RECOGNIZER_CARD, WEIGHTS, Card, onnx_name, read_card
 
+__all__ = ["DEFAULT_MODEL", "Model", "find_model", "list_models"]
+
 DEFAULT_MODEL = "docsr-s2"
 SEARCH_VARIABLE = "OCRMYPDF_SUPERRES_MODELS"
 ALL = "all"

@@ -12,6 +12,8 @@ from ocrmypdf.hocrtransform import Baseline, BoundingBox, OcrClass, OcrElement
 
 from ocrmypdf_superres.metrics.boxes import Box
 
+__all__ = ["Hypothesis", "Line", "Word"]
+
 
 @dataclass(frozen=True)
 class Word:

@@ -16,6 +16,8 @@ from PIL import Image
 from ocrmypdf_superres.page.image import FloatImage, to_luma
 from ocrmypdf_superres.page.text_height import TextHeight, measure_text_height, measured_part
 
+__all__ = ["Plan", "PlanSettings", "plan_image", "plan_page"]
+
 #: Tesseract refuses images with a longer side.
 TESSERACT_MAX_SIDE = 32767
 #: Tesseract refuses images of more bytes (one byte a grey pixel).

@@ -185,7 +185,10 @@ class PageReader:
     def _read_further(self, read: Callable[[Path, Path], Reading]) -> None:
         """Read the other variants that are wanted, as long as there is doubt; one that fails is left out."""
         original = self._state.original
-        if original is None or self._ours.verify == "off" or self._calibration is None:
+        first = self._readings.get(NET)
+        unseen = first is not None and first.file is not None and first.hocr is None
+        # An engine that writes a PDF without telling the words leaves nothing to compare.
+        if original is None or self._ours.verify == "off" or self._calibration is None or unseen:
             return
         for variant in self._ours.wanted_variants():
             wanted = self._ours.verify == "always"
@@ -267,7 +270,7 @@ class PageReader:
         if merged.mixed or merged.layout not in self._readings:
             return Result(merged.hypothesis.text(), merged.hypothesis.page, None, None)
         reading = self._readings[merged.layout]
-        # The engine's own hOCR of the page as it came is in other pixels.
+        # The engine's own hOCR of the original page is in other pixels.
         same = merged.layout != AS_IS
         file = reading.file if same or reading.file != reading.hocr else None
         return Result(reading.text or merged.hypothesis.text(), merged.hypothesis.page, file, reading.hocr if same else None)
@@ -289,7 +292,8 @@ class PageReader:
         extra["opinions"] = {name: len(opinion.words) for name, opinion in self._opinions.items()}
         extra["opinion_seconds"] = {name: round(seconds, 3) for name, seconds in self._opinion_seconds.items()}
         if merged is None:
-            self._record.reason += "; no text was read"
+            written = any(reading.file is not None for reading in self._readings.values())
+            self._record.reason += "; the engine tells no words to verify" if written else "; no text was read"
         elif len(self._seconds) > 1:
             sure = ", ".join(f"{name} {value:.2f}" for name, value in probability.items())
             self._record.reason += (

@@ -17,6 +17,8 @@ from ocrmypdf_superres.errors import RecognizerError
 if TYPE_CHECKING:
     from ocrmypdf_superres.recognizers.base import Recognizer
 
+__all__ = ["load"]
+
 REGISTRY = Registry(
     "ocrmypdf_superres.recognizers",
     "kind of recognizer",

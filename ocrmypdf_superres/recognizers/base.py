@@ -13,6 +13,8 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+__all__ = ["Recognizer"]
+
 
 @runtime_checkable
 class Recognizer(Protocol):

@@ -18,6 +18,8 @@ from ocrmypdf_superres.upscaling.backends.base import Backend
 from ocrmypdf_superres.upscaling.textlines import LineUpscaler
 from ocrmypdf_superres.upscaling.upscaler import PageUpscaler, Upscaler
 
+__all__ = ["load_upscaler"]
+
 log = logging.getLogger("ocrmypdf.superres")
 
 _loaded: dict[tuple[str, str, int, int], Upscaler] = {}

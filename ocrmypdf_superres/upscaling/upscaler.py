@@ -16,6 +16,8 @@ from ocrmypdf_superres.page.image import FloatImage
 from ocrmypdf_superres.upscaling.backends.base import Backend
 from ocrmypdf_superres.upscaling.tiling import Tile, tile_rows
 
+__all__ = ["Upscaler"]
+
 Page = NDArray[np.float32] | NDArray[np.uint8]
 MOST_TONES = 1024
 """So many uniform tiles are remembered at a time: all 256 levels of 8-bit pages at a few scales."""

@@ -164,12 +164,12 @@ class TestPool:
         finally:
             pool.close(cancel=True)
 
-    @pytest.mark.slow
     def test_a_system_without_process_groups_is_refused(self, monkeypatch):
         monkeypatch.delattr(os, "setsid")
         with pytest.raises(ArchiveError, match="POSIX"):
             LocalPool(1)
 
+    @pytest.mark.slow
     def test_a_machine_on_which_no_worker_starts(self, tmp_path):
         pool = LocalPool(1, setup=_die)
         try:

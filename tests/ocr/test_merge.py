@@ -32,7 +32,8 @@ def hocr(lines, path):
     """Write an hOCR page: *lines* are (top, [(text, confidence, left, right), ...])."""
     out = [
         '<?xml version="1.0" encoding="UTF-8"?><html xmlns="http://www.w3.org/1999/xhtml"><body>',
-        "<div class='ocr_page' id='page_1' title='bbox 0 0 1000 2000'><div class='ocr_carea' id='block_1'><p class='ocr_par' id='par_1'>",
+        "<div class='ocr_page' id='page_1' title='bbox 0 0 1000 2000'>",
+        "<div class='ocr_carea' id='block_1'><p class='ocr_par' id='par_1'>",
     ]
     for number, (top, words) in enumerate(lines):
         left, right = min(w[2] for w in words), max(w[3] for w in words)

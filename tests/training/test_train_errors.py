@@ -70,8 +70,8 @@ def scans(data_folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"more": "sed = 3"}, "unknown key 'sed'; known are"),
-        ({"stage": "recogniser_lines = 3"}, "unknown key 'recogniser_lines'; known are"),
+        ({"more": "sed = 3"}, "unknown key 'sed' (did you mean 'seed'?); known are"),
+        ({"stage": "recogniser_lines = 3"}, "unknown key 'recogniser_lines' (did you mean 'recognizer_lines'?); known are"),
         ({"stage": 'train = ["tail.*"]'}, "'tail.*', which matches no parameter"),
         ({"losses": "charbonier = 1.0"}, "unknown loss 'charbonier'"),
         ({"source": 'kind = "rendered"\nfolder = "empty"'}, "holds no text files"),

@@ -10,9 +10,10 @@ import operator
 import os
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from ocrmypdf_superres.archive.store.manifest import Manifest
 from ocrmypdf_superres.archive.store.name_encoding import printable
@@ -94,14 +95,11 @@ def write_csv(rows: Iterator[dict[str, Any]], fields: tuple[str, ...], path: Pat
     Raises:
         ArchiveError: the file cannot be written.
     """
-    try:
-        with atomic_write(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
-            writer = csv.DictWriter(stream, fields)
-            writer.writeheader()
-            for row in rows:
-                writer.writerow({k: "; ".join(map(str, v)) if isinstance(v, list) else v for k, v in row.items()})
-    except OSError as error:
-        raise _unwritable(path, error) from error
+    with _written(path) as stream:
+        writer = csv.DictWriter(stream, fields)
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({k: "; ".join(map(str, v)) if isinstance(v, list) else v for k, v in row.items()})
 
 
 def write_json(rows: Iterator[dict[str, Any]], path: Path) -> None:
@@ -110,12 +108,15 @@ def write_json(rows: Iterator[dict[str, Any]], path: Path) -> None:
     Raises:
         ArchiveError: the file cannot be written.
     """
+    with _written(path) as stream:
+        stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[TextIO]:
     try:
-        with atomic_write(path) as part, part.open("w", encoding="utf-8") as stream:
-            stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        with atomic_write(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
+            yield stream
     except OSError as error:
-        raise _unwritable(path, error) from error
-
-
-def _unwritable(path: Path, error: OSError) -> ArchiveError:
-    return ArchiveError(f"The catalogue {path} cannot be written ({error.strerror}); give a file in a writable folder.")
+        message = f"The catalogue {path} cannot be written ({error.strerror}); give a file in a writable folder."
+        raise ArchiveError(message) from error

@@ -7,7 +7,7 @@ import errno
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pikepdf
@@ -44,10 +44,6 @@ def _failed(code: str, reason: str, transient: bool = False) -> Outcome:
     return Outcome(State.FAILED, code, reason, transient)
 
 
-def _skipped(code: str, reason: str) -> Outcome:
-    return Outcome(State.SKIPPED, code, reason)
-
-
 class OutcomeError(Exception):
     """Ends the work on a file with an outcome."""
 
@@ -61,52 +57,33 @@ def failed(code: str, reason: str, transient: bool = False) -> OutcomeError:
     return OutcomeError(_failed(code, reason, transient))
 
 
-_PROCESS_ANYWAY = "set OCRmyPDF's mode to skip, redo or force to process it"
+_ANYWAY = "set OCRmyPDF's mode to skip, redo or force to process it."
 
-# The first class that fits counts, so subclasses come before their bases. A reason without a full stop gets the error's message.
-_OUTCOMES: tuple[tuple[tuple[type[BaseException], ...], Outcome], ...] = (
-    ((ocr.PriorOcrFoundError,), _skipped("has-text", f"It already has text; {_PROCESS_ANYWAY}.")),
-    ((ocr.TaggedPDFError,), _skipped("has-text", f"It is a tagged PDF, made by an office program; {_PROCESS_ANYWAY}.")),
-    (
-        (ocr.DigitalSignatureError,),
-        _skipped("signed", "OCR would break its digital signature; set invalidate_digital_signatures to allow that."),
-    ),
-    (
-        (ocr.NonEmbeddedFontsError,),
-        _failed(
-            "fonts", "PDF/A forbids its fonts, which are not embedded; set output_type to pdf to keep its text, or mode to force."
-        ),
-    ),
-    (
-        (ocr.EncryptedPdfError, pikepdf.PasswordError),
-        _failed("encrypted", "It is encrypted; remove the encryption (qpdf --decrypt) and run again."),
-    ),
-    (
-        (ocr.DpiError,),
-        _failed("no-dpi", "The image claims no resolution, or one that cannot be true; give one by the setting image_dpi."),
-    ),
-    (
-        (Image.DecompressionBombError,),
-        _failed("too-large", "An image has more pixels than max_image_mpixels of OCRmyPDF allows; increase that."),
-    ),
-    ((ocr.PdfaConversionFailedError,), _failed("pdfa", NO_PDFA)),
-    (
-        (ocr.ColorConversionNeededError,),
-        _failed("pdfa", "PDF/A cannot keep its colours; set color_conversion_strategy to RGB or output_type to pdf."),
-    ),
-    (
-        (ocr.UnsupportedImageFormatError,),
-        _failed("unsupported", "The image is damaged or of a kind that OCRmyPDF does not support"),
-    ),
-    (
-        (ocr.InputFileError, pikepdf.PdfError),
-        _failed("damaged", "The PDF is damaged or of a kind that OCRmyPDF does not support"),
-    ),
-    ((ocr.BadArgsError,), _failed("settings", "OCRmyPDF rejects the options")),
-    ((ocr.MissingDependencyError,), _failed("settings", "A program that OCRmyPDF needs is missing on the worker's machine")),
-    ((ocr.TesseractConfigError,), _failed("settings", "Tesseract rejects its configuration file")),
-    ((MemoryError,), _failed("memory", "Memory ran out.", transient=True)),
-)
+# Code, reason, errors. The first row that fits counts, so subclasses come before their bases; a reason without a full stop gets
+# the error's message.
+_OUTCOMES: tuple[tuple[str, str, tuple[type[BaseException], ...]], ...] = (
+    ("has-text", f"It already has text; {_ANYWAY}", (ocr.PriorOcrFoundError,)),
+    ("has-text", f"It is a tagged PDF, made by an office program; {_ANYWAY}", (ocr.TaggedPDFError,)),
+    ("signed", "OCR would break its digital signature; set invalidate_digital_signatures to allow that.",
+     (ocr.DigitalSignatureError,)),
+    ("fonts", "PDF/A forbids its fonts, which are not embedded; set output_type to pdf to keep its text, or mode to force.",
+     (ocr.NonEmbeddedFontsError,)),
+    ("encrypted", "It is encrypted; remove the encryption (qpdf --decrypt) and run again.",
+     (ocr.EncryptedPdfError, pikepdf.PasswordError)),
+    ("no-dpi", "The image claims no resolution, or one that cannot be true; give one by the setting image_dpi.", (ocr.DpiError,)),
+    ("too-large", "An image has more pixels than max_image_mpixels of OCRmyPDF allows; increase that.",
+     (Image.DecompressionBombError,)),
+    ("pdfa", NO_PDFA, (ocr.PdfaConversionFailedError,)),
+    ("pdfa", "PDF/A cannot keep its colours; set color_conversion_strategy to RGB or output_type to pdf.",
+     (ocr.ColorConversionNeededError,)),
+    ("unsupported", "The image is damaged or of a kind that OCRmyPDF does not support", (ocr.UnsupportedImageFormatError,)),
+    ("damaged", "The PDF is damaged or of a kind that OCRmyPDF does not support", (ocr.InputFileError, pikepdf.PdfError)),
+    ("settings", "OCRmyPDF rejects the options", (ocr.BadArgsError,)),
+    ("settings", "A program that OCRmyPDF needs is missing on the worker's machine", (ocr.MissingDependencyError,)),
+    ("settings", "Tesseract rejects its configuration file", (ocr.TesseractConfigError,)),
+    ("memory", "Memory ran out.", (MemoryError,)),
+)  # fmt: skip
+_SKIPPED, _TRANSIENT = {"has-text", "signed"}, {"memory"}
 
 
 def outcome_of(error: BaseException, folders: tuple[Path, ...]) -> Outcome:
@@ -119,11 +96,10 @@ def outcome_of(error: BaseException, folders: tuple[Path, ...]) -> Outcome:
     chain = list(_chain(error))
     if _disk_is_full(chain, folders):
         return _failed(DISK_FULL, "The disk is full.", transient=True)
-    for kinds, outcome in _OUTCOMES:
+    for code, reason, kinds in _OUTCOMES:
         if isinstance(error, kinds):
-            return (
-                outcome if outcome.reason.endswith(".") else replace(outcome, reason=f"{outcome.reason}: {_first_line(chain)}.")
-            )
+            reason = reason if reason.endswith(".") else f"{reason}: {_first_line(chain)}."
+            return Outcome(State.SKIPPED if code in _SKIPPED else State.FAILED, code, reason, code in _TRANSIENT)
     if isinstance(error, OutcomeError):
         return error.outcome
     if isinstance(error, OSError):
@@ -131,9 +107,8 @@ def outcome_of(error: BaseException, folders: tuple[Path, ...]) -> Outcome:
     killed = any(isinstance(e, subprocess.CalledProcessError) and e.returncode < 0 for e in chain)
     message = _first_line(chain)
     if isinstance(error, ocr.SubprocessOutputError):
-        return _failed(
-            "child", f"A program that OCRmyPDF runs {'was killed' if killed else 'failed'}: {message}.", transient=killed
-        )
+        end = "was killed" if killed else "failed"
+        return _failed("child", f"A program that OCRmyPDF runs {end}: {message}.", transient=killed)
     if isinstance(error, (SuperresError, ocr.ExitCodeException)):
         return _failed("failed", f"{message}.", transient=killed)
     return _failed("error", f"{type(error).__name__}: {message}.", transient=killed)

@@ -34,18 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that :func:`read_run_settings` and :func:`executor_factory` read."""
-    parser.add_argument(
-        "source", type=Path, metavar="IN", help="folder of PDFs, images and METS documents; nothing in it is changed"
-    )
+    parser.add_argument("source", type=Path, metavar="IN", help="folder of PDFs, images and METS documents; it is not changed")
     parser.add_argument("out", type=Path, metavar="OUT", help="folder for the outputs; one for each IN")
-    parser.add_argument(
-        "--settings", type=Path, metavar="FILE", help="TOML file; without it, the settings of the last run in OUT are used"
-    )
+    parser.add_argument("--settings", type=Path, metavar="FILE", help="TOML file; the default is that of the last run in OUT")
     parser.add_argument("-l", "--language", metavar="LANG", help="Tesseract's languages, such as deu+fra")
     parser.add_argument("--outputs", metavar="LIST", help="what to make, separated by commas: pdf, text, alto, hocr, images")
     parser.add_argument("--output-type", metavar="TYPE", help="of OCRmyPDF: pdfa, pdf, auto, pdfa-1, pdfa-2, pdfa-3")
     parser.add_argument(
-        "--mode", metavar="MODE", help="of OCRmyPDF, for pages that have text: default (skip the file), skip, redo, force"
+        "--mode", metavar="MODE", help="of OCRmyPDF, if there is text: default (skip the file), skip, redo, force"
     )
     parser.add_argument("--image-dpi", type=int, metavar="N", help="resolution of images that claim none")
     parser.add_argument("--workers", type=int, metavar="N", help="processes on this machine; 0 for one per core")

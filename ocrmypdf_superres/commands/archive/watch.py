@@ -22,25 +22,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``archive watch``."""
     add_settings_arguments(parser)
     parser.add_argument(
-        "--settle",
-        type=float,
-        default=5.0,
-        metavar="SECONDS",
+        "--settle", type=float, default=5.0, metavar="SECONDS",
         help="a file is taken when its size and time have been stable for so long (default: %(default)s)",
-    )
+    )  # fmt: skip
     parser.add_argument(
-        "--poll",
-        type=float,
-        default=0.0,
-        metavar="SECONDS",
+        "--poll", type=float, default=0.0, metavar="SECONDS",
         help="walk IN at this interval, for network shares, which do not report changes",
-    )
+    )  # fmt: skip
     parser.add_argument(
-        "--on-stop",
-        choices=["finish", "cancel"],
-        default="finish",
+        "--on-stop", choices=["finish", "cancel"], default="finish",
         help="what SIGTERM and Ctrl-C do to the files in work (default: %(default)s); a second signal always cancels",
-    )
+    )  # fmt: skip
     parser.epilog = (
         "Failing files do not stop the command; `archive status OUT` counts them and the log names them. Exit status: 0 stopped "
         f"by a signal, 1 cannot start, 2 wrong usage, {STOPPED} the disk is full. Move METS documents and their images into IN "

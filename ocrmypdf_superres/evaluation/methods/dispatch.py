@@ -16,20 +16,12 @@ from PIL import Image
 
 from ocrmypdf_superres.evaluation.data.pages import Case
 from ocrmypdf_superres.evaluation.methods.images import TARGET_DPI, lanczos_image, lr_image, peer_image, resampled
+from ocrmypdf_superres.evaluation.methods.names import VERIFY
 from ocrmypdf_superres.evaluation.methods.peers import Peer
 from ocrmypdf_superres.evaluation.methods.readings import Reading, ocrmypdf_text, tesseract_text
 from ocrmypdf_superres.evaluation.methods.stopwatch import children_seconds
 from ocrmypdf_superres.page.image import from_luma, to_luma
 from ocrmypdf_superres.tesseract import RAW_LINE
-
-METHODS = ("as-is", "lanczos", "oversample", "plugin", "plugin-checked", "native")
-"""What is compared unless a user says otherwise; peers and nets by themselves come on top."""
-FURTHER = ("bicubic", "plugin-once")
-"""Further methods that a user may name."""
-PLUGIN_METHODS = ("plugin-once", "plugin", "plugin-checked")
-"""Those that run the plugin."""
-CHECKS = {"plugin-once": "off", "plugin-checked": "always"}
-"""The setting of ``--superres-verify`` where it is not the plugin's default."""
 
 
 def _peer_text(original: Image.Image, dpi: float, languages: str, peer: Peer, line: bool) -> Reading:
@@ -66,9 +58,9 @@ def read(case: Case, method: str, model: str, peer: Peer | None = None) -> Readi
     if method == "oversample":
         return ocrmypdf_text(image, dpi, languages, oversample=int(TARGET_DPI), **line)
     # The plugin alone reads as its defaults say.
-    check = {"superres_verify": CHECKS[method]} if method in CHECKS else {}
+    verify = {"superres_verify": VERIFY[method]} if method in VERIFY else {}
     trigger = {"superres_trigger": "always"} if case.page.line else {}
     return ocrmypdf_text(
         image, dpi, languages, plugins=["ocrmypdf_superres"], superres_model=model, superres_device="cpu",
-        superres_threads=1, **check, **line, **trigger,
+        superres_threads=1, **verify, **line, **trigger,
     )  # fmt: skip

@@ -10,6 +10,7 @@ from PIL import Image
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.data.pages import Case
 from ocrmypdf_superres.evaluation.methods.images import TARGET_DPI, lr_image, peer_image, resampled
+from ocrmypdf_superres.evaluation.methods.names import PLUGIN_METHODS
 from ocrmypdf_superres.evaluation.methods.peers import Peer
 from ocrmypdf_superres.ocr.variants import enlarge
 from ocrmypdf_superres.page.image import flatten
@@ -42,7 +43,7 @@ def prepare(case: Case, method: str, model: str, peer: Peer | None = None) -> Pr
     if method in ("lanczos", "bicubic"):
         kind = Image.Resampling.LANCZOS if method == "lanczos" else Image.Resampling.BICUBIC
         return Prepared(resampled(image, dpi, kind), TARGET_DPI, "enlarged", f"{method} to {TARGET_DPI:.0f} dpi")
-    if method not in ("plugin", "plugin-once", "plugin-checked"):
+    if method not in PLUGIN_METHODS:
         raise OptionError(f"The method {method!r} prepares no image of its own; give as-is, lanczos, bicubic, plugin or a peer.")
     from ocrmypdf_superres.page.plan import PlanSettings, plan_image
     from ocrmypdf_superres.upscaling.loading import load_upscaler

@@ -22,10 +22,10 @@ from ocrmypdf_superres.modelstore.store import Model
 from ocrmypdf_superres.page.image import from_luma, resize_luma
 from ocrmypdf_superres.recognizers.line_recognizer import LineRecognizer
 from ocrmypdf_superres.tesseract import read_lines
-from ocrmypdf_superres.training.data.batches import Batch, StepBatches
-from ocrmypdf_superres.training.data.sources.words import Pair, TextZoom
-from ocrmypdf_superres.training.readers.loop import enlarged
+from ocrmypdf_superres.training.data.batches import Batch, StepBatches, collate
+from ocrmypdf_superres.training.data.sources.textzoom import TextZoom
 from ocrmypdf_superres.training.recipe import Recipe, Source, Stage
+from ocrmypdf_superres.training.recognizers.tasks import enlarged
 from ocrmypdf_superres.upscaling.backends.torch import load_network
 from ocrmypdf_superres.upscaling.loading import load_upscaler
 
@@ -80,17 +80,9 @@ def all_pairs(folder: Path, scale: int) -> list[Batch]:
         OptionError, MissingDependencyError: the set cannot be read.
     """
     source = TextZoom(folder)
-    pairs = [source.pair(index, scale) for index in range(source.count)]
-    return [_batch(pairs[start : start + BATCH], scale) for start in range(0, len(pairs), BATCH)]
-
-
-def _batch(pairs: list[Pair], scale: int) -> Batch:
-    samples = [sample for sample, _ in pairs]
-    lr, hr = np.stack([lr for _, lr in pairs]), np.stack([sample.target for sample in samples])
-    return Batch(
-        scale, torch.from_numpy(lr)[:, None], torch.from_numpy(hr)[:, None], [s.text for s in samples], [s.box for s in samples],
-        [s.language for s in samples],
-    )  # fmt: skip
+    samples = [source.line(index, scale) for index in range(source.count)]
+    parts = [samples[start : start + BATCH] for start in range(0, len(samples), BATCH)]
+    return [collate(part, [sample.lr for sample in part if sample.lr is not None], scale) for part in parts]
 
 
 Predictor = Callable[[Tensor, int], Tensor]

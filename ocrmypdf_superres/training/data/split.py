@@ -58,7 +58,9 @@ def split_scans(folder: Path) -> Split:
             f"pages; give better scans here, and these with --low."
         )
     if len(large) < 2:
-        raise OptionError(f"Only one page in {folder} can be used, but one to learn from and one to compare on are needed; give more.")
+        raise OptionError(
+            f"Only one page in {folder} can be used, but one to learn from and one to compare on are needed; give more."
+        )
     documents: dict[str, list[ScanFile]] = {}
     for scan in large:
         documents.setdefault(scan.document, []).append(scan)
@@ -106,7 +108,9 @@ def prepare_pages(split: Split, languages: str, run: Path, jobs: int) -> tuple[i
         learnt = list(pool.map(read, split.learnt))
         held_back = list(pool.map(read, split.held_back))
     split.unreadable += [result for result in (*learnt, *held_back) if isinstance(result, str)]
-    rows = [_row(scan, result[0], languages) for scan, result in zip(split.learnt, learnt, strict=True) if not isinstance(result, str)]
+    rows = [
+        _row(scan, result[0], languages) for scan, result in zip(split.learnt, learnt, strict=True) if not isinstance(result, str)
+    ]
     kept = []
     for number, (scan, result) in enumerate(zip(split.held_back, held_back, strict=True)):
         if isinstance(result, str):
@@ -125,7 +129,9 @@ def prepare_pages(split: Split, languages: str, run: Path, jobs: int) -> tuple[i
     for side, entries in (("train", rows), ("held-back", kept)):
         if not entries:
             reason = f"; the first reason is: {split.unreadable[0]}" if split.unreadable else ""
-            raise OptionError(f"No page is left {'to learn from' if side == 'train' else 'to compare on'} that Tesseract can read{reason}")
+            raise OptionError(
+                f"No page is left {'to learn from' if side == 'train' else 'to compare on'} that Tesseract can read{reason}"
+            )
         (run / side).mkdir(parents=True, exist_ok=True)
         (run / side / "index.json").write_text(json.dumps(entries, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return len(rows), len(kept)

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ocrmypdf_superres.errors import OptionError, RecognizerError
 from ocrmypdf_superres.tesseract import find_traineddata
 from ocrmypdf_superres.training.data.fonts import installed_fonts
-from ocrmypdf_superres.training.data.ocr_lines.scan_lines import ScanLines, is_held
+from ocrmypdf_superres.training.data.ocr_lines.scan_lines import ScanLines, document_of, held_documents
 
 ROWS = [
     "The harvest of that year was late,", "and the carts stood empty by the", "gate until the middle of October.",
@@ -52,8 +52,11 @@ def test_only_certain_lines_are_taken(scans, tmp_path):
 
 
 def test_documents_are_held_out_as_a_whole(scans, tmp_path):
-    assert not is_held(Path(TRAINED).stem) and is_held(Path(HELD).stem)
-    assert is_held("letter_04") == is_held("letter_17")
+    assert document_of(Path("letter_04.png")) == document_of(Path("letter_17.jpg")) == "letter"
+    assert document_of(Path("1181_1744_3.jpg")) == "1181_1744"
+    assert document_of(Path("17.jpg")) == "17"
+    assert held_documents("abcdefghijklm") == {"c", "k"}
+    assert held_documents(["b", "a"]) == {"b"} and held_documents(["a"]) == set()
     train, held = (ScanLines(scans, "eng", tmp_path / "cache", held=held) for held in (False, True))
     assert len(train.pixels) == len(held.pixels) == 1
 

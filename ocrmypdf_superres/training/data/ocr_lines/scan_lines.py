@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,12 +25,12 @@ log = logging.getLogger(__name__)
 
 #: Similarity, 0 to 100, that the ground truth must have with what Tesseract read for a line to be certain.
 CERTAIN = 90.0
-#: One document in so many is held out.
-HELD_EVERY = 5
+#: One document in so many is held out, by name, from the third one on: of a few, most are needed for training.
+HELD_EVERY, HELD_FIRST = 8, 2
 #: A scan is used at up to this multiple of its own size: more would show the enlarging's blur.
 _MOST_ENLARGED = 1.15
 _FORBIDDEN = "validation"
-_NUMBER_AT_END = "0123456789_-. "
+_NUMBER_AT_END = re.compile(r"[\s._-]*\d+$")
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,14 @@ class ScanLines:
         self.pixels: list[NDArray[np.uint8]] = []
         self.x_heights: list[float] = []
         self.lines: list[ScanLine] = []
-        for image, truth, languages in list_pages(folder, language, cache):
-            if truth is None or language not in languages.split("+") or is_held(image.stem) != held:
+        pages = [
+            (image, truth, languages)
+            for image, truth, languages in list_pages(folder, language, cache)
+            if truth is not None and language in languages.split("+")
+        ]
+        kept_apart = held_documents({document_of(image) for image, _, _ in pages})
+        for image, truth, languages in pages:
+            if (document_of(image) in kept_apart) != held:
                 continue
             try:
                 self._add(image, truth, languages, cache)
@@ -110,10 +117,15 @@ class ScanLines:
         return _cut(self.pixels[line.page], line, self.x_heights[line.page], 1.0)
 
 
-def is_held(name: str) -> bool:
-    """Whether the document of the page called *name* is held out; pages differ in the number at the end of their names."""
-    document = name.rstrip(_NUMBER_AT_END) or name
-    return hashlib.sha256(document.encode()).digest()[0] % HELD_EVERY == 0
+def document_of(image: Path) -> str:
+    """Return the name of a page's document: pages of one differ in the number at the end of their names."""
+    return _NUMBER_AT_END.sub("", image.stem) or image.stem
+
+
+def held_documents(documents: Collection[str]) -> set[str]:
+    """Return those of *documents* that are held out; of two the second one, of one none."""
+    ordered = sorted(documents)
+    return set(ordered[HELD_FIRST::HELD_EVERY] or ordered[1:])
 
 
 def _cut(pixels: NDArray[np.uint8], line: ScanLine, x_height: float, factor: float) -> Strip:

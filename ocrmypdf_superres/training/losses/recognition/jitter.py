@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MPL-2.0
 """Random sub-pixel shift, scale and padding of line images before a recognizer reads them.
 
-A net that is taught by a recognizer can draw texture that only this recognizer at this phase takes for letters. A
-reader that sees each line a little differently every time leaves such texture no hold. The same draw serves sr and hr.
+A net that is trained by a recognizer can learn to make texture that only this recognizer, at this phase, takes for letters.
+If the recognizer sees each line a little differently every time, such texture does not pay. The same draw serves sr and hr.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Jitter:
     padding: int = 4
 
     def draw(self, rng: np.random.Generator) -> JitterDraw:
-        """A draw for one batch."""
+        """Return a draw for one batch."""
         zoom = float(np.exp(rng.uniform(-1.0, 1.0) * np.log1p(self.zoom)))
         stretch = float(np.exp(rng.uniform(-1.0, 1.0) * np.log1p(self.stretch)))
         down, right = (float(value) for value in rng.uniform(-self.shift, self.shift, size=2))

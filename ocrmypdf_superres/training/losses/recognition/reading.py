@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.recognizers.base import Recognizer
-from ocrmypdf_superres.training.losses.recognition.ctc import CTCLoss
+from ocrmypdf_superres.training.losses.recognition.ctc import CTCLoss, equal_codes
 from ocrmypdf_superres.training.losses.recognition.jitter import Jitter, apply_jitter
 from ocrmypdf_superres.training.losses.recognition.recognizer_features import FeatureDistance, ProbabilityDistance
 
@@ -101,9 +101,7 @@ class RecognizerLosses(nn.Module):
         result.losses = {name: torch.stack(values).mean() for name, values in parts.items()}
         return result
 
-    def _read(
-        self, reader: Recognizer, logits: Tensor, lengths: Tensor, texts: Sequence[str], result: Readings
-    ) -> Tensor | None:
+    def _read(self, reader: Recognizer, logits: Tensor, lengths: Tensor, texts: Sequence[str], result: Readings) -> Tensor | None:
         codes: list[list[int]] = []
         for index, text in enumerate(texts):
             try:
@@ -113,6 +111,6 @@ class RecognizerLosses(nn.Module):
                 result.skipped.setdefault(reader.name, {})[index] = str(error)
         if not any(codes):
             return None
-        value: Tensor = self.ctc(logits, lengths, codes, reader.blank, getattr(reader, "equals", ()))
+        value: Tensor = self.ctc(logits, lengths, codes, reader.blank, equal_codes(reader))
         result.infeasible += self.ctc.infeasible - sum(not line for line in codes)
         return value

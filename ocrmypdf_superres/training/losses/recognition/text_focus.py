@@ -19,6 +19,7 @@ from ocrmypdf_superres.recognizers.line_recognizer import resized
 from ocrmypdf_superres.training.data.batches import Batch
 from ocrmypdf_superres.training.losses.recognition.confusion import confusion_weights
 from ocrmypdf_superres.training.losses.recognition.recognizer_features import steps_mask
+from ocrmypdf_superres.training.protocols import Target
 
 NARROWEST = 16
 """Lines of fewer hr pixels hold no word."""
@@ -88,13 +89,14 @@ class TextFocusLoss(nn.Module):
 class BatchTextFocus(nn.Module):
     """:class:`TextFocusLoss` of the lines of a batch that have a text: ``forward(sr, batch)``, *sr* float (B, 1, H, W)."""
 
-    target = "batch"
+    target = Target.BATCH
 
     def __init__(self, loss: TextFocusLoss) -> None:
         super().__init__()
         self.loss = loss
 
     def forward(self, sr: Tensor, batch: Batch) -> Tensor:
+        """Return the loss, a scalar; see the class."""
         reader = self.loss.reader
         chosen = [
             (index, box) for index, (text, box) in enumerate(zip(batch.texts, batch.boxes, strict=True))
@@ -114,19 +116,19 @@ class BatchTextFocus(nn.Module):
 
 
 def text_focus_loss(
-    reader: str = "", confusion: str = "rendered", position: float = 10.0, content: float = 0.0005, compat: bool = False
+    recognizer: str = "", confusion: str = "rendered", position: float = 10.0, content: float = 0.0005, compat: bool = False
 ) -> BatchTextFocus:
-    """Return the loss before *reader*, the name or folder of a text-focus recognizer.
+    """Return the loss with *recognizer*, the name or folder of a text-focus recognizer.
 
     *confusion*: ``rendered``, weights from how alike characters look in this machine's fonts; ``none``, the plain
     cross-entropy; or a ``.npy`` file of 62 x 62 distances, see :func:`confusion_weights`, whose *compat* it takes.
 
     Raises:
-        OptionError: no reader is given, or the distances cannot be used. RecognizerError: the reader cannot be used.
+        OptionError: no recognizer is given, or the distances cannot be used. RecognizerError: it cannot be used.
     """
-    if not reader:
-        raise OptionError("The loss text-focus needs a recognizer with attention: give reader = the name or folder of one.")
-    network = folder.load(reader, ("text-focus",))
+    if not recognizer:
+        raise OptionError("The loss text-focus needs a recognizer with attention: give recognizer = the name or folder of one.")
+    network = folder.load(recognizer, ("text-focus",))
     weights = None
     if confusion != "none":
         weights = confusion_weights(None if confusion == "rendered" else Path(confusion), compat)
