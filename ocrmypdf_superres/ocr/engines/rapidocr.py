@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import os
 import threading
 from collections.abc import Sequence
 from math import atan2, degrees
@@ -22,6 +21,7 @@ from PIL import Image
 
 from ocrmypdf_superres.errors import MissingDependencyError, RecognizerError
 from ocrmypdf_superres.ocr.engines.alphabets import letters_of
+from ocrmypdf_superres.upscaling.backends.onnx import import_onnxruntime, open_session
 
 _UPRIGHT = 10.0
 """A line whose lower edge is turned by more degrees than this is marked as turned."""
@@ -88,7 +88,7 @@ class RapidOcrEngine:
             missing = self.missing()
             if missing:
                 raise MissingDependencyError(f"The OCR engine rapidocr cannot be used: {missing}")
-            os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+            import_onnxruntime()  # before the package does, so that it is imported without telemetry
             from rapidocr import RapidOCR
 
             self._reader = RapidOCR(
@@ -113,10 +113,7 @@ def _model_path() -> Path:
 
 def _characters(model: Path) -> frozenset[str]:
     """Return the characters that the recognizer's ONNX file lists in its metadata; an empty set where it lists none."""
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    session = open_session(model, threads=1)
     return frozenset(session.get_modelmeta().custom_metadata_map.get("character", "").split("\n"))
 
 
