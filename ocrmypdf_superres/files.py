@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Writing files so that a reader sees the old one or the new one, never a part of one."""
+"""Writing files so that other processes see the old one or the new one, never a part of one."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return dict(load_file(path))
         values = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a damaged file makes the readers raise
+    except Exception as error:  # whatever a damaged file makes a parser raise
         reason = (str(error).splitlines() or ["empty"])[0]
         raise OptionError(f"The weight file {path} cannot be read ({reason}); give a .pth or .safetensors of tensors.") from error
     if not isinstance(values, dict) or not all(isinstance(value, Tensor) for value in values.values()):
