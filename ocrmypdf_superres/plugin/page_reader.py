@@ -181,7 +181,7 @@ class PageReader:
         original = self._state.original
         first = self._readings.get(NET)
         unseen = first is not None and first.file is not None and first.hocr is None
-        # An engine that draws a PDF and tells no words leaves nothing to compare.
+        # An engine that writes a PDF without telling the words leaves nothing to compare.
         if original is None or self._ours.verify == "off" or self._calibration is None or unseen:
             return
         for variant in self._ours.wanted_variants():
@@ -261,8 +261,8 @@ class PageReader:
         extra["reading_seconds"] = {name: round(seconds, 3) for name, seconds in self._seconds.items()}
         extra["reading_cost"] = round(sum(self._seconds.values()) / max(self._seconds[NET], 1e-3), 2)
         if merged is None:
-            drawn = any(reading.file is not None for reading in self._readings.values())
-            self._record.reason += "; the engine tells no words to verify" if drawn else "; no text was read"
+            written = any(reading.file is not None for reading in self._readings.values())
+            self._record.reason += "; the engine tells no words to verify" if written else "; no text was read"
         elif len(self._seconds) > 1:
             sure = ", ".join(f"{name} {value:.2f}" for name, value in probability.items())
             self._record.reason += (

@@ -53,7 +53,7 @@ def _run(pdf: Path, output: Path, kept: Path, settings: PdfSettings, **options: 
         )  # fmt: skip
     except ocrmypdf.exceptions.PriorOcrFoundError as error:
         raise SuperresError(
-            f"{pdf} already has a text layer, images of pages were expected; give --force-ocr to read it anew."
+            f"{pdf} already has a text layer, images of pages were expected; give --force-ocr to read it again."
         ) from error
     except ocrmypdf.exceptions.ExitCodeException as error:
         raise SuperresError(f"OCRmyPDF ended with {type(error).__name__} on {pdf}: {error}") from error
