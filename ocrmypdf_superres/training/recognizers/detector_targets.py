@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ocrmypdf_superres.detectors.ctpn import STRIDE, anchors, by_anchor
+from ocrmypdf_superres.metrics.boxes import pairwise_iou
 
 TEXT, BACKGROUND, IGNORED = 1, 0, -1
 POSITIVE, NEGATIVE = 0.7, 0.3
@@ -33,14 +34,6 @@ def slices(boxes: Tensor) -> Tensor:
     return torch.tensor(parts, dtype=torch.float32).reshape(-1, 4)
 
 
-def overlaps(first: Tensor, second: Tensor) -> Tensor:
-    """Return the intersections over unions (A, B) of boxes (A, 4) and (B, 4), inclusive pixels."""
-    corner = torch.minimum(first[:, None, 2:], second[None, :, 2:]) - torch.maximum(first[:, None, :2], second[None, :, :2]) + 1
-    shared = corner.clamp(min=0).prod(dim=2)
-    areas = [(b[:, 2] - b[:, 0] + 1) * (b[:, 3] - b[:, 1] + 1) for b in (first, second)]
-    return shared / (areas[0][:, None] + areas[1][None] - shared)
-
-
 def targets(boxes: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Return what CTPN should say of an image of *size* (height, width) with line *boxes* (N, 4).
 
@@ -53,7 +46,7 @@ def targets(boxes: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     moves = torch.zeros(len(base), 2)
     truth = slices(boxes)
     if len(truth):
-        shares = overlaps(base, truth)
+        shares = torch.from_numpy(pairwise_iou(base.numpy(), truth.numpy(), inclusive=True))
         best, which = shares.max(dim=1)
         kinds[best >= NEGATIVE] = IGNORED
         kinds[best > POSITIVE] = TEXT
