@@ -71,7 +71,8 @@ def test_broken_files(tmp_path: Path):
 
 
 # Recognizers have recipes of their own, see recognizers/test_train.py.
-RECIPES = [path for path in sorted((Path(__file__).parents[2] / "examples" / "recipes").glob("**/*.toml")) if path.parent.name != "recognizers"]
+FOLDER = Path(__file__).parents[2] / "examples" / "recipes"
+RECIPES = [path for path in sorted(FOLDER.glob("**/*.toml")) if path.parent.name != "recognizers"]
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)

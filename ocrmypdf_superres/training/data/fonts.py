@@ -41,7 +41,8 @@ def fc_list(pattern: str, *fields: str) -> list[list[str]]:
     """
     wanted = "\t".join(f"%{{{field}}}" for field in fields)
     try:
-        listing = subprocess.run(["fc-list", pattern, "--format", f"{wanted}\n"], capture_output=True, text=True, check=True).stdout
+        command = ["fc-list", pattern, "--format", f"{wanted}\n"]
+        listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError) as error:
         raise OptionError("The program fc-list did not run; install fontconfig and some fonts.") from error
     return [row.split("\t") for row in listing.splitlines() if row.count("\t") == len(fields) - 1]

@@ -2,7 +2,7 @@
 """Distances between what a recognizer sees in sr and in hr: its probabilities, and its inner features.
 
 Neither needs a text, so both work on unlabelled scans. The features follow the perceptual loss of Johnson et al.
-(ECCV 2016), with a reader in the place of an image classifier.
+(ECCV 2016), with a recognizer in the place of an image classifier.
 """
 
 from __future__ import annotations
