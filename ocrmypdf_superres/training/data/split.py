@@ -32,7 +32,7 @@ READ_WORDS = 20
 
 @dataclass
 class Split:
-    """What became of the scans: pages on either side, and how many were left out and why."""
+    """The pages of the scans on either side, and how many were left out and why."""
 
     learnt: list[ScanFile] = field(default_factory=list)
     held_out: list[ScanFile] = field(default_factory=list)
@@ -45,7 +45,7 @@ def split_scans(folder: Path) -> Split:
     """Return the pages of *folder* of enough resolution, split by document, the same at every call.
 
     Raises:
-        OptionError: there is no page, none of enough resolution, or only one.
+        OptionError: there are no pages, none of enough resolution, or only one.
     """
     scans, unreadable = find_scans(folder)
     if not scans:
