@@ -18,6 +18,7 @@ INVENTORY = Path(__file__).with_name("public_api.txt")
 MODULES = (
     "ocrmypdf_superres",
     "ocrmypdf_superres.architectures",
+    "ocrmypdf_superres.architectures.receptive_field",
     "ocrmypdf_superres.architectures.spec",
     "ocrmypdf_superres.errors",
     "ocrmypdf_superres.metrics.boxes",

@@ -279,7 +279,7 @@ def _carry_out(image: Image.Image, plan: Plan, upscaler: Upscaler, state: PageSt
 
 
 def _undo(state: PageState) -> None:
-    """Note that the page goes on as it came."""
+    """Note that the page goes on unchanged."""
     state.record.fail()
     state.original = state.model_sha256 = None
 

@@ -33,7 +33,7 @@ STAGES = [
 LAST = sum(stage["steps"] for stage in STAGES)
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Raised in place of a kill."""
 
 
@@ -44,7 +44,7 @@ def die_after(trainer: Trainer, steps: int) -> None:
     def dying() -> None:
         follow()
         if trainer.step == steps:
-            raise Killed
+            raise KilledError
 
     trainer._follow = dying
 
@@ -57,7 +57,7 @@ def test_interrupted_anywhere_and_resumed_is_the_same_bit_for_bit(precision, hel
     at = random.randrange(1, whole.step)
     first = super_resolution_trainer(recipe, held_folder, tmp_path / "parts")
     die_after(first, at)
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         first.fit()
     second = super_resolution_trainer(recipe, held_folder, tmp_path / "parts")
     second.resume(tmp_path / "parts" / CHECKPOINT)
@@ -121,7 +121,7 @@ def test_what_a_net_draws_depends_on_seed_and_step(data_folder, tmp_path):
             trainer.net.body.append(nn.Dropout(0.5))
         if interrupted:
             die_after(trainers[0], 2)
-            with pytest.raises(Killed):
+            with pytest.raises(KilledError):
                 trainers[0].fit()
             torch.rand(17)
             trainers[1].resume(run / CHECKPOINT)

@@ -34,11 +34,6 @@ def slices(boxes: Tensor) -> Tensor:
     return torch.tensor(parts, dtype=torch.float32).reshape(-1, 4)
 
 
-def overlaps(first: Tensor, second: Tensor) -> Tensor:
-    """Return the intersections over unions (A, B) of boxes (A, 4) and (B, 4), inclusive pixels."""
-    return torch.from_numpy(pairwise_iou(first.numpy(), second.numpy(), inclusive=True))
-
-
 def targets(boxes: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Return the outputs that CTPN should have for an image of *size* (height, width) with line *boxes* (N, 4).
 
@@ -51,7 +46,7 @@ def targets(boxes: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     moves = torch.zeros(len(base), 2)
     truth = slices(boxes)
     if len(truth):
-        shares = overlaps(base, truth)
+        shares = torch.from_numpy(pairwise_iou(base.numpy(), truth.numpy(), inclusive=True))
         best, which = shares.max(dim=1)
         kinds[best >= NEGATIVE] = IGNORED
         kinds[best > POSITIVE] = TEXT

@@ -13,18 +13,15 @@ from ocrmypdf_superres.training.recognizers.detector_targets import (
     TEXT,
     CTPNLoss,
     coordinate_loss,
-    overlaps,
     score_loss,
     slices,
     targets,
 )
 
 
-def test_slices_and_overlaps_by_hand():
+def test_slices_by_hand():
     assert slices(torch.tensor([[20.0, 5.0, 60.0, 25.0]])).tolist() == [[16, 5, 31, 25], [32, 5, 47, 25], [48, 5, 63, 25]]
     assert slices(torch.tensor([[3.0, 5.0, 6.0, 25.0]])).tolist() == [[0, 5, 15, 25]]
-    share = overlaps(torch.tensor([[0.0, 0.0, 15.0, 9.0]]), torch.tensor([[0.0, 5.0, 15.0, 14.0]]))
-    assert float(share) == pytest.approx(5 / 15)
 
 
 def test_targets_say_where_the_line_is():
