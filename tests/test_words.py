@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parent.parent / "ocrmypdf_superres"
 # What is not written -> what is. Names are cut at underscores and capitals before they are searched.
 REPLACED = {
     r"pictures?": "image",
-    r"teach(?:es|er|ers|ing)?|taught": "train",
+    r"teach(?:es|ers|ing)?|teacher(?! forcing)|taught": "train",
     r"judge[sd]?|judging|judgements?": "evaluate, score or compare",
     r"draw(?:s|n|er|ers|ing|ings)?|drew": "super-resolve, predict or sample",
     r"(?:thin|thins|thinned) out": "non-maximum suppression",

@@ -125,9 +125,9 @@ def test_jitter_moves_pads_and_scales() -> None:
 
 def test_draws_are_repeatable_and_within_their_ranges() -> None:
     jitter = Jitter(zoom=0.1, stretch=0.0, shift=0.5, padding=3)
-    samples = [jitter.sample(np.random.default_rng(seed)) for seed in range(50)]
-    assert samples[3] == jitter.sample(np.random.default_rng(3))
-    assert all(0.9 < draw.zoom[0] < 1.11 and abs(draw.shift[0]) <= 0.5 and max(draw.padding) <= 3 for draw in samples)
+    draws = [jitter.sample(np.random.default_rng(seed)) for seed in range(50)]
+    assert draws[3] == jitter.sample(np.random.default_rng(3))
+    assert all(0.9 < draw.zoom[0] < 1.11 and abs(draw.shift[0]) <= 0.5 and max(draw.padding) <= 3 for draw in draws)
 
 
 def test_losses_over_two_recognizers() -> None:

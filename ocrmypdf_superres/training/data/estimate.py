@@ -231,7 +231,7 @@ def like(pages: Sequence[PageEstimate], stages: Sequence[Mapping[str, Any]]) -> 
         if own:
             own[0].update(values)
         elif values["probability"]:
-            # Blur is of the optics; what comes after the sensor is at the end.
+            # Blur is of the optics; all that comes after the sensor is at the end.
             tables.insert(0 if name == "blur" else len(tables), {"name": name, **values})
     return tables
 

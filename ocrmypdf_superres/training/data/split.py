@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Split a folder of scans into pages to learn from and held-out pages, no document on both sides."""
+"""From a folder of scans to pages to learn from and held-out pages, none of one document on both sides."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ READ_WORDS = 20
 
 @dataclass
 class Split:
-    """What became of the scans: pages on either side, and how many were left out and why."""
+    """The pages of the scans on either side, and how many were left out and why."""
 
     learnt: list[ScanFile] = field(default_factory=list)
     held_out: list[ScanFile] = field(default_factory=list)
@@ -45,7 +45,7 @@ def split_scans(folder: Path) -> Split:
     """Return the pages of *folder* of enough resolution, split by document, the same at every call.
 
     Raises:
-        OptionError: there is no page, none of enough resolution, or only one.
+        OptionError: there are no pages, none of enough resolution, or only one.
     """
     scans, unreadable = find_scans(folder)
     if not scans:
@@ -66,7 +66,7 @@ def split_scans(folder: Path) -> Split:
         documents.setdefault(scan.document, []).append(scan)
     split = Split(documents=len(documents), unreadable=unreadable, small=len(scans) - len(large))
     if len(documents) == 1:
-        # Holding out a page here and there is the best that one document allows.
+        # A page held out here and there is the best that one document allows.
         every = max(2, min(round(1 / HELD_OUT), len(large) // 2))
         split.held_out = large[every - 1 :: every]
         split.learnt = [scan for scan in large if scan not in split.held_out]

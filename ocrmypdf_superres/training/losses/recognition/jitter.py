@@ -2,7 +2,7 @@
 """Random sub-pixel shift, scale and padding of line images before a recognizer reads them.
 
 A net that is trained by a recognizer can learn to make texture that only this recognizer, at this phase, takes for letters.
-If the recognizer sees each line a little differently every time, such texture does not pay. The same sample serves sr and hr.
+If the recognizer sees each line a little differently every time, such texture does not pay. sr and hr are jittered alike.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class JitterSample:
-    """One sample: zoom in y and x, shift in pixels (down, right), white padding in pixels (top, bottom, left, right)."""
+    """One jitter: zoom in y and x, shift in pixels (down, right), white padding in pixels (top, bottom, left, right)."""
 
     zoom: tuple[float, float]
     shift: tuple[float, float]
@@ -26,7 +26,7 @@ class JitterSample:
 
 @dataclass(frozen=True)
 class Jitter:
-    """Ranges of the sample.
+    """Ranges of the jitter.
 
     Attributes:
         zoom: largest relative change of the size. stretch: largest further change of the width alone.
@@ -39,7 +39,7 @@ class Jitter:
     padding: int = 4
 
     def sample(self, rng: np.random.Generator) -> JitterSample:
-        """Return a sample for one batch."""
+        """Return the jitter of one batch."""
         zoom = float(np.exp(rng.uniform(-1.0, 1.0) * np.log1p(self.zoom)))
         stretch = float(np.exp(rng.uniform(-1.0, 1.0) * np.log1p(self.stretch)))
         down, right = (float(value) for value in rng.uniform(-self.shift, self.shift, size=2))
@@ -48,7 +48,7 @@ class Jitter:
 
 
 def apply_jitter(lines: Tensor, widths: Tensor, sample: JitterSample) -> tuple[Tensor, Tensor]:
-    """Return the lines as *sample* says: float (B, 1, H, W) in [0, 1], white 1, and widths int64 (B,); sizes change.
+    """Return lines jittered by *sample*: float (B, 1, H, W) in [0, 1], white 1, and widths int64 (B,); sizes change.
 
     Resampled bilinearly, with a low-pass filter where the lines shrink; what comes from outside is white.
     """

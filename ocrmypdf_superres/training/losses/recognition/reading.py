@@ -19,11 +19,11 @@ from ocrmypdf_superres.training.losses.recognition.recognizer_features import Fe
 
 @dataclass
 class Readings:
-    """What the recognizers said about a batch.
+    """The recognizers' losses of a batch.
 
     Attributes:
         losses: means over the recognizers by name: ``ctc``, ``probabilities``, ``features``; those asked for only.
-        skipped: recognizer -> what each line that it cannot write was skipped for, by the line's index.
+        skipped: recognizer -> why each line that it cannot write was skipped, by the line's index.
         infeasible: lines whose text has more codes than their image has steps, over all recognizers.
     """
 
@@ -39,7 +39,7 @@ class RecognizerLosses(nn.Module):
         recognizers: at least one; two or more of different height or script keep a net from adversarial texture.
         layers: inner layers for the ``features`` loss, those that a recognizer lacks are left out.
         jitter: ranges of the shift, scale and padding; None reads the lines as they are.
-        seed: of the samples; the sample of step n depends on it and n alone.
+        seed: of the jitter, which depends on it and the step alone.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class RecognizerLosses(nn.Module):
         step: int = 0,
         losses: Sequence[str] = ("ctc", "probabilities"),
     ) -> Readings:
-        """Losses of the lines *sr* (B, 1, H, W) in [0, 1] with *widths* (B,).
+        """Return the losses of the lines *sr* (B, 1, H, W) in [0, 1] with *widths* (B,).
 
         *hr*: the same lines from hr, of the same size, for ``probabilities`` and ``features``; *texts*: B texts, for
         ``ctc``. Losses whose material is missing are left out.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Text-focus loss (Chen et al., Scene Text Telescope, CVPR 2021): where an attention recognizer looks, and what it reads."""
+"""Text-focus loss (Chen et al., Scene Text Telescope, CVPR 2021): where an attention recognizer looks, and its reading."""
 
 from __future__ import annotations
 
@@ -26,7 +26,17 @@ NARROWEST = 16
 
 
 class AttentionRecognizer(Protocol):
-    """A frozen, differentiable recognizer with attention, which is told the text (the true characters so far are its input)."""
+    """A frozen, differentiable recognizer with attention, which is given the text (teacher forcing).
+
+    Attributes:
+        size: (height, width) of the lines that it reads.
+    """
+
+    size: tuple[int, int]
+
+    def targets(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the codes of each of *texts*, with the end."""
+        ...
 
     def attend(self, lines: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits (B, T, K) and soft-maxed maps (B, heads, T, places) for *lines* (B, 1, H, W) and codes (B, T)."""
@@ -74,7 +84,10 @@ class TextFocusLoss(nn.Module):
         self.content = content
 
     def forward(self, sr: Tensor, hr: Tensor, codes: Sequence[Sequence[int]]) -> Tensor:
-        """*sr*, *hr*: lines, float (B, 1, H, W) in [0, 1]; *codes*: B texts as the recognizer's codes.  A scalar."""
+        """Return the loss, a scalar.
+
+        *sr*, *hr*: lines, float (B, 1, H, W) in [0, 1]; *codes*: B texts as the recognizer's codes.
+        """
         lengths = torch.tensor([len(line) for line in codes], device=sr.device)
         targets = torch.zeros(len(codes), int(lengths.max()), dtype=torch.int64, device=sr.device)
         for row, line in enumerate(codes):
@@ -104,13 +117,12 @@ class BatchTextFocus(nn.Module):
         ]  # fmt: skip
         if not chosen:
             return sr.sum() * 0.0
-        size: tuple[int, int] = recognizer.size  # type: ignore[attr-defined]
         images = []
         for source in (sr, batch.hr.to(sr.device)):
             cut = [source[index, 0, top:bottom, left:right] for index, (left, top, right, bottom) in chosen]
-            lines = [resized(line[None, None], None, size)[0, 0] for line in cut]
+            lines = [resized(line[None, None], None, recognizer.size)[0, 0] for line in cut]
             images.append(stack_lines(lines)[0])
-        codes = recognizer.targets([batch.texts[index] for index, _ in chosen])  # type: ignore[attr-defined]
+        codes = recognizer.targets([batch.texts[index] for index, _ in chosen])
         value: Tensor = self.loss(images[0], images[1], codes)
         return value
 
