@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 MINIMUM_DPI = 190.0
 """Scans of "200 dpi" may claim a little less."""
-HELD_BACK = 0.2
+HELD_OUT = 0.2
 FEW, MANY = 4, 8
 """Held-out pages: at least, where a fifth is fewer and documents allow it, and at most, since each is read often."""
 LEARNT = 60
@@ -67,11 +67,11 @@ def split_scans(folder: Path) -> Split:
     split = Split(documents=len(documents), unreadable=unreadable, small=len(scans) - len(large))
     if len(documents) == 1:
         # A page held out here and there is the best that one document allows.
-        every = max(2, min(round(1 / HELD_BACK), len(large) // 2))
+        every = max(2, min(round(1 / HELD_OUT), len(large) // 2))
         split.held_out = large[every - 1 :: every]
         split.learnt = [scan for scan in large if scan not in split.held_out]
     else:
-        wanted = max(HELD_BACK * len(large), min(FEW, len(large) / 2))
+        wanted = max(HELD_OUT * len(large), min(FEW, len(large) / 2))
         # By hash, so that the order of names, which often is one of time, decides nothing.
         order = sorted(documents, key=lambda name: hashlib.sha256(name.encode()).digest())
         held: list[str] = []
