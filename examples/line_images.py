@@ -23,8 +23,8 @@ from ocrmypdf_superres.metrics.text import TextScore, score
 from ocrmypdf_superres.modelstore.store import find_model
 from ocrmypdf_superres.page.image import from_luma
 from ocrmypdf_superres.tesseract import read_lines
-from ocrmypdf_superres.training.readers.loop import enlarged
 from ocrmypdf_superres.training.recipe import Source
+from ocrmypdf_superres.training.recognizers.tasks import enlarged
 from ocrmypdf_superres.upscaling.backends.torch import load_network
 
 

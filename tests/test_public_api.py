@@ -31,6 +31,8 @@ MODULES = (
     "ocrmypdf_superres.page.plan",
     "ocrmypdf_superres.recognizers",
     "ocrmypdf_superres.recognizers.base",
+    "ocrmypdf_superres.training.protocols",
+    "ocrmypdf_superres.training.registries",
     "ocrmypdf_superres.upscaling.loading",
     "ocrmypdf_superres.upscaling.upscaler",
 )

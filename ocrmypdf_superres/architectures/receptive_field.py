@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import nn
 
+__all__ = ["radius_of"]
+
 
 class ReceptiveField:
     """The span of pixels that an lr pixel's output depends on, followed from the output back to the input.

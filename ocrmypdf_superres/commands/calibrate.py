@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("-o", "--output", type=Path, default=Path("calibration.json"), help="the table (default: %(default)s)")
-    parser.add_argument("--plot", type=Path, metavar="IMAGE", help="also draw the fit")
+    parser.add_argument("--plot", type=Path, metavar="IMAGE", help="also plot the fit")
 
 
 def run(args: argparse.Namespace) -> int:

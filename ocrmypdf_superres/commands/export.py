@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -22,7 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Export the weights of the run's last checkpoint; see :func:`export_run` for what it raises."""
+    """Export the weights of the run's last checkpoint.
+
+    Raises:
+        OptionError, ModelError: see :func:`~ocrmypdf_superres.training.workflows.export_run.export_run`.
+    """
+    from ocrmypdf_superres.training.workflows.export_run import export_run
+
     export_run(args.recipe, args.run, args.output, args.name)
     if args.aciq is not None:
         from ocrmypdf_superres.export.aciq_model import quantize_model
@@ -32,36 +37,3 @@ def run(args: argparse.Namespace) -> int:
         quantize_model(made, args.aciq, args.output, made.card.name)
     Console().print(f"Written: {args.output}", highlight=False, markup=False, soft_wrap=True)
     return 0
-
-
-def export_run(
-    recipe_path: Path, run: Path, output: Path, name: str | None = None, metrics: Mapping[str, str] | None = None
-) -> None:
-    """Write the weights of the last checkpoint in the folder *run* as the model folder *output*.
-
-    They are the best so far where the run is validated, else the averaged ones.
-
-    Raises:
-        OptionError: the recipe or the checkpoint cannot be used.
-        ModelError: the output exists and is no model, or the exported graphs disagree with the net.
-    """
-    from ocrmypdf_superres.architectures import get
-    from ocrmypdf_superres.errors import OptionError
-    from ocrmypdf_superres.export.onnx import export_model
-    from ocrmypdf_superres.training.checkpoint import load_checkpoint
-    from ocrmypdf_superres.training.fit import CHECKPOINT
-    from ocrmypdf_superres.training.recipe import read_recipe
-
-    recipe = read_recipe(recipe_path)
-    spec = get(recipe.architecture)
-    config = spec.parse_config(recipe.config)
-    net = spec.build(config)
-    state = load_checkpoint(run / CHECKPOINT)
-    try:
-        net.load_state_dict(state.get("watch", {}).get("weights") or state["average"])
-    except (RuntimeError, KeyError, TypeError) as error:
-        raise OptionError(f"{run / CHECKPOINT} does not fit the net of {recipe_path} ({error}); give its own recipe.") from error
-    export_model(
-        net.eval(), spec, config, output, name or recipe.name, description=recipe.description, metrics=metrics,
-        recipe=recipe_path.read_text(encoding="utf-8"),
-    )  # fmt: skip

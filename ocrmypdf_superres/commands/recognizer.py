@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: MPL-2.0
-"""``ocrmypdf-superres recognizer``: compare the port with the binary, tune, teach, export."""
+"""``ocrmypdf-superres recognizer``: compare the port with the binary, train, tune, export."""
 
 from __future__ import annotations
 
 import argparse
+import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
 from PIL import Image
 from rich.console import Console
 
@@ -20,13 +21,15 @@ from ocrmypdf_superres.recognizers.tesseract.verification.compare import compare
 from ocrmypdf_superres.tesseract import find_traineddata, read_lines
 
 if TYPE_CHECKING:
+    from ocrmypdf_superres.recognizers.tesseract.format.traineddata import TrainedData
     from ocrmypdf_superres.training.workflows.tune_network import LineExample
 
 _SUFFIX = ".traineddata"
+_DEVICE = "auto, cpu, cuda or cuda:N (default: %(default)s)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the actions ``compare``, ``tune``, ``lines``, ``teach`` and ``export`` with their arguments."""
+    """Add the actions ``compare``, ``tune``, ``lines``, ``train`` and ``export`` with their arguments."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--lang", default="eng", help="language, or path of a .traineddata file (default eng)")
@@ -44,7 +47,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     action.add_argument("--epochs", type=int, default=4, help="times over all lines (default 4)")
     action.add_argument("--lr", type=float, default=1e-3, help="peak learning rate (default 0.001)")
     action.add_argument("--seed", type=int, default=0)
-    action.add_argument("--hold-back", type=int, default=10, metavar="N", help="every Nth line measures, 0: none")
+    action.add_argument("--hold-out", type=int, default=10, metavar="N", help="every Nth line measures, 0: none (default 10)")
+    action.add_argument(
+        "--ema", type=float, default=0.0, help="share of the average of the weights kept a step (default 0: none)"
+    )
+    action.add_argument(
+        "--validate-every", type=int, default=0, metavar="STEPS",
+        help="keep the weights by which tesseract reads every Nth line and one best, measured so often (default 0: the last)",
+    )  # fmt: skip
+    action.add_argument("--patience", type=int, default=0, metavar="N", help="end after N validations in a row without a gain")
+    action.add_argument("--device", default="auto", help=_DEVICE)
+    action.add_argument("--resume", action="store_true", help="go on from the checkpoint of an interrupted run, in OUTPUT.run")
 
     text = "prepare low-resolution lines to tune a network on, in files of some hundred; what is there already stays"
     action = actions.add_parser("lines", help=text, description=text)
@@ -59,12 +72,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     action.add_argument("--seed", type=int, default=0)
     action.add_argument("--held-out", action="store_true", help="from the texts and documents that training never sees")
 
-    text = "train a reader or a text detector of the published systems from a recipe"
-    action = actions.add_parser("teach", help=text, description=text)
+    text = "train a recognizer or a text detector of the published systems from a recipe"
+    action = actions.add_parser("train", help=text, description=text)
     action.add_argument("recipe", type=Path, help="a TOML file, see examples/recipes/papers")
     action.add_argument("--data", type=Path, default=Path(), help="folder that the recipe's sources lie in (default: here)")
-    action.add_argument("-o", "--out", type=Path, required=True, help="folder of the reader to write")
-    action.add_argument("--resume", action="store_true", help="go on from an interrupted run's OUT.checkpoint.pt")
+    action.add_argument("-o", "--out", type=Path, required=True, help="folder of the recognizer to write")
+    action.add_argument("--device", default="auto", help=_DEVICE)
+    action.add_argument("--resume", action="store_true", help="go on from the checkpoint of an interrupted run, in OUT.run")
 
     text = "write the network as ONNX"
     action = actions.add_parser("export", parents=[common], help=text, description=text)
@@ -84,10 +98,11 @@ def run(args: argparse.Namespace) -> int:
         return _tune(console, args)
     if args.action == "lines":
         return _lines(console, args)
-    if args.action == "teach":
-        from ocrmypdf_superres.training.readers.loop import teach
+    if args.action == "train":
+        from ocrmypdf_superres.training.workflows.train_recognizer import train_recognizer
 
-        console.print(f"Written: {teach(args.recipe, args.out, args.data, args.resume)}", markup=False, soft_wrap=True)
+        written = train_recognizer(args.recipe, args.out, args.data, args.resume, args.device)
+        console.print(f"Written: {written}", markup=False, soft_wrap=True)
         return 0
     from ocrmypdf_superres.export.recognizer_onnx import export_recognizer
 
@@ -100,7 +115,7 @@ def _open(path: Path) -> Image.Image:
     try:
         with Image.open(path) as image:
             image.load()
-            # What the binary would make of them itself; both readers get the same pixels.
+            # What the binary would make of them itself; both get the same pixels.
             return image.convert("RGB") if image.mode in ("P", "RGBA", "LA", "CMYK") else image.copy()
     except OSError as error:
         raise ImageError(f"The image {path} cannot be read ({error}); give a PNG, JPEG or TIFF file.") from error
@@ -151,36 +166,60 @@ def _tune(console: Console, args: argparse.Namespace) -> int:
     from ocrmypdf_superres.recognizers.tesseract.format.writer import save_traineddata
     from ocrmypdf_superres.training.workflows.tune_network import TuneSettings, read_examples, tune
 
-    if args.epochs < 1 or args.lr <= 0 or args.hold_back < 0 or args.hold_back == 1:
-        raise OptionError(
-            f"--epochs {args.epochs}, --lr {args.lr} and --hold-back {args.hold_back} were given, at least 1, more than "
-            f"0, and 0 or at least 2 were expected; correct them."
-        )
-    if args.output.suffix != _SUFFIX:
-        raise OptionError(f"--output {args.output} was given, a name that ends in {_SUFFIX} was expected; correct it.")
-    torch.set_num_threads(max(1, torch.get_num_threads() // 2))
+    _check_tune(args)
     examples = read_examples(args.lines)
-    kept = examples[:: args.hold_back] if args.hold_back else []
-    learnt = [line for index, line in enumerate(examples) if not args.hold_back or index % args.hold_back]
+    every, validated = args.hold_out, args.validate_every > 0
+    held_out = examples[::every] if every else []
+    validation = examples[1::every] if validated else []
+    learnt = [line for index, line in enumerate(examples) if not every or index % every > validated]
     installed = find_traineddata(args.lang, args.tessdata_dir)
-    settings = TuneSettings(epochs=args.epochs, lr=args.lr, seed=args.seed)
-    tuned, report = tune(read_traineddata(installed), learnt, settings)
+    run = args.output.with_suffix(".run")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    settings = TuneSettings(
+        epochs=args.epochs, lr=args.lr, seed=args.seed, ema=args.ema, validate_every=args.validate_every or 1,
+        patience=args.patience, threads=max(1, cores // 2),
+    )  # fmt: skip
+
+    def error_rate(data: TrainedData) -> float:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / f"tuned{_SUFFIX}"
+            save_traineddata(data, file)
+            return _error_rate(validation, file)
+
+    data = read_traineddata(installed)
+    tuned, report = tune(data, learnt, settings, run, args.resume, args.device, error_rate if validation else None)
     save_traineddata(tuned, args.output)
-    console.print(
-        f"{args.output}: {report.steps} steps on {len(learnt) - len(report.skipped)} lines", markup=False, soft_wrap=True
-    )
+    count = len(learnt) - len(report.skipped)
+    console.print(f"{args.output}: {report.steps} steps on {count} lines", markup=False, soft_wrap=True)
     console.print("loss, nats a character: " + ", ".join(f"{value:.4f}" for value in report.losses), markup=False)
     for index, reason in report.skipped.items():
         console.print(f"left out line {index}: {reason}", markup=False, soft_wrap=True)
-    if kept:
-        before = _error_rate(kept, installed)
-        after = _error_rate(kept, args.output)
-        console.print(f"CER of tesseract on {len(kept)} held-back lines: {before:.2f} % before, {after:.2f} % after")
+    if held_out:
+        before = _error_rate(held_out, installed)
+        after = _error_rate(held_out, args.output)
+        console.print(f"CER of tesseract on {len(held_out)} held-out lines: {before:.2f} % before, {after:.2f} % after")
     return 0
 
 
+def _check_tune(args: argparse.Namespace) -> None:
+    if args.epochs < 1 or args.lr <= 0 or args.hold_out < 0 or args.hold_out == 1:
+        raise OptionError(
+            f"--epochs {args.epochs}, --lr {args.lr} and --hold-out {args.hold_out} were given, at least 1, more than "
+            f"0, and 0 or at least 2 were expected; correct them."
+        )
+    if not 0 <= args.ema < 1 or min(args.validate_every, args.patience) < 0 or (args.validate_every and args.hold_out < 3):
+        raise OptionError(
+            f"--ema {args.ema}, --validate-every {args.validate_every} and --patience {args.patience} were given, a number below "
+            "1 and numbers of 0 or more were expected, and --hold-out of at least 3 to validate; correct them."
+        )
+    if args.patience and not args.validate_every:
+        raise OptionError(f"--patience {args.patience} was given without --validate-every; add how often to validate.")
+    if args.output.suffix != _SUFFIX:
+        raise OptionError(f"--output {args.output} was given, a name that ends in {_SUFFIX} was expected; correct it.")
+
+
 def _error_rate(examples: Sequence[LineExample], file: Path) -> float:
-    """CER in percent of the installed binary with *file*."""
+    """Return the CER in percent of the installed binary with *file* on *examples*."""
     name = file.name.removesuffix(_SUFFIX)
     read = read_lines([line.image for line in examples], name, file.resolve().parent)
     wrong = sum(edit_distance(text, " ".join(line.text.split())) for text, line in zip(read, examples, strict=True))

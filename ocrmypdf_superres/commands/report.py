@@ -20,7 +20,7 @@ from ocrmypdf_superres.evaluation.reports import from_records, from_results, fro
 from ocrmypdf_superres.evaluation.run_folder import read_run
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL
 from ocrmypdf_superres.reporting.model import Report
-from ocrmypdf_superres.reporting.page_comparison import KeptPage
+from ocrmypdf_superres.reporting.page_comparison import PageComparison
 from ocrmypdf_superres.reporting.render import write_report
 
 
@@ -82,7 +82,7 @@ def _load(args: argparse.Namespace, folder: Path, console: Console) -> Report:
     return from_records(records, source.name, _read_pages(records, args, folder, console), folder)
 
 
-def _read_pages(records: list[dict[str, Any]], args: argparse.Namespace, folder: Path, console: Console) -> list[KeptPage]:
+def _read_pages(records: list[dict[str, Any]], args: argparse.Namespace, folder: Path, console: Console) -> list[PageComparison]:
     """Read the least certain of the enlarged pages again; files that have moved are named and left out."""
     if args.images <= 0:
         return []
@@ -90,7 +90,7 @@ def _read_pages(records: list[dict[str, Any]], args: argparse.Namespace, folder:
     by_file: dict[str, list[dict[str, Any]]] = {}
     for record in chosen:
         by_file.setdefault(str(record["file"]), []).append(record)
-    pages: list[KeptPage] = []
+    pages: list[PageComparison] = []
     for number, (name, wanted) in enumerate(by_file.items()):
         pdf = next((p for p in (Path(name), args.source.parent / name) if p.is_file()), None)
         if pdf is None:

@@ -13,22 +13,29 @@ from rich.console import Console
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``train``."""
     parser.add_argument("recipe", type=Path, help="a TOML file, see examples/recipes")
-    parser.add_argument("--data", type=Path, default=Path("."), help="folder that the recipe's sources lie in (default: here)")
+    parser.add_argument("--data", type=Path, default=Path(), help="folder that the recipe's sources lie in (default: here)")
     parser.add_argument("-o", "--out", type=Path, help="folder of the run (default: runs/NAME)")
     parser.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
-    parser.add_argument("--show-data", action="store_true", help="only draw a contact sheet of training strips")
-    parser.add_argument("--estimate-degradation", type=Path, metavar="FOLDER",
-                        help="only print the recipe's [[degradation]] tables, set to be like the low-resolution scans there")  # fmt: skip
+    parser.add_argument("--show-data", action="store_true", help="only write a grid of training strips")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    parser.add_argument(
+        "--estimate-degradation", type=Path, metavar="FOLDER",
+        help="only print the recipe's [[degradation]] tables, set to be like the low-resolution scans there",
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train; see :func:`ocrmypdf_superres.training.fit.main_train` for what it raises."""
+    """Train, or print the degradation of a folder of scans.
+
+    Raises:
+        SuperresError: see :func:`ocrmypdf_superres.training.workflows.train.train`.
+    """
     if args.estimate_degradation is not None:
         _print_degradation(args.recipe, args.estimate_degradation)
         return 0
-    from ocrmypdf_superres.training.fit import main_train
+    from ocrmypdf_superres.training.workflows.train import train
 
-    written = main_train(args.recipe, args.out, args.data, resume=args.resume, show_data=args.show_data)
+    written = train(args.recipe, args.out, args.data, resume=args.resume, show_data=args.show_data, device=args.device)
     if os.environ.get("RANK", "0") == "0":  # of several processes one speaks
         Console().print(f"Written: {written}", highlight=False, markup=False, soft_wrap=True)
     return 0

@@ -33,7 +33,7 @@ class LineSettings:
 
 
 @dataclass(frozen=True)
-class TextLine:
+class DetectedLine:
     """A line of text: from *left* to *right*, its middle at *begins* there and at *ends* here, *height* pixels high."""
 
     left: float
@@ -122,7 +122,7 @@ def _nearest(boxes: Boxes, probabilities: Boxes, index: int, settings: LineSetti
     return int(np.flatnonzero(column)[np.argmax(probabilities[column])])
 
 
-def lines_of(boxes: Boxes, probabilities: Boxes, size: tuple[int, int], settings: LineSettings) -> list[TextLine]:
+def lines_of(boxes: Boxes, probabilities: Boxes, size: tuple[int, int], settings: LineSettings) -> list[DetectedLine]:
     """Return the text lines of the proposals that were not suppressed, from the top; *size*: the image's (height, width)."""
     found = []
     for row in chain(boxes, probabilities, settings):
@@ -134,12 +134,12 @@ def lines_of(boxes: Boxes, probabilities: Boxes, size: tuple[int, int], settings
         right = min(size[1] - 1.0, float(part[:, 2].max()) + settings.widen)
         height = float((part[:, 3] - part[:, 1]).mean()) + 2.5
         begins, ends = float(offset + slope * left), float(offset + slope * right)
-        found.append(TextLine(left, right, begins, ends, height, float(probabilities[row].mean())))
+        found.append(DetectedLine(left, right, begins, ends, height, float(probabilities[row].mean())))
     return sorted(found, key=lambda line: (line.begins, line.left))
 
 
 @torch.no_grad()
-def find_lines(net: CTPN, image: Tensor, height: int = PAGE_HEIGHT, settings: LineSettings | None = None) -> list[TextLine]:
+def detect_lines(net: CTPN, image: Tensor, height: int = PAGE_HEIGHT, settings: LineSettings | None = None) -> list[DetectedLine]:
     """Return the text lines of *image*, float (1, 1 or 3, H, W) in [0, 1], in its own pixels, from the top.
 
     Args:
@@ -160,12 +160,12 @@ def find_lines(net: CTPN, image: Tensor, height: int = PAGE_HEIGHT, settings: Li
     lines = lines_of(*proposals(scores, coordinates, size, settings), size, settings)
     across = columns / size[1]
     return [
-        TextLine(ln.left * across, ln.right * across, ln.begins / factor, ln.ends / factor, ln.height / factor, ln.score)
+        DetectedLine(ln.left * across, ln.right * across, ln.begins / factor, ln.ends / factor, ln.height / factor, ln.score)
         for ln in lines
     ]
 
 
-def union_mask(lines: list[TextLine], size: tuple[int, int]) -> NDArray[np.bool_]:
+def union_mask(lines: list[DetectedLine], size: tuple[int, int]) -> NDArray[np.bool_]:
     """Return the pixels, bool (height, width) = *size*, that lie in one of *lines*; slopes are followed."""
     mask = np.zeros(size, dtype=bool)
     rows = np.arange(size[0])[:, None] + 0.5

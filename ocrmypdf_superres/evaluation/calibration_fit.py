@@ -164,7 +164,7 @@ def fit(
 
 
 def plot(table: CalibrationTable, curves: Mapping[str, Sequence[tuple[int, float]]], path: Path) -> None:
-    """Draw what :func:`fit` returned into the image file *path*."""
+    """Plot what :func:`fit` returned into the image file *path*."""
     import matplotlib
 
     matplotlib.use("Agg")

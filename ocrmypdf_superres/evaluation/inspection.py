@@ -27,7 +27,7 @@ from ocrmypdf_superres.metrics.boxes import boxes_iou, scaled
 from ocrmypdf_superres.metrics.image import psnr, ssim
 from ocrmypdf_superres.page.image import resize_luma, to_luma
 from ocrmypdf_superres.processes import worker_pool
-from ocrmypdf_superres.reporting.page_comparison import KeptPage, Seen, Side
+from ocrmypdf_superres.reporting.page_comparison import PageComparison, ReadWord, Side
 from ocrmypdf_superres.tesseract import RAW_LINE
 
 NOT_INSPECTED = ("oversample", "native", "plugin-once", "plugin-checked")
@@ -58,7 +58,7 @@ def inspect_page(
     languages = case.page.languages
     words = cached_words(ready.image, ready.dpi, languages, cache, RAW_LINE if case.page.line else None)
     truth = read_truth(Path(case.page.truth))
-    seen = [Seen(w.text, w.confidence, w.box, right) for w, right in zip(words, right_words(words, truth.text), strict=True)]
+    seen = [ReadWord(w.text, w.confidence, w.box, right) for w, right in zip(words, right_words(words, truth.text), strict=True)]
     silent = silent_substitutions(words, truth.text, languages)
     with Image.open(case.page.image) as opened:
         scan = to_luma(opened)
@@ -157,7 +157,7 @@ def save_run(
     for number, case in enumerate(cases):
         old, new = found.get((number, before)), found.get((number, after))
         if old is not None and new is not None:
-            pages.append(KeptPage(case.group, case.page.name, new.action, new.reason, old.side, new.side))
+            pages.append(PageComparison(case.group, case.page.name, new.action, new.reason, old.side, new.side))
         for name in names[1:-1]:
             (folder / "pages" / f"{number:04d}-{name}.png").unlink(missing_ok=True)
     ordered = [found[key].trust for key in sorted(found, key=lambda key: (names.index(key[1]), key[0]))]

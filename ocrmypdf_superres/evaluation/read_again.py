@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from ocrmypdf_superres.evaluation.methods.pdf_pages import PdfSettings, read_pdf
-from ocrmypdf_superres.reporting.page_comparison import KeptPage
+from ocrmypdf_superres.reporting.page_comparison import PageComparison
 
 
-def read_again(pdf: Path, root: Path, name: str, settings: PdfSettings) -> dict[int, KeptPage]:
+def read_again(pdf: Path, root: Path, name: str, settings: PdfSettings) -> dict[int, PageComparison]:
     """Return the pages of *pdf* that *settings* name, by number, with their images below ``root/name``.
 
     Args:

@@ -18,14 +18,19 @@ from ocrmypdf_superres.evaluation.summary import rows as table_rows
 from ocrmypdf_superres.metrics.statistics import Interval, interval, paired_difference, sign_test
 from ocrmypdf_superres.reporting.charts import Bars, Chart, Histogram, Intervals, Scatter, Spread
 from ocrmypdf_superres.reporting.model import HEIGHT, TRUTH, WORDS, Card, Report, Row, worst_first
-from ocrmypdf_superres.reporting.page_comparison import SURE, KeptPage, Side
+from ocrmypdf_superres.reporting.page_comparison import SURE, PageComparison, Side
 
 SOURCE, SEEN = "original", "as OCR saw it"
 """The two sides of a plugin's records."""
 
 
 def from_results(
-    results: Sequence[Result], title: str, before: str, after: str, kept: Sequence[KeptPage] = (), root: Path = Path()
+    results: Sequence[Result],
+    title: str,
+    before: str,
+    after: str,
+    comparisons: Sequence[PageComparison] = (),
+    root: Path = Path(),
 ) -> Report:
     """Return the report of a benchmark: *before* and *after* name two of its methods.
 
@@ -33,7 +38,7 @@ def from_results(
         OptionError: a method did not run, or there is no page that both read.
     """
     pairs = _pairs(results, before, after)
-    by_page = {(k.group, k.page): k for k in kept}
+    by_page = {(k.group, k.page): k for k in comparisons}
     rows = []
     for old, new in pairs:
         page = by_page.get((new.group, new.page))
@@ -141,8 +146,8 @@ def from_run(run: Run, root: Path, before: str | None = None, after: str | None 
     if run.results:
         chosen = (before or run.before, after or run.after)
         # The images are those of the run's two sides.
-        kept = run.pages if chosen == (run.before, run.after) else []
-        report = from_results([from_json(r) for r in run.results], run.title, *chosen, kept, root)
+        comparisons = run.pages if chosen == (run.before, run.after) else []
+        report = from_results([from_json(r) for r in run.results], run.title, *chosen, comparisons, root)
         return replace(report, notes=list(run.trust.get("sentences", [])))
     return _without_truth(run, root)
 
@@ -193,9 +198,11 @@ def _histogram(values: Sequence[float], edges: Sequence[float]) -> list[int]:
     return [int(count) for count in counts]
 
 
-def from_records(records: Sequence[Mapping[str, Any]], title: str, kept: Sequence[KeptPage] = (), root: Path = Path()) -> Report:
-    """Return the report of a plugin's page records; *kept* are those pages that were read again, with their images."""
-    by_page = {(k.group, k.page): k for k in kept}
+def from_records(
+    records: Sequence[Mapping[str, Any]], title: str, comparisons: Sequence[PageComparison] = (), root: Path = Path()
+) -> Report:
+    """Return the report of a plugin's page records; *comparisons* are those pages that were read again, with their images."""
+    by_page = {(k.group, k.page): k for k in comparisons}
     rows = []
     for record in records:
         height, size, new_size = record.get("x_height"), record.get("size"), record.get("new_size")

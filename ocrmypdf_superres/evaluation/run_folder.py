@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.reporting.page_comparison import KeptPage, Seen, Side
+from ocrmypdf_superres.reporting.page_comparison import PageComparison, ReadWord, Side
 
 RUN_FILE = "run.json"
 FORM = 1
@@ -26,7 +26,7 @@ class Run:
     before: str
     after: str
     results: list[dict[str, Any]] = field(default_factory=list)
-    pages: list[KeptPage] = field(default_factory=list)
+    pages: list[PageComparison] = field(default_factory=list)
     trust: dict[str, Any] = field(default_factory=dict)
 
 
@@ -38,7 +38,7 @@ def write_run(run: Run, folder: Path) -> None:
 
 
 def _side(values: dict[str, Any]) -> Side:
-    words = [Seen(w["text"], float(w["confidence"]), tuple(w["box"]), w["right"]) for w in values["words"]]
+    words = [ReadWord(w["text"], float(w["confidence"]), tuple(w["box"]), w["right"]) for w in values["words"]]
     return Side(str(values["image"]), (int(values["size"][0]), int(values["size"][1])), words)
 
 
@@ -54,7 +54,7 @@ def read_run(folder: Path) -> Run:
         if values["form"] != FORM:
             raise ValueError(f"form {values['form']}")
         pages = [
-            KeptPage(p["group"], p["page"], p["action"], p["reason"], _side(p["before"]), _side(p["after"]))
+            PageComparison(p["group"], p["page"], p["action"], p["reason"], _side(p["before"]), _side(p["after"]))
             for p in values["pages"]
         ]
         return Run(values["title"], values["before"], values["after"], values["results"], pages, values["trust"])

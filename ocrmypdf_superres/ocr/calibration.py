@@ -105,12 +105,13 @@ class CalibrationTable:
         return Calibration(rows, self.conservative_row())
 
 
-def read_table(path: Path = TABLE) -> CalibrationTable:
-    """Return the table in the JSON file *path*.
+def read_table(path: Path | None = None) -> CalibrationTable:
+    """Return the table in the JSON file *path*; None for the package's own.
 
     Raises:
         SuperresError: the file is missing or damaged.
     """
+    path = path or TABLE
     try:
         table = CalibrationTable(**json.loads(path.read_text(encoding="utf-8")))
         rows = [[float(value) for value in row] for row in table.probability.values()]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["VARIANTS", "make_variant"]
 
 NET, BLEND, LANCZOS, AS_IS = "net", "blend", "lanczos", "as-is"
-"""Enlarged by the net; by Lanczos to the same size; the mean of both; and the page as it came."""
+"""Enlarged by the net; by Lanczos to the same size; the mean of both; and the original page."""
 VARIANTS = (NET, BLEND, LANCZOS, AS_IS)
 """All variants, in the order in which they are read."""
 
@@ -58,7 +58,7 @@ def make_variant(name: str, original: Image.Image, net: Image.Image) -> Image.Im
 
     Args:
         name: one of :data:`VARIANTS`.
-        original: the page as it came.
+        original: the page before it was enlarged.
         net: the page enlarged by the net; blend and lanczos take its size and its ``info['dpi']``.
     """
     if name == NET:

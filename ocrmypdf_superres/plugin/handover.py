@@ -27,7 +27,7 @@ class PageState:
     Attributes:
         record: what happened to the page so far.
         size: (width, height) in pixels of the image that OCR is given.
-        original: the page as it came, where other variants can be made of it.
+        original: the page before it was enlarged, where other variants can be made of it.
         model_sha256: of the weights of the model that enlarged it; None for a page that was not enlarged.
     """
 

@@ -13,7 +13,6 @@ from ocrmypdf.pluginspec import GhostscriptRasterDevice
 
 from ocrmypdf_superres.plugin import options as superres_options
 from ocrmypdf_superres.plugin import worker
-from ocrmypdf_superres.plugin.guard import guard
 
 if TYPE_CHECKING:
     from ocrmypdf.pdfinfo import PdfInfo
@@ -85,10 +84,7 @@ def filter_ocr_image(page: Any, image: Image.Image) -> Generator[None, Image.Ima
     filtered = yield
     if not superres_options.is_active(page.options):
         return filtered
-    result = image if filtered is None else filtered
-    with guard("could not be prepared for OCR", page.pageno + 1, page.options.superres.on_error):
-        result = worker.ocr_image(page, result)
-    return result
+    return worker.ocr_image(page, image if filtered is None else filtered)
 
 
 @hookimpl(wrapper=True)

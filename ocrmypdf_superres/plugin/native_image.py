@@ -80,10 +80,10 @@ def _only_image(pageinfo: Any) -> Any | None:
         return None
     userunit = float(pageinfo.userunit) or 1.0
     page = sorted((float(pageinfo.width_inches), float(pageinfo.height_inches)))
-    drawn = sorted((info.width / info.dpi.x, info.height / info.dpi.y))
+    shown = sorted((info.width / info.dpi.x, info.height / info.dpi.y))
     # The image's dpi is told with the user unit in some versions and without it in others.
     for unit in {1.0, userunit}:
-        if all(abs(a * unit / b - 1) <= FULL_PAGE for a, b in zip(drawn, page, strict=True) if b):
+        if all(abs(a * unit / b - 1) <= FULL_PAGE for a, b in zip(shown, page, strict=True) if b):
             return info
     return None
 

@@ -97,7 +97,7 @@ class VerifyingEngine(OcrEngine):
         Path(output_text).write_text(result.text or (SKIPPED if empty else ""), encoding="utf-8")
 
     def generate_pdf(self, input_file: Path, output_pdf: Path, output_text: Path, options: Any) -> None:  # type: ignore[override]
-        """Read the page and hand over the text PDF of the best variant: the engine draws it, so lines are not mixed.
+        """Read the page and hand over the text PDF of the best variant: the engine writes it, so lines are not mixed.
 
         Raises:
             ExitCodeException: the engine failed on every variant.

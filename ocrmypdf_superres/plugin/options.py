@@ -64,7 +64,7 @@ class SuperresOptions(BaseModel):
     use_for: UseFor = Field(
         "ocr",
         description="ocr: only OCR sees the enlarged page, the visible page stays; page: deskew, clean and the "
-        "visible page of modes that make it anew (such as --force-ocr) get it too.",
+        "visible page of modes that make it again (such as --force-ocr) get it too.",
     )
     on_error: OnError = Field(
         "skip",

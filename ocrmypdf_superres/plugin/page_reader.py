@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from ocrmypdf_superres.plugin.handover import PageState
 from ocrmypdf_superres.plugin.options import SuperresOptions
 from ocrmypdf_superres.plugin.record import PageRecord
 from ocrmypdf_superres.plugin.worker import finish
+
+log = logging.getLogger("ocrmypdf.superres")
 
 NOT_VERIFIED, NOT_MERGED = "could not be verified", "could not be merged from its readings"
 
@@ -153,6 +156,9 @@ class PageReader:
             with self._guard("could not be described"):
                 self._describe(merged)
             finish(self._record, self._ours, self.input_file, self._kept_hocr(result))
+        else:
+            for fault in self._record.faults:
+                log.warning("superres: page %d %s", self.page, fault)
         return result
 
     def _guard(self, step: str) -> Any:
@@ -179,7 +185,10 @@ class PageReader:
     def _read_further(self, read: Callable[[Path, Path], Reading]) -> None:
         """Read the other variants that are wanted, as long as there is doubt; one that fails is left out."""
         original = self._state.original
-        if original is None or self._ours.verify == "off" or self._calibration is None:
+        first = self._readings.get(NET)
+        unseen = first is not None and first.file is not None and first.hocr is None
+        # An engine that writes a PDF without telling the words leaves nothing to compare.
+        if original is None or self._ours.verify == "off" or self._calibration is None or unseen:
             return
         for variant in self._ours.wanted_variants():
             wanted = self._ours.verify == "always"
@@ -238,7 +247,7 @@ class PageReader:
         if merged.mixed:
             return Result(merged.hypothesis.text(), merged.hypothesis.page, None, None)
         reading = self._readings[merged.layout]
-        # The engine's own hOCR of the page as it came is in other pixels.
+        # The engine's own hOCR of the original page is in other pixels.
         same = merged.layout != AS_IS
         file = reading.file if same or reading.file != reading.hocr else None
         return Result(reading.text or merged.hypothesis.text(), merged.hypothesis.page, file, reading.hocr if same else None)
@@ -258,7 +267,8 @@ class PageReader:
         extra["reading_seconds"] = {name: round(seconds, 3) for name, seconds in self._seconds.items()}
         extra["reading_cost"] = round(sum(self._seconds.values()) / max(self._seconds[NET], 1e-3), 2)
         if merged is None:
-            self._record.reason += "; no text was read"
+            written = any(reading.file is not None for reading in self._readings.values())
+            self._record.reason += "; the engine tells no words to verify" if written else "; no text was read"
         elif len(self._seconds) > 1:
             sure = ", ".join(f"{name} {value:.2f}" for name, value in probability.items())
             self._record.reason += (

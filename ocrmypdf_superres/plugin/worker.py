@@ -92,6 +92,16 @@ def ocr_image(page: Any, image: Image.Image) -> Image.Image:
     Raises:
         SuperresPageError: something failed and the user asked to end the job then.
     """
+    result, spare = image, PageRecord("", page.pageno + 1)
+    with guard("could not be prepared for OCR", spare.page, page.options.superres.on_error, spare):
+        result = _prepared(page, image)
+    if spare.faults:
+        spare.fail()
+        _hand_over(PageState(spare, image.size), page.options.superres)
+    return result
+
+
+def _prepared(page: Any, image: Image.Image) -> Image.Image:
     options = page.options
     ours: SuperresOptions = options.superres
     number = page.pageno + 1
@@ -147,15 +157,11 @@ def enlarge_preview(preview: Path, pageno: int, ours: SuperresOptions) -> None:
     """
     with guard("could not be enlarged for finding its orientation", pageno, ours.on_error):
         with Image.open(preview) as image:
-            longest = max(image.size)
-            if longest >= PREVIEW_LEAST:
+            if max(image.size) >= PREVIEW_LEAST:
                 return
-            factor = min(PREVIEW_SIDE / longest, PREVIEW_FACTOR)
-            size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
-            dpi = tuple(round(float(claimed) * factor) for claimed in image.info.get("dpi", (72.0, 72.0)))
-            large = image.resize(size, Image.Resampling.LANCZOS)
+            large = _larger_preview(image)
         whole = preview.with_name(f"{preview.stem}_superres.jpg")
-        large.save(whole, quality=90, dpi=dpi)
+        large.save(whole, quality=90, dpi=large.info["dpi"])
         whole.replace(preview)
 
 
@@ -176,6 +182,14 @@ def finish(record: PageRecord, ours: SuperresOptions, image: Path | None = None,
 def _scales(model: str) -> tuple[int, ...]:
     """Return the scales on the card of *model*, read once in a process; published models do not change."""
     return tuple(find_model(model).card.scales)
+
+
+def _larger_preview(image: Image.Image) -> Image.Image:
+    factor = min(PREVIEW_SIDE / max(image.size), PREVIEW_FACTOR)
+    size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
+    large = image.resize(size, Image.Resampling.LANCZOS)
+    large.info["dpi"] = tuple(round(float(claimed) * factor) for claimed in image.info.get("dpi", (72.0, 72.0)))
+    return large
 
 
 def _new_record(options: Any, page: int, image: Image.Image) -> PageRecord:
@@ -265,7 +279,7 @@ def _carry_out(image: Image.Image, plan: Plan, upscaler: Upscaler, state: PageSt
 
 
 def _undo(state: PageState) -> None:
-    """Note that the page goes on as it came."""
+    """Note that the page goes on unchanged."""
     state.record.fail()
     state.original = state.model_sha256 = None
 

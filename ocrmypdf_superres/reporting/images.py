@@ -13,7 +13,7 @@ from typing import Any
 from PIL import Image
 
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.reporting.page_comparison import DOUBTFUL, KeptPage, Seen
+from ocrmypdf_superres.reporting.page_comparison import DOUBTFUL, PageComparison, ReadWord
 
 TOTAL_BYTES = 40_000_000
 """Bytes that all images of a report may take as text; a browser opens such a file in a second or two."""
@@ -43,7 +43,7 @@ class Packed:
         return len(self.before) + len(self.after)
 
 
-def marked(word: Seen) -> bool:
+def marked(word: ReadWord) -> bool:
     """Whether the report marks *word*: it is wrong or, where the truth is not known, doubtful."""
     return not word.right if word.right is not None else word.confidence < DOUBTFUL
 
@@ -62,14 +62,14 @@ def _open(path: Path) -> Image.Image:
         raise OptionError(f"The image {path} of the run cannot be read ({error}); make the run again.") from error
 
 
-def _busiest(words: Sequence[Seen], height: int, wanted: int) -> int:
+def _busiest(words: Sequence[ReadWord], height: int, wanted: int) -> int:
     """Return the top of the band of *wanted* rows with the most marked words, the uppermost of equals."""
     places = [word.box[1] for word in words if marked(word)] or [word.box[1] for word in words] or [0]
     tops = sorted({min(max(0, place - 12), height - wanted) for place in places})
     return max(tops, key=lambda top: sum(top <= place < top + wanted for place in places))
 
 
-def _list(words: Sequence[Seen], x: float, y: float, top: int, height: int) -> list[list[Any]]:
+def _list(words: Sequence[ReadWord], x: float, y: float, top: int, height: int) -> list[list[Any]]:
     """Return the words in the band, scaled by *x* and *y* to pixels of the image after, in the form that the viewer takes."""
     found = []
     for word in words:
@@ -81,7 +81,7 @@ def _list(words: Sequence[Seen], x: float, y: float, top: int, height: int) -> l
     return found
 
 
-def pack(page: KeptPage, root: Path, limit: int, quality: int = QUALITIES[0]) -> Packed:
+def pack(page: PageComparison, root: Path, limit: int, quality: int = QUALITIES[0]) -> Packed:
     """Return *page* in about *limit* characters: coarser first, then only the band with the most marked words.
 
     *quality* is where to begin: pages of a run are alike, so the quality that the last one needed saves trying better ones.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from ocrmypdf_superres.reporting.charts import Chart
-from ocrmypdf_superres.reporting.page_comparison import SURE, KeptPage
+from ocrmypdf_superres.reporting.page_comparison import SURE, PageComparison
 
 SAME = 0.1
 """Pages whose measure differs by less than this, in points of CER, count as the same."""
@@ -49,7 +49,7 @@ class Row:
     after: float | None
     gain: float | None
     missed: tuple[float, float] | None = None
-    kept: KeptPage | None = None
+    comparison: PageComparison | None = None
     label: str = ""
 
     @property
@@ -116,7 +116,7 @@ class Report:
     @property
     def has_images(self) -> bool:
         """Whether a page can be opened."""
-        return any(row.kept for row in self.rows)
+        return any(row.comparison for row in self.rows)
 
     @property
     def groups(self) -> list[str]:

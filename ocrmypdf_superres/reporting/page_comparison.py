@@ -10,7 +10,7 @@ DOUBTFUL, SURE = 60.0, 90.0
 
 
 @dataclass(frozen=True)
-class Seen:
+class ReadWord:
     """A recognised word: text, confidence (0 to 100), box (left, top, right, bottom) in its image; right, None: unknown."""
 
     text: str
@@ -25,11 +25,11 @@ class Side:
 
     image: str
     size: tuple[int, int]
-    words: list[Seen]
+    words: list[ReadWord]
 
 
 @dataclass(frozen=True)
-class KeptPage:
+class PageComparison:
     """A page before and after: what was done to it (``enlarged``, ``left`` or ``failed``) and why."""
 
     group: str

@@ -85,16 +85,16 @@ def _columns(report: Report) -> dict[str, tuple[str, str]]:
     }  # fmt: skip
     if not any(row.missed for row in report.rows):
         del columns["missed"]
-    if report.measure.kind == "certainty" and not any(row.kept for row in report.rows):
+    if report.measure.kind == "certainty" and not any(row.comparison for row in report.rows):
         del columns["before"], columns["gain"]
     return columns
 
 
 def _packed(report: Report) -> Iterator[tuple[int, Packed]]:
     """Yield each row that has images with them; all together stay below the report's bounds."""
-    kept = [(number, row.kept) for number, row in enumerate(report.rows) if row.kept is not None]
+    compared = [(number, row.comparison) for number, row in enumerate(report.rows) if row.comparison is not None]
     left, quality = TOTAL_BYTES, QUALITIES[0]
-    for done, (number, page) in enumerate(kept):
-        packed = pack(page, report.root, min(PAGE_BYTES, left // (len(kept) - done)), quality)
+    for done, (number, page) in enumerate(compared):
+        packed = pack(page, report.root, min(PAGE_BYTES, left // (len(compared) - done)), quality)
         left, quality = left - packed.size, packed.quality
         yield number, packed

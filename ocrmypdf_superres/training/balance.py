@@ -15,6 +15,7 @@ from typing import Any
 from torch import distributed
 
 from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.training.settings import read_options
 
 
 class Fixed:
@@ -24,7 +25,7 @@ class Fixed:
         self.factors = dict.fromkeys(names, 1.0)
 
     def observe(self, values: Mapping[str, float]) -> None:
-        """Take note of a step's weighted losses; here none is taken."""
+        """Take note of the weighted losses of a step, by name; fixed weights need none."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint holds."""
@@ -35,7 +36,7 @@ class Fixed:
 
 
 class _Windowed(Fixed):
-    """A balance that learns from means over *window* steps; what is not finite is left out of them."""
+    """A balance that learns from means over *window* steps; values that are not finite are left out."""
 
     def __init__(self, names: Sequence[str], window: int) -> None:
         super().__init__(names)
@@ -48,6 +49,7 @@ class _Windowed(Fixed):
         self._memory: dict[str, float] = {}
 
     def observe(self, values: Mapping[str, float]) -> None:
+        """Add the weighted losses of a step to the window."""
         for name, value in values.items():
             if math.isfinite(value):
                 self._sums[name] += value
@@ -72,6 +74,7 @@ class _Windowed(Fixed):
         raise NotImplementedError
 
     def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint holds: the factors and the window so far."""
         return {
             "balance": type(self).__name__,
             "factors": dict(self.factors),
@@ -82,6 +85,11 @@ class _Windowed(Fixed):
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` returned.
+
+        Raises:
+            OptionError: it is of another balance, or of other losses.
+        """
         if state.get("balance") != type(self).__name__ or set(state["factors"]) != set(self.factors):
             raise OptionError(
                 "The checkpoint's balance belongs to other losses than the recipe's stage; go on with the recipe it was made by."
@@ -116,12 +124,15 @@ class DWA(_Windowed):
         if not (temperature > 0 and math.isfinite(temperature)):
             raise OptionError(f"The balance dwa has temperature = {temperature}, but a number above 0 was expected.")
         if not 0 <= equalise <= window:
-            raise OptionError(f"The balance dwa has equalise = {equalise}, but a number of steps from 0 to its window, {window}, was expected.")
+            raise OptionError(
+                f"The balance dwa has equalise = {equalise}, but a number of steps from 0 to its window, {window}, was expected."
+            )
         self.temperature = temperature
         self.equalise = equalise
         self._scales: dict[str, float] = {}
 
     def observe(self, values: Mapping[str, float]) -> None:
+        """Add the weighted losses of a step to the window, and equalise them when it is time."""
         super().observe(values)
         # The first `equalise` steps lie in the first window, whose sums so far are theirs.
         if self.equalise and not self._scales and (self._steps == self.equalise or self._memory):
@@ -131,9 +142,11 @@ class DWA(_Windowed):
             self.factors = dict(self._scales)
 
     def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint holds: the factors, the window so far and the scales."""
         return {**super().state_dict(), "scales": dict(self._scales)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` returned."""
         super().load_state_dict(state)
         self._scales = dict(state.get("scales", {}))
 
@@ -178,11 +191,7 @@ class Uncertainty(_Windowed):
             self.factors[name] = math.exp(-self._memory[name])
 
 
-_OPTIONS: dict[str, tuple[type[Fixed], dict[str, type]]] = {
-    "fixed": (Fixed, {}),
-    "dwa": (DWA, {"window": int, "temperature": float, "equalise": int}),
-    "uncertainty": (Uncertainty, {"window": int, "rate": float}),
-}
+_KINDS: dict[str, type[Fixed]] = {"fixed": Fixed, "dwa": DWA, "uncertainty": Uncertainty}
 
 
 def make_balance(setting: str | Mapping[str, Any], names: Sequence[str], where: str) -> Fixed:
@@ -193,16 +202,7 @@ def make_balance(setting: str | Mapping[str, Any], names: Sequence[str], where: 
     """
     table = {"name": setting} if isinstance(setting, str) else setting
     name = table.get("name") if isinstance(table, Mapping) else None
-    if not isinstance(name, str) or name not in _OPTIONS:
-        raise OptionError(f"{where} has balance = {setting!r}; give one of {', '.join(_OPTIONS)}, or a table with such a name.")
-    kind, known = _OPTIONS[name]
-    options = {key: value for key, value in table.items() if key != "name"}
-    for key, value in options.items():
-        if key not in known:
-            accepted = f"known are {', '.join(known)}" if known else "it has none"
-            raise OptionError(f"{where}: the balance {name} has the unknown option {key!r}; {accepted}.")
-        if isinstance(value, bool) or not isinstance(value, (int, float) if known[key] is float else int):
-            raise OptionError(
-                f"{where}: the balance {name} has {key} = {value!r}, but a value of type {known[key].__name__} was expected."
-            )
-    return kind(names, **options)
+    if not isinstance(name, str) or name not in _KINDS:
+        raise OptionError(f"{where} has balance = {setting!r}; give one of {', '.join(_KINDS)}, or a table with such a name.")
+    given = {key: value for key, value in table.items() if key != "name"}
+    return _KINDS[name](names, **read_options(_KINDS[name], given, f"{where}, the balance {name}", skip=1))

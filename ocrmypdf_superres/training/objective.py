@@ -9,87 +9,122 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.architectures.spec import HasOwnLoss
+from ocrmypdf_superres.recognizers import load
+from ocrmypdf_superres.recognizers.base import Recognizer
 from ocrmypdf_superres.training.balance import make_balance
 from ocrmypdf_superres.training.data.batches import Batch
-from ocrmypdf_superres.training.losses.registry import is_reading, make_loss, split_setting
-from ocrmypdf_superres.training.reading_losses import Reading
+from ocrmypdf_superres.training.protocols import Loss, LossOfParts, Target
+from ocrmypdf_superres.training.reading_losses import LineLosses
 from ocrmypdf_superres.training.recipe import Stage
+from ocrmypdf_superres.training.registries import LossSetting
 
 Pairs = Mapping[str, tuple[Tensor, Tensor]]
+
+
+class SharedParts:
+    """The losses and recognizers of a run, each made once, whatever the number of stages that have it."""
+
+    def __init__(self) -> None:
+        self._losses: dict[str, Loss] = {}
+        self._recognizers: dict[str, Recognizer] = {}
+
+    def loss(self, setting: LossSetting) -> Loss:
+        """Return the loss of *setting*.
+
+        Raises:
+            OptionError, RecognizerError: the loss refuses its options or needs something that is not installed.
+        """
+        key = f"{setting.name} {sorted(setting.options.items())}"
+        if key not in self._losses:
+            self._losses[key] = setting.make()
+        return self._losses[key]
+
+    def recognizer(self, name: str) -> Recognizer:
+        """Return the recognizer *name*.
+
+        Raises:
+            RecognizerError: it is not installed or damaged.
+        """
+        if name not in self._recognizers:
+            self._recognizers[name] = load(name)
+        return self._recognizers[name]
 
 
 class Objective:
     """Computes a stage's loss.
 
-    Losses of the sr image have the recipe's names, those of a head the head's before it (``edges0 l2``), and a loss
-    of several parts, which the balance weighs apart, gives each one's behind it (``detector scores``).
+    Losses of the sr image have the recipe's names, those of an auxiliary output its name before theirs (``edges0 l2``), and
+    the parts of a loss that has several, which the balance weighs apart, theirs after it (``detector scores``).
 
     Attributes:
-        heads: what the stage supervises beside, or instead of, the sr image.
+        weights: the recipe's weight of each of them.
+        heads: the losses on auxiliary outputs, by output and name.
         image: whether a loss needs the sr image.
 
+    Args:
+        stage: with the losses. seed: of the jitter of lines before they are read. shared: what other stages have made.
+
     Raises:
-        OptionError: the stage names an unknown loss, balance or option, or a reading loss without a recognizer.
+        OptionError, RecognizerError: a loss cannot be made with its options, or a recognizer is not installed.
     """
 
-    def __init__(self, stage: Stage, seed: int) -> None:
-        where = f"Stage {stage.name}"
+    def __init__(self, stage: Stage, seed: int, shared: SharedParts | None = None) -> None:
+        shared = shared or SharedParts()
         self.weights: dict[str, float] = {}
-        self.strips: dict[str, nn.Module] = {}
-        reading: dict[str, float] = {}
-        for name, value in stage.losses.items():
-            weight, options = split_setting(value, f"{where}, loss {name}")
-            if is_reading(name, options, where):
-                reading[name] = self.weights[name] = weight
+        self.losses: dict[str, Loss] = {}
+        reading: list[str] = []
+        for name, setting in stage.loss_settings().items():
+            if setting.reads_lines:
+                reading.append(name)
+                self.weights[name] = setting.weight
             else:
-                self._add(self.strips, name, make_loss(name, options, where), weight)
-        if reading and not stage.recognizers:
-            raise OptionError(f"Stage {stage.name} has the loss {next(iter(reading))!r}, which needs recognizers = [...].")
-        self.reading = Reading(stage.recognizers, reading, stage.recognizer_lines, seed) if reading else None
-        self.heads: dict[str, dict[str, nn.Module]] = {}
-        for head, losses in stage.heads.items():
-            self._add_head(head, losses, f"{where}, head {head},")
-        self.image = bool(self.strips or reading)
-        self.balance = make_balance(stage.balance, list(self.weights), where)
+                self.losses[name] = self._weighed(name, setting, shared)
+        recognizers = [shared.recognizer(name) for name in stage.recognizers] if reading else []
+        self.reading = LineLosses(recognizers, reading, stage.recognizer_lines, seed) if reading else None
+        self.heads = {
+            head: {f"{head} {name}": self._weighed(f"{head} {name}", setting, shared) for name, setting in settings.items()}
+            for head, settings in stage.head_settings().items()
+        }
+        self.image = bool(self.losses or reading)
+        self.balance = make_balance(stage.balance, list(self.weights), f"Stage {stage.name}")
 
-    def _add(self, losses: dict[str, nn.Module], name: str, loss: nn.Module, weight: float) -> None:
-        losses[name] = loss
-        parts: Mapping[str, float] = getattr(loss, "parts", {})
-        self.weights |= {f"{name} {part}": weight * share for part, share in parts.items()} or {name: weight}
-
-    def _add_head(self, head: str, losses: object, where: str) -> None:
-        if not isinstance(losses, Mapping) or not losses:
-            raise OptionError(f"{where} has {losses!r}, but a table of losses was expected.")
-        self.heads[head] = {}
-        for name, value in losses.items():
-            weight, options = split_setting(value, f"{where} loss {name}")
-            if is_reading(name, options, where):
-                raise OptionError(f"{where} has the loss {name!r}, which reads lines of the sr image; put it in losses.")
-            loss = make_loss(name, options, where)
-            if getattr(loss, "target", "hr") != "hr":
-                raise OptionError(f"{where} has the loss {name!r}, which looks at more than one image and hr; put it in losses.")
-            self._add(self.heads[head], f"{head} {name}", loss, weight)
+    def _weighed(self, name: str, setting: LossSetting, shared: SharedParts) -> Loss:
+        loss = shared.loss(setting)
+        parts = loss.parts if isinstance(loss, LossOfParts) else {}
+        self.weights |= {f"{name} {part}": setting.weight * share for part, share in parts.items()} or {name: setting.weight}
+        return loss
 
     def __call__(
-        self, sr: Tensor | None, batch: Batch, step: int, heads: Pairs | None = None, net: nn.Module | None = None,
+        self,
+        sr: Tensor | None,
+        batch: Batch,
+        step: int,
+        heads: Pairs | None = None,
+        net: nn.Module | None = None,
         readings: tuple[Tensor, ...] = (),
     ) -> tuple[Tensor, dict[str, float]]:
-        """Return the weighted sum, and each loss's own value, for *sr*, float (B, 1, 96, 576), and the *heads*' outputs.
+        """Return the weighted sum, and each loss's own value.
 
-        *net* made *sr* and, beside it, *readings* for a loss of its own; without a net that loss is left out.
-        The balance learns from what has a gradient only: a validation does not move it.
+        The balance learns from values that have a gradient only: a validation does not move it.
+
+        Args:
+            sr: float (B, 1, 96, 576), None where no loss needs it.
+            batch: on sr's device.
+            step: of the run; which recognizer reads, and how lines are jittered, depends on it.
+            heads: each auxiliary output with its target.
+            net: made *sr* and, beside it, *readings* for a loss of its own; without a net that loss is left out.
+            readings: see there.
         """
         terms: dict[str, Tensor] = {}
         if sr is not None:
-            for name, loss in self.strips.items():
-                target = str(getattr(loss, "target", "hr"))
-                if target == "net":
-                    terms |= loss(net, batch, readings) if net is not None else {}
-                elif target == "batch":
-                    terms[name] = loss.to(sr.device)(sr, batch)
+            for name, loss in self.losses.items():
+                if loss.target is Target.NET:
+                    terms |= loss(net, batch, readings) if isinstance(net, HasOwnLoss) else {}
+                elif loss.target is Target.BATCH:
+                    terms |= _terms(name, loss, sr, batch)
                 else:
-                    terms |= _terms(name, loss, sr, getattr(batch, target))
+                    terms |= _terms(name, loss, sr, batch.lr if loss.target is Target.LR else batch.hr)
             if self.reading is not None:
                 terms.update(self.reading(sr, batch, step))
         for head, (output, wanted) in (heads or {}).items():
@@ -103,7 +138,7 @@ class Objective:
         return total, values
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint holds: the balance's state."""
+        """Return what a checkpoint holds: the state of the balance."""
         return self.balance.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -111,6 +146,6 @@ class Objective:
         self.balance.load_state_dict(state)
 
 
-def _terms(name: str, loss: nn.Module, output: Tensor, target: Tensor) -> dict[str, Tensor]:
-    value = loss.to(output.device)(output, target.to(output.device))
+def _terms(name: str, loss: Loss, output: Tensor, target: Tensor | Batch) -> dict[str, Tensor]:
+    value = loss.to(output.device)(output, target)
     return {f"{name} {part}": v for part, v in value.items()} if isinstance(value, dict) else {name: value}

@@ -44,7 +44,9 @@ def hocr(*lines: str, size: str = "400 200", paragraph: str = "lang='deu'") -> s
 
 
 def alto(text: str, **more: object) -> etree._Element:
-    made = page_to_alto(parse_hocr(text) if text or "size" not in more else None, **{"page": 2, "source": "a.tif", "processing": STEPS, **more})  # type: ignore[arg-type]
+    made = page_to_alto(
+        parse_hocr(text) if text or "size" not in more else None, **{"page": 2, "source": "a.tif", "processing": STEPS, **more}
+    )  # type: ignore[arg-type]
     return etree.fromstring(made.encode())
 
 
@@ -57,7 +59,9 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number, line in enumerate(LINES):
         draw.text((40, 40 + 70 * number), line, font=ImageFont.truetype("DejaVuSerif.ttf", 40), fill=0)
     image.save(folder / "page.png", dpi=(300, 300))
-    subprocess.run(["tesseract", "page.png", "page", "-l", "eng", "--psm", "6", "hocr"], cwd=folder, check=True, capture_output=True)
+    subprocess.run(
+        ["tesseract", "page.png", "page", "-l", "eng", "--psm", "6", "hocr"], cwd=folder, check=True, capture_output=True
+    )
     return folder / "page.hocr"
 
 
@@ -79,7 +83,14 @@ def test_divided_words_are_marked(read):
 
 
 def test_other_hyphens_stay_as_they_are():
-    root = alto(hocr(word("Nieder-", "10 10 90 30"), word("Sachsen", "10 40 90 60"), word("1914-", "10 70 90 90"), word("ff", "10 90 20 99")))
+    root = alto(
+        hocr(
+            word("Nieder-", "10 10 90 30"),
+            word("Sachsen", "10 40 90 60"),
+            word("1914-", "10 70 90 90"),
+            word("ff", "10 90 20 99"),
+        )
+    )
     assert [s.get("CONTENT") for s in root.iter(f"{A}String")] == ["Nieder-", "Sachsen", "1914-", "ff"]
     assert not list(root.iter(f"{A}HYP"))
 

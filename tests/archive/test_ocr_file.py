@@ -102,7 +102,7 @@ def test_a_good_file_with_all_outputs(tmp_path, lanczos_net):
         assert len(pdf.pages) == 2 and "pdfaid" in str(pdf.open_metadata())
     assert [step.action for step in read_history(staging / base)] == ["enlarged", "recognised"]
     alto = (staging / f"{base}.alto" / "0001.xml").read_text()
-    assert 'WIDTH="420"' in alto and "harbour" in alto, "coordinates are of the page as it came"
+    assert 'WIDTH="420"' in alto and "harbour" in alto, "coordinates are of the original page"
 
 
 @pytest.mark.parametrize("form", ["PNG", "TIFF"])

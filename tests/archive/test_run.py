@@ -164,12 +164,12 @@ class TestPool:
         finally:
             pool.close(cancel=True)
 
-    @pytest.mark.slow
     def test_a_system_without_process_groups_is_refused(self, monkeypatch):
         monkeypatch.delattr(os, "setsid")
         with pytest.raises(ArchiveError, match="POSIX"):
             LocalPool(1)
 
+    @pytest.mark.slow
     def test_a_machine_on_which_no_worker_starts(self, tmp_path):
         pool = LocalPool(1, setup=_die)
         try:
@@ -205,7 +205,7 @@ def test_failures_that_may_pass_are_tried_again(tmp_path):
     began = time.monotonic()
     Run(source, out, QUICK, lambda: Killer(1)).run(Display(Console(quiet=True)))
     assert states(out) == {"a.pdf": ("done", "ok")} and time.monotonic() - began > 0.2 + 0.4
-    assert (Layout(out).logs / "run-0001.log").read_text().count("tried again") == 2
+    assert (Layout(out).logs / "run-0001.log").read_text().count("next try") == 2
 
 
 def with_ballast(pdf: bytes) -> bytes:

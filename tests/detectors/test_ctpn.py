@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ocrmypdf_superres.detectors.ctpn import ANCHOR_HEIGHTS, CTPN, CTPNConfig, anchors, by_anchor, load_public
-from ocrmypdf_superres.detectors.ctpn_lines import LineSettings, TextLine, find_lines, lines_of, proposals, union_mask
+from ocrmypdf_superres.detectors.ctpn_lines import DetectedLine, LineSettings, detect_lines, lines_of, proposals, union_mask
 from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.metrics.boxes import non_maximum_suppression
 
@@ -94,9 +94,10 @@ def test_lines_come_back_in_the_images_pixels():
             head.bias.zero_()
         net.scores.bias[0::2] = 5.0
         net.scores.bias[9] = 9.0  # the anchor of 48 pixels is text everywhere
-    lines = find_lines(net, torch.rand(1, 1, 240, 300), height=480)
+    lines = detect_lines(net, torch.rand(1, 1, 240, 300), height=480)
     assert lines and all(
-        isinstance(line, TextLine) and line.right <= 300 and line.height == pytest.approx(25.25, abs=1) for line in lines[1:-1]
+        isinstance(line, DetectedLine) and line.right <= 300 and line.height == pytest.approx(25.25, abs=1)
+        for line in lines[1:-1]
     )
 
 

@@ -12,7 +12,7 @@ from ocrmypdf_superres.evaluation.benchmark import Result, to_json
 from ocrmypdf_superres.evaluation.run_folder import Run, write_run
 from ocrmypdf_superres.metrics.text import TextScore
 from ocrmypdf_superres.reporting.model import TRUTH, Report, Row
-from ocrmypdf_superres.reporting.page_comparison import KeptPage, Seen, Side
+from ocrmypdf_superres.reporting.page_comparison import PageComparison, ReadWord, Side
 
 TEXT = (
     "The harbour was quiet when the first boats came in and nobody on the wall had counted more than seven of them. "
@@ -40,9 +40,9 @@ def _sides(folder: Path, name: str, truth: bool, seed: int, size: tuple[int, int
         pen.text((x, y), word, font=font, fill=25)
         box = (x, y + 4, x + width, y + 40)
         good, poor = generator.random() > 0.03, generator.random() > 0.4
-        after.append(Seen(word if good else word[::-1], 96.0 if good else 41.0, box, good if truth else None))
+        after.append(ReadWord(word if good else word[::-1], 96.0 if good else 41.0, box, good if truth else None))
         small = (box[0] // 3, box[1] // 3, box[2] // 3, box[3] // 3)
-        before.append(Seen(word if poor else word.replace("e", "c"), 88.0 if poor else 33.0, small, poor if truth else None))
+        before.append(ReadWord(word if poor else word.replace("e", "c"), 88.0 if poor else 33.0, small, poor if truth else None))
         x += width + 20
     page.save(folder / "pages" / f"{name}-after.png")
     low = page.reduce(3)
@@ -61,7 +61,7 @@ def make_run(folder: Path, pages: int, truth: bool, size: tuple[int, int] = (150
             sides[which] = _sides(folder, f"{which:04d}", truth, which, size)
         before, after = sides[which]
         reason = f"text {5 + number % 5}.2 px high at 72 dpi"
-        kept.append(KeptPage(group, name, "enlarged", reason, before, after))
+        kept.append(PageComparison(group, name, "enlarged", reason, before, after))
         if truth:
             details = {"action": "enlarged", "reason": reason}
             old, new = 120 + 17 * (number % 11), 20 + (number * 37) % 400

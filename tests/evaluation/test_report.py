@@ -50,7 +50,7 @@ def test_figures_and_order(run_folder: Path) -> None:
     # As-is 120, 137, 154 and 171 errors in 1000 characters; the plugin 20, 57, 94 and 131.
     assert report.sentences[0] == "Of 4 pages, 4 read better with plugin than with as-is, 0 read worse, and 0 the same."
     assert "Of 100 characters, 7.5 are wrong where as-is has 14.5" in report.sentences[2]
-    assert report.rows[0].kept is not None and report.rows[0].reason.startswith("text")
+    assert report.rows[0].comparison is not None and report.rows[0].reason.startswith("text")
     with pytest.raises(OptionError, match="no method 'bicubic'"):
         from_run(read_run(run_folder), run_folder, before="bicubic")
 
@@ -159,7 +159,7 @@ def test_a_run_without_truth(tmp_path: Path) -> None:
     report = from_run(run, tmp_path)
     assert "There is no ground truth here" in report.sentences[1]
     assert report.measure.kind == "sure" and report.rows[0].after == sum(
-        w.confidence >= 90 for w in report.rows[0].kept.after.words
+        w.confidence >= 90 for w in report.rows[0].comparison.after.words
     )
     assert "mark doubtful words" in render_report(report)
 

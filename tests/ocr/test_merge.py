@@ -32,7 +32,8 @@ def hocr(lines, path):
     """Write an hOCR page: *lines* are (top, [(text, confidence, left, right), ...])."""
     out = [
         '<?xml version="1.0" encoding="UTF-8"?><html xmlns="http://www.w3.org/1999/xhtml"><body>',
-        "<div class='ocr_page' id='page_1' title='bbox 0 0 1000 2000'><div class='ocr_carea' id='block_1'><p class='ocr_par' id='par_1'>",
+        "<div class='ocr_page' id='page_1' title='bbox 0 0 1000 2000'>",
+        "<div class='ocr_carea' id='block_1'><p class='ocr_par' id='par_1'>",
     ]
     for number, (top, words) in enumerate(lines):
         left, right = min(w[2] for w in words), max(w[3] for w in words)
@@ -154,7 +155,10 @@ def test_the_layout_that_does_not_jump_is_kept(tmp_path):
 
 
 def test_a_missing_line_is_added_in_its_place(tmp_path):
-    rows = [plain(100 + 50 * i, f"line number {word} here", 94) for i, word in enumerate(("one", "two", "three", "four", "five", "six"))]
+    rows = [
+        plain(100 + 50 * i, f"line number {word} here", 94)
+        for i, word in enumerate(("one", "two", "three", "four", "five", "six"))
+    ]
     first = hocr([r for i, r in enumerate(rows) if i not in (2, 3)], tmp_path / "a.hocr")
     # The other reading has them, but lost most of the rest, so its layout does not win.
     second = hocr(rows[1:4], tmp_path / "b.hocr")
@@ -221,7 +225,9 @@ def any_reading(draw):
                 if draw(st.integers(0, 9)) == 0:
                     continue
                 shift = draw(st.integers(-4, 4))
-                words.append((text if draw(st.integers(0, 4)) else text[:-1], draw(st.integers(0, 99)), left + shift, left + shift + 110))
+                words.append(
+                    (text if draw(st.integers(0, 4)) else text[:-1], draw(st.integers(0, 99)), left + shift, left + shift + 110)
+                )
             if words:
                 rows.append((100 + 60 * row + draw(st.integers(-4, 4)), words))
     return rows or [plain(100, "alone", 50)]

@@ -62,7 +62,8 @@ def run(pdf, folder, model, **options):
     report = folder / "report.jsonl"
     settings = {
         "plugins": ["ocrmypdf_superres"], "superres_model": str(model.folder), "superres_device": "cpu", "superres_threads": 1,
-        "superres_report": str(report), "output_type": "pdf", "optimize": 0, "progress_bar": False, "jobs": 1, "language": ["eng"],
+        "superres_report": str(report), "output_type": "pdf", "optimize": 0, "progress_bar": False, "jobs": 1,
+        "language": ["eng"],
         "use_threads": True,
     }  # fmt: skip
     code = ocrmypdf.ocr(pdf, folder / "out.pdf", sidecar=folder / "out.txt", **{**settings, **options})
@@ -124,9 +125,7 @@ WAITS = [(variant, renderer) for renderer in ("fpdf2", "sandwich") for variant i
 
 
 # Each waits for its timeout.
-@pytest.mark.parametrize(
-    ("slow", "renderer"), [WAITS[0], *(pytest.param(*case, marks=pytest.mark.slow) for case in WAITS[1:])]
-)
+@pytest.mark.parametrize(("slow", "renderer"), [WAITS[0], *(pytest.param(*case, marks=pytest.mark.slow) for case in WAITS[1:])])
 def test_a_timeout_costs_only_the_variant_that_it_hits(low_pdf, tmp_path, random_model, monkeypatch, slow, renderer):
     slow_tesseract(tmp_path, monkeypatch, f"_superres_{slow}")
     text, record = run(low_pdf, tmp_path, random_model, superres_verify="always", tesseract_timeout=8, pdf_renderer=renderer)
@@ -159,9 +158,14 @@ def test_words_of_the_kept_reading_lie_on_the_page(low_pdf, tmp_path, random_mod
     run(low_pdf, tmp_path, random_model, superres_verify="always", keep_temporary_files=False)
     import subprocess
 
-    listing = subprocess.run(["pdftotext", "-bbox", str(tmp_path / "out.pdf"), "-"], capture_output=True, text=True, check=True).stdout
+    listing = subprocess.run(
+        ["pdftotext", "-bbox", str(tmp_path / "out.pdf"), "-"], capture_output=True, text=True, check=True
+    ).stdout
     row = next(line for line in listing.splitlines() if ">ferry<" in line)
-    values = {k: float(v) for k, v in (part.split("=") for part in row.replace('"', "").split() if "=" in part for part in [part.split(">")[0]])}
+    values = {
+        k: float(v)
+        for k, v in (part.split("=") for part in row.replace('"', "").split() if "=" in part for part in [part.split(">")[0]])
+    }
     # "The ferry ..." starts 120 px into a 300 dpi page: 28.8 pt; "ferry" follows "The ".
     start = 28.8 + ImageFont.truetype(FONT, 40).getlength("The ") * 72 / 300
     assert abs(values["xMin"] - start) < 6 and abs(values["yMin"] - 120 * 72 / 300) < 8

@@ -33,11 +33,11 @@ def test_compare(needs_eng: None, tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_tune_and_compare(needs_eng: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     names = write_lines(tmp_path, 6)
     output = tmp_path / "tuned.traineddata"
-    arguments = ["--output", str(output), "--epochs", "1", "--lr", "1e-5", "--hold-back", "3"]
+    arguments = ["--output", str(output), "--epochs", "1", "--lr", "1e-5", "--hold-out", "3"]
     assert main(["recognizer", "tune", str(tmp_path), *arguments]) == 0
     out = capsys.readouterr().out
     assert "1 steps on 4 lines" in out
-    assert "2 held-back lines" in out
+    assert "2 held-out lines" in out
     assert not read_traineddata(output).integer
     assert main(["recognizer", "compare", "--lang", str(output), *names]) == 0
     assert "6 lines" in capsys.readouterr().out

@@ -142,7 +142,7 @@ def test_folders(tmp_path, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["crnn", "text-focus", "cdistnet", "abinet", "ctpn"])
 def test_full_networks_train_one_step(kind):
-    from ocrmypdf_superres.training.readers.detector_targets import CTPNLoss
+    from ocrmypdf_superres.training.recognizers.detector_targets import CTPNLoss
 
     net = build(kind, {}).train()
     optimizer = torch.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9)

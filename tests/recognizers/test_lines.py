@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 from PIL import Image, ImageDraw, ImageFont
-from tesseract_lines import Line, find_lines, lines_from_hocr, lines_from_tsv
+from tesseract_lines import Line, find_lines, lines_from_hocr
 from tesseract_specimens import TEXTS, text_fonts
 
 from ocrmypdf_superres.errors import RecognizerError
@@ -21,18 +21,6 @@ HOCR = """<?xml version="1.0" encoding="UTF-8"?><html><body>
   <span class='ocr_line' title="bbox 10 300 90 330"><span class='ocrx_word' title='bbox 1 1 2 2; x_wconf 95'> </span></span>
  </div></body></html>"""
 
-TSV = "\n".join(
-    [
-        "level\tpage_num\tblock_num\tpar_num\tline_num\tword_num\tleft\ttop\twidth\theight\tconf\ttext",
-        "1\t1\t0\t0\t0\t0\t0\t0\t600\t400\t-1\t",
-        "4\t1\t1\t1\t1\t0\t36\t92\t544\t30\t-1\t",
-        "5\t1\t1\t1\t1\t1\t36\t92\t60\t24\t90.5\tFish",
-        "5\t1\t1\t1\t1\t2\t109\t92\t91\t30\t69.5\t&",
-        "4\t1\t1\t1\t2\t0\t10\t300\t80\t30\t-1\t",
-        "5\t1\t1\t1\t2\t1\t10\t300\t80\t30\t95\t ",
-    ]
-)
-
 
 def test_lines_of_hocr() -> None:
     first, second = lines_from_hocr(HOCR)
@@ -44,14 +32,7 @@ def test_lines_of_hocr() -> None:
     assert second.text == "chips"
     assert second.baseline is None
     with pytest.raises(RecognizerError, match="bbox"):
-        lines_from_hocr("<span class='ocr_line' title='x'>")
-
-
-def test_lines_of_tsv() -> None:
-    (line,) = lines_from_tsv(TSV)
-    assert (line.box, line.text, line.confidence) == ((36, 92, 580, 122), "Fish &", 80.0)
-    with pytest.raises(RecognizerError, match="twelve columns"):
-        lines_from_tsv("5\t1\t1")
+        lines_from_hocr("<span class='ocr_line' title='x'/>")
 
 
 def test_boxes_are_padded_as_tesseract_pads_them() -> None:

@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import html
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from xml.etree import ElementTree
 
 from PIL import Image
 
@@ -19,10 +18,6 @@ from ocrmypdf_superres.tesseract import run_tesseract
 PADDING = 4
 
 _LINE_CLASSES = ("ocr_line", "ocr_header", "ocr_caption", "ocr_textfloat")
-_SPAN = re.compile(r"<span\s[^>]*?class=['\"](\w+)['\"][^>]*>", re.DOTALL)
-_TITLE = re.compile(r"title=(\"[^\"]*\"|'[^']*')", re.DOTALL)
-_TAGS = re.compile(r"<[^>]*>")
-_NUMBER = r"(-?\d+(?:\.\d+)?)"
 
 
 @dataclass(frozen=True)
@@ -34,7 +29,8 @@ class Line:
         text: what Tesseract read, words with single spaces.
         confidence: mean word confidence, 0..100; 0 without words.
         baseline: height in pixels from the page's top of the baseline at the middle of the box, or None.
-        rise, drop: pixels from the baseline up to the ascenders' top and down to the descenders' end.
+        rise: pixels from the baseline up to the ascenders' top.
+        drop: pixels from it down to the descenders' end.
     """
 
     box: tuple[int, int, int, int]
@@ -45,7 +41,7 @@ class Line:
     drop: float = 0.0
 
     def padded(self, width: int, height: int, padding: int = PADDING) -> tuple[int, int, int, int]:
-        """The box that Tesseract gives to its network on a page of *width* x *height* pixels.
+        """Return the box that Tesseract gives to its network on a page of *width* x *height* pixels.
 
         It reaches at least from the descenders to the ascenders of the line, plus *padding* on all sides, within the
         page.
@@ -57,103 +53,52 @@ class Line:
         return max(0, left - padding), max(0, top - padding), min(width, right + padding), min(height, bottom + padding)
 
     def cut(self, page: Image.Image, padding: int = PADDING) -> Image.Image:
-        """The image of the line, cut from *page*."""
+        """Return the image of the line, cut from *page*."""
         return page.crop(self.padded(page.width, page.height, padding))
 
 
 def lines_from_hocr(hocr: str) -> list[Line]:
-    """Lines with their baselines in *hocr*, Tesseract's hOCR output, in reading order; lines without words are out.
+    """Return the lines with their baselines in *hocr*, Tesseract's hOCR, in reading order; lines without words are left out.
+
+    Read here, since neither OCRmyPDF's parser nor the package's keeps the sizes that Tesseract cuts lines by.
 
     Raises:
         RecognizerError: a line has no box.
     """
     lines = []
-    for title, body in _hocr_lines(hocr):
-        box = _numbers(title, rf"bbox {_NUMBER} {_NUMBER} {_NUMBER} {_NUMBER}")
-        if box is None:
+    for element in ElementTree.fromstring(hocr).iter():
+        if element.get("class") not in _LINE_CLASSES:
+            continue
+        box, base = _numbers(element, "bbox", 4), _numbers(element, "baseline", 2)
+        if not box:
             raise RecognizerError(
-                f"A line of the hOCR file has the title {title[:80]!r}, one with a bbox was expected; "
+                f"A line of the hOCR file has the title {element.get('title', '')[:80]!r}, one with a bbox was expected; "
                 f"write the file with tesseract's hocr output."
             )
         left, top, right, bottom = (int(value) for value in box)
-        words, sure = _hocr_words(body)
+        words = [word for word in element.iter() if word.get("class") == "ocrx_word" and "".join(word.itertext()).strip()]
         if not words or right <= left or bottom <= top:
             continue
-        base = _numbers(title, rf"baseline {_NUMBER} {_NUMBER}")
-        size = _numbers(title, rf"x_size {_NUMBER}")
-        drop = _numbers(title, rf"x_descenders {_NUMBER}")
-        if base is None or size is None or drop is None:
-            lines.append(Line((left, top, right, bottom), " ".join(words), sure))
+        text = " ".join("".join(word.itertext()).strip() for word in words)
+        confidence = sum(sum(_numbers(word, "x_wconf", 1)) for word in words) / len(words)
+        size, drop = _numbers(element, "x_size", 1), _numbers(element, "x_descenders", 1)
+        if not (base and size and drop):
+            lines.append(Line((left, top, right, bottom), text, confidence))
             continue
         baseline = bottom + base[1] + base[0] * (right - left) / 2.0
         rise = max(0.0, size[0] - drop[0])
-        lines.append(Line((left, top, right, bottom), " ".join(words), sure, baseline, rise, max(0.0, drop[0])))
+        lines.append(Line((left, top, right, bottom), text, confidence, baseline, rise, max(0.0, drop[0])))
     return lines
 
 
-def _hocr_lines(hocr: str) -> Iterator[tuple[str, str]]:
-    starts = [match for match in _SPAN.finditer(hocr) if match.group(1) in _LINE_CLASSES]
-    for index, match in enumerate(starts):
-        end = starts[index + 1].start() if index + 1 < len(starts) else len(hocr)
-        title = _TITLE.search(match.group(0))
-        yield (html.unescape(title.group(1)) if title else ""), hocr[match.end() : end]
-
-
-def _hocr_words(body: str) -> tuple[list[str], float]:
-    words, sure = [], []
-    for match in _SPAN.finditer(body):
-        if match.group(1) != "ocrx_word":
-            continue
-        end = body.find("</span>", match.end())
-        text = html.unescape(_TAGS.sub("", body[match.end() : end if end >= 0 else len(body)])).strip()
-        if text:
-            words.append(text)
-            confidence = _numbers(match.group(0), rf"x_wconf {_NUMBER}")
-            sure.append(confidence[0] if confidence else 0.0)
-    return words, sum(sure) / len(sure) if sure else 0.0
-
-
-def _numbers(title: str, pattern: str) -> list[float] | None:
-    match = re.search(pattern, title)
-    return None if match is None else [float(value) for value in match.groups()]
-
-
-def lines_from_tsv(tsv: str) -> list[Line]:
-    """Lines in *tsv*, Tesseract's TSV output, in reading order; a TSV file has no baselines.
-
-    Raises:
-        RecognizerError: a row does not have the twelve columns of Tesseract's TSV.
-    """
-    boxes: dict[tuple[str, ...], tuple[int, int, int, int]] = {}
-    words: dict[tuple[str, ...], list[tuple[str, float]]] = {}
-    for number, row in enumerate(tsv.splitlines()):
-        cells = row.split("\t")
-        if not row.strip() or cells[0] == "level":
-            continue
-        try:
-            left, top, width, height = (int(cell) for cell in cells[6:10])
-            confidence, text = float(cells[10]), cells[11].strip() if len(cells) > 11 else ""
-        except (ValueError, IndexError) as error:
-            raise RecognizerError(
-                f"Line {number + 1} of the TSV file is {row[:60]!r}, Tesseract's twelve columns were expected; "
-                f"write the file with tesseract's tsv output."
-            ) from error
-        key = tuple(cells[1:5])
-        if cells[0] == "4":
-            boxes[key] = (left, top, left + width, top + height)
-        elif cells[0] == "5" and text:
-            words.setdefault(key, []).append((text, confidence))
-    lines = []
-    for key, box in boxes.items():
-        found = words.get(key, [])
-        if found and box[2] > box[0] and box[3] > box[1]:
-            mean = sum(sure for _, sure in found) / len(found)
-            lines.append(Line(box, " ".join(text for text, _ in found), mean))
-    return lines
+def _numbers(element: ElementTree.Element, name: str, count: int) -> list[float]:
+    """Return the *count* numbers after *name* in the title of *element*; none where it has no such property."""
+    found = re.search(rf"\b{name}" + r" (-?\d+(?:\.\d+)?)" * count, element.get("title", ""))
+    return [float(value) for value in found.groups()] if found else []
 
 
 def find_lines(page: Image.Image, language: str, psm: int = 3, tessdata: Path | None = None) -> list[Line]:
-    """Lines that the installed Tesseract finds on *page*.
+    """Return the lines that the installed Tesseract finds on *page*.
 
     Raises:
         RecognizerError, MissingDependencyError: Tesseract fails, or is not installed.

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import io
-import subprocess
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from ocrmypdf_superres.errors import MissingDependencyError
+from ocrmypdf_superres.training.data.fonts import fc_list
 
 DAMAGES = ("clean", "blur", "noise", "low", "jpeg")
 
@@ -137,24 +137,14 @@ class Specimen:
 
 @lru_cache(maxsize=8)
 def text_fonts(language: str, count: int) -> tuple[str, ...]:
-    """Files of up to *count* regular text faces of different families that can draw *language*, best known first.
+    """Return the files of up to *count* regular text faces of different families that can draw *language*, best known first.
 
     Raises:
-        MissingDependencyError: fontconfig, or any fit font, is missing.
+        MissingDependencyError: no known font is installed.
+        OptionError: fontconfig is not installed.
     """
     pattern = f":lang={_LANGUAGES.get(language, 'en')}:scalable=true"
-    try:
-        listing = subprocess.run(
-            ["fc-list", pattern, "--format", "%{family[0]}\t%{style[0]}\t%{file}\n"],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise MissingDependencyError(
-            "The program fc-list did not run, fontconfig was expected to list fonts; install fontconfig and some fonts."
-        ) from error
-    rows = [row.split("\t") for row in sorted(listing.splitlines()) if row.count("\t") == 2]
+    rows = sorted(fc_list(pattern, "family[0]", "style[0]", "file"))
     files: dict[str, str] = {}
     for family, style, file in rows:
         if style in ("Regular", "Book", "Roman", "12 Regular") and file.endswith((".ttf", ".otf", ".ttc")):
@@ -170,7 +160,7 @@ def text_fonts(language: str, count: int) -> tuple[str, ...]:
 
 
 def draw_line(text: str, font: str, size: float, margin: int = 6) -> Image.Image:
-    """*text* in black on white in the face of the file *font* at *size* pixels, *margin* white pixels around."""
+    """Return *text* in black on white in the face of the file *font* at *size* pixels, *margin* white pixels around."""
     face = ImageFont.truetype(font, size)
     left, top, right, bottom = (int(value) for value in face.getbbox(text))
     image = Image.new("L", (right - left + 2 * margin, bottom - top + 2 * margin), 255)
@@ -179,7 +169,7 @@ def draw_line(text: str, font: str, size: float, margin: int = 6) -> Image.Image
 
 
 def damage_line(image: Image.Image, damage: str, rng: np.random.Generator) -> Image.Image:
-    """*image* with one of :data:`DAMAGES`, its strength drawn from *rng*; ``low`` halves its resolution and more."""
+    """Return *image* with one of :data:`DAMAGES`, its strength drawn from *rng*; ``low`` halves its resolution and more."""
     if damage == "blur":
         return image.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.6, 1.4))))
     if damage == "noise":
@@ -197,7 +187,7 @@ def damage_line(image: Image.Image, damage: str, rng: np.random.Generator) -> Im
 
 
 def specimens(language: str, count: int, fonts: int = 10, seed: int = 0) -> list[Specimen]:
-    """*count* lines of *language* (a key of :data:`TEXTS`) in turn over *fonts* faces and all damages."""
+    """Return *count* lines of *language* (a key of :data:`TEXTS`) in turn over *fonts* faces and all damages."""
     rng = np.random.default_rng([seed, count])
     faces = text_fonts(language, fonts)
     texts = TEXTS[language]

@@ -99,7 +99,7 @@ def test_resuming_is_exact(kind, cut):
         ({"name": "dwa", "temperature": 0}, "temperature = 0"),
         ({"name": "dwa", "window": 20, "equalise": 50}, "equalise = 50"),
         ({"name": "uncertainty", "rate": True}, "True"),
-        ({"name": "fixed", "window": 1}, "it has none"),
+        ({"name": "fixed", "window": 1}, "unknown key 'window'"),
     ],
 )
 def test_wrong_settings_are_one_sentence(setting, said):
@@ -139,8 +139,8 @@ def test_fixed_weights_are_the_plain_sum():
     ("losses", "said"),
     [
         ({"edge": {"wieght": 1.0}}, "'wieght'"),
-        ({"charbonnier": {"epsilon": "x"}}, "type float"),
-        ({"charbonnier": "x"}, "weight 'x'"),
+        ({"charbonnier": {"epsilon": "x"}}, "epsilon = 'x', but expected is a valid number"),
+        ({"charbonnier": "x"}, "weight = 'x'"),
         ({"charbonnier": -1.0}, "weight -1.0"),
         ({"ctc": {"limit": 1.0}}, "'limit'"),
         ({"text-focus": 1.0}, "needs a recognizer with attention"),

@@ -18,7 +18,7 @@ from ocrmypdf_superres.training.data.sources.scans import ScanSource
 def test_rendered_strips_hold_their_line(data_folder):
     source = RenderedSource(data_folder / "text", blank=0.0)
     for seed in range(12):
-        sample = source.draw(np.random.default_rng(seed), 48)
+        sample = source.sample(np.random.default_rng(seed), 48, 2)
         assert sample.source.shape == sample.target.shape == (96, 576)
         assert sample.target.min() >= 0 and sample.target.max() <= 1
         assert sample.box is not None and sample.text
@@ -31,7 +31,7 @@ def test_rendered_strips_hold_their_line(data_folder):
 
 def test_rendered_strips_repeat_with_their_seed(data_folder):
     source = RenderedSource(data_folder / "text")
-    first, second = (source.draw(np.random.default_rng(9), 44) for _ in range(2))
+    first, second = (source.sample(np.random.default_rng(9), 44, 2) for _ in range(2))
     assert np.array_equal(first.source, second.source) and first.text == second.text
 
 
@@ -53,9 +53,9 @@ def test_scans_are_read_by_tesseract_and_corrected_by_ground_truth(tmp_path):
     (tmp_path / "broken.png").write_bytes(b"no image")
     source = ScanSource(tmp_path, tmp_path / "cache")
     assert len(source.pages) == 1
-    texts = {source.draw(np.random.default_rng(seed), 48).text for seed in range(30)}
+    texts = {source.sample(np.random.default_rng(seed), 48, 2).text for seed in range(30)}
     assert any("quiel" in text for text in texts)
-    sample = source.draw(np.random.default_rng(1), 48)
+    sample = source.sample(np.random.default_rng(1), 48, 2)
     assert sample.box is not None and sample.box[3] - sample.box[1] == 48
     assert list((tmp_path / "cache").glob("*.tsv"))
 

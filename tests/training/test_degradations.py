@@ -7,13 +7,14 @@ import pytest
 from ocrmypdf_superres.errors import OptionError
 
 pytest.importorskip("scipy")
-from ocrmypdf_superres.training.data.degradations import _STAGES, Degradation
+from ocrmypdf_superres.training.data.degradations import Degradation
 from ocrmypdf_superres.training.data.kernels import convolve, disc_kernel, walk_kernel
+from ocrmypdf_superres.training.registries import DEGRADATIONS
 
 STRIP = np.tile(np.repeat([0.1, 0.9, 0.9, 0.9, 0.4, 0.9], 16).astype(np.float32), (96, 6))
 
 
-@pytest.mark.parametrize("name", sorted(_STAGES))
+@pytest.mark.parametrize("name", DEGRADATIONS.names())
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_every_stage_keeps_shape_range_and_seed(name, scale):
     stages = [{"name": "downsample"}] if name == "downsample" else [{"name": name}, {"name": "downsample"}]

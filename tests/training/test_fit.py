@@ -9,18 +9,20 @@ pytest.importorskip("scipy")
 from training_runs import TINY
 
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.training.checkpoint import load_checkpoint, save_checkpoint
-from ocrmypdf_superres.training.fit import CHECKPOINT, Trainer, main_train
+from ocrmypdf_superres.training.loop.checkpoint import load_checkpoint, save_checkpoint
+from ocrmypdf_superres.training.loop.trainer import CHECKPOINT
 from ocrmypdf_superres.training.recipe import parse_recipe
+from ocrmypdf_superres.training.super_resolution import super_resolution_trainer
+from ocrmypdf_superres.training.workflows.train import train
 
 
 def test_resumed_equals_uninterrupted_bit_for_bit(data_folder, tmp_path):
     recipe = parse_recipe(TINY, "tiny")
-    whole = Trainer(recipe, data_folder, tmp_path / "whole")
+    whole = super_resolution_trainer(recipe, data_folder, tmp_path / "whole")
     whole.fit()
     shorter = parse_recipe({**TINY, "stages": TINY["stages"][:1]}, "tiny")
-    Trainer(shorter, data_folder, tmp_path / "parts").fit()
-    second = Trainer(recipe, data_folder, tmp_path / "parts")
+    super_resolution_trainer(shorter, data_folder, tmp_path / "parts").fit()
+    second = super_resolution_trainer(recipe, data_folder, tmp_path / "parts")
     second.resume(tmp_path / "parts" / CHECKPOINT)
     assert second.step == 3
     second.fit()
@@ -31,18 +33,18 @@ def test_resumed_equals_uninterrupted_bit_for_bit(data_folder, tmp_path):
 
 
 def test_training_lowers_the_loss(data_folder, tmp_path):
-    values = {**TINY, "stages": [{"name": "one", "steps": 60, "batch": 4, "lr": 1e-2, "warmup": 5, "losses": {"charbonnier": 1.0}}]}
-    trainer = Trainer(parse_recipe(values, "tiny"), data_folder, tmp_path)
-    batch = trainer.batches[0]
-    from ocrmypdf_superres.training.objective import Objective
-
-    objective = Objective(trainer.recipe.stages[0], 0)
-    losses = [trainer.train_step(batch, objective)["charbonnier"] for _ in range(60)]
+    values = {
+        **TINY,
+        "stages": [{"name": "one", "steps": 60, "batch": 4, "lr": 1e-2, "warmup": 5, "losses": {"charbonnier": 1.0}}],
+    }
+    trainer = super_resolution_trainer(parse_recipe(values, "tiny"), data_folder, tmp_path)
+    batch = trainer.task.batches[0]
+    losses = [trainer.train_step(batch)["charbonnier"] for _ in range(60)]
     assert losses[-1] < 0.8 * losses[0]
 
 
 def test_wrong_checkpoints_are_refused(data_folder, tmp_path):
-    trainer = Trainer(parse_recipe(TINY, "tiny"), data_folder, tmp_path)
+    trainer = super_resolution_trainer(parse_recipe(TINY, "tiny"), data_folder, tmp_path)
     with pytest.raises(OptionError, match="no checkpoint"):
         trainer.resume(tmp_path / "none.pt")
     (tmp_path / "cut.pt").write_bytes(b"PK\x03\x04")
@@ -63,11 +65,8 @@ def test_a_failed_save_leaves_the_older_checkpoint(tmp_path):
 
 
 def test_unknown_loss_and_existing_run_are_one_sentence(data_folder, tmp_path):
-    from ocrmypdf_superres.training.objective import Objective
-
-    stage = parse_recipe({**TINY, "stages": [{"name": "x", "steps": 1, "losses": {"l7": 1.0}}]}, "tiny").stages[0]
     with pytest.raises(OptionError, match="'l7'"):
-        Objective(stage, 0)
+        parse_recipe({**TINY, "stages": [{"name": "x", "steps": 1, "losses": {"l7": 1.0}}]}, "tiny")
     recipe = tmp_path / "tiny.toml"
     recipe.write_text(
         'name="tiny"\narchitecture="docsr"\n[[sources]]\nkind="rendered"\nfolder="text"\n'
@@ -77,5 +76,5 @@ def test_unknown_loss_and_existing_run_are_one_sentence(data_folder, tmp_path):
     run.mkdir()
     (run / CHECKPOINT).write_bytes(b"x")
     with pytest.raises(OptionError, match="--resume"):
-        main_train(recipe, run, data_folder)
-    assert main_train(recipe, tmp_path / "sheet", data_folder, show_data=True).is_file()
+        train(recipe, run, data_folder)
+    assert train(recipe, tmp_path / "sheet", data_folder, show_data=True).is_file()

@@ -13,7 +13,8 @@ from ocrmypdf_superres.architectures import get
 from ocrmypdf_superres.architectures.blocks.layers import contrast
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.training.auxiliary import copied_names
-from ocrmypdf_superres.training.trainer import Trainer
+from ocrmypdf_superres.training.loop.trainer import Trainer
+from ocrmypdf_superres.training.super_resolution import super_resolution_trainer
 
 EPGR = {"architecture": "epgr", "config": {"features": 4, "blocks": 1, "modules": 2}, "scales": {"4": 1.0}}
 CASCADE = {"architecture": "dpnet", "config": {"features": 4, "blocks": 1, "stages": 2}, "scales": {"4": 1.0}}
@@ -25,7 +26,7 @@ def changed_parts(trainer: Trainer, steps: int) -> list[set[str]]:
     seen = []
     for step in range(steps):
         before = {name: value.clone() for name, value in trainer.net.state_dict().items()}
-        trainer.train_step(trainer.batches[step], trainer.objective())
+        trainer.train_step(trainer.task.batches[step])
         after = trainer.net.state_dict()
         seen.append({".".join(name.split(".")[:3]) for name in after if not torch.equal(after[name], before[name])})
     return seen
@@ -40,7 +41,7 @@ def test_collaborating_networks_are_trained_one_by_one(data_folder, tmp_path):
         {"heads": {"edges1": EDGES, "image1": EDGES}, "losses": {}},
         {"train": ["stages.1.*"]},
     ]
-    trainer = Trainer(tiny([{"steps": 1, **stage} for stage in stages], **EPGR), data_folder, tmp_path)
+    trainer = super_resolution_trainer(tiny([{"steps": 1, **stage} for stage in stages], **EPGR), data_folder, tmp_path)
     ep0, gr0, ep1, gr1 = "stages.0.ep", "stages.0.gr", "stages.1.ep", "stages.1.gr"
     seen = changed_parts(trainer, 3)
     assert seen == [{ep0}, {gr0}, {ep0, gr0}]
@@ -67,7 +68,7 @@ def test_a_cascade_is_trained_in_parallel_and_then_through(data_folder, tmp_path
         {"heads": {"chain2": {"l2": 1.0}}, "losses": {}, "freeze": ["stages.1.*"], "lr": 1e-4},
         {"heads": {"chain2": {"l2": 1.0}}, "losses": {}, "lr": 1e-4},
     ]
-    trainer = Trainer(tiny([{"steps": 1, **stage} for stage in stages], **CASCADE), data_folder, tmp_path)
+    trainer = super_resolution_trainer(tiny([{"steps": 1, **stage} for stage in stages], **CASCADE), data_folder, tmp_path)
     parts = [{".".join(part.split(".")[:2]) for part in seen} for seen in changed_parts(trainer, 3)]
     assert parts == [{"stages.0", "stages.1"}, {"stages.0"}, {"stages.0", "stages.1"}]
 
@@ -95,7 +96,7 @@ def test_the_guided_network_sees_the_true_contrast():
 
 def test_an_rgb_net_is_trained_on_its_luma(data_folder, tmp_path):
     config = {"features": 4, "shrunken": 2, "mapping": 1, "channels": 3}
-    trainer = Trainer(tiny(architecture="fsrcnn", config=config, scales={"4": 1.0}), data_folder, tmp_path)
+    trainer = super_resolution_trainer(tiny(architecture="fsrcnn", config=config, scales={"4": 1.0}), data_folder, tmp_path)
     assert changed_parts(trainer, 1) != [set()]
     assert trainer.averaged_net()(torch.rand(1, 3, 4, 4)).shape == (1, 3, 16, 16)
 
@@ -110,7 +111,7 @@ def test_an_rgb_net_is_trained_on_its_luma(data_folder, tmp_path):
 )
 def test_stages_that_do_not_fit_the_net_are_refused(stage, message, data_folder, tmp_path):
     with pytest.raises(OptionError, match=message):
-        Trainer(tiny([{}, stage], **EPGR), data_folder, tmp_path)
+        super_resolution_trainer(tiny([{}, stage], **EPGR), data_folder, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -123,11 +124,10 @@ def test_stages_that_do_not_fit_the_net_are_refused(stage, message, data_folder,
     ],
 )
 def test_losses_that_do_not_fit_a_head_are_refused(heads, message, data_folder, tmp_path):
-    trainer = Trainer(tiny([{"heads": heads}], **EPGR), data_folder, tmp_path)
     with pytest.raises(OptionError, match=message):
-        trainer.objective()
+        super_resolution_trainer(tiny([{"heads": heads}], **EPGR), data_folder, tmp_path)
 
 
 def test_without_a_table_all_scales_of_the_net_are_drawn(data_folder, tmp_path):
-    trainer = Trainer(tiny(**{**EPGR, "scales": {}}), data_folder, tmp_path)
-    assert {trainer.batches[step].scale for step in range(4)} == {4}
+    trainer = super_resolution_trainer(tiny(**{**EPGR, "scales": {}}), data_folder, tmp_path)
+    assert {trainer.task.batches[step].scale for step in range(4)} == {4}

@@ -12,9 +12,9 @@ torch = pytest.importorskip("torch")
 from ocrmypdf_superres.architectures import get
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.recognizers.folder import build, save
+from ocrmypdf_superres.training.loop.stages import make_optimizer, trained_names
 from ocrmypdf_superres.training.recipe import Recipe, Stage, read_recipe
-from ocrmypdf_superres.training.stages import make_optimizer, trained_names
-from ocrmypdf_superres.training.trainer import Trainer
+from ocrmypdf_superres.training.super_resolution import super_resolution_trainer
 
 PAPERS = Path(__file__).parents[2] / "examples" / "recipes" / "papers"
 RECIPES = sorted(path for paper in ("001", "003") for path in PAPERS.glob(f"{paper}-*.toml"))
@@ -23,7 +23,15 @@ STN = {"stn_widths": [4, 4, 4, 4, 4, 4], "stn_hidden": 8}
 TINY = {
     "001-edsr-stn-small": {"features": 8, "blocks": 1, **STN},
     "001-tbsrn-small": {"features": 8, "blocks": 1, **STN},
-    "003-lemma-small": {"features": 8, "blocks": 1, "positions": 200, "prior_base": 2, "prior_inner": 16, "prior_attention": 4, **STN},
+    "003-lemma-small": {
+        "features": 8,
+        "blocks": 1,
+        "positions": 200,
+        "prior_base": 2,
+        "prior_inner": 16,
+        "prior_attention": 4,
+        **STN,
+    },
 }
 
 
@@ -38,9 +46,9 @@ def with_reader(recipe: Recipe, reader: str, **changes) -> Recipe:
     """Return *recipe* with another text-focus reader, and what *changes* say of each of its stages."""
     stages = []
     for stage in recipe.stages:
-        losses = {n: {**v, "reader": reader} if n == "text-focus" else v for n, v in stage.losses.items()}
+        losses = {n: {**v, "recognizer": reader} if n == "text-focus" else v for n, v in stage.losses.items()}
         stages.append(replace(stage, losses=losses, **changes))
-    return replace(recipe, stages=tuple(stages), workers=0, readers={})
+    return replace(recipe, stages=tuple(stages), workers=0, parts={})
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
@@ -59,12 +67,12 @@ def test_stages_fit_the_network(path):
 @pytest.mark.parametrize("name", TINY)
 def test_a_tiny_size_of_each_system_learns_one_batch_by_heart(name, reader, data_folder, tmp_path):
     recipe = read_recipe(PAPERS / f"{name}.toml")
-    recipe = with_reader(recipe, reader, batch=2, lr=4e-3, warmup=0, final=1.0, drops=(), steps=1000)
+    recipe = with_reader(recipe, reader, batch=2, lr=4e-3, warmup=0, final=1.0, milestones=(), steps=1000)
     # The last stage has all of the system's losses.
     recipe = replace(recipe, config={**recipe.config, **TINY[name]}, stages=recipe.stages[-1:], clip=5.0)
-    trainer = Trainer(recipe, data_folder, tmp_path)
-    batch = trainer.batches[0]
-    course = [trainer.train_step(batch, trainer.objective()) for _ in range(25)]
+    trainer = super_resolution_trainer(recipe, data_folder, tmp_path)
+    batch = trainer.task.batches[0]
+    course = [trainer.train_step(batch) for _ in range(25)]
     assert set(course[0]) == set(recipe.stages[0].losses)
     assert min(row["l2"] for row in course[-5:]) * 1.5 < course[0]["l2"]
     if "prior" in course[0]:
@@ -75,15 +83,15 @@ def test_a_net_without_a_prior_has_no_prior_loss(data_folder, tmp_path):
     recipe = read_recipe(PAPERS / "001-tbsrn-small.toml")
     recipe = replace(recipe, config={**recipe.config, **TINY["001-tbsrn-small"]}, stages=(Stage("a", 1, {"prior": 1.0}),))
     with pytest.raises(OptionError, match="reads nothing itself"):
-        Trainer(recipe, data_folder, tmp_path)
+        super_resolution_trainer(recipe, data_folder, tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", FULL, ids=lambda p: p.stem)
 def test_the_full_size_takes_one_step(path, reader, data_folder, tmp_path):
     recipe = with_reader(read_recipe(path), reader, batch=2, steps=1)
-    trainer = Trainer(recipe, data_folder, tmp_path)
-    values = trainer.train_step(trainer.batches[0], trainer.objective())
+    trainer = super_resolution_trainer(recipe, data_folder, tmp_path)
+    values = trainer.train_step(trainer.task.batches[0])
     assert "skipped" not in values and all(value == value for value in values.values())
 
 
@@ -100,7 +108,7 @@ name = "tiny"
 architecture = "tsrn"
 config = {{ features = 4, blocks = 1, stn_widths = [4, 4, 4, 4, 4, 4], stn_hidden = 8 }}
 workers = 0
-image_every = 2
+sample_every = 2
 sources = [{{ kind = "words", folder = "text" }}]
 degradation = [{{ name = "downsample", kernels = ["bicubic"] }}]
 validation = {{ kind = "words", folder = "held", metric = "ctc", recognizer = "folder:{judge}", every = 1, lines = 4 }}

@@ -16,7 +16,7 @@ from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.training.data.batches import StepBatches
 from ocrmypdf_superres.training.data.fonts import installed_fonts, open_font
 from ocrmypdf_superres.training.data.registration import register, warp
-from ocrmypdf_superres.training.data.sources.pairs import PairSource
+from ocrmypdf_superres.training.data.sources.pairs import PairedScans
 from ocrmypdf_superres.training.recipe import parse_recipe
 
 WORDS = "the quick brown fox jumps over lazy dog and keeps running through wet fields until evening comes to harbour"
@@ -76,14 +76,13 @@ def pairs(page, tmp_path_factory) -> Path:
 
 
 def test_pairs_lie_over_each_other_and_bad_ones_are_left_out(pairs, tmp_path, caplog):
-    source = PairSource(pairs / "hr", pairs / "lr", pairs / "cache")
+    source = PairedScans(pairs / "hr", pairs / "lr", pairs / "cache")
     assert len(source.pages) == 1 and "1 of 2 pages" in caplog.text
     texts = 0
     for seed in range(12):
-        drawn = source.draw_pair(np.random.default_rng(seed), 48, 3)
-        assert drawn is not None
-        sample, lr = drawn
-        assert lr.shape == (32, 192) and sample.target.shape == (96, 576)
+        sample = source.sample(np.random.default_rng(seed), 48, 3)
+        lr = sample.lr
+        assert lr is not None and lr.shape == (32, 192) and sample.target.shape == (96, 576)
         reduced = ndimage.gaussian_filter(sample.target, 1.5).reshape(32, 3, 192, 3).mean(axis=(1, 3))
         assert np.corrcoef(lr.ravel(), reduced.ravel())[0, 1] > 0.97
         if sample.box is not None:
@@ -94,7 +93,7 @@ def test_pairs_lie_over_each_other_and_bad_ones_are_left_out(pairs, tmp_path, ca
             assert ink[left:right].any() and not ink[max(0, left - 3) : left].any()
     assert texts >= 4
     # x4 would enlarge the hr scan.
-    assert source.draw_pair(np.random.default_rng(0), 48, 4) is None
+    assert source.sample(np.random.default_rng(0), 48, 4).lr is None
 
 
 def test_pairs_are_a_source_of_recipes(pairs, tmp_path):

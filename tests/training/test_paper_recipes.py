@@ -15,9 +15,9 @@ from ocrmypdf_superres.detectors.ctpn import CTPN, CTPNConfig
 from ocrmypdf_superres.training.auxiliary import check_heads, copied_names
 from ocrmypdf_superres.training.data.batches import Batch
 from ocrmypdf_superres.training.data.degradations import Degradation
+from ocrmypdf_superres.training.loop.stages import make_optimizer, trained_names
 from ocrmypdf_superres.training.recipe import Recipe, Source, Stage, read_recipe
-from ocrmypdf_superres.training.stages import make_optimizer, trained_names
-from ocrmypdf_superres.training.trainer import Trainer
+from ocrmypdf_superres.training.super_resolution import super_resolution_trainer
 
 PAPERS = Path(__file__).parents[2] / "examples" / "recipes" / "papers"
 RECIPES = sorted(path for paper in ("000", "002", "004") for path in PAPERS.glob(f"{paper}-*.toml"))
@@ -63,10 +63,9 @@ def test_a_tiny_size_of_each_system_learns_one_batch_by_heart(name, data_folder,
     config, heads, factor = TINY[name]
     stage = Stage("heart", 1000, {} if heads else {"l2": 1.0}, heads, batch=2, lr=5e-3, warmup=0, final=1.0)
     small = rendered_only(recipe, config={**recipe.config, **config}, stages=(stage,), precision="float32")
-    trainer = Trainer(small, data_folder, tmp_path)
-    batch = cut(trainer.batches[0], 96)
-    objective = trainer.objective()
-    course = [sum(trainer.train_step(batch, objective).values()) for _ in range(40)]
+    trainer = super_resolution_trainer(small, data_folder, tmp_path)
+    batch = cut(trainer.task.batches[0], 96)
+    course = [sum(trainer.train_step(batch).values()) for _ in range(40)]
     assert min(course[-5:]) * factor < course[0]
 
 
@@ -92,7 +91,7 @@ def test_the_full_size_takes_a_step_of_every_stage(path, detector, data_folder, 
     for stage in recipe.stages:
         losses = {n: {**v, "weights": str(detector)} if n == "detector" else v for n, v in stage.losses.items()}
         stages.append(replace(stage, steps=1, batch=1, warmup=0, losses=losses))
-    trainer = Trainer(rendered_only(recipe, stages=tuple(stages), base=""), data_folder, tmp_path)
+    trainer = super_resolution_trainer(rendered_only(recipe, stages=tuple(stages), base=""), data_folder, tmp_path)
     for step in range(len(stages)):
-        values = trainer.train_step(cut(trainer.batches[step], 192), trainer.objective())
+        values = trainer.train_step(cut(trainer.task.batches[step], 192))
         assert "skipped" not in values and all(value == value for value in values.values())

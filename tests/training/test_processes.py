@@ -16,16 +16,18 @@ from training_runs import VALIDATION, tiny
 
 from ocrmypdf_superres.errors import MissingDependencyError, OptionError
 from ocrmypdf_superres.training.data.batches import Batch
-from ocrmypdf_superres.training.processes import Processes
-from ocrmypdf_superres.training.trainer import CHECKPOINT, Trainer
+from ocrmypdf_superres.training.loop.processes import Processes
+from ocrmypdf_superres.training.loop.trainer import CHECKPOINT
+from ocrmypdf_superres.training.super_resolution import super_resolution_trainer
 
 SCRIPT = """
 import sys
 from pathlib import Path
 sys.path[:0] = [sys.argv[1], sys.argv[2]]
 from test_processes import recipe
-from ocrmypdf_superres.training.trainer import Trainer
-trainer = Trainer(recipe(), Path(sys.argv[3]), Path(sys.argv[4]))
+from ocrmypdf_superres.training.loop.trainer import Trainer
+from ocrmypdf_superres.training.super_resolution import super_resolution_trainer
+trainer = super_resolution_trainer(recipe(), Path(sys.argv[3]), Path(sys.argv[4]))
 trainer.fit()
 """
 ROOT = Path(__file__).parents[2]
@@ -37,7 +39,7 @@ def recipe():
     stages = [
         {"steps": 3, "losses": losses, "batch": 4},
         {"steps": 8, "losses": losses, "batch": 2, "train": ["tails.*"], "balance": {"name": "dwa", "window": 2}},
-        {"steps": 2, "losses": losses, "batch": 4, "restart": True},
+        {"steps": 2, "losses": losses, "batch": 4, "reset_optimizer": True},
     ]
     config = {"features": 8, "convolutions": 2, "scales": [2, 4]}
     validation = {**VALIDATION, "patience": 3}
@@ -73,24 +75,26 @@ def test_missing_fabric_is_one_sentence(monkeypatch):
 
 
 def test_batches_that_cannot_be_shared_are_refused(data_folder, tmp_path, monkeypatch):
-    def three(processes: Processes) -> None:
-        processes.size, processes.rank, processes.device = 3, 0, torch.device("cpu")
+    def three(processes: Processes, device: str = "auto") -> None:
+        processes.size, processes.rank, processes.device, processes._fabric = 3, 0, torch.device("cpu"), None
 
     monkeypatch.setattr(Processes, "__init__", three)
     with pytest.raises(OptionError, match="2 strips, which 3 processes cannot share"):
-        Trainer(tiny(), data_folder, tmp_path)
+        super_resolution_trainer(tiny(), data_folder, tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("lightning_fabric") is None, reason="lightning-fabric is not installed")
 def test_two_processes_with_half_the_batch_equal_one_with_all(held_folder, tmp_path):
-    whole = Trainer(recipe(), held_folder, tmp_path / "one")
+    whole = super_resolution_trainer(recipe(), held_folder, tmp_path / "one")
     whole.fit()
     script = tmp_path / "train.py"
     script.write_text(SCRIPT)
     torchrun(2, script, ROOT, Path(__file__).parent, held_folder, tmp_path / "two")
     two = torch.load(tmp_path / "two" / CHECKPOINT, weights_only=True)
-    assert two["step"] == whole.step and [row["step"] for row in two["watch"]["rows"]] == [row["step"] for row in whole.watch.rows]
+    assert two["step"] == whole.step and [row["step"] for row in two["watch"]["rows"]] == [
+        row["step"] for row in whole.watch.rows
+    ]
     assert [row["step"] for row in whole.watch.rows] == [0, 2, 3, 4, 6, 8, 12, 13], "the second stage was to end early"
     for mine, theirs in ((whole.net.state_dict(), two["net"]), (whole.average, two["average"])):
         for name, value in mine.items():

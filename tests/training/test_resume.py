@@ -18,21 +18,22 @@ from torch import nn
 from training_runs import VALIDATION, same, tiny
 
 from ocrmypdf_superres.errors import SuperresError
-from ocrmypdf_superres.training.checkpoint import load_checkpoint, save_checkpoint
-from ocrmypdf_superres.training.run_log import LOG, RunLog, read_log, writing
-from ocrmypdf_superres.training.trainer import CHECKPOINT, Trainer
+from ocrmypdf_superres.training.loop.checkpoint import load_checkpoint, save_checkpoint
+from ocrmypdf_superres.training.loop.run_log import LOG, RunLog, read_log, writing
+from ocrmypdf_superres.training.loop.trainer import CHECKPOINT, Trainer
+from ocrmypdf_superres.training.super_resolution import super_resolution_trainer
 
 BOTH = {"charbonnier": 1.0, "gradient": 0.5}
 STAGES = [
     {"steps": 3},
     {"steps": 4, "train": ["tails.*"], "lr": 5e-4},
-    {"steps": 2, "restart": True, "losses": BOTH, "lr_scale": {"body.*": 0.5}},
+    {"steps": 2, "reset_optimizer": True, "losses": BOTH, "lr_scale": {"body.*": 0.5}},
     {"steps": 3, "freeze": ["body.0.*"]},
 ]
 LAST = sum(stage["steps"] for stage in STAGES)
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Raised in place of a kill."""
 
 
@@ -43,7 +44,7 @@ def die_after(trainer: Trainer, steps: int) -> None:
     def dying() -> None:
         follow()
         if trainer.step == steps:
-            raise Killed
+            raise KilledError
 
     trainer._follow = dying
 
@@ -51,14 +52,14 @@ def die_after(trainer: Trainer, steps: int) -> None:
 @pytest.mark.parametrize("precision", ["float32", "float16"])
 def test_interrupted_anywhere_and_resumed_is_the_same_bit_for_bit(precision, held_folder, tmp_path):
     recipe = tiny(STAGES, precision=precision, checkpoint_every=1, validation={**VALIDATION, "patience": 3})
-    whole = Trainer(recipe, held_folder, tmp_path / "whole")
+    whole = super_resolution_trainer(recipe, held_folder, tmp_path / "whole")
     whole.fit()
     at = random.randrange(1, whole.step)
-    first = Trainer(recipe, held_folder, tmp_path / "parts")
+    first = super_resolution_trainer(recipe, held_folder, tmp_path / "parts")
     die_after(first, at)
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         first.fit()
-    second = Trainer(recipe, held_folder, tmp_path / "parts")
+    second = super_resolution_trainer(recipe, held_folder, tmp_path / "parts")
     second.resume(tmp_path / "parts" / CHECKPOINT)
     assert second.step == at
     second.fit()
@@ -75,9 +76,10 @@ from pathlib import Path
 sys.path[:0] = sys.argv[1:3]
 from training_runs import VALIDATION, tiny
 from test_resume import STAGES
-from ocrmypdf_superres.training.trainer import CHECKPOINT, Trainer
+from ocrmypdf_superres.training.loop.trainer import CHECKPOINT, Trainer
+from ocrmypdf_superres.training.super_resolution import super_resolution_trainer
 data, run = Path(sys.argv[3]), Path(sys.argv[4])
-trainer = Trainer(tiny(STAGES, checkpoint_every=1, workers=1, validation=VALIDATION), data, run)
+trainer = super_resolution_trainer(tiny(STAGES, checkpoint_every=1, workers=1, validation=VALIDATION), data, run)
 if (run / CHECKPOINT).exists():
     trainer.resume(run / CHECKPOINT)
 trainer.fit()
@@ -87,7 +89,7 @@ trainer.fit()
 @pytest.mark.slow
 def test_a_run_killed_again_and_again_ends_the_same(held_folder, tmp_path):
     recipe = tiny(STAGES, checkpoint_every=1, validation=VALIDATION)
-    whole = Trainer(recipe, held_folder, tmp_path / "whole")
+    whole = super_resolution_trainer(recipe, held_folder, tmp_path / "whole")
     whole.fit()
     run, script = tmp_path / "killed", tmp_path / "train.py"
     script.write_text(TRAIN)
@@ -114,12 +116,12 @@ def test_what_a_net_draws_depends_on_seed_and_step(data_folder, tmp_path):
     results = []
     for interrupted in (False, True):
         run = tmp_path / str(interrupted)
-        trainers = [Trainer(tiny([{"steps": 4}], checkpoint_every=2), data_folder, run) for _ in range(2)]
+        trainers = [super_resolution_trainer(tiny([{"steps": 4}], checkpoint_every=2), data_folder, run) for _ in range(2)]
         for trainer in trainers:
             trainer.net.body.append(nn.Dropout(0.5))
         if interrupted:
             die_after(trainers[0], 2)
-            with pytest.raises(Killed):
+            with pytest.raises(KilledError):
                 trainers[0].fit()
             torch.rand(17)
             trainers[1].resume(run / CHECKPOINT)
@@ -137,7 +139,7 @@ def test_rows_of_steps_that_are_done_again_leave_the_log(tmp_path):
 WRITER = """
 import sys, torch
 from pathlib import Path
-from ocrmypdf_superres.training.checkpoint import save_checkpoint
+from ocrmypdf_superres.training.loop.checkpoint import save_checkpoint
 step = 0
 while True:
     step += 1
@@ -150,9 +152,8 @@ def test_a_kill_in_the_middle_of_writing_loses_no_checkpoint(tmp_path):
     path = tmp_path / CHECKPOINT
     writer = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True)
     assert writer.stdout is not None and writer.stdout.readline() == "1\n"
-    part = path.with_suffix(".part")
     deadline = time.monotonic() + 20
-    while not (part.exists() and part.stat().st_size) and time.monotonic() < deadline:
+    while not list(tmp_path.glob(".checkpoint.*.part.pt")) and time.monotonic() < deadline:
         pass
     writer.send_signal(signal.SIGKILL)
     writer.wait()
@@ -164,7 +165,7 @@ def test_a_kill_in_the_middle_of_writing_loses_no_checkpoint(tmp_path):
 
 
 def test_a_full_disk_is_one_sentence_and_keeps_the_checkpoint(small_disk, data_folder):
-    trainer = Trainer(tiny(), data_folder, small_disk / "run")
+    trainer = super_resolution_trainer(tiny(), data_folder, small_disk / "run")
     trainer.fit()
     kept = load_checkpoint(trainer.run / CHECKPOINT)
     filler = small_disk / "filler"
@@ -174,12 +175,12 @@ def test_a_full_disk_is_one_sentence_and_keeps_the_checkpoint(small_disk, data_f
     for large in (torch.zeros(1 << 20), torch.zeros(2000)):
         with pytest.raises(SuperresError, match=r"could not be written \(No space left.*older one is untouched.*--resume"):
             save_checkpoint({"net": large}, trainer.run / CHECKPOINT)
-    again = Trainer(tiny(), data_folder, small_disk / "run")
+    again = super_resolution_trainer(tiny(), data_folder, small_disk / "run")
     with pytest.raises(SuperresError, match=r"(cannot|could not) be written \(No space left"):
         again.fit()
     assert same(load_checkpoint(trainer.run / CHECKPOINT)["net"], kept["net"])
     filler.unlink()
-    again = Trainer(tiny(), data_folder, small_disk / "run")
+    again = super_resolution_trainer(tiny(), data_folder, small_disk / "run")
     again.resume(trainer.run / CHECKPOINT)
     assert again.step == 6
 

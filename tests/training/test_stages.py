@@ -9,9 +9,10 @@ from torch import nn
 from training_runs import tiny
 
 from ocrmypdf_superres.errors import ModelError, OptionError
+from ocrmypdf_superres.training.loop.stages import freeze, learning_rate, make_optimizer, trained_names
+from ocrmypdf_superres.training.loop.trainer import Trainer
 from ocrmypdf_superres.training.recipe import Stage
-from ocrmypdf_superres.training.stages import freeze, learning_rate, make_optimizer, trained_names
-from ocrmypdf_superres.training.trainer import Trainer
+from ocrmypdf_superres.training.super_resolution import super_resolution_trainer
 
 
 def net() -> nn.Sequential:
@@ -59,7 +60,7 @@ def test_frozen_batch_normalisation_keeps_its_statistics():
 
 
 def test_rates_drop_at_shares_of_the_stage_and_differ_by_part():
-    halved = stage(lr=1.0, warmup=0, drops=(0.5, 0.75), drop=0.5)
+    halved = stage(lr=1.0, warmup=0, milestones=(0.5, 0.75), gamma=0.5)
     assert [learning_rate(halved, step) for step in (0, 49, 50, 75)] == [1.0, 1.0, 0.5, 0.25]
     assert learning_rate(stage(lr=1.0, warmup=4), 0) == 0.25
     groups = make_optimizer(net(), stage(lr_scale={"2.*": 0.1}), tiny()).param_groups
@@ -73,22 +74,24 @@ def weights(trainer: Trainer) -> dict:
 
 
 def test_a_stage_trains_its_part_only(data_folder, tmp_path):
-    trainer = Trainer(tiny([{"steps": 2}, {"steps": 1, "train": ["tails.*"]}, {"steps": 1}]), data_folder, tmp_path)
+    trainer = super_resolution_trainer(
+        tiny([{"steps": 2}, {"steps": 1, "train": ["tails.*"]}, {"steps": 1}]), data_folder, tmp_path
+    )
     seen = []
     for step in range(4):
         before = weights(trainer)
-        trainer.train_step(trainer.batches[step], trainer.objective())
+        trainer.train_step(trainer.task.batches[step])
         after = weights(trainer)
         seen.append({name.partition(".")[0] for name in after if not torch.equal(after[name], before[name])})
     # The tails begin as zeros, so that nothing behind them learns in the very first step.
     assert seen[1:] == [{"body", "tails"}, {"tails"}, {"body", "tails"}]
 
 
-@pytest.mark.parametrize(("second", "kept"), [({}, True), ({"restart": True}, False)])
+@pytest.mark.parametrize(("second", "kept"), [({}, True), ({"reset_optimizer": True}, False)])
 def test_the_optimizer_goes_on_or_restarts(second, kept, data_folder, tmp_path):
-    trainer = Trainer(tiny([{"steps": 2}, {"steps": 1, **second}]), data_folder, tmp_path)
+    trainer = super_resolution_trainer(tiny([{"steps": 2}, {"steps": 1, **second}]), data_folder, tmp_path)
     for step in range(3):
-        trainer.train_step(trainer.batches[step], trainer.objective())
+        trainer.train_step(trainer.task.batches[step])
     steps = {int(state["step"]) for state in trainer.optimizer.state.values()}
     assert steps == ({3} if kept else {1})
 
@@ -96,36 +99,43 @@ def test_the_optimizer_goes_on_or_restarts(second, kept, data_folder, tmp_path):
 def test_a_stage_may_begin_with_the_weights_of_a_model(data_folder, tmp_path, random_model):
     config = {"config": {"features": 8, "convolutions": 3}, "scales": {"2": 1.0}}
     based = tiny([{"steps": 1}, {"steps": 1, "lr": 1e-9, "warmup": 0, "base": str(random_model.folder)}], **config)
-    trainer = Trainer(based, data_folder, tmp_path)
+    trainer = super_resolution_trainer(based, data_folder, tmp_path)
     for step in range(2):
-        trainer.train_step(trainer.batches[step], trainer.objective())
-    model = Trainer(tiny(base=str(random_model.folder), **config), data_folder, tmp_path)
+        trainer.train_step(trainer.task.batches[step])
+    model = super_resolution_trainer(tiny(base=str(random_model.folder), **config), data_folder, tmp_path)
     image = torch.rand(1, 1, 12, 14)
     with torch.no_grad():
         wanted = model.averaged_net()(image, 2)
         assert torch.allclose(trainer.net(image, 2), wanted, atol=1e-5)
         assert torch.allclose(trainer.averaged_net()(image, 2), wanted, atol=1e-5)
     with pytest.raises(ModelError, match="no model 'nobody'"):
-        Trainer(tiny([{}, {"base": "nobody"}]), data_folder, tmp_path)
+        super_resolution_trainer(tiny([{}, {"base": "nobody"}]), data_folder, tmp_path)
 
 
 BOTH = {"charbonnier": 1.0, "gradient": 0.5}
 PROTOCOLS = {
     # 000: pixels, then all losses at a tenth, the rate halved at 50 and 75 %, the last layer at a tenth of it.
-    "000": [{"drops": [0.5, 0.75], "drop": 0.5, "lr_scale": {"tails.*": 0.1}}, {"lr": 1e-4, "losses": BOTH, "restart": True}],
+    "000": [
+        {"milestones": [0.5, 0.75], "gamma": 0.5, "lr_scale": {"tails.*": 0.1}},
+        {"lr": 1e-4, "losses": BOTH, "reset_optimizer": True},
+    ],
     # 001: the pretrained trunk slower than its new head; then the head alone.
     "001": [{"lr": 1e-4, "lr_scale": {"body.*": 0.1}}, {"freeze": ["body.*"]}],
     # 002: the two enlargements apart, then the second frozen while the first learns through it, then both at a tenth.
     "002": [
         {"scales": {"2": 1.0}, "freeze": ["tails.4.*"]},
-        {"scales": {"4": 1.0}, "train": ["tails.4.*"], "restart": True},
+        {"scales": {"4": 1.0}, "train": ["tails.4.*"], "reset_optimizer": True},
         {"scales": {"4": 1.0}, "freeze": ["tails.4.*"], "lr": 1e-5},
         {"scales": {"4": 1.0}, "lr": 1e-6},
     ],
     # 003: the prior inside the net frozen, then released.
     "003": [{"freeze": ["body.0.*"]}, {"lr": 1e-4, "losses": BOTH}],
     # 004: module by module, the earlier ones fixed.
-    "004": [{"train": ["body.0.*", "tails.*"]}, {"train": ["body.1.*"], "restart": True}, {"train": ["body.2.*"], "restart": True}],
+    "004": [
+        {"train": ["body.0.*", "tails.*"]},
+        {"train": ["body.1.*"], "reset_optimizer": True},
+        {"train": ["body.2.*"], "reset_optimizer": True},
+    ],
 }
 
 
@@ -133,8 +143,8 @@ PROTOCOLS = {
 def test_the_papers_staged_protocols_are_recipes(paper, data_folder, tmp_path):
     stages = [{"steps": 1, "batch": 1, **stage} for stage in PROTOCOLS[paper]]
     recipe = tiny(stages, config={"features": 8, "convolutions": 4, "scales": [2, 4]}, scales={"2": 0.5, "4": 0.5})
-    trainer = Trainer(recipe, data_folder, tmp_path)
+    trainer = super_resolution_trainer(recipe, data_folder, tmp_path)
     trainer.fit()
     assert trainer.step == len(stages)
     wanted = [int(next(iter(stage["scales"]))) if "scales" in stage else None for stage in stages]
-    assert all(scale in (None, trainer.batches[step].scale) for step, scale in enumerate(wanted))
+    assert all(scale in (None, trainer.task.batches[step].scale) for step, scale in enumerate(wanted))

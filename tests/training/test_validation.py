@@ -12,12 +12,14 @@ pytest.importorskip("scipy")
 from training_runs import VALIDATION, same, tiny
 
 from ocrmypdf_superres.errors import OptionError, RecognizerError
-from ocrmypdf_superres.training.checkpoint import load_checkpoint
+from ocrmypdf_superres.training.loop.checkpoint import load_checkpoint
+from ocrmypdf_superres.training.loop.run_log import read_log
+from ocrmypdf_superres.training.loop.trainer import CHECKPOINT
+from ocrmypdf_superres.training.loop.watch import Watch
 from ocrmypdf_superres.training.objective import Objective
 from ocrmypdf_superres.training.recipe import Validation
-from ocrmypdf_superres.training.run_log import read_log
-from ocrmypdf_superres.training.trainer import CHECKPOINT, Trainer
-from ocrmypdf_superres.training.validation import Validator, Watch
+from ocrmypdf_superres.training.super_resolution import super_resolution_trainer
+from ocrmypdf_superres.training.validation import Validator
 
 needs_tesseract = pytest.mark.skipif(shutil.which("tesseract") is None, reason="tesseract is not installed")
 
@@ -39,7 +41,7 @@ class Constant(torch.nn.Module):
 def measure(recipe, folder, tmp_path, value):
     validator = Validator(recipe, folder, tmp_path / "lines")
     stage = recipe.stages[0]
-    return validator(Constant(value, validator), stage, Objective(stage, 0)), validator
+    return validator(Constant(value, validator), Objective(stage, 0)), validator
 
 
 def test_psnr_and_loss_are_those_computed_by_hand(held_folder, tmp_path):
@@ -74,9 +76,9 @@ def test_pages_that_are_trained_on_are_refused(held_folder, tmp_path):
 def test_a_recognizer_that_is_not_installed_is_one_sentence(held_folder, tmp_path):
     recipe = tiny(validation={**VALIDATION, "metric": "ctc", "recognizer": "tesseract:xyz"})
     with pytest.raises(RecognizerError, match="xyz"):
-        Trainer(recipe, held_folder, tmp_path / "run")
+        super_resolution_trainer(recipe, held_folder, tmp_path / "run")
     stages = [{"losses": {"charbonnier": 1.0}}, {"losses": {"ctc": 1.0}, "recognizers": ["tesseract:xyz"]}]
-    trainer = Trainer(tiny(stages), held_folder, tmp_path / "run")
+    trainer = super_resolution_trainer(tiny(stages), held_folder, tmp_path / "run")
     with pytest.raises(RecognizerError, match="xyz"):
         trainer.fit()
     assert trainer.step == 0
@@ -94,7 +96,11 @@ def test_the_watch_keeps_the_best_and_counts_patience():
     watch.begin_stage(Validation("x", metric="loss"))
     assert watch.value is None
     higher = Watch()
-    assert [higher.record(Validation("x", metric="psnr", patience=1), 0, "a", v, {}) for v in (20.0, 21.0, 20.5)] == [False, False, True]
+    assert [higher.record(Validation("x", metric="psnr", patience=1), 0, "a", v, {}) for v in (20.0, 21.0, 20.5)] == [
+        False,
+        False,
+        True,
+    ]
 
 
 # A rate that ruins any net, after which nothing is better than the start.
@@ -103,7 +109,7 @@ RUINOUS = {"steps": 9, "lr": 3.0, "warmup": 0}
 
 def test_a_stage_that_gains_nothing_ends_early_and_hands_on_the_best_weights(held_folder, tmp_path):
     recipe = tiny([RUINOUS, {"steps": 2, "lr": 1e-12, "warmup": 0}], validation={**VALIDATION, "patience": 2}, ema=0.0)
-    trainer = Trainer(recipe, held_folder, tmp_path)
+    trainer = super_resolution_trainer(recipe, held_folder, tmp_path)
     start = {name: value.clone() for name, value in trainer.net.state_dict().items()}
     trainer.fit()
     assert [row["step"] for row in trainer.watch.rows] == [0, 2, 4, 10, 11]
@@ -116,7 +122,7 @@ def test_a_stage_that_gains_nothing_ends_early_and_hands_on_the_best_weights(hel
 
 
 def test_the_finished_net_is_the_best_one(held_folder, tmp_path):
-    trainer = Trainer(tiny([{**RUINOUS, "steps": 3}], validation=VALIDATION, ema=0.0), held_folder, tmp_path)
+    trainer = super_resolution_trainer(tiny([{**RUINOUS, "steps": 3}], validation=VALIDATION, ema=0.0), held_folder, tmp_path)
     start = {name: value.clone() for name, value in trainer.net.state_dict().items()}
     trainer.fit()
     assert trainer.watch.step == 0 and same(trainer.averaged_net().state_dict(), start)

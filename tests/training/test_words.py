@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,8 +15,9 @@ from ocrmypdf_superres.errors import ImageError, OptionError
 
 pytest.importorskip("torch")
 from ocrmypdf_superres.training.data.batches import StepBatches
-from ocrmypdf_superres.training.data.sources.words import FolderLines, TextZoom, WordSource
-from ocrmypdf_superres.training.recipe import parse_recipe
+from ocrmypdf_superres.training.data.sources.textzoom import TextZoom
+from ocrmypdf_superres.training.data.sources.words import FolderLines, WordSource
+from ocrmypdf_superres.training.recipe import Source, parse_recipe
 from ocrmypdf_superres.training.sample_grid import save_data_sheet
 
 
@@ -35,17 +37,22 @@ def textzoom(folder, entries) -> None:
 def recipe(**source):
     return parse_recipe(
         {
-            "name": "lines", "architecture": "tsrn", "sources": [source], "scales": {"2": 1.0}, "clean": 1.0,
-            "degradation": [{"name": "downsample", "kernels": ["bicubic"]}], "stages": [{"name": "a", "steps": 2, "losses": {"l2": 1.0}}],
+            "name": "lines",
+            "architecture": "tsrn",
+            "sources": [source],
+            "scales": {"2": 1.0},
+            "clean": 1.0,
+            "degradation": [{"name": "downsample", "kernels": ["bicubic"]}],
+            "stages": [{"name": "a", "steps": 2, "losses": {"l2": 1.0}}],
         },
         "lines.toml",
-    )  # fmt: skip
+    )
 
 
 def test_words_are_drawn_by_the_generator_alone(data_folder, tmp_path):
     source = WordSource(data_folder / "text", {"eng": 1.0})
-    samples = [source.draw(np.random.default_rng(seed), 40) for seed in range(12)]
-    again = source.draw(np.random.default_rng(3), 60)
+    samples = [source.sample(np.random.default_rng(seed), 40, 2) for seed in range(12)]
+    again = source.sample(np.random.default_rng(3), 60, 2)
     assert np.array_equal(samples[3].target, again.target) and samples[3].text == again.text
     assert all(s.target.shape == (32, 128) and s.box == (0, 0, 128, 32) and s.language == "eng" and s.text for s in samples)
     # There is ink, and paper around it.
@@ -65,7 +72,7 @@ def test_line_images_with_and_without_partners(tmp_path):
     (tmp_path / "high" / "a.gt.txt").write_text("Word\n")
     rng = np.random.default_rng(0)
     alone = FolderLines(tmp_path / "high")
-    assert len(alone.items) == 1 and alone.draw_pair(rng, 40, 2) is None and alone.draw(rng, 40).text == "Word"
+    assert len(alone.items) == 1 and alone.sample(rng, 40, 2).lr is None and alone.sample(rng, 40, 2).text == "Word"
     pairs = StepBatches(recipe(kind="lines", folder="high", low="low"), tmp_path, tmp_path, [2])[0]
     assert float(pairs.lr[0, 0, 3, 3]) == pytest.approx(200 / 255) and float(pairs.hr[0, 0, 3, 3]) == pytest.approx(40 / 255)
     (tmp_path / "low" / "a.png").unlink()
@@ -73,42 +80,58 @@ def test_line_images_with_and_without_partners(tmp_path):
         FolderLines(tmp_path / "high", tmp_path / "low")
     (tmp_path / "high" / "a.png").write_bytes(b"nothing")
     with pytest.raises(ImageError, match="cannot be read"):
-        alone.draw(rng, 40)
+        alone.sample(rng, 40, 2)
     with pytest.raises(OptionError, match="no line images"):
         FolderLines(tmp_path / "low")
 
 
 def test_textzoom(tmp_path):
-    textzoom(tmp_path / "train1", {
-        "num-samples": b"2",
-        "image_hr-000000001": png(10, (140, 40)), "image_lr-000000001": png(20, (60, 18)), "label-000000001": "Caf\u00e9".encode(),
-        "image_hr-000000002": png(30, (140, 40)), "image_lr-000000002": png(40, (60, 18)), "label-000000002": b"two",
-    })  # fmt: skip
+    textzoom(
+        tmp_path / "train1",
+        {
+            "num-samples": b"2",
+            "image_hr-000000001": png(10, (140, 40)),
+            "image_lr-000000001": png(20, (60, 18)),
+            "label-000000001": "Caf\u00e9".encode(),
+            "image_hr-000000002": png(30, (140, 40)),
+            "image_lr-000000002": png(40, (60, 18)),
+            "label-000000002": b"two",
+        },
+    )
     source = TextZoom(tmp_path / "train1")
-    sample, lr = source.pair(0)
-    assert sample.text == "Café" and lr.shape == (16, 64) and sample.target.shape == (32, 128)
+    sample = source.line(0)
+    lr = sample.lr
+    assert lr is not None and sample.text == "Café" and lr.shape == (16, 64) and sample.target.shape == (32, 128)
     assert float(lr[0, 0]) == pytest.approx(20 / 255) and float(sample.target[0, 0]) == pytest.approx(10 / 255)
     # Worker processes get a copy that opens the database itself.
-    assert pickle.loads(pickle.dumps(source)).pair(1)[0].text == "two"
+    assert pickle.loads(pickle.dumps(source)).line(1).text == "two"
     batch = StepBatches(recipe(kind="textzoom", folder="train1"), tmp_path, tmp_path, [3])[0]
     assert set(batch.texts) <= {"Café", "two"} and batch.lr.shape == (3, 1, 16, 64)
     with pytest.raises(IndexError):
-        source.pair(2)
+        source.line(2)
     textzoom(tmp_path / "other", {"something": b"1"})
     with pytest.raises(OptionError, match="lacks the entry num-samples"):
         TextZoom(tmp_path / "other")
-    with pytest.raises(OptionError, match="no LMDB"):
+    with pytest.raises(OptionError, match="not an LMDB"):
         TextZoom(tmp_path / "none")
 
 
 def test_lines_and_strips_do_not_mix(data_folder, tmp_path):
     made = recipe(kind="words", folder="text")
-    other = parse_recipe(
-        {"name": "x", "architecture": "docsr", "sources": [{"kind": "words", "folder": "text"}, {"kind": "rendered", "folder": "text"}],
-         "degradation": [{"name": "downsample"}], "stages": [{"name": "a", "steps": 1, "losses": {"l2": 1.0}}]}, "x.toml",
-    )  # fmt: skip
     assert made.sources[0].kind == "words"
-    with pytest.raises(OptionError, match="not both"):
-        StepBatches(other, data_folder, tmp_path, [1])
-    with pytest.raises(OptionError, match="need low"):
+    with pytest.raises(OptionError, match="mixes sources of page strips and of text lines"):
+        parse_recipe(
+            {
+                "name": "x",
+                "architecture": "docsr",
+                "sources": [{"kind": "words", "folder": "text"}, {"kind": "rendered", "folder": "text"}],
+                "degradation": [{"name": "downsample"}],
+                "stages": [{"name": "a", "steps": 1, "losses": {"l2": 1.0}}],
+            },
+            "x.toml",
+        )
+    both = replace(made, sources=(*made.sources, Source("rendered", "text")))
+    with pytest.raises(OptionError, match="mixes sources of page strips and of text lines"):
+        StepBatches(both, data_folder, tmp_path, [1])
+    with pytest.raises(OptionError, match="has no low"):
         recipe(kind="words", folder="text", low="text")

@@ -42,7 +42,7 @@ def page_to_alto(
         page: number of the page in its file, from 1.
         source: the file's name; how bytes that are not text appear, see :mod:`~ocrmypdf_superres.archive.store.name_encoding`.
         processing: the history; steps on other pages only are left out.
-        size: (width, height) in pixels of the page as it came, whose coordinates are wanted (its pixels need not be
+        size: (width, height) in pixels of the original page, whose coordinates are wanted (its pixels need not be
             square, as those of a fax are not); None for the image that was read, which may be an enlarged one.
 
     Raises:
@@ -74,7 +74,7 @@ def page_to_alto(
 
 
 class _Frame:
-    """The way from the pixels of the image that was read into those of the page as it came."""
+    """The transformation from pixels of the image that was read to those of the original page."""
 
     def __init__(self, box: Box, size: tuple[int, int] | None) -> None:
         wide, high = box[2] - box[0], box[3] - box[1]

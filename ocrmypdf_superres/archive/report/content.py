@@ -12,7 +12,7 @@ from ocrmypdf_superres.archive.store.name_encoding import printable
 from ocrmypdf_superres.archive.tasks import State
 from ocrmypdf_superres.reporting.charts import Bars, Chart
 from ocrmypdf_superres.reporting.model import CERTAINTY, Card, Listing, Report, Row
-from ocrmypdf_superres.reporting.page_comparison import KeptPage
+from ocrmypdf_superres.reporting.page_comparison import PageComparison
 
 BEFORE, AFTER = "without super-resolution", "in this run"
 LISTED = 200
@@ -24,7 +24,7 @@ def report_of(
     manifest: Manifest,
     summary: Summary,
     worst: Sequence[WorstPage],
-    kept: Mapping[tuple[int, int], KeptPage],
+    comparisons: Mapping[tuple[int, int], PageComparison],
     root: Path,
 ) -> Report:
     """Return the report of the run in *out*.
@@ -34,7 +34,7 @@ def report_of(
         manifest: of the run, open.
         summary: of the run.
         worst: the pages to list, in this order.
-        kept: those of them that were read again, by file and page number.
+        comparisons: those of them that were read again, by file and page number.
         root: the folder that the paths of their images start from.
     """
     ends = [(state.value, code, f"{files:,}", reason) for state, code, files, reason in summary.ends]
@@ -64,25 +64,25 @@ def report_of(
         ),
         Bars("How sure Tesseract was", "Pages by the mean confidence of their words.", list(reversed(bins))),
     ]
-    rows = [_row(page, kept.get((page.file.number, page.page.page))) for page in worst]
+    rows = [_row(page, comparisons.get((page.file.number, page.page.page))) for page in worst]
     return Report(
         printable(out.absolute().name), BEFORE, AFTER, CERTAINTY, rows, _sentences(summary), _cards(summary),
         charts, root=root, of="File", listings=listings,
     )  # fmt: skip
 
 
-def _row(worst: WorstPage, kept: KeptPage | None) -> Row:
+def _row(worst: WorstPage, comparison: PageComparison | None) -> Row:
     page = worst.page
     after = 100 * page.confidence if page.confidence is not None else None
-    before = _mean(kept) if kept else None
+    before = _mean(comparison) if comparison else None
     gain = after - before if after is not None and before is not None else None
     label = "failed" if page.action == "failed" else "has a finding" if page.findings else "least certain"
     reason = "; ".join([*page.findings, printable(page.reason)]) if page.reason else "; ".join(page.findings)
-    return Row(printable(worst.file.path), f"page {page.page}", page.action, reason, before, after, gain, None, kept, label)
+    return Row(printable(worst.file.path), f"page {page.page}", page.action, reason, before, after, gain, None, comparison, label)
 
 
-def _mean(kept: KeptPage) -> float | None:
-    words = kept.before.words
+def _mean(comparison: PageComparison) -> float | None:
+    words = comparison.before.words
     return sum(word.confidence for word in words) / len(words) if words else None
 
 

@@ -28,7 +28,7 @@ class ReadPage:
         result: what goes into the manifest.
         hocr: the file with the reading, None for a page that was not read.
         image: the file with what OCR was given, None likewise.
-        size: (width, height) in pixels of the page as it came, before it was enlarged; of a page without record, of *image*.
+        size: (width, height) in pixels of the original page, before it was enlarged; of a page without record, of *image*.
     """
 
     result: PageResult

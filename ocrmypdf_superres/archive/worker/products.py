@@ -26,7 +26,7 @@ from ocrmypdf_superres.tesseract import version as tesseract_version
 def make(task: FileTask, pages: Sequence[ReadPage], pdf: str) -> None:
     """Write the files a page that *task* asks for into staging; *pdf* is the name of the PDF there.
 
-    Coordinates in ALTO are of the page as it came, those in hOCR of the image that was read, which may be enlarged.
+    Coordinates in ALTO are of the original page, those in hOCR of the image that was read, which may be enlarged.
     """
     steps = history(task, pages) if "alto" in task.outputs else []
     masters = _masters(task)

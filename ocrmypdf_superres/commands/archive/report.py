@@ -20,7 +20,7 @@ from ocrmypdf_superres.archive.store.name_encoding import printable
 from ocrmypdf_superres.errors import ArchiveError, SuperresError
 from ocrmypdf_superres.evaluation.methods.pdf_pages import PdfSettings
 from ocrmypdf_superres.evaluation.read_again import read_again
-from ocrmypdf_superres.reporting.page_comparison import KeptPage
+from ocrmypdf_superres.reporting.page_comparison import PageComparison
 from ocrmypdf_superres.reporting.render import write_report
 
 
@@ -58,8 +58,8 @@ def run(args: argparse.Namespace) -> int:
     with Manifest(layout.manifest) as manifest, tempfile.TemporaryDirectory(prefix="superres-report-") as temporary:
         summary = summarize(manifest)
         worst = worst_pages(manifest, max(0, args.pages, args.images))
-        kept = _read_again(manifest, layout, worst[: max(0, args.images)], Path(temporary), console)
-        report = report_of(args.out, manifest, summary, worst, kept, Path(temporary))
+        again = _read_again(manifest, layout, worst[: max(0, args.images)], Path(temporary), console)
+        report = report_of(args.out, manifest, summary, worst, again, Path(temporary))
         write_report(report, args.output)
         for written in _catalogue(manifest, args.csv, args.json):
             _say(console, f"Written: {written}")
@@ -71,9 +71,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _read_again(
     manifest: Manifest, layout: Layout, pages: Sequence[WorstPage], folder: Path, console: Console
-) -> dict[tuple[int, int], KeptPage]:
+) -> dict[tuple[int, int], PageComparison]:
     """Read *pages* again, under the settings they were made with; files that cannot be read are named and left out."""
-    found: dict[tuple[int, int], KeptPage] = {}
+    found: dict[tuple[int, int], PageComparison] = {}
     for row, numbers in pages_by_file(pages):
         try:
             master = master_of(manifest, layout, row)

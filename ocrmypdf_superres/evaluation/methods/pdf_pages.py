@@ -13,7 +13,7 @@ from PIL import Image
 from ocrmypdf_superres.errors import SuperresError
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL
 from ocrmypdf_superres.ocr.kept_pages import PageFiles, kept_pages
-from ocrmypdf_superres.reporting.page_comparison import KeptPage, Seen, Side
+from ocrmypdf_superres.reporting.page_comparison import PageComparison, ReadWord, Side
 
 WITHOUT, WITH = "OCRmyPDF alone", "with super-resolution"
 
@@ -53,7 +53,7 @@ def _run(pdf: Path, output: Path, kept: Path, settings: PdfSettings, **options: 
         )  # fmt: skip
     except ocrmypdf.exceptions.PriorOcrFoundError as error:
         raise SuperresError(
-            f"{pdf} already has a text layer, images of pages were expected; give --force-ocr to read it anew."
+            f"{pdf} already has a text layer, images of pages were expected; give --force-ocr to read it again."
         ) from error
     except ocrmypdf.exceptions.ExitCodeException as error:
         raise SuperresError(f"OCRmyPDF ended with {type(error).__name__} on {pdf}: {error}") from error
@@ -64,7 +64,7 @@ def _run(pdf: Path, output: Path, kept: Path, settings: PdfSettings, **options: 
 def _side(kept: PageFiles, name: str, images: Path, of: str) -> Side:
     """Return one side of the page; its image is put in grey into *images*."""
     found = kept.hypothesis()
-    words = [Seen(w.text, w.confidence, w.box) for w in found.words] if found is not None else []
+    words = [ReadWord(w.text, w.confidence, w.box) for w in found.words] if found is not None else []
     with Image.open(kept.image) as image:
         grey = image.convert("L")
     path = images / f"{name}-{kept.number:04d}-{of}.png"
@@ -72,7 +72,7 @@ def _side(kept: PageFiles, name: str, images: Path, of: str) -> Side:
     return Side(f"{images.name}/{path.name}", grey.size, words)
 
 
-def read_pdf(pdf: Path, folder: Path, settings: PdfSettings, output: Path | None = None) -> list[KeptPage]:
+def read_pdf(pdf: Path, folder: Path, settings: PdfSettings, output: Path | None = None) -> list[PageComparison]:
     """Return *pdf*'s pages before and after, with their images in ``folder/pages``.
 
     *output* is where the searchable PDF of the second run goes; None for nowhere.
@@ -92,12 +92,12 @@ def read_pdf(pdf: Path, folder: Path, settings: PdfSettings, output: Path | None
         return _pages(pdf, before, after, images)
 
 
-def _pages(pdf: Path, before: Path, after: Path, images: Path) -> list[KeptPage]:
+def _pages(pdf: Path, before: Path, after: Path, images: Path) -> list[PageComparison]:
     """Return the pages that both runs have read."""
     pages = []
     for kept in kept_pages(after):
         unaided, record = PageFiles(before, kept.number), kept.record()
         if record is not None and kept.image.is_file() and unaided.image.is_file():
             sides = _side(unaided, pdf.stem, images, "before"), _side(kept, pdf.stem, images, "after")
-            pages.append(KeptPage(pdf.name, f"page {kept.number}", record["action"], record["reason"], *sides))
+            pages.append(PageComparison(pdf.name, f"page {kept.number}", record["action"], record["reason"], *sides))
     return pages

@@ -73,17 +73,19 @@ def ocrmypdf_text(image: Image.Image, dpi: float, languages: str, **options: Any
         sidecar, report = folder / "page.txt", folder / "report.jsonl"
         if len(plugins) > 1:
             options["superres_report"] = str(report)
-        lap = stopwatch.start()
+        lap_file = folder / "lap.json"
         try:
             with _one_thread():
                 code = ocrmypdf.ocr(
                     folder / "page.pdf", folder / "out.pdf", language=languages.split("+"), sidecar=sidecar, jobs=1,
-                    use_threads=True, optimize=0, output_type="pdf", progress_bar=False, plugins=plugins, **options,
+                    use_threads=True, optimize=0, output_type="pdf", progress_bar=False, plugins=plugins,
+                    stopwatch_file=str(lap_file), **options,
                 )  # fmt: skip
         except ocrmypdf.exceptions.ExitCodeException as error:
             raise SuperresError(f"OCRmyPDF ended with {type(error).__name__}: {error}") from error
         if code != 0:
             raise SuperresError(f"OCRmyPDF ended with exit code {int(code)}.")
+        lap = stopwatch.read_lap(lap_file)
         read_from = lap.children_before_reading
         tesseract = children_seconds() - read_from if read_from is not None else 0.0
         details = json.loads(report.read_text(encoding="utf-8").splitlines()[0]) if report.is_file() else {}

@@ -211,4 +211,4 @@ def text_masks(scores: Tensor, coordinates: Tensor, size: tuple[int, int]) -> li
     """Return where each image of *size* (height, width) has text, bool (H, W), by CTPN's (B, 20, h, w) of them."""
     settings = LineSettings()
     found = (proposals(scores[i : i + 1], coordinates[i : i + 1], size, settings) for i in range(len(scores)))
-    return [union_mask(lines_of(boxes, chances, size, settings), size) for boxes, chances in found]
+    return [union_mask(lines_of(boxes, probabilities, size, settings), size) for boxes, probabilities in found]

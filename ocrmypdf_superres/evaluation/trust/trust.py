@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 """How far a reading can be trusted: silent substitutions, consistency with the scan, invented text.
 
-A silent substitution is a word that a reader would believe: it is not in the truth, but Tesseract is confident
+A silent substitution is a word that a person would believe: it is not in the truth, but Tesseract is confident
 (:data:`~ocrmypdf_superres.reporting.page_comparison.SURE` or more) and its dictionary has the word. Consistency is the
 PSNR between the enlarged image, reduced again by area averaging, and the original: a net must not contradict the scan
 where the scan can tell.

@@ -35,7 +35,7 @@ def page_winner(readings: Mapping[str, Hypothesis], calibration: Calibration) ->
 def layout_winner(readings: Mapping[str, Hypothesis], calibration: Calibration) -> str:
     """Return the variant whose order of lines stands: of those that read nearly as much as any, the one with the shortest way.
 
-    Where Tesseract takes a column or a table apart, the eye of a reader has to jump across the page.
+    Where Tesseract takes a column or a table apart, a person's eye has to jump across the page.
     """
     gains = {name: calibration.expected_gain(reading.words, name) for name, reading in readings.items()}
     enough = max(gains.values()) - LAYOUT_MARGIN * abs(max(gains.values())) - 1.0

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -15,11 +16,10 @@ from torch.utils.data import DataLoader, Dataset
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.training.data.degradations import Degradation
 from ocrmypdf_superres.training.data.sample import Sample
-from ocrmypdf_superres.training.data.sources.pairs import PairSource
-from ocrmypdf_superres.training.data.sources.rendered import RenderedSource
-from ocrmypdf_superres.training.data.sources.scans import ScanSource
-from ocrmypdf_superres.training.data.sources.words import FolderLines, LineSource, TextZoom, WordSource
-from ocrmypdf_superres.training.recipe import LINE_KINDS, Recipe, Source
+from ocrmypdf_superres.training.protocols import Batches, TrainingBatch
+from ocrmypdf_superres.training.recipe import Source, check_source
+
+B = TypeVar("B", bound=TrainingBatch)
 
 
 @dataclass
@@ -36,23 +36,89 @@ class Batch:
     boxes: list[tuple[int, int, int, int] | None]
     languages: list[str]
 
+    @property
+    def count(self) -> int:
+        """The number of strips."""
+        return len(self.texts)
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch with its images on *device*."""
+        return replace(self, lr=self.lr.to(device), hr=self.hr.to(device))
+
+    def part(self, own: slice) -> Batch:
+        """Return the strips *own* alone."""
+        return Batch(self.scale, self.lr[own], self.hr[own], self.texts[own], self.boxes[own], self.languages[own])
+
+
+def collate(samples: Sequence[Sample], lrs: Sequence[np.ndarray[Any, np.dtype[np.float32]]], scale: int) -> Batch:
+    """Return the batch of *samples*, which have the low-resolution images *lrs*, float32 (H / scale, W / scale)."""
+    return Batch(
+        scale,
+        torch.from_numpy(np.stack(lrs))[:, None],
+        torch.from_numpy(np.stack([s.target for s in samples]))[:, None],
+        [s.text for s in samples],
+        [s.box for s in samples],
+        [s.language for s in samples],
+    )
+
+
+class DataSettings(Protocol):
+    """The data of a recipe: :class:`~ocrmypdf_superres.training.recipe.Recipe` says what the fields mean."""
+
+    @property
+    def seed(self) -> int:
+        """The seed of all random numbers."""
+        ...
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """The tables of the sources."""
+        ...
+
+    @property
+    def degradation(self) -> tuple[Mapping[str, Any], ...]:
+        """The tables of the degradation."""
+        ...
+
+    @property
+    def clean(self) -> float:
+        """The share of strips that are not degraded."""
+        ...
+
+    @property
+    def line_height(self) -> tuple[int, int]:
+        """The range of lines' heights, hr pixels."""
+        ...
+
+    @property
+    def scales(self) -> Mapping[str, float]:
+        """The scales and their weights."""
+        ...
+
 
 class StepBatches(Dataset[Batch]):
     """``self[step]`` is the batch of that step, of ``sizes[step]`` strips.
 
-    *scales* gives each step's scales and their weights; without it all steps have the recipe's.
+    Args:
+        recipe: the data and the seed. data: the root of its folders. cache: a folder for lines found in scans.
+        sizes: the number of strips of each step.
+        scales: the scales of each step and their weights; without it, or where it is empty, the recipe's.
+
+    Raises:
+        OptionError: a source cannot be used, or the weights or sources do not fit together.
     """
 
     def __init__(
-        self, recipe: Recipe, data: Path, cache: Path, sizes: list[int], scales: list[Mapping[str, float]] | None = None
+        self, recipe: DataSettings, data: Path, cache: Path, sizes: list[int], scales: list[Mapping[str, float]] | None = None
     ) -> None:
         self.seed = recipe.seed
         self.line_height = recipe.line_height
         self.sizes = sizes
         self.degradation = Degradation(recipe.degradation, recipe.clean)
-        if len({source.kind in LINE_KINDS for source in recipe.sources}) > 1:
-            raise OptionError("A recipe draws strips of pages or text lines, not both; give sources of one sort.")
-        self.sources = [_make_source(source, data, cache) for source in recipe.sources]
+        kinds = [check_source(source, "The recipe") for source in recipe.sources]
+        if len({kind.lines for kind in kinds}) > 1:
+            raise OptionError("The recipe mixes sources of page strips and of text lines; give sources of one sort.")
+        self.sources = [kind.open(source, data, cache) for kind, source in zip(kinds, recipe.sources, strict=True)]
         weights = np.array([source.weight for source in recipe.sources])
         if (weights < 0).any() or weights.sum() <= 0:
             raise OptionError("The weights of the recipe's sources must be 0 or more, and one of them above 0.")
@@ -74,45 +140,18 @@ class StepBatches(Dataset[Batch]):
         lrs = []
         for _ in range(self.sizes[step]):
             source = self.sources[int(rng.choice(len(self.sources), p=self.weights))]
-            drawn = getattr(source, "draw_pair", None)  # sources of real pairs have it
-            pair = drawn(rng, line_height, scale) if drawn is not None else None
-            if pair is None:
-                sample = source.draw(rng, line_height)
-                pair = sample, self.degradation(sample.source, scale, rng)
-            samples.append(pair[0])
-            lrs.append(pair[1])
-        return Batch(
-            scale,
-            torch.from_numpy(np.stack(lrs))[:, None],
-            torch.from_numpy(np.stack([s.target for s in samples]))[:, None],
-            [s.text for s in samples],
-            [s.box for s in samples],
-            [s.language for s in samples],
-        )
+            sample = source.sample(rng, line_height, scale)
+            samples.append(sample)
+            lrs.append(self.degradation(sample.source, scale, rng) if sample.lr is None else sample.lr)
+        return collate(samples, lrs, scale)
 
 
-def _make_source(source: Source, data: Path, cache: Path) -> RenderedSource | ScanSource | LineSource:
-    folder = data / source.folder
-    low = data / source.low if source.low else None
-    if source.kind == "rendered":
-        return RenderedSource(folder, dict(source.languages))
-    if source.kind == "words":
-        return WordSource(folder, dict(source.languages))
-    if source.kind == "textzoom":
-        return TextZoom(folder, source.language)
-    if source.kind == "lines":
-        return FolderLines(folder, low, source.language)
-    if low is not None:
-        return PairSource(folder, low, cache, source.language, source.pages, source.confidence)
-    return ScanSource(folder, cache, source.language, source.pages, source.confidence)
-
-
-def load_batches(dataset: StepBatches, first: int, workers: int) -> Iterator[Batch]:
+def load_batches(batches: Batches[B], first: int, workers: int) -> Iterator[B]:
     """Return the batches from step *first* on, in order, made by *workers* processes (0: in this one)."""
-    loader = DataLoader(
-        dataset,
+    loader: DataLoader[B] = DataLoader(
+        batches,  # type: ignore[arg-type]  # any sequence will do
         batch_size=None,
-        sampler=range(first, len(dataset)),
+        sampler=range(first, len(batches)),
         num_workers=workers,
         prefetch_factor=4 if workers else None,
     )

@@ -94,7 +94,10 @@ def grid_quality(blocks: NDArray[np.float64]) -> int:
         if used.sum() >= 200 and steps.min() >= 3:
             distance = np.abs(values - multiples * steps)[used]
             # Clipping at black and white spoils some; chance alone would give half of them.
-            if float(np.mean(distance < np.broadcast_to(steps, used.shape)[used] / 8)) > 0.85 and float(np.median(distance)) < 0.8:
+            if (
+                float(np.mean(distance < np.broadcast_to(steps, used.shape)[used] / 8)) > 0.85
+                and float(np.median(distance)) < 0.8
+            ):
                 return quality
     return 0
 
@@ -187,7 +190,7 @@ def estimate_folder(folder: Path) -> list[PageEstimate]:
         except (ImageError, OSError) as error:
             unreadable.append(str(error))
             continue
-        # A file that is no JPEG may have been one.
+        # A file that is not a JPEG may have been one.
         page = estimate_page(luma, quality or None)
         if page is not None:
             found.append(page)
@@ -212,7 +215,10 @@ def like(pages: Sequence[PageEstimate], stages: Sequence[Mapping[str, Any]]) -> 
     settings: dict[str, dict[str, Any]] = {"threshold": {"probability": round(1 - share, 2)}}
     if grey:
         settings["blur"] = {"probability": 0.95, "sigma": _range([page.blur for page in grey], 0.1, 3.0)}
-        settings["contrast"] = {"probability": round(0.95 * share, 2), "factor": _range([page.contrast for page in grey], 0.1, 1.0)}
+        settings["contrast"] = {
+            "probability": round(0.95 * share, 2),
+            "factor": _range([page.contrast for page in grey], 0.1, 1.0),
+        }
     if noise:
         settings["noise"] = {"probability": round(0.95 * share, 2), "sigma": _range(noise, 0.2, 40.0)}
     if known:
@@ -225,7 +231,7 @@ def like(pages: Sequence[PageEstimate], stages: Sequence[Mapping[str, Any]]) -> 
         if own:
             own[0].update(values)
         elif values["probability"]:
-            # Blur is of the optics; what comes behind the sensor is at the end.
+            # Blur is of the optics; all that comes after the sensor is at the end.
             tables.insert(0 if name == "blur" else len(tables), {"name": name, **values})
     return tables
 

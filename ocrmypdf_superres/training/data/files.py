@@ -16,6 +16,7 @@ from typing import TypeVar
 from PIL import Image
 
 from ocrmypdf_superres.errors import ImageError, OptionError
+from ocrmypdf_superres.files import atomic_write
 from ocrmypdf_superres.page.image import IMAGE_SUFFIXES, from_luma, page_count, to_luma
 from ocrmypdf_superres.page.pdf import PDF_SUFFIX, open_pdf, page_dpi, render_page
 
@@ -24,7 +25,7 @@ TRUSTED_DPI = 150.0
 PAGE_WIDTH = 8.27
 """Shorter side of A4 in inches, which stands for pages whose file claims no good resolution."""
 VECTOR_DPI = 300.0
-"""At which pages of a PDF are rendered that hold no image."""
+"""The resolution at which pages of a PDF without an image are rendered."""
 T = TypeVar("T")
 _NUMBER = re.compile(r"[\s._-]*\d+$")
 
@@ -147,10 +148,6 @@ def page_image(scan: ScanFile, folder: Path) -> Path:
     target = image_path(scan, folder)
     if not target.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        part = target.with_suffix(".part")
-        try:
+        with atomic_write(target) as part:
             open_scan(scan).save(part, "PNG", dpi=(scan.dpi, scan.dpi), compress_level=1)
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
     return target

@@ -12,7 +12,10 @@ from PIL import ImageFont
 
 from ocrmypdf_superres.errors import OptionError
 
-_SYMBOLS = re.compile(r"symbol|dingbat|emoji|math|icon|d050000l|standard-?symbols|music|logo|cursor|ornament|initials|lcmath|biolinum_k|keyboard", re.I)
+_SYMBOLS = re.compile(
+    r"symbol|dingbat|emoji|math|icon|d050000l|standard-?symbols|music|logo|cursor|ornament|initials|lcmath|biolinum_k|keyboard",
+    re.I,
+)
 _SAMPLE = "AaBbEeGgMmSsTtQq0123456789.,-()'"
 
 
@@ -30,6 +33,21 @@ class FontFile:
         return all(any(low <= ord(c) <= high for low, high in self.ranges) for c in set(text))
 
 
+def fc_list(pattern: str, *fields: str) -> list[list[str]]:
+    """Return *fields* of each font that fontconfig lists for *pattern*, such as ``file`` and ``family[0]``.
+
+    Raises:
+        OptionError: fontconfig is not installed.
+    """
+    wanted = "\t".join(f"%{{{field}}}" for field in fields)
+    command = ["fc-list", pattern, "--format", f"{wanted}\n"]
+    try:
+        listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise OptionError("The program fc-list did not run; install fontconfig and some fonts.") from error
+    return [row.split("\t") for row in listing.splitlines() if row.count("\t") == len(fields) - 1]
+
+
 @lru_cache(maxsize=1)
 def installed_fonts() -> tuple[FontFile, ...]:
     """Return the scalable Latin text fonts that fontconfig lists, sorted by file.
@@ -37,18 +55,8 @@ def installed_fonts() -> tuple[FontFile, ...]:
     Raises:
         OptionError: fontconfig is missing or lists none.
     """
-    try:
-        listing = subprocess.run(
-            ["fc-list", ":scalable=true", "--format", "%{file}\t%{index}\t%{spacing}\t%{charset}\n"],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise OptionError("fc-list did not run; rendering training text needs fontconfig and some fonts.") from error
     fonts = set()
-    for row in listing.splitlines():
-        path, index, spacing, charset = [*row.split("\t"), "", "", "", ""][:4]
+    for path, index, spacing, charset in fc_list(":scalable=true", "file", "index", "spacing", "charset"):
         if not path.lower().endswith((".ttf", ".otf", ".ttc", ".t1", ".pfb")) or _SYMBOLS.search(path):
             continue
         ranges = []

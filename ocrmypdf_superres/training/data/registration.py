@@ -45,7 +45,9 @@ def register(lr: FloatImage, hr: FloatImage) -> Array | None:
 
 
 def warp(hr: FloatImage | NDArray[np.uint8], matrix: Array, rows: Array, columns: Array) -> FloatImage:
-    """Return *hr*, float32 (H, W) in [0, 1] or uint8, sampled at the lr positions *rows* (h,) and *columns* (w,): float32 (h, w) in [0, 1].
+    """Return *hr* sampled at the lr positions *rows* (h,) and *columns* (w,): float32 (h, w) in [0, 1].
+
+    *hr* is float32 (H, W) in [0, 1], or uint8.
 
     *hr* is first blurred as far as the sampling is coarser than its pixels; outside the page its edge repeats.
     """
@@ -153,4 +155,4 @@ def _fit(points: Array, seen: Array, matrix: Array) -> tuple[Array, float, int]:
         distance = np.linalg.norm(inputs @ fitted.T - targets, axis=1) / scale
         limit = max(0.7, 2.5 * float(np.median(distance)))
         agree = distance <= limit
-    return fitted, float(np.median(distance[agree])), int(agree.sum())
+    return np.asarray(fitted, dtype=np.float64), float(np.median(distance[agree])), int(agree.sum())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What a data source gives: a strip of a page around one line of text."""
+"""The samples that data sources give: a strip of a page around one line of text, or a text line."""
 
 from __future__ import annotations
 
@@ -18,15 +18,17 @@ LINE_PAD = 4
 
 @dataclass
 class Sample:
-    """One strip.
+    """One strip, or one text line, whose images are (32, 128) instead of (96, 576).
 
     Attributes:
         source: float32 (96, 576) in [0, 1], the hr strip as the scanner would see it; it is degraded to lr.
-        target: float32 (96, 576) in [0, 1], the strip as the net should draw it.
-        text: what the line says, empty where unknown or where there is no whole line.
+        target: float32 (96, 576) in [0, 1], the strip as the net should make it.
+        text: the line's text, empty where unknown or where there is no whole line.
         box: left, top, right, bottom of the line with Tesseract's padding, hr pixels inside the strip;
             ``bottom - top`` is the line height that was asked for.  ``None`` where there is no line.
         language: Tesseract language codes of the text, joined by ``+``.
+        lr: float32 (96 / scale, 576 / scale) in [0, 1], a real low-resolution image of the same; ``None`` where the
+            degradation is to make it.
     """
 
     source: NDArray[np.float32]
@@ -34,3 +36,4 @@ class Sample:
     text: str = ""
     box: tuple[int, int, int, int] | None = None
     language: str = ""
+    lr: NDArray[np.float32] | None = None

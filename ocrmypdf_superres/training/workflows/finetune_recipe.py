@@ -17,14 +17,13 @@ from ocrmypdf_superres.modelstore.store import Model, find_model
 from ocrmypdf_superres.recognizers import load
 from ocrmypdf_superres.training.data.batches import load_batches
 from ocrmypdf_superres.training.data.sources.scans import index_page
-from ocrmypdf_superres.training.objective import Objective
 from ocrmypdf_superres.training.recipe import parse_recipe
-from ocrmypdf_superres.training.trainer import Trainer
+from ocrmypdf_superres.training.super_resolution import super_resolution_trainer
 
 log = logging.getLogger(__name__)
 
 CONFIDENCE = 75.0
-"""Mean word confidence from which a line's own reading teaches."""
+"""Mean word confidence from which a line's own reading is learned from."""
 SCRIPTS = ("Latin", "Cyrillic", "Greek", "Arabic", "Hebrew")
 TEXT_SHARE = 0.3
 """Share of rendered strips where a folder of text is given, so that the net does not forget print it does not see."""
@@ -41,10 +40,14 @@ def tuning_values(name: str, model: Model, languages: str, recognizers: Sequence
     try:
         old = tomllib.loads(model.card.recipe)
     except tomllib.TOMLDecodeError as error:
-        raise ModelError(f"The recipe in the card of model {model.card.name} is damaged ({error}); give another --base.") from error
+        raise ModelError(
+            f"The recipe in the card of model {model.card.name} is damaged ({error}); give another --base."
+        ) from error
     values = {key: old[key] for key in _KEPT if key in old}
     if "degradation" not in values:
-        raise ModelError(f"The card of model {model.card.name} holds no recipe to go on from; give a --base that was trained with one.")
+        raise ModelError(
+            f"The card of model {model.card.name} holds no recipe to go on from; give a --base that was trained with one."
+        )
     scans = {"kind": "scans", "folder": "train", "language": languages, "confidence": CONFIDENCE, "weight": 1.0}
     sources: list[dict[str, Any]] = [scans]
     if text is not None:
@@ -83,7 +86,7 @@ def _reference(model: Model) -> str:
 def choose_recognizers(languages: str, run: Path) -> list[str]:
     """Return the recognizers of *languages*, and one of their script where it is installed and writes the pages' lines.
 
-    A second opinion keeps the net from drawing what pleases one recognizer alone.
+    A second opinion keeps the net from making images that suit one recognizer alone.
 
     Raises:
         RecognizerError: a language is not installed, or its file cannot be used.
@@ -97,13 +100,13 @@ def choose_recognizers(languages: str, run: Path) -> list[str]:
         lines += [" ".join(word.text for word in line) for line in page.lines]
     for script in SCRIPTS:
         try:
-            reader = load(f"tesseract:script/{script}")
+            recognizer = load(f"tesseract:script/{script}")
         except RecognizerError:
-            continue  # not installed, which is no fault
+            continue  # not installed, which is not a fault
         written = 0
         for line in lines:
             try:
-                reader.encode(line)
+                recognizer.encode(line)
             except RecognizerError:
                 continue  # a line of another script
             written += 1
@@ -112,13 +115,14 @@ def choose_recognizers(languages: str, run: Path) -> list[str]:
     return names
 
 
-def set_time(values: dict[str, Any], run: Path, seconds: float) -> float:
-    """Set in the recipe *values* the faster precision and the number of steps that *seconds*, with finding out, are enough for.
+def set_time(values: dict[str, Any], run: Path, seconds: float, device: str = "auto") -> float:
+    """Set the faster precision in the recipe *values*, and the steps that fit into *seconds*, which measuring counts to.
 
-    Return the seconds that a step takes.
+    Returns:
+        The seconds that a step takes.
     """
     began = time.monotonic()
-    paces = {precision: _pace({**values, "precision": precision}, run) for precision in ("float32", "bfloat16")}
+    paces = {precision: _pace({**values, "precision": precision}, run, device) for precision in ("float32", "bfloat16")}
     precision = min(paces, key=lambda name: paces[name])
     left = seconds - (time.monotonic() - began)
     set_steps(values, int(left / paces[precision]))
@@ -131,28 +135,25 @@ def set_time(values: dict[str, Any], run: Path, seconds: float) -> float:
 
 
 def set_steps(values: dict[str, Any], steps: int) -> None:
-    """Set the number of steps in the recipe *values*, and what follows from it."""
+    """Set the number of steps in the recipe *values*, and the settings that depend on it."""
     steps = max(MINIMUM_STEPS, min(MAXIMUM_STEPS, steps))
     values["stages"][0]["steps"] = steps
     values["stages"][0]["warmup"] = min(100, steps // 10)
     # The average's memory is a small part of the run.
     values["ema"] = 0.998 if steps >= 2000 else 0.99
     values["checkpoint_every"] = max(10, min(200, steps // 10))
-    values["image_every"] = max(10, steps // 4)
+    values["sample_every"] = max(10, steps // 4)
 
 
-def _pace(values: dict[str, Any], run: Path, warm: int = 8, timed: int = 12) -> float:
+def _pace(values: dict[str, Any], run: Path, device: str, warm: int = 8, timed: int = 12) -> float:
     """Return the seconds that a step takes, by doing a few that are then forgotten; the first find their batches ready."""
     stage = {**values["stages"][0], "steps": warm + timed}
     recipe = parse_recipe({**values, "stages": [stage]}, "the fine-tuning's recipe")
-    trainer = Trainer(recipe, run, run)
-    objective = Objective(recipe.stages[0], recipe.seed)
-    batches = load_batches(trainer.batches, 0, recipe.workers)
+    trainer = super_resolution_trainer(recipe, run, run, device)
+    batches = load_batches(trainer.task.batches, 0, recipe.workers)
     began = time.monotonic()
     for step in range(warm + timed):
         if step == warm:
             began = time.monotonic()
-        trainer.train_step(next(batches), objective)
+        trainer.train_step(next(batches))
     return max(1e-3, (time.monotonic() - began) / timed)
-
-

@@ -11,9 +11,9 @@ from ocrmypdf_superres.errors import OptionError, RecognizerError
 from ocrmypdf_superres.recognizers.folder import build, save
 from ocrmypdf_superres.training.data.batches import Batch
 from ocrmypdf_superres.training.losses.recognition.confusion import CHARACTERS, confusion_weights, rendered_distances
-from ocrmypdf_superres.training.losses.registry import make_loss
 from ocrmypdf_superres.training.objective import Objective
 from ocrmypdf_superres.training.recipe import Stage
+from ocrmypdf_superres.training.registries import loss_setting
 
 BOX = (0, 0, 128, 32)
 
@@ -32,28 +32,30 @@ def batch(texts, boxes) -> Batch:
 
 
 def test_text_focus_from_a_recipe(reader):
-    stage = Stage("a", 1, {"l2": 1.0, "text-focus": {"weight": 2.0, "reader": reader, "confusion": "none"}})
+    stage = Stage("a", 1, {"l2": 1.0, "text-focus": {"weight": 2.0, "recognizer": reader, "confusion": "none"}})
     objective = Objective(stage, 0)
     given = batch(["Ab-1", "", "?!"], [BOX, BOX, BOX])
     sr = torch.rand(3, 1, 32, 128, requires_grad=True)
     total, values = objective(sr, given, 0)
-    assert set(values) == {"l2", "text-focus"} and float(total.detach()) == pytest.approx(values["l2"] + 2 * values["text-focus"], rel=1e-5)
+    assert set(values) == {"l2", "text-focus"} and float(total.detach()) == pytest.approx(
+        values["l2"] + 2 * values["text-focus"], rel=1e-5
+    )
     gradient = torch.autograd.grad(total - (sr - given.hr).square().mean(), sr)[0]
     # Only the first has something to read.
     assert bool(gradient[0].abs().sum() > 0) and not bool(gradient[1:].abs().sum() > 1e-12)
     same = given.hr.clone().requires_grad_()
-    focus = make_loss("text-focus", {"reader": reader, "confusion": "none", "content": 0.0}, "x")
+    focus = loss_setting("text-focus", {"recognizer": reader, "confusion": "none", "content": 0.0}, "x").make()
     assert float(focus(same, given).detach()) == 0.0
     assert float(focus(sr, batch(["", "", ""], [BOX] * 3)).detach()) == 0.0
 
 
 def test_what_a_recipe_cannot_name(reader, tmp_path):
     with pytest.raises(OptionError, match="needs a recognizer with attention"):
-        make_loss("text-focus", {}, "x")
+        loss_setting("text-focus", {}, "x").make()
     with pytest.raises(RecognizerError, match="no recognizer or detector"):
-        make_loss("text-focus", {"reader": str(tmp_path / "none")}, "x")
+        loss_setting("text-focus", {"recognizer": str(tmp_path / "none")}, "x").make()
     with pytest.raises(RecognizerError, match="kind text-focus, but ctpn was expected"):
-        make_loss("detector", {"weights": reader}, "x")
+        loss_setting("detector", {"weights": reader}, "x").make()
 
 
 def test_a_detector_trained_here_can_be_named(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.training.data.degradations import _downsample
+from ocrmypdf_superres.training.data.degradations import Downsample
 from ocrmypdf_superres.training.losses.image.charbonnier import CharbonnierLoss
 from ocrmypdf_superres.training.losses.image.consistency import KERNELS, ConsistencyLoss
 from ocrmypdf_superres.training.losses.image.contrast import ContrastLoss, contrast
@@ -58,7 +58,7 @@ def test_contrast_by_hand():
 def test_consistency_reduces_as_the_degradation_does(kernel, scale):
     rng = np.random.default_rng(0)
     image = rng.random((24, 36), dtype=np.float32)
-    lr = torch.tensor(_downsample(image, rng, scale, {"kernels": [kernel]}))[None, None].double()
+    lr = torch.tensor(Downsample((kernel,))(image, rng, scale))[None, None].double()
     loss, sr = ConsistencyLoss(kernel), torch.from_numpy(image)[None, None].double()
     assert torch.allclose(loss.reduce(sr, scale), lr, atol=1e-5)
     assert float(loss(sr, lr)) < 1e-10

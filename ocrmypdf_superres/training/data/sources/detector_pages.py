@@ -6,10 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
-from torch import Tensor
 
 from ocrmypdf_superres.training.data.fonts import open_font
 from ocrmypdf_superres.training.data.sources.rendered import RenderedSource
@@ -26,7 +24,7 @@ class RenderedPages(RenderedSource):
         super().__init__(folder, weights, blank=0.0)
         self.size = size
 
-    def draw_page(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def page(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return a page, float32 (height, width) in [0, 1], and its lines' boxes, float32 (N, 4): left, top, right, bottom."""
         height, width = self.size
         layer = Image.new("L", (width, height), 0)
@@ -77,9 +75,3 @@ class RenderedPages(RenderedSource):
         # The line's height is the font's, whatever letters it has: detectors join slices of equal height.
         upper, lower = pen.textbbox((left, top), "Hdpg", font=font)[1::2]
         return float(box[0]), float(upper), float(box[2]), float(lower)
-
-    def batch(self, seed: int, step: int, count: int) -> tuple[Tensor, list[Tensor]]:
-        """Return the *count* pages of *step*, float (count, 1, height, width), and their boxes."""
-        rng = np.random.default_rng([seed, step])
-        pages = [self.draw_page(rng) for _ in range(count)]
-        return torch.from_numpy(np.stack([page for page, _ in pages]))[:, None], [torch.from_numpy(boxes) for _, boxes in pages]

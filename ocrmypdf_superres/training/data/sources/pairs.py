@@ -2,7 +2,7 @@
 """Real pairs: the same pages scanned at high and at low resolution, in two folders with equal names.
 
 The pixels of lr are taken as they are, and hr is resampled to lie over them, since resampling lr would change
-just what the net has to learn from.
+the input that the net has to learn from.
 """
 
 from __future__ import annotations
@@ -16,18 +16,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocrmypdf_superres.errors import ImageError, OptionError
+from ocrmypdf_superres.files import atomic_write_text
 from ocrmypdf_superres.training.data.files import ScanFile, find_scans, image_path, open_scan
 from ocrmypdf_superres.training.data.registration import register, warp
 from ocrmypdf_superres.training.data.sample import LINE_PAD, STRIP_HEIGHT, STRIP_WIDTH, Sample
 from ocrmypdf_superres.training.data.sources.scans import Page, ScanSource
+from ocrmypdf_superres.training.protocols import SourceKind
+from ocrmypdf_superres.training.recipe import Source
 
 log = logging.getLogger(__name__)
 
 ENLARGED = 1.25
-"""By how much hr may be enlarged at most to reach a scale; more would teach its blur."""
+"""By how much hr may be enlarged at most to reach a scale; the net would learn the blur of more."""
 
 
-class PairSource(ScanSource):
+class PairedScans(ScanSource):
     """Strips of lr with the strips of hr that lie over them.
 
     Args:
@@ -69,14 +72,19 @@ class PairSource(ScanSource):
                 len(left_out), len(self.pages), folder, low, left_out[0],
             )  # fmt: skip
         if not kept:
-            raise OptionError(f"No page under {folder} has a scan of the same name in {low} that shows the same; give other pairs.")
+            raise OptionError(
+                f"No page under {folder} has a scan of the same name in {low} that shows the same; give other pairs."
+            )
         self.pages, self.pixels = [page for page, _ in kept], [pixels for _, pixels in kept]
 
-    def draw_pair(self, rng: np.random.Generator, line_height: int, scale: int) -> tuple[Sample, NDArray[np.float32]] | None:
-        """Return a sample and its lr strip, float32 (96 / scale, 576 / scale) in [0, 1]; None where no scan suits *scale*.
+    def sample(self, rng: np.random.Generator, line_height: int, scale: int) -> Sample:
+        """Return a strip with its lr; one of hr alone, to be degraded, where no scan suits *scale*.
 
-        The line's height is what it is; where it is not near *line_height* the strip comes without text.
+        The scans decide the line's height; where it is not near *line_height* the strip comes without text.
         """
+        return self._pair(rng, line_height, scale) or super().sample(rng, line_height, scale)
+
+    def _pair(self, rng: np.random.Generator, line_height: int, scale: int) -> Sample | None:
         for _ in range(20):
             index = int(rng.integers(len(self.pages)))
             lr, matrix = self.low[index], self.maps[index]
@@ -103,11 +111,19 @@ class PairSource(ScanSource):
             needed = (bottom - top) * scale / ratio + 2 * LINE_PAD
             near = 0.95 * needed <= line_height <= 1.3 * needed and 0 <= above <= STRIP_HEIGHT - line_height
             if not near or not whole:
-                return Sample(target, target), strip
+                return Sample(target, target, lr=strip)
             box = (max(0, round(begin) - LINE_PAD), above, round(ends[whole - 1]) + LINE_PAD, above + line_height)
             text = " ".join(word.text for word in line[first : first + whole])
-            return Sample(target, target, text, box, self.pages[index].languages), strip
+            return Sample(target, target, text, box, self.pages[index].languages, strip)
         return None
+
+
+def _make(source: Source, data: Path, cache: Path) -> PairedScans:
+    low = data / source.low
+    return PairedScans(data / source.folder, low, cache, source.language, source.pages, source.confidence)
+
+
+KIND = SourceKind(_make, low="needed")
 
 
 def _inverse(matrix: NDArray[np.float64], row: float, column: float) -> NDArray[np.float64]:
@@ -120,9 +136,7 @@ def _registered(lr: NDArray[np.uint8], hr: NDArray[np.uint8], cache: Path) -> ND
     stored = cache / f"{hashlib.sha256(lr.tobytes() + hr.tobytes()).hexdigest()[:24]}.json"
     if not stored.is_file():
         found = register(_floats(lr), _floats(hr))
-        part = stored.with_suffix(".part")
-        part.write_text(json.dumps(None if found is None else found.tolist()), encoding="utf-8")
-        part.replace(stored)
+        atomic_write_text(stored, json.dumps(None if found is None else found.tolist()))
     known = json.loads(stored.read_text(encoding="utf-8"))
     return None if known is None else np.array(known)
 

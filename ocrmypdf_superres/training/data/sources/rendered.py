@@ -13,6 +13,8 @@ from PIL import Image, ImageDraw, ImageFilter
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.training.data.fonts import FontFile, installed_fonts, open_font
 from ocrmypdf_superres.training.data.sample import LINE_PAD, STRIP_HEIGHT, STRIP_WIDTH, Sample
+from ocrmypdf_superres.training.protocols import SourceKind
+from ocrmypdf_superres.training.recipe import Source
 
 _CODES = {
     "deu": "deu", "eng": "eng", "fra": "fra", "gre": "ell", "ita": "ita", "nld": "nld", "pol": "pol", "por": "por",
@@ -20,17 +22,16 @@ _CODES = {
 }  # fmt: skip
 _STYLED = re.compile(r"bold|italic|oblique|black|heavy|-bd|-it|thin|hairline", re.I)
 _PUNCTUATION = {
-    ord(sign): plain
-    for sign, plain in zip("‘’“”—–…\u00a0_", ("'", "'", '"', '"', "-", "-", "...", " ", ""), strict=True)
+    ord(sign): plain for sign, plain in zip("‘’“”—–…\u00a0_", ("'", "'", '"', '"', "-", "-", "...", " ", ""), strict=True)
 }
 
 
 class RenderedSource:
-    """Draws strips around one rendered line, with its neighbours above and below.
+    """A source of strips around one rendered line, with its neighbours above and below.
 
     Args:
         folder: text files, one folder a language (``eng/*.txt``, ...).
-        weights: how often a language is drawn, by folder name; the others get 1.
+        weights: of the languages, by folder name; the others get 1.
         blank: share of strips without a line: empty paper, rules, images.
 
     Raises:
@@ -54,8 +55,8 @@ class RenderedSource:
         self.mono = [f for f in fonts if f.mono]
         self.fonts = [f for f in fonts if not f.mono]
 
-    def draw(self, rng: np.random.Generator, line_height: int) -> Sample:
-        """Return a strip whose line, with Tesseract's padding, is *line_height* hr pixels high."""
+    def sample(self, rng: np.random.Generator, line_height: int, scale: int) -> Sample:
+        """Return a strip whose line, with Tesseract's padding, is *line_height* hr pixels high; see :class:`SampleSource`."""
         if rng.random() < self.blank:
             return _paper_only(rng)
         language = str(rng.choice(self.languages, p=self.probabilities))
@@ -75,11 +76,11 @@ class RenderedSource:
             if row and rng.random() < 0.2:
                 continue
             line = self._text(rng, language)
-            drawn, right = _draw_line(
+            fitting, right = _draw_line(
                 ink, line, font_file, size, start, top + ascent + row * pitch, room if row == 0 else STRIP_WIDTH, rng, uneven
             )
             if row == 0:
-                text, ends = drawn, right
+                text, ends = fitting, right
         _rules(ink, rng, top, line_height - 2 * LINE_PAD)
         ink = _wear(ink, rng)
         sample = _on_paper(ink, rng, lift=0.6 if uneven else 1.0)
@@ -119,19 +120,27 @@ class RenderedSource:
         return " ".join(line)
 
 
+def _make(source: Source, data: Path, cache: Path) -> RenderedSource:
+    return RenderedSource(data / source.folder, dict(source.languages))
+
+
+KIND = SourceKind(_make)
+
+
 def _code(rng: np.random.Generator) -> str:
     """Return a number, date, sum or reference as forms and letters have them."""
     digits = "".join(str(d) for d in rng.integers(10, size=int(rng.integers(1, 7))))
     forms = (
         digits, f"{rng.integers(1, 32)}/{rng.integers(1, 13)}/{rng.integers(30, 99)}", f"{digits}.{rng.integers(100):02d}",
         f"No. {digits}", f"({digits})", f"{digits}%", f"{rng.integers(1, 29)}.{rng.integers(1, 13)}.{rng.integers(1850, 2020)}",
-        f"{digits}-{rng.integers(1000, 9999)}", f"${digits}", f"{chr(65 + int(rng.integers(26)))}.{chr(65 + int(rng.integers(26)))}.",
+        f"{digits}-{rng.integers(1000, 9999)}", f"${digits}",
+        f"{chr(65 + int(rng.integers(26)))}.{chr(65 + int(rng.integers(26)))}.",
     )  # fmt: skip
     return forms[int(rng.integers(len(forms)))]
 
 
 def _fit(font_file: FontFile, height: int) -> tuple[int, int]:
-    """Return the size at which ascenders to descenders span *height* px, and the ascenders' height."""
+    """Return the font size at which ascenders to descenders span *height* px, and the ascenders' height."""
     probe = open_font(font_file.path, font_file.index, 100)
     _, top, _, bottom = probe.getbbox("Hdfpqg", anchor="ls")
     size = max(6, round(100 * height / max(1, bottom - top)))
@@ -142,7 +151,7 @@ def _draw_line(
     ink: NDArray[np.float32], text: str, font_file: FontFile, size: int, left: int, baseline: int, room: int,
     rng: np.random.Generator, uneven: bool,
 ) -> tuple[str, int]:  # fmt: skip
-    """Add as many whole words as fit into *room* px; return the text drawn and its right end."""
+    """Add as many whole words as fit into *room* px to *ink*; return their text and right end."""
     font = open_font(font_file.path, font_file.index, size)
     words: list[str] = []
     width = 0.0
@@ -220,13 +229,15 @@ def _on_paper(ink: NDArray[np.float32], rng: np.random.Generator, lift: float = 
         source += (_smooth_field(rng, (3, 8)) - 0.5) * float(rng.uniform(0.02, 0.16))
         source = np.minimum(source, 1.0)
     if rng.random() < 0.25:
-        source += (_smooth_field(rng, (int(rng.integers(20, 60)), int(rng.integers(120, 360)))) - 0.5) * float(rng.uniform(0.02, 0.12))
+        source += (_smooth_field(rng, (int(rng.integers(20, 60)), int(rng.integers(120, 360)))) - 0.5) * float(
+            rng.uniform(0.02, 0.12)
+        )
     if rng.random() < 0.3:
         # Typewriter ribbon and worn type: ink of uneven density, which the net should fill.
         source += ink * (_smooth_field(rng, (24, 144)) - 0.3) * float(rng.uniform(0.05, 0.45)) * (paper - black)
     if rng.random() < 0.12:
-        behind = np.roll(ink[:, ::-1], (int(rng.integers(-30, 30)), int(rng.integers(-90, 90))), (0, 1))
-        image = Image.fromarray((behind * 255).astype(np.uint8))
+        reverse = np.roll(ink[:, ::-1], (int(rng.integers(-30, 30)), int(rng.integers(-90, 90))), (0, 1))
+        image = Image.fromarray((reverse * 255).astype(np.uint8))
         soft = np.asarray(image.filter(ImageFilter.GaussianBlur(float(rng.uniform(1.5, 4)))), dtype=np.float32) / 255.0
         source -= soft * float(rng.uniform(0.04, 0.2)) * (1 - ink)
     return Sample(np.clip(source, 0, 1).astype(np.float32), np.clip(target, 0, 1).astype(np.float32))

@@ -26,6 +26,8 @@ from ocrmypdf_superres.page.image import to_luma
 from ocrmypdf_superres.tesseract import Word, parse_tsv, run_tesseract
 from ocrmypdf_superres.training.data.files import find_scans, page_image, spread
 from ocrmypdf_superres.training.data.sample import LINE_PAD, STRIP_HEIGHT, STRIP_WIDTH, Sample
+from ocrmypdf_superres.training.protocols import SourceKind
+from ocrmypdf_superres.training.recipe import Source
 
 log = logging.getLogger(__name__)
 
@@ -57,9 +59,7 @@ def list_pages(folder: Path, languages: str, cache: Path, limit: int = 0) -> lis
     index = folder / "index.json"
     if index.is_file():
         rows = json.loads(index.read_text(encoding="utf-8"))
-        return [
-            (folder / r["image"], folder / r["text"] if r.get("text") else None, r["languages"]) for r in spread(rows, limit)
-        ]
+        return [(folder / r["image"], folder / r["text"] if r.get("text") else None, r["languages"]) for r in spread(rows, limit)]
     scans, unreadable = find_scans(folder)
     found = []
     for scan in spread(scans, limit):
@@ -164,9 +164,11 @@ class ScanSource:
             )  # fmt: skip
         if not self.pages:
             reason = f" ({failures[0]})" if failures else ""
-            raise OptionError(f"No page under {folder} has a line of text that can be used for training{reason}; give other pages.")
+            raise OptionError(
+                f"No page under {folder} has a line of text that can be used for training{reason}; give other pages."
+            )
 
-    def draw(self, rng: np.random.Generator, line_height: int) -> Sample:
+    def sample(self, rng: np.random.Generator, line_height: int, scale: int) -> Sample:
         """Return a strip whose line, with padding, is *line_height* hr pixels high (less where the scan is small)."""
         for _ in range(20):
             index = int(rng.integers(len(self.pages)))
@@ -188,7 +190,7 @@ class ScanSource:
             return None
         factor = (line_height - 2 * LINE_PAD) / height
         if factor > 1.25:
-            return None  # enlarging the hr scan would teach its blur
+            return None  # an enlarged hr scan is blurred, and the net would learn that
         width = STRIP_WIDTH / factor
         first = int(rng.integers(len(line)))
         last = first
@@ -208,6 +210,13 @@ class ScanSource:
         upper = (STRIP_HEIGHT - line_height) // 2
         text = " ".join(w.text for w in line[first : last + 1])
         return Sample(strip, strip, text, (left, upper, right, upper + line_height), page.languages)
+
+
+def _make(source: Source, data: Path, cache: Path) -> ScanSource:
+    return ScanSource(data / source.folder, cache, source.language, source.pages, source.confidence)
+
+
+KIND = SourceKind(_make)
 
 
 def _crop(pixels: NDArray[np.uint8], x0: float, y0: float, width: float, height: float) -> NDArray[np.float32]:

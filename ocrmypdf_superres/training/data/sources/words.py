@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Text lines for the line nets: rendered words like TextZoom's, TextZoom itself, folders of line images.
+"""Text lines for the line nets: rendered words like TextZoom's, and folders of line images.
 
 All give hr of 32 x 128 and, for scale 2, lr of 16 x 64.  Rendered words have no lr of their own; the recipe's degradation
 makes it.
@@ -8,36 +8,23 @@ makes it.
 from __future__ import annotations
 
 import io
-import os
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from ocrmypdf_superres.errors import ImageError, MissingDependencyError, OptionError
+from ocrmypdf_superres.errors import ImageError, OptionError
 from ocrmypdf_superres.page.image import IMAGE_SUFFIXES, to_luma
 from ocrmypdf_superres.training.data.fonts import FontFile, open_font
 from ocrmypdf_superres.training.data.sample import Sample
 from ocrmypdf_superres.training.data.sources.rendered import RenderedSource
+from ocrmypdf_superres.training.protocols import SourceKind
+from ocrmypdf_superres.training.recipe import Source
 
 HEIGHT, WIDTH = 32, 128
 BOX = (0, 0, WIDTH, HEIGHT)
 Array = NDArray[np.float32]
-Pair = tuple[Sample, Array]
-
-
-class LineSource(Protocol):
-    """A source of text lines; like the others it draws by the generator alone."""
-
-    def draw(self, rng: np.random.Generator, line_height: int) -> Sample:
-        """Return a line, float32 (32, 128); *line_height* does not matter, for lines have their own."""
-        ...
-
-    def draw_pair(self, rng: np.random.Generator, line_height: int, scale: int) -> Pair | None:
-        """Return a line and its lr, float32 (32 / scale, 128 / scale); None where the degradation is to make it."""
-        ...
 
 
 def fitted(image: Image.Image, size: tuple[int, int]) -> Array:
@@ -50,17 +37,18 @@ class WordSource(RenderedSource):
     """Rendered words: a share *stretched* to the image's width, as TextZoom's are, the others at their own aspect.
 
     Args:
-        folder: as for :class:`RenderedSource`. weights: how often a language is drawn; without it all alike.
+        folder: as for :class:`RenderedSource`. weights: of the languages; without it all alike.
     """
 
     def __init__(self, folder: Path, weights: dict[str, float] | None = None, stretched: float = 0.4) -> None:
         if weights and folder.is_dir():
-            # The readers know a-z alone: a language that is not named is not meant.
+            # The recognizers know a-z alone: a language that is not named is not meant.
             weights = {language.name: 0.0 for language in folder.iterdir()} | weights
         super().__init__(folder, weights, blank=0.0)
         self.stretched = stretched
 
-    def draw(self, rng: np.random.Generator, line_height: int) -> Sample:
+    def sample(self, rng: np.random.Generator, line_height: int, scale: int) -> Sample:
+        """Return a line; its height is its own, whatever *line_height* says."""
         language = str(rng.choice(self.languages, p=self.probabilities))
         for _ in range(20):
             font_file = self._font(rng, self.words[language])
@@ -71,9 +59,6 @@ class WordSource(RenderedSource):
                 image = _on_paper(layer, rng)
                 return Sample(image, image, text, BOX, language)
         raise OptionError(f"No font of this machine draws the words of the language {language}; install fonts for it.")
-
-    def draw_pair(self, rng: np.random.Generator, line_height: int, scale: int) -> Pair | None:
-        return None
 
     def _one(self, rng: np.random.Generator, words: list[str], font_file: FontFile) -> tuple[str, Array] | None:
         word = words[0][:16]
@@ -106,8 +91,8 @@ class WordSource(RenderedSource):
         if not chosen:
             return None
         layer = Image.new("L", (3 * WIDTH, 3 * HEIGHT), 0)
-        spare = 3 * HEIGHT - (descent - ascent)
-        baseline = float(rng.uniform(0.25, 0.75)) * spare - ascent
+        room_below = 3 * HEIGHT - (descent - ascent)
+        baseline = float(rng.uniform(0.25, 0.75)) * room_below - ascent
         text = " ".join(chosen)
         ImageDraw.Draw(layer).text((float(rng.uniform(2, 10)), baseline), text, fill=255, font=font, anchor="ls")
         return text, _levels(layer.resize((WIDTH, HEIGHT), Image.Resampling.BOX))
@@ -126,7 +111,7 @@ def _on_paper(ink: Array, rng: np.random.Generator) -> Array:
     if rng.random() < 0.3:
         slope = np.linspace(-1, 1, WIDTH, dtype=np.float32)[None] * np.float32(rng.uniform(-0.06, 0.06))
         value = value + slope * (1 - ink)
-    return np.clip(value, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(value, 0, 1), dtype=np.float32)
 
 
 class FolderLines:
@@ -148,18 +133,12 @@ class FolderLines:
         if not self.items:
             raise OptionError(f"{folder} holds no line images with texts, such as 001.png and 001.gt.txt; give another folder.")
 
-    def draw(self, rng: np.random.Generator, line_height: int) -> Sample:
-        path, _, text = self.items[int(rng.integers(len(self.items)))]
-        image = fitted(_opened(path), (WIDTH, HEIGHT))
-        return Sample(image, image, text, BOX, self.language)
-
-    def draw_pair(self, rng: np.random.Generator, line_height: int, scale: int) -> Pair | None:
+    def sample(self, rng: np.random.Generator, line_height: int, scale: int) -> Sample:
+        """Return a line, with its lr where there is one; its height is its own, whatever *line_height* says."""
         path, partner, text = self.items[int(rng.integers(len(self.items)))]
-        image = fitted(_opened(path), (WIDTH, HEIGHT))
-        if partner is None:
-            return None
-        sample = Sample(image, image, text, BOX, self.language)
-        return sample, fitted(_opened(partner), (WIDTH // scale, HEIGHT // scale))
+        image = fitted(open_line(path), (WIDTH, HEIGHT))
+        lr = None if partner is None else fitted(open_line(partner), (WIDTH // scale, HEIGHT // scale))
+        return Sample(image, image, text, BOX, self.language, lr)
 
 
 def _partner(path: Path, folder: Path, low: Path) -> Path:
@@ -170,7 +149,12 @@ def _partner(path: Path, folder: Path, low: Path) -> Path:
     raise OptionError(f"{path} has no image of the same name in {low}; add it, or leave low out to have lr made of hr.")
 
 
-def _opened(path: Path | io.BytesIO) -> Image.Image:
+def open_line(path: Path | io.BytesIO) -> Image.Image:
+    """Return the image in the file or stream *path*.
+
+    Raises:
+        ImageError: it is damaged.
+    """
     try:
         with Image.open(path) as image:
             image.load()
@@ -179,58 +163,13 @@ def _opened(path: Path | io.BytesIO) -> Image.Image:
         raise ImageError(f"The line image {path} cannot be read: {error}; leave it out.") from error
 
 
-_databases: dict[tuple[int, str], Any] = {}
+def _make_words(source: Source, data: Path, cache: Path) -> WordSource:
+    return WordSource(data / source.folder, dict(source.languages))
 
 
-def _database(folder: Path) -> Any:
-    """Return the open database in *folder*; a process may open it once only, and none travels to another process."""
-    try:
-        import lmdb
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError("TextZoom needs the package lmdb; run: pip install 'ocrmypdf-superres[train]'") from error
-    key = os.getpid(), str(folder.resolve())
-    if key not in _databases:
-        try:
-            _databases[key] = lmdb.open(key[1], readonly=True, lock=False, create=False)
-        except lmdb.Error as error:
-            raise OptionError(f"{folder} is no LMDB of TextZoom ({error}); give a folder with data.mdb.") from error
-    return _databases[key]
+def _make_lines(source: Source, data: Path, cache: Path) -> FolderLines:
+    return FolderLines(data / source.folder, data / source.low if source.low else None, source.language)
 
 
-class TextZoom:
-    """TextZoom's LMDB (Wang et al., ECCV 2020), a folder with ``data.mdb``: pairs of words at two focal lengths.
-
-    Keys: ``num-samples``, and from 1 on ``image_hr-%09d``, ``image_lr-%09d``, ``label-%09d``.
-
-    Raises:
-        MissingDependencyError: the package lmdb is not installed. OptionError: the folder is no such database.
-    """
-
-    def __init__(self, folder: Path, language: str = "eng") -> None:
-        self.folder, self.language = folder, language
-        count = self._get("num-samples")
-        if not count.isdigit() or int(count) < 1:
-            raise OptionError(f"{folder} has no proper num-samples; give a folder of TextZoom, such as train1.")
-        self.count = int(count)
-
-    def _get(self, key: str) -> bytes:
-        with _database(self.folder).begin() as transaction:
-            value = transaction.get(key.encode())
-        if value is None:
-            raise OptionError(f"{self.folder} lacks the entry {key}; give a folder of TextZoom, such as train1.")
-        return bytes(value)
-
-    def pair(self, index: int, scale: int = 2) -> Pair:
-        """Return pair *index*, from 0, as :meth:`LineSource.draw_pair` does."""
-        if not 0 <= index < self.count:
-            raise IndexError(index)
-        high, low, label = (self._get(f"{key}-{index + 1:09d}") for key in ("image_hr", "image_lr", "label"))
-        image = fitted(_opened(io.BytesIO(high)), (WIDTH, HEIGHT))
-        lr = fitted(_opened(io.BytesIO(low)), (WIDTH // scale, HEIGHT // scale))
-        return Sample(image, image, label.decode("utf-8", errors="replace"), BOX, self.language), lr
-
-    def draw(self, rng: np.random.Generator, line_height: int) -> Sample:
-        return self.pair(int(rng.integers(self.count)))[0]
-
-    def draw_pair(self, rng: np.random.Generator, line_height: int, scale: int) -> Pair | None:
-        return self.pair(int(rng.integers(self.count)), scale)
+WORDS = SourceKind(_make_words, lines=True)
+LINES = SourceKind(_make_lines, lines=True, low="optional")

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ocrmypdf_superres.architectures.blocks.layers import cubic, lanczos
 from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.training.protocols import Target
 
 
 def _box(x: float) -> float:
@@ -59,7 +60,7 @@ class ConsistencyLoss(nn.Module):
         kernel: box, bilinear, bicubic, lanczos or nearest.
     """
 
-    target = "lr"
+    target = Target.LR
 
     def __init__(self, kernel: str = "bicubic") -> None:
         super().__init__()
@@ -79,4 +80,5 @@ class ConsistencyLoss(nn.Module):
         return self._matrices[size, scale]
 
     def forward(self, sr: Tensor, lr: Tensor) -> Tensor:
+        """Return the loss, a scalar; see the class."""
         return (self.reduce(sr, round(sr.shape[-1] / lr.shape[-1])) - lr).square().mean()

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ocrmypdf_superres.architectures.blocks.layers import contrast
 from ocrmypdf_superres.training.losses.image.gradient import GradientLoss
+from ocrmypdf_superres.training.protocols import Target
 
 
 class ContrastLoss(nn.Module):
@@ -16,12 +17,15 @@ class ContrastLoss(nn.Module):
     one.  ``forward(sr, hr)``: float (B, C, H, W) each in [0, 1], H and W at least 2; returns a scalar.
     """
 
+    target = Target.HR
+
     def __init__(self, alpha: float = 0.5) -> None:
         super().__init__()
         self.alpha = alpha
         self.gradient = GradientLoss()
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
+        """Return the loss, a scalar; see the class."""
         ours, theirs = contrast(sr), contrast(hr)
         slope: Tensor = self.gradient(ours, theirs)
         return (ours - theirs).square().mean() + self.alpha * slope

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.modelstore.published_weights import fill, read_tensors
+from ocrmypdf_superres.training.protocols import Target
 
 
 class SobelEdges(nn.Module):
@@ -20,6 +21,7 @@ class SobelEdges(nn.Module):
     """
 
     def forward(self, image: Tensor) -> Tensor:
+        """Return the edge logits of *image*; see the class."""
         kernel = torch.tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]]).to(image) / 4.0
         padded = functional.pad(image, (1, 1, 1, 1), mode="replicate")
         slopes = functional.conv2d(padded, torch.stack([kernel, kernel.T])[:, None])
@@ -48,6 +50,7 @@ class HEDEdges(nn.Module):
         self.register_buffer("means", means.reshape(1, 3, 1, 1), persistent=False)
 
     def forward(self, image: Tensor) -> Tensor:
+        """Return the edge logits of *image*; see the class."""
         colour = image.expand(-1, 3, -1, -1) * 255.0 - self.means
         inner = functional.relu(self.second(functional.relu(self.first(colour))))
         logits: Tensor = self.score(inner)
@@ -66,11 +69,14 @@ class EdgeLoss(nn.Module):
         weights: a weight file of HED, whose side output 1 then is the edge map; without it a Sobel operator.
     """
 
+    target = Target.HR
+
     def __init__(self, weights: str = "") -> None:
         super().__init__()
         self.edges: nn.Module = HEDEdges(Path(weights)) if weights else SobelEdges()
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
+        """Return the loss, a scalar; see the class."""
         if sr.shape[1] != 1:
             raise OptionError(f"The loss edge was given {sr.shape[1]} channels, one of luma was expected.")
         logits = self.edges(sr)
@@ -80,4 +86,5 @@ class EdgeLoss(nn.Module):
         # log(1 - sigmoid(x)) is logsigmoid(-x); where there is no edge beta is 1 and both terms vanish.
         positive = beta * edge * functional.logsigmoid(logits)
         negative = (1.0 - beta) * (1.0 - edge) * functional.logsigmoid(-logits)
-        return -(positive + negative).mean()
+        loss: Tensor = -(positive + negative).mean()
+        return loss

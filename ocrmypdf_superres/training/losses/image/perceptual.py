@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Perceptual loss: distance of inner features (Johnson et al., ECCV 2016), of a reader or of VGG19."""
+"""Perceptual loss: distance of inner features (Johnson et al., ECCV 2016), of a recognizer or of VGG19."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.modelstore.published_weights import fill, read_tensors
 from ocrmypdf_superres.recognizers import load
 from ocrmypdf_superres.training.losses.recognition.recognizer_features import FeatureDistance
+from ocrmypdf_superres.training.protocols import Target
 
 # Channels of the 3x3 convolutions of VGG19 (Simonyan and Zisserman, 2015), block by block; pooling between the blocks.
 _BLOCKS = ((64, 64), (128, 128), (256,) * 4, (512,) * 4, (512,) * 4)
@@ -54,6 +55,7 @@ class VGG19(nn.Module):
         self.register_buffer("deviations", torch.tensor([0.229, 0.224, 0.225]).reshape(1, 3, 1, 1), persistent=False)
 
     def forward(self, image: Tensor) -> Tensor:
+        """Return the features of *image*; see the class."""
         value = (image.expand(-1, 3, -1, -1) - self.means) / self.deviations
         for step in self.steps:
             value = step(value)
@@ -73,6 +75,8 @@ class PerceptualLoss(nn.Module):
         OptionError, RecognizerError: the weights do not fit, or the recognizer is not installed.
     """
 
+    target = Target.HR
+
     def __init__(self, weights: str = "", layer: str = "conv5_4", recognizer: str = "tesseract:eng") -> None:
         super().__init__()
         self.network = VGG19(Path(weights), layer) if weights else None
@@ -80,11 +84,13 @@ class PerceptualLoss(nn.Module):
         self.distance = FeatureDistance()
 
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
+        """Return the loss, a scalar; see the class."""
         if self.network is not None:
             with torch.no_grad():
                 wanted = self.network(hr)
             return functional.mse_loss(self.network(sr), wanted)
-        assert self.recognizer is not None
+        if self.recognizer is None:
+            raise OptionError("The loss perceptual has neither weights nor a recognizer; give one.")
         widths = torch.full((sr.shape[0],), sr.shape[3], dtype=torch.int64, device=sr.device)
         with torch.no_grad():
             known = self.recognizer.features(hr, widths, ("conv",))

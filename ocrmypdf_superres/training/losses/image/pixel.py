@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from ocrmypdf_superres.training.protocols import Target
+
 
 class L1Loss(nn.Module):
     """Mean over all pixels of abs(sr - hr).
@@ -12,7 +14,10 @@ class L1Loss(nn.Module):
     ``forward(sr, hr)``: float (B, C, H, W) each, any range; returns a scalar.
     """
 
+    target = Target.HR
+
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
+        """Return the loss, a scalar; see the class."""
         return (sr - hr).abs().mean()
 
 
@@ -22,5 +27,8 @@ class L2Loss(nn.Module):
     ``forward(sr, hr)``: float (B, C, H, W) each, any range; returns a scalar.
     """
 
+    target = Target.HR
+
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
+        """Return the loss, a scalar; see the class."""
         return (sr - hr).square().mean()

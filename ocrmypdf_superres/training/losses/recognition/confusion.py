@@ -2,7 +2,7 @@
 """How easily characters are taken for each other: the weights of the text-focus content loss.
 
 Published are distances between 62 characters (digits, upper case, lower case) in the plane of an autoencoder's code.
-Without them distances between the characters as drawn in this machine's fonts stand in.
+Without them the distances between the characters in this machine's fonts are used.
 """
 
 from __future__ import annotations
@@ -58,8 +58,10 @@ def _read(path: Path) -> NDArray[np.float64]:
     except (OSError, ValueError) as error:
         raise OptionError(f"The distances {path} cannot be read ({error}); give a .npy file of 62 x 62 numbers.") from error
     if values.shape != (62, 62) or not np.issubdtype(values.dtype, np.number) or not (np.isfinite(values) & (values >= 0)).all():
-        raise OptionError(f"{path} holds {values.dtype} {values.shape}, but 62 x 62 distances of 0 or more were expected; give others.")
-    return values.astype(np.float64)
+        raise OptionError(
+            f"{path} holds {values.dtype} {values.shape}, but 62 x 62 distances of 0 or more were expected; give others."
+        )
+    return np.asarray(values, dtype=np.float64)
 
 
 @lru_cache(maxsize=1)

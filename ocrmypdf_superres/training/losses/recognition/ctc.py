@@ -5,10 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from ocrmypdf_superres.recognizers.base import Recognizer
 
 
 def steps_needed(codes: Sequence[int]) -> int:
@@ -27,6 +30,18 @@ def sum_equals(log_probs: Tensor, equals: Sequence[Sequence[int]]) -> Tensor:
     emptied = log_probs.index_fill(2, members, -1e4)
     firsts = torch.tensor([group[0] for group in equals], device=device)
     return emptied.index_copy(2, firsts, torch.stack(sums, dim=2))
+
+
+@runtime_checkable
+class HasEqualCodes(Protocol):
+    """A recognizer with groups of codes any of which is right where one is, such as straight and curly quotes."""
+
+    equals: Sequence[Sequence[int]]
+
+
+def equal_codes(recognizer: Recognizer) -> Sequence[Sequence[int]]:
+    """Return the groups of *recognizer*, none where it has no such groups."""
+    return recognizer.equals if isinstance(recognizer, HasEqualCodes) else ()
 
 
 class CTCLoss(nn.Module):
@@ -60,9 +75,7 @@ class CTCLoss(nn.Module):
         codes = [[first.get(code, code) for code in line] for line in codes]
         sizes = [len(line) for line in codes]
         steps = lengths.tolist()
-        feasible = [
-            size > 0 and steps_needed(line) <= step for size, line, step in zip(sizes, codes, steps, strict=True)
-        ]
+        feasible = [size > 0 and steps_needed(line) <= step for size, line, step in zip(sizes, codes, steps, strict=True)]
         self.infeasible = len(sizes) - sum(feasible)
         if not any(feasible):
             return logits.sum() * 0.0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Distances of what a text detector sees in sr and in hr (CTPN; Zyrek and Kawulok, 2024)."""
+"""Distances between a text detector's view of sr and of hr (CTPN; Zyrek and Kawulok, 2024)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from ocrmypdf_superres.detectors.ctpn import CTPN, load_public
-from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.errors import OptionError, RecognizerError
 from ocrmypdf_superres.recognizers import folder
+from ocrmypdf_superres.training.protocols import Target
 
 PARTS = ("features", "scores", "coordinates")
 
@@ -31,6 +32,8 @@ class DetectorLoss(nn.Module):
     (B, 1, H, W) each, not clamped, and returns a scalar for each of ``parts``, which maps the names to their weights.
     """
 
+    target = Target.HR
+
     def __init__(self, detector: Detector, weights: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> None:
         super().__init__()
         self.detector = detector
@@ -39,6 +42,7 @@ class DetectorLoss(nn.Module):
             raise OptionError("The loss detector has no part with a weight above 0; give features, scores or coordinates one.")
 
     def forward(self, sr: Tensor, hr: Tensor) -> dict[str, Tensor]:
+        """Return a scalar for each part; see the class."""
         with torch.no_grad():
             wanted = self.detector.detect(hr)
         seen = self.detector.detect(sr)
@@ -55,7 +59,9 @@ def ctpn_loss(weights: str = "", features: float = 1.0, scores: float = 1.0, coo
         OptionError: no detector is given, or all parts are left out. RecognizerError: it cannot be used.
     """
     if not weights:
-        raise OptionError("The loss detector needs a text detector: give weights = a file with CTPN's weights, or a detector's folder.")
+        raise OptionError(
+            "The loss detector needs a text detector: give weights = a file with CTPN's weights, or a detector's folder."
+        )
     return DetectorLoss(load_detector(weights), (features, scores, coordinates))
 
 
@@ -66,5 +72,6 @@ def load_detector(weights: str) -> CTPN:
         RecognizerError: it is missing, damaged, or no detector.
     """
     detector: nn.Module = load_public(Path(weights)) if Path(weights).is_file() else folder.load(weights, ("ctpn",))
-    assert isinstance(detector, CTPN)
+    if not isinstance(detector, CTPN):
+        raise RecognizerError(f"{weights} holds a {type(detector).__name__}, but a CTPN was expected; give a text detector.")
     return detector

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ocrmypdf_superres.architectures.spec import HasOwnLoss
 from ocrmypdf_superres.training.data.batches import Batch
+from ocrmypdf_superres.training.protocols import Target
 
 
 class PriorLoss(nn.Module):
@@ -17,11 +18,12 @@ class PriorLoss(nn.Module):
     applies the softmax twice.
     """
 
-    target = "net"
+    target = Target.NET
 
     def __init__(self, double_softmax: bool = False) -> None:
         super().__init__()
         self.options = {"double_softmax": double_softmax}
 
     def forward(self, net: HasOwnLoss, batch: Batch, readings: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        """Return the loss as ``prior``, a scalar; see the class."""
         return net.own_losses(readings, batch.texts, self.options)

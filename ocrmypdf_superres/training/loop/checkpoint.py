@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Checkpoints: written whole or not at all, and read with ``weights_only``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ocrmypdf_superres.errors import OptionError, SuperresError
+from ocrmypdf_superres.files import atomic_write
+
+
+def save_checkpoint(state: dict[str, Any], path: Path) -> None:
+    """Write *state* (tensors, numbers, text, lists, dicts) to *path*; an older one stays until the new one is whole.
+
+    Raises:
+        SuperresError: the disk is full or cannot be written; the older checkpoint is untouched.
+    """
+    try:
+        for left in path.parent.glob(f".{path.stem}.*.part{path.suffix}"):
+            left.unlink(missing_ok=True)  # of a process that was killed while it wrote
+        with atomic_write(path, durable=True) as part, part.open("wb") as stream:
+            torch.save(state, stream)
+    except (OSError, RuntimeError) as error:
+        # torch's writer wraps what the disk said in a RuntimeError of its own.
+        cause = error if isinstance(error, OSError) else error.__context__
+        reason = cause.strerror if isinstance(cause, OSError) else str(error).splitlines()[0]
+        older = "the older one is untouched" if path.exists() else "there is no older one"
+        raise SuperresError(
+            f"The checkpoint {path} could not be written ({reason}), {older}; make room and go on with --resume."
+        ) from error
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Return what :func:`save_checkpoint` wrote.
+
+    Raises:
+        OptionError: the file is missing or damaged.
+    """
+    if not path.is_file():
+        raise OptionError(f"There is no checkpoint {path} to resume from; start without --resume.")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a damaged file makes the parser raise
+        raise OptionError(f"The checkpoint {path} is damaged ({error}); delete it and start without --resume.") from error
+    if not isinstance(state, dict):
+        raise OptionError(f"{path} is not a checkpoint of this trainer; give the folder of a training run.")
+    return state

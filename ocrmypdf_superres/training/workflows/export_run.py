@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MPL-2.0
+"""A model folder of a training run that has a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ocrmypdf_superres.architectures import get
+from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.export.onnx import export_model
+from ocrmypdf_superres.training.loop.checkpoint import load_checkpoint
+from ocrmypdf_superres.training.loop.trainer import CHECKPOINT
+from ocrmypdf_superres.training.recipe import read_recipe
+
+
+def export_run(
+    recipe_path: Path, run: Path, output: Path, name: str | None = None, metrics: Mapping[str, str] | None = None
+) -> None:
+    """Write the weights of the last checkpoint in the folder *run* as the model folder *output*.
+
+    They are the best so far where the run is validated, else the averaged ones.
+
+    Raises:
+        OptionError: the recipe or the checkpoint cannot be used.
+        ModelError: the output exists and is not a model, or the exported graphs disagree with the net.
+    """
+    recipe = read_recipe(recipe_path)
+    spec = get(recipe.architecture)
+    config = spec.parse_config(recipe.config)
+    net = spec.build(config)
+    state = load_checkpoint(run / CHECKPOINT)
+    try:
+        net.load_state_dict(state["watch"]["weights"] or state["average"])
+    except (RuntimeError, KeyError, TypeError) as error:
+        raise OptionError(f"{run / CHECKPOINT} does not fit the net of {recipe_path} ({error}); give its own recipe.") from error
+    text = recipe_path.read_text(encoding="utf-8")
+    export_model(
+        net.eval(), spec, config, output, name or recipe.name, description=recipe.description, metrics=metrics, recipe=text
+    )

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MPL-2.0
+"""A whole training: from a recipe's file to a run's folder with a model and a report in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ocrmypdf_superres.architectures import get
+from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.training.loop.run_log import writing
+from ocrmypdf_superres.training.loop.trainer import CHECKPOINT
+from ocrmypdf_superres.training.recipe import read_recipe
+from ocrmypdf_superres.training.sample_grid import save_data_sheet
+from ocrmypdf_superres.training.super_resolution import super_resolution_trainer
+from ocrmypdf_superres.training.workflows.report import write_report
+
+
+def train(
+    recipe_path: Path,
+    out: Path | None = None,
+    data: Path = Path(),
+    resume: bool = False,
+    show_data: bool = False,
+    device: str = "auto",
+) -> Path:
+    """Train what *recipe_path* describes; return the folder written.
+
+    The finished net is exported to ``out/model``, and ``out/report.md`` tells how it was made.
+
+    Args:
+        recipe_path: the recipe of a super-resolution net.
+        out: the run's folder, by default ``runs/NAME``.
+        data: the folder that the recipe's sources lie in.
+        resume: whether to go on from the run's checkpoint.
+        show_data: only write a grid of training strips, ``data.png``, whose path is returned.
+        device: ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        OptionError: the recipe, the data or the checkpoint cannot be used, or the run exists and *resume* is not set.
+        SuperresError: the disk is full, or something that the recipe names is not installed; see :meth:`Trainer.fit`.
+    """
+    recipe = read_recipe(recipe_path)
+    run = out or Path("runs") / recipe.name
+    if (run / CHECKPOINT).exists() and not resume and not show_data:
+        raise OptionError(f"{run} holds a training run already; add --resume to go on with it, or give another folder with -o.")
+    trainer = super_resolution_trainer(recipe, data, run, device)
+    if show_data:
+        run.mkdir(parents=True, exist_ok=True)
+        save_data_sheet(trainer.task.batches, run / "data.png")
+        return run / "data.png"
+    if resume:
+        trainer.resume(run / CHECKPOINT)
+    trainer.fit()
+    if trainer.processes.leader:
+        from ocrmypdf_superres.export.onnx import export_model
+
+        spec = get(recipe.architecture)
+        text = recipe_path.read_text(encoding="utf-8")
+        config = spec.parse_config(recipe.config)
+        with writing(run):
+            model = export_model(
+                trainer.averaged_net(), spec, config, run / "model", recipe.name, description=recipe.description, recipe=text
+            )
+            write_report(trainer, run / "report.md", text, model)
+    return run / "model"

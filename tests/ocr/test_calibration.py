@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MPL-2.0
+"""The calibration table: whom it holds for, and how it is fitted."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ocrmypdf_superres.errors import SuperresError
+from ocrmypdf_superres.modelstore.cards import WEIGHTS
+from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model
+from ocrmypdf_superres.ocr import calibration
+from ocrmypdf_superres.ocr.calibration import TABLE, read_table
+from ocrmypdf_superres.ocr.variants import VARIANTS
+
+ENGINE = "Tesseract OCR 5.3.0"
+
+
+def test_the_table_is_of_the_default_model() -> None:
+    table = read_table()
+    assert (table.model, table.model_sha256) == (DEFAULT_MODEL, find_model(DEFAULT_MODEL).card.files[WEIGHTS])
+    assert table.to_json() == TABLE.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("engine", "model", "missing"),
+    [
+        (ENGINE, "its own", set()),
+        (ENGINE, None, set()),
+        (ENGINE, "0" * 64, {"net", "blend"}),
+        ("Tesseract OCR 6.0.0", "its own", set(VARIANTS)),
+        ("EasyOCR 1.7", "its own", set(VARIANTS)),
+    ],
+)
+def test_what_is_not_calibrated_is_trusted_less(
+    engine: str, model: str | None, missing: set[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    calibration._note_fallback.cache_clear()
+    table = read_table()
+    with caplog.at_level(logging.INFO, logger="ocrmypdf.superres"):
+        for _ in range(2):
+            found = table.calibration(engine, table.model_sha256 if model == "its own" else model)
+    assert set(VARIANTS) - set(found.probabilities) == missing
+    assert len(caplog.records) == bool(missing), "once in a process"
+    for name in VARIANTS:
+        for confidence in range(0, 101, 5):
+            own = table.probability[name][confidence // 5]
+            assert found.probability(confidence, name) <= own + 1e-12
+            assert name in missing or found.probability(confidence, name) == pytest.approx(own)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"probability": {}}', TABLE.read_text().replace("0.9", "9.9"), TABLE.read_text()[:-80]]
+)
+def test_a_damaged_table_is_one_sentence(text: str, tmp_path: Path) -> None:
+    (tmp_path / "table.json").write_text(text)
+    with pytest.raises(SuperresError, match="calibration table"):
+        read_table(tmp_path / "table.json")
+
+
+def pooled(values: list[float], weights: list[float]) -> list[float]:
+    """Pool adjacent violators, written out (Ayer et al., 1955)."""
+    blocks: list[list[float]] = []
+    for value, weight in zip(values, weights, strict=True):
+        blocks.append([value, weight, 1])
+        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
+            (v, w, n), (u, x, m) = blocks.pop(-2), blocks.pop()
+            blocks.append([(v * w + u * x) / (w + x), w + x, n + m])
+    return [block[0] for block in blocks for _ in range(int(block[2]))]
+
+
+def test_scipys_isotonic_regression_pools_as_ours_did() -> None:
+    optimize = pytest.importorskip("scipy.optimize")
+    rng = np.random.default_rng(3)
+    for _ in range(50):
+        values, weights = rng.random(21), rng.random(21) * 100 + 2
+        assert optimize.isotonic_regression(values, weights=weights).x == pytest.approx(
+            pooled(list(values), list(weights)), abs=1e-9
+        )
+
+
+def test_fitted_knots_are_monotone_probabilities_near_the_truth() -> None:
+    pytest.importorskip("scipy.optimize")
+    from ocrmypdf_superres.evaluation.calibration_fit import fit_knots
+
+    rng = np.random.default_rng(5)
+    confidences = rng.integers(0, 101, 20000).astype(float)
+    right = (rng.random(20000) < (confidences / 100) ** 2).astype(float)
+    knots = fit_knots(confidences, right)
+    assert knots == sorted(knots) and len(knots) == 21
+    assert np.abs(np.array(knots) - np.linspace(0, 1, 21) ** 2).max() < 0.05
