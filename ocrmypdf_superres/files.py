@@ -15,7 +15,7 @@ def atomic_write(path: Path, *, durable: bool = False) -> Iterator[Path]:
     """Yield a temporary path beside *path*; when the block ends without an error, the file there becomes *path*.
 
     The temporary name keeps the suffix, since Pillow and others choose the format by it, and is unique, so that
-    several processes may write the same file: the last one wins whole. After an error nothing is left behind.
+    several processes may write the same file: the last one wins whole. After an error no temporary file is left.
 
     Args:
         path: the file to write; an existing one is replaced.

@@ -57,8 +57,8 @@ def test_the_finetuning_example_makes_a_model(tmp_path):
         ["sh", str(script), str(tmp_path), "20"], capture_output=True, text=True, timeout=1800, check=False, env=environment
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "held-back pages at" in done.stdout and "72 dpi hard" in done.stdout
+    assert "held-out pages at" in done.stdout and "72 dpi hard" in done.stdout
     model = find_model(str(tmp_path / "my-archive"))
     model.verify()
     assert f'base = "{DEFAULT_MODEL}"' in model.card.recipe and "steps = 20" in model.card.recipe
-    assert any("held-back" in name for name in model.card.metrics)
+    assert any("held-out" in name for name in model.card.metrics)

@@ -18,7 +18,6 @@ INVENTORY = Path(__file__).with_name("public_api.txt")
 MODULES = (
     "ocrmypdf_superres",
     "ocrmypdf_superres.architectures",
-    "ocrmypdf_superres.architectures.receptive_field",
     "ocrmypdf_superres.architectures.spec",
     "ocrmypdf_superres.errors",
     "ocrmypdf_superres.metrics.boxes",
@@ -32,6 +31,8 @@ MODULES = (
     "ocrmypdf_superres.page.plan",
     "ocrmypdf_superres.recognizers",
     "ocrmypdf_superres.recognizers.base",
+    "ocrmypdf_superres.training.protocols",
+    "ocrmypdf_superres.training.registries",
     "ocrmypdf_superres.upscaling.loading",
     "ocrmypdf_superres.upscaling.upscaler",
 )

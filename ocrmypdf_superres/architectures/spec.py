@@ -78,7 +78,7 @@ class HasAuxiliaryOutputs(Protocol):
 
 @runtime_checkable
 class HasOwnLoss(Protocol):
-    """A network with a part of its own to train by what a line says, such as LEMMA's prior, which reads the line."""
+    """A network with a part that is trained by a line's text, such as LEMMA's prior, which reads the line."""
 
     def forward_with_readings(self, x: Tensor, scale: int | None = None) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Return what a call returns and, for :meth:`own_losses`, what the network read in *x* on the way."""

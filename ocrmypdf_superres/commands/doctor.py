@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""``ocrmypdf-superres doctor``: what is installed, which device is taken, one test tile."""
+"""``ocrmypdf-superres doctor``: the installation, the device, and one test tile."""
 
 from __future__ import annotations
 

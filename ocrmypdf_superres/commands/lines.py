@@ -41,14 +41,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--count", type=int, default=256, help="lines of each set; TextZoom's sets are always read whole (default 256)"
     )
-    parser.add_argument("--readers", nargs="*", default=[], metavar="READER", help="names or folders of readers beside Tesseract")
+    parser.add_argument(
+        "--recognizers", nargs="*", default=[], metavar="RECOGNIZER", help="names or folders of recognizers beside Tesseract"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Print a table for each set, and the means over the sets, unweighted and weighted by their lines.
 
     Raises:
-        SuperresError: a model, reader or set cannot be used.
+        SuperresError: a model, recognizer or set cannot be used.
     """
     from ocrmypdf_superres.errors import RecognizerError
     from ocrmypdf_superres.evaluation.networks.line_sets import evaluate_models, mean_metrics
@@ -56,16 +58,16 @@ def run(args: argparse.Namespace) -> int:
     from ocrmypdf_superres.recognizers.folder import load
     from ocrmypdf_superres.recognizers.line_recognizer import LineRecognizer
 
-    readers = {}
-    for name in args.readers:
-        reader = load(name, ("abinet", "cdistnet", "crnn", "text-focus"))
-        if not isinstance(reader, LineRecognizer):
+    recognizers = {}
+    for name in args.recognizers:
+        recognizer = load(name, ("abinet", "cdistnet", "crnn", "text-focus"))
+        if not isinstance(recognizer, LineRecognizer):
             raise RecognizerError(f"{name} does not read lines of text; give a recognizer that does.")
-        readers[name] = reader
+        recognizers[name] = recognizer
     models = find_models(args.models)
     metrics: dict[str, list[LineMetrics]] = {}
     for place in args.sets:
-        for name, row in evaluate_models(models, _batches(args.kind, place, args.count), readers).items():
+        for name, row in evaluate_models(models, _batches(args.kind, place, args.count), recognizers).items():
             metrics.setdefault(name, []).append(row)
     console = Console(highlight=False)
     tables = {str(place): {name: rows[index] for name, rows in metrics.items()} for index, place in enumerate(args.sets)}
@@ -91,9 +93,9 @@ def _batches(kind: str, place: Path, count: int) -> list[Batch]:
 def _table(rows: dict[str, LineMetrics]) -> Table:
     first = next(iter(rows.values()))
     table = Table(
-        "method", "PSNR", "CER, Tesseract", "right, Tesseract", *(f"right, {Path(name).name}" for name in first.readers)
+        "method", "PSNR", "CER, Tesseract", "right, Tesseract", *(f"right, {Path(name).name}" for name in first.recognizers)
     )
     for name, row in rows.items():
-        shares = [f"{100 * share:.2f}" for share in (row.words, *row.readers.values())]
+        shares = [f"{100 * share:.2f}" for share in (row.words, *row.recognizers.values())]
         table.add_row(name, f"{row.psnr:.2f}", f"{row.cer:.4f}", *shares)
     return table

@@ -115,7 +115,7 @@ def _open(path: Path) -> Image.Image:
     try:
         with Image.open(path) as image:
             image.load()
-            # What the binary would make of them itself; both readers get the same pixels.
+            # What the binary would make of them itself; both get the same pixels.
             return image.convert("RGB") if image.mode in ("P", "RGBA", "LA", "CMYK") else image.copy()
     except OSError as error:
         raise ImageError(f"The image {path} cannot be read ({error}); give a PNG, JPEG or TIFF file.") from error

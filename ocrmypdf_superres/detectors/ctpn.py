@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""CTPN, the text detector of Tian et al. (ECCV 2016), in the form whose public weights paper 000 looks through.
+"""CTPN, the text detector of Tian et al. (ECCV 2016), as in the public weights that Zyrek and Kawulok (2024) use.
 
 VGG16 up to the last ReLU before its fifth pooling, a 3x3 convolution, a bidirectional GRU along each row of positions,
 a 1x1 convolution (the "fully connected" layer, taken after its ReLU), and two 1x1 heads: at every position, 16 pixels

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""A model in few bits as a model folder, and a table of bits against bytes and what is lost."""
+"""A model in few bits as a model folder, and a table of bits, bytes and fidelity."""
 
 from __future__ import annotations
 

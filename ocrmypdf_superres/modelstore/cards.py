@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Cards: the TOML file in a folder of a model, a recognizer or a detector that says what it is and what its files hash to."""
+"""Cards: the TOML file that describes a model, a recognizer or a detector, in its folder, with the SHA-256 of its files."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Weight files of foreign networks that a loss looks through: read without running code, never downloaded."""
+"""Weight files of published networks that losses and metrics use: read without running code, never downloaded."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """Return the tensors in the PyTorch (``weights_only``) or ``.safetensors`` file *path*.
 
     Raises:
-        OptionError: the file is missing, damaged, or holds anything but tensors by name.
+        OptionError: the file is missing, damaged, or holds something other than tensors by name.
     """
     if not path.is_file():
-        raise OptionError(f"There is no weight file {path}; give the path of one that you have, none is downloaded.")
+        raise OptionError(f"There is no weight file {path}; give the path of one that you have, since none is downloaded.")
     try:
         if path.suffix == ".safetensors":
             return dict(load_file(path))
@@ -37,7 +37,7 @@ def fill(layers: Mapping[str, nn.Conv2d], tensors: Mapping[str, Tensor], path: P
     """Copy into each of *layers* the tensors whose names end with its key and ``.weight`` or ``.bias``, and freeze it.
 
     Raises:
-        OptionError: a tensor is missing, is there twice, or has another shape: the file is of another network.
+        OptionError: a tensor is missing, occurs twice, or has another shape: the file is of another network.
     """
     for key, layer in layers.items():
         for part, parameter in layer.named_parameters():

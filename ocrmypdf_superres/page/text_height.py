@@ -217,7 +217,7 @@ def _line_bands(profile: FloatImage, pitch: float) -> tuple[float, float, int] |
         if joined is not None and 1.3 * wider < joined[0] < 0.6 * pitch and joined[1] > 0.8 * pitch:
             return joined
     if found is None or found[0] < 1.3 * SMOOTHING * pitch:
-        return None  # no bands, or bands that are merely as wide as the smoothing
+        return None  # no bands, or bands only as wide as the smoothing
     return found
 
 

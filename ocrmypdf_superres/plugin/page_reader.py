@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from ocrmypdf_superres.plugin.opinions import ask, calibrated, engines_for
 from ocrmypdf_superres.plugin.options import SuperresOptions
 from ocrmypdf_superres.plugin.record import PageRecord
 from ocrmypdf_superres.plugin.worker import finish
+
+log = logging.getLogger("ocrmypdf.superres")
 
 NOT_VERIFIED, NOT_MERGED = "could not be verified", "could not be merged from its readings"
 
@@ -159,6 +162,9 @@ class PageReader:
             with self._guard("could not be described"):
                 self._describe(merged)
             finish(self._record, self._ours, self.input_file, self._kept_hocr(result))
+        else:
+            for fault in self._record.faults:
+                log.warning("superres: page %d %s", self.page, fault)
         return result
 
     def _guard(self, step: str) -> Any:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""The protocol of recognizers, and what is done with any of them.
+"""The protocol of recognizers, and functions for any of them.
 
 A recognizer reads single lines of text. It is differentiable with respect to the pixels, its own weights
 are frozen, and it has a codec between text and the codes of its softmax.

@@ -84,7 +84,7 @@ def save(net: nn.Module, kind: str, folder: Path, name: str, **about: Any) -> Pa
     """
     check_name(name)
     with model_folder(folder, card_name(kind), RecognizerError) as part:
-        # Not save_file, whose errors hide what the disk said.
+        # Not save_file, whose errors hide the disk's.
         (part / WEIGHTS).write_bytes(safetensors_of({k: v.detach().cpu().contiguous() for k, v in net.state_dict().items()}))
         config = asdict(net.config)  # type: ignore[call-overload]  # a network's own frozen dataclass
         write_card(RecognizerCard(name, kind, sha256_of(part / WEIGHTS), config, **about), part / card_name(kind))

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from ocrmypdf_superres.training.data.sample import Sample
     from ocrmypdf_superres.training.recipe import RunSettings, Source, TrainingStage
 
+__all__ = ["Batches", "DegradationStage", "Loss", "LossOfParts", "SampleSource", "SourceKind", "Target"]
+
 B = TypeVar("B", bound="TrainingBatch")
 Out = TypeVar("Out", bound="TrainingBatch", covariant=True)
 

@@ -16,6 +16,8 @@ from ocrmypdf_superres.tables import did_you_mean
 from ocrmypdf_superres.training.protocols import DegradationStage, Loss, Target
 from ocrmypdf_superres.training.settings import read_options
 
+__all__ = ["DEGRADATIONS", "LOSSES", "SOURCES"]
+
 T = TypeVar("T")
 _HERE = "ocrmypdf_superres.training"
 

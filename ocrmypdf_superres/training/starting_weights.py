@@ -45,21 +45,21 @@ def start_from(net: nn.Module, model: Model) -> None:
 
 
 @torch.no_grad()
-def take_parts(net: nn.Module, readers: Mapping[str, str]) -> None:
-    """Give each part of *net* that *readers* names the weights of the same part of a reader, a name or a folder.
+def take_parts(net: nn.Module, parts: Mapping[str, str]) -> None:
+    """Give each part of *net* that *parts* names the weights of the same part of a recognizer, a name or a folder.
 
     Raises:
-        OptionError: the net or the reader has no such part, or another configuration of it.
-        RecognizerError: there is no such reader, or it is damaged.
+        OptionError: the net or the recognizer has no such part, or another configuration of it.
+        RecognizerError: there is no such recognizer, or it is damaged.
     """
-    for part, name in readers.items():
-        reader = folder.load(str(name))
+    for part, name in parts.items():
+        recognizer = folder.load(str(name))
         try:
-            net.get_submodule(part).load_state_dict(reader.get_submodule(part).state_dict())
+            net.get_submodule(part).load_state_dict(recognizer.get_submodule(part).state_dict())
         except (AttributeError, RuntimeError) as error:
             reason = str(error).splitlines()[-1].strip()
             raise OptionError(
-                f"readers gives {part!r} the weights of the reader {name!r}, but the two do not fit ({reason}); "
+                f"parts gives {part!r} the weights of the recognizer {name!r}, but the two do not fit ({reason}); "
                 "give a part that both have, of one configuration."
             ) from error
 

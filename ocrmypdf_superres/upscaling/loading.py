@@ -28,7 +28,7 @@ _abandoned: list[dict[tuple[str, str, int, int], Upscaler]] = []
 
 
 def _forget() -> None:
-    """Start anew in a forked child: its parent's sessions have no threads there, and nobody may free the lock."""
+    """Forget the parent's upscalers in a forked child: their sessions have no threads there, and the lock may be held."""
     global _loaded, _lock
     # Kept, since freeing a session waits for its threads, which do not exist in the child.
     _abandoned.append(_loaded)

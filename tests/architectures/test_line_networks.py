@@ -85,7 +85,15 @@ def test_a_line_does_not_depend_on_the_others_of_its_batch(name):
         assert torch.allclose(net(x)[:1], net(x[:1]), atol=1e-5)
 
 
-@pytest.mark.parametrize("change", [{"location": "none", "alignment": "none", "fusion": False}, {"location": "selection"}, {"location": "attention", "alignment": "text"}, {"prior_language": False}])  # fmt: skip
+ABLATIONS = [
+    {"location": "none", "alignment": "none", "fusion": False},
+    {"location": "selection"},
+    {"location": "attention", "alignment": "text"},
+    {"prior_language": False},
+]
+
+
+@pytest.mark.parametrize("change", ABLATIONS)
 def test_the_ablations_of_lemma_run(change):
     net = build("lemma", **{**SMALL["lemma"], **change}).train()
     sr, readings = net.forward_with_readings(torch.rand(2, 1, 16, 64))

@@ -205,7 +205,7 @@ def test_failures_that_may_pass_are_tried_again(tmp_path):
     began = time.monotonic()
     Run(source, out, QUICK, lambda: Killer(1)).run(Display(Console(quiet=True)))
     assert states(out) == {"a.pdf": ("done", "ok")} and time.monotonic() - began > 0.2 + 0.4
-    assert (Layout(out).logs / "run-0001.log").read_text().count("tried again") == 2
+    assert (Layout(out).logs / "run-0001.log").read_text().count("next try") == 2
 
 
 def with_ballast(pdf: bytes) -> bytes:

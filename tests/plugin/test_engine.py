@@ -260,3 +260,33 @@ def test_an_engine_that_only_draws_is_asked_once(pdf: Path, tmp_path: Path, lanc
     text = read(pdf, tmp_path, "ocrmypdf_superres", str(tmp_path / "draws.py"), **options)
     assert text == "drawn\n" and len(TreeEngine.asked) == 1
     assert "tells no words" in json.loads((tmp_path / "report.jsonl").read_text())["reason"]
+
+
+HOCR_ONLY = """
+from ocrmypdf import hookimpl
+
+class HocrOnly:
+    def __init__(self, engine):
+        self.engine = engine
+
+    def __getattr__(self, name):
+        return getattr(self.engine, name)
+
+    def supports_generate_ocr(self):
+        return False
+
+@hookimpl(wrapper=True, tryfirst=True)
+def get_ocr_engine(options):
+    engine = yield
+    return engine if engine is None else HocrOnly(engine)
+"""
+
+
+@pytest.mark.parametrize("verify", ["off", "always"])
+def test_the_path_over_hocr_files_reads_the_same(pdf: Path, tmp_path: Path, lanczos_net: Path, verify: str) -> None:
+    (tmp_path / "hocr_only.py").write_text(HOCR_ONLY)
+    options = {"superres_model": str(lanczos_net), "superres_verify": verify}
+    direct = read(pdf, tmp_path / "direct", "ocrmypdf_superres", **options)
+    over_files = read(pdf, tmp_path / "files", "ocrmypdf_superres", str(tmp_path / "hocr_only.py"), **options)
+    assert over_files == direct and len(direct.split()) > 15
+    assert text_layers(tmp_path / "files" / "out.pdf") == text_layers(tmp_path / "direct" / "out.pdf") or verify == "always"

@@ -10,7 +10,7 @@ from torch.nn import functional
 from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.recognizers.tesseract.recognizer import TesseractRecognizer
 from ocrmypdf_superres.training.losses.recognition.ctc import CTCLoss, steps_needed, sum_equals
-from ocrmypdf_superres.training.losses.recognition.jitter import Jitter, JitterDraw, apply_jitter
+from ocrmypdf_superres.training.losses.recognition.jitter import Jitter, JitterSample, apply_jitter
 from ocrmypdf_superres.training.losses.recognition.reading import RecognizerLosses
 from ocrmypdf_superres.training.losses.recognition.recognizer_features import FeatureDistance, ProbabilityDistance
 
@@ -104,29 +104,29 @@ def test_feature_distance() -> None:
 
 def test_jitter_without_a_change_is_the_image() -> None:
     lines = torch.rand(2, 1, 11, 30)
-    same, widths = apply_jitter(lines, torch.tensor([30, 12]), JitterDraw((1.0, 1.0), (0.0, 0.0), (0, 0, 0, 0)))
+    same, widths = apply_jitter(lines, torch.tensor([30, 12]), JitterSample((1.0, 1.0), (0.0, 0.0), (0, 0, 0, 0)))
     torch.testing.assert_close(same, lines, atol=1e-5, rtol=0)
     assert widths.tolist() == [30, 12]
 
 
 def test_jitter_moves_pads_and_scales() -> None:
     lines = torch.rand(1, 1, 11, 30)
-    moved, widths = apply_jitter(lines, torch.tensor([30]), JitterDraw((1.0, 1.0), (1.0, 0.0), (1, 2, 3, 4)))
+    moved, widths = apply_jitter(lines, torch.tensor([30]), JitterSample((1.0, 1.0), (1.0, 0.0), (1, 2, 3, 4)))
     assert moved.shape == (1, 1, 14, 37)
     assert widths.tolist() == [37]
     torch.testing.assert_close(moved[..., 2:13, 3:33], lines, atol=1e-5, rtol=0)
     assert float(moved[..., :2, :].min()) == pytest.approx(1.0, abs=1e-5)
-    large, widths = apply_jitter(lines, torch.tensor([20]), JitterDraw((1.5, 1.4), (0.3, -0.4), (0, 0, 0, 0)))
+    large, widths = apply_jitter(lines, torch.tensor([20]), JitterSample((1.5, 1.4), (0.3, -0.4), (0, 0, 0, 0)))
     assert large.shape[2:] == (16, 42)
     assert widths.tolist() == [28]
-    flat, _ = apply_jitter(torch.full((1, 1, 40, 60), 0.5), torch.tensor([60]), JitterDraw((0.6, 0.6), (0, 0), (0, 0, 0, 0)))
+    flat, _ = apply_jitter(torch.full((1, 1, 40, 60), 0.5), torch.tensor([60]), JitterSample((0.6, 0.6), (0, 0), (0, 0, 0, 0)))
     torch.testing.assert_close(flat[..., 4:-4, 4:-4], torch.full_like(flat[..., 4:-4, 4:-4], 0.5), atol=1e-4, rtol=0)
 
 
 def test_draws_are_repeatable_and_within_their_ranges() -> None:
     jitter = Jitter(zoom=0.1, stretch=0.0, shift=0.5, padding=3)
-    draws = [jitter.draw(np.random.default_rng(seed)) for seed in range(50)]
-    assert draws[3] == jitter.draw(np.random.default_rng(3))
+    draws = [jitter.sample(np.random.default_rng(seed)) for seed in range(50)]
+    assert draws[3] == jitter.sample(np.random.default_rng(3))
     assert all(0.9 < draw.zoom[0] < 1.11 and abs(draw.shift[0]) <= 0.5 and max(draw.padding) <= 3 for draw in draws)
 
 

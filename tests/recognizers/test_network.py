@@ -49,7 +49,7 @@ def test_gradient_agrees_with_finite_differences(height: int) -> None:
     widths = torch.tensor([40, 33])
     weight = torch.randn(reader.logits(image, widths)[0].shape, generator=torch.Generator().manual_seed(2)).double()
 
-    levels = frozen_levels(reader, image, widths)
+    levels = FrozenLevels(reader, image, widths)
 
     def value(pixels: torch.Tensor) -> torch.Tensor:
         with levels:
@@ -68,7 +68,7 @@ def test_gradient_agrees_with_finite_differences(height: int) -> None:
         assert abs(numeric - analytic) <= 1e-6 * max(abs(numeric), abs(analytic), float(pixels.grad.norm()))
 
 
-class frozen_levels:
+class FrozenLevels:
     """Contrast levels of a given image, whatever is read inside."""
 
     def __init__(self, reader: TesseractRecognizer, image: torch.Tensor, widths: torch.Tensor) -> None:

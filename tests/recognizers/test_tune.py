@@ -11,9 +11,11 @@ from tinydata import parse_traineddata, tiny
 
 from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.metrics.text import edit_distance
-from ocrmypdf_superres.recognizers.tesseract.format.traineddata import read_traineddata, write_traineddata
+from ocrmypdf_superres.recognizers.tesseract.format.traineddata import TrainedData, read_traineddata, write_traineddata
 from ocrmypdf_superres.recognizers.tesseract.format.writer import save_traineddata
 from ocrmypdf_superres.tesseract import find_traineddata, read_lines
+from ocrmypdf_superres.training.loop.checkpoint import load_checkpoint
+from ocrmypdf_superres.training.loop.run_log import read_log
 from ocrmypdf_superres.training.workflows.tune_network import LineExample, TuneSettings, read_examples, tune
 
 CHANCERY = Path("/usr/share/fonts/opentype/urw-base35/Z003-MediumItalic.otf")
@@ -45,6 +47,47 @@ def test_tuning_lowers_the_loss_and_reports_what_it_left_out() -> None:
     assert not again.integer
     assert again.training_iteration > data.training_iteration
     assert data.integer
+
+
+def some_lines() -> list[LineExample]:
+    rng = np.random.default_rng(0)
+    return [strokes("".join(rng.choice(list("abcdef"), 6)), seed) for seed in range(8)]
+
+
+def test_tuning_goes_on_from_a_checkpoint_bit_for_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = TuneSettings(epochs=3, batch=4, lr=1e-2, ema=0.5, validate_every=1)
+    rates = iter([5.0, 4.0, 3.0, 2.0])
+
+    def interrupted(data: TrainedData) -> float:
+        rate = next(rates, None)
+        if rate is None:
+            raise KeyboardInterrupt
+        return rate
+
+    whole, report = tune(tiny(), some_lines(), settings, error_rate=lambda data: 1.0 - data.training_iteration)
+    monkeypatch.setattr("ocrmypdf_superres.training.workflows.tune_network.CHECKPOINT_EVERY", 1)
+    with pytest.raises(KeyboardInterrupt):
+        tune(tiny(), some_lines(), settings, tmp_path / "run", error_rate=interrupted)
+    assert load_checkpoint(tmp_path / "run" / "checkpoint.pt")["step"] == 3
+    again, told = tune(tiny(), some_lines(), settings, tmp_path / "run", resume=True, error_rate=lambda data: 10.0)
+    assert told.steps == report.steps == 6 and told.losses == report.losses
+    assert [row["step"] for row in read_log(tmp_path / "run") if "validation cer" in row] == [0, 1, 2, 3, 4, 5, 6]
+    assert write_traineddata(again) != write_traineddata(whole), "the best weights are those of step 3, not of the last"
+
+
+def test_tuning_ends_early_with_the_best_weights() -> None:
+    rates = iter([5.0, 1.0, 2.0, 3.0])
+    settings = TuneSettings(epochs=9, batch=4, lr=1e-2, validate_every=1, patience=2)
+    seen = []
+
+    def error_rate(data: TrainedData) -> float:
+        seen.append(write_traineddata(data))
+        return next(rates)
+
+    tuned, report = tune(tiny(), some_lines(), settings, error_rate=error_rate)
+    assert len(seen) == 4 and len(report.losses) == 2
+    tuned.training_iteration -= report.steps * settings.batch
+    assert write_traineddata(tuned) == seen[1]
 
 
 def test_no_usable_line_is_an_error(tmp_path: Path) -> None:

@@ -63,17 +63,17 @@ def test_a_pdf_and_a_tiff_give_back_their_pages(scans, tmp_path):
 
 def test_documents_are_never_split(scans):
     split = split_scans(scans)
-    sides = {page.document for page in split.learnt}, {page.document for page in split.held_back}
+    sides = {page.document for page in split.learnt}, {page.document for page in split.held_out}
     assert not sides[0] & sides[1] and all(sides)
     assert split.small == 1 and len(split.unreadable) == 2 and split.documents == 4
-    assert [p.name for p in split_scans(scans).held_back] == [p.name for p in split.held_back]
+    assert [p.name for p in split_scans(scans).held_out] == [p.name for p in split.held_out]
 
 
 def test_one_document_is_split_by_pages(tmp_path):
     pages = [image(number) for number in range(10)]
     pages[0].save(tmp_path / "book.tif", save_all=True, append_images=pages[1:], dpi=(300, 300))
     split = split_scans(tmp_path)
-    assert len(split.learnt) == 8 and len(split.held_back) == 2
+    assert len(split.learnt) == 8 and len(split.held_out) == 2
 
 
 def test_unusable_folders_are_one_sentence(tmp_path):

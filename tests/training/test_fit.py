@@ -33,7 +33,10 @@ def test_resumed_equals_uninterrupted_bit_for_bit(data_folder, tmp_path):
 
 
 def test_training_lowers_the_loss(data_folder, tmp_path):
-    values = {**TINY, "stages": [{"name": "one", "steps": 60, "batch": 4, "lr": 1e-2, "warmup": 5, "losses": {"charbonnier": 1.0}}]}
+    values = {
+        **TINY,
+        "stages": [{"name": "one", "steps": 60, "batch": 4, "lr": 1e-2, "warmup": 5, "losses": {"charbonnier": 1.0}}],
+    }
     trainer = super_resolution_trainer(parse_recipe(values, "tiny"), data_folder, tmp_path)
     batch = trainer.task.batches[0]
     losses = [trainer.train_step(batch)["charbonnier"] for _ in range(60)]

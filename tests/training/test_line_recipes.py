@@ -23,7 +23,15 @@ STN = {"stn_widths": [4, 4, 4, 4, 4, 4], "stn_hidden": 8}
 TINY = {
     "001-edsr-stn-small": {"features": 8, "blocks": 1, **STN},
     "001-tbsrn-small": {"features": 8, "blocks": 1, **STN},
-    "003-lemma-small": {"features": 8, "blocks": 1, "positions": 200, "prior_base": 2, "prior_inner": 16, "prior_attention": 4, **STN},
+    "003-lemma-small": {
+        "features": 8,
+        "blocks": 1,
+        "positions": 200,
+        "prior_base": 2,
+        "prior_inner": 16,
+        "prior_attention": 4,
+        **STN,
+    },
 }
 
 

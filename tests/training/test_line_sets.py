@@ -51,7 +51,10 @@ def test_the_command_compares_models_by_readers(data_folder, tmp_path, capsys):
     reader = build("text-focus", {"base": 2, "blocks": [1, 1, 1, 1], "heads": 2, "inner": 16})
     save(reader, "text-focus", tmp_path / "focus", "focus")
     text = str(data_folder / "text")
-    assert main(["lines", str(tmp_path / "net"), "--sets", text, text, "--count", "4", "--readers", str(tmp_path / "focus")]) == 0
+    assert (
+        main(["lines", str(tmp_path / "net"), "--sets", text, text, "--count", "4", "--recognizers", str(tmp_path / "focus")])
+        == 0
+    )
     printed = capsys.readouterr().out
     assert all(word in printed for word in ("bicubic", "thin", "hr", "Mean of the sets: 8 lines", "Mean of the lines", "4 lines"))
 

@@ -92,7 +92,9 @@ def test_two_processes_with_half_the_batch_equal_one_with_all(held_folder, tmp_p
     script.write_text(SCRIPT)
     torchrun(2, script, ROOT, Path(__file__).parent, held_folder, tmp_path / "two")
     two = torch.load(tmp_path / "two" / CHECKPOINT, weights_only=True)
-    assert two["step"] == whole.step and [row["step"] for row in two["watch"]["rows"]] == [row["step"] for row in whole.watch.rows]
+    assert two["step"] == whole.step and [row["step"] for row in two["watch"]["rows"]] == [
+        row["step"] for row in whole.watch.rows
+    ]
     assert [row["step"] for row in whole.watch.rows] == [0, 2, 3, 4, 6, 8, 12, 13], "the second stage was to end early"
     for mine, theirs in ((whole.net.state_dict(), two["net"]), (whole.average, two["average"])):
         for name, value in mine.items():

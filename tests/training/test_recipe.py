@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import copy
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -71,9 +72,52 @@ def test_broken_files(tmp_path: Path):
 
 
 # Recognizers have recipes of their own, see recognizers/test_train.py.
-RECIPES = [path for path in sorted((Path(__file__).parents[2] / "examples" / "recipes").glob("**/*.toml")) if path.parent.name != "recognizers"]
+FOLDER = Path(__file__).parents[2] / "examples" / "recipes"
+RECIPES = [path for path in sorted(FOLDER.glob("**/*.toml")) if path.parent.name != "recognizers"]
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
 def test_shipped_recipes_are_valid(path):
     assert read_recipe(path).stages
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (changed(line_height=[24]), "line_height"),
+        (changed(line_height=["a", "b"]), r"line_height\.0 = 'a', but expected is a valid integer"),
+        (changed(betas=[0.9, "b"]), r"betas\.1 = 'b'"),
+        (changed(degradation=[{"name": "downsample"}, {"name": "blur", "sigma": [0.5]}]), "sigma"),
+        (changed(degradation=[{"name": "downsample", "kernels": ["sinc"]}]), r"kernels\.0 = 'sinc'"),
+        (changed(degradation=[{"name": "downsample"}, {"name": "blur", "sigma": 0.5}]), "sigma = 0.5"),
+        (changed(stages=[{"name": "a", "steps": 3, "losses": {"ctc": 1.0}}]), r"needs recognizers = \[\.\.\.\]"),
+        (
+            changed(stages=[{"name": "a", "steps": 3, "losses": {"l1": 1.0}, "balance": {"name": "dwa", "window": "x"}}]),
+            "window = 'x'",
+        ),
+    ],
+)
+def test_lengths_and_elements_are_checked_when_the_recipe_is_read(values, message):
+    with pytest.raises(OptionError, match=message):
+        parse_recipe(values, "tiny.toml")
+
+
+CARDS = sorted((Path(__file__).parents[2] / "models").glob("*/*.toml"))
+
+
+@pytest.mark.parametrize("path", CARDS, ids=lambda p: p.parent.name)
+def test_recipes_in_cards_are_valid(path):
+    from ocrmypdf_superres.training.recognizers.recipe import parse_recognizer_recipe
+
+    recipe = tomllib.loads(tomllib.loads(path.read_text(encoding="utf-8"))["recipe"])
+    parse = parse_recognizer_recipe if "network" in recipe else parse_recipe
+    assert parse(recipe, path.parent.name).stages
+
+
+@pytest.mark.parametrize("path", CARDS, ids=lambda p: p.parent.name)
+def test_recipes_in_cards_are_those_of_the_examples(path):
+    card = tomllib.loads(path.read_text(encoding="utf-8"))
+    examples = (Path(__file__).parents[2] / "examples" / "recipes").rglob("*.toml")
+    recipes = [tomllib.loads(p.read_text(encoding="utf-8")) for p in examples]
+    shipped = [recipe for recipe in recipes if recipe["name"] == card["name"]]
+    assert shipped in ([], [tomllib.loads(card["recipe"])])

@@ -33,7 +33,7 @@ STAGES = [
 LAST = sum(stage["steps"] for stage in STAGES)
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Raised in place of a kill."""
 
 
@@ -44,7 +44,7 @@ def die_after(trainer: Trainer, steps: int) -> None:
     def dying() -> None:
         follow()
         if trainer.step == steps:
-            raise Killed
+            raise KilledError
 
     trainer._follow = dying
 
@@ -57,7 +57,7 @@ def test_interrupted_anywhere_and_resumed_is_the_same_bit_for_bit(precision, hel
     at = random.randrange(1, whole.step)
     first = super_resolution_trainer(recipe, held_folder, tmp_path / "parts")
     die_after(first, at)
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         first.fit()
     second = super_resolution_trainer(recipe, held_folder, tmp_path / "parts")
     second.resume(tmp_path / "parts" / CHECKPOINT)
@@ -121,7 +121,7 @@ def test_what_a_net_draws_depends_on_seed_and_step(data_folder, tmp_path):
             trainer.net.body.append(nn.Dropout(0.5))
         if interrupted:
             die_after(trainers[0], 2)
-            with pytest.raises(Killed):
+            with pytest.raises(KilledError):
                 trainers[0].fit()
             torch.rand(17)
             trainers[1].resume(run / CHECKPOINT)
@@ -152,9 +152,8 @@ def test_a_kill_in_the_middle_of_writing_loses_no_checkpoint(tmp_path):
     path = tmp_path / CHECKPOINT
     writer = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True)
     assert writer.stdout is not None and writer.stdout.readline() == "1\n"
-    part = path.with_suffix(".part")
     deadline = time.monotonic() + 20
-    while not (part.exists() and part.stat().st_size) and time.monotonic() < deadline:
+    while not list(tmp_path.glob(".checkpoint.*.part.pt")) and time.monotonic() < deadline:
         pass
     writer.send_signal(signal.SIGKILL)
     writer.wait()

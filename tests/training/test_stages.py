@@ -74,7 +74,9 @@ def weights(trainer: Trainer) -> dict:
 
 
 def test_a_stage_trains_its_part_only(data_folder, tmp_path):
-    trainer = super_resolution_trainer(tiny([{"steps": 2}, {"steps": 1, "train": ["tails.*"]}, {"steps": 1}]), data_folder, tmp_path)
+    trainer = super_resolution_trainer(
+        tiny([{"steps": 2}, {"steps": 1, "train": ["tails.*"]}, {"steps": 1}]), data_folder, tmp_path
+    )
     seen = []
     for step in range(4):
         before = weights(trainer)
@@ -113,7 +115,10 @@ def test_a_stage_may_begin_with_the_weights_of_a_model(data_folder, tmp_path, ra
 BOTH = {"charbonnier": 1.0, "gradient": 0.5}
 PROTOCOLS = {
     # 000: pixels, then all losses at a tenth, the rate halved at 50 and 75 %, the last layer at a tenth of it.
-    "000": [{"milestones": [0.5, 0.75], "gamma": 0.5, "lr_scale": {"tails.*": 0.1}}, {"lr": 1e-4, "losses": BOTH, "reset_optimizer": True}],
+    "000": [
+        {"milestones": [0.5, 0.75], "gamma": 0.5, "lr_scale": {"tails.*": 0.1}},
+        {"lr": 1e-4, "losses": BOTH, "reset_optimizer": True},
+    ],
     # 001: the pretrained trunk slower than its new head; then the head alone.
     "001": [{"lr": 1e-4, "lr_scale": {"body.*": 0.1}}, {"freeze": ["body.*"]}],
     # 002: the two enlargements apart, then the second frozen while the first learns through it, then both at a tenth.
@@ -126,7 +131,11 @@ PROTOCOLS = {
     # 003: the prior inside the net frozen, then released.
     "003": [{"freeze": ["body.0.*"]}, {"lr": 1e-4, "losses": BOTH}],
     # 004: module by module, the earlier ones fixed.
-    "004": [{"train": ["body.0.*", "tails.*"]}, {"train": ["body.1.*"], "reset_optimizer": True}, {"train": ["body.2.*"], "reset_optimizer": True}],
+    "004": [
+        {"train": ["body.0.*", "tails.*"]},
+        {"train": ["body.1.*"], "reset_optimizer": True},
+        {"train": ["body.2.*"], "reset_optimizer": True},
+    ],
 }
 
 

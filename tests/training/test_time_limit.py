@@ -22,7 +22,9 @@ from ocrmypdf_superres.training.workflows.finetune import _limit
 STAGE = {"steps": 40, "lr": 1e-3, "final": 0.02, "warmup": 2}
 
 
-def timed(data: Path, run: Path, monkeypatch: pytest.MonkeyPatch, limit: TimeLimit, paces, steps: int = 40) -> tuple[Trainer, list[int], list[float]]:
+def timed(
+    data: Path, run: Path, monkeypatch: pytest.MonkeyPatch, limit: TimeLimit, paces, steps: int = 40
+) -> tuple[Trainer, list[int], list[float]]:
     """Train where step n takes ``paces(n)`` seconds; return the trainer, the step counts in turn, and the learning rates."""
     trainer = super_resolution_trainer(tiny([{**STAGE, "steps": steps}], checkpoint_every=4), data, run, limit=limit)
     counts: list[int] = []
@@ -62,7 +64,9 @@ def test_steps_that_take_twice_as_long_are_half_as_many(data_folder, tmp_path, m
 
 
 def test_a_machine_that_is_busy_for_a_while(data_folder, tmp_path, monkeypatch):
-    _, counts, rates = timed(data_folder, tmp_path / "run", monkeypatch, TimeLimit(40.0, 0.0, 1.0), lambda n: 3.0 if 8 <= n < 12 else 1.0)
+    _, counts, rates = timed(
+        data_folder, tmp_path / "run", monkeypatch, TimeLimit(40.0, 0.0, 1.0), lambda n: 3.0 if 8 <= n < 12 else 1.0
+    )
     assert counts == [18, 32, 40] and len(rates) == 32
 
 

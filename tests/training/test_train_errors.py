@@ -59,7 +59,9 @@ def scans(data_folder: Path) -> Path:
     folder.mkdir()
     page = Image.new("L", (1100, 500), 255)
     font = open_font(next(f for f in installed_fonts() if "DejaVuSans.ttf" in f.path or "Serif" in f.path).path, 0, 40)
-    for row, line in enumerate(("the quick brown fox jumps over", "a lazy dog that keeps running", "through wet fields until dark")):
+    for row, line in enumerate(
+        ("the quick brown fox jumps over", "a lazy dog that keeps running", "through wet fields until dark")
+    ):
         ImageDraw.Draw(page).text((80, 80 + 110 * row), line, fill=0, font=font)
     page.save(folder / "good.png", dpi=(300, 300))
     (folder / "broken.png").write_text("no image")
@@ -108,7 +110,11 @@ def test_a_language_that_is_not_installed_is_named(scans, data_folder, capsys):
 def test_a_mistake_made_on_resuming_leaves_the_checkpoint(data_folder, capsys):
     assert train(recipe(data_folder), data_folder) == 0
     before = (data_folder / "run" / "checkpoint.pt").read_bytes()
-    for values, more in (({}, []), ({"more": "sed = 3"}, ["--resume"]), ({"source": 'kind = "scans"\nfolder = "no"'}, ["--resume"])):
+    for values, more in (
+        ({}, []),
+        ({"more": "sed = 3"}, ["--resume"]),
+        ({"source": 'kind = "scans"\nfolder = "no"'}, ["--resume"]),
+    ):
         assert train(recipe(data_folder, **values), data_folder, *more) == 1
     assert (data_folder / "run" / "checkpoint.pt").read_bytes() == before
 
@@ -125,7 +131,14 @@ def test_the_report_and_the_log_tell_how_the_model_was_made(data_folder, capsys)
     from ocrmypdf_superres.modelstore.store import find_model
 
     model = find_model(str(data_folder / "run" / "model"))
-    for part in (model.card.files[WEIGHTS], "| seed | 0 |", "| one | up to 2 | charbonnier |", "Best: ", "| 2 | one |", 'folder = "held"'):
+    for part in (
+        model.card.files[WEIGHTS],
+        "| seed | 0 |",
+        "| one | up to 2 | charbonnier |",
+        "Best: ",
+        "| 2 | one |",
+        'folder = "held"',
+    ):
         assert part in report, part
 
 

@@ -96,7 +96,11 @@ def test_the_watch_keeps_the_best_and_counts_patience():
     watch.begin_stage(Validation("x", metric="loss"))
     assert watch.value is None
     higher = Watch()
-    assert [higher.record(Validation("x", metric="psnr", patience=1), 0, "a", v, {}) for v in (20.0, 21.0, 20.5)] == [False, False, True]
+    assert [higher.record(Validation("x", metric="psnr", patience=1), 0, "a", v, {}) for v in (20.0, 21.0, 20.5)] == [
+        False,
+        False,
+        True,
+    ]
 
 
 # A rate that ruins any net, after which nothing is better than the start.

@@ -37,11 +37,16 @@ def textzoom(folder, entries) -> None:
 def recipe(**source):
     return parse_recipe(
         {
-            "name": "lines", "architecture": "tsrn", "sources": [source], "scales": {"2": 1.0}, "clean": 1.0,
-            "degradation": [{"name": "downsample", "kernels": ["bicubic"]}], "stages": [{"name": "a", "steps": 2, "losses": {"l2": 1.0}}],
+            "name": "lines",
+            "architecture": "tsrn",
+            "sources": [source],
+            "scales": {"2": 1.0},
+            "clean": 1.0,
+            "degradation": [{"name": "downsample", "kernels": ["bicubic"]}],
+            "stages": [{"name": "a", "steps": 2, "losses": {"l2": 1.0}}],
         },
         "lines.toml",
-    )  # fmt: skip
+    )
 
 
 def test_words_are_drawn_by_the_generator_alone(data_folder, tmp_path):
@@ -81,11 +86,18 @@ def test_line_images_with_and_without_partners(tmp_path):
 
 
 def test_textzoom(tmp_path):
-    textzoom(tmp_path / "train1", {
-        "num-samples": b"2",
-        "image_hr-000000001": png(10, (140, 40)), "image_lr-000000001": png(20, (60, 18)), "label-000000001": "Caf\u00e9".encode(),
-        "image_hr-000000002": png(30, (140, 40)), "image_lr-000000002": png(40, (60, 18)), "label-000000002": b"two",
-    })  # fmt: skip
+    textzoom(
+        tmp_path / "train1",
+        {
+            "num-samples": b"2",
+            "image_hr-000000001": png(10, (140, 40)),
+            "image_lr-000000001": png(20, (60, 18)),
+            "label-000000001": "Caf\u00e9".encode(),
+            "image_hr-000000002": png(30, (140, 40)),
+            "image_lr-000000002": png(40, (60, 18)),
+            "label-000000002": b"two",
+        },
+    )
     source = TextZoom(tmp_path / "train1")
     sample = source.line(0)
     lr = sample.lr
@@ -109,9 +121,15 @@ def test_lines_and_strips_do_not_mix(data_folder, tmp_path):
     assert made.sources[0].kind == "words"
     with pytest.raises(OptionError, match="mixes sources of page strips and of text lines"):
         parse_recipe(
-            {"name": "x", "architecture": "docsr", "sources": [{"kind": "words", "folder": "text"}, {"kind": "rendered", "folder": "text"}],
-             "degradation": [{"name": "downsample"}], "stages": [{"name": "a", "steps": 1, "losses": {"l2": 1.0}}]}, "x.toml",
-        )  # fmt: skip
+            {
+                "name": "x",
+                "architecture": "docsr",
+                "sources": [{"kind": "words", "folder": "text"}, {"kind": "rendered", "folder": "text"}],
+                "degradation": [{"name": "downsample"}],
+                "stages": [{"name": "a", "steps": 1, "losses": {"l2": 1.0}}],
+            },
+            "x.toml",
+        )
     both = replace(made, sources=(*made.sources, Source("rendered", "text")))
     with pytest.raises(OptionError, match="mixes sources of page strips and of text lines"):
         StepBatches(both, data_folder, tmp_path, [1])

@@ -19,9 +19,11 @@ from ocrmypdf_superres.upscaling.textlines import LineUpscaler
 from ocrmypdf_superres.upscaling.upscaler import PageUpscaler
 
 TEXT = (
-    "The quick brown fox jumps over the lazy dog and runs", "away from all the hunters of the forest near here", "because nobody wants to be eaten, not even a fox",
+    "The quick brown fox jumps over the lazy dog and runs",
+    "away from all the hunters of the forest near here",
+    "because nobody wants to be eaten, not even a fox",
     "that is as clever as this one was said to have been",
-)  # fmt: skip
+)
 
 
 def page(size: int = 11, columns: int = 1, angle: float = 0.0) -> np.ndarray:

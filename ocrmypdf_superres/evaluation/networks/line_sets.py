@@ -43,14 +43,14 @@ class LineMetrics:
         psnr: in dB, the mean of the images' values, each at most 100.
         cer: Tesseract's character error rate on all lines together.
         words: share of lines that Tesseract reads without a mistake.
-        readers: the same share for other recognizers, by name.
+        recognizers: the same share for other recognizers, by name.
     """
 
     lines: int
     psnr: float
     cer: float
     words: float
-    readers: Mapping[str, float] = field(default_factory=dict)
+    recognizers: Mapping[str, float] = field(default_factory=dict)
 
 
 def held_out_batches(
@@ -125,9 +125,9 @@ def _page_predictor(model: Model) -> Predictor:
 @torch.no_grad()
 def evaluate(
     net: nn.Module | Predictor, batches: list[Batch], channels: int = 1,
-    readers: Mapping[str, LineRecognizer] | None = None,
+    recognizers: Mapping[str, LineRecognizer] | None = None,
 ) -> LineMetrics:  # fmt: skip
-    """Return the metrics of *net*, called as ``net(lr, scale)``, on *batches*; *readers* read sr beside Tesseract.
+    """Return the metrics of *net*, called as ``net(lr, scale)``, on *batches*; *recognizers* read sr beside Tesseract.
 
     Shares of lines are of letters and digits without case, as the benchmarks count; the CER is Tesseract's own text's.
 
@@ -137,7 +137,7 @@ def evaluate(
     predict = on_luma(net.eval(), channels) if isinstance(net, nn.Module) else net
     psnr: list[float] = []
     images, texts = [], []
-    right = dict.fromkeys(readers or {}, 0)
+    right = dict.fromkeys(recognizers or {}, 0)
     for batch in batches:
         sr = predict(batch.lr, batch.scale).clamp(0, 1)
         # At most 100 dB, so that the mean over lines is finite where sr is hr itself.
@@ -152,8 +152,8 @@ def evaluate(
             line = sr[index : index + 1, :, top:bottom, left:end]
             images.append(from_luma(line[0, 0].cpu().numpy()))
             texts.append(text)
-            for name, reader in (readers or {}).items():
-                right[name] += letters_and_digits(reader.read(line)[0]) == letters_and_digits(text)
+            for name, recognizer in (recognizers or {}).items():
+                right[name] += letters_and_digits(recognizer.read(line)[0]) == letters_and_digits(text)
     found = read_lines(images, "eng")
     total = sum((score(text, truth) for text, truth in zip(found, texts, strict=True)), TextScore())
     count = max(1, len(texts))
@@ -171,13 +171,15 @@ def mean_metrics(rows: Sequence[LineMetrics], weighted: bool) -> LineMetrics:
     def mean(values: list[float]) -> float:
         return sum(w * v for w, v in zip(weights, values, strict=True)) / max(1.0, total)
 
-    readers = {name: mean([row.readers[name] for row in rows]) for name in rows[0].readers}
+    recognizers = {name: mean([row.recognizers[name] for row in rows]) for name in rows[0].recognizers}
     lines = sum(row.lines for row in rows)
-    return LineMetrics(lines, mean([r.psnr for r in rows]), mean([r.cer for r in rows]), mean([r.words for r in rows]), readers)
+    return LineMetrics(
+        lines, mean([r.psnr for r in rows]), mean([r.cer for r in rows]), mean([r.words for r in rows]), recognizers
+    )
 
 
 def evaluate_models(
-    models: Sequence[Model], batches: list[Batch], readers: Mapping[str, LineRecognizer]
+    models: Sequence[Model], batches: list[Batch], recognizers: Mapping[str, LineRecognizer]
 ) -> dict[str, LineMetrics]:
     """Return the metrics on *batches* by name: bicubic, lanczos, each of *models*, and hr itself.
 
@@ -192,4 +194,4 @@ def evaluate_models(
         predictors[model.card.name] = model_predictor(model)
     truths = iter(batches)
     predictors["hr"] = lambda lr, scale: next(truths).hr
-    return {name: evaluate(predict, batches, readers=readers) for name, predict in predictors.items()}
+    return {name: evaluate(predict, batches, recognizers=recognizers) for name, predict in predictors.items()}

@@ -3,7 +3,7 @@
 
 A degradation is a list of stages, each a name, a probability and ranges, as the recipe gives them.
 Stages before ``downsample`` work on hr pixels, stages after it on lr pixels. Lengths are in lr pixels
-throughout, so that one recipe serves every scale. A span is the range that a value is drawn from, uniformly.
+throughout, so that one recipe serves every scale. A span is the range that a value is sampled from, uniformly.
 
 Each stage is a :class:`~ocrmypdf_superres.training.protocols.DegradationStage`: it takes an image, float32 (H, W) about
 [0, 1], a random generator and the scale, and returns the degraded image.

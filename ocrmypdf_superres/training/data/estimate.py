@@ -190,7 +190,7 @@ def estimate_folder(folder: Path) -> list[PageEstimate]:
         except (ImageError, OSError) as error:
             unreadable.append(str(error))
             continue
-        # A file that is no JPEG may have been one.
+        # A file that is not a JPEG may have been one.
         page = estimate_page(luma, quality or None)
         if page is not None:
             found.append(page)
@@ -231,7 +231,7 @@ def like(pages: Sequence[PageEstimate], stages: Sequence[Mapping[str, Any]]) -> 
         if own:
             own[0].update(values)
         elif values["probability"]:
-            # Blur is of the optics; what comes behind the sensor is at the end.
+            # Blur is of the optics; all that comes after the sensor is at the end.
             tables.insert(0 if name == "blur" else len(tables), {"name": name, **values})
     return tables
 

@@ -40,8 +40,9 @@ def fc_list(pattern: str, *fields: str) -> list[list[str]]:
         OptionError: fontconfig is not installed.
     """
     wanted = "\t".join(f"%{{{field}}}" for field in fields)
+    command = ["fc-list", pattern, "--format", f"{wanted}\n"]
     try:
-        listing = subprocess.run(["fc-list", pattern, "--format", f"{wanted}\n"], capture_output=True, text=True, check=True).stdout
+        listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError) as error:
         raise OptionError("The program fc-list did not run; install fontconfig and some fonts.") from error
     return [row.split("\t") for row in listing.splitlines() if row.count("\t") == len(fields) - 1]

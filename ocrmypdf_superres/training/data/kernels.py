@@ -15,7 +15,7 @@ WALK_STEPS = 64
 def walk_kernel(size: float, rng: np.random.Generator) -> Kernel:
     """Return the trace of a random walk, centred, that spans *size* pixels at its longer side; its sum is 1.
 
-    The walk has momentum, as a hand has: its velocity is a random walk itself, and the trace is drawn with bilinear weights.
+    The walk has momentum, as a hand has: its velocity is a random walk itself, and the trace has bilinear weights.
     """
     velocity = np.cumsum(rng.normal(size=(WALK_STEPS, 2)), axis=0) + rng.normal(scale=4.0, size=2)
     places = np.cumsum(velocity, axis=0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""From a folder of scans to pages to learn from and pages held back, none of one document on both sides."""
+"""From a folder of scans to pages to learn from and held-out pages, none of one document on both sides."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ log = logging.getLogger(__name__)
 
 MINIMUM_DPI = 190.0
 """Scans of "200 dpi" may claim a little less."""
-HELD_BACK = 0.2
+HELD_OUT = 0.2
 FEW, MANY = 4, 8
-"""Pages held back: at least, where a fifth is fewer and documents allow it, and at most, since each is read often."""
+"""Held-out pages: at least, where a fifth is fewer and documents allow it, and at most, since each is read often."""
 LEARNT = 60
 """Pages learnt from, at most: they are held in memory, and each is read by Tesseract first."""
 READ_CONFIDENCE = 70.0
@@ -32,10 +32,10 @@ READ_WORDS = 20
 
 @dataclass
 class Split:
-    """What became of the scans: pages on either side, and how many were left out and why."""
+    """The pages of the scans on either side, and how many were left out and why."""
 
     learnt: list[ScanFile] = field(default_factory=list)
-    held_back: list[ScanFile] = field(default_factory=list)
+    held_out: list[ScanFile] = field(default_factory=list)
     documents: int = 0
     unreadable: list[str] = field(default_factory=list)
     small: int = 0
@@ -45,7 +45,7 @@ def split_scans(folder: Path) -> Split:
     """Return the pages of *folder* of enough resolution, split by document, the same at every call.
 
     Raises:
-        OptionError: there is no page, none of enough resolution, or only one.
+        OptionError: there are no pages, none of enough resolution, or only one.
     """
     scans, unreadable = find_scans(folder)
     if not scans:
@@ -66,12 +66,12 @@ def split_scans(folder: Path) -> Split:
         documents.setdefault(scan.document, []).append(scan)
     split = Split(documents=len(documents), unreadable=unreadable, small=len(scans) - len(large))
     if len(documents) == 1:
-        # A page held back here and there is the best that one document allows.
-        every = max(2, min(round(1 / HELD_BACK), len(large) // 2))
-        split.held_back = large[every - 1 :: every]
-        split.learnt = [scan for scan in large if scan not in split.held_back]
+        # A page held out here and there is the best that one document allows.
+        every = max(2, min(round(1 / HELD_OUT), len(large) // 2))
+        split.held_out = large[every - 1 :: every]
+        split.learnt = [scan for scan in large if scan not in split.held_out]
     else:
-        wanted = max(HELD_BACK * len(large), min(FEW, len(large) / 2))
+        wanted = max(HELD_OUT * len(large), min(FEW, len(large) / 2))
         # By hash, so that the order of names, which often is one of time, decides nothing.
         order = sorted(documents, key=lambda name: hashlib.sha256(name.encode()).digest())
         held: list[str] = []
@@ -81,16 +81,16 @@ def split_scans(folder: Path) -> Split:
         held = held or [min(order, key=lambda name: len(documents[name]))]
         if len(held) == len(order):
             held.remove(max(order, key=lambda name: len(documents[name])))
-        split.held_back = [scan for name in held for scan in documents[name]]
+        split.held_out = [scan for name in held for scan in documents[name]]
         split.learnt = [scan for name in order if name not in held for scan in documents[name]]
-    split.learnt, split.held_back = spread(split.learnt, LEARNT), spread(split.held_back, MANY)
+    split.learnt, split.held_out = spread(split.learnt, LEARNT), spread(split.held_out, MANY)
     return split
 
 
 def prepare_pages(split: Split, languages: str, run: Path, jobs: int) -> tuple[int, int]:
-    """Let Tesseract read all pages of *split* and write ``train`` and ``held-back`` with an index each below *run*.
+    """Let Tesseract read all pages of *split* and write ``train`` and ``held-out`` with an index each below *run*.
 
-    The text of a held-back page is its ``NAME.gt.txt``, or what Tesseract reads on the whole scan.  Returns the
+    The text of a held-out page is its ``NAME.gt.txt``, or what Tesseract reads on the whole scan.  Returns the
     number of pages on either side; those that cannot be read are added to ``split.unreadable``.
 
     Raises:
@@ -106,27 +106,27 @@ def prepare_pages(split: Split, languages: str, run: Path, jobs: int) -> tuple[i
 
     with ThreadPoolExecutor(jobs) as pool:
         learnt = list(pool.map(read, split.learnt))
-        held_back = list(pool.map(read, split.held_back))
-    split.unreadable += [result for result in (*learnt, *held_back) if isinstance(result, str)]
+        held_out = list(pool.map(read, split.held_out))
+    split.unreadable += [result for result in (*learnt, *held_out) if isinstance(result, str)]
     rows = [
         _row(scan, result[0], languages) for scan, result in zip(split.learnt, learnt, strict=True) if not isinstance(result, str)
     ]
     kept = []
-    for number, (scan, result) in enumerate(zip(split.held_back, held_back, strict=True)):
+    for number, (scan, result) in enumerate(zip(split.held_out, held_out, strict=True)):
         if isinstance(result, str):
             continue
         row = _row(scan, result[0], languages)
         if scan.truth is None:
             text = _text(result[1])
             if not text:
-                log.info("%s is not held back: Tesseract is not sure of it, and there is no text to compare with.", scan.name)
+                log.info("%s is not held out: Tesseract is not sure of it, and there is no text to compare with.", scan.name)
                 continue
             name = f"{number + 1:02d}.gt.txt"
-            (run / "held-back").mkdir(parents=True, exist_ok=True)
-            (run / "held-back" / name).write_text(text, encoding="utf-8")
+            (run / "held-out").mkdir(parents=True, exist_ok=True)
+            (run / "held-out" / name).write_text(text, encoding="utf-8")
             row["text"] = name
         kept.append(row)
-    for side, entries in (("train", rows), ("held-back", kept)):
+    for side, entries in (("train", rows), ("held-out", kept)):
         if not entries:
             reason = f"; the first reason is: {split.unreadable[0]}" if split.unreadable else ""
             raise OptionError(
@@ -140,7 +140,7 @@ def prepare_pages(split: Split, languages: str, run: Path, jobs: int) -> tuple[i
 def _row(scan: ScanFile, image: Path, languages: str) -> dict[str, str | float]:
     text = str(scan.truth.resolve()) if scan.truth is not None else ""
     return {
-        "id": scan.name, "collection": "held-back", "document": scan.document, "image": str(image), "text": text,
+        "id": scan.name, "collection": "held-out", "document": scan.document, "image": str(image), "text": text,
         "languages": languages, "dpi": round(scan.dpi, 1),
     }  # fmt: skip
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 """One training over several processes, GPUs or machines: started by ``torchrun``, run by Lightning Fabric.
 
-Every process draws the whole batch of a step and takes its part, so that the strips of a step do not depend on the
+Every process makes the whole batch of a step and takes its part, so that the strips of a step do not depend on the
 number of processes; gradients are averaged over the processes, and only the first one (the leader) writes; its log has
 the losses of its own part.  Losses are means over a process's part, so that their gradients average to those of one
 process with the whole batch where each strip counts alike, and nearly so for the reading losses, whose lines may be

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Training the networks that look at images: readers of lines, and the text detector."""
+"""Training the networks that look at images: recognizers of lines, and the text detector."""

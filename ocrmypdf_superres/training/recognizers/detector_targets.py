@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What CTPN learns from known line boxes: which anchors are text, where it stands, and the losses (ECCV 2016).
+"""The targets and losses of CTPN for known line boxes: which anchors are text, and where it is (ECCV 2016).
 
 Boxes are cut into slices of 16 pixels on the grid of places.  An anchor is text where it overlaps a slice by more than
 0.7 (intersection over union), or more than every other anchor does, and background below 0.3.
@@ -35,7 +35,7 @@ def slices(boxes: Tensor) -> Tensor:
 
 
 def targets(boxes: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Return what CTPN should say of an image of *size* (height, width) with line *boxes* (N, 4).
+    """Return the outputs that CTPN should have for an image of *size* (height, width) with line *boxes* (N, 4).
 
     The first is int64 (A,), text 1, background 0 or ignored -1 of each anchor in the order of
     :func:`~ocrmypdf_superres.detectors.ctpn.anchors`; the second float (A, 2), offset and logarithm of the height's

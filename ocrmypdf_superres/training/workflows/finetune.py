@@ -160,7 +160,7 @@ def _finetune(settings: FinetuneSettings, comparison: Comparison) -> Finetuned:
     values = None if recipe.is_file() else _prepare(settings, jobs)
     base = settings.base if values is not None else read_recipe(recipe).base
     reading_began = time.monotonic()
-    seconds = comparison.read_before(run / "held-back", base, run / "readings", jobs)
+    seconds = comparison.read_before(run / "held-out", base, run / "readings", jobs)
     # The comparison afterwards takes what this one took, even where its readings were kept from before.
     after = max(time.monotonic() - reading_began, seconds)
     limit = None if settings.steps else _limit(settings.minutes, began, after)
@@ -183,7 +183,7 @@ def _prepare(settings: FinetuneSettings, jobs: int) -> dict[str, Any]:
     """Sort the scans, let Tesseract read them, and return the recipe, whose steps are yet to be set."""
     split = split_scans(settings.scans)
     settings.run.mkdir(parents=True, exist_ok=True)
-    log.info("Reading %d pages with Tesseract.", len(split.learnt) + len(split.held_back))
+    log.info("Reading %d pages with Tesseract.", len(split.learnt) + len(split.held_out))
     learnt, held_out = prepare_pages(split, settings.languages, settings.run, jobs)
     log.info("%d pages to learn from, %d held out, of %d documents.", learnt, held_out, split.documents)
     if split.small:

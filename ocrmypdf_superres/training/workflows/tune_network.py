@@ -33,6 +33,8 @@ from ocrmypdf_superres.training.recipe import RunSettings, TrainingStage, Valida
 
 log = logging.getLogger(__name__)
 
+CHECKPOINT_EVERY = 100
+
 Line = tuple[Tensor, list[int]]
 """A normalised image, float (1, height, W), and the codes of its text."""
 
@@ -169,7 +171,7 @@ class Tuning:
             validation = Validation("", metric="cer", every=settings.validate_every, patience=settings.patience)
         self.settings = RunSettings(
             "tune", seed=settings.seed, ema=settings.ema, clip=settings.clip, weight_decay=0.0, workers=0,
-            threads=settings.threads or torch.get_num_threads(), validation=validation,
+            threads=settings.threads or torch.get_num_threads(), validation=validation, checkpoint_every=CHECKPOINT_EVERY,
         )  # fmt: skip
         seed_run(self.settings)
         self.data = data

@@ -37,7 +37,9 @@ def test_text_focus_from_a_recipe(reader):
     given = batch(["Ab-1", "", "?!"], [BOX, BOX, BOX])
     sr = torch.rand(3, 1, 32, 128, requires_grad=True)
     total, values = objective(sr, given, 0)
-    assert set(values) == {"l2", "text-focus"} and float(total.detach()) == pytest.approx(values["l2"] + 2 * values["text-focus"], rel=1e-5)
+    assert set(values) == {"l2", "text-focus"} and float(total.detach()) == pytest.approx(
+        values["l2"] + 2 * values["text-focus"], rel=1e-5
+    )
     gradient = torch.autograd.grad(total - (sr - given.hr).square().mean(), sr)[0]
     # Only the first has something to read.
     assert bool(gradient[0].abs().sum() > 0) and not bool(gradient[1:].abs().sum() > 1e-12)

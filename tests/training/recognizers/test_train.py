@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,10 @@ from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.export.onnx import export_model
 from ocrmypdf_superres.recognizers.folder import build, load
 from ocrmypdf_superres.training.data.sources.detector_pages import RenderedPages
-from ocrmypdf_superres.training.recognizers.recipe import read_recognizer_recipe
+from ocrmypdf_superres.training.loop.checkpoint import save_checkpoint
+from ocrmypdf_superres.training.loop.run_log import read_log
+from ocrmypdf_superres.training.loop.trainer import CHECKPOINT
+from ocrmypdf_superres.training.recognizers.recipe import RecognizerRecipe, parse_recognizer_recipe, read_recognizer_recipe
 from ocrmypdf_superres.training.recognizers.tasks import PageBatches
 from ocrmypdf_superres.training.workflows.train_recognizer import recognizer_trainer
 
@@ -42,6 +46,40 @@ name = "words"
 steps = 2
 batch = 4
 """
+
+
+def recognizer_recipes() -> list[RecognizerRecipe]:
+    """Return small recipes of each kind of network."""
+    common = {"workers": 0, "stages": [{"name": "a", "steps": 2, "batch": 2}]}
+    words = {"sources": [{"kind": "words", "folder": "text"}], "images": {"hr": 0.5, "lr": 0.5}, **common}
+    configs = {
+        "text-focus": {"base": 2, "blocks": [1, 1, 1, 1], "heads": 2, "inner": 16},
+        "crnn": {"base": 2, "hidden": 4},
+    }
+    values = [{"name": name, "network": name, "config": config, **words} for name, config in configs.items()]
+    detector = {"widths": [4, 4, 4, 4, 4], "hidden": 4, "deep": 8}
+    pages = {"sources": [{"kind": "rendered", "folder": "text"}], "size": [96, 160], **common}
+    values.append({"name": "ctpn", "network": "ctpn", "config": detector, **pages})
+    return [parse_recognizer_recipe(value, value["name"]) for value in values]
+
+
+@pytest.mark.parametrize("recipe", recognizer_recipes(), ids=lambda recipe: recipe.name)
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_the_common_loop_logs_averages_and_resumes(recipe, ema, data_folder, tmp_path):
+    recipe = replace(recipe, ema=ema, checkpoint_every=1)
+    whole = recognizer_trainer(recipe, data_folder, tmp_path / "whole")
+    whole.fit()
+    assert [row["step"] for row in read_log(tmp_path / "whole")] == [2] and "loss" in read_log(tmp_path / "whole")[0]
+    first = recognizer_trainer(recipe, data_folder, tmp_path / "parts")
+    first.train_step(first.task.batches[0])
+    save_checkpoint(first.state(), tmp_path / CHECKPOINT)
+    second = recognizer_trainer(recipe, data_folder, tmp_path / "parts")
+    second.resume(tmp_path / CHECKPOINT)
+    second.fit()
+    for mine, theirs in ((whole.net.state_dict(), second.net.state_dict()), (whole.average, second.average)):
+        assert all(torch.equal(mine[name], theirs[name]) for name in mine)
+    floats = [name for name, value in whole.average.items() if value.is_floating_point() and "running" not in name]
+    assert all(torch.equal(whole.average[name], whole.net.state_dict()[name]) for name in floats) == (ema == 0.0)
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)

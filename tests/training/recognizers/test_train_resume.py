@@ -24,14 +24,19 @@ from ocrmypdf_superres.training.workflows.train_recognizer import recognizer_tra
 STEPS = 5
 COMMON = 'name = "tiny"\nseed = 3\nworkers = 0\ncheckpoint_every = 2\n'
 STAGE = f'[[stages]]\nname = "one"\nsteps = {STEPS}\nwarmup = 2\n'
-CRNN = COMMON + """
+CRNN = (
+    COMMON
+    + """
 network = "crnn"
 config = { base = 2, hidden = 4 }
 images = { hr = 0.5, lr = 0.5 }
 [[sources]]
 kind = "words"
 folder = "text"
-""" + STAGE + "batch = 4\n"
+"""
+    + STAGE
+    + "batch = 4\n"
+)
 HELD = """
 [validation]
 kind = "words"
@@ -41,14 +46,19 @@ lines = 4
 every = 2
 seed = 999
 """
-CTPN = COMMON + """
+CTPN = (
+    COMMON
+    + """
 network = "ctpn"
 size = [96, 160]
 config = { widths = [4, 4, 4, 4, 4], hidden = 4, deep = 8 }
 [[sources]]
 kind = "rendered"
 folder = "text"
-""" + STAGE + "batch = 1\n"
+"""
+    + STAGE
+    + "batch = 1\n"
+)
 
 
 def interrupt(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
@@ -160,7 +170,9 @@ def test_loss_and_accuracy_are_seen_as_they_come_without_a_terminal(held_folder,
     path.write_text((CRNN + HELD).replace(f"steps = {STEPS}", "steps = 100000"))
     command = [sys.executable, "-m", "ocrmypdf_superres", "recognizer", "train", str(path), "--data", str(held_folder)]
     with open(seen, "wb") as stream:
-        process = subprocess.Popen([*command, "-o", str(tmp_path / "made")], stdout=stream, stderr=stream, cwd=Path(__file__).parents[3])
+        process = subprocess.Popen(
+            [*command, "-o", str(tmp_path / "made")], stdout=stream, stderr=stream, cwd=Path(__file__).parents[3]
+        )
         try:
             for _ in range(600):
                 text = seen.read_text()

@@ -170,7 +170,7 @@ def read_unicharset(data: bytes, source: str) -> tuple[list[str], list[str]]:
 
     def fail(given: str, expected: str) -> RecognizerError:
         return RecognizerError(
-            f"{source} has {given} in the unicharset, {expected} was expected; the file is damaged, so install it anew."
+            f"{source} has {given} in the unicharset, {expected} was expected; the file is damaged, so install it again."
         )
 
     try:

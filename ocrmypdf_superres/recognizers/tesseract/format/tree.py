@@ -210,7 +210,7 @@ def _check(reader: ByteReader, node: Node) -> None:
 
 
 def write_node(writer: ByteWriter, node: Node) -> None:
-    """Write *node* and everything below it, in the form that :func:`read_node` reads; no optimiser state."""
+    """Write *node* and everything below it, as :func:`read_node` reads it, without optimiser state."""
     writer.pack("b", 0)
     writer.text(node.kind)
     writer.pack("bb", 0 if node.training == 1 else node.training, node.backprop)

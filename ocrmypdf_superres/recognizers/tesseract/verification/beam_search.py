@@ -3,7 +3,7 @@
 
 Unlike greedy decoding it reads only texts that the recoder knows, follows the two best codes of each step and the
 blank, and may score one step of a letter with the sum of the letter's and the blank's probability, provided that
-another step of this letter stands next to it with its own score. Behaviour as observed in Tesseract 5.
+another step of this letter is beside it with its own score. Behaviour as observed in Tesseract 5.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ def _quality(strip: Strip, plain: FloatImage) -> Quality:
     dark, light = np.quantile(seen, (0.05, 0.9))
     contrast = float(light - dark)
     paper = ideal >= np.quantile(ideal, 0.6)
-    # Blur is no noise: only what differs from one pixel to the next counts.
+    # Blur is not noise: only what differs from one pixel to the next counts.
     rough = seen - ndimage.uniform_filter(seen, 3)
     noise = float(rough[paper].std()) / max(contrast, 1e-3) if paper.any() else 0.0
     spread = float(seen.std() * ideal.std())

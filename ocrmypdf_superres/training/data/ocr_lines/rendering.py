@@ -278,6 +278,6 @@ def _paper(ink: FloatImage, x_height: float, rng: np.random.Generator) -> FloatI
     if rng.random() < 0.25:
         image += ink * (_field(ink.shape, 0.8 * x_height, rng) - 0.3) * float(rng.uniform(0.05, 0.4)) * (paper - black)
     if rng.random() < 0.08:
-        behind = np.roll(ink[:, ::-1], int(rng.integers(-20, 20)), axis=0)
-        image -= ndimage.gaussian_filter(behind, x_height * 0.15) * float(rng.uniform(0.04, 0.18)) * (1 - ink)
+        show_through = np.roll(ink[:, ::-1], int(rng.integers(-20, 20)), axis=0)
+        image -= ndimage.gaussian_filter(show_through, x_height * 0.15) * float(rng.uniform(0.04, 0.18)) * (1 - ink)
     return np.asarray(np.clip(image, 0, 1), dtype=np.float32)

@@ -46,7 +46,7 @@ class ScanLines:
     """Lines of the pages in a folder that have ground truth.
 
     Args:
-        folder: page images with ``NAME.gt.txt``, or an ``index.json``; see the scans of :mod:`.sources`.
+        folder: page images with ``NAME.gt.txt``, or an ``index.json``, as ``training.data.sources.scans`` describes it.
         language: only pages in this language, Tesseract's code, are used.
         cache: where Tesseract's readings are kept.
         held: use the documents that are held out instead of the others.
@@ -98,9 +98,9 @@ class ScanLines:
         self.x_heights.append(x_height)
 
     def strip(self, rng: np.random.Generator, x_height: float, scale: int) -> tuple[int, Strip | None]:
-        """Return (scale, strip) of a random line whose letters are *x_height* times that scale high, about.
+        """Return (scale, strip) of a random line whose letters are about *x_height* times that scale high.
 
-        The scale is *scale*, or as much less as the scan has fewer pixels; the strip is None where even 2 is too much.
+        The scale is *scale*, or a smaller one where the scan has too few pixels; the strip is None where 2 is too much too.
         """
         line = self.lines[int(rng.integers(len(self.lines)))]
         own = self.x_heights[line.page]

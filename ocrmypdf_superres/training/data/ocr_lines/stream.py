@@ -107,7 +107,7 @@ class LineStream:
         """Return line *index*.
 
         Raises:
-            OptionError: no text can be drawn and written within many tries.
+            OptionError: no text can be sampled and written within many tries.
         """
         rng = np.random.default_rng((self.seed, index))
         for _ in range(_MOST_TRIES):
@@ -138,7 +138,7 @@ class LineStream:
         """Return a strip before it is enlarged, None where it cannot be used or read, its kind, and whether it is noisy."""
         low, high = CLEAN if clean else LOW
         x_height = float(np.exp(rng.uniform(np.log(low), np.log(high))))
-        # Letters of 300 dpi are drawn at twice their size, smaller ones at four times.
+        # Letters of 300 dpi are rendered at twice their size, smaller ones at four times.
         scale, kind = 2 if clean else 4, "scan"
         if self.scans is not None and rng.random() < self.settings.scans:
             if clean:
@@ -166,7 +166,7 @@ class LineStream:
 
 
 def _legible(quality: Quality, rng: np.random.Generator) -> bool:
-    """Whether a line is kept: one that nobody could read would teach the network to guess."""
+    """Return whether a line is kept: one that nobody could read would train the network to guess."""
     if quality.legibility < ILLEGIBLE or quality.contrast < _LEAST_CONTRAST:
         return False
     return quality.legibility >= HARD or bool(rng.random() < _KEPT_OF_HARD)

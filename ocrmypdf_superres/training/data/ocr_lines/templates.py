@@ -132,7 +132,8 @@ class Templates:
             return f"{label}:"
         value = self.fill(_one(("name", "date", "address", "phone", "code", "amount", "note", "city", "percent"), rng), rng)
         value = value.upper() if rng.random() < 0.2 else value
-        return f"{label}{_one((':', '', '.', ' -'), rng)}{_one((' ', ' ', GAP), rng)}{value}"
+        mark = _one((":", "", " -", "") if label.endswith(".") else (":", "", ".", " -"), rng)
+        return f"{label}{mark}{_one((' ', ' ', GAP), rng)}{value}"
 
     def letter_head(self, rng: np.random.Generator) -> str:
         """Return a date, address, telephone number or phrase of a letter, or two of them."""

@@ -76,11 +76,11 @@ class RenderedSource:
             if row and rng.random() < 0.2:
                 continue
             line = self._text(rng, language)
-            drawn, right = _draw_line(
+            fitting, right = _draw_line(
                 ink, line, font_file, size, start, top + ascent + row * pitch, room if row == 0 else STRIP_WIDTH, rng, uneven
             )
             if row == 0:
-                text, ends = drawn, right
+                text, ends = fitting, right
         _rules(ink, rng, top, line_height - 2 * LINE_PAD)
         ink = _wear(ink, rng)
         sample = _on_paper(ink, rng, lift=0.6 if uneven else 1.0)
@@ -236,8 +236,8 @@ def _on_paper(ink: NDArray[np.float32], rng: np.random.Generator, lift: float = 
         # Typewriter ribbon and worn type: ink of uneven density, which the net should fill.
         source += ink * (_smooth_field(rng, (24, 144)) - 0.3) * float(rng.uniform(0.05, 0.45)) * (paper - black)
     if rng.random() < 0.12:
-        behind = np.roll(ink[:, ::-1], (int(rng.integers(-30, 30)), int(rng.integers(-90, 90))), (0, 1))
-        image = Image.fromarray((behind * 255).astype(np.uint8))
+        reverse = np.roll(ink[:, ::-1], (int(rng.integers(-30, 30)), int(rng.integers(-90, 90))), (0, 1))
+        image = Image.fromarray((reverse * 255).astype(np.uint8))
         soft = np.asarray(image.filter(ImageFilter.GaussianBlur(float(rng.uniform(1.5, 4)))), dtype=np.float32) / 255.0
         source -= soft * float(rng.uniform(0.04, 0.2)) * (1 - ink)
     return Sample(np.clip(source, 0, 1).astype(np.float32), np.clip(target, 0, 1).astype(np.float32))

@@ -91,8 +91,8 @@ class WordSource(RenderedSource):
         if not chosen:
             return None
         layer = Image.new("L", (3 * WIDTH, 3 * HEIGHT), 0)
-        spare = 3 * HEIGHT - (descent - ascent)
-        baseline = float(rng.uniform(0.25, 0.75)) * spare - ascent
+        room_below = 3 * HEIGHT - (descent - ascent)
+        baseline = float(rng.uniform(0.25, 0.75)) * room_below - ascent
         text = " ".join(chosen)
         ImageDraw.Draw(layer).text((float(rng.uniform(2, 10)), baseline), text, fill=255, font=font, anchor="ls")
         return text, _levels(layer.resize((WIDTH, HEIGHT), Image.Resampling.BOX))

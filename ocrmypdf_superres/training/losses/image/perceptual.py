@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Perceptual loss: distance of inner features (Johnson et al., ECCV 2016), of a reader or of VGG19."""
+"""Perceptual loss: distance of inner features (Johnson et al., ECCV 2016), of a recognizer or of VGG19."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Distances of what a text detector sees in sr and in hr (CTPN; Zyrek and Kawulok, 2024)."""
+"""Distances between a text detector's view of sr and of hr (CTPN; Zyrek and Kawulok, 2024)."""
 
 from __future__ import annotations
 

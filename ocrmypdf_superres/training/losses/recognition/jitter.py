@@ -2,7 +2,7 @@
 """Random sub-pixel shift, scale and padding of line images before a recognizer reads them.
 
 A net that is trained by a recognizer can learn to make texture that only this recognizer, at this phase, takes for letters.
-If the recognizer sees each line a little differently every time, such texture does not pay. The same draw serves sr and hr.
+If the recognizer sees each line a little differently every time, such texture does not pay. sr and hr are jittered alike.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from torch.nn import functional
 
 
 @dataclass(frozen=True)
-class JitterDraw:
-    """One draw: zoom in y and x, shift in pixels (down, right), white padding in pixels (top, bottom, left, right)."""
+class JitterSample:
+    """One jitter: zoom in y and x, shift in pixels (down, right), white padding in pixels (top, bottom, left, right)."""
 
     zoom: tuple[float, float]
     shift: tuple[float, float]
@@ -26,7 +26,7 @@ class JitterDraw:
 
 @dataclass(frozen=True)
 class Jitter:
-    """Ranges of the draw.
+    """Ranges of the jitter.
 
     Attributes:
         zoom: largest relative change of the size. stretch: largest further change of the width alone.
@@ -38,35 +38,35 @@ class Jitter:
     shift: float = 1.0
     padding: int = 4
 
-    def draw(self, rng: np.random.Generator) -> JitterDraw:
-        """Return a draw for one batch."""
+    def sample(self, rng: np.random.Generator) -> JitterSample:
+        """Return the jitter of one batch."""
         zoom = float(np.exp(rng.uniform(-1.0, 1.0) * np.log1p(self.zoom)))
         stretch = float(np.exp(rng.uniform(-1.0, 1.0) * np.log1p(self.stretch)))
         down, right = (float(value) for value in rng.uniform(-self.shift, self.shift, size=2))
         top, bottom, left, after = (int(value) for value in rng.integers(0, self.padding + 1, size=4))
-        return JitterDraw((zoom, zoom * stretch), (down, right), (top, bottom, left, after))
+        return JitterSample((zoom, zoom * stretch), (down, right), (top, bottom, left, after))
 
 
-def apply_jitter(lines: Tensor, widths: Tensor, draw: JitterDraw) -> tuple[Tensor, Tensor]:
-    """Lines as *draw* says: float (B, 1, H, W) in [0, 1], white 1, and widths int64 (B,); sizes change.
+def apply_jitter(lines: Tensor, widths: Tensor, sample: JitterSample) -> tuple[Tensor, Tensor]:
+    """Return lines jittered by *sample*: float (B, 1, H, W) in [0, 1], white 1, and widths int64 (B,); sizes change.
 
     Resampled bilinearly, with a low-pass filter where the lines shrink; what comes from outside is white.
     """
     height, width = lines.shape[2:]
-    top, bottom, left, right = draw.padding
+    top, bottom, left, right = sample.padding
     # The right-hand padding of a line belongs to its width; a margin of two pixels keeps shifts inside the image.
     padded = functional.pad(lines, (left + 2, right + 2, top + 2, bottom + 2), value=1.0)
     inner = (height + top + bottom, width + left + right)
-    target = (max(8, round(inner[0] * draw.zoom[0])), max(8, round(inner[1] * draw.zoom[1])))
-    if min(draw.zoom) < 1.0:
-        scale = (padded.shape[2] * draw.zoom[0], padded.shape[3] * draw.zoom[1])
+    target = (max(8, round(inner[0] * sample.zoom[0])), max(8, round(inner[1] * sample.zoom[1])))
+    if min(sample.zoom) < 1.0:
+        scale = (padded.shape[2] * sample.zoom[0], padded.shape[3] * sample.zoom[1])
         small = (max(8, round(scale[0])), max(8, round(scale[1])))
         padded = functional.interpolate(padded, small, mode="bilinear", antialias=True, align_corners=False)
     # Places in the padded image, in its normalised coordinates, of the centres of the target's pixels.
     places = []
     for size, extent, border, all_pixels, move in (
-        (target[0], inner[0], 2, inner[0] + 4, draw.shift[0]),
-        (target[1], inner[1], 2, inner[1] + 4, draw.shift[1]),
+        (target[0], inner[0], 2, inner[0] + 4, sample.shift[0]),
+        (target[1], inner[1], 2, inner[1] + 4, sample.shift[1]),
     ):
         centres = (torch.arange(size, device=lines.device, dtype=lines.dtype) + 0.5) * (extent / size) + border - move
         places.append(centres / all_pixels * 2.0 - 1.0)

@@ -19,11 +19,11 @@ from ocrmypdf_superres.training.losses.recognition.recognizer_features import Fe
 
 @dataclass
 class Readings:
-    """What the recognizers said about a batch.
+    """The recognizers' losses of a batch.
 
     Attributes:
         losses: means over the recognizers by name: ``ctc``, ``probabilities``, ``features``; those asked for only.
-        skipped: recognizer -> what each line that it cannot write was skipped for, by the line's index.
+        skipped: recognizer -> why each line that it cannot write was skipped, by the line's index.
         infeasible: lines whose text has more codes than their image has steps, over all recognizers.
     """
 
@@ -39,7 +39,7 @@ class RecognizerLosses(nn.Module):
         recognizers: at least one; two or more of different height or script keep a net from adversarial texture.
         layers: inner layers for the ``features`` loss, those that a recognizer lacks are left out.
         jitter: ranges of the shift, scale and padding; None reads the lines as they are.
-        seed: of the draws; the draw of step n depends on it and n alone.
+        seed: of the jitter, which depends on it and the step alone.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class RecognizerLosses(nn.Module):
         if not recognizers:
             raise RecognizerError("No recognizer was given, at least one was expected; name one such as tesseract:eng.")
         self.recognizers = list(recognizers)
-        self.inner = nn.ModuleList([reader for reader in recognizers if isinstance(reader, nn.Module)])
+        self.inner = nn.ModuleList([recognizer for recognizer in recognizers if isinstance(recognizer, nn.Module)])
         self.layers = tuple(layers)
         self.jitter = jitter
         self.seed = seed
@@ -70,7 +70,7 @@ class RecognizerLosses(nn.Module):
         step: int = 0,
         losses: Sequence[str] = ("ctc", "probabilities"),
     ) -> Readings:
-        """Losses of the lines *sr* (B, 1, H, W) in [0, 1] with *widths* (B,).
+        """Return the losses of the lines *sr* (B, 1, H, W) in [0, 1] with *widths* (B,).
 
         *hr*: the same lines from hr, of the same size, for ``probabilities`` and ``features``; *texts*: B texts, for
         ``ctc``. Losses whose material is missing are left out.
@@ -78,39 +78,41 @@ class RecognizerLosses(nn.Module):
         result = Readings()
         parts: dict[str, list[Tensor]] = {}
         rng = np.random.default_rng([self.seed, step])
-        for reader in self.recognizers:
+        for recognizer in self.recognizers:
             lines, truth, places = sr, hr, widths
             if self.jitter is not None:
-                draw = self.jitter.draw(rng)
-                lines, places = apply_jitter(sr, widths, draw)
-                truth = None if hr is None else apply_jitter(hr.detach(), widths, draw)[0]
-            logits, lengths = reader.logits(lines, places)
+                sample = self.jitter.sample(rng)
+                lines, places = apply_jitter(sr, widths, sample)
+                truth = None if hr is None else apply_jitter(hr.detach(), widths, sample)[0]
+            logits, lengths = recognizer.logits(lines, places)
             if texts is not None and "ctc" in losses:
-                value = self._read(reader, logits, lengths, texts, result)
+                value = self._read(recognizer, logits, lengths, texts, result)
                 if value is not None:
                     parts.setdefault("ctc", []).append(value)
             if truth is not None and "probabilities" in losses:
                 with torch.no_grad():
-                    wanted, _ = reader.logits(truth, places)
-                parts.setdefault("probabilities", []).append(self.probabilities(logits, wanted, lengths, reader.blank))
+                    wanted, _ = recognizer.logits(truth, places)
+                parts.setdefault("probabilities", []).append(self.probabilities(logits, wanted, lengths, recognizer.blank))
             if truth is not None and "features" in losses:
-                inner = reader.features(lines, places, self.layers)
+                inner = recognizer.features(lines, places, self.layers)
                 with torch.no_grad():
-                    target = reader.features(truth, places, self.layers)
+                    target = recognizer.features(truth, places, self.layers)
                 parts.setdefault("features", []).append(self.features(inner, target))
         result.losses = {name: torch.stack(values).mean() for name, values in parts.items()}
         return result
 
-    def _read(self, reader: Recognizer, logits: Tensor, lengths: Tensor, texts: Sequence[str], result: Readings) -> Tensor | None:
+    def _read(
+        self, recognizer: Recognizer, logits: Tensor, lengths: Tensor, texts: Sequence[str], result: Readings
+    ) -> Tensor | None:
         codes: list[list[int]] = []
         for index, text in enumerate(texts):
             try:
-                codes.append(reader.encode(text))
+                codes.append(recognizer.encode(text))
             except RecognizerError as error:
                 codes.append([])
-                result.skipped.setdefault(reader.name, {})[index] = str(error)
+                result.skipped.setdefault(recognizer.name, {})[index] = str(error)
         if not any(codes):
             return None
-        value: Tensor = self.ctc(logits, lengths, codes, reader.blank, equal_codes(reader))
+        value: Tensor = self.ctc(logits, lengths, codes, recognizer.blank, equal_codes(recognizer))
         result.infeasible += self.ctc.infeasible - sum(not line for line in codes)
         return value

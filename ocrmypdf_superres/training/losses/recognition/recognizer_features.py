@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Distances between what a recognizer sees in sr and in hr: its probabilities, and its inner features.
+"""Distances between a recognizer's view of sr and of hr: its probabilities, and its inner features.
 
 Neither needs a text, so both work on unlabelled scans. The features follow the perceptual loss of Johnson et al.
-(ECCV 2016), with a reader in the place of an image classifier.
+(ECCV 2016), with a recognizer in the place of an image classifier.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Text-focus loss (Chen et al., Scene Text Telescope, CVPR 2021): where an attention recognizer looks, and what it reads."""
+"""Text-focus loss (Chen et al., Scene Text Telescope, CVPR 2021): where an attention recognizer looks, and its reading."""
 
 from __future__ import annotations
 
@@ -25,8 +25,18 @@ NARROWEST = 16
 """Lines of fewer hr pixels hold no word."""
 
 
-class AttentionReader(Protocol):
-    """A frozen, differentiable recognizer with attention, which is told the text (teacher forcing)."""
+class AttentionRecognizer(Protocol):
+    """A frozen, differentiable recognizer with attention, which is given the text (teacher forcing).
+
+    Attributes:
+        size: (height, width) of the lines that it reads.
+    """
+
+    size: tuple[int, int]
+
+    def targets(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the codes of each of *texts*, with the end."""
+        ...
 
     def attend(self, lines: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits (B, T, K) and soft-maxed maps (B, heads, T, places) for *lines* (B, 1, H, W) and codes (B, T)."""
@@ -61,27 +71,30 @@ class TextFocusLoss(nn.Module):
     """``position`` L_pos + ``content`` L_rec of lines, weights as published (10 and 0.0005, beside a mean squared error).
 
     Args:
-        reader: the attention recognizer. confusion: see :func:`content_loss`.
+        recognizer: the attention recognizer. confusion: see :func:`content_loss`.
     """
 
     def __init__(
-        self, reader: AttentionReader, confusion: Tensor | None = None, position: float = 10.0, content: float = 0.0005
+        self, recognizer: AttentionRecognizer, confusion: Tensor | None = None, position: float = 10.0, content: float = 0.0005
     ) -> None:
         super().__init__()
-        self.reader = reader
+        self.recognizer = recognizer
         self.confusion = confusion
         self.position = position
         self.content = content
 
     def forward(self, sr: Tensor, hr: Tensor, codes: Sequence[Sequence[int]]) -> Tensor:
-        """*sr*, *hr*: lines, float (B, 1, H, W) in [0, 1]; *codes*: B texts as the reader's codes.  A scalar."""
+        """Return the loss, a scalar.
+
+        *sr*, *hr*: lines, float (B, 1, H, W) in [0, 1]; *codes*: B texts as the recognizer's codes.
+        """
         lengths = torch.tensor([len(line) for line in codes], device=sr.device)
         targets = torch.zeros(len(codes), int(lengths.max()), dtype=torch.int64, device=sr.device)
         for row, line in enumerate(codes):
             targets[row, : len(line)] = torch.tensor(line, dtype=torch.int64)
-        logits, maps = self.reader.attend(sr, targets)
+        logits, maps = self.recognizer.attend(sr, targets)
         with torch.no_grad():
-            _, wanted = self.reader.attend(hr, targets)
+            _, wanted = self.recognizer.attend(hr, targets)
         focus = position_loss(maps, wanted, lengths)
         return self.position * focus + self.content * content_loss(logits, targets, lengths, self.confusion)
 
@@ -97,20 +110,19 @@ class BatchTextFocus(nn.Module):
 
     def forward(self, sr: Tensor, batch: Batch) -> Tensor:
         """Return the loss, a scalar; see the class."""
-        reader = self.loss.reader
+        recognizer = self.loss.recognizer
         chosen = [
             (index, box) for index, (text, box) in enumerate(zip(batch.texts, batch.boxes, strict=True))
             if box is not None and box[2] - box[0] >= NARROWEST and letters_and_digits(text)
         ]  # fmt: skip
         if not chosen:
             return sr.sum() * 0.0
-        size: tuple[int, int] = reader.size  # type: ignore[attr-defined]
         images = []
         for source in (sr, batch.hr.to(sr.device)):
             cut = [source[index, 0, top:bottom, left:right] for index, (left, top, right, bottom) in chosen]
-            lines = [resized(line[None, None], None, size)[0, 0] for line in cut]
+            lines = [resized(line[None, None], None, recognizer.size)[0, 0] for line in cut]
             images.append(stack_lines(lines)[0])
-        codes = reader.targets([batch.texts[index] for index, _ in chosen])  # type: ignore[attr-defined]
+        codes = recognizer.targets([batch.texts[index] for index, _ in chosen])
         value: Tensor = self.loss(images[0], images[1], codes)
         return value
 

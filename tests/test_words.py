@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MPL-2.0
+"""The package uses the words of CONTRIBUTING.md's table: in names, docstrings, comments and messages."""
+
+from __future__ import annotations
+
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "ocrmypdf_superres"
+
+# What is not written -> what is. Names are cut at underscores and capitals before they are searched.
+REPLACED = {
+    r"pictures?": "image",
+    r"teach(?:es|ers|ing)?|teacher(?! forcing)|taught": "train",
+    r"judge[sd]?|judging|judgements?": "evaluate, score or compare",
+    r"draw(?:s|n|er|ers|ing|ings)?|drew": "super-resolve, predict or sample",
+    r"(?:thin|thins|thinned) out": "non-maximum suppression",
+    r"chances": "probabilities",
+    r"held[ -]back": "held-out",
+    r"contact sheets?": "sample grid",
+    r"(?<!left )behind": "after",
+    r"(?<!there )(?:is|are|was|were) no(?! (?:longer|more|\w+er)\b)": "is not a",
+    r"as (?:it|they) came": "original",
+    r"whoever": "a sentence with a subject",
+    r"readers?": "recognizer (reads a line) or engine (reads a page)",
+    r"stash|unstash|unrest": "save, load, unstable",
+    r"forms of (?:a|the) page": "variants of the page",
+}  # fmt: skip
+
+# (beginning of a file's path, beginning of the word) -> why the word is right there.
+ALLOWED = {
+    ("evaluation/worst.py", "draw"): "words are drawn on an image for people",
+    ("plugin/native_image.py", "draw"): "a PDF draws an image at a size",
+    ("plugin/", "reader"): "PageReader reads a page through an engine",
+    ("recognizers/tesseract/format/", "reader"): "it reads the bytes of a file",
+    ("reporting/", "draw"): "lines and bars of a chart",
+    ("training/data/fonts.py", "draw"): "a font draws letters",
+    ("training/data/ocr_lines/rendering.py", "draw"): "text is drawn as ink",
+    ("training/data/sources/", "draw"): "text is drawn as ink",
+    ("training/losses/recognition/confusion.py", "draw"): "characters are drawn in a font",
+}
+
+ANY = re.compile("|".join(rf"\b(?:{word})\b" for word in REPLACED), re.IGNORECASE)
+
+
+def words_of(text: str) -> str:
+    """Return *text* with spaces where the words of its names begin: ``thin_out`` and ``thinOut`` as ``thin out``."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|_+", " ", text)
+
+
+def allowed(place: str, word: str) -> bool:
+    return any(place.startswith(start) and word.lower().startswith(begin) for start, begin in ALLOWED)
+
+
+def uses(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield (line, word) for each use of a replaced word in the names, strings and comments of *path*."""
+    source = io.StringIO(path.read_text(encoding="utf-8"))
+    for token in tokenize.generate_tokens(source.readline):
+        if token.type in (tokenize.NAME, tokenize.STRING, tokenize.COMMENT):
+            text = words_of(token.string)
+            for hit in ANY.finditer(text):
+                yield token.start[0] + text.count("\n", 0, hit.start()), hit[0]
+
+
+def findings(path: Path) -> list[str]:
+    here = path.relative_to(PACKAGE).as_posix()
+    found = []
+    for line, word in uses(path):
+        if not allowed(here, word):
+            better = next(new for old, new in REPLACED.items() if re.fullmatch(old, word, re.IGNORECASE))
+            found.append(f"{here}:{line}: {word!r}; better: {better}")
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_words(path):
+    found = findings(path)
+    assert not found, "\n".join(found)
+
+
+def test_names_of_files():
+    names = [path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*") if "__pycache__" not in path.parts]
+    assert [name for name in names if (hit := ANY.search(words_of(name))) and not allowed(name, hit[0])] == []
+
+
+@pytest.mark.parametrize(("place", "begin"), ALLOWED)
+def test_every_exception_is_still_needed(place, begin):
+    files = [path for path in PACKAGE.rglob("*.py") if path.relative_to(PACKAGE).as_posix().startswith(place)]
+    assert any(word.lower().startswith(begin) for path in files for _, word in uses(path))
