@@ -10,4 +10,4 @@ codespell
 if command -v shellcheck >/dev/null 2>&1; then
     shellcheck -x .ci/run .ci/checks.sh tests/run.sh examples/*.sh examples/*/*.sh
 fi
-python -m pytest -q -n 0 tests/test_layers.py tests/test_public_api.py tests/test_words.py
+python -m pytest -q -n 0 tests/test_layers.py tests/test_public_api.py tests/test_vocabulary.py

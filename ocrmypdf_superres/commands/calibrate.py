@@ -26,7 +26,8 @@ from ocrmypdf_superres.tesseract import version
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``calibrate``."""
     parser.add_argument(
-        "action", choices=("fit", "compare", "engine"),
+        "action",
+        choices=("fit", "compare", "engine"),
         help="fit a table; compare ways of choosing by the package's own; or fit the row of a further engine",
     )
     parser.add_argument(

@@ -99,9 +99,7 @@ def _read(image: Image.Image, dpi: tuple[float, float], case: Case, cache: Path)
     return Hypothesis(read_hocr(stored)), float(clock.read_text(encoding="utf-8"))
 
 
-def fit_knots(
-    confidences: NDArray[np.float64], right: NDArray[np.float64], knots: NDArray[np.float64] = KNOTS
-) -> list[float]:
+def fit_knots(confidences: NDArray[np.float64], right: NDArray[np.float64], knots: NDArray[np.float64] = KNOTS) -> list[float]:
     """Return P(right) at *knots*: means under a triangular kernel with a weak prior, made monotone.
 
     Args:

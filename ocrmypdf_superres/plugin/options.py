@@ -107,7 +107,6 @@ class SuperresOptions(BaseModel):
         named = {name.strip() for name in self.variants.split(",")}
         return [name for name in VARIANTS[1:] if name in named]
 
-
     def named_engines(self) -> list[str]:
         """Return the further engines that were asked for by name, each once; none for ``auto`` and ``none``."""
         if self.engines in ("auto", "none"):
