@@ -208,7 +208,7 @@ class PageReader:
                 path.unlink()
 
     def _ask_engines(self) -> None:
-        """Ask further engines where the readings leave doubt; each reads the page as it came."""
+        """Ask further engines where the readings leave doubt; each reads the original page."""
         if self._calibration is None or not self._known:
             return
         with self._guard(NOT_VERIFIED):

@@ -50,7 +50,7 @@ class Run:
         self.options: dict[str, Any] = {
             "superres_model": str(model), "superres_device": "cpu", "superres_verify": "always",
             "superres_report": str(self.report), "output_type": "pdf", "optimize": 0, "jobs": 1, "use_threads": True,
-            "progress_bar": False, "language": ["eng"],
+            "progress_bar": False, "language": ["eng"], "superres_engines": "none",
         }  # fmt: skip
 
     def __call__(self, expected: ExitCode = ExitCode.ok, **options: Any) -> str:

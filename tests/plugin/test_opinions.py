@@ -95,3 +95,9 @@ def test_a_fault_of_the_engine_costs_its_opinion_only(faint, tmp_path):
     done, _, record = run(faint, tmp_path, "--superres-engines", "rapidocr", env=env)
     assert record["opinions"] == {}
     assert done.stderr.count("no room for RapidOCR") == 1 and "could not be read by rapidocr" in done.stderr
+
+
+def test_a_page_that_tesseract_does_not_finish_is_read_by_the_engine(faint, tmp_path):
+    _, text, record = run(faint, tmp_path, "--superres-engines", "rapidocr", "--tesseract-timeout", "0.001")
+    assert [line for line in text.splitlines() if line.strip()] == LINES
+    assert record["reading"] == "rapidocr"

@@ -63,7 +63,7 @@ def run(pdf, folder, model, **options):
     settings = {
         "plugins": ["ocrmypdf_superres"], "superres_model": str(model.folder), "superres_device": "cpu", "superres_threads": 1,
         "superres_report": str(report), "output_type": "pdf", "optimize": 0, "progress_bar": False, "jobs": 1,
-        "language": ["eng"],
+        "language": ["eng"], "superres_engines": "none",
         "use_threads": True,
     }  # fmt: skip
     code = ocrmypdf.ocr(pdf, folder / "out.pdf", sidecar=folder / "out.txt", **{**settings, **options})

@@ -34,7 +34,7 @@ class RapidOcrEngine:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._reader: Any = None
+        self._networks: Any = None
         self._characters: frozenset[str] | None = None
 
     def missing(self) -> str | None:
@@ -65,11 +65,11 @@ class RapidOcrEngine:
         """Return the words that RapidOCR finds on *image*; see :meth:`ocrmypdf_superres.ocr.engines.base.Engine.read`."""
         del languages  # one network for all of them
         pixels = np.asarray(image.convert("RGB"))[:, :, ::-1]
-        # One page at a time: the package's own pre-processing keeps state in the reader.
+        # One page at a time: the package's own pre-processing keeps state.
         with self._lock:
-            reader = self._load()
+            networks = self._load()
             try:
-                found = reader(pixels, return_word_box=True)
+                found = networks(pixels, return_word_box=True)
             except (RuntimeError, ValueError, OSError, ArithmeticError, LookupError) as error:
                 size = f"{image.width}x{image.height}"
                 raise RecognizerError(f"RapidOCR could not read an image of {size} pixels ({error}); leave it out.") from error
@@ -84,21 +84,21 @@ class RapidOcrEngine:
         return page
 
     def _load(self) -> Any:
-        if self._reader is None:
+        if self._networks is None:
             missing = self.missing()
             if missing:
                 raise MissingDependencyError(f"The OCR engine rapidocr cannot be used: {missing}")
             import_onnxruntime()  # before the package does, so that it is imported without telemetry
             from rapidocr import RapidOCR
 
-            self._reader = RapidOCR(
+            self._networks = RapidOCR(
                 params={
                     "Global.log_level": "error",
                     "EngineConfig.onnxruntime.intra_op_num_threads": 1,
                     "EngineConfig.onnxruntime.inter_op_num_threads": 1,
                 }
             )
-        return self._reader
+        return self._networks
 
 
 def _model_path() -> Path:
