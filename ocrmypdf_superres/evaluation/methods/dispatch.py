@@ -16,9 +16,9 @@ from PIL import Image
 
 from ocrmypdf_superres.evaluation.data.pages import Case
 from ocrmypdf_superres.evaluation.methods.images import TARGET_DPI, lanczos_image, lr_image, peer_image, resampled
-from ocrmypdf_superres.evaluation.methods.names import VERIFY
+from ocrmypdf_superres.evaluation.methods.names import ENGINES, PLUGIN_OPTIONS
 from ocrmypdf_superres.evaluation.methods.peers import Peer
-from ocrmypdf_superres.evaluation.methods.readings import Reading, ocrmypdf_text, tesseract_text
+from ocrmypdf_superres.evaluation.methods.readings import Reading, engine_text, ocrmypdf_text, tesseract_text
 from ocrmypdf_superres.evaluation.methods.stopwatch import children_seconds
 from ocrmypdf_superres.page.image import from_luma, to_luma
 from ocrmypdf_superres.tesseract import RAW_LINE
@@ -47,6 +47,8 @@ def read(case: Case, method: str, model: str, peer: Peer | None = None) -> Readi
     image, dpi = lr_image(case)
     if peer is not None:
         return _peer_text(image, dpi, languages, peer, case.page.line)
+    if method in ENGINES:
+        return engine_text(method, image, dpi, languages)
     if method == "as-is":
         return tesseract_text(image, dpi, languages, mode)
     if method == "lanczos":
@@ -57,10 +59,8 @@ def read(case: Case, method: str, model: str, peer: Peer | None = None) -> Readi
     line: dict[str, Any] = {"tesseract_pagesegmode": RAW_LINE} if case.page.line else {}
     if method == "oversample":
         return ocrmypdf_text(image, dpi, languages, oversample=int(TARGET_DPI), **line)
-    # The plugin alone reads as its defaults say.
-    verify = {"superres_verify": VERIFY[method]} if method in VERIFY else {}
     trigger = {"superres_trigger": "always"} if case.page.line else {}
     return ocrmypdf_text(
         image, dpi, languages, plugins=["ocrmypdf_superres"], superres_model=model, superres_device="cpu",
-        superres_threads=1, **verify, **line, **trigger,
+        superres_threads=1, **PLUGIN_OPTIONS[method], **line, **trigger,
     )  # fmt: skip

@@ -5,11 +5,18 @@ from __future__ import annotations
 
 METHODS = ("as-is", "lanczos", "oversample", "plugin", "plugin-checked", "native")
 """The methods that run unless a user says otherwise; peers and nets by themselves are added to them."""
-FURTHER = ("bicubic", "plugin-once")
-"""Further methods that a user may name."""
+FURTHER = ("bicubic", "plugin-once", "plugin-tesseract", "rapidocr")
+"""Further methods that a user may name; rapidocr reads the page as it is, without super-resolution."""
 BASELINES = ("as-is", "lanczos", "oversample")
 """The methods that the plugin is compared with."""
-PLUGIN_METHODS = ("plugin-once", "plugin", "plugin-checked")
+PLUGIN_METHODS = ("plugin-once", "plugin-tesseract", "plugin", "plugin-checked")
 """The methods that run the plugin."""
-VERIFY = {"plugin-once": "off", "plugin-checked": "always"}
-"""The setting of ``--superres-verify`` for the methods in which it is not the plugin's default."""
+PLUGIN_OPTIONS = {
+    "plugin-once": {"superres_verify": "off"},
+    "plugin-tesseract": {"superres_engines": "none"},
+    "plugin": {},
+    "plugin-checked": {"superres_verify": "always"},
+}
+"""What differs from the plugin's defaults in each of these."""
+ENGINES = {"rapidocr"}
+"""The methods that are an OCR engine by itself."""
