@@ -26,6 +26,7 @@ MODULES = (
     "ocrmypdf_superres.metrics.text",
     "ocrmypdf_superres.modelstore.cards",
     "ocrmypdf_superres.modelstore.store",
+    "ocrmypdf_superres.ocr.engines.base",
     "ocrmypdf_superres.ocr.hypothesis",
     "ocrmypdf_superres.ocr.variants",
     "ocrmypdf_superres.page.plan",

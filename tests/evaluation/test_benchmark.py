@@ -15,6 +15,7 @@ from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.benchmark import Result, from_json, to_json
 from ocrmypdf_superres.evaluation.data.pages import find_pages, make_cases
 from ocrmypdf_superres.evaluation.data.profiles import PROFILES, parse_condition, reduce_page
+from ocrmypdf_superres.evaluation.reading_cache import versions_of
 from ocrmypdf_superres.evaluation.summary import headlines, lost, made_worse, markdown
 from ocrmypdf_superres.metrics.text import TextScore
 
@@ -79,6 +80,18 @@ def test_a_real_run_and_the_same_again(folder, capsys):
     capsys.readouterr()
     assert command.run(args) == 0
     assert json.loads((folder / "out.json").read_text()) == results
+
+
+def test_engines_stand_beside_the_plugin(folder):
+    pytest.importorskip("rapidocr")
+    args = arguments(folder, "--methods", "rapidocr", "plugin-tesseract", "--conditions", "100-clean")
+    assert command.run(args) == 0
+    by_method = {r["method"]: r for r in json.loads((folder / "out.json").read_text())}
+    assert by_method["rapidocr"]["counts"]["found"] >= 0.8 * by_method["rapidocr"]["counts"]["words"] > 0
+    assert by_method["rapidocr"]["tesseract_seconds"] > 0
+    assert by_method["plugin-tesseract"]["details"]["opinions"] == {}
+    assert {versions_of(m, "docsr-s2") for m in ("plugin", "rapidocr")} != {versions_of("plugin-tesseract", "docsr-s2")}
+    assert "rapidocr" in versions_of("plugin", "docsr-s2") and "rapidocr" not in versions_of("plugin-tesseract", "docsr-s2")
 
 
 def result(page, method, edits, group="72 dpi scan"):

@@ -48,7 +48,7 @@ def tesseract_text(image: Image.Image, dpi: float, languages: str, segmentation:
 
 
 def engine_text(name: str, image: Image.Image, dpi: float, languages: str) -> Reading:
-    """Read *image* by an OCR engine of the plugin by itself; its CPU seconds are in ``details``.
+    """Read *image* by an OCR engine of the plugin by itself; its CPU seconds stand where Tesseract's do.
 
     Raises:
         SuperresError: the engine is not installed, does not know the languages, or fails.
@@ -58,7 +58,7 @@ def engine_text(name: str, image: Image.Image, dpi: float, languages: str) -> Re
         raise SuperresError(f"The engine {name} does not know {languages}; leave these pages out.")
     began = time.process_time()
     text = Hypothesis(engine.read(image, languages.split("+"), dpi)).text()
-    return Reading(text, 0.0, details={"engine_seconds": round(time.process_time() - began, 3)})
+    return Reading(text, time.process_time() - began)
 
 
 @lru_cache(maxsize=4)

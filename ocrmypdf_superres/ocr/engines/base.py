@@ -14,6 +14,8 @@ from PIL import Image
 
 from ocrmypdf_superres.entry_points import Registry
 
+__all__ = ["ENGINES", "Engine"]
+
 ENGINES = Registry(
     "ocrmypdf_superres.ocr_engines",
     "OCR engine",
