@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from rich.console import Console
 
 from ocrmypdf_superres.errors import ImageError, OptionError
 from ocrmypdf_superres.metrics.text import edit_distance
+from ocrmypdf_superres.processes import available_cores
 from ocrmypdf_superres.recognizers.tesseract import load_recognizer
 from ocrmypdf_superres.recognizers.tesseract.format.traineddata import read_traineddata
 from ocrmypdf_superres.recognizers.tesseract.verification.compare import compare, summarise
@@ -174,7 +174,7 @@ def _tune(console: Console, args: argparse.Namespace) -> int:
     learnt = [line for index, line in enumerate(examples) if not every or index % every > validated]
     installed = find_traineddata(args.lang, args.tessdata_dir)
     run = args.output.with_suffix(".run")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = available_cores()
     settings = TuneSettings(
         epochs=args.epochs, lr=args.lr, seed=args.seed, ema=args.ema, validate_every=args.validate_every or 1,
         patience=args.patience, threads=max(1, cores // 2),

@@ -9,7 +9,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ocrmypdf.helpers import available_cpu_count
 from PIL import Image
 
 from ocrmypdf_superres.modelstore.cards import WEIGHTS
@@ -23,6 +22,7 @@ from ocrmypdf_superres.plugin.handover import PageState
 from ocrmypdf_superres.plugin.native_image import is_oversampled, native_pixels, untouched
 from ocrmypdf_superres.plugin.options import SuperresOptions
 from ocrmypdf_superres.plugin.record import PageRecord, emit
+from ocrmypdf_superres.processes import available_cores
 
 if TYPE_CHECKING:
     from ocrmypdf_superres.upscaling.upscaler import Upscaler
@@ -35,7 +35,7 @@ NOT_ENLARGED = "could not be enlarged"
 
 def plan_threads(pages: int, jobs: int | None) -> int:
     """Return the threads for each worker: the cores of this process shared among the workers that OCRmyPDF starts."""
-    cores = available_cpu_count()
+    cores = available_cores()
     return max(1, cores // max(1, min(pages, jobs or cores)))
 
 

@@ -14,6 +14,7 @@ from ocrmypdf_superres.errors import DeviceError, ModelError, OptionError
 from ocrmypdf_superres.extras import install_line
 from ocrmypdf_superres.modelstore.cards import onnx_name
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, Model, find_model
+from ocrmypdf_superres.processes import available_cores
 from ocrmypdf_superres.upscaling.backends.base import Backend
 from ocrmypdf_superres.upscaling.textlines import LineUpscaler
 from ocrmypdf_superres.upscaling.upscaler import PageUpscaler, Upscaler
@@ -86,7 +87,7 @@ def make_backend(model: Model, device: str, threads: int) -> Backend:
     if all(onnx_name(scale) in model.card.files for scale in model.card.scales):
         from ocrmypdf_superres.upscaling.backends.onnx import OnnxBackend
 
-        return OnnxBackend(model, threads or _cores())
+        return OnnxBackend(model, threads or available_cores())
     if not has_torch():
         raise ModelError(
             f"Model {model.card.name} has no ONNX files, so it needs torch, which is not installed; choose another model, "
@@ -118,10 +119,6 @@ def may_see_cuda() -> bool:
     except OSError:
         return False
     return True
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _sees_cuda() -> bool:

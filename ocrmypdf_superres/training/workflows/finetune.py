@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from ocrmypdf_superres.errors import OptionError, SuperresError
 from ocrmypdf_superres.files import atomic_write_text
 from ocrmypdf_superres.modelstore.cards import check_name
 from ocrmypdf_superres.modelstore.store import find_model
+from ocrmypdf_superres.processes import available_cores
 from ocrmypdf_superres.tables import read_toml
 from ocrmypdf_superres.tesseract import find_traineddata
 from ocrmypdf_superres.training.data.estimate import estimate_folder, like
@@ -155,7 +155,7 @@ def _check(settings: FinetuneSettings) -> None:
 def _finetune(settings: FinetuneSettings, comparison: Comparison) -> Finetuned:
     began = time.monotonic()
     run, recipe = settings.run, settings.run / RECIPE
-    jobs = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    jobs = available_cores()
     # Without a recipe a run was stopped while it was reading, and its readings are kept.
     values = None if recipe.is_file() else _prepare(settings, jobs)
     base = settings.base if values is not None else read_recipe(recipe).base

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 import tomllib
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from typing import Any
 
 from ocrmypdf_superres.errors import ModelError, RecognizerError
 from ocrmypdf_superres.modelstore.store import Model, find_model
+from ocrmypdf_superres.processes import available_cores
 from ocrmypdf_superres.recognizers import load
 from ocrmypdf_superres.training.data.batches import load_batches
 from ocrmypdf_superres.training.data.sources.scans import index_page
@@ -59,7 +59,7 @@ def tuning_values(name: str, model: Model, languages: str, recognizers: Sequence
         "losses": {"charbonnier": 1.0, "gradient": 0.2, "ctc": 0.15, "probabilities": 0.15},
         "recognizers": list(recognizers),
     }  # fmt: skip
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = available_cores()
     return {
         "name": name,
         "description": f"{model.card.name}, fine-tuned on scans without annotation.",
