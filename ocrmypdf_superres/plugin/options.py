@@ -91,7 +91,7 @@ class SuperresOptions(BaseModel):
         "auto",
         pattern=r"^(auto|none|[A-Za-z0-9_-]+( *, *[A-Za-z0-9_-]+)*)$",
         description="Further OCR engines that --superres-verify asks about doubtful pages, beside the one that OCRmyPDF runs: "
-        "auto (RapidOCR where it is installed and knows the languages), none, or names separated by commas.",
+        "auto (beside Tesseract RapidOCR, where it is installed and knows the languages), none, or names separated by commas.",
     )
 
     @field_validator("device")

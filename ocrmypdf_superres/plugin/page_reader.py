@@ -25,7 +25,7 @@ from ocrmypdf_superres.ocr.variants import AS_IS, NET, make_variant
 from ocrmypdf_superres.plugin import handover
 from ocrmypdf_superres.plugin.guard import guard
 from ocrmypdf_superres.plugin.handover import PageState
-from ocrmypdf_superres.plugin.opinions import ask, calibrated, engines_for
+from ocrmypdf_superres.plugin.opinions import AUTO, ask, calibrated, engines_for
 from ocrmypdf_superres.plugin.options import SuperresOptions
 from ocrmypdf_superres.plugin.record import PageRecord
 from ocrmypdf_superres.plugin.worker import finish
@@ -211,6 +211,8 @@ class PageReader:
         """Ask further engines where the readings leave doubt; each reads the original page."""
         if self._calibration is None or not self._known:
             return
+        if self._ours.engines == AUTO and not self._calibration.probabilities:
+            return  # another engine than Tesseract was chosen, and nothing is known of how sure it is
         with self._guard(NOT_VERIFIED):
             engines = engines_for(self._options)
             if not engines or not (self._ours.verify == "always" or wants_opinion(self._hypotheses, self._calibration)):
