@@ -16,7 +16,7 @@ from typing import Any
 
 from ocrmypdf_superres.evaluation.data.pages import Case
 from ocrmypdf_superres.evaluation.methods.code_digest import PLUGIN_CODE, code_digest
-from ocrmypdf_superres.evaluation.methods.names import ENGINES, PLUGIN_METHODS
+from ocrmypdf_superres.evaluation.methods.names import ENGINE_METHODS, PLUGIN_METHODS
 from ocrmypdf_superres.evaluation.methods.peers import Peer
 from ocrmypdf_superres.evaluation.methods.readings import engine_versions, ocrmypdf_version
 from ocrmypdf_superres.files import atomic_write_text
@@ -40,7 +40,7 @@ def versions_of(method: str, model: str, peer: Peer | None = None) -> str:
         parts.append(ocrmypdf_version())
     if method in PLUGIN_METHODS:
         parts += [*sorted(find_model(model).card.files.values()), code_digest(PLUGIN_CODE)]
-    if method in ("plugin", "plugin-checked") or method in ENGINES:
+    if method in ("plugin", "plugin-checked") or method in ENGINE_METHODS:
         parts += engine_versions()
     return "\n".join(parts)
 

@@ -30,13 +30,17 @@ def wants_opinion(readings: Mapping[str, Hypothesis], calibration: Calibration) 
     """Whether further engines should be asked: nothing was read, or the best reading leaves doubt."""
     if not readings:
         return True
-    best = page_winner(readings, calibration)
-    return calibration.mean_probability(readings[best].words, best) < ASK
+    return _best_probability(readings, calibration) < ASK
 
 
 def is_doubtful(readings: Mapping[str, Hypothesis], calibration: Calibration) -> bool:
     """Whether the readings so far call for another one: a doubtful first one, or two of a page that seems lost."""
     if not readings:
         return True
+    return _best_probability(readings, calibration) < (SURE if len(readings) == 1 else LOST)
+
+
+def _best_probability(readings: Mapping[str, Hypothesis], calibration: Calibration) -> float:
+    """Return the mean probability that a word of the best reading is right."""
     best = page_winner(readings, calibration)
-    return calibration.mean_probability(readings[best].words, best) < (SURE if len(readings) == 1 else LOST)
+    return calibration.mean_probability(readings[best].words, best)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ocrmypdf.exceptions import BadArgsError, MissingDependencyError
 
 from ocrmypdf_superres.errors import SuperresError
-from ocrmypdf_superres.ocr.engines.base import ENGINES, Engine
+from ocrmypdf_superres.ocr.engines.base import ENGINES, Engine, shared_engine
 from ocrmypdf_superres.ocr.engines.calibration import read_rows, with_engines
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 
@@ -25,13 +25,6 @@ log = logging.getLogger("ocrmypdf.superres")
 AUTO, NONE = "auto", "none"
 
 
-@lru_cache(maxsize=8)
-def _engine(name: str) -> Engine:
-    """Return the engine *name*, made once in a process: its networks are loaded once and shared by all threads."""
-    engine: Engine = ENGINES.load(name)()
-    return engine
-
-
 def check_engines(options: Any) -> None:
     """Refuse engines that are not known or not installed, where they were asked for by name.
 
@@ -42,7 +35,7 @@ def check_engines(options: Any) -> None:
     ours: SuperresOptions = options.superres
     for name in ours.named_engines():
         try:
-            missing = _engine(name).missing()
+            missing = shared_engine(name).missing()
         except SuperresError as error:
             raise BadArgsError(f"--superres-engines was given {ours.engines}: {error}") from error
         if missing:
@@ -58,13 +51,13 @@ def engines_for(options: Any) -> dict[str, Engine]:
     ours: SuperresOptions = options.superres
     if ours.verify == "off" or ours.engines == NONE:
         return {}
-    names = ours.named_engines() or [name for name in ENGINES.names() if _engine(name).missing() is None]
+    names = ours.named_engines() or [name for name in ENGINES.names() if shared_engine(name).missing() is None]
     languages = tuple(options.languages)
     found = {}
     for name in names:
-        if _engine(name).knows(languages):
-            found[name] = _engine(name)
-            _say_once(f"superres: doubtful pages are also read by {_engine(name).version()}")
+        if shared_engine(name).knows(languages):
+            found[name] = shared_engine(name)
+            _say_once(f"superres: doubtful pages are also read by {shared_engine(name).version()}")
         else:
             _say_once(f"superres: the engine {name} does not know {'+'.join(languages)} and is not asked")
     return found

@@ -214,8 +214,11 @@ class PageReader:
         if self._ours.engines == AUTO and not self._calibration.probabilities:
             return  # another engine than Tesseract was chosen, and nothing is known of how sure it is
         with self._guard(NOT_VERIFIED):
+            # Doubt first: looking for installed engines costs every page some milliseconds.
+            if self._ours.verify != "always" and not wants_opinion(self._hypotheses, self._calibration):
+                return
             engines = engines_for(self._options)
-            if not engines or not (self._ours.verify == "always" or wants_opinion(self._hypotheses, self._calibration)):
+            if not engines:
                 return
             self._calibration = calibrated(self._calibration, engines)
             image = self._state.original

@@ -16,7 +16,7 @@ from PIL import Image
 
 from ocrmypdf_superres.evaluation.data.pages import Case
 from ocrmypdf_superres.evaluation.methods.images import TARGET_DPI, lanczos_image, lr_image, peer_image, resampled
-from ocrmypdf_superres.evaluation.methods.names import ENGINES, PLUGIN_OPTIONS
+from ocrmypdf_superres.evaluation.methods.names import ENGINE_METHODS, PLUGIN_OPTIONS
 from ocrmypdf_superres.evaluation.methods.peers import Peer
 from ocrmypdf_superres.evaluation.methods.readings import Reading, engine_text, ocrmypdf_text, tesseract_text
 from ocrmypdf_superres.evaluation.methods.stopwatch import children_seconds
@@ -47,7 +47,7 @@ def read(case: Case, method: str, model: str, peer: Peer | None = None) -> Readi
     image, dpi = lr_image(case)
     if peer is not None:
         return _peer_text(image, dpi, languages, peer, case.page.line)
-    if method in ENGINES:
+    if method in ENGINE_METHODS:
         return engine_text(method, image, dpi, languages)
     if method == "as-is":
         return tesseract_text(image, dpi, languages, mode)

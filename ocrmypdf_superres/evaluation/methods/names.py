@@ -18,5 +18,5 @@ PLUGIN_OPTIONS = {
     "plugin-checked": {"superres_verify": "always"},
 }
 """What differs from the plugin's defaults in each of these."""
-ENGINES = {"rapidocr"}
+ENGINE_METHODS = {"rapidocr"}
 """The methods that are an OCR engine by itself."""

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from PIL import Image
 from ocrmypdf_superres.errors import SuperresError
 from ocrmypdf_superres.evaluation.methods import stopwatch
 from ocrmypdf_superres.evaluation.methods.stopwatch import children_seconds
-from ocrmypdf_superres.ocr.engines.base import ENGINES, Engine
+from ocrmypdf_superres.ocr.engines.base import ENGINES, shared_engine
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.tesseract import read_page
 
@@ -53,7 +52,7 @@ def engine_text(name: str, image: Image.Image, dpi: float, languages: str) -> Re
     Raises:
         SuperresError: the engine is not installed, does not know the languages, or fails.
     """
-    engine = _engine(name)
+    engine = shared_engine(name)
     if not engine.knows(languages.split("+")):
         raise SuperresError(f"The engine {name} does not know {languages}; leave these pages out.")
     began = time.process_time()
@@ -61,16 +60,9 @@ def engine_text(name: str, image: Image.Image, dpi: float, languages: str) -> Re
     return Reading(text, time.process_time() - began)
 
 
-@lru_cache(maxsize=4)
-def _engine(name: str) -> Engine:
-    """Return the engine, made once in a worker process."""
-    engine: Engine = ENGINES.load(name)()
-    return engine
-
-
 def engine_versions() -> list[str]:
     """Return the versions of the installed engines, which the plugin asks by default, for the cache's key."""
-    return [_engine(name).version() for name in ENGINES.names() if _engine(name).missing() is None]
+    return [shared_engine(name).version() for name in ENGINES.names() if shared_engine(name).missing() is None]
 
 
 @contextmanager

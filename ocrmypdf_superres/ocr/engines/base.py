@@ -7,6 +7,7 @@ The engine that reads first is the one that OCRmyPDF runs (Tesseract, or another
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Protocol, runtime_checkable
 
 from ocrmypdf.hocrtransform import OcrElement
@@ -14,7 +15,7 @@ from PIL import Image
 
 from ocrmypdf_superres.entry_points import Registry
 
-__all__ = ["ENGINES", "Engine"]
+__all__ = ["ENGINES", "Engine", "shared_engine"]
 
 ENGINES = Registry(
     "ocrmypdf_superres.ocr_engines",
@@ -61,3 +62,14 @@ class Engine(Protocol):
             RecognizerError: the engine failed.
             MissingDependencyError: see :meth:`missing`.
         """
+
+
+@lru_cache(maxsize=8)
+def shared_engine(name: str) -> Engine:
+    """Return the engine *name*, made once in a process: its networks are loaded once and shared by all threads.
+
+    Raises:
+        SuperresError: there is no such engine, or its module cannot be imported.
+    """
+    engine: Engine = ENGINES.load(name)()
+    return engine
