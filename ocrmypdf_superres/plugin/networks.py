@@ -215,7 +215,7 @@ def _joined(language: str, folder: Path, _identity: tuple[int, int, int], given:
                 "from, so it is read as it is installed",
             )
         file = joined_file(base, network.data())
-        # The program puts this behind the name of its folder; links in that name lead where the system says.
+        # The program appends this to the name of its folder; links in that name lead where the system says.
         argument = Path(os.path.relpath(file, os.path.realpath(folder))).as_posix().removesuffix(_SUFFIX)
         return Tuned(language, argument, network, file, identity_of(file))
     except (RecognizerError, OSError, ValueError) as error:
