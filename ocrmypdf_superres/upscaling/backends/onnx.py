@@ -103,7 +103,7 @@ class OnnxBackend:
                 "superres: the 8-bit form of %s differs by %.1f grey levels on this processor; it runs in floats",
                 self.model.card.name, 255 * difference,
             )  # fmt: skip
-        # For all scales: two arithmetics in one run would be hard to explain.
+        # For all scales: two kinds of arithmetic in one run would be hard to explain.
         self._int8 = False
         self._sessions.clear()
         return floats
