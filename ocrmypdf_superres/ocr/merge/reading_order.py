@@ -53,7 +53,7 @@ class _Unit:
 def form_order(lines: Sequence[Line]) -> list[int] | None:
     """Return the order in which a form or table with *lines* is read, as indices; None for any other page.
 
-    Lines that run up or down the page stay behind the line that they follow.
+    Lines that run up or down the page stay after the line that they follow.
     """
     upright = [i for i, line in enumerate(lines) if not line.turned]
     if not _is_form(lines, upright):
