@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -49,11 +49,12 @@ def export_model(
     metrics: Mapping[str, Any] | None = None,
     recipe: str = "",
     licence: str = "MPL-2.0",
+    scales: Sequence[int] = (),
 ) -> Model:
     """Write *net*, built from *spec* and *config*, to *folder* as the model *name*; return it.
 
     The net is folded where it can be (in place). The folder appears whole or not at all; one that exists is
-    replaced only when it holds a model.
+    replaced only when it holds a model. *scales* are those of the net's that the model offers; without it all.
 
     Raises:
         ModelError: *name* is not a plain name, *folder* exists and does not hold a model, or torch and onnxruntime
@@ -65,14 +66,21 @@ def export_model(
         net.fold()
     with model_folder(folder) as part:
         save_file({k: v.contiguous() for k, v in net.state_dict().items()}, part / WEIGHTS)
+<<<<<<< HEAD
         for scale in spec.scales(config):
             graph = export_graph(net, scale, spec, spec.channels_of(config), part / onnx_name(scale))
+=======
+        offered = tuple(scale for scale in spec.scales(config) if not scales or scale in scales)
+        for scale in offered:
+            graph = _OneScale(net, scale, spec.channels_of(config)).eval()
+            _export_graph(graph, spec, part / onnx_name(scale))
+>>>>>>> main
             _compare(graph, spec, part / onnx_name(scale))
         card = Card(
             name=name,
             architecture=spec.name,
             config=asdict(config),
-            scales=tuple(spec.scales(config)),
+            scales=offered,
             files={p.name: sha256_of(p) for p in sorted(part.iterdir())},
             radius=None if spec.receptive_radius is None else spec.receptive_radius(config),
             channels=3 if spec.channels_of(config) == 3 else 1,
