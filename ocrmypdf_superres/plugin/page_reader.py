@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +14,10 @@ from ocrmypdf.pluginspec import OcrEngine
 from PIL import Image
 
 from ocrmypdf_superres.ocr.calibration import Calibration, mean_confidence
-from ocrmypdf_superres.ocr.hocr import read_hocr, write_hocr
+from ocrmypdf_superres.ocr.hocr import write_hocr
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.ocr.merge.order import page_winner
-from ocrmypdf_superres.ocr.merge.vote import Merged, merge
+from ocrmypdf_superres.ocr.merge.vote import Merged, in_order, merge
 from ocrmypdf_superres.ocr.second_opinion import is_doubtful, wants_opinion
 from ocrmypdf_superres.ocr.variants import AS_IS, NET, make_variant
 from ocrmypdf_superres.plugin import handover
@@ -28,83 +26,13 @@ from ocrmypdf_superres.plugin.handover import PageState
 from ocrmypdf_superres.plugin.networks import NetworkChoice
 from ocrmypdf_superres.plugin.opinions import AUTO, ask, calibrated, engines_for
 from ocrmypdf_superres.plugin.options import SuperresOptions
+from ocrmypdf_superres.plugin.reading import ReadImage, Reading, Result
 from ocrmypdf_superres.plugin.record import PageRecord
 from ocrmypdf_superres.plugin.worker import finish
 
 log = logging.getLogger("ocrmypdf.superres")
 
 NOT_VERIFIED, NOT_MERGED = "could not be verified", "could not be merged from its readings"
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What an engine gave for one image.
-
-    Attributes:
-        text: the page's text, as the engine has it.
-        tree: its tree, from an engine that returns such.
-        hocr: the hOCR file that it wrote, None where it left none or an empty one.
-        file: the file that was asked for (hOCR or PDF), likewise.
-    """
-
-    text: str
-    tree: OcrElement | None = None
-    hocr: Path | None = None
-    file: Path | None = None
-
-    @classmethod
-    def of_files(cls, target: Path, file: Path) -> Reading:
-        """Return the reading in *file* and in the hOCR and text files called *target*.
-
-        After a timeout, and for a page that it finds empty, OCRmyPDF's Tesseract leaves empty files or none.
-        """
-        hocr, text = target.with_suffix(".hocr"), target.with_suffix(".txt")
-        return cls(
-            text.read_bytes().decode("utf-8", "replace") if text.exists() else "",
-            hocr=hocr if hocr.exists() and hocr.stat().st_size else None,
-            file=file if file.exists() and file.stat().st_size else None,
-        )
-
-    def hypothesis(self) -> Hypothesis | None:
-        """Return the lines and words; None for nothing, and for an engine that tells neither.
-
-        Raises:
-            ImageError: the hOCR is damaged.
-        """
-        if self.tree is not None:
-            return Hypothesis(self.tree)
-        return Hypothesis(read_hocr(self.hocr)) if self.hocr is not None else None
-
-
-ReadImage = Callable[[Path, Path, Any], Reading]
-"""Reads an image (its path, a name for the engine's files, the options for the engine)."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """What is handed on.
-
-    Attributes:
-        text: the page's text.
-        tree: the tree in the pixels of the image that was given, as the engine wrote it; None for no reading.
-        file: the engine's own file where it holds the same; None for a merged reading and for an engine without files.
-        hocr: the engine's own hOCR, likewise.
-    """
-
-    text: str
-    tree: OcrElement | None
-    file: Path | None
-    hocr: Path | None
-
-
-def read_tree(engine: OcrEngine, image: Path, target: Path, options: Any, page_number: int) -> Reading:
-    """Read *image* as a tree where *engine* can, else as hOCR into files called *target*."""
-    if engine.supports_generate_ocr():
-        tree, text = engine.generate_ocr(input_file=image, options=options, page_number=page_number)
-        return Reading(text, tree)
-    hocr, text_file = target.with_suffix(".hocr"), target.with_suffix(".txt")
-    engine.generate_hocr(input_file=image, output_hocr=hocr, output_text=text_file, options=options)
-    return Reading.of_files(target, hocr)
 
 
 class PageReader:
@@ -163,6 +91,9 @@ class PageReader:
         if error is not None and not self._readings and not self._opinions:
             raise error
         merged = self._merged(whole)
+        if merged is not None and not whole and self._may_change():
+            with self._guard("could not be put into reading order"):
+                merged = in_order(merged)
         result = self._result(merged)
         if self._known:
             with self._guard("could not be described"):
@@ -175,6 +106,13 @@ class PageReader:
 
     def _guard(self, step: str) -> Any:
         return guard(step, self.page, self._ours.on_error, self._record)
+
+    def _may_change(self) -> bool:
+        """Whether the readings of this page may be compared and changed."""
+        if self._ours.verify == "off" or self._ours.trigger == "off" or self._calibration is None:
+            return False
+        # Of another engine than Tesseract nothing is known of how sure it is; it is compared where further engines are named.
+        return bool(self._calibration.probabilities) or self._ours.engines != AUTO
 
     def _target(self, variant: str) -> Path:
         """Return the name, without suffix, of the working files of one variant; nothing but this page's reading knows it."""
@@ -215,10 +153,8 @@ class PageReader:
 
     def _ask_engines(self) -> None:
         """Ask further engines where the readings leave doubt; each reads the original page."""
-        if self._calibration is None or not self._known:
+        if not self._known or not self._may_change() or self._calibration is None:
             return
-        if self._ours.engines == AUTO and not self._calibration.probabilities:
-            return  # another engine than Tesseract was chosen, and nothing is known of how sure it is
         with self._guard(NOT_VERIFIED):
             # Doubt first: looking for installed engines costs every page some milliseconds.
             if self._ours.verify != "always" and not wants_opinion(self._hypotheses, self._calibration):
@@ -314,6 +250,7 @@ class PageReader:
         extra["networks"] = self._networks.used()
         extra["words_exchanged"] = merged.exchanged if merged else 0
         extra["lines_added"] = merged.added if merged else 0
+        extra["reordered"] = merged.reordered if merged else False
         extra["confidence"] = {name: round(mean_confidence(h.words), 2) for name, h in found.items()}
         probability: dict[str, float] = {}
         if calibration is not None:
@@ -333,6 +270,8 @@ class PageReader:
                 f"; read {len(self._seconds)} times, the order of {merged.layout} kept "
                 f"({sure}; {merged.exchanged} words exchanged, {merged.added} lines added)"
             )
+        if merged is not None and merged.reordered:
+            self._record.reason += "; a form or table, read row by row"
 
     def _kept_hocr(self, result: Result) -> bytes:
         """Return what was read as hOCR, for ``--superres-keep``: the engine's own where it holds the same."""
