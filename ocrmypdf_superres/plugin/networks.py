@@ -35,15 +35,16 @@ _LEGACY_MODES = (0, 2)
 class NetworkChoice:
     """Which network reads each language of one page.
 
+    Pages that were not enlarged gain too: networks that were tuned on clean lines beside small ones read both better.
+
     Args:
         options: OCRmyPDF's, with ``superres``.
         engine: the engine that reads.
-        enlarged: whether the page was enlarged.
     """
 
-    def __init__(self, options: Any, engine: OcrEngine, enlarged: bool) -> None:
+    def __init__(self, options: Any, engine: OcrEngine) -> None:
         self._options = options
-        self._languages = choose(options, engine) if enlarged else ()
+        self._languages = choose(options, engine)
         for language in self._languages:
             if isinstance(language, Untuned) and language.reason:
                 _say_once(language.reason, logging.WARNING if language.fault else logging.INFO)
@@ -131,7 +132,9 @@ def choose(options: Any, engine: OcrEngine) -> Sequence[Tuned | Untuned]:
     """Return what reads each language of a job, in the user's order; empty where no tuned network has a part in it."""
     given: str = options.superres.networks
     tesseract = getattr(options, "tesseract", None)
-    if given == STOCK or tesseract is None or not str(engine).startswith(_ENGINE) or tesseract.oem in _LEGACY_MODES:
+    if given == STOCK or options.superres.trigger == "off" or tesseract is None:
+        return ()
+    if not str(engine).startswith(_ENGINE) or tesseract.oem in _LEGACY_MODES:
         return ()
     try:
         folder = data_folder()

@@ -83,10 +83,14 @@ def test_a_tuned_and_an_installed_language_are_combined(pdf, tmp_path):
     assert languages_of(hocr) <= {"eng", other} and "eng" in languages_of(hocr)
 
 
-def test_pages_that_are_left_and_the_legacy_engine_are_not_touched(tmp_path, pdf, own_cache):
+def test_pages_that_are_left_are_read_with_it_too(tmp_path):
     large = image_pdf(tmp_path / "large.pdf", [draw_page((1700, 1100), em=42, lines=6)], dpi=300)
-    _, _, records, _ = run(large, tmp_path)
-    assert records[0]["action"] == "left" and records[0]["networks"] == {} and not own_cache.exists()
+    _, text, records, _ = run(large, tmp_path)
+    assert records[0]["action"] == "left" and "eng" in records[0]["networks"] and "quick brown fox" in text
+
+
+def test_switched_off_and_with_the_legacy_engine_nothing_is_done(tmp_path, pdf, own_cache):
+    run(pdf, tmp_path / "off", "--superres-trigger", "off")
     done, _, _, _ = run(pdf, tmp_path / "legacy", "--tesseract-oem", "0", check=False)
     assert not own_cache.exists() and done.returncode != 0  # the installed file has no legacy engine either
 
