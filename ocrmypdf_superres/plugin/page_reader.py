@@ -15,7 +15,7 @@ from ocrmypdf.hocrtransform import BoundingBox, OcrClass, OcrElement
 from ocrmypdf.pluginspec import OcrEngine
 from PIL import Image
 
-from ocrmypdf_superres.ocr.calibration import Calibration, mean_confidence, read_table
+from ocrmypdf_superres.ocr.calibration import Calibration, mean_confidence
 from ocrmypdf_superres.ocr.hocr import read_hocr, write_hocr
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.ocr.merge.order import page_winner
@@ -25,6 +25,7 @@ from ocrmypdf_superres.ocr.variants import AS_IS, NET, make_variant
 from ocrmypdf_superres.plugin import handover
 from ocrmypdf_superres.plugin.guard import guard
 from ocrmypdf_superres.plugin.handover import PageState
+from ocrmypdf_superres.plugin.networks import NetworkChoice
 from ocrmypdf_superres.plugin.opinions import AUTO, ask, calibrated, engines_for
 from ocrmypdf_superres.plugin.options import SuperresOptions
 from ocrmypdf_superres.plugin.record import PageRecord
@@ -73,6 +74,10 @@ class Reading:
         if self.tree is not None:
             return Hypothesis(self.tree)
         return Hypothesis(read_hocr(self.hocr)) if self.hocr is not None else None
+
+
+ReadImage = Callable[[Path, Path, Any], Reading]
+"""Reads an image (its path, a name for the engine's files, the options for the engine)."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +136,7 @@ class PageReader:
         self._seconds: dict[str, float] = {}
         self._calibration: Calibration | None = None
         self._options = options
+        self._networks = NetworkChoice(options, engine, state.model_sha256 is not None)
         self._opinions: dict[str, Hypothesis] = {}
         self._opinion_seconds: dict[str, float] = {}
 
@@ -139,8 +145,8 @@ class PageReader:
         """Number of the page, from 1."""
         return self._record.page
 
-    def read(self, read: Callable[[Path, Path], Reading], whole: bool = False) -> Result:
-        """Call *read* (image, name for its files) for the net's variant, and for the others that are wanted.
+    def read(self, read: ReadImage, whole: bool = False) -> Result:
+        """Call *read* for the net's variant, and for the others that are wanted.
 
         With *whole* the best reading is handed on as it is; otherwise the readings are merged.
 
@@ -150,7 +156,7 @@ class PageReader:
         """
         error = self._read_first(read)
         with self._guard(NOT_VERIFIED):
-            self._calibration = read_table().calibration(str(self._engine), self._state.model_sha256)
+            self._calibration = self._networks.calibration(str(self._engine), self._state.model_sha256)
         self._read_further(read)
         if not whole:
             self._ask_engines()
@@ -184,7 +190,7 @@ class PageReader:
         """Return the name, without suffix, of the working files of one variant; nothing but this page's reading knows it."""
         return self.input_file.with_name(f"{self.input_file.stem}_superres_{variant}")
 
-    def _read_first(self, read: Callable[[Path, Path], Reading]) -> ExitCodeException | None:
+    def _read_first(self, read: ReadImage) -> ExitCodeException | None:
         """Read the image that was handed over; return the engine's error where another variant may still be read.
 
         Whatever the engine raises passes through where there is no other variant, as it does without this plugin.
@@ -198,7 +204,7 @@ class PageReader:
             return error
         return None
 
-    def _read_further(self, read: Callable[[Path, Path], Reading]) -> None:
+    def _read_further(self, read: ReadImage) -> None:
         """Read the other variants that are wanted, as long as there is doubt; one that fails is left out."""
         original = self._state.original
         first = self._readings.get(NET)
@@ -239,10 +245,10 @@ class PageReader:
                     self._opinions[name] = ask(engine, image, self._options, self._size, float(self._dpi[0]))
                 self._opinion_seconds[name] = time.monotonic() - began
 
-    def _read(self, variant: str, image: Path, read: Callable[[Path, Path], Reading]) -> None:
+    def _read(self, variant: str, image: Path, read: ReadImage) -> None:
         began = time.monotonic()
         try:
-            reading = read(image, self._target(variant))
+            reading = self._engine_reading(read, image, self._target(variant))
         finally:
             self._seconds[variant] = time.monotonic() - began
         self._readings[variant] = reading
@@ -253,6 +259,21 @@ class PageReader:
                 hypothesis = hypothesis.scaled(x, y, round(float(self._dpi[0])))
             if hypothesis is not None:
                 self._hypotheses[variant] = hypothesis
+
+    def _engine_reading(self, read: ReadImage, image: Path, target: Path) -> Reading:
+        """Read *image* with the tuned networks; where that fails, with the installed ones, whose own failure counts."""
+        networks = self._networks
+        if not networks.tuned:
+            return read(image, target, self._options)
+        try:
+            reading = read(image, target, networks.options())
+            networks.restore(reading.tree, reading.hocr)
+        except Exception as error:  # whatever an engine raises: the page is read without the improvement
+            networks.drop()
+            reading = read(image, target, self._options)
+            with self._guard("could not be read with the tuned networks"):
+                raise error
+        return reading
 
     def _save_variant(self, variant: str, original: Image.Image) -> Path:
         path = self._target(variant).with_suffix(".png")
@@ -298,6 +319,7 @@ class PageReader:
         """Write into the record which reading won, by how much, and what the readings cost."""
         found, calibration, extra = self._hypotheses, self._calibration, self._record.extra
         extra["reading"] = merged.layout if merged else None
+        extra["networks"] = self._networks.used()
         extra["words_exchanged"] = merged.exchanged if merged else 0
         extra["lines_added"] = merged.added if merged else 0
         extra["reordered"] = merged.reordered if merged else False
