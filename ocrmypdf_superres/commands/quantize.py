@@ -56,8 +56,7 @@ def run(args: argparse.Namespace) -> int:
     model = find_model(args.model)
     console = Console(highlight=False)
     if args.table is not None:
-<<<<<<< HEAD
-        console.print(_table(model, args.table, settings))
+        console.print(_table(model, args.table, settings, args.device))
     if args.output is not None and args.int8 is not None:
         from ocrmypdf_superres.training.int8 import Int8Settings, add_int8
 
@@ -65,10 +64,6 @@ def run(args: argparse.Namespace) -> int:
         made = add_int8(model, args.int8, args.output, name, args.run or Path("runs") / f"{name}-int8", Int8Settings(args.steps))
         console.print(f"Written: {made.folder}", markup=False, soft_wrap=True)
     elif args.output is not None:
-=======
-        console.print(_table(model, args.table, settings, args.device))
-    if args.output is not None:
->>>>>>> main
         made = quantize_model(model, args.bits, args.output, args.name or args.output.name, settings)
         console.print(f"Written: {made.folder}", markup=False, soft_wrap=True)
     return 0

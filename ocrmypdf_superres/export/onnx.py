@@ -66,15 +66,9 @@ def export_model(
         net.fold()
     with model_folder(folder) as part:
         save_file({k: v.contiguous() for k, v in net.state_dict().items()}, part / WEIGHTS)
-<<<<<<< HEAD
-        for scale in spec.scales(config):
-            graph = export_graph(net, scale, spec, spec.channels_of(config), part / onnx_name(scale))
-=======
         offered = tuple(scale for scale in spec.scales(config) if not scales or scale in scales)
         for scale in offered:
-            graph = _OneScale(net, scale, spec.channels_of(config)).eval()
-            _export_graph(graph, spec, part / onnx_name(scale))
->>>>>>> main
+            graph = export_graph(net, scale, spec, spec.channels_of(config), part / onnx_name(scale))
             _compare(graph, spec, part / onnx_name(scale))
         card = Card(
             name=name,
