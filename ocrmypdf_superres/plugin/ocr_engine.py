@@ -18,7 +18,8 @@ from ocrmypdf.pluginspec import OcrEngine, OrientationConfidence
 from ocrmypdf_superres.ocr.hocr import write_hocr
 from ocrmypdf_superres.ocr.hypothesis import for_text_layer
 from ocrmypdf_superres.plugin.networks import Replaced
-from ocrmypdf_superres.plugin.page_reader import PageReader, Reading, read_tree
+from ocrmypdf_superres.plugin.page_reader import PageReader
+from ocrmypdf_superres.plugin.reading import Reading, read_tree
 
 SKIPPED = "[skipped page]"
 """What OCRmyPDF writes as the text of a page that was not read."""
