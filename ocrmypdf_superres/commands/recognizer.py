@@ -222,6 +222,7 @@ def _tune(console: Console, args: argparse.Namespace) -> int:
 
 def _tune_by_recipe(console: Console, args: argparse.Namespace) -> int:
     from ocrmypdf_superres.recognizers.tesseract.format.writer import save_traineddata
+    from ocrmypdf_superres.training.loop.trainer import CHECKPOINT
     from ocrmypdf_superres.training.networks.reading import table
     from ocrmypdf_superres.training.networks.recipe import read_tuning_recipe
     from ocrmypdf_superres.training.workflows.tune_network import time_limit, tune_on_lines
@@ -233,6 +234,8 @@ def _tune_by_recipe(console: Console, args: argparse.Namespace) -> int:
         recipe = replace(recipe, base=str(find_traineddata(recipe.language, args.tessdata_dir).resolve()))
     limit = time_limit(args.minutes) if args.minutes else None
     run = args.output.with_suffix(".run")
+    if (run / CHECKPOINT).is_file() and not args.resume:
+        raise OptionError(f"{run} holds an earlier run; add --resume to go on with it, delete it, or give another --output.")
     tuned = tune_on_lines(recipe, args.data, run, args.resume, args.device, limit)
     save_traineddata(tuned.data, args.output)
     console.print(f"{args.output}: {tuned.steps} steps. CER of tesseract on held-out lines in %:", markup=False, soft_wrap=True)
