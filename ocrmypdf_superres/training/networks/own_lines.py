@@ -79,16 +79,17 @@ def _stream(own: OwnLines, held: bool) -> LineStream:
     """Return lines of the pages to learn from and of text, or of the held-out pages alone."""
     side = "held-out" if held else "train"
     scans = ScanLines(own.run / side, own.language, own.run / "lines", held=None)
+    can_write = writer(read_traineddata(find_traineddata(own.language)).charset.encode)
+    scans.keep(can_write)
     if not len(scans):
         raise OptionError(
-            f"No line of the pages {'to compare on' if held else 'to learn from'} is read by Tesseract with certainty; "
-            "give pages whose text files are right, or better scans."
+            f"No line of the pages {'to compare on' if held else 'to learn from'} is read by Tesseract with certainty and can be "
+            f"written by {own.language}; give pages whose text files are right, better scans, or their --lang."
         )
     log.info("%d lines of %d pages, %s.", len(scans), len(scans.pixels), side)
     texts = [] if held else _texts(own)
     settings = replace(settings_of(own.language), clean=CLEAN, scans=SCANS if texts else 1.0, others=0.0)
     net = load_upscaler(own.model, device="cpu", threads=1)
-    can_write = writer(read_traineddata(find_traineddata(own.language)).charset.encode)
     return LineStream(texts, net, can_write, _SEED + held, scans, settings, own=max(1, len(texts)))
 
 

@@ -132,6 +132,18 @@ def test_lines_are_of_the_pages_and_of_their_text(scans: Path, tmp_path: Path, s
     assert own.count() == max(before, 3)
 
 
+@pytest.mark.slow
+def test_each_of_several_languages_has_its_network(scans: Path, tmp_path: Path, small: None) -> None:
+    try:
+        find_traineddata("deu")
+    except RecognizerError:
+        pytest.skip("the language deu is not installed")
+    settings = NetworkSettings(scans, tmp_path / "mine", "eng+deu", "stock", DEFAULT_MODEL, steps=1)
+    done = finetune_networks(settings, Pages(50))
+    assert set(done.lines) == {"eng", "deu"} and "deu after" in done.rows()[0]
+    assert [network.card.language for network in networks_in(settings.out)] == ["deu", "eng"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,6 +99,10 @@ class ScanLines:
                 self.lines.append(ScanLine(page, box, text))
         self.pixels.append((luma * 255.0 + 0.5).astype(np.uint8))
         self.x_heights.append(x_height)
+
+    def keep(self, can_write: Callable[[str], bool]) -> None:
+        """Leave out the lines whose text *can_write* refuses, such as those in another language of the pages."""
+        self.lines = [line for line in self.lines if can_write(line.text)]
 
     def strip(self, rng: np.random.Generator, x_height: float, scale: int) -> tuple[int, Strip | None]:
         """Return (scale, strip) of a random line whose letters are about *x_height* times that scale high.

@@ -35,7 +35,7 @@ LOW, CLEAN = (3.8, 12.0), (14.0, 26.0)
 ILLEGIBLE, HARD = 2.3, 3.0
 _KEPT_OF_HARD = 0.5
 _LEAST_CONTRAST = 0.08
-_MOST_TRIES = 40
+_MOST_TRIES = 200
 #: Smaller crops have no letters left.
 _SMALLEST = 8
 
@@ -110,6 +110,8 @@ class LineStream:
         self.net = net
         self.can_write = can_write
         self.seed = seed
+        if scans is not None:
+            scans.keep(can_write)
         self.scans = scans if scans is not None and len(scans) else None
         self.settings = settings or StreamSettings()
         self.faces = Faces()
