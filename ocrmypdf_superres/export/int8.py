@@ -26,7 +26,7 @@ from ocrmypdf_superres.modelstore.writer import model_folder, write_card
 from ocrmypdf_superres.upscaling.backends.onnx import open_session
 
 TOLERANCE = 2.0 / 255
-"""Largest mean difference, of [0, 1], between the rounded net in torch and its graph; rounding at a tie differs here and there."""
+"""Largest mean difference, of [0, 1], of the rounded net in torch and its graph; ties are rounded otherwise here and there."""
 
 
 def prepare_int8(net: nn.Module) -> nn.Module:

@@ -43,9 +43,11 @@ class FakeQuantConv2d(nn.Module):
         layer = self.convolution
         if self.observing:
             _widen(self.input_range, x)
-            return layer._conv_forward(x, layer.weight, layer.bias)
-        weight = layer.weight if self.input_only else self.rounded_weight()
-        return layer._conv_forward(_round_to(x, self.input_range), weight, layer.bias)
+        else:
+            x = _round_to(x, self.input_range)
+        weight = layer.weight if self.observing or self.input_only else self.rounded_weight()
+        y: Tensor = layer._conv_forward(x, weight, layer.bias)
+        return y
 
     def rounded_weight(self) -> Tensor:
         """Return the kernel, float (outputs, inputs, h, w), rounded to its levels."""
