@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import options_page
+import docs_pages
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
@@ -105,15 +105,9 @@ def test_every_block_says_its_language_or_why_it_is_not_run() -> None:
             assert block.language in ("sh", "python", "toml", "json", "text"), f"{page.name}, line {block.line}"
 
 
-def test_the_options_are_those_of_the_code() -> None:
-    assert options_page.PAGE.read_text(encoding="utf-8") == options_page.text(), "run: python tests/tools/options_page.py"
-
-
-def test_the_reference_has_every_public_module() -> None:
-    public = (ROOT / "tests" / "public_api.txt").read_text(encoding="utf-8")
-    modules = {line for line in public.splitlines() if line.startswith("ocrmypdf_superres.")}
-    shown = set(re.findall(r"^::: (\S+)$", (DOCS / "reference" / "api.md").read_text(encoding="utf-8"), re.M))
-    assert shown == modules
+@pytest.mark.parametrize("page", docs_pages.WRITTEN, ids=lambda page: page.stem)
+def test_pages_that_follow_the_code_are_up_to_date(page: Path) -> None:
+    assert page.read_text(encoding="utf-8") == docs_pages.WRITTEN[page](), "run: python tests/tools/docs_pages.py"
 
 
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
