@@ -13,6 +13,7 @@ from typing import Literal
 
 from PIL import Image
 
+from ocrmypdf_superres.page.height_network import KINDS
 from ocrmypdf_superres.page.image import FloatImage, to_luma
 from ocrmypdf_superres.page.text_height import TextHeight, measure_text_height, measured_part
 
@@ -37,15 +38,23 @@ SCALE_SLACK = 0.85
 SIZE_SLACK = 0.15
 #: Factors above this are not asked for, however small the text seems.
 MAX_FACTOR = 6.0
+#: Letters below this height cannot be read well at any size, so that such a page is enlarged only by HOPELESS_FACTOR.
+HOPELESS, HOPELESS_FACTOR = 4.0, 4.0
+#: A page whose text is of unsure height is enlarged by its dpi, at most by this factor.
+UNSURE_FACTOR = 3.0
+#: Ideographs must be so much higher than a lower-case x to be read as well.
+FULL_HEIGHT = 1.75
+_IDEOGRAPHS = ("chi", "jpn", "kor", "Han", "Japanese", "Hangul")
 #: Share of ink under which a page counts as blank.
 BLANK_INK = 0.0002
-#: Fewer pieces of text lines than this do not count as text.
-MIN_BANDS = 3
 
 
 @dataclass(frozen=True)
 class PlanSettings:
-    """Settings of :func:`plan_page`; see the options of the same names for their meaning."""
+    """Settings of :func:`plan_page`; see the options of the same names for their meaning.
+
+    *languages* are Tesseract's names of those that are read; empty where they are not known.
+    """
 
     trigger: Literal["auto", "dpi", "always", "off"] = "auto"
     below_dpi: float = 250.0
@@ -54,6 +63,17 @@ class PlanSettings:
     scales: tuple[int, ...] = (2, 3, 4)
     max_pixels: float = 50e6
     max_side: int = TESSERACT_MAX_SIDE
+    languages: tuple[str, ...] = ()
+
+    def target_for(self, text: TextHeight) -> float:
+        """Return the height that letters such as *text* has should have: more for ideographs.
+
+        The measurement says whether they are; where languages are known, it may say so only of those that write them.
+        """
+        ideographs = text.kind == KINDS[2] and (
+            not self.languages or any(name.rpartition("/")[2].startswith(_IDEOGRAPHS) for name in self.languages)
+        )
+        return self.target_x_height * (FULL_HEIGHT if ideographs else 1.0)
 
 
 @dataclass(frozen=True)
@@ -107,12 +127,18 @@ def plan_page(luma: FloatImage, dpi: tuple[float, float], settings: PlanSettings
             return leave(f"{claimed:.0f} dpi is not below {settings.below_dpi:.0f}")
         return _enlarge(size, dpi, by_dpi, f"{claimed:.0f} dpi", settings, None)
     text = measure_text_height(luma)
-    if text.x_height is None or text.bands < MIN_BANDS or text.ink < BLANK_INK:
+    if text.x_height is None or text.ink < BLANK_INK:
         if settings.trigger == "always":
             return _enlarge(size, dpi, max(by_dpi, float(min(settings.scales))), "no text measured", settings, text)
         return leave("blank page" if text.ink < BLANK_INK else "no text found", text)
-    needed = settings.target_x_height / text.x_height
-    described = f"text {text.x_height:.1f} px high at {claimed:.0f} dpi"
+    described = _described(text, claimed)
+    if not text.sure and settings.trigger == "auto":
+        if not 0 < claimed < settings.below_dpi:
+            return leave(f"{described}, which is not sure, and the dpi is good", text)
+        return _enlarge(size, dpi, min(by_dpi, UNSURE_FACTOR), f"{described}, which is not sure, so by the dpi", settings, text)
+    needed = settings.target_for(text) / text.x_height
+    if text.x_height < HOPELESS:
+        needed, described = min(needed, HOPELESS_FACTOR), f"{described}, hardly enough to be read"
     if settings.trigger == "always":
         return _enlarge(size, dpi, max(needed, float(min(settings.scales))), described, settings, text)
     if text.noise >= NOISY:
@@ -122,6 +148,11 @@ def plan_page(luma: FloatImage, dpi: tuple[float, float], settings: PlanSettings
     if needed < least:
         return leave(f"{described} is large enough", text)
     return _enlarge(size, dpi, needed, described, settings, text)
+
+
+def _described(text: TextHeight, claimed: float) -> str:
+    turned = ("", " on its side", " upside down", " on its side")[text.turns]
+    return f"text{turned} {text.x_height:.1f} px high at {claimed:.0f} dpi"
 
 
 def _room(size: tuple[int, int], settings: PlanSettings) -> float:

@@ -21,7 +21,7 @@ from PIL import Image
 
 from ocrmypdf_superres.errors import MissingDependencyError, RecognizerError
 from ocrmypdf_superres.ocr.engines.alphabets import letters_of
-from ocrmypdf_superres.upscaling.backends.onnx import import_onnxruntime, open_session
+from ocrmypdf_superres.onnx_sessions import import_onnxruntime, open_session
 
 _UPRIGHT = 10.0
 """A line whose lower edge is turned by more degrees than this is marked as turned."""
