@@ -40,6 +40,7 @@ ALLOWED = {
     ("recognizers/tesseract/format/", "reader"): "it reads the bytes of a file",
     ("reporting/", "draw"): "lines and bars of a chart",
     ("training/data/fonts.py", "draw"): "a font draws letters",
+    ("training/data/ocr_lines/faces.py", "draw"): "a font draws letters",
     ("training/data/ocr_lines/rendering.py", "draw"): "text is drawn as ink",
     ("training/data/sources/", "draw"): "text is drawn as ink",
     ("training/losses/recognition/confusion.py", "draw"): "characters are drawn in a font",

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,10 @@ _SUFFIX = ".traineddata"
 _DEVICE = "auto, cpu, cuda or cuda:N (default: %(default)s)"
 
 
+_IMAGES = {"epochs": 4, "lr": 1e-3, "seed": 0, "hold_out": 10, "ema": 0.0, "validate_every": 0, "patience": 0}
+_RECIPE = {"data": Path(), "minutes": 0.0}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the actions ``compare``, ``tune``, ``lines``, ``train`` and ``export`` with their arguments."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
@@ -40,24 +45,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     action.add_argument("images", nargs="+", type=Path, help="line images; a NAME.gt.txt beside one gives its truth")
     action.add_argument("--as-trained", action="store_true", help="without Tesseract's rounding and border noise")
 
-    text = "tune a network on line images with NAME.gt.txt beside them, for the stock tesseract"
-    action = actions.add_parser("tune", parents=[common], help=text, description=text)
-    action.add_argument("lines", type=Path, help="folder of line images and texts")
+    text = "tune a network on lines, for the stock tesseract: on images with NAME.gt.txt, or on prepared lines by a recipe"
+    action = actions.add_parser("tune", help=text, description=text)
+    action.add_argument("lines", type=Path, help="folder of line images and texts, or a recipe (examples/recipes/tesseract.toml)")
+    action.add_argument("--lang", help="language, or path of a .traineddata file (default: the recipe's, or eng)")
+    action.add_argument("--tessdata-dir", type=Path, metavar="FOLDER", help="folder of the language's file")
     action.add_argument("--output", type=Path, required=True, help="file to write, NAME.traineddata")
-    action.add_argument("--epochs", type=int, default=4, help="times over all lines (default 4)")
-    action.add_argument("--lr", type=float, default=1e-3, help="peak learning rate (default 0.001)")
-    action.add_argument("--seed", type=int, default=0)
-    action.add_argument("--hold-out", type=int, default=10, metavar="N", help="every Nth line measures, 0: none (default 10)")
-    action.add_argument(
-        "--ema", type=float, default=0.0, help="share of the average of the weights kept a step (default 0: none)"
-    )
-    action.add_argument(
-        "--validate-every", type=int, default=0, metavar="STEPS",
-        help="keep the weights by which tesseract reads every Nth line and one best, measured so often (default 0: the last)",
-    )  # fmt: skip
-    action.add_argument("--patience", type=int, default=0, metavar="N", help="end after N validations in a row without a gain")
     action.add_argument("--device", default="auto", help=_DEVICE)
     action.add_argument("--resume", action="store_true", help="go on from the checkpoint of an interrupted run, in OUTPUT.run")
+    recipe = action.add_argument_group("with a recipe")
+    recipe.add_argument("--data", type=Path, help="folder that the recipe's lines lie in (default: here)")
+    recipe.add_argument("--minutes", type=float, help="end after so many minutes, with fewer steps than the recipe's")
+    images = action.add_argument_group("with line images")
+    images.add_argument("--epochs", type=int, help="times over all lines (default 4)")
+    images.add_argument("--lr", type=float, help="peak learning rate (default 0.001)")
+    images.add_argument("--seed", type=int)
+    images.add_argument("--hold-out", type=int, metavar="N", help="every Nth line measures, 0: none (default 10)")
+    images.add_argument("--ema", type=float, help="share of the average of the weights kept a step (default 0: none)")
+    images.add_argument(
+        "--validate-every", type=int, metavar="STEPS",
+        help="keep the weights by which tesseract reads every Nth line and one best, measured so often (default 0: the last)",
+    )  # fmt: skip
+    images.add_argument("--patience", type=int, metavar="N", help="end after N validations in a row without a gain")
 
     text = "prepare low-resolution lines to tune a network on, in files of some hundred; what is there already stays"
     action = actions.add_parser("lines", help=text, description=text)
@@ -161,8 +170,50 @@ def _lines(console: Console, args: argparse.Namespace) -> int:
     return 0
 
 
+def _defaults(args: argparse.Namespace, own: Mapping[str, object], other: Mapping[str, object], where: str) -> None:
+    """Set the options *own* that were not given to their defaults; refuse those of *other*."""
+    for name in other:
+        if getattr(args, name) is not None:
+            raise OptionError(f"--{name.replace('_', '-')} was given with {where}, which it has no meaning for; leave it out.")
+    for name, value in own.items():
+        if getattr(args, name) is None:
+            setattr(args, name, value)
+
+
 def _tune(console: Console, args: argparse.Namespace) -> int:
+    if args.output.suffix != _SUFFIX:
+        raise OptionError(f"--output {args.output} was given, a name that ends in {_SUFFIX} was expected; correct it.")
+    if args.lines.suffix == ".toml":
+        _defaults(args, _RECIPE, _IMAGES, "a recipe")
+        return _tune_by_recipe(console, args)
+    _defaults(args, _IMAGES, _RECIPE, "line images")
+    return _tune_on_images(console, args)
+
+
+def _tune_by_recipe(console: Console, args: argparse.Namespace) -> int:
+    from ocrmypdf_superres.recognizers.tesseract.format.writer import save_traineddata
+    from ocrmypdf_superres.training.networks.reading import table
+    from ocrmypdf_superres.training.networks.recipe import read_tuning_recipe
+    from ocrmypdf_superres.training.workflows.tune_network import time_limit, tune_on_lines
+
+    if args.minutes < 0:
+        raise OptionError(f"--minutes {args.minutes:g} was given, a number above 0 was expected; correct it.")
+    recipe = read_tuning_recipe(args.lines, args.lang or "")
+    if args.tessdata_dir is not None:
+        recipe = replace(recipe, base=str(find_traineddata(recipe.language, args.tessdata_dir).resolve()))
+    limit = time_limit(args.minutes) if args.minutes else None
+    run = args.output.with_suffix(".run")
+    tuned = tune_on_lines(recipe, args.data, run, args.resume, args.device, limit)
+    save_traineddata(tuned.data, args.output)
+    console.print(f"{args.output}: {tuned.steps} steps. CER of tesseract on held-out lines in %:", markup=False, soft_wrap=True)
+    for row in table({"before": tuned.before, "after": tuned.after}):
+        console.print(row, markup=False, soft_wrap=True)
+    return 0
+
+
+def _tune_on_images(console: Console, args: argparse.Namespace) -> int:
     # Training is heavy to import, and compare has no use for it.
+    from ocrmypdf_superres.recognizers.tesseract.format.int8 import int8_copy
     from ocrmypdf_superres.recognizers.tesseract.format.writer import save_traineddata
     from ocrmypdf_superres.training.workflows.tune_network import TuneSettings, read_examples, tune
 
@@ -172,23 +223,24 @@ def _tune(console: Console, args: argparse.Namespace) -> int:
     held_out = examples[::every] if every else []
     validation = examples[1::every] if validated else []
     learnt = [line for index, line in enumerate(examples) if not every or index % every > validated]
-    installed = find_traineddata(args.lang, args.tessdata_dir)
+    installed = find_traineddata(args.lang or "eng", args.tessdata_dir)
     run = args.output.with_suffix(".run")
     cores = available_cores()
     settings = TuneSettings(
         epochs=args.epochs, lr=args.lr, seed=args.seed, ema=args.ema, validate_every=args.validate_every or 1,
         patience=args.patience, threads=max(1, cores // 2),
     )  # fmt: skip
+    data = read_traineddata(installed)
 
-    def error_rate(data: TrainedData) -> float:
+    def error_rate(tuned: TrainedData) -> float:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / f"tuned{_SUFFIX}"
-            save_traineddata(data, file)
+            save_traineddata(int8_copy(tuned) if data.integer else tuned, file)
             return _error_rate(validation, file)
 
-    data = read_traineddata(installed)
     tuned, report = tune(data, learnt, settings, run, args.resume, args.device, error_rate if validation else None)
-    save_traineddata(tuned, args.output)
+    # As the base is: an int8 file is read faster and is what distributions have.
+    save_traineddata(int8_copy(tuned) if data.integer else tuned, args.output)
     count = len(learnt) - len(report.skipped)
     console.print(f"{args.output}: {report.steps} steps on {count} lines", markup=False, soft_wrap=True)
     console.print("loss, nats a character: " + ", ".join(f"{value:.4f}" for value in report.losses), markup=False)
@@ -214,8 +266,6 @@ def _check_tune(args: argparse.Namespace) -> None:
         )
     if args.patience and not args.validate_every:
         raise OptionError(f"--patience {args.patience} was given without --validate-every; add how often to validate.")
-    if args.output.suffix != _SUFFIX:
-        raise OptionError(f"--output {args.output} was given, a name that ends in {_SUFFIX} was expected; correct it.")
 
 
 def _error_rate(examples: Sequence[LineExample], file: Path) -> float:

@@ -40,7 +40,7 @@ def read_hocr(path: Path) -> OcrElement:
 
 
 def parse_hocr(text: str | bytes) -> OcrElement:
-    """Return the page in *text*, a whole hOCR document.
+    """Return the page in *text*, a whole hOCR document; of several pages the first.
 
     The root is an ``ocr_page`` with its size and dpi. Its children are paragraphs, images and rules in reading order;
     paragraphs hold lines, lines hold words with text, confidence in [0, 1] and language.
@@ -48,14 +48,27 @@ def parse_hocr(text: str | bytes) -> OcrElement:
     Raises:
         ImageError: *text* is not hOCR, or does not say how large its page is.
     """
+    pages = parse_pages(text)
+    if not pages:
+        raise ImageError("The reading holds no page (class ocr_page), hOCR was expected; read the page again.")
+    return pages[0]
+
+
+def parse_pages(text: str | bytes) -> list[OcrElement]:
+    """Return all pages in *text*, a whole hOCR document, each as :func:`parse_hocr` does.
+
+    Raises:
+        ImageError: *text* is not hOCR, or does not say how large a page is.
+    """
     try:
         # The engine, which runs as this user, has just written it.
         root = ElementTree.fromstring(text)  # noqa: S314
     except (ElementTree.ParseError, UnicodeError, ValueError) as error:
         raise ImageError(f"The reading is not hOCR that can be parsed ({error}); read the page again.") from error
-    node = next((element for element in root.iter() if OcrClass.PAGE in _classes(element)), None)
-    if node is None:
-        raise ImageError("The reading holds no page (class ocr_page), hOCR was expected; read the page again.")
+    return [_page(element) for element in root.iter() if OcrClass.PAGE in _classes(element)]
+
+
+def _page(node: ElementTree.Element) -> OcrElement:
     box, dpi, number = _box(node), _numbers(node, "scan_res", 2), _numbers(node, "ppageno", 1)
     if box is None or box.width <= 0 or box.height <= 0:
         raise ImageError("The hOCR does not say how large its page is; read the page again.")

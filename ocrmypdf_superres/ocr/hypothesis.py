@@ -108,13 +108,35 @@ class Hypothesis:
 
         Args:
             words: by the index of a line, all of its words from now on, of whichever hypotheses. The box of the line
-                grows where they need it.
+                grows where they need it; without any the line goes.
             after: by the index of a line, lines to put after it, in its paragraph.
             before: likewise, lines to put before it.
         """
         inserts = {id(self.lines[i].element): (before.get(i, []), after.get(i, [])) for i in {*before, *after}}
         replaced = {id(self.lines[i].element): _with_words(self.lines[i], taken) for i, taken in words.items()}
         return Hypothesis(_rebuilt(self.page, replaced, inserts))
+
+    def reordered(self, order: Sequence[int]) -> Hypothesis:
+        """Return the hypothesis with its lines in another order; what is not a line keeps its place before or after them.
+
+        Lines that follow one another and come from one paragraph stay in one.
+
+        Args:
+            order: the index of each line, once.
+        """
+        owners = {id(line): paragraph for paragraph in self.page.paragraphs for line in paragraph.lines}
+        groups: list[tuple[OcrElement, list[OcrElement]]] = []
+        for index in order:
+            element = self.lines[index].element
+            owner = owners.get(id(element), self.page)
+            if groups and groups[-1][0] is owner and owner is not self.page:
+                groups[-1][1].append(element)
+            else:
+                groups.append((owner, [element]))
+        page = copy.copy(self.page)
+        page.children = [_paragraph(owner, lines) for owner, lines in groups]
+        page.children += [child for child in self.page.children if not list(child.lines)]
+        return Hypothesis(page)
 
 
 def box_of(element: OcrElement) -> Box:
@@ -148,6 +170,14 @@ def _all_elements(element: OcrElement) -> Iterable[OcrElement]:
         yield from _all_elements(child)
 
 
+def _paragraph(owner: OcrElement, lines: list[OcrElement]) -> OcrElement:
+    """Return a paragraph of *lines*, with what *owner* says of its language and direction."""
+    boxes = [box_of(line) for line in lines]
+    left, top, right, bottom = (pick(box[i] for box in boxes) for i, pick in enumerate((min, min, max, max)))
+    box = BoundingBox(left, top, right, bottom)
+    return OcrElement(OcrClass.PARAGRAPH, bbox=box, direction=owner.direction, language=owner.language, children=lines)
+
+
 def _with_words(line: Line, words: Sequence[Word]) -> OcrElement:
     boxes = [line.box, *(word.box for word in words)]
     left, top, right, bottom = (pick(box[i] for box in boxes) for i, pick in enumerate((min, min, max, max)))
@@ -162,11 +192,13 @@ def _rebuilt(
 ) -> OcrElement:
     """Return the tree of *element* copied, with nodes replaced and put in before and after others, by identity."""
     element = copy.copy(replaced.get(id(element), element))
-    children = []
+    children: list[OcrElement] = []
     for child in element.children:
         before, after = inserts.get(id(child), ([], []))
         children += [copy.deepcopy(line.element) for line in before]
-        children.append(_rebuilt(child, replaced, inserts))
+        kept = _rebuilt(child, replaced, inserts)
+        if kept.children or not child.children:
+            children.append(kept)
         children += [copy.deepcopy(line.element) for line in after]
     element.children = children
     return element

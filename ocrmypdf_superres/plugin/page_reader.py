@@ -19,7 +19,7 @@ from ocrmypdf_superres.ocr.calibration import Calibration, mean_confidence, read
 from ocrmypdf_superres.ocr.hocr import read_hocr, write_hocr
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.ocr.merge.order import page_winner
-from ocrmypdf_superres.ocr.merge.vote import Merged, merge
+from ocrmypdf_superres.ocr.merge.vote import Merged, in_order, merge
 from ocrmypdf_superres.ocr.second_opinion import is_doubtful, wants_opinion
 from ocrmypdf_superres.ocr.variants import AS_IS, NET, make_variant
 from ocrmypdf_superres.plugin import handover
@@ -157,6 +157,9 @@ class PageReader:
         if error is not None and not self._readings and not self._opinions:
             raise error
         merged = self._merged(whole)
+        if merged is not None and not whole and self._may_change():
+            with self._guard("could not be put into reading order"):
+                merged = in_order(merged)
         result = self._result(merged)
         if self._known:
             with self._guard("could not be described"):
@@ -169,6 +172,13 @@ class PageReader:
 
     def _guard(self, step: str) -> Any:
         return guard(step, self.page, self._ours.on_error, self._record)
+
+    def _may_change(self) -> bool:
+        """Whether the readings of this page may be compared and changed."""
+        if self._ours.verify == "off" or self._ours.trigger == "off" or self._calibration is None:
+            return False
+        # Of another engine than Tesseract nothing is known of how sure it is; it is compared where further engines are named.
+        return bool(self._calibration.probabilities) or self._ours.engines != AUTO
 
     def _target(self, variant: str) -> Path:
         """Return the name, without suffix, of the working files of one variant; nothing but this page's reading knows it."""
@@ -209,10 +219,8 @@ class PageReader:
 
     def _ask_engines(self) -> None:
         """Ask further engines where the readings leave doubt; each reads the original page."""
-        if self._calibration is None or not self._known:
+        if not self._known or not self._may_change() or self._calibration is None:
             return
-        if self._ours.engines == AUTO and not self._calibration.probabilities:
-            return  # another engine than Tesseract was chosen, and nothing is known of how sure it is
         with self._guard(NOT_VERIFIED):
             # Doubt first: looking for installed engines costs every page some milliseconds.
             if self._ours.verify != "always" and not wants_opinion(self._hypotheses, self._calibration):
@@ -292,6 +300,7 @@ class PageReader:
         extra["reading"] = merged.layout if merged else None
         extra["words_exchanged"] = merged.exchanged if merged else 0
         extra["lines_added"] = merged.added if merged else 0
+        extra["reordered"] = merged.reordered if merged else False
         extra["confidence"] = {name: round(mean_confidence(h.words), 2) for name, h in found.items()}
         probability: dict[str, float] = {}
         if calibration is not None:
@@ -311,6 +320,8 @@ class PageReader:
                 f"; read {len(self._seconds)} times, the order of {merged.layout} kept "
                 f"({sure}; {merged.exchanged} words exchanged, {merged.added} lines added)"
             )
+        if merged is not None and merged.reordered:
+            self._record.reason += "; a form or table, read row by row"
 
     def _kept_hocr(self, result: Result) -> bytes:
         """Return what was read as hOCR, for ``--superres-keep``: the engine's own where it holds the same."""

@@ -86,6 +86,15 @@ def test_no_opinion_changes_nothing():
     assert not merged.mixed and merged.hypothesis.text() == "first\n"
 
 
+def test_what_a_detector_does_not_see_and_tesseract_hardly_reads_goes():
+    kept = page((100, [("letters", 0.99, 100), ("~|", 0.2, 300)]), (200, [("stain", 0.1, 100)]), (300, [("pale", 0.99, 100)]))
+    seen = page((100, [("letters", 1.0, 100)]), (400, [("more", 1.0, 100)]))
+    merged = merge({"net": kept}, CALIBRATION, {"other": seen})
+    assert [line.text for line in merged.hypothesis.lines] == ["letters", "pale", "more"]
+    # An engine that saw next to nothing did not look.
+    assert "stain" in merge({"net": kept}, CALIBRATION, {"other": page()}).hypothesis.text()
+
+
 def test_an_engine_of_another_version_is_trusted_less():
     plain = TABLE.calibration("Tesseract OCR 5.3.0", TABLE.model_sha256)
     same = with_engines(plain, {"other": "other 1"}, {"other": ROW})

@@ -8,6 +8,7 @@ from tesseract_specimens import TEXTS, draw_line, text_fonts
 
 from ocrmypdf_superres.cli import main
 from ocrmypdf_superres.recognizers.tesseract.format.traineddata import read_traineddata
+from ocrmypdf_superres.tesseract import find_traineddata
 
 
 def write_lines(folder: Path, count: int) -> list[str]:
@@ -38,7 +39,7 @@ def test_tune_and_compare(needs_eng: None, tmp_path: Path, capsys: pytest.Captur
     out = capsys.readouterr().out
     assert "1 steps on 4 lines" in out
     assert "2 held-out lines" in out
-    assert not read_traineddata(output).integer
+    assert read_traineddata(output).integer == read_traineddata(find_traineddata("eng")).integer
     assert main(["recognizer", "compare", "--lang", str(output), *names]) == 0
     assert "6 lines" in capsys.readouterr().out
 
@@ -52,5 +53,7 @@ def test_export(needs_eng: None, tmp_path: Path) -> None:
 def test_wrong_calls_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["recognizer", "tune", str(tmp_path), "--output", "x.bin"]) == 1
     assert main(["recognizer", "tune", str(tmp_path), "--output", "x.traineddata", "--epochs", "0"]) == 1
+    assert main(["recognizer", "tune", str(tmp_path), "--output", "x.traineddata", "--minutes", "3"]) == 1
+    assert main(["recognizer", "tune", "recipe.toml", "--output", "x.traineddata", "--epochs", "3"]) == 1
     assert main(["recognizer", "compare", "--lang", "no-such", str(tmp_path / "a.png")]) == 1
     assert "Error:" in capsys.readouterr().err

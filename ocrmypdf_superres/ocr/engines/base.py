@@ -15,7 +15,7 @@ from PIL import Image
 
 from ocrmypdf_superres.entry_points import Registry
 
-__all__ = ["ENGINES", "Engine", "shared_engine"]
+__all__ = ["ENGINES", "Engine", "EnlargedEngine", "shared_engine"]
 
 ENGINES = Registry(
     "ocrmypdf_superres.ocr_engines",
@@ -61,6 +61,29 @@ class Engine(Protocol):
         Raises:
             RecognizerError: the engine failed.
             MissingDependencyError: see :meth:`missing`.
+        """
+
+
+@runtime_checkable
+class EnlargedEngine(Engine, Protocol):
+    """An engine whose recognizer also reads enlarged lines: another look at the same lines, for less than a whole reading."""
+
+    def read_enlarged(
+        self, image: Image.Image, enlarged: Image.Image, languages: Sequence[str], dpi: float
+    ) -> tuple[OcrElement, OcrElement]:
+        """Find lines on *image*, and read each of them there and on *enlarged*.
+
+        Args:
+            image: as for :meth:`Engine.read`.
+            enlarged: the same page at a higher resolution.
+            languages: as for :meth:`Engine.read`.
+            dpi: the resolution of *image*.
+
+        Returns:
+            Two pages as :meth:`Engine.read` returns them, each in the pixels of its own image.
+
+        Raises:
+            RecognizerError, MissingDependencyError: as :meth:`Engine.read`.
         """
 
 

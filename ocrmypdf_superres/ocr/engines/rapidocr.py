@@ -10,12 +10,14 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from math import atan2, degrees
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from ocrmypdf.hocrtransform import BoundingBox, OcrClass, OcrElement
 from PIL import Image
 
@@ -23,6 +25,8 @@ from ocrmypdf_superres.errors import MissingDependencyError, RecognizerError
 from ocrmypdf_superres.ocr.engines.alphabets import letters_of
 from ocrmypdf_superres.onnx_sessions import import_onnxruntime, open_session
 
+UPWARDS = 1.5
+"""A box so many times as high as it is wide holds a line up or down the page."""
 _UPRIGHT = 10.0
 """A line whose lower edge is turned by more degrees than this is marked as turned."""
 
@@ -64,24 +68,48 @@ class RapidOcrEngine:
     def read(self, image: Image.Image, languages: Sequence[str], dpi: float) -> OcrElement:
         """Return the words that RapidOCR finds on *image*; see :meth:`ocrmypdf_superres.ocr.engines.base.Engine.read`."""
         del languages  # one network for all of them
-        pixels = np.asarray(image.convert("RGB"))[:, :, ::-1]
-        # One page at a time: the package's own pre-processing keeps state.
+        with self._one_page(image) as networks:
+            return self._detected(networks, image, dpi)[0]
+
+    def read_enlarged(
+        self, image: Image.Image, enlarged: Image.Image, languages: Sequence[str], dpi: float
+    ) -> tuple[OcrElement, OcrElement]:
+        """Find lines on *image*, and read each of them there and on *enlarged*.
+
+        See :meth:`ocrmypdf_superres.ocr.engines.base.EnlargedEngine.read_enlarged`.
+        """
+        del languages
+        scale = np.array(enlarged.size) / np.array(image.size)
+        page = _page(enlarged, dpi * float(scale[0]))
+        with self._one_page(image) as networks:
+            first, places = self._detected(networks, image, dpi)
+            for corners in places:
+                _add(page, _recognized(networks, enlarged, corners * scale))
+        return first, page
+
+    @contextmanager
+    def _one_page(self, image: Image.Image) -> Iterator[Any]:
+        """Give the loaded networks to one page at a time: the package's own pre-processing keeps state."""
         with self._lock:
             networks = self._load()
             try:
-                found = networks(pixels, return_word_box=True)
+                yield networks
             except (RuntimeError, ValueError, OSError, ArithmeticError, LookupError) as error:
                 size = f"{image.width}x{image.height}"
                 raise RecognizerError(f"RapidOCR could not read an image of {size} pixels ({error}); leave it out.") from error
-        page = OcrElement(OcrClass.PAGE, bbox=BoundingBox(0, 0, image.width, image.height), dpi=dpi)
+
+    def _detected(self, networks: Any, image: Image.Image, dpi: float) -> tuple[OcrElement, list[NDArray[np.float64]]]:
+        """Return the page of *image*, and the corners (4, 2) of each of its lines."""
+        # Every switch is given: the package remembers those of the call before.
+        found = networks(_pixels(image), use_det=True, use_cls=True, use_rec=True, return_word_box=True)
+        page, places = _page(image, dpi), []
         if found.txts is None:
-            return page
+            return page, []
         words = found.word_results or [None] * len(found.txts)
         for text, score, corners, pieces in zip(found.txts, found.scores, found.boxes, words, strict=True):
-            line = _line(str(text), float(score), np.asarray(corners, dtype=np.float64), pieces, image.size)
-            if line is not None:
-                page.children.append(OcrElement(OcrClass.PARAGRAPH, bbox=line.bbox, children=[line]))
-        return page
+            places.append(np.asarray(corners, dtype=np.float64))
+            _add(page, _line(str(text), float(score), places[-1], pieces, image.size))
+        return page, places
 
     def _load(self) -> Any:
         if self._networks is None:
@@ -115,6 +143,52 @@ def _characters(model: Path) -> frozenset[str]:
     """Return the characters that the recognizer's ONNX file lists in its metadata; an empty set where it lists none."""
     session = open_session(model, threads=1)
     return frozenset(session.get_modelmeta().custom_metadata_map.get("character", "").split("\n"))
+
+
+def _pixels(image: Image.Image) -> NDArray[np.uint8]:
+    """Return *image* as the package takes it: uint8 (H, W, 3) in the order blue, green, red."""
+    return np.asarray(image.convert("RGB"))[:, :, ::-1]
+
+
+def _page(image: Image.Image, dpi: float) -> OcrElement:
+    return OcrElement(OcrClass.PAGE, bbox=BoundingBox(0, 0, image.width, image.height), dpi=dpi)
+
+
+def _add(page: OcrElement, line: OcrElement | None) -> None:
+    if line is not None:
+        page.children.append(OcrElement(OcrClass.PARAGRAPH, bbox=line.bbox, children=[line]))
+
+
+def _recognized(networks: Any, image: Image.Image, corners: NDArray[np.float64]) -> OcrElement | None:
+    """Return what the recognizer alone reads in *corners* (4, 2) of *image*; None for nothing, and for a line up or down."""
+    across, down = (float(np.linalg.norm(corners[k] - corners[0])) for k in (1, 3))
+    if down >= UPWARDS * across or down < 1:
+        return None
+    size = max(1, round(across)), max(1, round(down))
+    order = corners[[0, 3, 2, 1]].flatten().tolist()
+    crop = image.convert("L").transform(size, Image.Transform.QUAD, order, Image.Resampling.BICUBIC)
+    found = networks(_pixels(crop), use_det=False, use_cls=False, use_rec=True, return_word_box=True)
+    if not found.txts or not found.txts[0].strip():
+        return None
+    info = found.word_results[0] if found.word_results else None
+    pieces = _pieces(str(found.txts[0]), info, corners) if info is not None else None
+    return _line(str(found.txts[0]), float(found.scores[0]), corners, pieces, image.size)
+
+
+def _pieces(text: str, info: Any, corners: NDArray[np.float64]) -> list[tuple[str, float, NDArray[np.float64]]] | None:
+    """Return (text, confidence, corners) of the words of one line from the columns in which the recognizer saw them."""
+    total = float(info.line_txt_len)
+    # One confidence for each character of the text, while the words have no blanks.
+    sure = [float(c) for letter, c in zip(text, info.confs, strict=False) if not letter.isspace()]
+    if total <= 0 or len(info.words) != len(info.word_cols) or sum(map(len, info.words)) != len(sure):
+        return None
+    pieces = []
+    for letters, columns in zip(info.words, info.word_cols, strict=True):
+        at = np.clip(np.array([min(columns) - 0.5, max(columns) + 1.5]) / total, 0, 1)[:, None]
+        upper, lower = (corners[k] + at * (corners[m] - corners[k]) for k, m in ((0, 1), (3, 2)))
+        taken, sure = sure[: len(letters)], sure[len(letters) :]
+        pieces.append(("".join(letters), float(np.mean(taken)), np.concatenate([upper, lower])))
+    return pieces
 
 
 def _line(text: str, score: float, corners: Any, pieces: Any, size: tuple[int, int]) -> OcrElement | None:

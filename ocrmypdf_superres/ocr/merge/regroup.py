@@ -29,6 +29,11 @@ class Regrouped:
     lines: dict[int, list[Word]]
     left: list[list[Word]]
 
+    @property
+    def count(self) -> int:
+        """Number of all words."""
+        return sum(map(len, (*self.lines.values(), *self.left)))
+
 
 def regroup(layout: Sequence[Line], foreign: Sequence[Line]) -> Regrouped:
     """Sort the words of *foreign* lines into the lines of *layout*, by their places; both are in the same pixels.

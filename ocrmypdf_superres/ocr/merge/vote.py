@@ -9,17 +9,25 @@ certainty of one reading.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ocrmypdf_superres.metrics.boxes import Box, common_share, touches
 from ocrmypdf_superres.ocr.calibration import Calibration
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis, Line, Word, line_of_words
 from ocrmypdf_superres.ocr.merge.align import Slot, make_slots, match_lines
 from ocrmypdf_superres.ocr.merge.order import layout_winner
+from ocrmypdf_superres.ocr.merge.reading_order import form_order
 from ocrmypdf_superres.ocr.merge.regroup import Regrouped, regroup
 
 NOTHING = 0.3
 """What a reading that has no word in a slot contributes for there being none."""
+SILENT = 0.6
+"""The same of an engine that finds text by a detector, and found none there.
+
+On 24 training pages, words that Tesseract had alone were right in 9 to 28 % where it was less than half sure of them.
+"""
+LOOKED = 0.5
+"""An engine's silence counts on a page of which it read at least so many words, as a share of the kept reading's."""
 STAY = 0.1
 """The advantage of the kept reading's text: on equal terms nothing is changed."""
 KEEP = 0.5
@@ -43,17 +51,19 @@ class Merged:
         layout: the variant whose layout stands.
         exchanged: number of places in which the words of another reading were taken.
         added: number of lines that were added.
+        reordered: whether the lines of a form were brought into the order of its rows.
     """
 
     hypothesis: Hypothesis
     layout: str
     exchanged: int = 0
     added: int = 0
+    reordered: bool = False
 
     @property
     def mixed(self) -> bool:
         """Whether the result differs from the reading whose layout stands."""
-        return bool(self.exchanged or self.added)
+        return bool(self.exchanged or self.added or self.reordered)
 
 
 def merge(
@@ -80,15 +90,32 @@ def merge(
     for name, opinion in foreign.items():
         kept, more = _with_foreign_lines(kept, opinion.left, name, calibration)
         added += more
-    return Merged(kept, layout, exchanged, added)
+    return in_order(Merged(kept, layout, exchanged, added))
 
 
-def winner(slot: Slot, names: Sequence[str], kept: str, calibration: Calibration) -> str:
-    """Return the reading whose words a slot takes; *names* are the readings that have the line."""
+def in_order(merged: Merged) -> Merged:
+    """Return *merged* with the lines of a form or table row by row; any other page stays as it is."""
+    order = form_order(merged.hypothesis.lines)
+    if order is None or order == sorted(order):
+        return merged
+    return replace(merged, hypothesis=merged.hypothesis.reordered(order), reordered=True)
+
+
+def winner(slot: Slot, names: Sequence[str], kept: str, calibration: Calibration, silent: Sequence[str] = ()) -> str:
+    """Return the reading whose words a slot takes.
+
+    Args:
+        slot: the words of each reading in one place.
+        names: the readings that have the line, or looked for it.
+        kept: of them, the one whose layout stands.
+        calibration: says how sure each of them is.
+        silent: of them, those whose silence speaks against a word.
+    """
     votes: dict[str, float] = {}
     for name in names:
         words = slot.words.get(name)
-        vote = calibration.mean_probability(words, name) if words else NOTHING
+        nothing = SILENT if name in silent else NOTHING
+        vote = calibration.mean_probability(words, name) if words else nothing
         votes[slot.text(name)] = votes.get(slot.text(name), 0.0) + vote
     ours = slot.text(kept)
     votes[ours] += STAY
@@ -112,33 +139,39 @@ def _vote_on_lines(
     """Return the kept reading with the words that the votes chose, and in how many places they are other ones."""
     partners = {name: dict(match_lines(kept.lines, reading.lines)) for name, reading in others.items()}
     current = [line.words for line in kept.lines]
+    silent = [name for name, opinion in foreign.items() if opinion.count >= LOOKED * max(1, len(kept.words))]
     chosen: dict[int, Sequence[Word]] = {}
     exchanged = 0
     for i, line in enumerate(kept.lines):
         lines = {layout: line, **{n: others[n].lines[partners[n][i]] for n in others if i in partners[n]}}
-        lines |= {n: Line(opinion.lines[i], line.box, line.element) for n, opinion in foreign.items() if i in opinion.lines}
+        heard = {n: opinion.lines.get(i, []) for n, opinion in foreign.items() if i in opinion.lines or n in silent}
+        lines |= {n: Line(words, line.box, line.element) for n, words in heard.items()}
         if len(lines) < 2 or any(one.turned for one in lines.values()):
             continue
         words, changed = _vote(
-            lines, layout, calibration, [(kept.lines[k].box, current[k]) for k in range(len(current)) if k != i]
+            lines, layout, calibration, [(kept.lines[k].box, current[k]) for k in range(len(current)) if k != i], silent
         )
-        if changed and words:
+        if changed and (words or silent):
             exchanged += changed
             chosen[i] = current[i] = words
     return kept.edited(chosen, {}, {}), exchanged
 
 
 def _vote(
-    lines: Mapping[str, Line], layout: str, calibration: Calibration, elsewhere: Sequence[tuple[Box, Sequence[Word]]]
+    lines: Mapping[str, Line],
+    layout: str,
+    calibration: Calibration,
+    elsewhere: Sequence[tuple[Box, Sequence[Word]]],
+    silent: Sequence[str],
 ) -> tuple[list[Word], int]:
     """Return the words of one line after the vote, and the number of places that changed.
 
-    *elsewhere* are the box and the words of each other line of the kept reading.
+    *elsewhere* are the box and the words of each other line of the kept reading; *silent* as for :func:`winner`.
     """
     changed = 0
     words: list[Word] = []
     for slot in make_slots(lines, layout):
-        name = winner(slot, list(lines), layout, calibration)
+        name = winner(slot, list(lines), layout, calibration, silent)
         if slot.text(name) != slot.text(layout):
             if layout not in slot.words and _is_read(slot.words[name], elsewhere):
                 continue

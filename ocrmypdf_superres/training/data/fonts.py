@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from functools import lru_cache
 
-from PIL import ImageFont
+from PIL import ImageFont, features
 
 from ocrmypdf_superres.errors import OptionError
 
@@ -72,6 +72,7 @@ def installed_fonts() -> tuple[FontFile, ...]:
 
 
 @lru_cache(maxsize=512)
-def open_font(path: str, index: int, size: int) -> ImageFont.FreeTypeFont:
-    """Return the font at *size* pixels an em."""
-    return ImageFont.truetype(path, size, index=index, layout_engine=ImageFont.Layout.BASIC)
+def open_font(path: str, index: int, size: int, ligatures: bool = False) -> ImageFont.FreeTypeFont:
+    """Return the font at *size* pixels an em; with *ligatures* it sets those that it has, where Pillow can."""
+    engine = ImageFont.Layout.RAQM if ligatures and features.check("raqm") else ImageFont.Layout.BASIC
+    return ImageFont.truetype(path, size, index=index, layout_engine=engine)

@@ -1,42 +1,42 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Fine-tuning a Tesseract network on lines with known text, to be saved for the stock binary.
+"""Tuning a Tesseract network on lines with known text, to be saved for the stock program.
 
 The second stage of super-resolution for OCR: after the net has learned to make images for the recognizer, the recognizer
-learns how the letters in them look.
+learns how the letters in them look. :func:`tune` takes a few line images, :func:`tune_on_lines` folders of prepared lines.
 """
 
 from __future__ import annotations
 
-import copy
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
-from torch.utils.data import Dataset
 
 from ocrmypdf_superres.errors import OptionError, RecognizerError
 from ocrmypdf_superres.page.image import IMAGE_SUFFIXES, to_luma
-from ocrmypdf_superres.recognizers.tesseract.format.traineddata import TrainedData
-from ocrmypdf_superres.recognizers.tesseract.format.writer import float_copy
-from ocrmypdf_superres.recognizers.tesseract.network import LineNetwork
+from ocrmypdf_superres.recognizers.tesseract.format.int8 import int8_copy
+from ocrmypdf_superres.recognizers.tesseract.format.traineddata import TrainedData, read_traineddata
 from ocrmypdf_superres.recognizers.tesseract.recognizer import TesseractRecognizer
+from ocrmypdf_superres.tesseract import find_traineddata
+from ocrmypdf_superres.training.data.ocr_lines.stream import Line
 from ocrmypdf_superres.training.loop.processes import Processes
+from ocrmypdf_superres.training.loop.time_limit import TimeLimit
 from ocrmypdf_superres.training.loop.trainer import CHECKPOINT, Trainer, seed_run
-from ocrmypdf_superres.training.losses.recognition.ctc import CTCLoss, steps_needed
+from ocrmypdf_superres.training.networks.batches import EpochBatches, FolderBatches
+from ocrmypdf_superres.training.networks.lines import LineFolder, LinePool
+from ocrmypdf_superres.training.networks.reading import Reading, read_by_program, read_folder, read_greedily, writable
+from ocrmypdf_superres.training.networks.recipe import TuningRecipe
+from ocrmypdf_superres.training.networks.task import ErrorRate, NetworkTuning, tunable
 from ocrmypdf_superres.training.recipe import RunSettings, TrainingStage, Validation
 
 log = logging.getLogger(__name__)
 
 CHECKPOINT_EVERY = 100
-
-Line = tuple[Tensor, list[int]]
-"""A normalised image, float (1, height, W), and the codes of its text."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class LineExample:
 
 @dataclass(frozen=True)
 class TuneSettings:
-    """How to tune.
+    """How to tune on line images.
 
     *epochs* over all lines, *batch* lines a step, *lr* the peak rate of Adam, *seed* of the order. *ema* is how much of the
     average of the weights is kept at each step; 0 takes the last weights. With a *patience* tuning ends when so many
@@ -97,157 +97,6 @@ def read_examples(folder: Path) -> list[LineExample]:
     return examples
 
 
-@dataclass
-class LineBatch:
-    """Lines for a Tesseract network: *images*, float (B, 1, height, W), their *widths*, int64 (B,), and their texts' *codes*."""
-
-    images: Tensor
-    widths: Tensor
-    codes: list[list[int]]
-
-    @property
-    def count(self) -> int:
-        """The number of lines."""
-        return len(self.codes)
-
-    def to(self, device: torch.device) -> LineBatch:
-        """Return the batch with its images on *device*."""
-        return LineBatch(self.images.to(device), self.widths.to(device), self.codes)
-
-    def part(self, own: slice) -> LineBatch:
-        """Return the lines *own* alone."""
-        return LineBatch(self.images[own], self.widths[own], self.codes[own])
-
-
-class EpochBatches(Dataset[LineBatch]):
-    """All *lines* once in each of *epochs*, *size* at a time: lines of like width together, groups in random order."""
-
-    def __init__(self, lines: list[Line], size: int, epochs: int, seed: int) -> None:
-        self.lines = lines
-        self.groups: list[list[int]] = []
-        rng = np.random.default_rng(seed)
-        for _ in range(epochs):
-            jitter = rng.uniform(0.9, 1.1, len(lines))
-            widths = [image.shape[2] * factor for (image, _), factor in zip(lines, jitter, strict=True)]
-            order = sorted(range(len(lines)), key=widths.__getitem__)
-            groups = [order[start : start + size] for start in range(0, len(order), size)]
-            self.groups += [groups[place] for place in rng.permutation(len(groups))]
-
-    def __len__(self) -> int:
-        return len(self.groups)
-
-    def __getitem__(self, step: int) -> LineBatch:
-        chosen = [self.lines[index] for index in self.groups[step]]
-        widths = torch.tensor([image.shape[2] for image, _ in chosen])
-        images = chosen[0][0].new_zeros(len(chosen), 1, chosen[0][0].shape[1], int(widths.max()))
-        for index, (image, _) in enumerate(chosen):
-            images[index, :, :, : image.shape[2]] = image
-        return LineBatch(images, widths, [codes for _, codes in chosen])
-
-
-class Tuning:
-    """The network of a ``.traineddata`` file and its lines; a :class:`~ocrmypdf_superres.training.protocols.Task`.
-
-    Args:
-        data: the network, int8 or float. examples: to tune on. settings: how.
-        error_rate: gives the error rate of a tuned float network, for validation; the best weights are kept.
-
-    Attributes:
-        report: lines that are left out, as the text cannot be written with the charset, or does not fit into the image.
-
-    Raises:
-        RecognizerError: no line is left.
-    """
-
-    def __init__(
-        self,
-        data: TrainedData,
-        examples: Sequence[LineExample],
-        settings: TuneSettings,
-        error_rate: Callable[[TrainedData], float] | None = None,
-    ) -> None:
-        validation = None
-        if error_rate is not None:
-            validation = Validation("", metric="cer", every=settings.validate_every, patience=settings.patience)
-        self.settings = RunSettings(
-            "tune", seed=settings.seed, ema=settings.ema, clip=settings.clip, weight_decay=0.0, workers=0,
-            threads=settings.threads or torch.get_num_threads(), validation=validation, checkpoint_every=CHECKPOINT_EVERY,
-        )  # fmt: skip
-        seed_run(self.settings)
-        self.data = data
-        self.error_rate = error_rate
-        self.recognizer = TesseractRecognizer(float_copy(data), rounding=True)
-        # Tesseract puts noise around a line, and the tuned network has to stand it.
-        self.recognizer.set_border("random")
-        self.report = TuneReport()
-        lines = list(_prepare(self.recognizer, examples, self.report))
-        if not lines:
-            first = next(iter(self.report.skipped.values()), "no line was given")
-            raise RecognizerError(
-                f"None of {len(examples)} lines can be used for tuning, at least one was expected; first reason: {first}"
-            )
-        self.net: nn.Module = self.recognizer.network
-        self.module = self.net
-        self.net.requires_grad_(True)
-        self.batches = EpochBatches(lines, settings.batch, settings.epochs, settings.seed)
-        self.epochs = settings.epochs
-        total = len(self.batches)
-        warmup = max(1, min(20, total // 10))
-        stage = TrainingStage("tune", total, batch=settings.batch, lr=settings.lr, final=0.05, warmup=warmup)
-        self.stages: tuple[TrainingStage, ...] = (stage,)
-        self.criterion = CTCLoss()
-        self.values: list[float] = []
-
-    def prepare(self) -> None:
-        """Do nothing: all that is needed was loaded at the start."""
-
-    def begin_stage(self, number: int, resumed: bool) -> list[str] | None:
-        """Change no weight; see :meth:`Task.begin_stage`."""
-        return []
-
-    def loss(self, forward: Callable[..., Any], batch: LineBatch, step: int) -> tuple[Tensor, dict[str, float]]:
-        """Return CTC, in nats a character, of *batch*."""
-        logits, lengths = forward(batch.images, batch.widths)
-        value: Tensor = self.criterion(logits, lengths, batch.codes, self.recognizer.blank)
-        self.values.append(float(value.detach()))
-        return value, {"ctc": self.values[-1]}
-
-    def fresh_net(self) -> nn.Module:
-        """Return a new network of the same layers on the CPU."""
-        return copy.deepcopy(self.net).cpu()
-
-    def tuned(self, net: nn.Module) -> TrainedData:
-        """Return the float network with the weights of *net*."""
-        if not isinstance(net, LineNetwork):
-            raise TypeError(f"{type(net).__name__} is not a network of Tesseract")
-        return float_copy(self.data, net.cpu())
-
-    def validate(self, net: nn.Module) -> float:
-        """Return the error rate of *net* as a file for the binary."""
-        if self.error_rate is None:
-            raise OptionError("A validation was asked for without something that gives the error rate; give one.")
-        return self.error_rate(self.tuned(net))
-
-    def save_samples(self, net: nn.Module, batch: LineBatch, path: Path) -> None:
-        """Write nothing: a recognizer makes no images."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint holds: the losses of the steps."""
-        return {"values": self.values}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` returned."""
-        self.values = list(state["values"])
-
-    def finish(self, steps: int) -> TuneReport:
-        """Return the report after *steps* steps."""
-        self.report.steps = steps
-        size = len(self.batches) // self.epochs
-        epochs = [self.values[start : start + size] for start in range(0, len(self.values), size)]
-        self.report.losses = [float(np.mean(values)) for values in epochs]
-        return self.report
-
-
 def tune(
     data: TrainedData,
     examples: Sequence[LineExample],
@@ -255,7 +104,7 @@ def tune(
     run: Path | None = None,
     resume: bool = False,
     device: str = "auto",
-    error_rate: Callable[[TrainedData], float] | None = None,
+    error_rate: ErrorRate | None = None,
 ) -> tuple[TrainedData, TuneReport]:
     """Tune the network of *data*, int8 or float, on *examples*; return a float copy and what was done.
 
@@ -268,7 +117,7 @@ def tune(
         run: the folder for the log and checkpoints; None writes nothing.
         resume: whether to go on from the checkpoint in *run*.
         device: ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
-        error_rate: gives the error rate of a tuned network, such as that of the binary on held-out lines; with it the best
+        error_rate: gives the error rate of a tuned network, such as that of the program on held-out lines; with it the best
             weights are kept.
 
     Raises:
@@ -276,32 +125,126 @@ def tune(
         OptionError, DeviceError: the checkpoint or the device cannot be used.
         SuperresError: the gradient is never finite, or the disk is full.
     """
-    task = Tuning(data, examples, settings or TuneSettings(), error_rate)
-    trainer: Trainer[Tuning] = Trainer(task, run, Processes(device))
+    how = settings or TuneSettings()
+    validation = Validation("", metric="cer", every=how.validate_every, patience=how.patience) if error_rate else None
+    run_settings = RunSettings(
+        "tune", seed=how.seed, ema=how.ema, clip=how.clip, weight_decay=0.0, workers=0,
+        threads=how.threads or torch.get_num_threads(), validation=validation, checkpoint_every=CHECKPOINT_EVERY,
+    )  # fmt: skip
+    seed_run(run_settings)
+    recognizer = tunable(data)
+    pool = LinePool(recognizer, widest=1 << 16)
+    pool.add([Line((to_luma(e.image) * 255.0 + 0.5).astype(np.uint8), e.text, "image", "as-is", 0.0) for e in examples])
+    batches = EpochBatches(pool, how.batch, how.epochs, how.seed)
+    steps = len(batches)
+    stage = TrainingStage("tune", steps, batch=how.batch, lr=how.lr, final=0.05, warmup=max(1, min(20, steps // 10)))
+    trainer = Trainer(NetworkTuning(data, recognizer, batches, run_settings, (stage,), error_rate), run, Processes(device))
     if resume and run is not None:
         trainer.resume(run / CHECKPOINT)
     trainer.fit()
-    report = task.finish(trainer.step)
+    report = TuneReport(trainer.step, trainer.task.mean_losses(steps // how.epochs), pool.reasons)
     for number, value in enumerate(report.losses):
-        log.info("Epoch %d of %d: %.4f nats a character.", number + 1, task.epochs, value)
-    tuned = task.tuned(trainer.averaged_net())
-    tuned.training_iteration += report.steps * task.stages[0].batch
-    return tuned, report
+        log.info("Epoch %d of %d: %.4f nats a character.", number + 1, how.epochs, value)
+    return _result(trainer, how.batch), report
 
 
-def _prepare(recognizer: TesseractRecognizer, examples: Sequence[LineExample], report: TuneReport) -> Iterator[Line]:
-    """Yield the lines that can be used; the others go to *report*."""
-    for index, example in enumerate(examples):
-        try:
-            codes = recognizer.encode(example.text)
-        except RecognizerError as error:
-            report.skipped[index] = str(error)
-            continue
-        grey = torch.from_numpy(np.ascontiguousarray(to_luma(example.image)))
-        with torch.no_grad():
-            value, _ = recognizer.prepare(grey[None, None], torch.tensor([grey.shape[1]]))
-        # A third of the width is what the published networks have as steps.
-        if not codes or steps_needed(codes) > value.shape[3] // 3:
-            report.skipped[index] = f"The text {example.text[:60]!r} does not fit into {value.shape[3] // 3} steps."
-            continue
-        yield value[0], codes
+def _result(trainer: Trainer[NetworkTuning], batch: int) -> TrainedData:
+    tuned = trainer.task.tuned(trainer.averaged_net())
+    tuned.training_iteration += trainer.step * batch
+    return tuned
+
+
+class HeldOutLines:
+    """Held-out lines, and how a network reads them.
+
+    Args:
+        recipe: with the folder of lines. folder: the data root. data: the network, of which lines must be written.
+
+    Raises:
+        OptionError: there are no lines that the network can write.
+    """
+
+    def __init__(self, recipe: TuningRecipe, folder: Path, data: TrainedData) -> None:
+        where = folder / recipe.held_out.folder
+        self.lines = writable(TesseractRecognizer(data), read_folder(where, recipe.held_out.lines))
+        if not self.lines:
+            raise OptionError(f"{recipe.language} can write none of the lines in {where}; make them with its --lang.")
+
+    def __call__(self, data: TrainedData) -> float:
+        """Return the program's CER in percent with the float network *data* as int8, and log this and the greedy one's."""
+        program, greedy = self.read(data)
+        for name, reading in (("Tesseract", program), ("Greedy", greedy)):
+            log.info("%s: %s.", name, ", ".join(f"{group} {rate:.2f}" for group, rate in sorted(reading.rates.items())))
+        return program.cer
+
+    def read(self, data: TrainedData) -> tuple[Reading, Reading]:
+        """Return how the program and the best path of the network of *data* read the lines, both as int8."""
+        return read_by_program(data, self.lines), read_greedily(TesseractRecognizer(data, rounding=True), self.lines)
+
+
+@dataclass(frozen=True)
+class TunedNetwork:
+    """A tuned network: *data*, int8 where its base is, the *steps*, and how the program read held-out lines with both."""
+
+    data: TrainedData
+    steps: int
+    before: Reading
+    after: Reading
+
+    @property
+    def better(self) -> bool:
+        """Whether held-out lines are read better, and clean ones, where there are any, are read no worse."""
+        clean = [reading.rates.get("clean", 0.0) for reading in (self.before, self.after)]
+        return self.after.cer < self.before.cer and clean[1] <= clean[0]
+
+
+def time_limit(minutes: float) -> TimeLimit:
+    """Return the limit of a tuning that is to end *minutes* from now, held-out lines being read at the end included."""
+    return TimeLimit(time.monotonic() + 60 * minutes, 0.0)
+
+
+def network_trainer(
+    recipe: TuningRecipe, folder: Path, run: Path | None, device: str = "auto", limit: TimeLimit | None = None
+) -> tuple[Trainer[NetworkTuning], HeldOutLines]:
+    """Return the trainer of the network of *recipe* and the held-out lines that it is validated on.
+
+    Args:
+        recipe: what to tune.
+        folder: the root of its folders.
+        run: the folder for the log and checkpoints; None writes nothing.
+        device: ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+        limit: when training must end; None for after the recipe's steps.
+
+    Raises:
+        OptionError, RecognizerError, DeviceError: lines, the language or the device cannot be used.
+    """
+    seed_run(recipe)
+    data = read_traineddata(folder / recipe.base if recipe.base else find_traineddata(recipe.language))
+    held_out = HeldOutLines(recipe, folder, data)
+    recognizer = tunable(data)
+    lines = LineFolder(folder / recipe.lines, LinePool(recognizer, recipe.widest))
+    batches = FolderBatches(lines, [stage.batch for stage in recipe.stages for _ in range(stage.steps)], recipe.seed)
+    task = NetworkTuning(data, recognizer, batches, recipe, recipe.stages, held_out)
+    return Trainer(task, run, Processes(device), text=f"{recipe.name} {recipe.language}", limit=limit), held_out
+
+
+def tune_on_lines(
+    recipe: TuningRecipe,
+    folder: Path,
+    run: Path | None,
+    resume: bool = False,
+    device: str = "auto",
+    limit: TimeLimit | None = None,
+) -> TunedNetwork:
+    """Tune the network of *recipe* on prepared lines below *folder*; files that are added while it trains are used too.
+
+    For the arguments and what is raised see :func:`network_trainer`; *resume* goes on from the checkpoint in *run*.
+    """
+    trainer, held_out = network_trainer(recipe, folder, run, device, limit)
+    if resume and run is not None and (run / CHECKPOINT).is_file():
+        trainer.resume(run / CHECKPOINT)
+    trainer.fit()
+    base = trainer.task.data
+    tuned = _result(trainer, max(stage.batch for stage in recipe.stages))
+    tuned = int8_copy(tuned) if base.integer else tuned
+    return TunedNetwork(tuned, trainer.step, held_out.read(base)[0], held_out.read(tuned)[0])

@@ -12,8 +12,9 @@ from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.page import plan
 from ocrmypdf_superres.page.text_height import TextHeight
 from ocrmypdf_superres.tesseract import languages
+from ocrmypdf_superres.training.data.ocr_lines.faces import Faces, has_small_capitals, is_plain, x_height_share
 from ocrmypdf_superres.training.data.ocr_lines.preparing import Quality, crop, degrade, enlarge, planned_factor
-from ocrmypdf_superres.training.data.ocr_lines.rendering import Faces, Strip, has_small_capitals, is_plain, render, x_height_share
+from ocrmypdf_superres.training.data.ocr_lines.rendering import Strip, render
 from ocrmypdf_superres.training.data.ocr_lines.shards import SHARD_LINES, make_shards, read_shard, shard_path, write_shard
 from ocrmypdf_superres.training.data.ocr_lines.stream import CLEAN, HARD, LOW, Line, LineStream, StreamSettings, _legible
 

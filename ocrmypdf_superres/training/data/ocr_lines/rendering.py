@@ -5,25 +5,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import PurePath
+from dataclasses import dataclass, replace
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.page.image import FloatImage
-from ocrmypdf_superres.training.data.fonts import FontFile, installed_fonts, open_font
+from ocrmypdf_superres.training.data.fonts import FontFile
+from ocrmypdf_superres.training.data.ocr_lines.faces import (
+    has_small_capitals,
+    is_blackletter,
+    is_typewriter,
+    open_face,
+    x_height_share,
+)
+from ocrmypdf_superres.training.data.ocr_lines.paper import add_columns, add_rules, put_on_paper, wear_letters
+from ocrmypdf_superres.training.data.ocr_lines.spelling import SMALL_E
 from ocrmypdf_superres.training.data.ocr_lines.templates import GAP
 
-_TYPEWRITER = re.compile(r"typewriter|courier|cour|typo|mono|3270|inconsolata|ocr", re.I)
-_DISPLAY = re.compile(
-    r"blankenburg|initials|outline|shadow|Z003|electrum|ornament|chancery|script|decorative|lmtcsc|engrav", re.I
-)
-_STYLED = re.compile(r"bold|italic|oblique|black|heavy|-bd|-it|thin|hairline|light|demi", re.I)
-_PROBE_SIZE = 200
 #: Rows above and below the baseline that a strip has, in x-heights.
 ABOVE, BELOW = 3.4, 2.0
 
@@ -49,62 +49,6 @@ class Strip:
     bottom: float
 
 
-@lru_cache(maxsize=2048)
-def x_height_share(font: FontFile) -> float:
-    """Return the x-height of *font* in shares of its size."""
-    _, top, _, _ = open_font(font.path, font.index, _PROBE_SIZE).getbbox("x", anchor="ls")
-    return max(0.2, -top / _PROBE_SIZE)
-
-
-@lru_cache(maxsize=2048)
-def is_plain(font: FontFile) -> bool:
-    """Return whether the face draws ink on paper: no boxes, no ruled or struck-out letters, whose spaces have ink too."""
-    face = open_font(font.path, font.index, 60)
-    space = face.getmask(" ").getbbox() is None
-    letter = np.asarray(face.getmask("n"), dtype=np.float32).mean() / 255 if face.getmask("n").getbbox() else 1.0
-    return space and bool(letter < 0.75)
-
-
-@lru_cache(maxsize=2048)
-def has_small_capitals(font: FontFile) -> bool:
-    """Return whether the face has capitals in place of small letters: then a ``d`` is no higher than an ``x``."""
-    face = open_font(font.path, font.index, _PROBE_SIZE)
-    return bool(face.getbbox("d", anchor="ls")[1] >= 1.08 * face.getbbox("x", anchor="ls")[1])
-
-
-class Faces:
-    """The faces of this machine that lines are drawn in.
-
-    Raises:
-        OptionError: fontconfig lists no text fonts.
-    """
-
-    def __init__(self) -> None:
-        # Some families are installed in three formats, of which one is enough.
-        found = {(PurePath(font.path).stem, font.index): font for font in reversed(installed_fonts())}
-        ordered = sorted(found.values(), key=lambda font: (font.path, font.index))
-        fonts = [font for font in ordered if not _DISPLAY.search(font.path) and is_plain(font)]
-        self.mono = [font for font in fonts if font.mono or _TYPEWRITER.search(font.path)]
-        self.print = [font for font in fonts if font not in self.mono] or self.mono
-
-    def choose(self, rng: np.random.Generator, text: str, monospaced: float) -> FontFile:
-        """Return a face that has all characters of *text*, a typewriter's with the probability *monospaced*.
-
-        Raises:
-            OptionError: no face has them.
-        """
-        pool = self.mono if self.mono and rng.random() < monospaced else self.print
-        plain = text.replace(GAP, " ")
-        for _ in range(60):
-            font = pool[int(rng.integers(len(pool)))]
-            # Fonts' folders hold more bold and italic than books do.
-            if _STYLED.search(font.path) and rng.random() < 0.6:
-                continue
-            if font.draws(plain):
-                return font
-        raise OptionError(f"No face of this machine has all characters of {plain!r}; install more fonts.")
-
-
 def render(text: str, font: FontFile, x_height: float, neighbours: Sequence[str], rng: np.random.Generator) -> Strip | None:
     """Return *text* in *font* with an x-height of about *x_height* pixels; None where it leaves no ink.
 
@@ -117,14 +61,16 @@ def render(text: str, font: FontFile, x_height: float, neighbours: Sequence[str]
     """
     size = max(8, round(x_height / x_height_share(font)))
     real = x_height_share(font) * size
-    mono = bool(font.mono or _TYPEWRITER.search(font.path))
+    mono = is_typewriter(font)
     style = _Style.sample(rng, mono, size)
+    if is_blackletter(font):
+        style = replace(style, small_caps=False)
     said = text.upper() if style.small_caps or has_small_capitals(font) else text
     if style.small_caps:
         text = said
     margin = round(real * rng.uniform(1.2, 3.0))
     baseline = round(ABOVE * real)
-    places, width = _layout(text, font, size, style, rng)
+    places, gaps, width = _layout(text, font, size, style, rng)
     canvas = (round(width) + 2 * margin, round((ABOVE + BELOW) * real))
     ink = _draw(places, canvas, (margin, baseline), font, size, style, rng)
     rows, columns = np.flatnonzero(ink.max(axis=1) > 0.3), np.flatnonzero(ink.max(axis=0) > 0.3)
@@ -133,12 +79,14 @@ def render(text: str, font: FontFile, x_height: float, neighbours: Sequence[str]
     box = (float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
     pitch = real * rng.uniform(1.9, 3.6)
     for sign, other in zip((-1, 1), neighbours, strict=False):
-        if font.draws(other.replace(GAP, " ")) and rng.random() < 0.8:
-            others, _ = _layout(other, font, size, style, rng)
+        if font.draws(other.replace(GAP, " ").replace(SMALL_E, "")) and rng.random() < 0.8:
+            others, _, _ = _layout(other, font, size, style, rng)
             start = margin - rng.uniform(0, 8) * real
             np.maximum(ink, _draw(others, canvas, (start, baseline + sign * pitch), font, size, style, rng), out=ink)
-    _rules(ink, box, real, baseline, rng)
-    image = _paper(_wear(ink, real, rng), real, rng)
+    add_rules(ink, box, real, baseline, rng)
+    if style.ruled:
+        add_columns(ink, [margin + gap for gap in gaps], real, rng)
+    image = put_on_paper(wear_letters(ink, real, rng), real, rng)
     return Strip(image, " ".join(said.split()), float(baseline), real, *box)
 
 
@@ -152,6 +100,8 @@ class _Style:
         faint: least share of the ink that a key stroke has; 1 for print.
         small_caps: whether small letters are drawn as smaller capitals.
         dots: whether a needle printer made the line.
+        ruled: whether there are rules between cells, which then are close to each other.
+        thin: whether slashes are hairlines.
     """
 
     tracking: float
@@ -159,6 +109,8 @@ class _Style:
     faint: float
     small_caps: bool
     dots: bool
+    ruled: bool
+    thin: bool
 
     @staticmethod
     def sample(rng: np.random.Generator, mono: bool, size: int) -> _Style:
@@ -171,31 +123,38 @@ class _Style:
             faint=float(rng.uniform(0.5, 1.0)) if uneven else 1.0,
             small_caps=not mono and 0.06 <= kind < 0.075,
             dots=mono and not uneven and rng.random() < 0.2,
+            ruled=bool(rng.random() < 0.25),
+            thin=bool(rng.random() < 0.15),
         )
 
 
 Place = tuple[float, str, bool]
 
 
-def _layout(text: str, font: FontFile, size: int, style: _Style, rng: np.random.Generator) -> tuple[list[Place], float]:
-    """Return the pieces to draw, each (x, text, whether small), and the width of all."""
-    face = open_font(font.path, font.index, size)
-    single = style.tracking > 0 or style.jump > 0 or style.small_caps or style.faint < 1
+def _layout(
+    text: str, font: FontFile, size: int, style: _Style, rng: np.random.Generator
+) -> tuple[list[Place], list[float], float]:
+    """Return the pieces to draw, each (x, text, whether small), the middle of each gap between cells, and the width of all."""
+    face = open_face(font, size)
+    single = style.tracking > 0 or style.jump > 0 or style.small_caps or style.faint < 1 or (style.thin and "/" in text)
     places: list[Place] = []
+    gaps: list[float] = []
     x = 0.0
     for number, cell in enumerate(text.split(GAP)):
         if number:
-            x += size * float(rng.uniform(0.7, 4.0))
+            gap = size * float(rng.uniform(0.45, 1.2) if style.ruled else rng.uniform(0.7, 4.0))
+            gaps.append(x + gap / 2)
+            x += gap
         if not single:
             places.append((x, cell, False))
-            x += face.getlength(cell)
+            x += face.getlength(cell.replace(SMALL_E, ""))
             continue
-        for place, sign in enumerate(cell):
+        for place, sign in enumerate(_signs(cell)):
             small = style.small_caps and place > 0 and cell[place - 1] != " "
-            used = open_font(font.path, font.index, round(size * 0.8)) if small else face
+            used = open_face(font, round(size * 0.8)) if small else face
             places.append((x, sign, small))
-            x += used.getlength(sign) + style.tracking
-    return places, x
+            x += used.getlength(sign.replace(SMALL_E, "")) + style.tracking
+    return places, gaps, x
 
 
 def _draw(
@@ -205,12 +164,39 @@ def _draw(
     layer = Image.new("L", canvas, 0)
     pen = ImageDraw.Draw(layer)
     for x, text, small in places:
-        face = open_font(font.path, font.index, round(size * 0.8) if small else size)
+        face = open_face(font, round(size * 0.8) if small else size)
         drop = float(rng.normal(0, style.jump)) if style.jump else 0.0
         shade = int(255 * rng.uniform(style.faint, 1.0)) if style.faint < 1 else 255
-        pen.text((origin[0] + x, origin[1] + drop), text, fill=shade, font=face, anchor="ls")
+        at = (origin[0] + x, origin[1] + drop)
+        if style.thin and text == "/":
+            ends = [
+                (at[0] + 0.1 * face.getlength(text), at[1] + 0.05 * size),
+                (at[0] + 0.9 * face.getlength(text), at[1] - 0.7 * size),
+            ]
+            pen.line(ends, fill=shade, width=max(1, round(0.03 * size)))
+        else:
+            _write(pen, at, text, shade, face, font)
     ink = np.asarray(layer, dtype=np.float32) / np.float32(255)
     return _dotted(ink, size) if style.dots else np.array(ink)
+
+
+def _signs(text: str) -> list[str]:
+    """Return the signs of *text*, each with the small e that may stand above it."""
+    return re.findall(f".{SMALL_E}?", text)
+
+
+def _write(
+    pen: ImageDraw.ImageDraw, at: tuple[float, float], text: str, shade: int, face: ImageFont.FreeTypeFont, font: FontFile
+) -> None:
+    """Draw *text* at *at*, the left end of its baseline; a small e is drawn above its vowel, as hardly a face has it."""
+    parts = text.split(SMALL_E)
+    pen.text(at, "".join(parts), fill=shade, font=face, anchor="ls")
+    small = open_face(font, max(4, round(face.size * 0.42)))
+    for end in range(1, len(parts)):
+        before = "".join(parts[:end])
+        middle = (face.getlength(before[:-1]) + face.getlength(before)) / 2
+        height = 1.12 * x_height_share(font) * face.size
+        pen.text((at[0] + middle - small.getlength("e") / 2, at[1] - height), "e", fill=shade, font=small, anchor="ls")
 
 
 def _dotted(ink: FloatImage, size: int) -> FloatImage:
@@ -222,62 +208,3 @@ def _dotted(ink: FloatImage, size: int) -> FloatImage:
     # A needle is as thick as a stroke.
     thick = ndimage.maximum_filter(ink, max(1, round(period * 0.6)))
     return np.asarray(thick * dots, dtype=np.float32)
-
-
-def _rules(
-    ink: FloatImage, box: tuple[float, float, float, float], x_height: float, baseline: float, rng: np.random.Generator
-) -> None:
-    """Sometimes add an underline or a table's rules, near the text or touching it."""
-    thick = max(1, round(x_height * rng.uniform(0.05, 0.14)))
-    shade = float(rng.uniform(0.5, 1.0))
-    if rng.random() < 0.09:
-        y = round(baseline + x_height * rng.uniform(0.12, 1.1))
-        ink[y : y + thick] = np.maximum(ink[y : y + thick], shade)
-    if rng.random() < 0.05:
-        y = round(max(0.0, box[1] - x_height * rng.uniform(0.05, 0.9)))
-        ink[y : y + thick] = np.maximum(ink[y : y + thick], shade)
-    if rng.random() < 0.05:
-        gap = x_height * rng.uniform(0.15, 1.0)
-        x = round(box[0] - gap) if rng.random() < 0.5 else round(box[2] + gap)
-        x = min(max(x, 0), ink.shape[1] - 1)
-        ink[:, x : x + thick] = np.maximum(ink[:, x : x + thick], shade)
-
-
-def _wear(ink: FloatImage, x_height: float, rng: np.random.Generator) -> FloatImage:
-    """Thicken, thin or round the strokes, turn the line a little."""
-    kind = rng.random()
-    if kind < 0.4:
-        soft = ndimage.gaussian_filter(ink, x_height * float(rng.uniform(0.02, 0.06)))
-        gain = float(rng.uniform(1.5, 3.5))
-        ink = np.clip((soft - float(rng.uniform(0.35, 0.62))) * gain + 0.5, 0, 1)
-    if rng.random() < 0.25:
-        angle = float(rng.normal(0, 0.35))
-        ink = np.asarray(Image.fromarray(ink).rotate(angle, Image.Resampling.BICUBIC), dtype=np.float32)
-    return np.clip(ink, 0, 1).astype(np.float32)
-
-
-def _field(shape: tuple[int, int], cell: float, rng: np.random.Generator) -> FloatImage:
-    """Return a smooth random field in about [0, 1] with bumps of *cell* pixels."""
-    coarse = rng.random((max(2, round(shape[0] / cell)), max(2, round(shape[1] / cell))), dtype=np.float32)
-    return np.asarray(Image.fromarray(coarse).resize((shape[1], shape[0]), Image.Resampling.BILINEAR), dtype=np.float32)
-
-
-def _paper(ink: FloatImage, x_height: float, rng: np.random.Generator) -> FloatImage:
-    """Return *ink* on paper of some tone, with stains, show-through and uneven ink."""
-    paper, black = float(rng.uniform(0.72, 1.0)), float(rng.uniform(0.0, 0.3))
-    kind = rng.random()
-    if kind < 0.3:
-        paper, black = 1.0, 0.0
-    elif kind < 0.42:
-        black = min(paper - 0.25, float(rng.uniform(0.3, 0.6)))
-    image: FloatImage = paper + (black - paper) * ink
-    if rng.random() < 0.3:
-        image += (_field(ink.shape, 12 * x_height, rng) - 0.5) * float(rng.uniform(0.02, 0.16))
-    if rng.random() < 0.2:
-        image += (_field(ink.shape, max(2.0, 0.3 * x_height), rng) - 0.5) * float(rng.uniform(0.02, 0.1))
-    if rng.random() < 0.25:
-        image += ink * (_field(ink.shape, 0.8 * x_height, rng) - 0.3) * float(rng.uniform(0.05, 0.4)) * (paper - black)
-    if rng.random() < 0.08:
-        show_through = np.roll(ink[:, ::-1], int(rng.integers(-20, 20)), axis=0)
-        image -= ndimage.gaussian_filter(show_through, x_height * 0.15) * float(rng.uniform(0.04, 0.18)) * (1 - ink)
-    return np.asarray(np.clip(image, 0, 1), dtype=np.float32)

@@ -15,10 +15,12 @@ from PIL import Image
 from rapidfuzz import fuzz
 
 from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.metrics.text import fold
 from ocrmypdf_superres.page.image import to_luma
 from ocrmypdf_superres.page.text_height import measure_text_height
 from ocrmypdf_superres.tesseract import Word
 from ocrmypdf_superres.training.data.ocr_lines.rendering import ABOVE, BELOW, Strip
+from ocrmypdf_superres.training.data.ocr_lines.spelling import as_written
 from ocrmypdf_superres.training.data.sources.scans import index_page, list_pages, read_lines
 
 log = logging.getLogger(__name__)
@@ -47,15 +49,16 @@ class ScanLines:
 
     Args:
         folder: page images with ``NAME.gt.txt``, or an ``index.json``, as ``training.data.sources.scans`` describes it.
-        language: only pages in this language, Tesseract's code, are used.
+        language: only pages in this language, Tesseract's code, are used; empty for all.
         cache: where Tesseract's readings are kept.
         held: use the documents that are held out instead of the others.
+        without: pages in this language are left out.
 
     Raises:
         OptionError: the folder is missing, or a folder for validation.
     """
 
-    def __init__(self, folder: Path, language: str, cache: Path, *, held: bool = False) -> None:
+    def __init__(self, folder: Path, language: str, cache: Path, *, held: bool = False, without: str = "") -> None:
         if _FORBIDDEN in folder.resolve().parts:
             raise OptionError(
                 f"The folder {folder} is one for validation, a folder to train with was expected; give another one."
@@ -65,8 +68,8 @@ class ScanLines:
         self.lines: list[ScanLine] = []
         pages = [
             (image, truth, languages)
-            for image, truth, languages in list_pages(folder, language, cache)
-            if truth is not None and language in languages.split("+")
+            for image, truth, languages in list_pages(folder, language or "eng", cache)
+            if truth is not None and (not language or language in languages.split("+")) and without not in languages.split("+")
         ]
         kept_apart = held_documents({document_of(image) for image, _, _ in pages})
         for image, truth, languages in pages:
@@ -89,10 +92,10 @@ class ScanLines:
         read = {_box(words): _text(words) for words in read_lines(image, languages, cache)}
         page = len(self.pixels)
         for words in index_page(image, truth, languages, cache).lines:
-            box, text = _box(words), _text(words)
+            box, text = _box(words), as_written(_text(words))
             # A line much higher than its neighbours is two lines or a heading, whose letters have another height.
             usual = 1.0 < (box[3] - box[1]) / x_height < 3.2
-            if usual and box[2] - box[0] > 2 * x_height and fuzz.ratio(read.get(box, ""), text) >= CERTAIN:
+            if usual and box[2] - box[0] > 2 * x_height and fuzz.ratio(fold(read.get(box, "")), fold(text)) >= CERTAIN:
                 self.lines.append(ScanLine(page, box, text))
         self.pixels.append((luma * 255.0 + 0.5).astype(np.uint8))
         self.x_heights.append(x_height)

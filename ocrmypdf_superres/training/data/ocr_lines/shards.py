@@ -23,6 +23,11 @@ def shard_path(folder: Path, number: int) -> Path:
     return folder / _NAME.format(number)
 
 
+def shard_paths(folder: Path) -> list[Path]:
+    """Return the files of prepared lines in *folder*, by number."""
+    return sorted(folder.glob("lines-*.npz"))
+
+
 def write_shard(path: Path, lines: Sequence[Line]) -> None:
     """Write *lines* to *path*: their pixels one after the other, their shapes, and a JSON text of everything else.
 

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from ocrmypdf_superres.errors import OptionError, RecognizerError
 from ocrmypdf_superres.page.plan import NOISY
+from ocrmypdf_superres.training.data.ocr_lines.faces import Faces
 from ocrmypdf_superres.training.data.ocr_lines.preparing import (
     FORMS,
     Enlarger,
@@ -21,8 +23,9 @@ from ocrmypdf_superres.training.data.ocr_lines.preparing import (
     enlarge,
     planned_factor,
 )
-from ocrmypdf_superres.training.data.ocr_lines.rendering import Faces, Strip, render
+from ocrmypdf_superres.training.data.ocr_lines.rendering import Strip, render
 from ocrmypdf_superres.training.data.ocr_lines.scan_lines import ScanLines
+from ocrmypdf_superres.training.data.ocr_lines.spelling import as_printed, as_written
 from ocrmypdf_superres.training.data.ocr_lines.texts import TextSource
 
 #: X-heights of low-resolution lines and of clean ones at 300 dpi, in pixels.
@@ -65,6 +68,7 @@ class StreamSettings:
         others: share of lines from the other texts, where there are any.
         monospaced: share of typewriter faces among rendered lines.
         longest: characters of the longest line.
+        blackletter: share of the language's own rendered lines that are in blackletter, with the spelling of its time.
     """
 
     clean: float = 0.15
@@ -72,18 +76,20 @@ class StreamSettings:
     others: float = 0.07
     monospaced: float = 0.35
     longest: int = 64
+    blackletter: float = 0.0
 
 
 class LineStream:
     """Lines by index.
 
     Args:
-        texts: texts of the language, and then of others whose characters it has.
+        texts: texts of the language, of which there are *own*, and then of others whose characters it has.
         net: enlarges strips.
         can_write: whether the recognizer's charset has all characters of a text.
         seed: another seed gives another stream.
         scans: lines of scans, if there are any.
         settings: the mixture.
+        own: number of texts that are the language's own; a script has several, in turn.
     """
 
     def __init__(
@@ -94,8 +100,10 @@ class LineStream:
         seed: int,
         scans: ScanLines | None = None,
         settings: StreamSettings | None = None,
+        own: int = 1,
     ) -> None:
         self.texts = list(texts)
+        self.own = own
         self.net = net
         self.can_write = can_write
         self.seed = seed
@@ -152,17 +160,23 @@ class LineStream:
         return strip if clean or _legible(quality, rng) else None, kind, quality.noise >= NOISY
 
     def _rendered(self, rng: np.random.Generator, x_height: float) -> tuple[Strip | None, str]:
-        other = len(self.texts) > 1 and rng.random() < self.settings.others
-        source = self.texts[int(rng.integers(1, len(self.texts)))] if other else self.texts[0]
+        other = len(self.texts) > self.own and rng.random() < self.settings.others
+        first, last = (self.own, len(self.texts)) if other else (0, self.own)
+        source = self.texts[int(rng.integers(first, last)) if last > first + 1 else first]
         text, kind = source.line(rng, int(rng.integers(8, self.settings.longest + 1)))
         if not text or not self.can_write(text):
             return None, kind
+        neighbours = [source.line(rng, self.settings.longest)[0] for _ in range(2)]
+        black = not other and self.settings.blackletter > 0 and rng.random() < self.settings.blackletter
+        if black:
+            text, *neighbours = (as_printed(line, rng) for line in (text, *neighbours))
         try:
-            font = self.faces.choose(rng, text, self.settings.monospaced)
+            choose = self.faces.choose_blackletter if black else partial(self.faces.choose, monospaced=self.settings.monospaced)
+            font = choose(rng, text)
         except OptionError:
             return None, kind
-        neighbours = [source.line(rng, self.settings.longest)[0] for _ in range(2)]
-        return render(text, font, x_height, neighbours, rng), kind
+        strip = render(text, font, x_height, neighbours, rng)
+        return strip if strip is None else replace(strip, text=as_written(strip.text)), kind
 
 
 def _legible(quality: Quality, rng: np.random.Generator) -> bool:

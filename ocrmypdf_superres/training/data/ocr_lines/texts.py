@@ -12,7 +12,7 @@ import numpy as np
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.training.data.ocr_lines.templates import GAP, Templates
 
-#: Of this many text files of a language, sorted by name, the last one is held out.
+#: Of this many text files of a language, sorted by name, the last one is held out; of a single one its last part.
 HELD_EVERY = 6
 _UNDERSCORES = re.compile(r"_")
 #: Kind of text: its share of all lines.
@@ -40,9 +40,14 @@ class TextSource:
     """
 
     def __init__(self, folder: Path, language: str, *, held: bool = False, dictionary: Sequence[str] = ()) -> None:
-        files = split_files(list(folder.glob("*.txt")) if folder.is_dir() else [])[int(held)]
+        paths = list(folder.glob("*.txt")) if folder.is_dir() else []
+        files = split_files(paths)[int(held)] if len(paths) > 1 else paths
         text = " ".join(path.read_text(encoding="utf-8", errors="replace") for path in files)
         self.words = _UNDERSCORES.sub("", text).split()
+        if len(paths) == 1:
+            # The end of the only text is held out.
+            end = len(self.words) * (HELD_EVERY - 1) // HELD_EVERY
+            self.words = self.words[end:] if held else self.words[:end]
         if len(self.words) < 30:
             part = "held-out text" if held else "text"
             raise OptionError(f"{folder} holds too little {part}; give a folder of two or more .txt files.")

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Reading order by geometry: forms row by row, prose as the engine has it, nothing twice and nothing lost."""
+
+from __future__ import annotations
+
+import random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ocrmypdf.hocrtransform import BoundingBox, OcrClass, OcrElement
+
+from ocrmypdf_superres.ocr.hocr import parse_hocr, write_hocr
+from ocrmypdf_superres.ocr.hypothesis import Hypothesis
+from ocrmypdf_superres.ocr.merge.reading_order import form_order
+from ocrmypdf_superres.ocr.merge.vote import Merged, in_order
+
+PROSE = "a line of prose that is as long as its column"
+
+
+def page(*blocks: list[tuple[str, int, int]], turned: tuple[str, ...] = ()) -> Hypothesis:
+    """A page of paragraphs, each a list of lines (text, left, top); letters are 10 wide and lines 20 high."""
+    root = OcrElement(OcrClass.PAGE, bbox=BoundingBox(0, 0, 2000, 2000), dpi=300)
+    for block in blocks:
+        lines = []
+        for text, left, top in block:
+            words, at = [], left
+            for word in text.split():
+                box = BoundingBox(at, top, at + 10 * len(word), top + 20)
+                words.append(OcrElement(OcrClass.WORD, bbox=box, text=word, confidence=0.9))
+                at += 10 * (len(word) + 1)
+            box = BoundingBox(left, top, at - 10, top + 20)
+            angle = 90.0 if text in turned else None
+            lines.append(OcrElement(OcrClass.LINE, bbox=box, children=words, textangle=angle))
+        bounds = [line.bbox for line in lines]
+        box = BoundingBox(
+            min(b.left for b in bounds), min(b.top for b in bounds), max(b.right for b in bounds), max(b.bottom for b in bounds)
+        )
+        root.children.append(OcrElement(OcrClass.PARAGRAPH, bbox=box, children=lines))
+    return Hypothesis(root)
+
+
+def texts(reading: Hypothesis) -> list[str]:
+    return [line.text for line in reading.lines]
+
+
+def ordered(reading: Hypothesis) -> list[str]:
+    return texts(in_order(Merged(reading, "net")).hypothesis)
+
+
+def test_labels_and_values_of_a_form_are_read_row_by_row():
+    rows = [100, 140, 180, 220]
+    form = page([(f"label{y}", 100, y) for y in rows], [(f"value{y}", 400, y + 3) for y in rows])
+    assert ordered(form) == [text for y in rows for text in (f"label{y}", f"value{y}")]
+
+
+def test_columns_of_prose_stay_columns():
+    rows = range(100, 500, 30)
+    assert form_order(page([(PROSE, 100, y) for y in rows], [(PROSE, 700, y) for y in rows]).lines) is None
+
+
+def test_a_letter_with_a_date_beside_its_head_stays():
+    letter = page([("Firm and Sons", 100, 50)], [("4 May 1931", 800, 52)], [(PROSE, 100, y) for y in range(120, 500, 30)])
+    assert form_order(letter.lines) is None
+
+
+def test_a_note_of_prose_in_a_form_stays_whole():
+    note = [(PROSE, 700, y) for y in range(100, 220, 30)]
+    cells = [(f"{side}{y}", left, y) for y in range(100, 600, 40) for side, left in (("label", 100), ("value", 300))]
+    rng = random.Random(1)
+    rng.shuffle(cells)
+    found = ordered(page(note, *[[cell] for cell in cells]))
+    place = found.index(PROSE)
+    assert found[place : place + 4] == [PROSE] * 4
+    others = [text for text in found if text != PROSE]
+    assert others == [f"{side}{y}" for y in range(100, 600, 40) for side in ("label", "value")]
+
+
+def test_turned_lines_follow_the_line_they_followed():
+    rows = [100, 140, 180]
+    form = page(
+        [(f"label{y}", 100, y) for y in rows], [("upwards", 20, 100)], [(f"value{y}", 400, y) for y in rows], turned=("upwards",)
+    )
+    assert ordered(form)[-2:] == ["upwards", "value180"] or ordered(form).index("upwards") == ordered(form).index("label180") + 1
+
+
+cell = st.tuples(st.integers(0, 6), st.integers(0, 40), st.integers(1, 12))
+
+
+@settings(max_examples=120, deadline=None)
+@given(st.lists(cell, min_size=1, max_size=40), st.integers(0, 3))
+def test_nothing_twice_and_nothing_lost(cells, seed):
+    blocks = [[(f"w{k}" * length, 150 * column, 15 * row)] for k, (column, row, length) in enumerate(cells)]
+    random.Random(seed).shuffle(blocks)
+    reading = page(*blocks)
+    merged = in_order(Merged(reading, "net"))
+    assert sorted(texts(merged.hypothesis)) == sorted(texts(reading))
+    assert sorted((w.text, w.box) for w in merged.hypothesis.words) == sorted((w.text, w.box) for w in reading.words)
+    assert merged.reordered or texts(merged.hypothesis) == texts(reading)
+    again = Hypothesis(parse_hocr(write_hocr(merged.hypothesis.page)))
+    assert texts(again) == texts(merged.hypothesis)
+    # An order that was made once is not changed again.
+    if merged.reordered:
+        assert texts(in_order(merged).hypothesis) == texts(merged.hypothesis)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(2, 6), st.integers(3, 12), st.integers(-4, 4), st.integers(0, 9))
+def test_tables_are_read_row_by_row_however_they_were_taken_apart(columns, rows, tilt, seed):
+    cells = [
+        [(f"r{row}c{column}", 250 * column, 100 + 40 * row + round(tilt * column))]
+        for row in range(rows)
+        for column in range(columns)
+    ]
+    wanted = [cell[0][0] for cell in cells]
+    random.Random(seed).shuffle(cells)
+    assert ordered(page(*cells)) == wanted
