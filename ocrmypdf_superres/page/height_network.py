@@ -73,9 +73,8 @@ def look_at(tiles: FloatImage) -> Sight:
     answer = _session().run(["answer"], {"tiles": standardized(tiles)[:, None]})[0]
     ends = np.cumsum((1, BINS, TURNS, len(KINDS)))
     text, heights, turns, kinds, skew = np.split(np.asarray(answer, dtype=np.float32), ends, axis=1)
-    return Sight(
-        np.asarray(1 / (1 + np.exp(-text[:, 0])), dtype=np.float32), _softmax(heights), _softmax(turns), _softmax(kinds), 10 * skew[:, 0]
-    )  # fmt: skip
+    found = np.asarray(1 / (1 + np.exp(-text[:, 0])), dtype=np.float32)
+    return Sight(found, _softmax(heights), _softmax(turns), _softmax(kinds), 10 * skew[:, 0])
 
 
 def choose_tiles(luma: FloatImage) -> FloatImage:

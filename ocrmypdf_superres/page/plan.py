@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from math import floor, sqrt
 from typing import Literal
 
+import numpy as np
 from PIL import Image
 
 from ocrmypdf_superres.page.height_network import KINDS
@@ -44,6 +45,11 @@ HOPELESS, HOPELESS_FACTOR = 4.0, 4.0
 UNSURE_FACTOR = 3.0
 #: Ideographs must be so much higher than a lower-case x to be read as well.
 FULL_HEIGHT = 1.75
+#: Letters of 20 pixels mean 300 dpi.
+DPI_PER_PIXEL = 15.0
+#: The dpi that Tesseract is told is changed only where it is off by this factor: nearer than that it hardly matters.
+LABEL_SLACK = 1.6
+LABELS = (70.0, 600.0)
 _IDEOGRAPHS = ("chi", "jpn", "kor", "Han", "Japanese", "Hangul")
 #: Share of ink under which a page counts as blank.
 BLANK_INK = 0.0002
@@ -148,6 +154,18 @@ def plan_page(luma: FloatImage, dpi: tuple[float, float], settings: PlanSettings
     if needed < least:
         return leave(f"{described} is large enough", text)
     return _enlarge(size, dpi, needed, described, settings, text)
+
+
+def label_for(text: TextHeight | None, factor: float, dpi: float) -> float | None:
+    """Return the dpi to tell Tesseract of a page enlarged by *factor*, where *dpi* is far from what its text says.
+
+    Tesseract's layout analysis goes by the resolution that it is told. None where that will do, and where the height of
+    the text is not sure.
+    """
+    if text is None or text.x_height is None or not text.sure or text.kind == KINDS[2]:
+        return None
+    fitting = float(np.clip(text.x_height * factor * DPI_PER_PIXEL, *LABELS))
+    return None if 1 / LABEL_SLACK < fitting / max(dpi, 1.0) < LABEL_SLACK else fitting
 
 
 def _described(text: TextHeight, claimed: float) -> str:

@@ -9,7 +9,7 @@ network is sure nor the bands bear out one of its hypotheses, the height is not 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from ocrmypdf_superres.page.height_network import BINS, KINDS, TURNS, Sight, bin
 from ocrmypdf_superres.page.image import FloatImage
 from ocrmypdf_superres.page.ink import erase_rules, ink_and_noise
 from ocrmypdf_superres.page.line_profiles import Bands, find_bands
+from ocrmypdf_superres.page.shading import unevenness
 
 #: Pixels above which a page is sampled instead of measured whole.
 MAX_MEASURED_PIXELS = 12_000_000
@@ -49,6 +50,7 @@ class TextHeight:
         turns: quarter turns, counter-clockwise, by which the text is turned; 0 where that is not clear.
         skew: degrees that the lines rise to the right.
         kind: of letters, one of ``KINDS`` of the network.
+        uneven: how much the light on the paper varies, see :func:`~ocrmypdf_superres.page.shading.unevenness`.
     """
 
     x_height: float | None
@@ -60,6 +62,7 @@ class TextHeight:
     turns: int = 0
     skew: float = 0.0
     kind: str = KINDS[0]
+    uneven: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,7 @@ def measure_text_height(luma: FloatImage) -> TextHeight:
     elif shrink == 1 and min(luma.shape) > 300 and (found > COMFORT[1] or evidence.text < LEAST_TEXT):
         coarser = look(luma, 3)
         evidence = coarser if coarser.text >= max(LEAST_TEXT, evidence.text / 2) else evidence
-    return _concluded(luma, evidence, *inked)
+    return replace(_concluded(luma, evidence, *inked), uneven=unevenness(luma))
 
 
 def look(luma: FloatImage, shrink: int) -> Evidence:
