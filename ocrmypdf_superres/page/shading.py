@@ -17,6 +17,8 @@ UNEVEN = 0.28
 EVEN = 0.08
 #: Share of the paper's variance that a smooth surface must explain, so that photographs do not count as shade.
 SMOOTH = 0.6
+#: Pages whose median is darker are light text on a dark ground.
+DARK = 0.35
 _DARKEST = 0.12
 
 
@@ -39,7 +41,7 @@ def unevenness(luma: FloatImage) -> float:
     as with photographs, and where the page is dark on the whole.
     """
     paper = paper_of(luma)
-    if min(paper.shape) < 3 or float(np.median(paper)) < 0.25:
+    if min(paper.shape) < 3 or float(np.median(luma[::4, ::4])) < DARK:
         return 0.0
     y, x = (values.ravel() for values in np.mgrid[-1 : 1 : paper.shape[0] * 1j, -1 : 1 : paper.shape[1] * 1j])
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y, x**3, y**3], axis=1)

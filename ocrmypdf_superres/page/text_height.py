@@ -171,7 +171,7 @@ def _bands(ink: FloatImage, height: float, turns: int) -> Bands | None:
     shrink = max(1, int(height / 8))
     if shrink > 1:
         ink = np.asarray(Image.fromarray(ink).reduce(shrink), dtype=np.float32)
-    ink = np.ascontiguousarray(np.rot90(ink, -turns))
+    ink = np.array(np.rot90(ink, -turns), dtype=np.float32)
     erase_rules(ink)
     found = find_bands(ink, height / shrink)
     return None if found is None else Bands(found.height * shrink, found.distance * shrink, found.number, found.lines)

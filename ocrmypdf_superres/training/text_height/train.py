@@ -37,11 +37,18 @@ def as_arrays(tiles: list[Tile]) -> dict[str, np.ndarray]:
     }
 
 
-def train(data: dict[str, np.ndarray], steps: int, seed: int, save: Path | None = None, width: int = 12) -> HeightNetwork:
-    """Return a network trained on *data* (as of :func:`as_arrays`) for *steps* batches, kept at *save* as it goes."""
+def train(
+    data: dict[str, np.ndarray], steps: int, seed: int, save: Path | None = None, start: Path | None = None
+) -> HeightNetwork:
+    """Return a network trained on *data* (as of :func:`as_arrays`) for *steps* batches, kept at *save* as it goes.
+
+    It goes on from the weights in *start*, where that is given.
+    """
     torch.manual_seed(seed)
     generator = np.random.default_rng(seed)
-    net = HeightNetwork(len(KINDS), width)
+    net = HeightNetwork(len(KINDS))
+    if start is not None:
+        net.load_state_dict(torch.load(start, weights_only=True))
     optimizer = torch.optim.AdamW(net.parameters(), 3e-3, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps + 1)
     held = np.arange(len(data["bins"])) % 40 == 0
@@ -55,7 +62,7 @@ def train(data: dict[str, np.ndarray], steps: int, seed: int, save: Path | None 
         torch.nn.utils.clip_grad_norm_(net.parameters(), 2.0)
         optimizer.step()
         schedule.step()
-        mean += 0.02 * (float(loss) - mean)
+        mean += 0.02 * (float(loss.detach()) - mean)
         if step % 250 == 0 or step == steps:
             log.info("step %d loss %.3f: %s", step, mean, _test(net, data, tested))
             if save is not None:

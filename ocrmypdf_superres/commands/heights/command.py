@@ -16,6 +16,7 @@ from ocrmypdf_superres.evaluation.text_heights.benchmark import HeightResult, He
 from ocrmypdf_superres.evaluation.text_heights.cases import height_by_tesseract, real_cases, rendered_cases
 from ocrmypdf_superres.files import atomic_write_text
 
+TILES_OF_A_SCAN = 24
 _COLUMNS = (
     "pages of",
     "pages",
@@ -30,6 +31,7 @@ _COLUMNS = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``heights``."""
+    parser.add_argument("action", nargs="?", choices=("measure", "train"), default="measure", help="default: %(default)s")
     parser.add_argument("--count", type=int, default=100, help="rendered pages of each kind (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the rendered pages (default: %(default)s)")
     parser.add_argument("--rows", nargs="*", help="only these kinds, such as 'layout stanzas' (default: all)")
@@ -42,15 +44,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dpis", type=float, nargs="*", default=[72.0, 100.0, 150.0], help="pages of --data are reduced to these"
     )
-    parser.add_argument("-o", "--output", type=Path, help="write all results to this JSON file")
+    parser.add_argument("-o", "--output", type=Path, help="measure: JSON file of all results; train: the ONNX file to write")
+    parser.add_argument("--tiles", type=int, default=30000, help="train: rendered tiles (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=5000, help="train: batches of 64 tiles (default: %(default)s)")
+    parser.add_argument("--hocr", type=Path, help="train: also on pages of --data whose lines NAME.hocr in this folder describes")
+    parser.add_argument("--start", type=Path, help="train: weights to go on from; kept as OUTPUT.pt")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure and print a table.
+    """Measure and print a table, or train.
 
     Raises:
         SuperresError: there are no fonts, the data cannot be used, or Tesseract is missing.
     """
+    if args.action == "train":
+        return _train(args)
     errors = Console(stderr=True)
     cases = rendered_cases(args.count, args.seed, args.rows) if args.count else iter(())
     results = [measure(case) for case in track(cases, "rendered pages", console=errors)]
@@ -67,6 +75,20 @@ def run(args: argparse.Namespace) -> int:
     if args.output is not None:
         atomic_write_text(args.output, json.dumps(as_dict(results), indent=1) + "\n")
     Console().print(_table(results))
+    return 0
+
+
+def _train(args: argparse.Namespace) -> int:
+    from ocrmypdf_superres.page.height_network import WEIGHTS
+    from ocrmypdf_superres.training.text_height.tiles import read_scans, rendered_tiles
+    from ocrmypdf_superres.training.text_height.train import as_arrays, export, train
+
+    tiles = list(track(rendered_tiles(args.tiles, args.seed), "rendered tiles", args.tiles, console=Console(stderr=True)))
+    if args.data is not None and args.hocr is not None:
+        tiles += read_scans(args.data, args.hocr, TILES_OF_A_SCAN)
+    output = args.output or WEIGHTS
+    network = train(as_arrays(tiles), args.steps, args.seed, output.with_suffix(".pt"), args.start)
+    export(network, output, f"{args.steps} steps on {len(tiles)} tiles, of which {args.tiles} are rendered, seed {args.seed}")
     return 0
 
 
