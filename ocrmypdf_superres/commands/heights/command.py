@@ -100,5 +100,5 @@ def _table(results: list[HeightResult]) -> Table:
 
 
 def _cells(row: HeightRow) -> list[str]:
-    shares = (row.told, row.median_error, row.far, row.left, row.enlarged)
+    shares = (row.told, row.sure, row.median_error, row.far, row.left, row.enlarged, row.turned)
     return [row.row, str(row.pages), *(f"{100 * share:.1f}" for share in shares), f"{1000 * row.seconds:.0f}"]

@@ -31,6 +31,8 @@ class HeightResult:
     reason: str
     factor: float
     seconds: float
+    sure: bool = True
+    turned_right: bool = True
 
     @property
     def error(self) -> float | None:
@@ -53,22 +55,26 @@ def measure(case: HeightCase) -> HeightResult:
     plan = plan_page(case.luma, (case.dpi, case.dpi), PlanSettings())
     seconds = time.perf_counter() - began
     told = plan.text.x_height if plan.text is not None else None
+    found = plan.text
     return HeightResult(
-        case.row, case.height, case.needed, case.dpi, told, plan.action, plan.reason, plan.factor, seconds
+        case.row, case.height, case.needed, case.dpi, told, plan.action, plan.reason, plan.factor, seconds,
+        found is None or found.sure, found is None or found.x_height is None or found.turns == case.turns,
     )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class HeightRow:
-    """A row of the report: shares are of the row's pages, errors and seconds medians."""
+    """A row of the report: shares are of the row's pages, errors (of the sure heights) and seconds medians."""
 
     row: str
     pages: int
     told: float
+    sure: float
     median_error: float
     far: float
     left: float
     enlarged: float
+    turned: float
     seconds: float
 
 
@@ -81,16 +87,18 @@ def summarize(results: Iterable[HeightResult]) -> list[HeightRow]:
 
 
 def _row(name: str, found: list[HeightResult]) -> HeightRow:
-    errors = [result.error for result in found if result.error is not None]
+    errors = [result.error for result in found if result.error is not None and result.sure]
     number = len(found)
     return HeightRow(
         name,
         number,
         sum(result.measured is not None for result in found) / number,
+        sum(result.measured is not None and result.sure for result in found) / number,
         float(np.median(errors)) if errors else 0.0,
         sum(error > FAR for error in errors) / number,
         sum(result.wrong == "left" for result in found) / number,
         sum(result.wrong == "enlarged" for result in found) / number,
+        sum(not result.turned_right for result in found) / number,
         float(np.median([result.seconds for result in found])),
     )
 

@@ -25,6 +25,8 @@ HEIGHTS = (3.6, 28.0)
 """Letters of the rendered pages are between so many pixels high, evenly in the logarithm."""
 FULL_HEIGHT = {"ideographs": 1.75}
 """Letters of these kinds must be so much higher than a lower-case x to be read as well."""
+TURNED = {"on its side": 1, "upside down": 2}
+"""Rows of turned pages; those on their side are turned either way."""
 _LATIN = next(script for script in SCRIPTS if script.name == "Latin")
 _MAX_SIDE = 1760
 _POINTS = 10.0
@@ -41,6 +43,7 @@ class HeightCase:
         needed: the same, as of a lower-case x that needs as much enlargement.
         dpi: that it claims.
         luma: float32 (H, W) in [0, 1].
+        turns: quarter turns, counter-clockwise, by which its text is turned.
         languages: Tesseract's names, where they are known.
     """
 
@@ -49,6 +52,7 @@ class HeightCase:
     needed: float
     dpi: float
     luma: FloatImage
+    turns: int = 0
     languages: tuple[str, ...] = ()
 
 
@@ -74,6 +78,8 @@ def _rows(scripts: list[Script]) -> Iterator[tuple[str, str | None, Script | Non
     for skew in (3.0, 6.0, 10.0):
         yield f"skew {skew:g} degrees", None, None, skew
     yield "wrong tag", None, None, 0.5
+    for row in TURNED:
+        yield row, None, None, 0.5
     for layout in WITHOUT_TEXT:
         yield f"without text {layout}", layout, None, 0.0
 
@@ -92,7 +98,9 @@ def _rendered(
     dpi = em / _POINTS * 72
     if row == "wrong tag":
         dpi = random_.choice(_WRONG_TAGS)
-    return HeightCase(row, page.height, page.height / FULL_HEIGHT.get(script.kind, 1.0), dpi, page.luma)
+    turns = TURNED.get(row, 0) if row != "on its side" else random_.choice((1, 3))
+    luma = np.ascontiguousarray(np.rot90(page.luma, turns))
+    return HeightCase(row, page.height, page.height / FULL_HEIGHT.get(script.kind, 1.0), dpi, luma, turns)
 
 
 def real_cases(pages: list[BenchmarkPage], heights: dict[str, float], dpis: tuple[float, ...]) -> Iterator[HeightCase]:
@@ -105,7 +113,7 @@ def real_cases(pages: list[BenchmarkPage], heights: dict[str, float], dpis: tupl
             luma = to_luma(opened)
         row = f"real {page.collection}"
         languages = tuple(page.languages.split("+"))
-        whole = HeightCase(row, height, height, page.dpi, luma, languages)
+        whole = HeightCase(row, height, height, page.dpi, luma, 0, languages)
         yield whole
         for dpi in dpis if page.dpi >= HIGH_DPI else ():
             factor = dpi / page.dpi
