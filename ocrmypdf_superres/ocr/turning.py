@@ -6,7 +6,26 @@ from __future__ import annotations
 from ocrmypdf.hocrtransform import BoundingBox, OcrElement
 from PIL import Image
 
+from ocrmypdf_superres.errors import SuperresError
+from ocrmypdf_superres.tesseract import orientation
+
+MOST_PIXELS = 2500
+"""The longer side of the image on which Tesseract is asked for the orientation."""
 _BACK = (None, Image.Transpose.ROTATE_270, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_90)
+
+
+def turns_of(image: Image.Image) -> int:
+    """Return 1 or 3, the quarter turns counter-clockwise of the text on *image*, which lies on its side.
+
+    Tesseract is asked (its page segmentation mode 0); 0 where it cannot tell, or is not there.
+    """
+    small = image.copy()
+    small.thumbnail((MOST_PIXELS, MOST_PIXELS))
+    try:
+        degrees = orientation(small, float(image.info.get("dpi", (300.0,))[0]) * small.width / image.width)
+    except SuperresError:
+        return 0
+    return {90: 1, 270: 3}.get(degrees, 0)
 
 
 def upright(image: Image.Image, turns: int) -> Image.Image:

@@ -45,6 +45,8 @@ HOPELESS, HOPELESS_FACTOR = 4.0, 4.0
 UNSURE_FACTOR = 3.0
 #: Ideographs must be so much higher than a lower-case x to be read as well.
 FULL_HEIGHT = 1.75
+#: Degrees from which a skew is worth a word: --deskew mends it.
+SKEWED = 4.0
 #: Letters of 20 pixels mean 300 dpi.
 DPI_PER_PIXEL = 15.0
 #: The dpi that Tesseract is told is changed only where it is off by this factor: nearer than that it hardly matters.
@@ -169,7 +171,9 @@ def label_for(text: TextHeight | None, factor: float, dpi: float) -> float | Non
 
 
 def _described(text: TextHeight, claimed: float) -> str:
-    turned = ("", " on its side", " upside down", " on its side")[text.turns]
+    turned = " on its side" if text.sideways else ""
+    if abs(text.skew) > SKEWED:
+        turned += f" turned by {abs(text.skew):.0f} degrees"
     return f"text{turned} {text.x_height:.1f} px high at {claimed:.0f} dpi"
 
 

@@ -31,6 +31,8 @@ COMFORT = (4.5, 24.0)
 SURE, SURE_WITH_BANDS = 0.6, 0.25
 #: Two heights nearer than this factor agree.
 AGREE = 1.3
+#: Probability that lines run up or down, and the tiles with text, from which a page is taken to lie on its side.
+SIDEWAYS, SIDEWAYS_TILES = 0.85, 3.0
 #: Text that only so many tiles show is none, in tiles.
 LEAST_TEXT = 0.8
 
@@ -47,8 +49,8 @@ class TextHeight:
         bands: how many pieces of text lines were found.
         noise: standard deviation of the paper, as a share of the contrast between paper and ink.
         sure: whether the height can be relied on.
-        turns: quarter turns, counter-clockwise, by which the text is turned; 0 where that is not clear.
-        skew: degrees that the lines rise to the right.
+        sideways: whether the lines run up or down the page.
+        skew: degrees that the lines rise to the right, or would, were the page turned.
         kind: of letters, one of ``KINDS`` of the network.
         uneven: how much the light on the paper varies, see :func:`~ocrmypdf_superres.page.shading.unevenness`.
     """
@@ -59,7 +61,7 @@ class TextHeight:
     bands: int
     noise: float = 0.0
     sure: bool = True
-    turns: int = 0
+    sideways: bool = False
     skew: float = 0.0
     kind: str = KINDS[0]
     uneven: float = 0.0
@@ -152,8 +154,8 @@ def _concluded(luma: FloatImage, evidence: Evidence, ink: FloatImage, noise: flo
     if evidence.text < LEAST_TEXT:
         return TextHeight(None, 0, share, 0, noise)
     height, support = evidence.best()
-    turns = int(np.argmax(evidence.turns)) if evidence.turns.max() > 0.7 else 0
-    bands = _bands(ink, height, turns)
+    sideways = evidence.text >= SIDEWAYS_TILES and float(evidence.turns[1] + evidence.turns[3]) > SIDEWAYS
+    bands = _bands(ink, height, sideways)
     sure = support >= SURE
     if not sure and bands is not None:
         other, behind = evidence.near(bands.height)
@@ -161,17 +163,17 @@ def _concluded(luma: FloatImage, evidence: Evidence, ink: FloatImage, noise: flo
             height, sure = other, True
     lines = bands.lines if bands is not None else max(1, round(evidence.text))
     return TextHeight(
-        height, lines, share, bands.number if bands is not None else 0, noise, sure, turns, evidence.skew,
+        height, lines, share, bands.number if bands is not None else 0, noise, sure, sideways, evidence.skew,
         KINDS[int(np.argmax(evidence.kinds))],
     )  # fmt: skip
 
 
-def _bands(ink: FloatImage, height: float, turns: int) -> Bands | None:
+def _bands(ink: FloatImage, height: float, sideways: bool) -> Bands | None:
     """Return the bands of lines whose height is nearest to *height*, in pixels of the page; None where there are none."""
     shrink = max(1, int(height / 8))
     if shrink > 1:
         ink = np.asarray(Image.fromarray(ink).reduce(shrink), dtype=np.float32)
-    ink = np.array(np.rot90(ink, -turns), dtype=np.float32)
+    ink = np.array(np.rot90(ink, int(sideways)), dtype=np.float32)
     erase_rules(ink)
     found = find_bands(ink, height / shrink)
     return None if found is None else Bands(found.height * shrink, found.distance * shrink, found.number, found.lines)

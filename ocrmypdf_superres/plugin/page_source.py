@@ -79,5 +79,5 @@ def make_plan(image: Image.Image, settings: PlanSettings, record: PageRecord) ->
     if plan.text is not None:
         record.x_height, record.lines, record.ink = plan.text.x_height, plan.text.lines, plan.text.ink
         record.extra["height_sure"] = plan.text.sure
-        record.extra["turns"] = plan.text.turns
+        record.extra["sideways"] = plan.text.sideways
     return plan

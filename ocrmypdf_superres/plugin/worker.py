@@ -14,7 +14,7 @@ from PIL import Image
 from ocrmypdf_superres.modelstore.cards import WEIGHTS
 from ocrmypdf_superres.modelstore.store import find_model
 from ocrmypdf_superres.ocr.kept_pages import PageFiles
-from ocrmypdf_superres.ocr.turning import upright
+from ocrmypdf_superres.ocr.turning import turns_of, upright
 from ocrmypdf_superres.ocr.variants import AS_IS, enlarge, make_variant
 from ocrmypdf_superres.page.image import flatten
 from ocrmypdf_superres.page.plan import HOPELESS, TESSERACT_MAX_SIDE, Plan, PlanSettings, label_for
@@ -268,8 +268,11 @@ def _labelled(image: Image.Image, plan: Plan, state: PageState) -> Image.Image:
 
 def _turned(page: Any, image: Image.Image, plan: Plan, state: PageState) -> Image.Image:
     """Return *image* with its text upright, for engines whose reading can be turned back."""
-    turns = plan.text.turns if plan.text is not None else 0
-    if not turns or page.options.pdf_renderer == "sandwich":
+    if plan.text is None or not plan.text.sideways or page.options.pdf_renderer == "sandwich":
+        return image
+    turns = turns_of(image)
+    state.record.reason += "; turned upright for OCR" if turns else "; which side is up is not clear, see --rotate-pages"
+    if not turns:
         return image
     state.turns = turns
     if state.original is not None:

@@ -9,6 +9,7 @@ import case_drawings as drawings
 import pytest
 from PIL import Image
 
+from ocrmypdf_superres.ocr.turning import turns_of
 from ocrmypdf_superres.page.image import to_luma
 from ocrmypdf_superres.page.plan import Plan, PlanSettings, label_for, plan_image
 from ocrmypdf_superres.page.shading import EVEN, UNEVEN, even_out, unevenness
@@ -57,10 +58,12 @@ def test_what_needs_no_enlarging_is_left(draw: Callable[[], Image.Image], dpi: f
 
 @pytest.mark.parametrize(("turn", "turns"), [(Image.Transpose.ROTATE_90, 1), (Image.Transpose.ROTATE_270, 3)])
 def test_a_page_on_its_side_is_seen(turn: Image.Transpose, turns: int) -> None:
-    plan = _plan(drawings.paragraphs(30).transpose(turn), 150)
+    page = drawings.paragraphs(30).transpose(turn)
+    plan = _plan(page, 150)
     assert plan.action == "leave"
     assert plan.text is not None
-    assert plan.text.turns == turns
+    assert plan.text.sideways
+    assert turns_of(page) == turns
     assert "on its side" in plan.reason
 
 

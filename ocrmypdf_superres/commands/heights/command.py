@@ -21,10 +21,12 @@ _COLUMNS = (
     "pages of",
     "pages",
     "told %",
+    "sure %",
     "median error %",
     "over 15 % off, %",
     "left below 8 px %",
     "enlarged above 16 px %",
+    "axis wrong %",
     "ms",
 )
 

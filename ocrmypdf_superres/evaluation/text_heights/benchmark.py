@@ -32,7 +32,7 @@ class HeightResult:
     factor: float
     seconds: float
     sure: bool = True
-    turned_right: bool = True
+    axis_right: bool = True
 
     @property
     def error(self) -> float | None:
@@ -58,7 +58,7 @@ def measure(case: HeightCase) -> HeightResult:
     found = plan.text
     return HeightResult(
         case.row, case.height, case.needed, case.dpi, told, plan.action, plan.reason, plan.factor, seconds,
-        found is None or found.sure, found is None or found.x_height is None or found.turns == case.turns,
+        found is None or found.sure, found is None or found.x_height is None or found.sideways == bool(case.turns % 2),
     )  # fmt: skip
 
 
@@ -98,7 +98,7 @@ def _row(name: str, found: list[HeightResult]) -> HeightRow:
         sum(error > FAR for error in errors) / number,
         sum(result.wrong == "left" for result in found) / number,
         sum(result.wrong == "enlarged" for result in found) / number,
-        sum(not result.turned_right for result in found) / number,
+        sum(not result.axis_right for result in found) / number,
         float(np.median([result.seconds for result in found])),
     )
 

@@ -25,7 +25,7 @@ HEIGHTS = (3.6, 28.0)
 """Letters of the rendered pages are between so many pixels high, evenly in the logarithm."""
 FULL_HEIGHT = {"ideographs": 1.75}
 """Letters of these kinds must be so much higher than a lower-case x to be read as well."""
-TURNED = {"on its side": 1, "upside down": 2}
+TURNED = ("on its side",)
 """Rows of turned pages; those on their side are turned either way."""
 _LATIN = next(script for script in SCRIPTS if script.name == "Latin")
 _MAX_SIDE = 1760
@@ -98,7 +98,7 @@ def _rendered(
     dpi = em / _POINTS * 72
     if row == "wrong tag":
         dpi = random_.choice(_WRONG_TAGS)
-    turns = TURNED.get(row, 0) if row != "on its side" else random_.choice((1, 3))
+    turns = random_.choice((1, 3)) if row in TURNED else 0
     luma = np.ascontiguousarray(np.rot90(page.luma, turns))
     return HeightCase(row, page.height, page.height / FULL_HEIGHT.get(script.kind, 1.0), dpi, luma, turns)
 
