@@ -23,6 +23,8 @@ LEVEL = 0.5
 THIN = 0.17
 #: Smoothing that joins them, in heights of a bar.
 BAR_SMOOTHING = 2.5
+#: Bands nearer to the expected height than this, in its logarithm, agree with it.
+NEAR = 0.26
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Bands:
 
 
 def find_bands(ink: FloatImage, expected: float) -> Bands | None:
-    """Return the bands in *ink*, float32 (H, W) in 0..1, whose height is nearest to *expected* pixels; None without any."""
+    """Return the bands in *ink*, float32 (H, W) in 0..1, that fit a height of *expected* pixels best; None without any."""
     # About a dozen letters: wide enough for an average, narrow enough for a page that is not straight.
     width = int(np.clip(12 * expected, 24, max(24, ink.shape[1])))
     profile = _profiles(ink, width)
@@ -47,13 +49,15 @@ def find_bands(ink: FloatImage, expected: float) -> Bands | None:
         if found is None:
             continue
         bands = Bands(*found, max(1, round(found[2] / strips)))
-        if best is None or _distance(bands.height, expected) < _distance(best.height, expected):
+        if best is None or _merit(bands, expected) > _merit(best, expected):
             best = bands
     return best
 
 
-def _distance(height: float, expected: float) -> float:
-    return abs(float(np.log(height / expected)))
+def _merit(bands: Bands, expected: float) -> float:
+    """Return how good *bands* are: many of about the height that is expected, or else the nearest to it."""
+    distance = abs(float(np.log(bands.height / expected)))
+    return float(bands.number) if distance < NEAR else -distance
 
 
 def _profiles(ink: FloatImage, width: int) -> FloatImage:

@@ -33,6 +33,8 @@ SURE, SURE_WITH_BANDS = 0.6, 0.25
 AGREE = 1.3
 #: Probability that lines run up or down, and the tiles with text, from which a page is taken to lie on its side.
 SIDEWAYS, SIDEWAYS_TILES = 0.85, 3.0
+#: Probability from which a tile shows text: on text it is nearly 1, on dots, staves and hatching it may come to 0.8.
+TEXT_TILE = 0.9
 #: Text that only so many tiles show is none, in tiles.
 LEAST_TEXT = 0.8
 
@@ -136,7 +138,7 @@ def look(luma: FloatImage, shrink: int) -> Evidence:
 
 def weigh(sight: Sight, shrink: int) -> Evidence:
     """Return the evidence of all tiles together; those without text do not count."""
-    weights = np.where(sight.text > 0.5, sight.text, 0.0)
+    weights = np.where(sight.text > TEXT_TILE, sight.text, 0.0)
     total = float(weights.sum())
     heights = bin_heights() * np.float32(shrink)
     if not total:

@@ -176,8 +176,8 @@ def newspaper(em: float = 6.4) -> Image.Image:
 
 
 def fax() -> Image.Image:
-    """A fax: one bit, twice as many pixels across as down."""
-    page = paragraphs(34, (1700, 2000), 120).resize((1700, 1000), Image.Resampling.BOX)
+    """A fax: one bit, scanned with half as many lines as pixels across, and rasterized with square pixels."""
+    page = paragraphs(34, (1700, 2000), 120).resize((1700, 1000), Image.Resampling.BOX).resize((1700, 2000))
     return page.point(lambda level: 255 if level > 140 else 0).convert("1")
 
 
