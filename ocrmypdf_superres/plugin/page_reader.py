@@ -216,8 +216,9 @@ class PageReader:
         if original is None or self._ours.verify == "off" or self._calibration is None or unseen:
             return
         always = self._ours.verify == "always"
-        wanted_variants = self._ours.wanted_variants(self._state.uneven)
-        for variant in affordable(wanted_variants, self._seconds, time_limit(self._options), self._state.hopeless and not always):
+        named = self._ours.wanted_variants(self._state.uneven)
+        limit, hopeless = time_limit(self._options), self._state.hopeless
+        for variant in named if always else affordable(named, self._seconds, limit, hopeless):
             wanted = always
             with self._guard(NOT_VERIFIED):
                 wanted = wanted or is_doubtful(self._hypotheses, self._calibration)

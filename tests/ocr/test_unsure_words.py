@@ -36,6 +36,7 @@ def _page(*confidences: float) -> Merged:
 )
 def test_unsure_words_go_only_where_the_page_is_lost(confidences: tuple[float, ...], no_text: bool, kept: int) -> None:
     result = without_unsure(_page(*confidences), STRAIGHT, no_text)
+    assert without_unsure(_page(*confidences), Calibration({}, [0.0, 1.0]), no_text).dropped == 0
     assert len(result.hypothesis.words) == kept
     assert result.mixed == (kept < len(confidences))
     assert result.dropped == len(confidences) - kept
