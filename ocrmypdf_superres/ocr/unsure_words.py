@@ -20,7 +20,8 @@ UNSURE = 0.5
 def without_unsure(merged: Merged, calibration: Calibration, no_text: bool) -> Merged:
     """Return *merged* without the words that are more likely wrong than right, where the page is lost or has *no_text*.
 
-    On other pages, and where nothing is known of the engine, they stay: half of a word's letters may be right, and what is next to it is.
+    On other pages, and where nothing is known of the engine, they stay: half of a word's letters may be right, and what is
+    next to it is.
     """
     hypothesis, variant = merged.hypothesis, merged.layout
     if not calibration.probabilities:

@@ -160,8 +160,8 @@ def _concluded(luma: FloatImage, evidence: Evidence, ink: FloatImage, noise: flo
     bands = _bands(ink, height, sideways)
     sure = support >= SURE
     if not sure and bands is not None:
-        other, behind = evidence.near(bands.height)
-        if behind >= SURE_WITH_BANDS:
+        other, share_there = evidence.near(bands.height)
+        if share_there >= SURE_WITH_BANDS:
             height, sure = other, True
     lines = bands.lines if bands is not None else max(1, round(evidence.text))
     return TextHeight(

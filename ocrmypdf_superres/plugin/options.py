@@ -17,6 +17,7 @@ from ocrmypdf.exceptions import BadArgsError, MissingDependencyError, OutputFile
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ocrmypdf_superres.errors import ModelError
+from ocrmypdf_superres.modelstore.networks import AUTO, STOCK
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model
 from ocrmypdf_superres.ocr.variants import EVEN, VARIANTS
 from ocrmypdf_superres.upscaling.backends.base import DEVICE
@@ -99,6 +100,14 @@ class SuperresOptions(BaseModel):
         pattern=r"^(auto|none|[A-Za-z0-9_-]+( *, *[A-Za-z0-9_-]+)*)$",
         description="Further OCR engines that --superres-verify asks about doubtful pages, beside the one that OCRmyPDF runs: "
         "auto (beside Tesseract RapidOCR, where it is installed and knows the languages), none, or names separated by commas.",
+    )
+
+    networks: str = Field(
+        AUTO,
+        min_length=1,
+        description="Networks that Tesseract reads enlarged pages with: auto (the ones tuned on low-resolution text, where there "
+        "is one for the language and it fits the installed file), stock (the installed ones), or the path of a folder with "
+        "networks of your own, which come before the others.",
     )
 
     @field_validator("device")
@@ -287,6 +296,10 @@ def check_all(options: Any) -> SuperresOptions:
         )
     check_device(found.device)
     check_model(found.model)
+    if found.networks not in (AUTO, STOCK):
+        from ocrmypdf_superres.plugin.networks import check_networks
+
+        check_networks(found.networks)
     if found.named_engines():
         from ocrmypdf_superres.plugin.opinions import check_engines
 
