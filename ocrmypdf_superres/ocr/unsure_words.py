@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ocrmypdf_superres.ocr.calibration import Calibration
+from ocrmypdf_superres.ocr.hypothesis import Word
 from ocrmypdf_superres.ocr.merge.vote import Merged
 
 LOST_PAGE = 0.35
@@ -28,7 +30,8 @@ def without_unsure(merged: Merged, calibration: Calibration, no_text: bool) -> M
         return merged  # nothing is known of how sure this engine is
     if not no_text and calibration.mean_probability(hypothesis.words, variant) >= LOST_PAGE:
         return merged
-    kept, dropped = {}, 0
+    kept: dict[int, Sequence[Word]] = {}
+    dropped = 0
     for index, line in enumerate(hypothesis.lines):
         sure = [word for word in line.words if calibration.probability(word.confidence, variant) >= UNSURE]
         if len(sure) < len(line.words):

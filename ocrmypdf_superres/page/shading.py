@@ -75,7 +75,7 @@ def even_out(image: Image.Image) -> Image.Image:
 
 
 def _stride(values: NDArray[np.uint8]) -> int:
-    return max(1, min(values.shape) // 800)
+    return max(1, int(min(values.shape)) // 800)
 
 
 def _larger(paper: FloatImage) -> FloatImage:
