@@ -33,8 +33,11 @@ SURE, SURE_WITH_BANDS = 0.6, 0.25
 AGREE = 1.3
 #: Probability that lines run up or down, and the tiles with text, from which a page is taken to lie on its side.
 SIDEWAYS, SIDEWAYS_TILES = 0.85, 3.0
-#: Probability from which a tile shows text: on text it is nearly 1, on dots, staves and hatching it may come to 0.8.
-TEXT_TILE = 0.9
+#: Place of ideographs among the kinds of letters, and the probability from which letters are taken for such.
+IDEOGRAPHS, SURELY_IDEOGRAPHS = KINDS.index("ideographs"), 0.85
+#: Probability from which a tile shows text, and the one that the best tile of a page with text has: on text it is nearly 1, on
+#: dots, staves and hatching it may come to 0.9.
+TEXT_TILE, SURE_TILE = 0.9, 0.97
 #: Text that only so many tiles show is none, in tiles.
 LEAST_TEXT = 0.8
 
@@ -138,7 +141,8 @@ def look(luma: FloatImage, shrink: int) -> Evidence:
 
 def weigh(sight: Sight, shrink: int) -> Evidence:
     """Return the evidence of all tiles together; those without text do not count."""
-    weights = np.where(sight.text > TEXT_TILE, sight.text, 0.0)
+    limit = TEXT_TILE if float(sight.text.max()) > SURE_TILE else 1.0
+    weights = np.where(sight.text > limit, sight.text, 0.0)
     total = float(weights.sum())
     heights = bin_heights() * np.float32(shrink)
     if not total:
@@ -166,8 +170,16 @@ def _concluded(luma: FloatImage, evidence: Evidence, ink: FloatImage, noise: flo
     lines = bands.lines if bands is not None else max(1, round(evidence.text))
     return TextHeight(
         height, lines, share, bands.number if bands is not None else 0, noise, sure, sideways, evidence.skew,
-        KINDS[int(np.argmax(evidence.kinds))],
+        _kind(evidence),
     )  # fmt: skip
+
+
+def _kind(evidence: Evidence) -> str:
+    """Return the kind of letters; ideographs, which are brought to another height, only where that is sure."""
+    kinds = [float(share) for share in evidence.kinds]
+    if kinds[IDEOGRAPHS] < SURELY_IDEOGRAPHS:
+        kinds[IDEOGRAPHS] = 0.0
+    return KINDS[int(np.argmax(kinds))]
 
 
 def _bands(ink: FloatImage, height: float, sideways: bool) -> Bands | None:
