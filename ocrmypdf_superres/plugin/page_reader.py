@@ -65,7 +65,7 @@ class PageReader:
         self._seconds: dict[str, float] = {}
         self._calibration: Calibration | None = None
         self._options = options
-        self._networks = NetworkChoice(options, engine, state.model_sha256 is not None)
+        self._networks = NetworkChoice(options, engine)
         self._opinions: dict[str, Hypothesis] = {}
         self._opinion_seconds: dict[str, float] = {}
 
