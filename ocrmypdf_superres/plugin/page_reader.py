@@ -169,7 +169,8 @@ class PageReader:
             return
         with self._guard(NOT_VERIFIED):
             # Doubt first: looking for installed engines costs every page some milliseconds.
-            if self._ours.verify != "always" and not wants_opinion(self._hypotheses, self._calibration):
+            ask = ASK_TUNED if self._networks.tuned else ASK
+            if self._ours.verify != "always" and not wants_opinion(self._hypotheses, self._calibration, ask):
                 return
             engines = engines_for(self._options)
             if not engines:
