@@ -61,6 +61,7 @@ SOURCES = Registry(
         "rendered": f"{_HERE}.data.sources.rendered:KIND",
         "scans": f"{_HERE}.data.sources.scans:KIND",
         "pairs": f"{_HERE}.data.sources.pairs:KIND",
+        "patches": f"{_HERE}.data.sources.patches:KIND",
         "words": f"{_HERE}.data.sources.words:WORDS",
         "lines": f"{_HERE}.data.sources.words:LINES",
         "textzoom": f"{_HERE}.data.sources.textzoom:KIND",
