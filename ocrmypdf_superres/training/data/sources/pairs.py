@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from ocrmypdf_superres.errors import ImageError, OptionError
 from ocrmypdf_superres.files import atomic_write_text
+from ocrmypdf_superres.page.registration import register, warp
 from ocrmypdf_superres.training.data.files import ScanFile, find_scans, image_path, open_scan
-from ocrmypdf_superres.training.data.registration import register, warp
 from ocrmypdf_superres.training.data.sample import LINE_PAD, STRIP_HEIGHT, STRIP_WIDTH, Sample
 from ocrmypdf_superres.training.data.sources.scans import Page, ScanSource
 from ocrmypdf_superres.training.protocols import SourceKind
