@@ -53,6 +53,11 @@ COMMANDS = {
         "store a model's weights in few bits, or show what that costs",
         "train,eval",
     ),
+    "reproduce": (
+        "ocrmypdf_superres.commands.networks.reproduce",
+        "make a table of a published system again, with intervals",
+        "train,eval",
+    ),
     "recognizer": ("ocrmypdf_superres.commands.recognizer", "compare or tune Tesseract's network as ported", "train"),
 }
 

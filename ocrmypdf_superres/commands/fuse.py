@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _fused(images: Sequence[Image.Image], names: Sequence[str], args: argparse.Namespace) -> FloatImage:
-    from ocrmypdf_superres.page.fusion import average, fuse, lay
+    from ocrmypdf_superres.page.fusion import fuse, lay
 
     laid: list[Laid] = lay([to_luma(image) for image in images], names)
     if not args.model:
@@ -78,5 +78,5 @@ def _fused(images: Sequence[Image.Image], names: Sequence[str], args: argparse.N
 
     upscaler = load_upscaler(args.model, args.device)
     if args.net == "before":
-        return average(laid, args.scale, upscaler.upscale)
+        return fuse(laid, args.scale, upscaler.upscale)
     return upscaler.upscale(fuse(laid, args.scale // 2), 2)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MPL-2.0
 """One sharper page from several scans of it: two copies in libraries, a fax that was sent twice, photographs in a row.
 
-Every scan samples the page at other places, so that together they tell more than one does. They are laid over the first one to a
-fraction of a pixel, and the page is estimated whose reductions are nearest to all of them, by iterative back-projection (Irani
-and Peleg, Improving resolution by image registration, CVGIP 1991).
+Every scan samples the page at other places, and with other noise, so that together they tell more than one does. They are laid
+over the first one to a fraction of a pixel, and their mean is taken on a finer grid. Back-projection of what the mean lacks
+(Irani and Peleg, CVGIP 1991) made edges sharper and text harder to read, since it brings the noise back, too.
 """
 
 from __future__ import annotations
@@ -20,12 +20,11 @@ from ocrmypdf_superres.page.image import FloatImage
 from ocrmypdf_superres.page.registration import register
 
 Array = NDArray[np.float64]
-STEPS = 12
-"""Of back-projection; more bring out noise."""
-STRENGTH = 0.8
-"""Of a step; below 1, since the sums of neighbours' corrections would overshoot."""
-AGREEMENT = 0.75
-"""Correlation, after both are softened, below which two scans that could be registered do not show the same."""
+AGREEMENT = 0.8
+"""Correlation of letters below which two scans that could be laid over each other do not show the same. Scans of one page reach
+0.94 at 60 and 72 dpi, pages of one layout with other words 0.36 to 0.68."""
+SOFTENED, NEIGHBOURS = 1.5, 41
+"""Of what is compared: the deviation of a Gaussian, and the pixels along a line whose mean is taken out."""
 
 
 @dataclass(frozen=True)
@@ -69,14 +68,20 @@ def lay(images: Sequence[FloatImage], names: Sequence[str] | None = None) -> lis
 
 
 def _levels(first: FloatImage, seen: FloatImage, inside: NDArray[np.bool_]) -> tuple[float, float, float]:
-    """Return gain and offset that bring *seen* to the levels of *first*, and the correlation of both."""
-    a, b = (ndimage.gaussian_filter(image, 1.5)[inside] for image in (seen, first))
-    spread, other = float(a.std()), float(b.std())
-    if spread < 1e-6 or other < 1e-6:
+    """Return gain and offset that bring *seen* to the levels of *first*, and how far both show the same letters.
+
+    That is the correlation without what a line has in common with every other line at its place.
+    """
+    soft = [np.asarray(ndimage.gaussian_filter(image, SOFTENED)) for image in (seen, first)]
+    letters = [(image - ndimage.uniform_filter1d(image, NEIGHBOURS, axis=1, mode="nearest"))[inside] for image in soft]
+    spreads = [float(values.std()) for values in letters]
+    levels = [image[inside] for image in soft]
+    if min(spreads) < 1e-6:
         return 1.0, 0.0, 0.0
-    agreement = float(((a - a.mean()) * (b - b.mean())).mean()) / (spread * other)
-    gain = other / spread
-    return gain, float(b.mean()) - gain * float(a.mean()), agreement
+    centred = [values - values.mean() for values in letters]
+    gain = float(levels[1].std()) / float(levels[0].std())
+    offset = float(levels[1].mean()) - gain * float(levels[0].mean())
+    return gain, offset, float((centred[0] * centred[1]).mean()) / (spreads[0] * spreads[1])
 
 
 def _moved(matrix: Array, rows: Array, columns: Array) -> tuple[Array, Array]:
@@ -99,7 +104,7 @@ def _grid(shape: tuple[int, ...], scale: int) -> tuple[Array, Array]:
     return tuple((np.arange(side * scale) + 0.5) / scale - 0.5 for side in shape[:2])  # type: ignore[return-value]
 
 
-def average(laid: Sequence[Laid], scale: int, enlarge: Callable[[FloatImage, int], FloatImage] | None = None) -> FloatImage:
+def fuse(laid: Sequence[Laid], scale: int, enlarge: Callable[[FloatImage, int], FloatImage] | None = None) -> FloatImage:
     """Return the mean of the scans, enlarged by *scale* and laid over each other: float32 (scale H, scale W) in [0, 1].
 
     *enlarge*, called as ``enlarge(image, scale)``, enlarges each before it is laid, such as a network; without it the scans are
@@ -118,36 +123,3 @@ def average(laid: Sequence[Laid], scale: int, enlarge: Callable[[FloatImage, int
         total += values * inside
         weight += inside
     return np.clip(total / np.maximum(weight, 1), 0, 1).astype(np.float32)
-
-
-def fuse(laid: Sequence[Laid], scale: int, steps: int = STEPS) -> FloatImage:
-    """Return the page that the scans *laid* are reductions of, *scale* times as fine: float32 (scale H, scale W) in [0, 1].
-
-    A scan's pixel is taken for the mean of the page over its square. Beyond what all scans together sample, the result is
-    interpolated, so that two scans gain less than eight.
-    """
-    value = average(laid, scale).astype(np.float64)
-    rows, columns = _grid(laid[0].image.shape, scale)
-    places = [_moved(scan.matrix, rows, columns) for scan in laid]
-    back = [_inverse_places(scan, scale) for scan in laid]
-    for _ in range(steps):
-        soft = ndimage.uniform_filter(value, scale, mode="nearest")
-        change = np.zeros_like(value)
-        weight = np.zeros_like(value)
-        for scan, (at_rows, at_columns), (from_rows, from_columns) in zip(laid, places, back, strict=True):
-            made, seen = _sampled(soft.astype(np.float32), from_rows, from_columns)
-            left = np.where(seen, scan.image - made, 0).astype(np.float32)
-            # Cubic, so that what is left over of an edge comes back as an edge.
-            correction, inside = _sampled(left, at_rows, at_columns, 3)
-            change += correction * inside
-            weight += inside
-        value = np.clip(value + STRENGTH * change / np.maximum(weight, 1), 0, 1)
-    return value.astype(np.float32)
-
-
-def _inverse_places(scan: Laid, scale: int) -> tuple[Array, Array]:
-    """Return where the pixels of *scan* lie in the fine grid."""
-    linear = np.linalg.inv(scan.matrix[:, :2])
-    matrix = np.column_stack([linear, -linear @ scan.matrix[:, 2]])
-    at_rows, at_columns = _moved(matrix, *(np.arange(side, dtype=np.float64) for side in scan.image.shape))
-    return (at_rows + 0.5) * scale - 0.5, (at_columns + 0.5) * scale - 0.5

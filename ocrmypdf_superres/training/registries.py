@@ -25,6 +25,7 @@ LOSSES = Registry(
     "ocrmypdf_superres.losses",
     "loss",
     {
+        "adversarial": f"{_HERE}.losses.image.adversarial:AdversarialLoss",
         "charbonnier": f"{_HERE}.losses.image.charbonnier:CharbonnierLoss",
         "consistency": f"{_HERE}.losses.image.consistency:ConsistencyLoss",
         "contrast": f"{_HERE}.losses.image.contrast:ContrastLoss",
