@@ -157,7 +157,7 @@ PAPER_LAYERS: dict[str, tuple[str, ...]] = {
     # The transformer in front, head and body of EDSR; TBSRN's convolutions, attention and feed-forward part.
     "sr": ("stn.*", "edsr.head.*", "edsr.body.*", "stem.*", "blocks.*"),
     # Attention, the decoder's feed-forward parts, the branch of positions and the localisation's linear layers.
-    "reader": (
+    "recognizer": (
         "*.attention.*", "decoder.*.feed.*", "place.*", "localisation.first.*", "localisation.last.*",
     ),
 }  # fmt: skip

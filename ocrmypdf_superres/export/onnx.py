@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -67,8 +68,7 @@ def export_model(
         save_file({k: v.contiguous() for k, v in net.state_dict().items()}, part / WEIGHTS)
         offered = tuple(scale for scale in spec.scales(config) if not scales or scale in scales)
         for scale in offered:
-            graph = _OneScale(net, scale, spec.channels_of(config)).eval()
-            _export_graph(graph, spec, part / onnx_name(scale))
+            graph = export_graph(net, scale, spec, spec.channels_of(config), part / onnx_name(scale))
             _compare(graph, spec, part / onnx_name(scale))
         card = Card(
             name=name,
@@ -91,19 +91,30 @@ def export_model(
     return Model(read_card(folder / CARD), folder)
 
 
-def _export_graph(net: _OneScale, spec: ArchitectureSpec, path: Path) -> None:
+def export_graph(net: nn.Module, scale: int, spec: ArchitectureSpec, channels: int, path: Path) -> nn.Module:
+    """Write the graph of *net*, of *channels* channels, for *scale* to *path*; return the module that was traced.
+
+    Its input ``lr`` and its output ``sr`` are luma, float32 (n, 1, h, w) and (n, 1, scale h, scale w).
+    """
+    graph = _OneScale(net, scale, channels).eval()
     side = 16 * spec.size_multiple
     # A batch of two, since layers with a state may take a batch of one for a fixed size.
     example = torch.rand(2, 1, *(spec.line_size or (side, side)))
     free = {} if spec.line_size else {2: "h", 3: "w"}
     axes = {"lr": {0: "n", **free}, "sr": {0: "n", **{axis: name.upper() for axis, name in free.items()}}}
-    trace_to_onnx(net, (example,), path, ["sr"], axes)
+    trace_to_onnx(graph, (example,), path, ["sr"], axes)
+    return graph
 
 
-def _compare(net: _OneScale, spec: ArchitectureSpec, path: Path) -> None:
-    session = open_session(path, threads=0)
+def example_tiles(spec: ArchitectureSpec) -> NDArray[np.float32]:
+    """Return tiles to compare a net and its graph on, float32 (3, 1, h, w) in [0, 1]."""
     size = spec.line_size or (20 * spec.size_multiple, 26 * spec.size_multiple)
-    x = np.random.default_rng(0).random((3, 1, *size), dtype=np.float32)
+    return np.random.default_rng(0).random((3, 1, *size), dtype=np.float32)
+
+
+def _compare(net: nn.Module, spec: ArchitectureSpec, path: Path) -> None:
+    session = open_session(path, threads=0)
+    x = example_tiles(spec)
     with torch.inference_mode():
         expected = net(torch.from_numpy(x)).numpy()
     worst = float(np.abs(session.run(["sr"], {"lr": x})[0] - expected).max())

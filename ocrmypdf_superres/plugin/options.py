@@ -7,7 +7,6 @@ import argparse
 import difflib
 import logging
 import os
-import re
 import subprocess
 import sys
 from functools import lru_cache
@@ -18,8 +17,10 @@ from ocrmypdf.exceptions import BadArgsError, MissingDependencyError, OutputFile
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ocrmypdf_superres.errors import ModelError
+from ocrmypdf_superres.modelstore.networks import AUTO, STOCK
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model
 from ocrmypdf_superres.ocr.variants import VARIANTS
+from ocrmypdf_superres.upscaling.backends.base import DEVICE
 
 log = logging.getLogger("ocrmypdf.superres")
 
@@ -42,8 +43,8 @@ class SuperresOptions(BaseModel):
     model: str = Field(DEFAULT_MODEL, min_length=1, description="Name of a built-in model, or path of a model folder.")
     device: str = Field(
         "auto",
-        description="Where the net runs: auto, cpu, cuda or cuda:N. A cuda device that is missing is an error; "
-        "auto logs what it chose.",
+        description="Where the net runs: auto, cpu, cpu:fp32 (without 8-bit arithmetic), cuda or cuda:N. A cuda device that is "
+        "missing is an error; auto logs what it chose.",
     )
     trigger: Trigger = Field(
         "auto",
@@ -94,12 +95,20 @@ class SuperresOptions(BaseModel):
         "auto (beside Tesseract RapidOCR, where it is installed and knows the languages), none, or names separated by commas.",
     )
 
+    networks: str = Field(
+        AUTO,
+        min_length=1,
+        description="Networks that Tesseract reads with: auto (the ones tuned on low-resolution text, where there "
+        "is one for the language and it fits the installed file), stock (the installed ones), or the path of a folder with "
+        "networks of your own, which come before the others.",
+    )
+
     @field_validator("device")
     @classmethod
     def _known_device(cls, device: str) -> str:
-        """Refuse unknown devices; ``service:ADDRESS`` is for archive runs, which share one net among their workers."""
-        if not re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?|service:.+", device):
-            raise ValueError("the device should be auto, cpu, cuda or cuda:N")
+        """Refuse unknown devices."""
+        if not DEVICE.fullmatch(device):
+            raise ValueError("the device should be auto, cpu, cpu:fp32, cuda or cuda:N")
         return device
 
     def wanted_variants(self) -> list[str]:
@@ -277,6 +286,10 @@ def check_all(options: Any) -> SuperresOptions:
         )
     check_device(found.device)
     check_model(found.model)
+    if found.networks not in (AUTO, STOCK):
+        from ocrmypdf_superres.plugin.networks import check_networks
+
+        check_networks(found.networks)
     if found.named_engines():
         from ocrmypdf_superres.plugin.opinions import check_engines
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +13,8 @@ from ocrmypdf.hocrtransform import BoundingBox, OcrClass, OcrElement
 from ocrmypdf.pluginspec import OcrEngine
 from PIL import Image
 
-from ocrmypdf_superres.ocr.calibration import Calibration, mean_confidence, read_table
-from ocrmypdf_superres.ocr.hocr import read_hocr, write_hocr
+from ocrmypdf_superres.ocr.calibration import Calibration, mean_confidence
+from ocrmypdf_superres.ocr.hocr import write_hocr
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.ocr.merge.order import page_winner
 from ocrmypdf_superres.ocr.merge.vote import Merged, in_order, merge
@@ -25,81 +23,16 @@ from ocrmypdf_superres.ocr.variants import AS_IS, NET, make_variant
 from ocrmypdf_superres.plugin import handover
 from ocrmypdf_superres.plugin.guard import guard
 from ocrmypdf_superres.plugin.handover import PageState
+from ocrmypdf_superres.plugin.networks import NetworkChoice
 from ocrmypdf_superres.plugin.opinions import AUTO, ask, calibrated, engines_for
 from ocrmypdf_superres.plugin.options import SuperresOptions
+from ocrmypdf_superres.plugin.reading import ReadImage, Reading, Result
 from ocrmypdf_superres.plugin.record import PageRecord
 from ocrmypdf_superres.plugin.worker import finish
 
 log = logging.getLogger("ocrmypdf.superres")
 
 NOT_VERIFIED, NOT_MERGED = "could not be verified", "could not be merged from its readings"
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What an engine gave for one image.
-
-    Attributes:
-        text: the page's text, as the engine has it.
-        tree: its tree, from an engine that returns such.
-        hocr: the hOCR file that it wrote, None where it left none or an empty one.
-        file: the file that was asked for (hOCR or PDF), likewise.
-    """
-
-    text: str
-    tree: OcrElement | None = None
-    hocr: Path | None = None
-    file: Path | None = None
-
-    @classmethod
-    def of_files(cls, target: Path, file: Path) -> Reading:
-        """Return the reading in *file* and in the hOCR and text files called *target*.
-
-        After a timeout, and for a page that it finds empty, OCRmyPDF's Tesseract leaves empty files or none.
-        """
-        hocr, text = target.with_suffix(".hocr"), target.with_suffix(".txt")
-        return cls(
-            text.read_bytes().decode("utf-8", "replace") if text.exists() else "",
-            hocr=hocr if hocr.exists() and hocr.stat().st_size else None,
-            file=file if file.exists() and file.stat().st_size else None,
-        )
-
-    def hypothesis(self) -> Hypothesis | None:
-        """Return the lines and words; None for nothing, and for an engine that tells neither.
-
-        Raises:
-            ImageError: the hOCR is damaged.
-        """
-        if self.tree is not None:
-            return Hypothesis(self.tree)
-        return Hypothesis(read_hocr(self.hocr)) if self.hocr is not None else None
-
-
-@dataclass(frozen=True)
-class Result:
-    """What is handed on.
-
-    Attributes:
-        text: the page's text.
-        tree: the tree in the pixels of the image that was given, as the engine wrote it; None for no reading.
-        file: the engine's own file where it holds the same; None for a merged reading and for an engine without files.
-        hocr: the engine's own hOCR, likewise.
-    """
-
-    text: str
-    tree: OcrElement | None
-    file: Path | None
-    hocr: Path | None
-
-
-def read_tree(engine: OcrEngine, image: Path, target: Path, options: Any, page_number: int) -> Reading:
-    """Read *image* as a tree where *engine* can, else as hOCR into files called *target*."""
-    if engine.supports_generate_ocr():
-        tree, text = engine.generate_ocr(input_file=image, options=options, page_number=page_number)
-        return Reading(text, tree)
-    hocr, text_file = target.with_suffix(".hocr"), target.with_suffix(".txt")
-    engine.generate_hocr(input_file=image, output_hocr=hocr, output_text=text_file, options=options)
-    return Reading.of_files(target, hocr)
 
 
 class PageReader:
@@ -131,6 +64,7 @@ class PageReader:
         self._seconds: dict[str, float] = {}
         self._calibration: Calibration | None = None
         self._options = options
+        self._networks = NetworkChoice(options, engine)
         self._opinions: dict[str, Hypothesis] = {}
         self._opinion_seconds: dict[str, float] = {}
 
@@ -139,8 +73,8 @@ class PageReader:
         """Number of the page, from 1."""
         return self._record.page
 
-    def read(self, read: Callable[[Path, Path], Reading], whole: bool = False) -> Result:
-        """Call *read* (image, name for its files) for the net's variant, and for the others that are wanted.
+    def read(self, read: ReadImage, whole: bool = False) -> Result:
+        """Call *read* for the net's variant, and for the others that are wanted.
 
         With *whole* the best reading is handed on as it is; otherwise the readings are merged.
 
@@ -150,7 +84,7 @@ class PageReader:
         """
         error = self._read_first(read)
         with self._guard(NOT_VERIFIED):
-            self._calibration = read_table().calibration(str(self._engine), self._state.model_sha256)
+            self._calibration = self._networks.calibration(str(self._engine), self._state.model_sha256)
         self._read_further(read)
         if not whole:
             self._ask_engines()
@@ -184,7 +118,7 @@ class PageReader:
         """Return the name, without suffix, of the working files of one variant; nothing but this page's reading knows it."""
         return self.input_file.with_name(f"{self.input_file.stem}_superres_{variant}")
 
-    def _read_first(self, read: Callable[[Path, Path], Reading]) -> ExitCodeException | None:
+    def _read_first(self, read: ReadImage) -> ExitCodeException | None:
         """Read the image that was handed over; return the engine's error where another variant may still be read.
 
         Whatever the engine raises passes through where there is no other variant, as it does without this plugin.
@@ -198,7 +132,7 @@ class PageReader:
             return error
         return None
 
-    def _read_further(self, read: Callable[[Path, Path], Reading]) -> None:
+    def _read_further(self, read: ReadImage) -> None:
         """Read the other variants that are wanted, as long as there is doubt; one that fails is left out."""
         original = self._state.original
         first = self._readings.get(NET)
@@ -239,10 +173,10 @@ class PageReader:
                     self._opinions[name] = ask(engine, image, self._options, self._size, float(self._dpi[0]))
                 self._opinion_seconds[name] = time.monotonic() - began
 
-    def _read(self, variant: str, image: Path, read: Callable[[Path, Path], Reading]) -> None:
+    def _read(self, variant: str, image: Path, read: ReadImage) -> None:
         began = time.monotonic()
         try:
-            reading = read(image, self._target(variant))
+            reading = self._engine_reading(read, image, self._target(variant))
         finally:
             self._seconds[variant] = time.monotonic() - began
         self._readings[variant] = reading
@@ -253,6 +187,21 @@ class PageReader:
                 hypothesis = hypothesis.scaled(x, y, round(float(self._dpi[0])))
             if hypothesis is not None:
                 self._hypotheses[variant] = hypothesis
+
+    def _engine_reading(self, read: ReadImage, image: Path, target: Path) -> Reading:
+        """Read *image* with the tuned networks; where that fails, with the installed ones, whose own failure counts."""
+        networks = self._networks
+        if not networks.tuned:
+            return read(image, target, self._options)
+        try:
+            reading = read(image, target, networks.options())
+            networks.restore(reading.tree, reading.hocr)
+        except Exception as error:  # whatever an engine raises: the page is read without the improvement
+            networks.drop()
+            reading = read(image, target, self._options)
+            with self._guard("could not be read with the tuned networks"):
+                raise error
+        return reading
 
     def _save_variant(self, variant: str, original: Image.Image) -> Path:
         path = self._target(variant).with_suffix(".png")
@@ -298,6 +247,7 @@ class PageReader:
         """Write into the record which reading won, by how much, and what the readings cost."""
         found, calibration, extra = self._hypotheses, self._calibration, self._record.extra
         extra["reading"] = merged.layout if merged else None
+        extra["networks"] = self._networks.used()
         extra["words_exchanged"] = merged.exchanged if merged else 0
         extra["lines_added"] = merged.added if merged else 0
         extra["reordered"] = merged.reordered if merged else False

@@ -46,7 +46,7 @@ def test_tables_name_recipes_that_are_there(path):
             for recipe in recipes:
                 read = read_recipe(PAPERS / f"{recipe}.toml")
                 get(read.architecture).parse_config({**read.config, **(row.config if recipe == recipes[-1] else {})})
-        for recipe in (*row.reader, *row.reduced_reader):
+        for recipe in (*row.recognizer, *row.reduced_recognizer):
             read_recognizer_recipe(PAPERS / f"{recipe}.toml")
         assert row.method in ("bicubic", "lanczos", "hr") or (row.recipes and row.reduced)
 
@@ -190,7 +190,7 @@ def test_the_layers_of_paper_001_are_those_that_its_sizes_tell():
         assert matched(spec.build(spec.parse_config({})), PAPER_LAYERS["sr"]) == 7_168 + 38_355_200 + 1_854_760
         # Without the projections that CDistNet never uses, of which there are two sets in each of twelve units.
         used = 31_518_720 - 12 * 2 * 787_968 + 9_451_008 + 525_312 + 141_608
-        assert matched(build("cdistnet", {}), PAPER_LAYERS["reader"]) == used
+        assert matched(build("cdistnet", {}), PAPER_LAYERS["recognizer"]) == used
     net = torch.nn.Sequential()
     net.stn, net.tail = torch.nn.Linear(4, 4), torch.nn.Linear(4, 4)
     kept = net.tail.weight.detach().clone()

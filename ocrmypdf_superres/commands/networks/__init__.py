@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Commands that compare, shrink, import and reproduce networks by themselves, without PDFs."""
+"""Commands for networks by themselves: compared, shrunk, imported, reproduced, and actions for tuned networks."""

@@ -95,11 +95,13 @@ def _row(row: Row, seed: int, job: Job, setting: Setting, scorer: Scorer, hours:
     trainings.need(setting)
     recipes = row.reduced if job.reduced else row.recipes
     made = trainings.model(recipes, row, setting)
-    readers = [trainings.recognizer(recipe, setting.reader) for recipe in (row.reduced_reader if job.reduced else row.reader)]
+    own_recognizers = [
+        trainings.recognizer(recipe, setting.recognizer) for recipe in (row.reduced_recognizer if job.reduced else row.recognizer)
+    ]
     method = (row.reduced_method or row.method) if job.reduced else row.method
     with found_in(folder):
         model = made[Path(recipes[-1]).name] if recipes else None
-        figures = scorer.score(row, named_models(method, made), model, readers[-1] if readers else None)
+        figures = scorer.score(row, named_models(method, made), model, own_recognizers[-1] if own_recognizers else None)
     own = {f"{name}, seed {seed}": value for name, value in trainings.hours.items()}
     hours.update(own)
     stored.parent.mkdir(parents=True, exist_ok=True)

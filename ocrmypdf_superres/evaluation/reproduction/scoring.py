@@ -30,10 +30,10 @@ from ocrmypdf_superres.training.losses.recognition.detector import load_detector
 from ocrmypdf_superres.training.recipe import Recipe, Source
 from ocrmypdf_superres.training.recognizers.tasks import enlarged
 
-OWN = "reader"
+OWN = "recognizer"
 """The name of a row's own recognizer in the columns."""
 Shrink = Callable[[nn.Module, int, str], None]
-"""Called as ``shrink(net, bits, part)``, part ``sr`` or ``reader``: gives *net*, in place, weights of so many bits."""
+"""Called as ``shrink(net, bits, part)``, part ``sr`` or ``recognizer``: gives *net*, in place, weights of so many bits."""
 
 
 @dataclass(frozen=True)
@@ -67,18 +67,18 @@ class Scorer:
         self._patches: list[Batch] = []
         self._lines: dict[str, list[Batch]] = {}
 
-    def score(self, row: Row, method: str, model: Path | None, reader: Path | None) -> dict[str, Figures]:
+    def score(self, row: Row, method: str, model: Path | None, recognizer: Path | None) -> dict[str, Figures]:
         """Return the figures of *row* by column.
 
         Args:
             row: for its bits.
             method: ``bicubic``, ``lanczos``, ``hr``, or what ``patches`` takes; empty for *model* alone.
             model: the folder of the row's model.
-            reader: that of its recognizer.
+            recognizer: that of its recognizer.
         """
         if self.table.evaluation == "patches":
             return self._score_patches(method or str(model))
-        return self._score_lines(row, method, model, reader)
+        return self._score_lines(row, method, model, recognizer)
 
     def _score_patches(self, method: str) -> dict[str, Figures]:
         if not self._patches:
@@ -98,14 +98,14 @@ class Scorer:
             found["cer"] = Figures(tuple(100 * e for e in metrics.single["edits"]), metrics.single["characters"])
         return found
 
-    def _score_lines(self, row: Row, method: str, model: Path | None, reader: Path | None) -> dict[str, Figures]:
+    def _score_lines(self, row: Row, method: str, model: Path | None, recognizer: Path | None) -> dict[str, Figures]:
         recognizers = {Path(name).name: load_line_recognizer(name) for name in self.setting.evaluators}
-        if reader is not None:
-            recognizers[OWN] = load_line_recognizer(str(reader))
-            if "reader" in row.bits and self.shrink is not None:
-                self.shrink(recognizers[OWN], row.bits["reader"], "reader")
-        for recognizer in recognizers.values():
-            recognizer.to(self.device)
+        if recognizer is not None:
+            recognizers[OWN] = load_line_recognizer(str(recognizer))
+            if "recognizer" in row.bits and self.shrink is not None:
+                self.shrink(recognizers[OWN], row.bits["recognizer"], "recognizer")
+        for network in recognizers.values():
+            network.to(self.device)
         rows = {}
         for place in self.setting.sets:
             batches = self._set(place)

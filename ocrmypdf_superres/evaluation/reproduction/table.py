@@ -19,8 +19,8 @@ class Row:
     ``recipes`` are trained in their order, the last with ``config`` merged into its own and without the losses in ``drop``;
     ``reduced`` stand for them in a reduced run. ``method`` says what is evaluated: ``bicubic``, ``lanczos``, ``hr``, or what
     ``patches`` takes, with ``{NAME}`` for the model that the recipe NAME made; without it the last recipe's model.
-    ``reader`` are recipes of recognizers, the last of which reads this row's images. ``bits`` are those of the weights of
-    ``sr`` and ``reader`` (paper 001's table 2). ``train`` replaces keys of the row's recipes, after the setting's. ``paper``
+    ``recognizer`` are recipes of recognizers, the last of which reads this row's images. ``bits`` are those of the weights of
+    ``sr`` and ``recognizer`` (paper 001's table 2). ``train`` replaces keys of the row's recipes, after the setting's. ``paper``
     holds its figures, by the names of the columns.
     """
 
@@ -33,8 +33,8 @@ class Row:
     drop: tuple[str, ...] = ()
     method: str = ""
     reduced_method: str = ""
-    reader: tuple[str, ...] = ()
-    reduced_reader: tuple[str, ...] = ()
+    recognizer: tuple[str, ...] = ()
+    reduced_recognizer: tuple[str, ...] = ()
     bits: Mapping[str, int] = field(default_factory=dict)
     train: Mapping[str, Any] = field(default_factory=dict)
     paper: Mapping[str, float] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Row:
 class Setting:
     """On what a table is trained and evaluated, once as published and once reduced.
 
-    ``train`` replaces keys of every recipe of a net, such as ``sources`` and ``colour``, and ``reader`` those of the rows'
+    ``train`` replaces keys of every recipe of a net, such as ``sources`` and ``colour``, and ``recognizer`` those of the rows'
     recognizers; ``needs`` are recipes of recognizers and
     detectors that the recipes name, and are trained first unless one of that name is found. Evaluation: of patches ``source``
     (a recipe's table), ``scale``, ``count``, ``recipe`` (whose degradation reduces them) and ``detector``; of lines ``kind``,
@@ -53,7 +53,7 @@ class Setting:
 
     __pydantic_config__ = STRICT
     train: Mapping[str, Any] = field(default_factory=dict)
-    reader: Mapping[str, Any] = field(default_factory=dict)
+    recognizer: Mapping[str, Any] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     source: Mapping[str, Any] = field(default_factory=dict)
     scale: int = 4

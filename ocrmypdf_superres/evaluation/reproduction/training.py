@@ -179,6 +179,8 @@ def named_models(method: str, made: Mapping[str, Path]) -> str:
         try:
             return str(find_model(found[1]).folder)
         except ModelError as error:
-            raise OptionError(f"The method {method!r} names {found[1]!r}, which is no recipe of the row and no model.") from error
+            raise OptionError(
+                f"The method {method!r} names {found[1]!r}, which is not a recipe of the row and not a model."
+            ) from error
 
     return re.sub(r"\{([\w.-]+)\}", folder, method)
