@@ -18,7 +18,8 @@ from ocrmypdf_superres.ocr.hocr import write_hocr
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.ocr.merge.order import page_winner
 from ocrmypdf_superres.ocr.merge.vote import Merged, in_order, merge
-from ocrmypdf_superres.ocr.second_opinion import is_doubtful, wants_opinion
+from ocrmypdf_superres.ocr.second_opinion import affordable, is_doubtful, time_limit, wants_opinion
+from ocrmypdf_superres.ocr.unsure_words import without_unsure
 from ocrmypdf_superres.ocr.variants import AS_IS, NET, make_variant
 from ocrmypdf_superres.plugin import handover
 from ocrmypdf_superres.plugin.guard import guard
@@ -73,6 +74,11 @@ class PageReader:
         """Number of the page, from 1."""
         return self._record.page
 
+    @property
+    def state(self) -> PageState:
+        """What the hooks before left of the page."""
+        return self._state
+
     def read(self, read: ReadImage, whole: bool = False) -> Result:
         """Call *read* for the net's variant, and for the others that are wanted.
 
@@ -94,6 +100,9 @@ class PageReader:
         if merged is not None and not whole and self._may_change():
             with self._guard("could not be put into reading order"):
                 merged = in_order(merged)
+        if merged is not None and self._calibration is not None and not whole and self._ours.unsure_words == "drop":
+            with self._guard("could not be freed of unsure words"):
+                merged = without_unsure(merged, self._calibration, self._state.no_text)
         result = self._result(merged)
         if self._known:
             with self._guard("could not be described"):
@@ -140,8 +149,11 @@ class PageReader:
         # An engine that writes a PDF without telling the words leaves nothing to compare.
         if original is None or self._ours.verify == "off" or self._calibration is None or unseen:
             return
-        for variant in self._ours.wanted_variants():
-            wanted = self._ours.verify == "always"
+        always = self._ours.verify == "always"
+        named = self._ours.wanted_variants(self._state.uneven)
+        limit, hopeless = time_limit(self._options), self._state.hopeless
+        for variant in named if always else affordable(named, self._seconds, limit, hopeless):
+            wanted = always
             with self._guard(NOT_VERIFIED):
                 wanted = wanted or is_doubtful(self._hypotheses, self._calibration)
             if not wanted:
@@ -250,6 +262,7 @@ class PageReader:
         extra["networks"] = self._networks.used()
         extra["words_exchanged"] = merged.exchanged if merged else 0
         extra["lines_added"] = merged.added if merged else 0
+        extra["words_dropped"] = merged.dropped if merged else 0
         extra["reordered"] = merged.reordered if merged else False
         extra["confidence"] = {name: round(mean_confidence(h.words), 2) for name, h in found.items()}
         probability: dict[str, float] = {}
