@@ -18,7 +18,7 @@ from ocrmypdf_superres.ocr.hocr import write_hocr
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.ocr.merge.order import page_winner
 from ocrmypdf_superres.ocr.merge.vote import Merged, in_order, merge
-from ocrmypdf_superres.ocr.second_opinion import affordable, is_doubtful, time_limit, wants_opinion
+from ocrmypdf_superres.ocr.second_opinion import ASK, ASK_TUNED, affordable, is_doubtful, time_limit, wants_opinion
 from ocrmypdf_superres.ocr.unsure_words import without_unsure
 from ocrmypdf_superres.ocr.variants import AS_IS, NET, make_variant
 from ocrmypdf_superres.plugin import handover
@@ -169,7 +169,8 @@ class PageReader:
             return
         with self._guard(NOT_VERIFIED):
             # Doubt first: looking for installed engines costs every page some milliseconds.
-            if self._ours.verify != "always" and not wants_opinion(self._hypotheses, self._calibration):
+            below = ASK_TUNED if self._networks.tuned else ASK
+            if self._ours.verify != "always" and not wants_opinion(self._hypotheses, self._calibration, below):
                 return
             engines = engines_for(self._options)
             if not engines:
