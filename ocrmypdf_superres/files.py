@@ -57,3 +57,18 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def append_line(path: Path, text: str) -> None:
+    """Append *text* and a line's end to the file *path*, made if missing.
+
+    It is one write to a file opened for appending, which the system keeps whole even when several processes write at once.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        os.write(handle, (text + "\n").encode("utf-8"))
+    finally:
+        os.close(handle)

@@ -12,6 +12,7 @@ from ocrmypdf import hookimpl
 from ocrmypdf.pluginspec import GhostscriptRasterDevice
 
 from ocrmypdf_superres.plugin import options as superres_options
+from ocrmypdf_superres.plugin import summary as superres_summary
 from ocrmypdf_superres.plugin import worker
 
 if TYPE_CHECKING:
@@ -85,6 +86,14 @@ def filter_ocr_image(page: Any, image: Image.Image) -> Generator[None, Image.Ima
     if not superres_options.is_active(page.options):
         return filtered
     return worker.ocr_image(page, image if filtered is None else filtered)
+
+
+@hookimpl(wrapper=True)
+def optimize_pdf(context: Any) -> Generator[None, Any, Any]:
+    """Say what was done to the pages. Runs in the main process, after the last page; the optimizer itself is not touched."""
+    result = yield
+    superres_summary.log_summary(context.get_path("."))
+    return result
 
 
 @hookimpl(wrapper=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
+from ocrmypdf_superres.files import append_line
 from ocrmypdf_superres.plugin.guard import guard
 
 log = logging.getLogger("ocrmypdf.superres")
@@ -83,8 +84,8 @@ class PageRecord:
 
     @property
     def level(self) -> int:
-        """The level of the log line: a warning where something failed."""
-        return logging.WARNING if self.action == "failed" or self.faults else logging.INFO
+        """The level of the log line: a warning where something failed; else one that OCRmyPDF shows with ``-v 1``."""
+        return logging.WARNING if self.action == "failed" or self.faults else logging.DEBUG
 
     def sentence(self) -> str:
         """Return the log line."""
@@ -106,8 +107,7 @@ class PageRecord:
 def emit(record: PageRecord, report: str | None, on_error: str = "skip") -> None:
     """Write the log line and, where *report* names a file, append the record to it.
 
-    The line is appended by one write to a file opened for appending, which the system keeps whole even when several
-    workers write at once. A report that cannot be written is a warning: the page is worth more.
+    A report that cannot be written is a warning: the page is worth more.
 
     Raises:
         SuperresPageError: the report cannot be written, and *on_error* is ``fail``.
@@ -115,10 +115,5 @@ def emit(record: PageRecord, report: str | None, on_error: str = "skip") -> None
     log.log(record.level, "%s", record.sentence())
     if report is None:
         return
-    line = (record.to_json() + "\n").encode("utf-8")
     with guard("cannot be written to the report", record.page, on_error):
-        handle = os.open(report, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
-        try:
-            os.write(handle, line)
-        finally:
-            os.close(handle)
+        append_line(Path(report), record.to_json())

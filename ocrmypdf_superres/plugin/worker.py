@@ -19,7 +19,7 @@ from ocrmypdf_superres.ocr.variants import AS_IS, enlarge, make_variant
 from ocrmypdf_superres.page.image import flatten
 from ocrmypdf_superres.page.plan import HOPELESS, TESSERACT_MAX_SIDE, Plan, PlanSettings, label_for
 from ocrmypdf_superres.page.shading import EVEN, UNEVEN, even_out
-from ocrmypdf_superres.plugin import handover
+from ocrmypdf_superres.plugin import handover, summary
 from ocrmypdf_superres.plugin.guard import guard
 from ocrmypdf_superres.plugin.handover import PageState
 from ocrmypdf_superres.plugin.options import SuperresOptions
@@ -184,6 +184,9 @@ def finish(record: PageRecord, ours: SuperresOptions, image: Path | None = None,
             PageFiles(Path(ours.keep), record.page).write(record.to_json(), image, hocr)
     if ours.trigger != "off" or record.faults:
         emit(record, ours.report, ours.on_error)
+        if image is not None:
+            with guard("could not be noted for the summary", record.page, ours.on_error):
+                summary.note(record, image.parent)
 
 
 @lru_cache(maxsize=16)

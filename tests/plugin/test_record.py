@@ -28,11 +28,11 @@ def test_lines_of_many_workers_stay_whole(pool, tmp_path: Path) -> None:
 
 
 def test_log_line_goes_to_ocrmypdfs_logger(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, logger="ocrmypdf"):
+    with caplog.at_level(logging.DEBUG, logger="ocrmypdf"):
         emit(PageRecord("a.pdf", 1, reason="blank page"), None)
         emit(PageRecord("a.pdf", 2, "failed", reason="no memory"), None)
     assert [record.name for record in caplog.records] == ["ocrmypdf.superres"] * 2
-    assert [record.levelno for record in caplog.records] == [logging.INFO, logging.WARNING]
+    assert [record.levelno for record in caplog.records] == [logging.DEBUG, logging.WARNING]
     assert "left as it is: blank page" in caplog.text
     assert "goes on unchanged: no memory" in caplog.text
 
