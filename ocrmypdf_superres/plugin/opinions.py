@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ocrmypdf.exceptions import BadArgsError, MissingDependencyError
 
 from ocrmypdf_superres.errors import SuperresError
-from ocrmypdf_superres.ocr.engines.base import ENGINES, Engine, shared_engine
-from ocrmypdf_superres.ocr.engines.calibration import read_rows, with_engines
+from ocrmypdf_superres.ocr.engines.base import ENGINES, Engine, LineEngine, read_enlarged, shared_engine
+from ocrmypdf_superres.ocr.engines.calibration import read_rows, row_name, with_engines
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 
 if TYPE_CHECKING:
@@ -63,24 +63,39 @@ def engines_for(options: Any) -> dict[str, Engine]:
     return found
 
 
-def calibrated(calibration: Calibration, engines: dict[str, Engine]) -> Calibration:
-    """Return *calibration* with the rows of *engines*.
+def calibrated(calibration: Calibration, engines: dict[str, Engine], enlarged: bool) -> Calibration:
+    """Return *calibration* with the rows of *engines*, for pages that were *enlarged* or not.
 
     Raises:
         SuperresError: the package's table is damaged.
     """
-    return with_engines(calibration, {name: engine.version() for name, engine in engines.items()}, read_rows())
+    rows = read_rows()
+    known = {name: rows[row] for name, engine in engines.items() if (row := row_name(name, engine, enlarged)) in rows}
+    return with_engines(calibration, {name: engine.version() for name, engine in engines.items()}, known)
 
 
-def ask(engine: Engine, image: Image.Image, options: Any, size: tuple[int, int], dpi: float) -> Hypothesis:
-    """Return what *engine* reads on *image*, in the pixels of the same page with *size* = (width, height) and *dpi*.
+def ask(engine: Engine, image: Image.Image, enlarged: Image.Image | None, options: Any, dpi: float) -> Hypothesis:
+    """Return what *engine* reads on a page.
+
+    Args:
+        engine: the engine to ask.
+        image: the original page.
+        enlarged: the page enlarged by the net, where it was: an engine that reads lines reads them there.
+        options: OCRmyPDF's, with the languages.
+        dpi: the resolution of the image that the first reading was of.
+
+    Returns:
+        The reading, in the pixels of *enlarged*, or else of *image*.
 
     Raises:
         SuperresError: the engine failed.
     """
-    claimed = float(image.info.get("dpi", (dpi, dpi))[0])
-    found = Hypothesis(engine.read(image, options.languages, claimed))
-    return found if image.size == size else found.scaled(size[0] / image.width, size[1] / image.height, round(dpi))
+    if enlarged is not None and isinstance(engine, LineEngine):
+        return Hypothesis(read_enlarged(engine, image, enlarged, options.languages, dpi))
+    found = Hypothesis(engine.read(image, options.languages, float(image.info.get("dpi", (dpi, dpi))[0])))
+    if enlarged is None or enlarged.size == image.size:
+        return found
+    return found.scaled(enlarged.width / image.width, enlarged.height / image.height, round(dpi))
 
 
 @lru_cache(maxsize=32)

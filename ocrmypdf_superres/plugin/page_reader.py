@@ -228,15 +228,15 @@ class PageReader:
             engines = engines_for(self._options)
             if not engines:
                 return
-            self._calibration = calibrated(self._calibration, engines)
-            image = self._state.original
-            if image is None:
-                with Image.open(self.input_file) as opened:
-                    image = make_variant(AS_IS, opened, opened)
+            original = self._state.original
+            self._calibration = calibrated(self._calibration, engines, original is not None)
+            with Image.open(self.input_file) as opened:
+                read = make_variant(AS_IS, opened, opened)
             for name, engine in engines.items():
                 began = time.monotonic()
                 with self._guard(f"could not be read by {name}"):
-                    self._opinions[name] = ask(engine, image, self._options, self._size, float(self._dpi[0]))
+                    enlarged = read if original is not None else None
+                    self._opinions[name] = ask(engine, original or read, enlarged, self._options, float(self._dpi[0]))
                 self._opinion_seconds[name] = time.monotonic() - began
 
     def _read(self, variant: str, image: Path, read: Callable[[Path, Path], Reading]) -> None:
