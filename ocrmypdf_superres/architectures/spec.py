@@ -16,7 +16,7 @@ from ocrmypdf_superres.errors import ModelError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["ArchitectureSpec", "Foldable", "Growable", "HasAuxiliaryOutputs", "HasOwnLoss", "StartsFromFolded"]
+__all__ = ["ArchitectureSpec", "Foldable", "Growable", "HasAuxiliaryOutputs", "HasInt8Form", "HasOwnLoss", "StartsFromFolded"]
 
 
 @runtime_checkable
@@ -88,6 +88,19 @@ class HasOwnLoss(Protocol):
         """Return the losses, scalars by name, of *readings* of a batch whose lines say *texts*.
 
         *options* are those that the recipe gives the loss.
+        """
+        ...
+
+
+@runtime_checkable
+class HasInt8Form(Protocol):
+    """A network whose folded form can compute its convolutions in 8-bit integers."""
+
+    def int8_convolutions(self) -> tuple[list[str], list[str]]:
+        """Return the names of the convolutions, ``nn.Conv2d``, to quantise: those inside the network, and those at its end.
+
+        A ReLU follows each of the first, and another convolution of the two lists takes its output; the outputs of the
+        second are quantised as well.
         """
         ...
 

@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
+
+from ocrmypdf_superres.files import atomic_write_text
 
 if TYPE_CHECKING:
     from ocrmypdf_superres.evaluation.networks.line_sets import LineMetrics
@@ -33,17 +36,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--kind",
-        choices=("words", "lines", "textzoom"),
+        choices=("words", "lines", "textzoom", "recognition"),
         default="words",
         help="the kind of the sets: folders of texts by language to render words from, line images with "
-        "NAME.gt.txt, or TextZoom's databases (default words)",
+        "NAME.gt.txt, or the databases of TextZoom or of recognition benchmarks (IC15, SVT, SVTP, CUTE80), whose words of at "
+        "most 1,024 pixels are degraded as in LEMMA's table 5 (default words)",
     )
     parser.add_argument(
-        "--count", type=int, default=256, help="lines of each set; TextZoom's sets are always read whole (default 256)"
+        "--low", type=Path, metavar="FOLDER", help="real low-resolution partners of line images, of the same names; for one set"
     )
+    parser.add_argument("--count", type=int, default=256, help="lines of each set; databases are always read whole (default 256)")
     parser.add_argument(
         "--recognizers", nargs="*", default=[], metavar="RECOGNIZER", help="names or folders of recognizers beside Tesseract"
     )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the metrics there, too")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -52,22 +59,20 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         SuperresError: a model, recognizer or set cannot be used.
     """
-    from ocrmypdf_superres.errors import RecognizerError
-    from ocrmypdf_superres.evaluation.networks.line_sets import evaluate_models, mean_metrics
+    from ocrmypdf_superres.errors import OptionError
+    from ocrmypdf_superres.evaluation.networks.line_sets import WHOLE_SETS, evaluate_models, mean_metrics
     from ocrmypdf_superres.modelstore.store import find_models
-    from ocrmypdf_superres.recognizers.folder import load
-    from ocrmypdf_superres.recognizers.line_recognizer import LineRecognizer
+    from ocrmypdf_superres.recognizers.folder import load_line_recognizer
+    from ocrmypdf_superres.training.loop.processes import pick_device
 
-    recognizers = {}
-    for name in args.recognizers:
-        recognizer = load(name, ("abinet", "cdistnet", "crnn", "text-focus"))
-        if not isinstance(recognizer, LineRecognizer):
-            raise RecognizerError(f"{name} does not read lines of text; give a recognizer that does.")
-        recognizers[name] = recognizer
+    if args.low is not None and (args.kind != "lines" or len(args.sets) > 1):
+        raise OptionError("--low is for one set of --kind lines; leave it out, or compare one folder of line images.")
+    device = pick_device(args.device)
+    recognizers = {name: load_line_recognizer(name).to(device) for name in args.recognizers}
     models = find_models(args.models)
     metrics: dict[str, list[LineMetrics]] = {}
     for place in args.sets:
-        for name, row in evaluate_models(models, _batches(args.kind, place, args.count), recognizers).items():
+        for name, row in evaluate_models(models, _batches(args, place), recognizers, device).items():
             metrics.setdefault(name, []).append(row)
     console = Console(highlight=False)
     tables = {str(place): {name: rows[index] for name, rows in metrics.items()} for index, place in enumerate(args.sets)}
@@ -77,25 +82,37 @@ def run(args: argparse.Namespace) -> int:
     for title, rows in tables.items():
         lines = next(iter(rows.values())).lines
         console.print(f"{title}: {lines} lines. Right: read without a mistake, %.", markup=False, soft_wrap=True)
-        console.print(_table(rows))
+        console.print(_table(rows, args.kind in WHOLE_SETS))
+    if args.json:
+        shown = ("lines", "psnr", "psnr_batches", "ssim", "cer", "words", "recognizers")
+        values = {
+            title: {n: {key: getattr(row, key) for key in shown} for n, row in rows.items()} for title, rows in tables.items()
+        }
+        atomic_write_text(args.json, json.dumps(values, indent=1) + "\n")
     return 0
 
 
-def _batches(kind: str, place: Path, count: int) -> list[Batch]:
-    from ocrmypdf_superres.evaluation.networks.line_sets import all_pairs, held_out_batches
+def _batches(args: argparse.Namespace, place: Path) -> list[Batch]:
+    from ocrmypdf_superres.evaluation.networks.line_sets import WHOLE_SETS, all_pairs, held_out_batches
     from ocrmypdf_superres.training.recipe import Source
 
-    if kind == "textzoom":
-        return all_pairs(place, 2)
-    return held_out_batches(Source(kind, ".", languages={"eng": 1.0} if kind == "words" else {}), place, 2, count)
-
-
-def _table(rows: dict[str, LineMetrics]) -> Table:
-    first = next(iter(rows.values()))
-    table = Table(
-        "method", "PSNR", "CER, Tesseract", "right, Tesseract", *(f"right, {Path(name).name}" for name in first.recognizers)
+    if args.kind in WHOLE_SETS:
+        return all_pairs(place, 2, args.kind)
+    # Below the current folder, or wherever an absolute path leads.
+    source = Source(
+        args.kind, str(place), languages={"eng": 1.0} if args.kind == "words" else {}, low=str(args.low) if args.low else ""
     )
+    return held_out_batches(source, Path(), 2, args.count, colour="luma" if args.kind == "words" else "rgb")
+
+
+def _table(rows: dict[str, LineMetrics], published: bool) -> Table:
+    """Return the table of *rows*, with the measures of published sets where *published*."""
+    first = next(iter(rows.values()))
+    more = ("PSNR by batches", "SSIM") if published else ()
+    names = [f"right, {Path(name).name}" for name in first.recognizers]
+    table = Table("method", "PSNR", *more, "CER, Tesseract", "right, Tesseract", *names)
     for name, row in rows.items():
         shares = [f"{100 * share:.2f}" for share in (row.words, *row.recognizers.values())]
-        table.add_row(name, f"{row.psnr:.2f}", f"{row.cer:.4f}", *shares)
+        added = (f"{row.psnr_batches:.2f}", f"{row.ssim:.4f}") if published else ()
+        table.add_row(name, f"{row.psnr:.2f}", *added, f"{row.cer:.4f}", *shares)
     return table

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="page scans of 200 dpi and more, with NAME.gt.txt beside each or an index.json",
     )
-    parser.add_argument("--scale", type=int, default=4, help="how much smaller lr is (default 4)")
+    parser.add_argument("--scale", type=int, default=4, help="how much smaller lr is (default 4); 1 for nets that only deblur")
     parser.add_argument("--count", type=int, default=96, help="patches, of 96 x 576 pixels of hr (default 96)")
     parser.add_argument(
         "--recipe", type=Path, metavar="FILE", help="reduce the patches as this recipe does (default: bicubic alone)"
@@ -45,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--lpips", type=Path, nargs=2, metavar=("ALEXNET", "LINEAR"), help="two files of weights, for LPIPS")
     parser.add_argument("--cache", type=Path, metavar="FOLDER", help="keep the lines that are found in the scans there")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the metrics there, too")
 
 
@@ -57,14 +58,18 @@ def run(args: argparse.Namespace) -> int:
     from ocrmypdf_superres.errors import OptionError
     from ocrmypdf_superres.evaluation.networks.lpips_weights import load_lpips
     from ocrmypdf_superres.evaluation.networks.patches import evaluate_patches, patches, predictor
+    from ocrmypdf_superres.training.loop.processes import pick_device
     from ocrmypdf_superres.training.losses.recognition.detector import load_detector
     from ocrmypdf_superres.training.recipe import read_recipe
 
-    if args.scale < 2 or args.count < 1:
-        raise OptionError(f"--scale {args.scale} and --count {args.count} were given; give at least 2, and at least 1.")
+    if args.scale < 1 or args.count < 1:
+        raise OptionError(f"--scale {args.scale} and --count {args.count} were given; give at least 1 of both.")
+    if args.scale == 1 and args.recipe is None:
+        raise OptionError("--scale 1 compares nets that only deblur, so the patches must be degraded; add --recipe FILE.")
     names = ["bicubic", *(name for name in args.methods if name != "bicubic")]
-    predictors = {name: predictor(name, args.scale) for name in names}
-    detector = load_detector(args.detector) if args.detector else None
+    device = pick_device(args.device)
+    predictors = {name: predictor(name, args.scale, device) for name in names}
+    detector = load_detector(args.detector).to(device) if args.detector else None
     recipe = read_recipe(args.recipe) if args.recipe else None
     degradation, clean = (recipe.degradation, recipe.clean) if recipe else ((), 0.0)
     batches = patches(args.data, args.scale, args.count, degradation, clean, args.language, args.cache)

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ocrmypdf_superres.architectures.blocks.recurrent import run_rnn
 from ocrmypdf_superres.errors import RecognizerError
 
 STRIDE = 16
@@ -90,7 +91,7 @@ class CTPN(nn.Module):
         value = torch.relu(self.window(self.trunk((image - self.means) / self.deviations)))
         batch, channels, height, width = value.shape
         steps = value.permute(0, 2, 3, 1).reshape(batch * height, width, channels)
-        steps, _ = self.rows(steps)
+        steps = run_rnn(self.rows, steps)
         deep = torch.relu(self.deep(steps.reshape(batch, height, width, -1).permute(0, 3, 1, 2)))
         return deep, self.scores(deep), self.coordinates(deep)
 
@@ -144,14 +145,14 @@ def load_public(path: Path) -> CTPN:
 def anchors(height: int, width: int) -> Tensor:
     """Return the anchors of *height* x *width* positions, float (height * width * 10, 4): left, top, right, bottom.
 
-    Row by row, position by position, anchor by anchor; right and bottom are inclusive, as in the original.
+    Row by row, position by position, anchor by anchor. As in the public code they span their width and height between
+    coordinates that are inclusive, so that the height that offsets and factors refer to, bottom - top + 1, is a pixel more than
+    the name of the anchor says.
     """
     heights = torch.tensor(ANCHOR_HEIGHTS, dtype=torch.float32)
     middle = (STRIDE - 1) / 2
-    base = torch.stack(
-        [torch.zeros_like(heights), middle - (heights - 1) / 2, torch.full_like(heights, STRIDE - 1), middle + (heights - 1) / 2],
-        1,
-    )
+    left, right = torch.full_like(heights, middle - STRIDE / 2), torch.full_like(heights, middle + STRIDE / 2)
+    base = torch.stack([left, middle - heights / 2, right, middle + heights / 2], dim=1)
     rows, columns = torch.meshgrid(torch.arange(height) * STRIDE, torch.arange(width) * STRIDE, indexing="ij")
     shift = torch.stack([columns, rows, columns, rows], dim=2).reshape(-1, 1, 4)
     return (shift + base).reshape(-1, 4)

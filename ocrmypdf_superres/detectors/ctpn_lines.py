@@ -65,7 +65,7 @@ def proposals(scores: Tensor, coordinates: Tensor, size: tuple[int, int], settin
     boxes = torch.stack([base[:, 0], middle - half, base[:, 2], middle + half], dim=1)
     boxes[:, 0::2] = boxes[:, 0::2].clamp(0, size[1] - 1)
     boxes[:, 1::2] = boxes[:, 1::2].clamp(0, size[0] - 1)
-    # An anchor is 16 wide inclusive, and no text line that it can mark is lower than that.
+    # The original drops boxes below 16 pixels a side, with inclusive coordinates.
     kept = (boxes[:, 2] - boxes[:, 0] + 1 >= STRIDE) & (boxes[:, 3] - boxes[:, 1] + 1 >= STRIDE)
     found, probability = (
         boxes[kept].cpu().numpy().astype(np.float32),

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -48,11 +49,12 @@ def export_model(
     metrics: Mapping[str, Any] | None = None,
     recipe: str = "",
     licence: str = "MPL-2.0",
+    scales: Sequence[int] = (),
 ) -> Model:
     """Write *net*, built from *spec* and *config*, to *folder* as the model *name*; return it.
 
     The net is folded where it can be (in place). The folder appears whole or not at all; one that exists is
-    replaced only when it holds a model.
+    replaced only when it holds a model. *scales* are those of the net's that the model offers; without it all.
 
     Raises:
         ModelError: *name* is not a plain name, *folder* exists and does not hold a model, or torch and onnxruntime
@@ -64,15 +66,15 @@ def export_model(
         net.fold()
     with model_folder(folder) as part:
         save_file({k: v.contiguous() for k, v in net.state_dict().items()}, part / WEIGHTS)
-        for scale in spec.scales(config):
-            graph = _OneScale(net, scale, spec.channels_of(config)).eval()
-            _export_graph(graph, spec, part / onnx_name(scale))
+        offered = tuple(scale for scale in spec.scales(config) if not scales or scale in scales)
+        for scale in offered:
+            graph = export_graph(net, scale, spec, spec.channels_of(config), part / onnx_name(scale))
             _compare(graph, spec, part / onnx_name(scale))
         card = Card(
             name=name,
             architecture=spec.name,
             config=asdict(config),
-            scales=tuple(spec.scales(config)),
+            scales=offered,
             files={p.name: sha256_of(p) for p in sorted(part.iterdir())},
             radius=None if spec.receptive_radius is None else spec.receptive_radius(config),
             channels=3 if spec.channels_of(config) == 3 else 1,
@@ -89,19 +91,30 @@ def export_model(
     return Model(read_card(folder / CARD), folder)
 
 
-def _export_graph(net: _OneScale, spec: ArchitectureSpec, path: Path) -> None:
+def export_graph(net: nn.Module, scale: int, spec: ArchitectureSpec, channels: int, path: Path) -> nn.Module:
+    """Write the graph of *net*, of *channels* channels, for *scale* to *path*; return the module that was traced.
+
+    Its input ``lr`` and its output ``sr`` are luma, float32 (n, 1, h, w) and (n, 1, scale h, scale w).
+    """
+    graph = _OneScale(net, scale, channels).eval()
     side = 16 * spec.size_multiple
     # A batch of two, since layers with a state may take a batch of one for a fixed size.
     example = torch.rand(2, 1, *(spec.line_size or (side, side)))
     free = {} if spec.line_size else {2: "h", 3: "w"}
     axes = {"lr": {0: "n", **free}, "sr": {0: "n", **{axis: name.upper() for axis, name in free.items()}}}
-    trace_to_onnx(net, (example,), path, ["sr"], axes)
+    trace_to_onnx(graph, (example,), path, ["sr"], axes)
+    return graph
 
 
-def _compare(net: _OneScale, spec: ArchitectureSpec, path: Path) -> None:
-    session = open_session(path, threads=0)
+def example_tiles(spec: ArchitectureSpec) -> NDArray[np.float32]:
+    """Return tiles to compare a net and its graph on, float32 (3, 1, h, w) in [0, 1]."""
     size = spec.line_size or (20 * spec.size_multiple, 26 * spec.size_multiple)
-    x = np.random.default_rng(0).random((3, 1, *size), dtype=np.float32)
+    return np.random.default_rng(0).random((3, 1, *size), dtype=np.float32)
+
+
+def _compare(net: nn.Module, spec: ArchitectureSpec, path: Path) -> None:
+    session = open_session(path, threads=0)
+    x = example_tiles(spec)
     with torch.inference_mode():
         expected = net(torch.from_numpy(x)).numpy()
     worst = float(np.abs(session.run(["sr"], {"lr": x})[0] - expected).max())

@@ -128,6 +128,11 @@ def onnx_name(scale: int) -> str:
     return f"model.x{scale}.onnx"
 
 
+def int8_name(scale: int) -> str:
+    """Return the file name of the ONNX graph for *scale* that computes in 8-bit integers, which a model may have."""
+    return f"model.x{scale}.int8.onnx"
+
+
 def check_name(name: str) -> None:
     """Check that a model may be called *name*.
 

@@ -7,7 +7,6 @@ import argparse
 import difflib
 import logging
 import os
-import re
 import subprocess
 import sys
 from functools import lru_cache
@@ -20,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ocrmypdf_superres.errors import ModelError
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model
 from ocrmypdf_superres.ocr.variants import VARIANTS
+from ocrmypdf_superres.upscaling.backends.base import DEVICE
 
 log = logging.getLogger("ocrmypdf.superres")
 
@@ -42,8 +42,8 @@ class SuperresOptions(BaseModel):
     model: str = Field(DEFAULT_MODEL, min_length=1, description="Name of a built-in model, or path of a model folder.")
     device: str = Field(
         "auto",
-        description="Where the net runs: auto, cpu, cuda or cuda:N. A cuda device that is missing is an error; "
-        "auto logs what it chose.",
+        description="Where the net runs: auto, cpu, cpu:fp32 (without 8-bit arithmetic), cuda or cuda:N. A cuda device that is "
+        "missing is an error; auto logs what it chose.",
     )
     trigger: Trigger = Field(
         "auto",
@@ -97,9 +97,9 @@ class SuperresOptions(BaseModel):
     @field_validator("device")
     @classmethod
     def _known_device(cls, device: str) -> str:
-        """Refuse unknown devices; ``service:ADDRESS`` is for archive runs, which share one net among their workers."""
-        if not re.fullmatch(r"auto|cpu|cuda(:[0-9]+)?|service:.+", device):
-            raise ValueError("the device should be auto, cpu, cuda or cuda:N")
+        """Refuse unknown devices."""
+        if not DEVICE.fullmatch(device):
+            raise ValueError("the device should be auto, cpu, cpu:fp32, cuda or cuda:N")
         return device
 
     def wanted_variants(self) -> list[str]:

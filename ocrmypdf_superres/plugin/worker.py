@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import time
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +98,10 @@ def ocr_image(page: Any, image: Image.Image) -> Image.Image:
     if spare.faults:
         spare.fail()
         _hand_over(PageState(spare, image.size), page.options.superres)
+    if result is not image:
+        # OCRmyPDF saves it for OCR alone, with zlib's usual effort: as many seconds as the net takes, to save a tenth of a file
+        # that is deleted in the end.
+        result.save = partial(result.save, compress_level=1)  # type: ignore[method-assign]
     return result
 
 

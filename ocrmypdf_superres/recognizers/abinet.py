@@ -26,7 +26,7 @@ class ABINet(LineRecognizer):
 
     def forward(self, lines: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return what :class:`~ocrmypdf_superres.architectures.blocks.abinet.Prior` returns for *lines* of any size."""
-        value: tuple[Tensor, Tensor, Tensor, Tensor] = self.prior(self.grey(lines, None))
+        value: tuple[Tensor, Tensor, Tensor, Tensor] = self.prior(self.colour(lines, None))
         return value
 
     def loss(self, lines: Tensor, texts: Sequence[str]) -> Tensor:
@@ -42,6 +42,6 @@ class ABINet(LineRecognizer):
     @torch.no_grad()
     def read(self, lines: Tensor, widths: Tensor | None = None) -> list[str]:
         """Return the text of each of *lines* that the language part gives, or vision where there is none."""
-        _, text, _, _ = self.prior(self.grey(lines, widths))
+        _, text, _, _ = self.prior(self.colour(lines, widths))
         rows = text.argmax(dim=2).tolist()
         return [self.decode(until(row, self.blank)) for row in rows]

@@ -16,12 +16,14 @@ from torch.nn import functional
 
 from ocrmypdf_superres.architectures.blocks.line_layers import Attention, FeedForward, causal, sinusoid
 from ocrmypdf_superres.architectures.blocks.resnet45 import COUNTS, ResNet45
-from ocrmypdf_superres.architectures.blocks.tps import POINTS, SOURCE_MARGIN, TPSGrid, edge_points
+from ocrmypdf_superres.architectures.blocks.tps import POINTS, SOURCE_MARGIN, RareGrid, TPSGrid, edge_points, rare_start
 from ocrmypdf_superres.metrics.text import LETTERS_AND_DIGITS
 from ocrmypdf_superres.recognizers.line_recognizer import LineRecognizer, padded, until
 
 PAD, UNKNOWN, START, END = range(4)
 LONGEST = 30
+DROPOUT = 0.1
+"""Before each addition and on the sums with positions, as in the released configuration; none within attention."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,9 @@ class CDistNetConfig:
     """The backbone's base channels (32 as published; the model's width is 16 times that) and blocks, layers, heads.
 
     ``compat`` adds weights of the released code that never get a gradient: two sets of projections in every attention,
-    and a table of positions.
+    and a table of positions. ``rectification`` is ``rare``, as published, or ``textzoom``, the grid of the line nets;
+    ``scaled_twice`` divides the scores of attention by a head's width instead of its root, as the released code does. Networks
+    trained here before were made with ``textzoom`` and without ``scaled_twice``.
     """
 
     base: int = 32
@@ -41,11 +45,15 @@ class CDistNetConfig:
     decoder_inner: int = 1024
     localisation: tuple[int, ...] = (64, 128, 256, 512)
     localisation_inner: int = 256
+    rectification: str = "rare"
+    scaled_twice: bool = True
     compat: bool = False
 
     def __post_init__(self) -> None:
         if len(self.counts) != len(COUNTS) or self.base < 1 or 16 * self.base % self.heads:
             raise ValueError("counts must be five numbers, and heads must divide 16 x base")
+        if self.rectification not in ("rare", "textzoom"):
+            raise ValueError("rectification must be rare or textzoom")
 
 
 class Unit(nn.Module):
@@ -54,10 +62,10 @@ class Unit(nn.Module):
     def __init__(self, config: CDistNetConfig, inner: int) -> None:
         super().__init__()
         width = 16 * config.base
-        self.attention = Attention(width, config.heads, 0.1)
+        self.attention = Attention(width, config.heads, twice=config.scaled_twice)
         self.norm, self.last = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.feed = FeedForward(width, inner, 0.1)
-        self.dropout = nn.Dropout(0.1)
+        self.feed = FeedForward(width, inner)
+        self.dropout = nn.Dropout(DROPOUT)
         if config.compat:
             self.unused = nn.ModuleList([nn.Linear(width, 3 * width), nn.Linear(width, 3 * width)])
 
@@ -69,7 +77,10 @@ class Unit(nn.Module):
 
 
 class Localisation(nn.Module):
-    """CDistNet's own head of TPS-STN: four convolutions, their mean, two linear layers, control points in [0, 1]."""
+    """CDistNet's own head of TPS-STN: four convolutions, their mean, two linear layers, control points.
+
+    They are in [-1, 1], or for the grid ``textzoom`` in [0, 1].
+    """
 
     def __init__(self, config: CDistNetConfig) -> None:
         super().__init__()
@@ -84,10 +95,11 @@ class Localisation(nn.Module):
         self.last = nn.Linear(config.localisation_inner, 2 * POINTS)
         nn.init.zeros_(self.last.weight)
         with torch.no_grad():
-            self.last.bias.copy_(edge_points(SOURCE_MARGIN).flatten())
+            start = rare_start() if config.rectification == "rare" else edge_points(SOURCE_MARGIN)
+            self.last.bias.copy_(start.flatten())
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the control points (B, 20, 2) of *x*, float (B, 3, H, W)."""
+        """Return the control points (B, 20, 2), x and y, of *x*, float (B, 3, H, W)."""
         value = torch.relu(self.first(self.convolutions(x).flatten(1)))
         points: Tensor = self.last(value).reshape(-1, POINTS, 2)
         return points
@@ -122,7 +134,8 @@ class CDistNet(LineRecognizer):
         super().__init__()
         self.config = config = config or CDistNetConfig()
         self.width = width = 16 * config.base
-        self.localisation, self.grid = Localisation(config), TPSGrid(self.size)
+        self.localisation = Localisation(config)
+        self.grid = RareGrid(self.size) if config.rectification == "rare" else TPSGrid(self.size)
         self.trunk = ResNet45(3, config.base, config.counts)
         self.shrink = nn.Sequential(nn.Conv2d(width, width, 3, stride=2, padding=1), nn.BatchNorm2d(width), nn.ReLU(inplace=True))
         self.encoder = nn.ModuleList(Unit(config, config.encoder_inner) for _ in range(config.encoder_layers))
@@ -132,25 +145,39 @@ class CDistNet(LineRecognizer):
         self.decoder = nn.ModuleList(Distil(config) for _ in range(config.decoder_layers))
         self.gate = nn.Linear(2 * width, width)
         self.last = nn.Linear(width, len(self.classes), bias=False)
+        self.dropout = nn.Dropout(DROPOUT)
         self.register_buffer("sines", sinusoid(128, width), persistent=False)
+        self._initialise()
         if config.compat:
             self.unused = nn.Parameter(torch.zeros(48, width))
 
+    @torch.no_grad()
+    def _initialise(self) -> None:
+        """Set fresh weights as the released code does: Xavier's, but for the embedding, the last layer and the head's start."""
+        start = self.localisation.last.bias.clone()
+        for parameter in self.parameters():
+            if parameter.dim() > 1:
+                nn.init.xavier_uniform_(parameter)
+        nn.init.normal_(self.last.weight, std=self.width**-0.5)
+        nn.init.zeros_(self.localisation.last.weight)
+        self.localisation.last.bias.copy_(start)
+
     def _encode_image(self, lines: Tensor) -> Tensor:
         # Pixels over 128 less 1, as the released weights expect: 255 / 128 of [0, 1].
-        image = self.grey(lines, None).expand(-1, 3, -1, -1) * (255 / 128) - 1
+        image = self.colour(lines, None) * (255 / 128) - 1
         image = self.grid(image, self.localisation(image))
         # Column by column, as the original flattens.
         value: Tensor = self.shrink(self.trunk(image)).transpose(2, 3).flatten(2).transpose(1, 2)
-        value = value + self.sines[: value.shape[1]].to(value)
+        value = self.dropout(value + self.sines[: value.shape[1]].to(value))
         for layer in self.encoder:
             value, _ = layer(value, value)
         return value
 
     def _step(self, image: Tensor, given: Tensor) -> tuple[Tensor, Tensor]:
         sines = self.sines[: given.shape[1]].to(image)
-        words = self.embed(given) * math.sqrt(self.width) + sines
-        position = self.place_norm(sines + self.place(sines)).expand(len(given), -1, -1)
+        words = self.dropout(self.embed(given) * math.sqrt(self.width) + sines)
+        sines = self.dropout(sines.expand(len(given), -1, -1))
+        position = self.place_norm(sines + self.place(sines))
         maps = image
         for layer in self.decoder:
             position, maps = layer(position, image, words, self.gate)
@@ -173,7 +200,7 @@ class CDistNet(LineRecognizer):
     @torch.no_grad()
     def read(self, lines: Tensor, widths: Tensor | None = None) -> list[str]:
         """Return the text of each of *lines*, character by character the most probable one."""
-        image = self._encode_image(self.grey(lines, widths))
+        image = self._encode_image(self.colour(lines, widths))
         given = torch.full((len(lines), 1), START, dtype=torch.int64, device=lines.device)
         for _ in range(LONGEST):
             logits, _ = self._step(image, given)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ocrmypdf_superres.architectures.blocks.recurrent import run_rnn
 from ocrmypdf_superres.metrics.text import LETTERS_AND_DIGITS
 from ocrmypdf_superres.recognizers.base import collapse
 from ocrmypdf_superres.recognizers.line_recognizer import LineRecognizer
@@ -56,8 +57,8 @@ class CRNN(LineRecognizer):
     def forward(self, lines: Tensor) -> Tensor:
         """Return logits (B, T, 37) of *lines* (B, 1, 32, width), T about a quarter of the width."""
         value = self.convolutions(lines).squeeze(2).transpose(1, 2)
-        value = self.between(self.first(value)[0])
-        logits: Tensor = self.last(self.second(value)[0])
+        value = self.between(run_rnn(self.first, value))
+        logits: Tensor = self.last(run_rnn(self.second, value))
         return logits
 
     def logits(self, lines: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:

@@ -27,6 +27,7 @@ from ocrmypdf_superres.modelstore.cards import (
 )
 from ocrmypdf_superres.modelstore.store import find_recognizer, sha256_of
 from ocrmypdf_superres.modelstore.writer import model_folder, write_card
+from ocrmypdf_superres.recognizers.line_recognizer import LineRecognizer
 from ocrmypdf_superres.tables import did_you_mean
 
 _OWN = "ocrmypdf_superres.recognizers"
@@ -119,6 +120,18 @@ def load(name_or_path: str, kinds: tuple[str, ...] = ()) -> nn.Module:
         raise RecognizerError(f"{weights} does not hold weights of {card.kind} as its card says; train it again.") from error
     net.name = card.name  # type: ignore[assignment]  # torch declares every attribute a tensor or a module
     return net.eval().requires_grad_(False)
+
+
+def load_line_recognizer(name_or_path: str) -> LineRecognizer:
+    """Return the frozen recognizer of text lines *name_or_path*, in evaluation mode.
+
+    Raises:
+        RecognizerError: see :func:`load`; or it does not read lines.
+    """
+    recognizer = load(name_or_path)
+    if not isinstance(recognizer, LineRecognizer):
+        raise RecognizerError(f"{name_or_path} does not read lines of text; give a recognizer that does.")
+    return recognizer
 
 
 def load_recognizer(which: str, folder: Path | None) -> nn.Module:

@@ -74,12 +74,16 @@ class LineRecognizer(nn.Module):
             lines = luma(lines)
         return resized(lines, widths, self.size)
 
+    def colour(self, lines: Tensor, widths: Tensor | None) -> Tensor:
+        """Return *lines*, float (B, 1 or 3, H, W), as three channels at the recognizer's size; grey is replicated."""
+        return resized(lines, widths, self.size).expand(-1, 3, -1, -1)
+
     def loss(self, lines: Tensor, texts: Sequence[str]) -> Tensor:
         """Return the training loss, a scalar, of *lines*, float (B, 1, H, W) in [0, 1], that say *texts*."""
         raise NotImplementedError
 
     def read(self, lines: Tensor, widths: Tensor | None = None) -> list[str]:
-        """Return the text of each of *lines*, float (B, 1, H, W) in [0, 1] and int64 (B,) *widths*, without gradients."""
+        """Return the text of each of *lines*, float (B, 1 or 3, H, W) in [0, 1] and int64 (B,) *widths*, without gradients."""
         raise NotImplementedError
 
     def check_layers(self, layers: Sequence[str], known: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ocrmypdf_superres.architectures.blocks.line_layers import Attention, FeedForward, causal, sinusoid
+from ocrmypdf_superres.architectures.blocks.line_layers import Attention, DeviationNorm, FeedForward, causal, sinusoid
 from ocrmypdf_superres.metrics.text import LETTERS_AND_DIGITS
 from ocrmypdf_superres.recognizers.line_recognizer import IGNORED, LineRecognizer, padded, until
 
@@ -27,7 +27,8 @@ _BLOCKS = (1, 2, 5, 3)
 class TextFocusConfig:
     """Channels of the first convolution (64 as published; the others are multiples), blocks of the four stages, heads.
 
-    The decoder's width is sixteen times *base*; ``compat`` adds weights that the authors' attention never uses.
+    The decoder's width is sixteen times *base*; ``compat`` takes the authors' weights: it adds those that
+    their attention never uses, and has their layer norm.
     """
 
     base: int = 64
@@ -81,7 +82,8 @@ class Decoder(nn.Module):
         width = 16 * config.base
         self.text, self.image = Attention(width, config.heads), Attention(width, config.heads)
         self.feed = FeedForward(width, config.inner)
-        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
+        norm = DeviationNorm if config.compat else nn.LayerNorm
+        self.norms = nn.ModuleList(norm(width) for _ in range(3))
         if config.compat:
             self.unused = nn.ModuleList([nn.Linear(config.heads, 1), nn.Linear(config.heads, 1)])
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor
 
+from ocrmypdf_superres.architectures.blocks.layers import grey_of
 from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.recognizers.base import Recognizer, stack_lines
 from ocrmypdf_superres.training.data.batches import Batch
@@ -50,7 +51,7 @@ class LineLosses:
         boxes = [_shifted(box, rows, columns, height, width) for _, box in chosen]
         cut = [
             stack_lines([image[index, 0, t:b, le:r] for (index, _), (le, t, r, b) in zip(chosen, boxes, strict=True)])
-            for image in (sr, batch.hr)
+            for image in (grey_of(sr), grey_of(batch.hr))
         ]
         texts = [batch.texts[index] for index, _ in chosen]
         (sr_lines, widths), (hr_lines, _) = cut

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.tables import STRICT, read_table, read_toml
 from ocrmypdf_superres.training.balance import make_balance
+from ocrmypdf_superres.training.data.colour import check_colour
 from ocrmypdf_superres.training.protocols import SourceKind, Target
 from ocrmypdf_superres.training.registries import SOURCES, LossSetting, loss_setting, make_degradation, typed
 
@@ -25,7 +26,7 @@ class Source:
     """A data source: its ``kind``, its ``folder`` below the data root, and its ``weight`` among the sources.
 
     Kinds for page nets are rendered, scans and pairs; for line nets words (rendered from text files), lines (images with
-    ``NAME.gt.txt``) and textzoom (its LMDB). Other packages add kinds, see :class:`SourceKind`.
+    ``NAME.gt.txt``), textzoom and recognition (their LMDBs). Other packages add kinds, see :class:`SourceKind`.
 
     ``pages`` limits scans to so many pages, spread evenly over the folder's; 0 takes all. Lines of scans that have no
     other text than Tesseract's are used from a mean ``confidence`` (0 to 100) on. ``low`` is the folder of the
@@ -189,7 +190,8 @@ class Recipe(RunSettings):
     ``scales`` maps the net's scales to their weights (all alike where it is empty); ``base`` names the model whose weights
     it starts from. ``parts`` gives parts of the net the weights that the part of the same name has in a recognizer trained
     here: ``parts = { prior = "abinet" }`` for LEMMA. ``line_height`` is the range of the lines' heights in hr pixels, and
-    ``clean`` the share of strips that are reduced and not degraded.
+    ``clean`` the share of strips that are reduced and not degraded. ``colour`` is for text lines: ``luma``, ``rgb``, or
+    ``rgb+mask`` with TextZoom's mask as a fourth channel, over which the image losses then are, too; pages are luma.
     """
 
     architecture: str
@@ -203,6 +205,15 @@ class Recipe(RunSettings):
     scales: Mapping[str, float] = field(default_factory=dict)
     line_height: tuple[int, int] = (34, 66)
     clean: float = 0.15
+    colour: str = "luma"
+
+    @property
+    def offered_scales(self) -> tuple[int, ...]:
+        """The scales that the finished model offers: those of the last stage, since no other is supervised to the end.
+
+        Empty for all of the net's.
+        """
+        return tuple(sorted(int(scale) for scale in self.stages[-1].scales or self.scales))
 
 
 def read_nested(kind: type[T], values: Mapping[str, Any], where: str, **rows: type[Any]) -> T:
@@ -246,6 +257,7 @@ def parse_recipe(values: Mapping[str, Any], where: str) -> Recipe:
     lines = [check_source(source, where).lines for source in recipe.sources]
     if len(set(lines)) > 1:
         raise OptionError(f"{where} mixes sources of page strips and of text lines; give sources of one sort.")
+    check_colour(recipe.colour, all(lines), where)
     make_degradation(recipe.degradation, where)
     if recipe.validation is not None:
         check_validation(recipe.validation, f"{where}, [validation]", METRICS)

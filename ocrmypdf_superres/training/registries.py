@@ -64,6 +64,7 @@ SOURCES = Registry(
         "words": f"{_HERE}.data.sources.words:WORDS",
         "lines": f"{_HERE}.data.sources.words:LINES",
         "textzoom": f"{_HERE}.data.sources.textzoom:KIND",
+        "recognition": f"{_HERE}.data.sources.recognition:KIND",
     },
 )
 

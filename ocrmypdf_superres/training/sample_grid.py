@@ -9,9 +9,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import nn
+from torch import Tensor, nn
 
+from ocrmypdf_superres.architectures.blocks.layers import grey_of
 from ocrmypdf_superres.training.data.batches import Batch, StepBatches
+
+
+def _grey(images: Tensor) -> NDArray[np.float32]:
+    return np.asarray(grey_of(images)[:, 0].cpu().numpy(), dtype=np.float32)
 
 
 def _enlarged(lr: NDArray[np.float32], hr: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -30,7 +35,7 @@ def save_data_sheet(batches: StepBatches, path: Path, steps: int = 4, rows: int 
     sheet = []
     for step in range(min(steps, len(batches))):
         batch = batches[step]
-        for lr, hr, box in list(zip(batch.lr[:, 0].numpy(), batch.hr[:, 0].numpy(), batch.boxes, strict=True))[:rows]:
+        for lr, hr, box in list(zip(_grey(batch.lr), _grey(batch.hr), batch.boxes, strict=True))[:rows]:
             marked = hr.copy()
             if box is not None:
                 marked[box[1] : box[3], [box[0], box[2] - 1]] = 0.5
@@ -41,6 +46,6 @@ def save_data_sheet(batches: StepBatches, path: Path, steps: int = 4, rows: int 
 @torch.no_grad()
 def save_result_sheet(net: nn.Module, batch: Batch, path: Path, rows: int = 10) -> None:
     """Write *rows* strips of *batch* to *path*: lr, sr and hr side by side."""
-    sr = net(batch.lr[:rows].float(), batch.scale)[:, 0].numpy()
-    hr = batch.hr[:rows, 0].cpu().numpy()
-    _save([np.hstack([_enlarged(a, c), b, c]) for a, b, c in zip(batch.lr[:rows, 0].numpy(), sr, hr, strict=True)], path)
+    sr = _grey(net(batch.lr[:rows].float(), batch.scale))
+    hr, lr = _grey(batch.hr[:rows]), _grey(batch.lr[:rows])
+    _save([np.hstack([_enlarged(a, c), b, c]) for a, b, c in zip(lr, sr, hr, strict=True)], path)

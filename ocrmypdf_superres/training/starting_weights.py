@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 from torch import nn
 
 from ocrmypdf_superres.architectures.spec import Growable, StartsFromFolded
-from ocrmypdf_superres.errors import ModelError, OptionError
-from ocrmypdf_superres.modelstore.store import Model
+from ocrmypdf_superres.errors import ModelError, OptionError, RecognizerError
+from ocrmypdf_superres.modelstore.store import Model, find_model, find_recognizer
 from ocrmypdf_superres.recognizers import folder
 from ocrmypdf_superres.upscaling.backends import packed_weights as packed
 
@@ -46,22 +47,39 @@ def start_from(net: nn.Module, model: Model) -> None:
 
 @torch.no_grad()
 def take_parts(net: nn.Module, parts: Mapping[str, str]) -> None:
-    """Give each part of *net* that *parts* names the weights of the same part of a recognizer, a name or a folder.
+    """Give each part of *net* that *parts* names the weights of a recognizer's part of the same name, or of a whole model.
+
+    Both are given as names or folders. A model stands for the part as a whole: ``parts = { edsr = "edsr-car" }``.
 
     Raises:
-        OptionError: the net or the recognizer has no such part, or another configuration of it.
-        RecognizerError: there is no such recognizer, or it is damaged.
+        OptionError: the net or the recognizer has no such part, or another configuration of it; or there is neither a recognizer
+            nor a model of that name.
+        RecognizerError, ModelError: it is damaged.
     """
     for part, name in parts.items():
-        recognizer = folder.load(str(name))
         try:
-            net.get_submodule(part).load_state_dict(recognizer.get_submodule(part).state_dict())
+            net.get_submodule(part).load_state_dict(_part_weights(part, str(name)))
         except (AttributeError, RuntimeError) as error:
             reason = str(error).splitlines()[-1].strip()
             raise OptionError(
-                f"parts gives {part!r} the weights of the recognizer {name!r}, but the two do not fit ({reason}); "
+                f"parts gives {part!r} the weights of {name!r}, but the two do not fit ({reason}); "
                 "give a part that both have, of one configuration."
             ) from error
+
+
+def _part_weights(part: str, name: str) -> Mapping[str, torch.Tensor]:
+    try:
+        find_recognizer(name)
+    except RecognizerError as missing:
+        try:
+            model = find_model(name)
+        except ModelError as error:
+            raise OptionError(
+                f"parts gives {part!r} the weights of {name!r}, but there is no recognizer and no model of that name; train or "
+                "import it first, or give its folder."
+            ) from (error if Path(name).exists() else missing)
+        return {key: torch.from_numpy(value) for key, value in packed.read(model.weights_path()).items()}
+    return folder.load(name).get_submodule(part).state_dict()
 
 
 def _grown(net: nn.Module, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -17,6 +17,7 @@ from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.modelstore.store import find_model
 from ocrmypdf_superres.training.auxiliary import Supervised, check_heads, copied_names, copy_parts
 from ocrmypdf_superres.training.data.batches import Batch, StepBatches
+from ocrmypdf_superres.training.data.colour import COLOURS, RGB_MASK
 from ocrmypdf_superres.training.loop.processes import Processes
 from ocrmypdf_superres.training.loop.run_log import writing
 from ocrmypdf_superres.training.loop.time_limit import TimeLimit
@@ -52,6 +53,10 @@ class SuperResolution:
         self.processes = processes
         self.net: nn.Module = self.spec.build(self.config)
         self._check_stages(scales)
+        if recipe.colour == RGB_MASK and getattr(self.config, "input_channels", 1) != COLOURS[RGB_MASK]:
+            raise OptionError(
+                f"{recipe.name} has colour = {RGB_MASK!r}, but its net takes no mask; set input_channels = 4 or rgb."
+            )
         # Line nets mix convolutions with recurrent rows and attention, which gain nothing from it (oneDNN even fails on them).
         self.layout = torch.channels_last if self.spec.task == "page" else torch.contiguous_format
         self.net.to(memory_format=self.layout)  # type: ignore[call-overload]

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ocrmypdf_superres.architectures.blocks.layers import grey_of
 from ocrmypdf_superres.errors import OptionError, RecognizerError
 from ocrmypdf_superres.metrics.image import decibels, mean_squared_error
 from ocrmypdf_superres.metrics.text import TextScore, score
@@ -91,7 +92,7 @@ class Validator:
                     codes.append(recognizer.encode(batch.texts[index]))
                 except RecognizerError:
                     continue  # a line in another script than the recognizer's does not count
-                images.append(sr[index, 0, top:bottom, left:right])
+                images.append(grey_of(sr)[index, 0, top:bottom, left:right])
             if not codes:
                 continue
             logits, lengths = recognizer.logits(*stack_lines(images))
@@ -124,7 +125,7 @@ def _cer(results: list[tuple[Tensor, Batch]]) -> float:
     by_language: dict[str, list[tuple[Any, str]]] = {}
     for sr, batch in results:
         for index, (left, top, right, bottom) in _lines(batch):
-            image = from_luma(sr[index, 0, top:bottom, left:right].cpu().numpy())
+            image = from_luma(grey_of(sr)[index, 0, top:bottom, left:right].cpu().numpy())
             by_language.setdefault(batch.languages[index], []).append((image, batch.texts[index]))
     total = TextScore()
     for language, lines in sorted(by_language.items()):

@@ -7,7 +7,6 @@ import ctypes
 import importlib.util
 import logging
 import os
-import re
 import threading
 
 from ocrmypdf_superres.errors import DeviceError, ModelError, OptionError
@@ -15,7 +14,7 @@ from ocrmypdf_superres.extras import install_line
 from ocrmypdf_superres.modelstore.cards import onnx_name
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, Model, find_model
 from ocrmypdf_superres.processes import available_cores
-from ocrmypdf_superres.upscaling.backends.base import Backend
+from ocrmypdf_superres.upscaling.backends.base import DEVICE, Backend
 from ocrmypdf_superres.upscaling.textlines import LineUpscaler
 from ocrmypdf_superres.upscaling.upscaler import PageUpscaler, Upscaler
 
@@ -45,8 +44,9 @@ def load_upscaler(model: str = DEFAULT_MODEL, device: str = "auto", threads: int
 
     Args:
         model: name or folder of a model.
-        device: ``auto`` (CUDA where torch finds it, else the CPU), ``cpu``, ``cuda``, ``cuda:N``, or ``service:ADDRESS``,
-            a local process that many share (:mod:`~ocrmypdf_superres.upscaling.backends.service`).
+        device: ``auto`` (CUDA where torch finds it, else the CPU), ``cpu``, ``cpu:fp32`` (the CPU in 32-bit floats, also
+            where the model has graphs in 8-bit integers), ``cuda``, ``cuda:N``, or ``service:ADDRESS``, a local process
+            that many share (:mod:`~ocrmypdf_superres.upscaling.backends.service`).
         threads: CPU threads; 0 takes all cores that the process may use.
         tile: see :class:`~ocrmypdf_superres.upscaling.upscaler.PageUpscaler`.
 
@@ -69,8 +69,8 @@ def load_upscaler(model: str = DEFAULT_MODEL, device: str = "auto", threads: int
 def make_backend(model: Model, device: str, threads: int) -> Backend:
     """Return a backend for *model*; *device* and *threads* as for :func:`load_upscaler`, which lists the errors."""
     kind, _, address = device.partition(":")
-    if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,2})?|service:.+", device):
-        raise OptionError(f"The device {device!r} is not known; give auto, cpu, cuda or cuda:N.")
+    if not DEVICE.fullmatch(device):
+        raise OptionError(f"The device {device!r} is not known; give auto, cpu, cpu:fp32, cuda or cuda:N.")
     if kind == "service":
         from ocrmypdf_superres.upscaling.backends.service import ServiceBackend
 
@@ -87,7 +87,7 @@ def make_backend(model: Model, device: str, threads: int) -> Backend:
     if all(onnx_name(scale) in model.card.files for scale in model.card.scales):
         from ocrmypdf_superres.upscaling.backends.onnx import OnnxBackend
 
-        return OnnxBackend(model, threads or available_cores())
+        return OnnxBackend(model, threads or available_cores(), full=address == "fp32")
     if not has_torch():
         raise ModelError(
             f"Model {model.card.name} has no ONNX files, so it needs torch, which is not installed; choose another model, "

@@ -11,8 +11,14 @@ from torch import nn
 
 from ocrmypdf_superres.architectures import get
 from ocrmypdf_superres.architectures.blocks.abinet import Prior, PriorConfig, decode, encode, text_lengths
-from ocrmypdf_superres.architectures.blocks.line_layers import Attention, gather_channels, sinusoid, spread_channels
-from ocrmypdf_superres.architectures.blocks.tps import STNHead, TPSGrid, edge_points
+from ocrmypdf_superres.architectures.blocks.line_layers import (
+    Attention,
+    DeviationNorm,
+    gather_channels,
+    sinusoid,
+    spread_channels,
+)
+from ocrmypdf_superres.architectures.blocks.tps import RareGrid, STNHead, TPSGrid, edge_points, rare_points, rare_start
 
 STN = {"stn_widths": [4, 4, 4, 4, 4, 4], "stn_hidden": 8}
 SMALL = {
@@ -90,7 +96,59 @@ ABLATIONS = [
     {"location": "selection"},
     {"location": "attention", "alignment": "text"},
     {"prior_language": False},
+    {"expansion": False},
+    {"region": False},
 ]
+
+
+def test_without_adaptive_fusion_the_guide_is_concatenated():
+    net = build("lemma", **{**SMALL["lemma"], "fusion": False})
+    fusion = net.blocks[0].fusion
+    assert count(fusion) == 2 * 8 * 8 + 8
+    x, guide = torch.rand(1, 8, 16, 64), torch.rand(1, 8, 16, 64)
+    by_hand = torch.einsum("oi,bihw->bohw", fusion.mix.weight[:, :, 0, 0], torch.cat([x, guide], dim=1))
+    assert torch.allclose(fusion(x, guide), by_hand + fusion.mix.bias[:, None, None], atol=1e-6)
+
+
+def test_one_way_of_alignment_has_as_many_parameters_as_both():
+    both, one, none = (build("lemma", **{**SMALL["lemma"], "alignment": way}) for way in ("both", "text", "none"))
+    assert count(both.guidance) == count(one.guidance) > count(none.guidance)
+
+
+def test_without_expansion_and_region_the_scores_alone_weigh_the_features():
+    plain = build("lemma", **{**SMALL["lemma"], "expansion": False, "region": False}).guidance.location
+    assert count(plain) == 0
+    x, maps = torch.rand(2, 8, 16, 64), torch.rand(2, 3, 16, 64)
+    raised, scores = plain(x, maps, torch.tensor([3, 2]))
+    assert torch.equal(scores[1, 0], maps[1, :2].amax(dim=0))
+    normal = (x - x.mean(dim=(2, 3), keepdim=True)) / (x.var(dim=(2, 3), keepdim=True, unbiased=False) + 1e-5).sqrt()
+    assert torch.allclose(raised, normal * scores.flatten(1).softmax(dim=1).reshape(2, 1, 16, 64), atol=1e-6)
+
+
+def test_the_projections_of_the_guide_start_as_one_matrix_of_three_would():
+    torch.manual_seed(0)
+    attention = build("lemma", features=64, prior_base=2, prior_inner=16).guidance.text[0].attention
+    for layer in (attention.query, attention.key, attention.value):
+        assert float(layer.weight.detach().abs().max()) == pytest.approx((6 / (64 + 3 * 64)) ** 0.5, rel=0.01)
+    assert float(attention.out.weight.detach().abs().max()) == pytest.approx((6 / 128) ** 0.5, rel=0.01)
+
+
+def test_tbsrn_drops_within_its_attention_and_starts_by_xavier():
+    torch.manual_seed(0)
+    net = build("tbsrn", features=8, blocks=1, stn=False)
+    block = net.blocks[0]
+    assert float(block.first[0].weight.detach().abs().max()) == pytest.approx((6 / (2 * 8 * 9)) ** 0.5, rel=0.05)
+    x = torch.rand(1, 16, 16)
+    assert torch.equal(block.look.eval()(x, x, x), block.look(x, x, x))
+    assert not torch.equal(block.look.train()(x, x, x), block.look(x, x, x))
+    assert (block.look.attention.dropout.p, block.look.feed[2].p, block.look.dropout.p) == (0.1, 0.1, 0.0)
+
+
+def test_the_norm_of_scene_text_telescope_by_hand():
+    norm = DeviationNorm(3)
+    x = torch.tensor([[[1.0, 2.0, 6.0]]])
+    # Mean 3; deviation with n - 1 = 2: sqrt((4 + 1 + 9) / 2) = sqrt(7).
+    assert torch.allclose(norm(x), (x - 3) / 7**0.5, atol=1e-5)
 
 
 @pytest.mark.parametrize("change", ABLATIONS)
@@ -112,6 +170,21 @@ def test_rectification_moves_nothing_when_told_to_move_nothing():
     assert torch.allclose(moved[..., :-2], x[..., 1:-1], atol=1e-3)
     points = STNHead(1)(torch.rand(2, 1, 16, 64))
     assert torch.allclose(points, edge_points(0.01).expand(2, -1, -1))
+
+
+def test_the_grid_of_rare_repeats_the_border_and_takes_points_from_minus_one_to_one():
+    grid = RareGrid((4, 100))
+    line = torch.rand(100)
+    made = grid(line.expand(1, 1, 4, 100), rare_points()[None])[0, 0, 2]
+    # It places pixels by their centres and samples with corners aligned: column c comes from 99 (2 c + 1) / 200.
+    columns = 99 * (2 * torch.arange(100) + 1) / 200
+    low = columns.long()
+    by_hand = line[low] + (line[(low + 1).clamp(max=99)] - line[low]) * (columns - low)
+    assert torch.allclose(made, by_hand, atol=1e-4)
+    x = torch.rand(1, 1, 4, 100)
+    assert bool((grid(x, rare_points()[None] + 10.0) == x[..., -1:, -1:]).all()), "outside, the border repeats"
+    start = rare_start()
+    assert [start[i].tolist() for i in (0, 9, 10, 19)] == [[-1, 0], [1, -1], [-1, 1], [1, 0]]
 
 
 def test_channels_by_hand():

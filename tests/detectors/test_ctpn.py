@@ -52,8 +52,8 @@ def test_anchors_by_hand():
     found = anchors(2, 3)
     assert found.shape == (60, 4)
     # The second place of the second row, anchor of 11: centred at (23.5, 23.5).
-    assert found[40].tolist() == [16.0, 18.5, 31.0, 28.5]
-    assert (found[:, 3] - found[:, 1] + 1).reshape(6, 10)[4].tolist() == list(ANCHOR_HEIGHTS)
+    assert found[40].tolist() == [15.5, 18.0, 31.5, 29.0]
+    assert (found[:, 3] - found[:, 1]).reshape(6, 10)[4].tolist() == list(ANCHOR_HEIGHTS)
     maps = torch.arange(20 * 6.0).reshape(1, 20, 2, 3)
     assert by_anchor(maps)[0, 43].tolist() == [maps[0, 6, 1, 1], maps[0, 7, 1, 1]]
 
@@ -69,15 +69,39 @@ def test_decoding_by_hand():
     settings = LineSettings()
     boxes, probabilities = proposals(scores, coordinates, (64, 192), settings)
     assert len(boxes) == 8 and probabilities.min() > 0.99
-    middle, half = 23.5 + 2.3, 23 * 1.1 / 2
-    assert np.allclose(sorted(boxes[:, 0]), np.arange(2, 10) * 16) and np.allclose(boxes[0, 1::2], [middle - half, middle + half])
+    # Offsets and factors refer to 24 pixels, since the public code counts both ends.
+    middle, half = 23.5 + 2.4, 24 * 1.1 / 2
+    assert np.allclose(sorted(boxes[:, 0]), np.arange(2, 10) * 16 - 0.5) and np.allclose(
+        boxes[0, 1::2], [middle - half, middle + half]
+    )
     (line,) = lines_of(boxes, probabilities, (64, 192), settings)
-    assert line.left == 22 and line.right == 169 and line.height == pytest.approx(2 * half + 2.5, abs=1e-3)
+    assert line.left == 21.5 and line.right == 169.5 and line.height == pytest.approx(2 * half + 2.5, abs=1e-3)
     assert line.begins == pytest.approx(middle, abs=1e-3) and line.box[1] == pytest.approx(middle - half - 1.25, abs=1e-3)
     mask = union_mask([line], (64, 192))
-    assert mask.sum() == 148 * len([r for r in range(64) if abs(r - middle) <= line.height / 2])
+    assert mask.sum() == 149 * len([r for r in range(64) if abs(r - middle) <= line.height / 2])
     # Alone, a proposal is no line.
     assert lines_of(boxes[:1], probabilities[:1], (64, 192), settings) == []
+
+
+def test_without_regression_boxes_are_a_pixel_higher_than_their_anchors_are_called():
+    # As in the public code, whose height is bottom - top + 1 of an anchor that spans its name's pixels.
+    scores = torch.zeros(1, 20, 40, 1)
+    scores[0, 0::2], scores[0, 1::2, 20] = 5.0, 10.0
+    boxes, _ = proposals(scores, torch.zeros(1, 20, 40, 1), (640, 16), LineSettings(suppression=2.0))
+    heights = np.sort(boxes[:, 3] - boxes[:, 1])
+    assert np.allclose(heights, [height + 1 for height in ANCHOR_HEIGHTS if height + 2 >= 16])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_the_gradient_passes_a_frozen_detector_and_recognizer_on_a_gpu():
+    from ocrmypdf_superres.recognizers.crnn import CRNN, CRNNConfig
+
+    for net, image in ((CTPN(SMALL), torch.rand(1, 1, 64, 96)), (CRNN(CRNNConfig(base=4, hidden=8)), torch.rand(1, 1, 32, 100))):
+        frozen = net.cuda().eval().requires_grad_(False)
+        seen = image.cuda().requires_grad_()
+        found = frozen(seen)
+        (found if isinstance(found, torch.Tensor) else found[0]).sum().backward()
+        assert seen.grad is not None and bool(seen.grad.abs().sum() > 0)
 
 
 def test_non_maximum_suppression_keeps_the_better():

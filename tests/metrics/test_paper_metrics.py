@@ -77,6 +77,24 @@ def test_psnr() -> None:
         pixels.psnr(image, other[1:])
 
 
+def test_ssim_of_textzoom() -> None:
+    flat, other = np.full((5, 5, 3), 0.25), np.full((5, 5, 3), 0.75)
+    # At the middle of 11 pixels around, all weights but those of five rows and columns fall on black.
+    taps = np.exp(-((np.arange(11) - 5) ** 2) / 4.5)
+    taps /= taps.sum()
+    seen = [sum(taps[5 - i + j] for j in range(5)) for i in range(5)]
+    total = 0.0
+    for row in seen:
+        for column in seen:
+            share = row * column
+            a, b = 0.25 * share, 0.75 * share
+            shared = 0.25 * 0.75 * share - a * b
+            spread = (0.25**2 + 0.75**2) * share - a * a - b * b
+            total += (2 * a * b + 1e-4) * (2 * shared + 9e-4) / ((a * a + b * b + 1e-4) * (spread + 9e-4))
+    assert pixels.ssim_textzoom(flat, other) == pytest.approx(total / 25)
+    assert pixels.ssim_textzoom(flat, flat) == pytest.approx(1.0)
+
+
 def test_ssim() -> None:
     pytest.importorskip("skimage")
     image, reference = _pair()

@@ -81,6 +81,14 @@ def test_a_page_and_its_record_are_kept(pdf: Path, tmp_path: Path, lanczos_net: 
     assert record["action"] == "enlarged" and page.image.read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_image_for_ocr_is_compressed_lightly(pdf: Path, tmp_path: Path, lanczos_net: Path) -> None:
+    """zlib's usual effort costs more than the net."""
+    read(pdf, tmp_path, "ocrmypdf_superres", superres_model=str(lanczos_net), superres_keep=str(tmp_path / "kept"))
+    data = (tmp_path / "kept" / "page-0001.png").read_bytes()
+    # The first two bytes of a zlib stream: 78 01 for the lightest levels, 78 9C for the usual one.
+    assert data[data.index(b"IDAT") + 4 :][:2] == b"\x78\x01"
+
+
 def test_a_page_that_took_too_long_keeps_the_text_layer_it_had(pdf: Path, tmp_path: Path, lanczos_net: Path, monkeypatch) -> None:
     read(pdf, tmp_path / "first")
     shim = tmp_path / "bin" / "tesseract"

@@ -66,6 +66,30 @@ def test_the_fully_attentive_readers_say_where_they_look():
         assert torch.allclose(maps.sum(dim=3), torch.ones(2, 2, 4), atol=1e-5)
 
 
+def test_cdistnet_scales_its_attention_twice_as_published():
+    torch.manual_seed(0)
+    published, plain = (build("cdistnet", {**TINY["cdistnet"], "scaled_twice": twice}).eval() for twice in (True, False))
+    plain.load_state_dict(published.state_dict())
+    # A head has 16 channels: dividing the queries by 4 is the second scaling.
+    for name, parameter in plain.named_parameters():
+        if ".attention.query." in name:
+            parameter.data /= 4
+    line, codes = torch.rand(1, 3, 32, 128), torch.tensor([[12, 13, 14]])
+    assert torch.allclose(published.attend(line, codes)[0], plain.attend(line, codes)[0], atol=1e-6)
+    unit = published.encoder[0]
+    assert (unit.attention.dropout.p, unit.feed[2].p, unit.dropout.p, published.dropout.p) == (0.0, 0.0, 0.1, 0.1)
+
+
+def test_recognizers_that_take_colour_see_it():
+    line = torch.rand(1, 3, 32, 128)
+    grey = (line * torch.tensor([0.299, 0.587, 0.114]).reshape(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+    codes = torch.tensor([[12, 13]])
+    for kind, colour in (("cdistnet", True), ("text-focus", False)):
+        net = build(kind, TINY[kind]).eval()
+        same = torch.allclose(net.attend(line, codes)[0], net.attend(grey, codes)[0], atol=1e-6)
+        assert same != colour
+
+
 def test_a_character_does_not_see_later_ones():
     for kind in ("text-focus", "cdistnet"):
         net = build(kind, TINY[kind]).eval()

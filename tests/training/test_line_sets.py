@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+import io
+import json
 import shutil
 
 import pytest
 import torch
+from PIL import Image, ImageDraw
 
 from ocrmypdf_superres.architectures import get
 from ocrmypdf_superres.cli import main
 from ocrmypdf_superres.evaluation.networks.line_sets import (
     LineMetrics,
+    all_pairs,
     evaluate,
     held_out_batches,
     lanczos,
@@ -21,8 +25,13 @@ from ocrmypdf_superres.evaluation.networks.line_sets import (
 from ocrmypdf_superres.export.onnx import export_model
 from ocrmypdf_superres.modelstore.store import SEARCH_VARIABLE, find_model, list_models
 from ocrmypdf_superres.recognizers.folder import build, save
+from ocrmypdf_superres.training.data.fonts import installed_fonts, open_font
 from ocrmypdf_superres.training.recipe import Source
 
+TINY_CDISTNET = {
+    "base": 2, "counts": [1, 1, 1, 1, 1], "encoder_layers": 1, "decoder_layers": 1, "heads": 2, "encoder_inner": 16,
+    "decoder_inner": 16, "localisation": [4, 4, 4, 4], "localisation_inner": 4,
+}  # fmt: skip
 needs_tesseract = pytest.mark.skipif(shutil.which("tesseract") is None, reason="Tesseract is not installed")
 
 
@@ -86,3 +95,41 @@ def test_what_models_make_of_lines(lanczos_net):
     # The smallest scale that is there, brought to the size.
     fsrcnn = model_predictor(find_model("fsrcnn"))(smooth, 2)
     assert fsrcnn.shape == (3, 1, 32, 128) and (fsrcnn - expected).abs().mean() < 0.05
+
+
+@needs_tesseract
+def test_textzoom_is_evaluated_whole_in_colour_with_all_its_words(tmp_path, monkeypatch, capsys):
+    lmdb = pytest.importorskip("lmdb")
+    words = ("Exit", "&", "$5.99")
+    font = open_font(*next((f.path, f.index) for f in installed_fonts() if "DejaVuSans.ttf" in f.path), 40)
+    with lmdb.open(str(tmp_path / "easy"), map_size=1 << 22) as database, database.begin(write=True) as transaction:
+        transaction.put(b"num-samples", str(len(words)).encode())
+        for number, word in enumerate(words, start=1):
+            image = Image.new("RGB", (180, 60), (240, 200, 120))
+            ImageDraw.Draw(image).text((15, 5), word, fill=(20, 10, 60), font=font)
+            for key, picture in (("hr", image), ("lr", image.resize((70, 24)))):
+                stream = io.BytesIO()
+                picture.save(stream, "PNG")
+                transaction.put(f"image_{key}-{number:09d}".encode(), stream.getvalue())
+            transaction.put(f"label-{number:09d}".encode(), word.encode())
+    batches = all_pairs(tmp_path / "easy", 2)
+    assert batches[0].lr.shape == (3, 3, 16, 64)
+    reader = build("cdistnet", TINY_CDISTNET).eval()
+    made = evaluate(lambda lr, scale: torch.nn.functional.interpolate(lr, scale_factor=2), batches, recognizers={"tiny": reader})
+    # The word without a letter or digit counts, too: it is right where nothing is read.
+    assert made.lines == 3 and len(made.right["tiny"]) == len(made.right["Tesseract"]) == len(made.decibels) == 3
+    assert made.psnr_batches < made.psnr < 40 and 0.2 < made.ssim < 1
+    folder, output = str(tmp_path / "easy"), tmp_path / "figures.json"
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main(["lines", "--sets", folder, folder, "--kind", "textzoom", "--device", "cpu", "--json", str(output)]) == 0
+    figures = json.loads(output.read_text())
+    assert figures["Mean of the lines"]["hr"]["lines"] == 6 and figures["Mean of the sets"]["hr"]["ssim"] == pytest.approx(1.0)
+    assert "PSNR by batches" in capsys.readouterr().out
+
+
+def test_a_mean_over_lines_keeps_the_single_ones():
+    first = LineMetrics(1, 20.0, 0.5, 1.0, right={"Tesseract": (True,)}, errors=(1,), characters=(2,), decibels=(20.0,))
+    second = LineMetrics(1, 30.0, 0.1, 0.0, right={"Tesseract": (False,)}, errors=(0,), characters=(3,), decibels=(30.0,))
+    weighted = mean_metrics([first, second], True)
+    assert weighted.right == {"Tesseract": (True, False)} and weighted.errors == (1, 0) and weighted.decibels == (20.0, 30.0)
+    assert mean_metrics([first, second], False).right == {}

@@ -70,6 +70,19 @@ def test_parts_and_cascades_are_what_the_net_does(cascade):
     assert plain.min() >= 0 and plain.max() <= 1 and plain.shape == whole.shape
 
 
+@needs_tesseract
+def test_nets_that_only_deblur_are_compared_at_their_own_size(page_folder, tmp_path, capsys):
+    spec = get("epgr")
+    config = spec.parse_config({"features": 4, "blocks": 1, "modules": 1, "scale": 1})
+    export_model(spec.build(config), spec, config, tmp_path / "deblur", "deblur")
+    recipe = Path(__file__).parents[2] / "examples" / "recipes" / "papers" / "004-epgr-deblur.toml"
+    command = ["patches", str(tmp_path / "deblur"), "--data", str(page_folder), "--scale", "1", "--count", "2"]
+    assert main([*command, "--recipe", str(recipe), "--json", str(tmp_path / "f.json")]) == 0
+    rows = json.loads((tmp_path / "f.json").read_text())
+    assert set(rows) == {"bicubic", str(tmp_path / "deblur"), "hr"} and rows["bicubic"]["psnr"] < 60
+    assert main(command) == 1 and "add --recipe FILE" in capsys.readouterr().err
+
+
 def test_wrong_methods_are_refused_in_a_sentence(cascade):
     for text, part in (
         (f"{cascade}@2", "enlarges 2 times"), (f"{cascade}:nothing", "no part 'nothing'"), ("bicubic@x", "is not a method"),

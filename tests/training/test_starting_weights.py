@@ -48,6 +48,30 @@ def test_a_larger_net_starts_as_the_smaller_one_and_all_of_it_learns(random_mode
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in net.parameters())
 
 
+def test_a_part_starts_from_a_model(tmp_path):
+    from ocrmypdf_superres.errors import OptionError
+    from ocrmypdf_superres.export.onnx import export_model
+    from ocrmypdf_superres.training.starting_weights import take_parts
+
+    edsr, behind = get("edsr"), get("edsr-stn")
+    config = edsr.parse_config({"features": 4, "blocks": 1, "scale": 2, "channels": 3})
+    export_model(edsr.build(config), edsr, config, tmp_path / "car", "car")
+    widths = {"stn_widths": [4, 4, 4, 4, 4, 4], "stn_hidden": 8}
+    net = behind.build(behind.parse_config({"features": 4, "blocks": 1, **widths}))
+    take_parts(net, {"edsr": str(tmp_path / "car")})
+    line = torch.rand(1, 3, 16, 64)
+    with torch.inference_mode():
+        assert torch.allclose(net.eval()(line), load_network_of(tmp_path / "car")(line), atol=1e-6)
+    with pytest.raises(OptionError, match="no recognizer and no model of that name"):
+        take_parts(net, {"edsr": "nowhere"})
+
+
+def load_network_of(folder):
+    from ocrmypdf_superres.modelstore.store import find_model
+
+    return load_network(find_model(str(folder)))
+
+
 def test_a_part_starts_from_a_reader(tmp_path):
     from ocrmypdf_superres.errors import OptionError
     from ocrmypdf_superres.recognizers.folder import build, save

@@ -19,6 +19,7 @@ from ocrmypdf_superres.architectures.blocks.resnet45 import COUNTS, ResNet45
 CLASSES = "\0abcdefghijklmnopqrstuvwxyz1234567890"
 """Index 0 ends a text; the authors put the digit 0 last."""
 READ_SIZE = (32, 128)
+DROPOUT = 0.1
 _MEANS, _DEVIATIONS = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -89,7 +90,8 @@ class Vision(nn.Module):
         super().__init__()
         width = 16 * config.base
         self.trunk = ResNet45(3, config.base, config.counts)
-        self.layers = nn.ModuleList(AttentionLayer(width, config.heads, config.inner, 0.1) for _ in range(config.layers))
+        self.layers = nn.ModuleList(AttentionLayer(width, config.heads, config.inner, DROPOUT) for _ in range(config.layers))
+        self.dropout = nn.Dropout(DROPOUT)
         self.attention = PositionAttention(width, config.attention, config.steps)
         self.classes = nn.Linear(width, len(CLASSES))
         self.register_buffer("positions", sinusoid(READ_SIZE[0] * READ_SIZE[1] // 16, width), persistent=False)
@@ -100,7 +102,7 @@ class Vision(nn.Module):
         """Return logits and attention maps of *image*; see the class."""
         value = self.trunk((image - self.means) / self.deviations)
         shape = value.shape
-        tokens = value.flatten(2).transpose(1, 2) + self.positions.to(value)
+        tokens = self.dropout(value.flatten(2).transpose(1, 2) + self.positions.to(value))
         for layer in self.layers:
             tokens = layer(tokens, tokens, tokens)
         text, maps = self.attention(tokens.transpose(1, 2).reshape(shape))
@@ -112,7 +114,7 @@ class CrossLayer(nn.Module):
 
     def __init__(self, width: int, heads: int, inner: int) -> None:
         super().__init__()
-        self.layer = AttentionLayer(width, heads, inner, 0.1)
+        self.layer = AttentionLayer(width, heads, inner, DROPOUT)
 
     def forward(self, query: Tensor, text: Tensor, mask: Tensor) -> Tensor:
         """Return float (B, T, D) for *query* (B, T, D), *text* (B, S, D) and *mask*, bool, broadcast to (B, heads, T, S)."""
@@ -133,6 +135,7 @@ class Language(nn.Module):
         super().__init__()
         width = 16 * config.base
         self.embed = nn.Linear(len(CLASSES), width, bias=False)
+        self.dropout = nn.Dropout(DROPOUT)
         self.layers = nn.ModuleList(CrossLayer(width, config.heads, config.inner) for _ in range(config.language_layers))
         self.classes = nn.Linear(width, len(CLASSES))
         self.register_buffer("positions", sinusoid(config.steps, width), persistent=False)
@@ -142,7 +145,7 @@ class Language(nn.Module):
     def forward(self, probabilities: Tensor, lengths: Tensor) -> Tensor:
         """Return the logits; see the class."""
         positions = self.positions.to(probabilities)
-        text = self.embed(probabilities) + positions
+        text = self.dropout(self.embed(probabilities) + positions)
         steps = text.shape[1]
         known = torch.arange(steps, device=text.device)[None] < lengths[:, None]
         mask = known[:, None, None] & self.others

@@ -20,6 +20,11 @@ def luma(x: Tensor) -> Tensor:
     return (x * weights).sum(dim=1, keepdim=True)
 
 
+def grey_of(x: Tensor) -> Tensor:
+    """Return the luma, float (B, 1, H, W), of *x*, float (B, C, H, W): grey as it is, or the first three channels as RGB."""
+    return x if x.shape[1] == 1 else luma(x[:, :3])
+
+
 def lanczos(x: float) -> float:
     """Return the Lanczos-3 kernel at *x*."""
     if abs(x) < 1e-12:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ocrmypdf_superres.architectures.blocks.layers import luma
+from ocrmypdf_superres.architectures.blocks.recurrent import run_rnn
 
 LINE_SIZE = (16, 64)
 """Rows and columns of a text line that the published nets take; they return twice as many."""
@@ -56,19 +57,21 @@ class Attention(nn.Module):
     """Multi-head attention whose maps can be asked for: ``attention(query, key, value, mask)`` returns (value, maps).
 
     *query* (B, T, D), *key*, *value* (B, S, D); *mask* bool, broadcast to (B, heads, T, S), False where
-    attention is not allowed. Returns (B, T, D) and attention maps after the softmax (B, heads, T, S).
+    attention is not allowed. Returns (B, T, D) and attention maps after the softmax (B, heads, T, S). The scores are divided
+    by the root of a head's width; *twice*: by the width itself, as in CDistNet's code.
     """
 
-    def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
+    def __init__(self, width: int, heads: int, dropout: float = 0.0, twice: bool = False) -> None:
         super().__init__()
         self.heads = heads
+        self.scale = (width // heads) ** (-1.0 if twice else -0.5)
         self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return the value and the maps; see the class."""
         q, k, v = self._heads(query, key, value)
-        scores = q @ k.transpose(2, 3) / math.sqrt(q.shape[3])
+        scores = q @ k.transpose(2, 3) * self.scale
         if mask is not None:
             scores = scores.masked_fill(~mask, HIDDEN)
         maps = scores.softmax(dim=3)
@@ -81,7 +84,7 @@ class Attention(nn.Module):
             hidden = torch.zeros(mask.shape, dtype=query.dtype, device=mask.device).masked_fill(~mask, HIDDEN)
         q, k, v = self._heads(query, key, value)
         share = self.dropout.p if self.training else 0.0
-        return self._joined(functional.scaled_dot_product_attention(q, k, v, hidden, share))
+        return self._joined(functional.scaled_dot_product_attention(q, k, v, hidden, share, scale=self.scale))
 
     def _heads(self, query: Tensor, key: Tensor, value: Tensor) -> list[Tensor]:
         batch, width = query.shape[0], query.shape[2]
@@ -101,16 +104,31 @@ class FeedForward(nn.Sequential):
         super().__init__(nn.Linear(width, inner), nn.ReLU(), nn.Dropout(dropout), nn.Linear(inner, width))
 
 
-class AttentionLayer(nn.Module):
-    """Attention and feed-forward, each added to its input and then normalised (post-norm)."""
+class DeviationNorm(nn.LayerNorm):
+    """Layer normalisation as in the code of Scene Text Telescope: divided by the unbiased deviation plus epsilon, 1e-6."""
 
-    def __init__(self, width: int, heads: int, inner: int, dropout: float = 0.0) -> None:
+    def forward(self, x: Tensor) -> Tensor:
+        """Return float (B, T, D) for *x* of the same shape."""
+        centred = x - x.mean(dim=-1, keepdim=True)
+        return self.weight * centred / (x.std(dim=-1, keepdim=True) + 1e-6) + self.bias
+
+
+class AttentionLayer(nn.Module):
+    """Attention and feed-forward, each added to its input and then normalised (post-norm).
+
+    *dropout* is inside both, *residual* before each addition (without it as much).
+    """
+
+    def __init__(
+        self, width: int, heads: int, inner: int, dropout: float = 0.0, residual: float | None = None,
+        norm: type[nn.LayerNorm] = nn.LayerNorm,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.attention = Attention(width, heads, dropout)
-        self.norm = nn.LayerNorm(width)
+        self.norm = norm(width)
         self.feed = FeedForward(width, inner, dropout)
-        self.last = nn.LayerNorm(width)
-        self.dropout = nn.Dropout(dropout)
+        self.last = norm(width)
+        self.dropout = nn.Dropout(dropout if residual is None else residual)
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return (B, T, D); *query*, *key*, *value* and *mask* as for :class:`Attention`."""
@@ -136,7 +154,7 @@ class RowGRU(nn.Module):
         """Return float (B, C, H, W) for *x* of the same shape."""
         value = x if self.mix is None else self.mix(x)
         batch, channels, height, width = value.shape
-        steps, _ = self.gru(value.permute(0, 2, 3, 1).reshape(batch * height, width, channels))
+        steps = run_rnn(self.gru, value.permute(0, 2, 3, 1).reshape(batch * height, width, channels))
         result: Tensor = steps.reshape(batch, height, width, channels).permute(0, 3, 1, 2)
         return result
 

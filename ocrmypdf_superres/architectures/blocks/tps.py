@@ -28,8 +28,9 @@ def edge_points(margin: float, count: int = POINTS) -> Tensor:
 class STNHead(nn.Module):
     """Predict control points: ``head(x)`` takes float (B, C, H, W) and returns (B, 20, 2), x and y in [0, 1].
 
-    3x3 convolutions with batch normalisation and ReLU, halved in size between them, then two linear layers; untrained,
-    it moves nothing.
+    3x3 convolutions with batch normalisation and ReLU, halved in size between them, then two linear layers. Untrained it
+    gives the points of :data:`SOURCE_MARGIN`, which the grid brings to those of :data:`TARGET_MARGIN`: the line shrinks by 9 %,
+    as in the authors' code.
 
     Args:
         channels: of the image.
@@ -109,6 +110,51 @@ class TPSGrid(nn.Module):
 def _kernel(first: Tensor, second: Tensor) -> Tensor:
     square = (first[:, None] - second[None]).square().sum(dim=2)
     return torch.where(square > 0, 0.5 * square * square.clamp(min=1e-30).log(), 0.0)
+
+
+class RareGrid(nn.Module):
+    """The grid of RARE (Shi et al., CVPR 2016): ``grid(x, points)``, points (B, 20, 2) in [-1, 1].
+
+    The points are brought to the upper and lower border of the image, positions are the pixels' centres, and what lies outside
+    repeats the border. It has no parameters.
+    """
+
+    weights: Tensor
+    inverse: Tensor
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.size = size
+        target = rare_points().double()
+        count = len(target)
+        system = torch.zeros(count + 3, count + 3, dtype=torch.float64)
+        system[:count, 0] = system[count + 2, 3:] = 1.0
+        system[:count, 1:3] = target
+        system[count : count + 2, 3:] = target.T
+        system[:count, 3:] = _kernel(target, target)
+        rows, columns = ((2 * torch.arange(n, dtype=torch.float64) + 1) / n - 1 for n in size)
+        positions = torch.stack(torch.meshgrid(rows, columns, indexing="ij"), dim=2).flip(2).reshape(-1, 2)
+        ones = torch.ones(len(positions), 1, dtype=torch.float64)
+        self.register_buffer("inverse", torch.linalg.inv(system).float(), persistent=False)
+        self.register_buffer("weights", torch.cat([ones, positions, _kernel(positions, target)], dim=1).float(), persistent=False)
+
+    def forward(self, x: Tensor, points: Tensor) -> Tensor:
+        """Return *x*, float (B, C, H, W), resampled to (B, C, height, width) of the size; see the class."""
+        grid = self.weights @ (self.inverse @ functional.pad(points, (0, 0, 0, 3)))
+        grid = grid.reshape(-1, *self.size, 2).to(x)
+        return functional.grid_sample(x, grid, padding_mode="border", align_corners=True)
+
+
+def rare_points(count: int = POINTS) -> Tensor:
+    """Return *count* points (x, y) on the borders, float32 (count, 2) in [-1, 1]: half along the top, half along the bottom."""
+    x = torch.linspace(-1, 1, count // 2)
+    return torch.cat([torch.stack([x, torch.full_like(x, y)], dim=1) for y in (-1.0, 1.0)])
+
+
+def rare_start(count: int = POINTS) -> Tensor:
+    """Return the points that RARE's head starts from (its figure 6a): both rows rise from left to right."""
+    x = torch.linspace(-1, 1, count // 2)
+    return torch.cat([torch.stack([x, torch.linspace(y, y - 1, count // 2)], dim=1) for y in (0.0, 1.0)])
 
 
 class TPSSTN(nn.Module):

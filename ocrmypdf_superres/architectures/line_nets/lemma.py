@@ -28,8 +28,9 @@ from ocrmypdf_superres.architectures.spec import ArchitectureSpec
 class LEMMAConfig:
     """Channels of the image inside the net (4 with the mask), features, blocks, positions kept, the prior's and the STN's sizes.
 
-    ``location`` is ``both``, ``selection``, ``attention`` or ``none``, and ``alignment`` ``both``, ``text`` (to the
-    text only) or ``none``: the ablations of the paper.  ``prior_*`` are :class:`PriorConfig`'s.
+    ``location`` is ``both``, ``selection``, ``attention`` or ``none`` (the paper's table 1), ``alignment`` ``both``, ``text``
+    (to the text only, twice the layers) or ``none`` (table 2); without ``fusion`` the guide is concatenated (table 4);
+    ``expansion`` and ``region`` are table 7.  ``prior_*`` are :class:`PriorConfig`'s.
     """
 
     input_channels: int = 4
@@ -40,6 +41,8 @@ class LEMMAConfig:
     location: str = "both"
     alignment: str = "both"
     fusion: bool = True
+    expansion: bool = True
+    region: bool = True
     stn: bool = True
     stn_eval: bool = False
     stn_widths: tuple[int, ...] = (32, 64, 128, 256, 256, 256)
@@ -102,14 +105,30 @@ def _mix(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(inputs, outputs, 1), nn.BatchNorm2d(outputs), nn.PReLU(), nn.Conv2d(outputs, outputs, 1))
 
 
+class Concatenation(nn.Module):
+    """The ablation of AdaFM: ``fusion(x, guide)`` mixes both channels by channels in a 1x1 convolution."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.mix = nn.Conv2d(2 * features, features, 1)
+
+    def forward(self, x: Tensor, guide: Tensor) -> Tensor:
+        """Return float (B, features, 16, 64) for *x* and *guide* of the same shape."""
+        value: Tensor = self.mix(torch.cat([x, guide], dim=1))
+        return value
+
+
 class GuidedBlock(nn.Module):
-    """Two convolutions, adaptive fusion with the guide (plain addition without *fusion*), GRUs along columns and rows."""
+    """Two convolutions, adaptive fusion with the guide, GRUs along columns and rows.
+
+    Without *fusion* the guide is concatenated and a 1x1 convolution halves the channels, as in the paper's table 4.
+    """
 
     def __init__(self, features: int, fusion: bool) -> None:
         super().__init__()
         self.first = nn.Sequential(nn.Conv2d(features, features, 3, padding=1), nn.BatchNorm2d(features))
         self.second = nn.Sequential(nn.Conv2d(features, features, 3, padding=1), nn.BatchNorm2d(features))
-        self.fusion = AdaptiveFusion(features) if fusion else None
+        self.fusion: nn.Module = AdaptiveFusion(features) if fusion else Concatenation(features)
         self.columns = RowGRU(features, mix=False)
         self.norm = nn.BatchNorm2d(features)
         self.rows = RowGRU(features, mix=False)
@@ -117,7 +136,7 @@ class GuidedBlock(nn.Module):
     def forward(self, x: Tensor, guide: Tensor) -> Tensor:
         """Return float (B, features, 16, 64) for *x* and *guide* of the same shape."""
         value = self.second(functional.mish(self.first(x)))
-        value = value + guide if self.fusion is None else self.fusion(value, guide)
+        value = self.fusion(value, guide)
         value = self.columns(value.transpose(2, 3)).transpose(2, 3)
         mixed: Tensor = self.rows(self.norm(x + value))
         return mixed
@@ -140,7 +159,16 @@ class LEMMA(nn.Module):
         )
         self.prior = Prior(config.prior)
         self.stem = nn.Sequential(nn.Conv2d(config.input_channels, features, 9, padding=4), nn.PReLU())
-        self.guidance = Guidance(features, config.heads, config.positions, config.steps, config.location, config.alignment)
+        self.guidance = Guidance(
+            features,
+            config.heads,
+            config.positions,
+            config.steps,
+            config.location,
+            config.alignment,
+            config.expansion,
+            config.region,
+        )
         self.blocks = nn.ModuleList(GuidedBlock(features, config.fusion) for _ in range(config.blocks))
         self.merge = nn.Sequential(nn.Conv2d(features, features, 3, padding=1), nn.BatchNorm2d(features))
         self.enlarge = Enlarge(features)

@@ -12,18 +12,22 @@ from torch.nn import functional
 from ocrmypdf_superres.architectures.blocks.line_layers import (
     LINE_SIZE,
     AttentionLayer,
+    DeviationNorm,
     RowGRU,
     sinusoid_2d,
 )
 from ocrmypdf_superres.architectures.line_nets.tsrn import LineTrunk
 from ocrmypdf_superres.architectures.spec import ArchitectureSpec
 
+DROPOUT = 0.1
+"""Of the attention and within the feed-forward part, as in the authors' code."""
+
 
 @dataclass(frozen=True)
 class TBSRNConfig:
     """Channels of the image inside the net (3, or 4 with a mask), features, blocks, heads, the STN's widths.
 
-    ``compat`` adds the layers that the authors' code has and never calls, so that their weights fit.
+    ``compat`` takes the authors' weights: it adds the layers that their code has and never calls, and has their layer norm.
     """
 
     input_channels: int = 3
@@ -53,11 +57,15 @@ class AttentiveBlock(nn.Module):
         features = config.features
         self.first = nn.Sequential(nn.Conv2d(features, features, 3, padding=1), nn.BatchNorm2d(features))
         self.second = nn.Sequential(nn.Conv2d(features, features, 3, padding=1), nn.BatchNorm2d(features))
-        self.look = AttentionLayer(2 * features, config.heads, 2 * features)
+        norm = DeviationNorm if config.compat else nn.LayerNorm
+        self.look = AttentionLayer(2 * features, config.heads, 2 * features, DROPOUT, 0.0, norm)
         self.narrow = nn.Linear(2 * features, features)
         self.register_buffer("positions", sinusoid_2d(features, *LINE_SIZE), persistent=False)
         if config.compat:
             self.unused = nn.ModuleList([RowGRU(features, mix=True), RowGRU(features, mix=True), nn.Linear(config.heads, 1)])
+        for parameter in self.parameters():
+            if parameter.dim() > 1:
+                nn.init.xavier_uniform_(parameter)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return float (B, features, 16, 64) for *x* of the same shape."""
@@ -72,8 +80,8 @@ class AttentiveBlock(nn.Module):
 class TBSRN(LineTrunk):
     """See :class:`~ocrmypdf_superres.architectures.line_nets.tsrn.LineTrunk`.
 
-    The authors' layer norm divides by the standard deviation plus epsilon, PyTorch's, which is used here, by the root of
-    the variance plus epsilon; otherwise their weights fit.
+    The authors' layer norm divides by the unbiased deviation plus epsilon, PyTorch's by the root of the variance plus epsilon;
+    with ``compat`` it is theirs.
     """
 
     def __init__(self, config: TBSRNConfig) -> None:

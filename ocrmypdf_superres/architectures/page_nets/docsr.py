@@ -62,6 +62,9 @@ class RepConv3x3(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return float (B, outputs, H, W) for *x*, float (B, inputs, H, W)."""
+        if self.point is None:
+            result: Tensor = self.main(x)
+            return result
         # Folding the weights costs little compared with a second pass over the image.
         return F.conv2d(x, self.weight(), self.main.bias, padding=1)
 
@@ -139,6 +142,10 @@ class DocSR(nn.Module):
             weight[:outputs, :inputs], bias[:outputs] = old, old_bias
             result[f"{name}.main.weight"], result[f"{name}.main.bias"] = weight, bias
         return result
+
+    def int8_convolutions(self) -> tuple[list[str], list[str]]:
+        """See :class:`~ocrmypdf_superres.architectures.spec.HasInt8Form`; the fixed Lanczos kernels stay as they are."""
+        return [f"body.{i}.main" for i in range(len(self.body))], [f"tails.{scale}.main" for scale in self.tails]
 
     def fold(self) -> None:
         """Fold all re-parameterised convolutions, for inference and export."""

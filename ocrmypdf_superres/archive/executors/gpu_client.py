@@ -103,7 +103,7 @@ def share_gpu(inner: Executor, model: str, device: str) -> Executor:
     Raises:
         DeviceError: a GPU was asked for and is not available.
     """
-    if device == "cpu" or (device == "auto" and not may_see_cuda()):
+    if device.startswith("cpu") or (device == "auto" and not may_see_cuda()):
         return inner
     try:
         service = Service(model, device)

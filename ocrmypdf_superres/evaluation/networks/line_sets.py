@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Nets evaluated on lines of text: PSNR to hr, and what Tesseract and other recognizers read in sr."""
+"""Nets evaluated on lines of text: PSNR and SSIM to hr, and what Tesseract and other recognizers read in sr."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ocrmypdf_superres.architectures.blocks.layers import on_luma
+from ocrmypdf_superres.architectures.blocks.layers import grey_of, on_luma
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.metrics.image import decibels, mean_squared_error
-from ocrmypdf_superres.metrics.text import TextScore, letters_and_digits, score
+from ocrmypdf_superres.metrics.image import decibels, mean_squared_error, ssim_textzoom
+from ocrmypdf_superres.metrics.text import TextScore, right_by_textzoom, score
 from ocrmypdf_superres.modelstore.store import Model
 from ocrmypdf_superres.page.image import from_luma, resize_luma
 from ocrmypdf_superres.recognizers.line_recognizer import LineRecognizer
 from ocrmypdf_superres.tesseract import read_lines
 from ocrmypdf_superres.training.data.batches import Batch, StepBatches, collate
+from ocrmypdf_superres.training.data.colour import RGB
+from ocrmypdf_superres.training.data.sources.recognition import RecognitionSet
 from ocrmypdf_superres.training.data.sources.textzoom import TextZoom
 from ocrmypdf_superres.training.recipe import Recipe, Source, Stage
 from ocrmypdf_superres.training.recognizers.tasks import enlarged
@@ -32,6 +35,8 @@ from ocrmypdf_superres.upscaling.loading import load_upscaler
 BATCH = 32
 BLURRED = ({"name": "blur", "sigma": [0.3, 0.9]}, {"name": "downsample", "kernels": ["bicubic", "box", "bilinear"]},
            {"name": "noise", "probability": 0.7, "sigma": [1.0, 12.0]})  # fmt: skip
+WHOLE_SETS = {"textzoom": TextZoom, "recognition": RecognitionSet}
+"""Kinds of sets that are published, and are evaluated whole and in colour."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +45,14 @@ class LineMetrics:
 
     Attributes:
         lines: how many were read.
-        psnr: in dB, the mean of the images' values, each at most 100.
+        psnr: in dB over all channels, the mean of the images' values, each at most 100.
         cer: Tesseract's character error rate on all lines together.
         words: share of lines that Tesseract reads without a mistake.
         recognizers: the same share for other recognizers, by name.
+        psnr_batches: in dB, of the mean squared error of a batch of 32, mean over the batches, as TextZoom's users print it.
+        ssim: mean of the images' values, see :func:`~ocrmypdf_superres.metrics.image.ssim_textzoom`.
+        right: for Tesseract and each recognizer whether each line was read without a mistake, in the lines' order.
+        errors: Tesseract's edits of each line. characters: the length of each line's text. decibels: each image's PSNR.
     """
 
     lines: int
@@ -51,11 +60,17 @@ class LineMetrics:
     cer: float
     words: float
     recognizers: Mapping[str, float] = field(default_factory=dict)
+    psnr_batches: float = 0.0
+    ssim: float = 0.0
+    right: Mapping[str, tuple[bool, ...]] = field(default_factory=dict, repr=False)
+    errors: tuple[int, ...] = field(default=(), repr=False)
+    characters: tuple[int, ...] = field(default=(), repr=False)
+    decibels: tuple[float, ...] = field(default=(), repr=False)
 
 
 def held_out_batches(
     source: Source, data: Path, scale: int, count: int, seed: int = 999, degradation: Sequence[Mapping[str, Any]] = BLURRED,
-    clean: float = 0.15, cache: Path | None = None, batch: int = BATCH,
+    clean: float = 0.15, cache: Path | None = None, batch: int = BATCH, colour: str = "luma",
 ) -> list[Batch]:  # fmt: skip
     """Return *count* lines or strips of *source*, a folder below *data*, *batch* at a time.
 
@@ -66,49 +81,63 @@ def held_out_batches(
         OptionError: the source cannot be used.
     """
     stage = Stage("held-out", 1, {"l2": 1.0})
-    recipe = Recipe("held-out", "", (source,), tuple(degradation), (stage,), seed=seed, scales={str(scale): 1.0}, clean=clean)
+    recipe = Recipe(
+        "held-out", "", (source,), tuple(degradation), (stage,), seed=seed, scales={str(scale): 1.0}, clean=clean, colour=colour
+    )
     sizes = [batch] * (count // batch) + [count % batch] * (count % batch > 0)
     with TemporaryDirectory() as temporary:
         batches = StepBatches(recipe, data, cache or Path(temporary), sizes)
         return [batches[index] for index in range(len(sizes))]
 
 
-def all_pairs(folder: Path, scale: int) -> list[Batch]:
-    """Return every pair of the TextZoom set in *folder*, in its order.
+def all_pairs(folder: Path, scale: int, kind: str = "textzoom", colour: str = RGB) -> list[Batch]:
+    """Return every line of the published set in *folder*, of a *kind* of :data:`WHOLE_SETS`, in its order.
 
     Raises:
         OptionError, MissingDependencyError: the set cannot be read.
     """
-    source = TextZoom(folder)
+    source = WHOLE_SETS[kind](folder)
     samples = [source.line(index, scale) for index in range(source.count)]
     parts = [samples[start : start + BATCH] for start in range(0, len(samples), BATCH)]
-    return [collate(part, [sample.lr for sample in part if sample.lr is not None], scale) for part in parts]
+    return [collate(part, [sample.lr for sample in part if sample.lr is not None], scale, colour) for part in parts]
 
 
 Predictor = Callable[[Tensor, int], Tensor]
-"""Called as ``predict(lr, scale)`` with luma, float (B, 1, H, W) in [0, 1]; returns float (B, 1, scale H, scale W)."""
+"""Called as ``predict(lr, scale)`` with float (B, C, H, W) in [0, 1], C 1 or 3; returns float (B, C, scale H, scale W)."""
 
 
 def lanczos(lr: Tensor, scale: int) -> Tensor:
-    """Enlarge with Lanczos-3, as a :data:`Predictor`."""
+    """Enlarge each channel with Lanczos-3, as a :data:`Predictor`."""
     height, width = lr.shape[-2:]
-    return torch.from_numpy(np.stack([resize_luma(line, (width * scale, height * scale)) for line in lr[:, 0].numpy()]))[:, None]
+    return _by_channel(lr, lambda channel: resize_luma(channel, (width * scale, height * scale)))
 
 
-def model_predictor(model: Model) -> Predictor:
-    """Return a :data:`Predictor` that super-resolves lines with *model*.
+def _by_channel(lr: Tensor, enlarge: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> Tensor:
+    flat = lr.flatten(0, 1).cpu().numpy()
+    made = torch.from_numpy(np.stack([enlarge(channel) for channel in flat]))
+    return made.reshape(*lr.shape[:2], *made.shape[1:])
 
-    A net for text lines gets the image as it is, a net for pages through the engine. A model without the scale that is
-    asked for makes its smallest one, and an antialiased bicubic brings that to the size.
+
+def model_predictor(model: Model, device: torch.device | str = "cpu") -> Predictor:
+    """Return a :data:`Predictor` that super-resolves lines with *model* on *device*.
+
+    A net for text lines gets the image as it is, a net for pages each channel through the engine. A model without the scale that
+    is asked for makes its smallest one, and an antialiased bicubic brings that to the size.
 
     Raises:
         ModelError, DeviceError: the model cannot be used.
     """
-    net = on_luma(load_network(model), model.card.channels) if model.card.line_size else _page_predictor(model)
+    if model.card.line_size:
+        net: Predictor = on_luma(load_network(model).to(device), model.card.channels)
+    else:
+        upscaler = load_upscaler(str(model.folder.resolve()), str(device))
+
+        def net(lr: Tensor, scale: int) -> Tensor:
+            return _by_channel(lr, lambda channel: upscaler.upscale(channel, scale))
 
     def predict(lr: Tensor, scale: int) -> Tensor:
         scales = model.card.scales
-        sr: Tensor = net(lr, scale if scale in scales else min(scales))
+        sr: Tensor = net(lr.to(device) if model.card.line_size else lr, scale if scale in scales else min(scales))
         size = lr.shape[-2] * scale, lr.shape[-1] * scale
         if sr.shape[-2:] == size:
             return sr
@@ -117,9 +146,52 @@ def model_predictor(model: Model) -> Predictor:
     return predict
 
 
-def _page_predictor(model: Model) -> Predictor:
-    upscaler = load_upscaler(str(model.folder.resolve()), "cpu")
-    return lambda lr, scale: torch.from_numpy(np.stack([upscaler.upscale(line, scale) for line in lr[:, 0].numpy()]))[:, None]
+class _Tally:
+    """What was made of the lines of a set, as it is collected batch by batch."""
+
+    def __init__(self, recognizers: Mapping[str, LineRecognizer]) -> None:
+        self.recognizers = recognizers
+        self.decibels: list[float] = []
+        self.batches: list[float] = []
+        self.ssim: list[float] = []
+        self.images: list[Any] = []
+        self.texts: list[str] = []
+        self.right: dict[str, list[bool]] = {name: [] for name in recognizers}
+
+    def add(self, sr: Tensor, batch: Batch) -> None:
+        ours, theirs = sr.cpu().numpy(), batch.hr.numpy()
+        errors = [mean_squared_error(a, b) for a, b in zip(ours, theirs, strict=True)]
+        # At most 100 dB, so that the mean over lines is finite where sr is hr itself.
+        self.decibels += [decibels(error, least=1e-10) for error in errors]
+        self.batches.append(decibels(sum(errors) / len(errors), least=1e-10))
+        self.ssim += [ssim_textzoom(a.transpose(1, 2, 0), b.transpose(1, 2, 0)) for a, b in zip(ours, theirs, strict=True)]
+        kept = [(i, box) for i, box in enumerate(batch.boxes) if box is not None and batch.texts[i].strip()]
+        grey = grey_of(sr)
+        self.images += [from_luma(grey[i, 0, t:b, le:r].cpu().numpy()) for i, (le, t, r, b) in kept]
+        texts = [batch.texts[index] for index, _ in kept]
+        self.texts += texts
+        for name, recognizer in self.recognizers.items() if kept else ():
+            device = next(recognizer.parameters()).device
+            cut = [sr[i : i + 1, :, t:b, le:r] for i, (le, t, r, b) in kept]
+            lines = torch.cat([functional.interpolate(line, cut[0].shape[2:], mode="bicubic") for line in cut]).to(device)
+            found = recognizer.read(lines)
+            self.right[name] += [right_by_textzoom(a, b) for a, b in zip(found, texts, strict=True)]
+
+    def metrics(self) -> LineMetrics:
+        found = read_lines(self.images, "eng")
+        scores = [score(text, truth) for text, truth in zip(found, self.texts, strict=True)]
+        read = tuple(right_by_textzoom(a, b) for a, b in zip(found, self.texts, strict=True))
+        count = max(1, len(self.texts))
+        return LineMetrics(
+            len(self.texts), _mean(self.decibels), sum(scores, TextScore()).cer, sum(read) / count,
+            {name: sum(values) / count for name, values in self.right.items()}, _mean(self.batches), _mean(self.ssim),
+            {"Tesseract": read, **{name: tuple(values) for name, values in self.right.items()}},
+            tuple(s.edits for s in scores), tuple(s.characters for s in scores), tuple(self.decibels),
+        )  # fmt: skip
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / max(1, len(values))
 
 
 @torch.no_grad()
@@ -129,42 +201,25 @@ def evaluate(
 ) -> LineMetrics:  # fmt: skip
     """Return the metrics of *net*, called as ``net(lr, scale)``, on *batches*; *recognizers* read sr beside Tesseract.
 
-    Shares of lines are of letters and digits without case, as the benchmarks count; the CER is Tesseract's own text's.
+    Shares of lines are of letters and digits without case, as the benchmarks count, where a word without any is right if
+    nothing is read; the CER is Tesseract's own text's. Recognizers read a batch at a time, on the device that they are on.
 
     Raises:
         MissingDependencyError, RecognizerError: Tesseract is not installed, or has not the language.
     """
     predict = on_luma(net.eval(), channels) if isinstance(net, nn.Module) else net
-    psnr: list[float] = []
-    images, texts = [], []
-    right = dict.fromkeys(recognizers or {}, 0)
+    device = next(net.parameters()).device if isinstance(net, nn.Module) else torch.device("cpu")
+    tally = _Tally(recognizers or {})
     for batch in batches:
-        sr = predict(batch.lr, batch.scale).clamp(0, 1)
-        # At most 100 dB, so that the mean over lines is finite where sr is hr itself.
-        psnr += [
-            decibels(mean_squared_error(ours, hr), least=1e-10)
-            for ours, hr in zip(sr.cpu().numpy(), batch.hr.numpy(), strict=True)
-        ]
-        for index, (text, box) in enumerate(zip(batch.texts, batch.boxes, strict=True)):
-            if box is None or not letters_and_digits(text):
-                continue
-            left, top, bottom, end = box[0], box[1], box[3], box[2]
-            line = sr[index : index + 1, :, top:bottom, left:end]
-            images.append(from_luma(line[0, 0].cpu().numpy()))
-            texts.append(text)
-            for name, recognizer in (recognizers or {}).items():
-                right[name] += letters_and_digits(recognizer.read(line)[0]) == letters_and_digits(text)
-    found = read_lines(images, "eng")
-    total = sum((score(text, truth) for text, truth in zip(found, texts, strict=True)), TextScore())
-    count = max(1, len(texts))
-    words = sum(letters_and_digits(a) == letters_and_digits(b) for a, b in zip(found, texts, strict=True)) / count
-    return LineMetrics(
-        len(texts), sum(psnr) / max(1, len(psnr)), total.cer, words, {name: n / count for name, n in right.items()}
-    )
+        tally.add(predict(batch.lr.to(device), batch.scale).clamp(0, 1), batch)
+    return tally.metrics()
 
 
 def mean_metrics(rows: Sequence[LineMetrics], weighted: bool) -> LineMetrics:
-    """Return the means of *rows*, a set of lines each; *weighted* by their numbers of lines, which are summed."""
+    """Return the means of *rows*, a set of lines each; *weighted* by their numbers of lines, which are summed.
+
+    What is kept of single lines is joined only where it is weighted: the plain mean is not one over lines.
+    """
     weights = [float(row.lines) if weighted else 1.0 for row in rows]
     total = sum(weights)
 
@@ -172,15 +227,20 @@ def mean_metrics(rows: Sequence[LineMetrics], weighted: bool) -> LineMetrics:
         return sum(w * v for w, v in zip(weights, values, strict=True)) / max(1.0, total)
 
     recognizers = {name: mean([row.recognizers[name] for row in rows]) for name in rows[0].recognizers}
-    lines = sum(row.lines for row in rows)
+    joined = rows if weighted else ()
     return LineMetrics(
-        lines, mean([r.psnr for r in rows]), mean([r.cer for r in rows]), mean([r.words for r in rows]), recognizers
-    )
+        sum(row.lines for row in rows), mean([r.psnr for r in rows]), mean([r.cer for r in rows]), mean([r.words for r in rows]),
+        recognizers, mean([r.psnr_batches for r in rows]), mean([r.ssim for r in rows]),
+        {name: tuple(value for row in joined for value in row.right[name]) for name in (rows[0].right if joined else ())},
+        tuple(n for row in joined for n in row.errors), tuple(n for row in joined for n in row.characters),
+        tuple(value for row in joined for value in row.decibels),
+    )  # fmt: skip
 
 
 def evaluate_models(
-    models: Sequence[Model], batches: list[Batch], recognizers: Mapping[str, LineRecognizer]
-) -> dict[str, LineMetrics]:
+    models: Sequence[Model], batches: list[Batch], recognizers: Mapping[str, LineRecognizer],
+    device: torch.device | str = "cpu",
+) -> dict[str, LineMetrics]:  # fmt: skip
     """Return the metrics on *batches* by name: bicubic, lanczos, each of *models*, and hr itself.
 
     Raises:
@@ -191,7 +251,7 @@ def evaluate_models(
     for model in models:
         if model.card.name in (*predictors, "hr"):
             raise OptionError(f"A model is called {model.card.name}, which is a row of the table; give it another name.")
-        predictors[model.card.name] = model_predictor(model)
+        predictors[model.card.name] = model_predictor(model, device)
     truths = iter(batches)
     predictors["hr"] = lambda lr, scale: next(truths).hr
     return {name: evaluate(predict, batches, recognizers=recognizers) for name, predict in predictors.items()}

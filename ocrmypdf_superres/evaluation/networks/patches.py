@@ -80,13 +80,13 @@ def patches(
     )
 
 
-def predictor(text: str, scale: int) -> Predictor:
+def predictor(text: str, scale: int, device: torch.device | str = "cpu") -> Predictor:
     """Return the method that *text* names, as one function that enlarges by *scale*.
 
     *text* is ``bicubic``, or the name or folder of a model. ``MODEL:PART`` is one of the net's outputs that training
     can supervise (``epgr:image0``, the image after the first module), or a part of the net that turns an image into an
     image (``dpnet:stages.1``, the second stage alone). ``A@2+B@2`` is A and then B, each by the factor after its ``@``:
-    a mixed cascade.
+    a mixed cascade. Nets run on *device*.
 
     Raises:
         OptionError: it is not of this form, or enlarges by another factor. ModelError: there is no such model.
@@ -99,12 +99,12 @@ def predictor(text: str, scale: int) -> Predictor:
             cascade = f"bicubic@2+{part.partition('@')[0]}@2"
             raise OptionError(f"{text!r} is not a method; give a model, MODEL:PART, or a cascade such as {cascade}.")
         total *= int(by)
-        steps.append(_step(name, int(by)))
+        steps.append(_step(name, int(by), device))
     if total != scale:
         raise OptionError(f"{text!r} enlarges {total} times, but x{scale} is compared; give factors after @ that make x{scale}.")
 
     def predict(lr: Tensor) -> Tensor:
-        image = lr
+        image = lr.to(device)
         for step in steps:
             image = step(image).clamp(0.0, 1.0)
         return image
@@ -112,9 +112,9 @@ def predictor(text: str, scale: int) -> Predictor:
     return predict
 
 
-def _step(name: str, factor: int) -> Predictor:
+def _step(name: str, factor: int, device: torch.device | str) -> Predictor:
     if name == "bicubic":
-        return Bicubic(1, factor)
+        return Bicubic(1, factor).to(device)
     name, _, part = name.partition(":")
     model = find_model(name)
     card = model.card
@@ -122,7 +122,7 @@ def _step(name: str, factor: int) -> Predictor:
         raise OptionError(
             f"Model {card.name} is for text lines, but patches of pages are compared; compare it with the command lines."
         )
-    net = load_network(model)
+    net = load_network(model).to(device)
     auxiliary = net.auxiliary_names if isinstance(net, HasAuxiliaryOutputs) else ()
     if isinstance(net, HasAuxiliaryOutputs) and part in auxiliary:
         return lambda lr: _head(net, card.channels, lr, factor, part)
@@ -170,8 +170,9 @@ def evaluate_patches(
     lines: dict[str, list[tuple[object, str]]] = {}
     for batch in batches:
         sr = predict(batch.lr)
+        shown = sr.cpu()
         for index in range(len(sr)):
-            ours, theirs = sr[index, 0].numpy(), batch.hr[index, 0].numpy()
+            ours, theirs = shown[index, 0].numpy(), batch.hr[index, 0].numpy()
             near.append((psnr(ours, theirs), ssim(ours, theirs)))
             if perceptual is not None:
                 looks.append(lpips(ours, theirs, perceptual))
@@ -181,7 +182,8 @@ def evaluate_patches(
                 lines.setdefault(batch.languages[index], []).append((image, text))
         if detector is not None:
             size = (int(sr.shape[2]), int(sr.shape[3]))
-            seen, wanted = detector(sr), detector(batch.hr)
+            place = next(detector.parameters()).device
+            seen, wanted = detector(sr.to(place)), detector(batch.hr.to(place))
             overlaps += [
                 area_iou(a, b)
                 for a, b in zip(text_masks(seen[1], seen[2], size), text_masks(wanted[1], wanted[2], size), strict=True)

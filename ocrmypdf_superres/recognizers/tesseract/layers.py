@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ocrmypdf_superres.architectures.blocks.recurrent import run_rnn
 from ocrmypdf_superres.recognizers.tesseract.noise import BorderNoise
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -223,7 +224,7 @@ class Recurrent(Layer):
         """See :meth:`Layer.forward`."""
         _, channels, height, width = x.shape
         steps = x.permute(3, 0, 2, 1).reshape(width, -1, channels)
-        y, _ = self.lstm(steps)
+        y = run_rnn(self.lstm, steps)
         units = self.lstm.hidden_size
         if self.summarise:
             # Inside a transposition all lines have the same extent, so that the last step is the last valid one.

@@ -10,10 +10,12 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.training.data.colour import LUMA_ALONE, planes
 from ocrmypdf_superres.training.data.degradations import Degradation
 from ocrmypdf_superres.training.data.sample import Sample
 from ocrmypdf_superres.training.protocols import Batches, TrainingBatch
@@ -26,7 +28,7 @@ B = TypeVar("B", bound=TrainingBatch)
 class Batch:
     """One step's strips: lr (B, 1, 96/s, 576/s) and hr (B, 1, 96, 576), float32 in [0, 1], and the samples' lines.
 
-    Of text lines they are (B, 1, 32/s, 128/s) and (B, 1, 32, 128).
+    Of text lines they are (B, C, 32/s, 128/s) and (B, C, 32, 128), with the channels of the recipe's ``colour``.
     """
 
     scale: int
@@ -50,12 +52,15 @@ class Batch:
         return Batch(self.scale, self.lr[own], self.hr[own], self.texts[own], self.boxes[own], self.languages[own])
 
 
-def collate(samples: Sequence[Sample], lrs: Sequence[np.ndarray[Any, np.dtype[np.float32]]], scale: int) -> Batch:
-    """Return the batch of *samples*, which have the low-resolution images *lrs*, float32 (H / scale, W / scale)."""
+def collate(samples: Sequence[Sample], lrs: Sequence[NDArray[np.float32]], scale: int, colour: str = LUMA_ALONE) -> Batch:
+    """Return the batch of *samples*, whose low-resolution images are *lrs*, float32 (H / scale, W / scale) or with colour.
+
+    *colour* is one of :data:`~ocrmypdf_superres.training.data.colour.COLOURS`.
+    """
     return Batch(
         scale,
-        torch.from_numpy(np.stack(lrs))[:, None],
-        torch.from_numpy(np.stack([s.target for s in samples]))[:, None],
+        torch.from_numpy(np.stack([planes(lr, colour) for lr in lrs])),
+        torch.from_numpy(np.stack([planes(s.target, colour) for s in samples])),
         [s.text for s in samples],
         [s.box for s in samples],
         [s.language for s in samples],
@@ -95,6 +100,11 @@ class DataSettings(Protocol):
         """The scales and their weights."""
         ...
 
+    @property
+    def colour(self) -> str:
+        """The channels of text lines."""
+        ...
+
 
 class StepBatches(Dataset[Batch]):
     """``self[step]`` is the batch of that step, of ``sizes[step]`` strips.
@@ -113,6 +123,7 @@ class StepBatches(Dataset[Batch]):
     ) -> None:
         self.seed = recipe.seed
         self.line_height = recipe.line_height
+        self.colour = recipe.colour
         self.sizes = sizes
         self.degradation = Degradation(recipe.degradation, recipe.clean)
         kinds = [check_source(source, "The recipe") for source in recipe.sources]
@@ -142,8 +153,15 @@ class StepBatches(Dataset[Batch]):
             source = self.sources[int(rng.choice(len(self.sources), p=self.weights))]
             sample = source.sample(rng, line_height, scale)
             samples.append(sample)
-            lrs.append(self.degradation(sample.source, scale, rng) if sample.lr is None else sample.lr)
-        return collate(samples, lrs, scale)
+            lrs.append(self._degraded(sample.source, scale, rng) if sample.lr is None else sample.lr)
+        return collate(samples, lrs, scale, self.colour)
+
+    def _degraded(self, source: NDArray[np.float32], scale: int, rng: np.random.Generator) -> NDArray[np.float32]:
+        if source.ndim == 2:
+            return self.degradation(source, scale, rng)
+        # The same blur and noise in all channels: what a camera does to a page, not what it does to a colour.
+        seed = int(rng.integers(2**63))
+        return np.stack([self.degradation(channel, scale, np.random.default_rng(seed)) for channel in source])
 
 
 def load_batches(batches: Batches[B], first: int, workers: int) -> Iterator[B]:

@@ -18,7 +18,7 @@ LINE_PAD = 4
 
 @dataclass
 class Sample:
-    """One strip, or one text line, whose images are (32, 128) instead of (96, 576).
+    """One strip, or one text line, whose images are (32, 128) instead of (96, 576), or (3, 32, 128) where it has colour, RGB.
 
     Attributes:
         source: float32 (96, 576) in [0, 1], the hr strip as the scanner would see it; it is degraded to lr.

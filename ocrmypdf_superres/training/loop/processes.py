@@ -41,7 +41,7 @@ class Processes:
     def __init__(self, device: str = "auto") -> None:
         # Lines of every width make a kernel each, and the 1,024 that oneDNN keeps by default take gigabytes.
         os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
-        self.device = _device(device)
+        self.device = pick_device(device)
         self.size = int(os.environ.get("WORLD_SIZE", "1"))
         self.rank = 0
         self._fabric: Any = None
@@ -91,7 +91,12 @@ class Processes:
             self._fabric.barrier()
 
 
-def _device(name: str) -> torch.device:
+def pick_device(name: str) -> torch.device:
+    """Return the device called *name*: ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        DeviceError: there is no such device.
+    """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     kind, _, index = name.partition(":")

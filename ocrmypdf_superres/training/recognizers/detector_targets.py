@@ -58,7 +58,8 @@ def targets(boxes: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         wanted = truth[which]
         moves[:, 0] = ((wanted[:, 1] + wanted[:, 3]) - (base[:, 1] + base[:, 3])) / 2 / heights
         moves[:, 1] = ((wanted[:, 3] - wanted[:, 1] + 1).clamp(min=1.0) / heights).log()
-    outside = (base[:, 0] < 0) | (base[:, 1] < 0) | (base[:, 2] >= size[1]) | (base[:, 3] >= size[0])
+    # Half a pixel of the outermost columns' anchors is outside of every image.
+    outside = (base[:, 0] < -0.5) | (base[:, 1] < 0) | (base[:, 2] > size[1] - 0.5) | (base[:, 3] >= size[0])
     # Text that reaches over the edge stays, or lines at a patch's edge would have no anchor at all.
     kinds[outside & (kinds == BACKGROUND)] = IGNORED
     return kinds, moves

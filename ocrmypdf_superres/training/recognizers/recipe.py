@@ -10,6 +10,7 @@ from typing import Any
 
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.tables import read_toml
+from ocrmypdf_superres.training.data.colour import RGB_MASK, check_colour
 from ocrmypdf_superres.training.recipe import (
     RunSettings,
     Source,
@@ -33,7 +34,8 @@ class RecognizerRecipe(RunSettings):
     ``network`` is its kind and ``config`` its settings; ``base`` names the one whose weights it starts from. ``images`` says
     how often it is shown hr, lr enlarged bicubically, or the sr that the line model ``sr`` makes of lr. The metric of
     ``[validation]`` is ``accuracy``, the share of held-out lines that are read without a mistake; the best weights are kept.
-    ``size`` (height, width) is that of a detector's rendered pages, which have the rendered text of the source.
+    ``colour`` is ``luma`` or ``rgb``, for recognizers that take RGB. ``size`` (height, width) is that of a detector's rendered
+    pages, which have the rendered text of the source.
     """
 
     network: str
@@ -46,6 +48,7 @@ class RecognizerRecipe(RunSettings):
     images: Mapping[str, float] = field(default_factory=lambda: {"hr": 1.0})
     degradation: tuple[Mapping[str, Any], ...] = ({"name": "downsample", "kernels": ["bicubic"]},)
     clean: float = 0.15
+    colour: str = "luma"
     size: tuple[int, int] = (320, 448)
     ema: float = 0.0
     clip: float = 5.0
@@ -82,6 +85,9 @@ def parse_recognizer_recipe(values: Mapping[str, Any], where: str) -> Recognizer
             raise OptionError(f"{where}: a {recipe.network} learns from sources of the kind {wanted}, not {source.kind!r}.")
     if recipe.validation is not None:
         check_validation(recipe.validation, f"{where}, [validation]", ("accuracy",))
+    check_colour(recipe.colour, not detector, where)
+    if recipe.colour == RGB_MASK:
+        raise OptionError(f"{where} has colour = {RGB_MASK!r}, which recognizers do not take; give luma or rgb.")
     _check_images(recipe, where)
     return recipe
 

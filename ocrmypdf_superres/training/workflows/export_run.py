@@ -36,5 +36,6 @@ def export_run(
         raise OptionError(f"{run / CHECKPOINT} does not fit the net of {recipe_path} ({error}); give its own recipe.") from error
     text = recipe_path.read_text(encoding="utf-8")
     export_model(
-        net.eval(), spec, config, output, name or recipe.name, description=recipe.description, metrics=metrics, recipe=text
-    )
+        net.eval(), spec, config, output, name or recipe.name, description=recipe.description, metrics=metrics, recipe=text,
+        scales=recipe.offered_scales,
+    )  # fmt: skip

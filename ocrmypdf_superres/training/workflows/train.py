@@ -59,7 +59,8 @@ def train(
         config = spec.parse_config(recipe.config)
         with writing(run):
             model = export_model(
-                trainer.averaged_net(), spec, config, run / "model", recipe.name, description=recipe.description, recipe=text
-            )
+                trainer.averaged_net(), spec, config, run / "model", recipe.name, description=recipe.description, recipe=text,
+                scales=recipe.offered_scales,
+            )  # fmt: skip
             write_report(trainer, run / "report.md", text, model)
     return run / "model"

@@ -133,7 +133,8 @@ def test_a_detector_is_trained_on_rendered_pages(data_folder, tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (WORDS + 'colour = "red"\n' + SOURCES, "unknown key 'colour'"),
+        (WORDS + 'paint = "red"\n' + SOURCES, "unknown key 'paint'"),
+        (WORDS + 'colour = "rgb+mask"\n' + SOURCES, "which recognizers do not take"),
         (WORDS, "lacks the key 'sources'"),
         (WORDS + "images = { sr = 1.0 }\n" + SOURCES, "sr names a line model"),
         (WORDS + "images = { sepia = 1.0 }\n" + SOURCES, "give shares of hr, lr, sr"),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from ocrmypdf_superres.errors import ImageError, OptionError
-from ocrmypdf_superres.page.image import IMAGE_SUFFIXES, to_luma
+from ocrmypdf_superres.page.image import IMAGE_SUFFIXES, flatten
 from ocrmypdf_superres.training.data.fonts import FontFile, open_font
 from ocrmypdf_superres.training.data.sample import Sample
 from ocrmypdf_superres.training.data.sources.rendered import RenderedSource
@@ -27,10 +27,11 @@ BOX = (0, 0, WIDTH, HEIGHT)
 Array = NDArray[np.float32]
 
 
-def fitted(image: Image.Image, size: tuple[int, int]) -> Array:
-    """Return the luma of *image* stretched to *size* (width, height), bicubic, as TextZoom's users do; float32 in [0, 1]."""
-    grey = Image.fromarray(to_luma(image))
-    return np.clip(np.asarray(grey.resize(size, Image.Resampling.BICUBIC), dtype=np.float32), 0, 1)
+def fitted_colour(image: Image.Image, size: tuple[int, int]) -> Array:
+    """Return *image* stretched to *size* (width, height), bicubic, as RGB, float32 (3, height, width) in [0, 1]."""
+    rgb = np.asarray(flatten(image).convert("RGB"), dtype=np.float32) / np.float32(255)
+    bands = [Image.fromarray(np.ascontiguousarray(rgb[..., band])).resize(size, Image.Resampling.BICUBIC) for band in range(3)]
+    return np.clip(np.stack([np.asarray(band, dtype=np.float32) for band in bands]), 0, 1)
 
 
 class WordSource(RenderedSource):
@@ -136,8 +137,8 @@ class FolderLines:
     def sample(self, rng: np.random.Generator, line_height: int, scale: int) -> Sample:
         """Return a line, with its lr where there is one; its height is its own, whatever *line_height* says."""
         path, partner, text = self.items[int(rng.integers(len(self.items)))]
-        image = fitted(open_line(path), (WIDTH, HEIGHT))
-        lr = None if partner is None else fitted(open_line(partner), (WIDTH // scale, HEIGHT // scale))
+        image = fitted_colour(open_line(path), (WIDTH, HEIGHT))
+        lr = None if partner is None else fitted_colour(open_line(partner), (WIDTH // scale, HEIGHT // scale))
         return Sample(image, image, text, BOX, self.language, lr)
 
 

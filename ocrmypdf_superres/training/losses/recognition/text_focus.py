@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ocrmypdf_superres.architectures.blocks.layers import grey_of
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.metrics.text import letters_and_digits
 from ocrmypdf_superres.recognizers import folder
@@ -100,7 +101,10 @@ class TextFocusLoss(nn.Module):
 
 
 class BatchTextFocus(nn.Module):
-    """:class:`TextFocusLoss` of the lines of a batch that have a text: ``forward(sr, batch)``, *sr* float (B, 1, H, W)."""
+    """:class:`TextFocusLoss` of the lines of a batch that have a text: ``forward(sr, batch)``, *sr* float (B, C, H, W).
+
+    It is read in luma, of the first three channels where there is colour.
+    """
 
     target = Target.BATCH
 
@@ -118,7 +122,7 @@ class BatchTextFocus(nn.Module):
         if not chosen:
             return sr.sum() * 0.0
         images = []
-        for source in (sr, batch.hr.to(sr.device)):
+        for source in (grey_of(sr), grey_of(batch.hr.to(sr.device))):
             cut = [source[index, 0, top:bottom, left:right] for index, (left, top, right, bottom) in chosen]
             lines = [resized(line[None, None], None, recognizer.size)[0, 0] for line in cut]
             images.append(stack_lines(lines)[0])

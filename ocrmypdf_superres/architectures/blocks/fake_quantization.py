@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Convolutions that compute in floats what they will compute in 8-bit integers, for quantisation-aware training.
+
+Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference" (CVPR 2018):
+values are rounded to the integers' levels in the forward pass, and gradients pass the rounding unchanged.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+LEVELS = 255
+"""Steps of an 8-bit activation."""
+WEIGHT_LEVELS = 64
+"""Steps of a weight on each side of zero.
+
+Seven bits: products of 8-bit activations and 8-bit weights overflow the 16-bit sums of x86 processors without VNNI.
+"""
+QUANTILE = 0.9999
+"""Of the activations, so much lies within their range; a few large ones would cost all the others their precision."""
+
+
+class FakeQuantConv2d(nn.Module):
+    """A convolution with 7-bit weights, a range for each output channel, and 8-bit inputs and, where asked for, outputs.
+
+    While :attr:`observing` it computes in floats and widens its ranges to what it sees.
+
+    Args:
+        convolution: the one to replace, whose parameters are taken over.
+        quantize_output: whether the output, too, is rounded.
+    """
+
+    input_range: Tensor
+    output_range: Tensor
+
+    def __init__(self, convolution: nn.Conv2d, quantize_output: bool) -> None:
+        super().__init__()
+        self.convolution = convolution
+        self.quantize_output = quantize_output
+        self.observing = False
+        # Lower and upper end; zero is always within, so that padding is exact.
+        self.register_buffer("input_range", torch.zeros(2))
+        self.register_buffer("output_range", torch.zeros(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return float (B, outputs, H', W') for *x*, float (B, inputs, H, W)."""
+        layer = self.convolution
+        if self.observing:
+            y: Tensor = layer(x)
+            _widen(self.input_range, x)
+            if self.quantize_output:
+                _widen(self.output_range, y)
+            return y
+        y = layer._conv_forward(_round_to(x, self.input_range), self.rounded_weight(), layer.bias)
+        return _round_to(y, self.output_range) if self.quantize_output else y
+
+    def rounded_weight(self) -> Tensor:
+        """Return the kernel, float (outputs, inputs, h, w), rounded to its levels."""
+        weight = self.convolution.weight
+        largest = weight.detach().abs().amax(dim=(1, 2, 3)).clamp_min(1e-8)
+        zeros = torch.zeros(len(largest), dtype=torch.int32, device=weight.device)
+        return torch.fake_quantize_per_channel_affine(weight, largest / WEIGHT_LEVELS, zeros, 0, -WEIGHT_LEVELS, WEIGHT_LEVELS)
+
+
+def scale_and_zero(ends: Tensor) -> tuple[float, int]:
+    """Return the step and the integer that means zero of activations from *ends*, float (2,)."""
+    low, high = float(ends[0]), float(ends[1])
+    scale = max(high - low, 1e-8) / LEVELS
+    return scale, round(-low / scale)
+
+
+def _round_to(x: Tensor, ends: Tensor) -> Tensor:
+    scale, zero = scale_and_zero(ends)
+    return torch.fake_quantize_per_tensor_affine(x, scale, zero, 0, LEVELS)
+
+
+@torch.no_grad()
+def _widen(ends: Tensor, x: Tensor) -> None:
+    values = x.detach().flatten().float()
+    # torch.quantile takes at most 16 million values.
+    values = values[:: max(1, values.numel() // 1_000_000)]
+    quantiles = torch.quantile(values, torch.tensor([1 - QUANTILE, QUANTILE], device=values.device))
+    ends[0] = torch.minimum(ends[0], quantiles[0])
+    ends[1] = torch.maximum(ends[1], quantiles[1])

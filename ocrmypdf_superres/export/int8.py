@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: MPL-2.0
+"""ONNX graphs whose convolutions compute in 8-bit integers, for onnxruntime on a CPU."""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ocrmypdf_superres.architectures import get
+from ocrmypdf_superres.architectures.blocks.fake_quantization import FakeQuantConv2d, scale_and_zero
+from ocrmypdf_superres.architectures.spec import Foldable, HasInt8Form
+from ocrmypdf_superres.errors import MissingDependencyError, ModelError, OptionError
+from ocrmypdf_superres.export.onnx import example_tiles, export_graph
+from ocrmypdf_superres.extras import install_line
+from ocrmypdf_superres.modelstore.cards import CARD, check_name, int8_name, read_card
+from ocrmypdf_superres.modelstore.store import Model, sha256_of
+from ocrmypdf_superres.modelstore.writer import model_folder, write_card
+from ocrmypdf_superres.upscaling.backends.onnx import open_session
+
+TOLERANCE = 2.0 / 255
+"""Largest mean difference between the rounded net in torch and its graph; rounding at a tie differs here and there."""
+
+
+def prepare_int8(net: nn.Module) -> nn.Module:
+    """Return a copy of *net*, folded, whose convolutions round as integers do, with ranges that are still empty.
+
+    Raises:
+        OptionError: the architecture has no 8-bit form.
+    """
+    made = copy.deepcopy(net)
+    if isinstance(made, Foldable):
+        made.fold()
+    if not isinstance(made, HasInt8Form):
+        raise OptionError(f"{type(net).__name__} has no 8-bit form; give a model of the architecture docsr.")
+    inner, last = made.int8_convolutions()
+    for name in (*inner, *last):
+        convolution = made.get_submodule(name)
+        if not isinstance(convolution, nn.Conv2d):
+            raise TypeError(f"{name} is not a convolution")
+        made.set_submodule(name, FakeQuantConv2d(convolution, name in last))
+    return made
+
+
+def rounding_layers(net: nn.Module) -> dict[str, FakeQuantConv2d]:
+    """Return the layers that :func:`prepare_int8` put into *net*, by name."""
+    return {name: layer for name, layer in net.named_modules() if isinstance(layer, FakeQuantConv2d)}
+
+
+def export_int8(model: Model, net: nn.Module, folder: Path, name: str, about: Mapping[str, Any] | None = None) -> Model:
+    """Write *model* with an 8-bit graph for each scale beside its own files as the model *name* to *folder*; return it.
+
+    Args:
+        model: whose files are copied.
+        net: made of its net by :func:`prepare_int8`, with ranges and weights that suit each other.
+        folder: the model folder to write.
+        name: the new model's.
+        about: what the card is to say about the 8-bit graphs, added to its metrics.
+
+    Raises:
+        MissingDependencyError: the package onnx is missing.
+        ModelError: *folder* exists and does not hold a model, *model* is damaged, or a graph differs from *net*.
+    """
+    check_name(name)
+    layers = rounding_layers(net)
+    plain = copy.deepcopy(net)
+    for path in layers:
+        plain.set_submodule(path, plain.get_submodule(f"{path}.convolution"))
+    spec = get(model.card.architecture)
+    model.verify()
+    with model_folder(folder) as part, tempfile.TemporaryDirectory() as temporary:
+        for file in model.card.files:
+            (part / file).write_bytes(model.file(file).read_bytes())
+        for scale in model.card.scales:
+            floats = Path(temporary) / "floats.onnx"
+            export_graph(plain, scale, spec, model.card.channels, floats)
+            _quantize_graph(floats, layers, part / int8_name(scale))
+            _compare(net, scale, part / int8_name(scale), example_tiles(spec))
+        card = replace(
+            model.card,
+            name=name,
+            files={p.name: sha256_of(p) for p in sorted(part.iterdir())},
+            metrics={**model.card.metrics, **(about or {})},
+        )
+        write_card(card, part / CARD)
+        read_card(part / CARD)
+        readme = model.folder / "README.md"
+        if readme.is_file():
+            (part / "README.md").write_bytes(readme.read_bytes())
+    return Model(read_card(folder / CARD), folder)
+
+
+def _quantize_graph(floats: Path, layers: Mapping[str, FakeQuantConv2d], path: Path) -> None:
+    """Write the graph in *floats* to *path*, with the convolutions that belong to *layers* in integers."""
+    try:
+        import onnx
+        from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+        from onnxruntime.quantization.shape_inference import quant_pre_process
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            f"8-bit graphs need the package {error.name}, which is not installed; run: {install_line('train')}"
+        ) from error
+    quant_pre_process(str(floats), str(floats), skip_symbolic_shape=True)
+    nodes = [node for node in onnx.load(str(floats)).graph.node if node.op_type == "Conv"]
+    ends: dict[str, list[dict[str, Any]]] = {}
+    kept = []
+    for node in nodes:
+        layer = layers.get(node.input[1].removeprefix("net.").removesuffix(".weight"))
+        if layer is None:
+            kept.append(node.name)
+            continue
+        ends[node.input[0]] = [_override(layer.input_range)]
+        if layer.quantize_output:
+            ends[node.output[0]] = [_override(layer.output_range)]
+    quantize_static(
+        str(floats),
+        str(path),
+        _NoCalibration(),
+        quant_format=QuantFormat.QDQ,
+        per_channel=True,
+        # Weights of 7 bits: see WEIGHT_LEVELS.
+        reduce_range=True,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+        nodes_to_exclude=kept,
+        op_types_to_quantize=["Conv", "Relu"],
+        extra_options={"TensorQuantOverrides": ends},
+    )
+
+
+def _override(ends: torch.Tensor) -> dict[str, Any]:
+    scale, zero = scale_and_zero(ends)
+    return {"scale": np.array(scale, np.float32), "zero_point": np.array(zero, np.uint8)}
+
+
+class _NoCalibration:
+    """Gives onnxruntime one tile: every range that is used is given, but it wants to see data."""
+
+    def __init__(self) -> None:
+        self.tiles = iter([{"lr": np.random.default_rng(0).random((1, 1, 32, 32), dtype=np.float32)}])
+
+    def get_next(self) -> dict[str, Any] | None:
+        """Return the next input, None after the last."""
+        return next(self.tiles, None)
+
+
+def _compare(net: nn.Module, scale: int, path: Path, tiles: np.ndarray[Any, np.dtype[np.float32]]) -> None:
+    with torch.inference_mode():
+        expected = net(torch.from_numpy(tiles), scale).numpy()
+    found = open_session(path, threads=1).run(["sr"], {"lr": tiles})[0]
+    mean = float(np.abs(found - expected).mean())
+    if not mean <= TOLERANCE:
+        raise ModelError(
+            f"The 8-bit graph {path.name} differs from the net by {255 * mean:.1f} grey levels in the mean, at most "
+            f"{255 * TOLERANCE:.0f} were expected; it was not kept."
+        )
