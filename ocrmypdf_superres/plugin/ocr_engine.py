@@ -17,7 +17,9 @@ from ocrmypdf.pluginspec import OcrEngine, OrientationConfidence
 
 from ocrmypdf_superres.ocr.hocr import write_hocr
 from ocrmypdf_superres.ocr.hypothesis import for_text_layer
-from ocrmypdf_superres.plugin.page_reader import PageReader, Reading, read_tree
+from ocrmypdf_superres.plugin.gathered import Reading, read_tree
+from ocrmypdf_superres.plugin.page_reader import PageReader
+from ocrmypdf_superres.plugin.replaced import Replaced
 
 SKIPPED = "[skipped page]"
 """What OCRmyPDF writes as the text of a page that was not read."""
@@ -122,15 +124,4 @@ def _also_hocr(options: Any) -> Any:
     tesseract = getattr(options, "tesseract", None)
     if tesseract is None:
         return options
-    return _Replaced(options, tesseract.model_copy(update={"config": [*tesseract.config, "hocr"]}))
-
-
-class _Replaced:
-    """Options seen through, but for ``tesseract``; OCRmyPDF's own object is shared with other threads."""
-
-    def __init__(self, options: Any, tesseract: Any) -> None:
-        self._options = options
-        self.tesseract = tesseract
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._options, name)
+    return Replaced(options, tesseract=tesseract.model_copy(update={"config": [*tesseract.config, "hocr"]}))

@@ -94,6 +94,14 @@ class SuperresOptions(BaseModel):
         "auto (beside Tesseract RapidOCR, where it is installed and knows the languages), none, or names separated by commas.",
     )
 
+    budget: float = Field(
+        1.5,
+        ge=1,
+        le=100,
+        description="What reading a doubtful page may cost the OCR engine together, in multiples of its first reading; the most "
+        "doubtful lines are read again first. Lost pages and further engines are not counted.",
+    )
+
     @field_validator("device")
     @classmethod
     def _known_device(cls, device: str) -> str:

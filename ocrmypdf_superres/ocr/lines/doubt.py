@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from ocrmypdf_superres.metrics.boxes import Box
@@ -65,7 +66,7 @@ def unread_lines(image: Image.Image, reading: Hypothesis | None, size: tuple[int
     return found
 
 
-def _uncovered(line: FoundLine, covered: np.ndarray) -> list[DoubtfulLine]:
+def _uncovered(line: FoundLine, covered: NDArray[np.bool_]) -> list[DoubtfulLine]:
     """Return *line* where words cover too little of it, in pixels of the image it was found on."""
     columns = np.arange(line.left, line.right)
     rows = np.clip(np.round(line.offset + line.slope * columns).astype(int), 0, covered.shape[0] - 1)
