@@ -16,6 +16,7 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from PIL import Image
@@ -179,6 +180,25 @@ def parse_tsv(tsv: str) -> list[list[Word]]:
     return list(lines.values())
 
 
+def data_folder() -> Path | None:
+    """Return the folder that the program takes its language files from; None where it does not tell, as Tesseract 4 does.
+
+    The program is asked once in a process, and again when ``$TESSDATA_PREFIX`` changes.
+
+    Raises:
+        MissingDependencyError, RecognizerError: as :func:`run_tesseract`.
+    """
+    prefix = os.environ.get("TESSDATA_PREFIX", "")
+    named = _named_folder(program(), prefix)
+    return Path(named or prefix) if named or prefix else None
+
+
+@lru_cache(maxsize=8)
+def _named_folder(_program: str, _prefix: str) -> str:
+    # The first line names the folder in quotes.
+    return next(iter(_QUOTED.findall(run_tesseract(["--list-langs"], timeout=30))), "")
+
+
 def tessdata_folders() -> list[Path]:
     """Return the folders with language files: ``$TESSDATA_PREFIX`` (or its ``tessdata``), the program's own, usual places."""
     folders: list[Path] = []
@@ -187,8 +207,8 @@ def tessdata_folders() -> list[Path]:
         folders += [Path(prefix), Path(prefix) / "tessdata"]
     # A program that cannot be run names no folder; the usual places remain.
     with contextlib.suppress(MissingDependencyError, RecognizerError):
-        # The first line names the folder in quotes.
-        folders += [Path(name) for name in _QUOTED.findall(run_tesseract(["--list-langs"], timeout=30))[:1]]
+        named = data_folder()
+        folders += [named] if named is not None else []
     folders += [Path(folder) for folder in _USUAL_FOLDERS]
     return [folder for folder in dict.fromkeys(folders) if folder.is_dir()]
 

@@ -81,6 +81,24 @@ def test_verify_names_a_changed_file(net, tmp_path, capsys):
     assert "copy [x]/model.x3.onnx has the SHA-256" in out
 
 
+def test_tuned_networks_are_listed_and_verified(net, tmp_path, monkeypatch, capsys):
+    import shutil
+
+    shipped = Path(__file__).parent.parent / "models" / "recognizers" / "eng"
+    monkeypatch.setenv(SEARCH_VARIABLE, str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "200")
+    copy = tmp_path / "recognizers" / "ours"
+    shutil.copytree(shipped, copy)
+    card = copy / "network.toml"
+    card.write_text(card.read_text().replace('name = "eng"', 'name = "ours-2"', 1))
+    assert main(["models"]) == 0
+    assert "ours-2" in capsys.readouterr().out
+    (copy / "network.lstm").write_bytes(b"x")
+    assert main(["models", "verify"]) == 1
+    out = capsys.readouterr().out
+    assert "ours/network.lstm has the SHA-256" in out and "tuned network eng: as in the card" in out
+
+
 def test_upscale_a_image(net, image, tmp_path, capsys):
     out = tmp_path / "new" / "large.png"
     assert main(["upscale", str(image), str(out), "--model", str(net), "--device", "cpu", "--scale", "3"]) == 0

@@ -7,7 +7,9 @@ import json
 import re
 import subprocess
 import sys
+import tarfile
 import tomllib
+import zipfile
 from pathlib import Path
 
 import install_size
@@ -108,6 +110,23 @@ def test_a_command_whose_extra_is_missing_says_the_line_to_type(light, tmp_path,
     said = " ".join(done.stderr.split())
     assert done.returncode == 1 and "Traceback" not in said, said
     assert f"pip install 'ocrmypdf-superres[{extra}]'" in said
+
+
+def test_the_wheel_and_the_source_archive_hold_the_tuned_networks(tmp_path):
+    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", tmp_path, ROOT]
+    done = subprocess.run(list(map(str, build)), capture_output=True, text=True, check=False)
+    if "No module named build" in done.stderr:
+        pytest.skip("the package build is not installed")
+    assert done.returncode == 0, done.stderr
+    networks = ROOT / "models" / "recognizers"
+    expected = {path.relative_to(networks).as_posix() for path in networks.rglob("*") if path.is_file()}
+    assert {"LICENSE", "eng/network.lstm", "eng/network.toml"} <= expected
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+        inside = "ocrmypdf_superres/_models/recognizers/"
+        assert {name.removeprefix(inside) for name in wheel.namelist() if name.startswith(inside)} == expected
+    with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as archive:
+        found = {name.partition("/models/recognizers/")[2] for name in archive.getnames() if "/models/recognizers/" in name}
+        assert found == expected
 
 
 @pytest.mark.slow

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MPL-2.0
 """The settings of a run: strict TOML, checked before any file is touched.
 
-Whatever affects the outputs (languages, outputs, the tables ``ocrmypdf`` and ``superres``, and the model's files) is part of
-the settings' hash: a file is done under one hash, and is done again under another. How the work is carried out (limits,
-tries, workers, scratch) is not part of it.
+Whatever affects the outputs (languages, outputs, the tables ``ocrmypdf`` and ``superres``, the model's files and the tuned
+networks of the languages) is part of the settings' hash: a file is done under one hash, and is done again under another. How
+the work is carried out (limits, tries, workers, scratch) is not part of it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from ocrmypdf_superres.archive.tasks import Limits
 from ocrmypdf_superres.archive.worker.ocr_options import check_option_tables
 from ocrmypdf_superres.errors import ArchiveError
 from ocrmypdf_superres.modelstore.cards import WEIGHTS
+from ocrmypdf_superres.modelstore.networks import networks_for
 from ocrmypdf_superres.modelstore.store import Model, find_model
 from ocrmypdf_superres.plugin.options import SuperresOptions
 from ocrmypdf_superres.tables import STRICT, read_table, read_toml
@@ -106,9 +107,14 @@ class Settings:
         relevant = {
             "languages": self.languages, "outputs": sorted(self.outputs), "image_dpi": self.image_dpi,
             "ocrmypdf": {**_DEFAULTS, **self.ocrmypdf}, "superres": dict(self.superres),
-            "model": sorted(self.model.card.files.items()),
+            "model": sorted(self.model.card.files.items()), "networks": self._networks(),
         }  # fmt: skip
         return hashlib.sha256(json.dumps(relevant, sort_keys=True, default=str).encode()).hexdigest()
+
+    def _networks(self) -> list[str]:
+        """Return the hashes of the tuned networks that may read the languages; raises RecognizerError for a bad folder."""
+        given = SuperresOptions.model_validate(dict(self.superres)).networks
+        return [network.card.sha256 for network in networks_for(given, self.languages)]
 
     def toml(self) -> str:
         """Return the settings as TOML that :func:`parse_settings` reads."""

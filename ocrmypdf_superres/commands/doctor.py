@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import platform
 import shutil
 import time
@@ -16,7 +17,9 @@ from rich.table import Table
 from ocrmypdf_superres import __version__, tesseract
 from ocrmypdf_superres.errors import SuperresError
 from ocrmypdf_superres.extras import EXTRAS, install_line, missing_packages, version_of
+from ocrmypdf_superres.modelstore.networks import installed_networks
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model
+from ocrmypdf_superres.recognizers.tesseract.networks.language_file import open_language_file
 from ocrmypdf_superres.upscaling.loading import load_upscaler
 
 PACKAGES = ("ocrmypdf", "onnxruntime", "pikepdf", "pypdfium2", "pillow", "numpy", "pluggy", "pydantic", "rapidfuzz", "rich")
@@ -62,10 +65,22 @@ def _add_tesseract(table: Table) -> bool:
     try:
         table.add_row("tesseract", tesseract.version(), "")
         table.add_row("languages", " ".join(tesseract.languages()) or "none", "")
+        table.add_row("tuned networks", *_networks_that_fit())
     except SuperresError as error:
         table.add_row("tesseract", "missing", escape(str(error)))
         return False
     return True
+
+
+def _networks_that_fit() -> tuple[str, str]:
+    """Return the languages with a tuned network that fits the installed file, and those whose file is another one."""
+    fitting: list[str] = []
+    other: list[str] = []
+    for network in installed_networks():
+        with contextlib.suppress(SuperresError, OSError):  # a language that is not installed
+            installed = open_language_file(tesseract.find_traineddata(network.card.language))
+            (fitting if installed.fits(network.card.base) else other).append(network.card.language)
+    return " ".join(fitting) or "none", f"the installed file is not that of tessdata_fast: {' '.join(other)}" if other else ""
 
 
 def _add_model(table: Table, name: str, device: str) -> bool:

@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ocrmypdf_superres.errors import ModelError
+from ocrmypdf_superres.errors import ModelError, RecognizerError
 from ocrmypdf_superres.modelstore.cards import CARD
+from ocrmypdf_superres.modelstore.networks import installed_networks, network_folders, read_network
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model, list_models, model_folders
+from ocrmypdf_superres.ocr.calibration import parse_table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +44,14 @@ def run(args: argparse.Namespace) -> int:
             name, card.architecture, ", ".join(f"x{s}" for s in card.scales), escape(card.licence), escape(card.description)
         )
     console.print(table)
+    networks = Table("tuned network", "language", "made for", "licence", "description")
+    for network in installed_networks():
+        described = network.card
+        networks.add_row(
+            described.name, described.language, escape(described.base.version), described.licence, escape(described.description)
+        )
+    if networks.row_count:
+        console.print(networks)
     return 0
 
 
@@ -55,8 +66,27 @@ def _verify(console: Console, name: str | None) -> int:
             model = find_model(folder)
             model.verify()
         except ModelError as error:
-            console.print(f"[red]{escape(f'{folder}: {error}')}[/red]", soft_wrap=True, highlight=False)
-            failed += 1
+            failed += _failed(console, folder, error)
         else:
             console.print(f"{model.card.name}: {len(model.card.files)} files as in the card", highlight=False, soft_wrap=True)
+    for path in [] if name else network_folders():
+        try:
+            _verify_network(path)
+        except (RecognizerError, ValueError, TypeError, AttributeError) as error:
+            failed += _failed(console, str(path), error)
+        else:
+            console.print(f"tuned network {path.name}: as in the card", highlight=False, soft_wrap=True)
     return 1 if failed else 0
+
+
+def _verify_network(folder: Path) -> None:
+    network = read_network(folder)
+    if network is not None:
+        network.data()
+        if network.card.calibration:
+            parse_table(network.card.calibration)
+
+
+def _failed(console: Console, folder: str, error: Exception) -> int:
+    console.print(f"[red]{escape(f'{folder}: {error}')}[/red]", soft_wrap=True, highlight=False)
+    return 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""``ocrmypdf-superres recognizer``: compare the port with the binary, train, tune, export."""
+"""``ocrmypdf-superres recognizer``: compare the port with the binary, train, tune, pack, measure, export."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 from rich.console import Console
 
+from ocrmypdf_superres.commands.networks import actions as network_actions
 from ocrmypdf_superres.errors import ImageError, OptionError
 from ocrmypdf_superres.metrics.text import edit_distance
 from ocrmypdf_superres.processes import available_cores
@@ -34,7 +35,7 @@ _RECIPE = {"data": Path(), "minutes": 0.0}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the actions ``compare``, ``tune``, ``lines``, ``train`` and ``export`` with their arguments."""
+    """Add the actions with their arguments."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--lang", default="eng", help="language, or path of a .traineddata file (default eng)")
@@ -89,6 +90,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     action.add_argument("--device", default="auto", help=_DEVICE)
     action.add_argument("--resume", action="store_true", help="go on from the checkpoint of an interrupted run, in OUT.run")
 
+    network_actions.add_actions(actions)
+
     text = "write the network as ONNX"
     action = actions.add_parser("export", parents=[common], help=text, description=text)
     action.add_argument("--output", type=Path, required=True, help="file to write, NAME.onnx")
@@ -107,6 +110,8 @@ def run(args: argparse.Namespace) -> int:
         return _tune(console, args)
     if args.action == "lines":
         return _lines(console, args)
+    if args.action in ("pack", "measure"):
+        return {"pack": network_actions.pack, "measure": network_actions.measure}[args.action](console, args)
     if args.action == "train":
         from ocrmypdf_superres.training.workflows.train_recognizer import train_recognizer
 

@@ -2,8 +2,9 @@
 """The cache of readings, which makes a benchmark resumable.
 
 A reading is kept under the hash of all that decides it: the page's image, languages and dpi, the condition, the method,
-Tesseract's version, for the plugin also OCRmyPDF's version, the model's files and the plugin's own code, and for a net by
-itself its files and the code that runs it. So the baselines are read once, and a new net costs only its own readings.
+Tesseract's version, for the plugin also OCRmyPDF's version, the model's files, the tuned networks of the languages and the
+plugin's own code, and for a net by itself its files and the code that runs it. So the baselines are read once, and a new net
+costs only its own readings.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from ocrmypdf_superres.evaluation.methods.names import ENGINE_METHODS, PLUGIN_ME
 from ocrmypdf_superres.evaluation.methods.peers import Peer
 from ocrmypdf_superres.evaluation.methods.readings import engine_versions, ocrmypdf_version
 from ocrmypdf_superres.files import atomic_write_text
+from ocrmypdf_superres.modelstore.networks import AUTO, networks_for
 from ocrmypdf_superres.modelstore.store import find_model
 from ocrmypdf_superres.tesseract import version
 
@@ -40,7 +42,7 @@ def versions_of(method: str, model: str, peer: Peer | None = None) -> str:
         parts.append(ocrmypdf_version())
     if method in PLUGIN_METHODS:
         parts += [*sorted(find_model(model).card.files.values()), code_digest(PLUGIN_CODE)]
-    if method in ("plugin", "plugin-checked") or method in ENGINE_METHODS:
+    if method in ("plugin", "plugin-stock", "plugin-checked") or method in ENGINE_METHODS:
         parts += engine_versions()
     return "\n".join(parts)
 
@@ -52,7 +54,10 @@ def key_of(case: Case, method: str, versions: str) -> str:
     if case.page.line:
         condition += "/line"
     image = hashlib.sha256(Path(case.page.image).read_bytes()).hexdigest()
-    text = "\n".join([FORMAT, image, case.page.languages, f"{case.page.dpi:g}", condition, method, versions])
+    parts = [FORMAT, image, case.page.languages, f"{case.page.dpi:g}", condition, method, versions]
+    if method in PLUGIN_METHODS and method != "plugin-stock":
+        parts += [one.card.sha256 for one in networks_for(AUTO, case.page.languages.split("+"))]
+    text = "\n".join(parts)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

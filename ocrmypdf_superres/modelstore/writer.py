@@ -6,13 +6,15 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from ocrmypdf_superres.errors import ModelError, SuperresError
 from ocrmypdf_superres.modelstore.cards import CARD, Card, RecognizerCard
+from ocrmypdf_superres.modelstore.networks import NetworkCard
 from ocrmypdf_superres.modelstore.store import kept_beside
 
 
@@ -64,10 +66,15 @@ def _swap(made: Path, folder: Path) -> None:
     shutil.rmtree(before, ignore_errors=True)
 
 
-def write_card(card: Card | RecognizerCard, path: Path) -> None:
+def write_card(card: Card | RecognizerCard | NetworkCard, path: Path) -> None:
     """Write *card* to *path* as TOML; keys without a value are left out."""
     import tomli_w
 
-    values = {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(card).items() if v is not None and v != ()}
-    values["config"] = {key: list(v) if isinstance(v, tuple) else v for key, v in card.config.items()}
+    values = {key: _plain(value) for key, value in asdict(card).items() if value not in (None, ())}
     path.write_text(tomli_w.dumps(values, multiline_strings=True), encoding="utf-8")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
+    return {key: _plain(inner) for key, inner in value.items()} if isinstance(value, Mapping) else value

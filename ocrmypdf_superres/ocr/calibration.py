@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -119,14 +120,43 @@ def read_table(path: Path | None = None) -> CalibrationTable:
     """
     path = path or TABLE
     try:
-        table = CalibrationTable(**json.loads(path.read_text(encoding="utf-8")))
-        rows = [[float(value) for value in row] for row in table.probability.values()]
+        return parse_table(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise SuperresError(f"The calibration table {path} cannot be used ({error}); install ocrmypdf-superres again.") from error
+
+
+def parse_table(values: Mapping[str, Any]) -> CalibrationTable:
+    """Return the table that *values* describe, as JSON or the card of a tuned network holds them.
+
+    Raises:
+        ValueError, TypeError, AttributeError: they describe none.
+    """
+    table = CalibrationTable(**values)
+    rows = [[float(value) for value in row] for row in table.probability.values()]
     knots = {len(row) for row in rows}
     if len(knots) != 1 or min(knots) < 2 or any(not 0.0 <= value <= 1.0 for row in rows for value in row):
-        raise SuperresError(f"The calibration table {path} should hold rows of probabilities of one length; install it again.")
+        raise ValueError("it should hold rows of probabilities of one length")
     return table
+
+
+def unfitted(table: CalibrationTable) -> Calibration:
+    """Return probabilities for confidences that were never fitted: :meth:`CalibrationTable.conservative_row` everywhere."""
+    row = table.conservative_row()
+    return Calibration(dict.fromkeys(VARIANTS, row), row)
+
+
+def lowest(calibrations: Sequence[Calibration]) -> Calibration:
+    """Return the lowest probability of any of *calibrations* (at least one) at each knot.
+
+    A page that is read with several networks does not tell which of them read a word.
+    """
+    if len(calibrations) == 1:
+        return calibrations[0]
+    knots = len(calibrations[0].fallback)
+    at = [100.0 * index / (knots - 1) for index in range(knots)]
+    names = [name for name in calibrations[0].probabilities if all(name in one.probabilities for one in calibrations)]
+    rows = {name: [min(one.probability(value, name) for one in calibrations) for value in at] for name in names}
+    return Calibration(rows, [min(one.probability(value, "") for one in calibrations) for value in at])
 
 
 def mean_confidence(words: Sequence[Word]) -> float:

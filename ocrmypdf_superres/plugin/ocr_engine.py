@@ -17,9 +17,9 @@ from ocrmypdf.pluginspec import OcrEngine, OrientationConfidence
 
 from ocrmypdf_superres.ocr.hocr import write_hocr
 from ocrmypdf_superres.ocr.hypothesis import for_text_layer
-from ocrmypdf_superres.plugin.gathered import Reading, read_tree
+from ocrmypdf_superres.plugin.networks import Replaced
 from ocrmypdf_superres.plugin.page_reader import PageReader
-from ocrmypdf_superres.plugin.replaced import Replaced
+from ocrmypdf_superres.plugin.reading import Reading, read_tree
 
 SKIPPED = "[skipped page]"
 """What OCRmyPDF writes as the text of a page that was not read."""
@@ -73,7 +73,7 @@ class VerifyingEngine(OcrEngine):
             ExitCodeException: the engine failed on every variant.
         """
         reader = PageReader(self._engine, Path(input_file), options, page_number + 1)
-        result = reader.read(lambda image, target: read_tree(self._engine, image, target, options, page_number))
+        result = reader.read(lambda image, target, asked: read_tree(self._engine, image, target, asked, page_number))
         tree = result.tree
         if tree is None and result.file is not None:
             tree = HocrParser(result.file).parse()  # what OCRmyPDF itself makes of hOCR that could not be verified
@@ -90,7 +90,7 @@ class VerifyingEngine(OcrEngine):
             ExitCodeException: the engine failed on every variant.
         """
         reader = PageReader(self._engine, Path(input_file), options)
-        result = reader.read(lambda image, target: read_tree(self._engine, image, target, options, reader.page - 1))
+        result = reader.read(lambda image, target, asked: read_tree(self._engine, image, target, asked, reader.page - 1))
         if result.file is not None:
             shutil.copyfile(result.file, output_hocr)
         else:
@@ -104,11 +104,10 @@ class VerifyingEngine(OcrEngine):
         Raises:
             ExitCodeException: the engine failed on every variant.
         """
-        with_hocr = _also_hocr(options)
 
-        def read(image: Path, target: Path) -> Reading:
+        def read(image: Path, target: Path, asked: Any) -> Reading:
             pdf, text = target.with_suffix(".pdf"), target.with_suffix(".txt")
-            self._engine.generate_pdf(input_file=image, output_pdf=pdf, output_text=text, options=with_hocr)
+            self._engine.generate_pdf(input_file=image, output_pdf=pdf, output_text=text, options=_also_hocr(asked))
             return Reading.of_files(target, pdf)
 
         result = PageReader(self._engine, Path(input_file), options).read(read, whole=True)

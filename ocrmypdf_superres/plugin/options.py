@@ -17,6 +17,7 @@ from ocrmypdf.exceptions import BadArgsError, MissingDependencyError, OutputFile
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ocrmypdf_superres.errors import ModelError
+from ocrmypdf_superres.modelstore.networks import AUTO, STOCK
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model
 from ocrmypdf_superres.ocr.variants import VARIANTS
 from ocrmypdf_superres.upscaling.backends.base import DEVICE
@@ -100,6 +101,13 @@ class SuperresOptions(BaseModel):
         le=100,
         description="What reading a doubtful page may cost the OCR engine together, in multiples of its first reading; the most "
         "doubtful lines are read again first. Lost pages and further engines are not counted.",
+    )
+    networks: str = Field(
+        AUTO,
+        min_length=1,
+        description="Networks that Tesseract reads enlarged pages with: auto (the ones tuned on low-resolution text, where there "
+        "is one for the language and it fits the installed file), stock (the installed ones), or the path of a folder with "
+        "networks of your own, which come before the others.",
     )
 
     @field_validator("device")
@@ -285,8 +293,12 @@ def check_all(options: Any) -> SuperresOptions:
         )
     check_device(found.device)
     check_model(found.model)
+    if found.networks not in (AUTO, STOCK):
+        from ocrmypdf_superres.plugin.networks import check_networks
+
+        check_networks(found.networks)
     if found.named_engines():
-        from ocrmypdf_superres.plugin.opinions import check_engines
+        from ocrmypdf_superres.plugin.readings.opinions import check_engines
 
         check_engines(options)
     return found

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +13,19 @@ from ocrmypdf.hocrtransform import BoundingBox, OcrClass, OcrElement
 from ocrmypdf.pluginspec import OcrEngine
 from PIL import Image
 
-from ocrmypdf_superres.ocr.calibration import read_table
 from ocrmypdf_superres.ocr.hocr import write_hocr
 from ocrmypdf_superres.ocr.merge.vote import Merged
 from ocrmypdf_superres.ocr.second_opinion import is_doubtful, wants_opinion
 from ocrmypdf_superres.ocr.variants import AS_IS, NET, make_variant
 from ocrmypdf_superres.plugin import handover
-from ocrmypdf_superres.plugin.gathered import Gathered, Reading, Result
 from ocrmypdf_superres.plugin.guard import guard
 from ocrmypdf_superres.plugin.handover import PageState
-from ocrmypdf_superres.plugin.line_readings import LINE_VARIANTS, affordable, can_read_lines, lines_to_read, read_lines
-from ocrmypdf_superres.plugin.opinions import AUTO, ask, calibrated, engines_for, on_original
+from ocrmypdf_superres.plugin.networks import NetworkChoice
 from ocrmypdf_superres.plugin.options import SuperresOptions
+from ocrmypdf_superres.plugin.reading import ReadImage, Reading, Result
+from ocrmypdf_superres.plugin.readings.gathered import Gathered
+from ocrmypdf_superres.plugin.readings.lines import LINE_VARIANTS, affordable, can_read_lines, lines_to_read, read_lines
+from ocrmypdf_superres.plugin.readings.opinions import AUTO, ask, calibrated, engines_for, on_original
 from ocrmypdf_superres.plugin.record import PageRecord
 from ocrmypdf_superres.plugin.worker import finish
 
@@ -61,14 +61,15 @@ class PageReader:
         self._readings: dict[str, Reading] = {}
         self._found = Gathered()
         self._options = options
+        self._networks = NetworkChoice(options, engine, state.model_sha256 is not None)
 
     @property
     def page(self) -> int:
         """Number of the page, from 1."""
         return self._record.page
 
-    def read(self, read: Callable[[Path, Path], Reading], whole: bool = False) -> Result:
-        """Call *read* (image, name for its files) for the net's variant, and for the others that are wanted.
+    def read(self, read: ReadImage, whole: bool = False) -> Result:
+        """Call *read* for the net's variant, and for the others that are wanted.
 
         With *whole* the best reading is handed on as it is; otherwise the readings are merged.
 
@@ -78,7 +79,7 @@ class PageReader:
         """
         error = self._read_first(read)
         with self._guard(NOT_VERIFIED):
-            self._found.calibration = read_table().calibration(str(self._engine), self._state.model_sha256)
+            self._found.calibration = self._networks.calibration(str(self._engine), self._state.model_sha256)
         self._read_further(read, whole)
         if not whole:
             self._read_lines()
@@ -110,7 +111,7 @@ class PageReader:
         """Return the name, without suffix, of the working files of one variant; nothing but this page's reading knows it."""
         return self.input_file.with_name(f"{self.input_file.stem}_superres_{variant}")
 
-    def _read_first(self, read: Callable[[Path, Path], Reading]) -> ExitCodeException | None:
+    def _read_first(self, read: ReadImage) -> ExitCodeException | None:
         """Read the image that was handed over; return the engine's error where another variant may still be read.
 
         Whatever the engine raises passes through where there is no other variant, as it does without this plugin.
@@ -124,7 +125,7 @@ class PageReader:
             return error
         return None
 
-    def _read_further(self, read: Callable[[Path, Path], Reading], whole: bool) -> None:
+    def _read_further(self, read: ReadImage, whole: bool) -> None:
         """Read the other variants that are wanted, as long as there is doubt; one that fails is left out."""
         original, found = self._state.original, self._found
         first = self._readings.get(NET)
@@ -196,10 +197,10 @@ class PageReader:
                         found.lines[on_original(name)] = opinion.doubtful
                 found.opinion_seconds[name] = time.monotonic() - began
 
-    def _read(self, variant: str, image: Path, read: Callable[[Path, Path], Reading]) -> None:
+    def _read(self, variant: str, image: Path, read: ReadImage) -> None:
         began = time.monotonic()
         try:
-            reading = read(image, self._target(variant))
+            reading = self._engine_reading(read, image, self._target(variant))
         finally:
             self._found.seconds[variant] = time.monotonic() - began
         self._readings[variant] = reading
@@ -210,6 +211,21 @@ class PageReader:
                 hypothesis = hypothesis.scaled(x, y, round(float(self._dpi[0])))
             if hypothesis is not None:
                 self._found.whole[variant] = hypothesis
+
+    def _engine_reading(self, read: ReadImage, image: Path, target: Path) -> Reading:
+        """Read *image* with the tuned networks; where that fails, with the installed ones, whose own failure counts."""
+        networks = self._networks
+        if not networks.tuned:
+            return read(image, target, self._options)
+        try:
+            reading = read(image, target, networks.options())
+            networks.restore(reading.tree, reading.hocr)
+        except Exception as error:  # whatever an engine raises: the page is read without the improvement
+            networks.drop()
+            reading = read(image, target, self._options)
+            with self._guard("could not be read with the tuned networks"):
+                raise error
+        return reading
 
     def _save_variant(self, variant: str, original: Image.Image) -> Path:
         path = self._target(variant).with_suffix(".png")
@@ -250,7 +266,7 @@ class PageReader:
 
     def _describe(self, merged: Merged | None) -> None:
         """Write into the record which reading won, by how much, and what the readings cost."""
-        self._record.extra.update(self._found.describe(merged))
+        self._record.extra.update({"networks": self._networks.used(), **self._found.describe(merged)})
         if merged is not None:
             self._record.reason += self._found.sentence(merged)
         else:

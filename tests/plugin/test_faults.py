@@ -24,7 +24,7 @@ from PIL import Image, ImageDraw, ImageFont
 from plugin_pages import FONT, image_pdf
 
 from ocrmypdf_superres.ocr import calibration, kept_pages
-from ocrmypdf_superres.plugin import handover, page_reader, worker
+from ocrmypdf_superres.plugin import handover, page_reader, reading, worker
 
 LINES = ["The ferry leaves at seven", "and nobody waits for it", "when the river is high"]
 DPI = 90.0
@@ -113,7 +113,7 @@ FAULTS: list[tuple[str, Any, str, BaseException, dict[str, Any]]] = [
     ("saving a variant", page_reader.PageReader, "_save_variant", FULL, {}),
     ("scaling", page_reader.Hypothesis, "scaled", ZeroDivisionError("no pixels"), {}),
     ("doubt", page_reader, "is_doubtful", KeyError("net"), {"superres_verify": "auto"}),
-    ("parsing", page_reader, "read_hocr", RuntimeError("strange hOCR"), {}),
+    ("parsing", reading, "read_hocr", RuntimeError("strange hOCR"), {}),
     ("merging", page_reader, "merge", RecursionError("too deep"), {}),
     ("choosing", page_reader, "page_winner", ValueError("no winner"), {"pdf_renderer": "sandwich"}),
     ("describing", page_reader, "mean_confidence", ZeroDivisionError("no words"), {}),

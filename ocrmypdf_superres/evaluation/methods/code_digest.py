@@ -11,7 +11,10 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[2]
 NET_CODE = ("architectures", "page", "upscaling", "evaluation/methods/nets.py")
 """The code that decides the image that a net makes of a page."""
-PLUGIN_CODE = ("plugin", "ocr", "upscaling", "page", "architectures", "modelstore", "metrics", "tesseract.py")
+PLUGIN_CODE = (
+    "plugin", "ocr", "upscaling", "page", "architectures", "modelstore", "metrics", "tesseract.py",
+    "recognizers/tesseract/networks", "recognizers/tesseract/format",
+)  # fmt: skip
 """The code that decides the plugin's reading of a page; training, evaluation, archive and the commands do not."""
 
 

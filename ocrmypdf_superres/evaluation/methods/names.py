@@ -5,15 +5,19 @@ from __future__ import annotations
 
 METHODS = ("as-is", "lanczos", "oversample", "plugin", "plugin-checked", "native")
 """The methods that run unless a user says otherwise; peers and nets by themselves are added to them."""
-FURTHER = ("bicubic", "plugin-once", "plugin-tesseract", "rapidocr")
-"""Further methods that a user may name; rapidocr reads the page as it is, without super-resolution."""
+FURTHER = ("bicubic", "plugin-once", "plugin-tesseract", "plugin-stock", "rapidocr")
+"""Further methods that a user may name.
+
+plugin-stock reads with Tesseract's installed networks; rapidocr reads the page as it is, without super-resolution.
+"""
 BASELINES = ("as-is", "lanczos", "oversample")
 """The methods that the plugin is compared with."""
-PLUGIN_METHODS = ("plugin-once", "plugin-tesseract", "plugin", "plugin-checked")
+PLUGIN_METHODS = ("plugin-once", "plugin-tesseract", "plugin-stock", "plugin", "plugin-checked")
 """The methods that run the plugin."""
 PLUGIN_OPTIONS = {
     "plugin-once": {"superres_verify": "off"},
     "plugin-tesseract": {"superres_engines": "none"},
+    "plugin-stock": {"superres_networks": "stock"},
     "plugin": {},
     "plugin-checked": {"superres_verify": "always"},
 }

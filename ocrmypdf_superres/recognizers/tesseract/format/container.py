@@ -14,6 +14,8 @@ RECODER = 22
 VERSION = 23
 
 _MOST_ENTRIES = 1000
+HEAD_BYTES = 4 + 8 * _MOST_ENTRIES
+"""Bytes at the beginning of a file that hold the table of components, whatever its length."""
 # The largest file that is published has 89 MB (chi_tra_vert best); a far larger file is not a traineddata file.
 _MOST_BYTES = 256 * 1024 * 1024
 
@@ -44,6 +46,20 @@ def split_container(data: bytes, source: str) -> dict[int, bytes]:
     Raises:
         RecognizerError: the table of offsets is damaged, or big-endian, or not there at all.
     """
+    return {index: data[start:end] for index, (start, end) in component_ranges(data, len(data), source).items()}
+
+
+def component_ranges(head: bytes, size: int, source: str) -> dict[int, tuple[int, int]]:
+    """Return first and last byte (exclusive) of each component of a container of *size* bytes, by index.
+
+    Args:
+        head: its first :data:`HEAD_BYTES`, or all of it.
+        size: its size in bytes.
+        source: its name in messages.
+
+    Raises:
+        RecognizerError: as for :func:`split_container`.
+    """
 
     def fail(given: str, expected: str) -> RecognizerError:
         return RecognizerError(
@@ -51,23 +67,23 @@ def split_container(data: bytes, source: str) -> dict[int, bytes]:
             f"traineddata file, so install it again."
         )
 
-    if len(data) < 4:
-        raise fail(f"{len(data)} bytes", "a table of components")
-    entries = struct.unpack_from("<I", data)[0]
+    if len(head) < 4:
+        raise fail(f"{len(head)} bytes", "a table of components")
+    entries = struct.unpack_from("<I", head)[0]
     if not 1 <= entries <= _MOST_ENTRIES:
         raise fail(f"{entries} table entries", f"a number from 1 to {_MOST_ENTRIES}")
     first = 4 + 8 * entries
-    if len(data) < first:
-        raise fail(f"{len(data)} bytes for {entries} table entries", f"at least {first} bytes")
-    offsets = struct.unpack_from(f"<{entries}q", data, 4)
+    if len(head) < first:
+        raise fail(f"{len(head)} bytes for {entries} table entries", f"at least {first} bytes")
+    offsets = struct.unpack_from(f"<{entries}q", head, 4)
     present = [(index, offset) for index, offset in enumerate(offsets) if offset != -1]
     previous = first
     for index, offset in present:
-        if not previous <= offset <= len(data):
-            raise fail(f"the offset {offset} for component {index}", f"one from {previous} to {len(data)}")
+        if not previous <= offset <= size:
+            raise fail(f"the offset {offset} for component {index}", f"one from {previous} to {size}")
         previous = offset
-    ends = [offset for _, offset in present[1:]] + [len(data)]
-    return {index: data[offset:end] for (index, offset), end in zip(present, ends, strict=True)}
+    ends = [offset for _, offset in present[1:]] + [size]
+    return {index: (offset, end) for (index, offset), end in zip(present, ends, strict=True)}
 
 
 def join_container(components: dict[int, bytes], entries: int = 24) -> bytes:

@@ -5,85 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from ocrmypdf.hocrtransform import OcrElement
-from ocrmypdf.pluginspec import OcrEngine
-
 from ocrmypdf_superres.ocr.calibration import Calibration, mean_confidence
-from ocrmypdf_superres.ocr.hocr import read_hocr
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.ocr.merge.order import layout_winner, page_winner
 from ocrmypdf_superres.ocr.merge.vote import Merged, in_order, merge
 from ocrmypdf_superres.ocr.variants import NET
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What an engine gave for one image.
-
-    Attributes:
-        text: the page's text, as the engine has it.
-        tree: its tree, from an engine that returns such.
-        hocr: the hOCR file that it wrote, None where it left none or an empty one.
-        file: the file that was asked for (hOCR or PDF), likewise.
-    """
-
-    text: str
-    tree: OcrElement | None = None
-    hocr: Path | None = None
-    file: Path | None = None
-
-    @classmethod
-    def of_files(cls, target: Path, file: Path) -> Reading:
-        """Return the reading in *file* and in the hOCR and text files called *target*.
-
-        After a timeout, and for a page that it finds empty, OCRmyPDF's Tesseract leaves empty files or none.
-        """
-        hocr, text = target.with_suffix(".hocr"), target.with_suffix(".txt")
-        return cls(
-            text.read_bytes().decode("utf-8", "replace") if text.exists() else "",
-            hocr=hocr if hocr.exists() and hocr.stat().st_size else None,
-            file=file if file.exists() and file.stat().st_size else None,
-        )
-
-    def hypothesis(self) -> Hypothesis | None:
-        """Return the lines and words; None for nothing, and for an engine that tells neither.
-
-        Raises:
-            ImageError: the hOCR is damaged.
-        """
-        if self.tree is not None:
-            return Hypothesis(self.tree)
-        return Hypothesis(read_hocr(self.hocr)) if self.hocr is not None else None
-
-
-@dataclass(frozen=True)
-class Result:
-    """What is handed on.
-
-    Attributes:
-        text: the page's text.
-        tree: the tree in the pixels of the image that was given, as the engine wrote it; None for no reading.
-        file: the engine's own file where it holds the same; None for a merged reading and for an engine without files.
-        hocr: the engine's own hOCR, likewise.
-    """
-
-    text: str
-    tree: OcrElement | None
-    file: Path | None
-    hocr: Path | None
-
-
-def read_tree(engine: OcrEngine, image: Path, target: Path, options: Any, page_number: int) -> Reading:
-    """Read *image* as a tree where *engine* can, else as hOCR into files called *target*."""
-    if engine.supports_generate_ocr():
-        tree, text = engine.generate_ocr(input_file=image, options=options, page_number=page_number)
-        return Reading(text, tree)
-    hocr, text_file = target.with_suffix(".hocr"), target.with_suffix(".txt")
-    engine.generate_hocr(input_file=image, output_hocr=hocr, output_text=text_file, options=options)
-    return Reading.of_files(target, hocr)
 
 
 @dataclass

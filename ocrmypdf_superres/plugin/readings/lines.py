@@ -18,7 +18,7 @@ from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.ocr.lines.crops import padded, read_crops
 from ocrmypdf_superres.ocr.lines.doubt import DoubtfulLine, doubtful_lines, spend, unread_lines
 from ocrmypdf_superres.ocr.variants import BLEND
-from ocrmypdf_superres.plugin.replaced import Replaced
+from ocrmypdf_superres.plugin.networks import Replaced
 
 LINE_VARIANTS = (BLEND,)
 """The variants that lines are read from.

@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Tesseract's networks that are tuned on low-resolution lines, for one reading at a time.
+
+A tuned network is joined with the user's installed language file into a file of a cache, which is named to the program by a
+path relative to its own folder of language files (``-l ../../home/.../eng``). So nothing else changes: configurations,
+further languages, orientation detection and user words are found where they are, and no other thread of the process
+notices. Where anything fails, the page is read with the installed network.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ocrmypdf.exceptions import BadArgsError
+from ocrmypdf.hocrtransform import OcrElement
+from ocrmypdf.pluginspec import OcrEngine
+
+from ocrmypdf_superres.errors import MissingDependencyError, RecognizerError
+from ocrmypdf_superres.modelstore.networks import AUTO, STOCK, Network, networks_for, networks_in
+from ocrmypdf_superres.modelstore.store import search_folders
+from ocrmypdf_superres.ocr.calibration import Calibration, CalibrationTable, lowest, parse_table, read_table, unfitted
+from ocrmypdf_superres.recognizers.tesseract.networks.cache import CACHE_VARIABLE, joined_file
+from ocrmypdf_superres.recognizers.tesseract.networks.language_file import identity_of, open_language_file
+from ocrmypdf_superres.tesseract import data_folder
+
+log = logging.getLogger("ocrmypdf.superres")
+
+_ENGINE = "Tesseract OCR"
+_LEGACY_MODES = (0, 2)
+_SUFFIX = ".traineddata"
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A language that is read with a tuned network.
+
+    Attributes:
+        language: as the user names it.
+        argument: what the program is given for it.
+        network: the network.
+        file: the joined file, and what it looked like when it was checked.
+    """
+
+    language: str
+    argument: str
+    network: Network
+    file: Path
+    identity: tuple[int, int, int]
+
+    def is_there(self) -> bool:
+        """Whether the file still is the one that was checked."""
+        try:
+            return identity_of(self.file) == self.identity
+        except OSError:
+            return False
+
+
+@dataclass(frozen=True)
+class Untuned:
+    """A language that is read with its installed network, and why, as a sentence for the user; empty for no news."""
+
+    language: str
+    reason: str = ""
+    fault: bool = False
+
+
+class NetworkChoice:
+    """Which network reads each language of one page.
+
+    Args:
+        options: OCRmyPDF's, with ``superres``.
+        engine: the engine that reads.
+        enlarged: whether the page was enlarged.
+    """
+
+    def __init__(self, options: Any, engine: OcrEngine, enlarged: bool) -> None:
+        self._options = options
+        self._languages = choose(options, engine) if enlarged else ()
+        for language in self._languages:
+            if isinstance(language, Untuned) and language.reason:
+                _say_once(language.reason, logging.WARNING if language.fault else logging.INFO)
+
+    @property
+    def tuned(self) -> list[Tuned]:
+        """The languages that are read with a tuned network; none where the installed ones read everything."""
+        return [language for language in self._languages if isinstance(language, Tuned)]
+
+    def used(self) -> dict[str, str]:
+        """Return the name and hash of the network of each language that is read with a tuned one."""
+        return {one.language: f"{one.network.card.name} {one.network.card.sha256[:12]}" for one in self.tuned}
+
+    def calibration(self, engine: str, model_sha256: str | None) -> Calibration:
+        """Return how far the words of *engine* can be trusted on a page that the model of *model_sha256* enlarged.
+
+        A tuned network has a table of its own in its card; without one, a conservative table stands in.
+
+        Raises:
+            SuperresError: the package's own table is damaged.
+        """
+        stock = read_table()
+        if not self.tuned:
+            return stock.calibration(engine, model_sha256)
+        return lowest([_table_of(one, stock, engine, model_sha256) for one in self._languages])
+
+    def drop(self) -> None:
+        """Read what follows with the installed networks."""
+        self._languages = ()
+
+    def options(self) -> Any:
+        """Return the options for the engine, with the tuned networks among the languages."""
+        if not self.tuned:
+            return self._options
+        names = [one.argument if isinstance(one, Tuned) else one.language for one in self._languages]
+        return Replaced(self._options, languages=names)
+
+    def restore(self, tree: OcrElement | None, hocr: Path | None) -> None:
+        """Put the languages' own names back into what an engine made of :meth:`options`, a tree or an hOCR file.
+
+        Raises:
+            RecognizerError: a joined file is gone, so the engine may have left its language out.
+            OSError: the hOCR file cannot be read or written.
+        """
+        for one in self.tuned:
+            if not one.is_there():
+                raise RecognizerError(f"the file {one.file} was changed or removed while the page was read")
+        names = {one.argument: one.language for one in self.tuned}
+        for element in _elements(tree) if tree is not None else ():
+            element.language = names.get(element.language or "", element.language)
+        if hocr is not None:
+            text = hocr.read_bytes()
+            for argument, language in names.items():
+                text = text.replace(b"lang='%b'" % os.fsencode(argument), b"lang='%b'" % language.encode())
+            hocr.write_bytes(text)
+
+
+class Replaced:
+    """Options seen through, but for some; OCRmyPDF's own object is shared with other threads."""
+
+    def __init__(self, options: Any, **values: Any) -> None:
+        self._options = options
+        self.__dict__.update(values)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._options, name)
+
+
+def check_networks(given: str) -> None:
+    """Refuse a folder of ``--superres-networks`` that holds no network, or a damaged one.
+
+    Raises:
+        BadArgsError: with what is wrong.
+    """
+    if given in (AUTO, STOCK):
+        return
+    try:
+        for network in networks_in(Path(given).expanduser()):
+            network.data()
+    except RecognizerError as error:
+        raise BadArgsError(f"--superres-networks was given {given!r}: {error}") from error
+
+
+def choose(options: Any, engine: OcrEngine) -> Sequence[Tuned | Untuned]:
+    """Return what reads each language of a job, in the user's order; empty where no tuned network has a part in it."""
+    given: str = options.superres.networks
+    tesseract = getattr(options, "tesseract", None)
+    if given == STOCK or tesseract is None or not str(engine).startswith(_ENGINE) or tesseract.oem in _LEGACY_MODES:
+        return ()
+    try:
+        folder = data_folder()
+    except (MissingDependencyError, RecognizerError) as error:
+        return tuple(Untuned(language, str(error), True) for language in options.languages)
+    if folder is None:
+        reason = "tuned networks are not used: this Tesseract does not tell where its language files are; set TESSDATA_PREFIX"
+        return tuple(Untuned(language, reason) for language in options.languages)
+    chosen = tuple(_language(language, folder, given) for language in options.languages)
+    return chosen if any(isinstance(one, Tuned) or one.reason for one in chosen) else ()
+
+
+def _language(language: str, folder: Path, given: str) -> Tuned | Untuned:
+    path = folder / f"{language}{_SUFFIX}"
+    try:
+        identity = identity_of(path)
+    except OSError:
+        return Untuned(language)  # the program itself says what is missing
+    places = (tuple(map(str, search_folders())), os.environ.get(CACHE_VARIABLE, ""))
+    found = _joined(language, folder, identity, given, places)
+    if isinstance(found, Tuned) and not found.is_there():
+        # The cache was emptied or written by another process.
+        _joined.cache_clear()
+        found = _joined(language, folder, identity, given, places)
+    return found
+
+
+@lru_cache(maxsize=64)
+def _joined(language: str, folder: Path, _identity: tuple[int, int, int], given: str, _places: Any) -> Tuned | Untuned:
+    """Return the language with the first network that fits its file; done once in a process for the same file."""
+    name = language.rpartition("/")[2]
+    path = folder / f"{language}{_SUFFIX}"
+    try:
+        networks = networks_for(given)
+        base = open_language_file(path)
+        network = next((one for one in networks if base.fits(one.card.base)), None)
+        if network is None:
+            if all(one.card.language.rpartition("/")[2] != name for one in networks):
+                return Untuned(language)
+            return Untuned(
+                language,
+                f"the installed {path.name} is not the file of tessdata_fast that the tuned network of {language} was made "
+                "from, so it is read as it is installed",
+            )
+        file = joined_file(base, network.data())
+        # The program appends this to the name of its folder; links in that name lead where the system says.
+        argument = Path(os.path.relpath(file, os.path.realpath(folder))).as_posix().removesuffix(_SUFFIX)
+        return Tuned(language, argument, network, file, identity_of(file))
+    except (RecognizerError, OSError, ValueError) as error:
+        return Untuned(language, f"{language} is read with its installed network: {error}", True)
+
+
+def _table_of(language: Tuned | Untuned, stock: CalibrationTable, engine: str, model_sha256: str | None) -> Calibration:
+    if isinstance(language, Untuned):
+        return stock.calibration(engine, model_sha256)
+    values = language.network.card.calibration
+    if values:
+        try:
+            return parse_table(values).calibration(engine, model_sha256)
+        except (ValueError, TypeError, AttributeError) as error:
+            _say_once(f"the calibration of the network {language.network.card.name} cannot be used: {error}", logging.WARNING)
+    return unfitted(stock)
+
+
+@lru_cache(maxsize=64)
+def _say_once(message: str, level: int) -> None:
+    """Log *message* the first time in this process."""
+    log.log(level, "superres: %s", message)
+
+
+def _elements(element: OcrElement) -> Iterator[OcrElement]:
+    yield element
+    for child in element.children:
+        yield from _elements(child)

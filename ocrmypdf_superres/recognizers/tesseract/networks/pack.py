@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Packing what is new in a tuned language file: its network and a card, about 0.4 MB, without charset and dictionaries."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ocrmypdf_superres.errors import RecognizerError
+from ocrmypdf_superres.modelstore.networks import NETWORK, NETWORK_CARD, Network, NetworkCard
+from ocrmypdf_superres.modelstore.writer import model_folder, write_card
+from ocrmypdf_superres.recognizers.tesseract.format.container import LSTM, RECODER, UNICHARSET
+from ocrmypdf_superres.recognizers.tesseract.format.int8 import int8_copy
+from ocrmypdf_superres.recognizers.tesseract.format.traineddata import TrainedData, read_traineddata
+from ocrmypdf_superres.recognizers.tesseract.format.tree import Node
+from ocrmypdf_superres.recognizers.tesseract.networks.language_file import open_language_file
+
+_NOTICE = (
+    "Derived from the network of the file {file} of Tesseract's tessdata_fast ({version}), copyright 1988-1995 Hewlett Packard "
+    "Company, 2006-2022 Google Inc., licensed under the Apache License, Version 2.0. Its weights were changed: they were tuned "
+    "on low-resolution lines of text by ocrmypdf-superres."
+)
+
+
+@dataclass(frozen=True)
+class About:
+    """What people want to know of a network; see :class:`~ocrmypdf_superres.modelstore.networks.NetworkCard`."""
+
+    description: str = ""
+    data: str = ""
+    recipe: str = ""
+    steps: int = 0
+
+
+def pack_network(tuned: Path, base: Path, folder: Path, language: str, about: About | None = None, name: str = "") -> Network:
+    """Write the network of the file *tuned* with a card to *folder*, which a packed network may be replaced in.
+
+    A float network is stored as int8, as :func:`~ocrmypdf_superres.recognizers.tesseract.format.int8.int8_copy` makes it.
+
+    Args:
+        tuned: a ``.traineddata`` file whose network was tuned.
+        base: the installed one that it was tuned from.
+        folder: where to; a folder that holds something else is refused.
+        language: Tesseract's name, such as ``eng`` or ``script/Latin``.
+        about: for the card.
+        name: unique name; empty for the folder's.
+
+    Raises:
+        RecognizerError: a file cannot be used, *tuned* was not made from *base*, or *folder* holds something else.
+        OSError: the disk does not take the folder.
+    """
+    data, original = read_traineddata(tuned), read_traineddata(base)
+    _check_same_shape(data, original)
+    whole = data if data.integer else int8_copy(data)
+    network = whole.components[LSTM]
+    described = open_language_file(base).describe()
+    card = NetworkCard(
+        name=name or folder.name,
+        language=language,
+        sha256=hashlib.sha256(network).hexdigest(),
+        base=described,
+        notice=_NOTICE.format(file=base.name, version=described.version),
+        **vars(about or About()),
+    )
+    with model_folder(folder, NETWORK_CARD, RecognizerError) as made:
+        (made / NETWORK).write_bytes(network)
+        write_card(card, made / NETWORK_CARD)
+    return Network(card, folder)
+
+
+def change_card(network: Network, **values: Any) -> Network:
+    """Return *network* with *values* in its card, written to its folder as a whole; raises OSError."""
+    data, card = network.data(), replace(network.card, **values)
+    with model_folder(network.folder, NETWORK_CARD, RecognizerError) as made:
+        (made / NETWORK).write_bytes(data)
+        write_card(card, made / NETWORK_CARD)
+    return Network(card, network.folder)
+
+
+def _check_same_shape(tuned: TrainedData, base: TrainedData) -> None:
+    different = [
+        what
+        for what, same in (
+            ("charset", tuned.components[UNICHARSET] == base.components[UNICHARSET]),
+            ("recoder", tuned.components[RECODER] == base.components[RECODER]),
+            ("layers", list(_shape(tuned.network)) == list(_shape(base.network))),
+            ("blank", tuned.charset.blank == base.charset.blank),
+        )
+        if not same
+    ]
+    if different:
+        raise RecognizerError(
+            f"The network of {tuned.source} has another {' and another '.join(different)} than {base.source}, from which it "
+            "was to be tuned; give the file that it was tuned from."
+        )
+    if tuned.components[LSTM] == base.components[LSTM]:
+        raise RecognizerError(f"The network of {tuned.source} is that of {base.source}, a tuned one was expected.")
+
+
+def _shape(root: Node) -> Iterator[tuple[str, int, int, tuple[int, ...]]]:
+    return ((node.kind, node.ni, node.no, node.extents) for node in root.walk())

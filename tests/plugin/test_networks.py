@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Real OCRmyPDF runs that read with tuned networks, and what happens where they cannot be used."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from plugin_pages import draw_page, image_pdf, ocrmypdf
+
+from ocrmypdf_superres.errors import RecognizerError
+from ocrmypdf_superres.modelstore.networks import NETWORK, installed_networks, read_network
+from ocrmypdf_superres.recognizers.tesseract.format.container import LSTM, join_container, read_container
+from ocrmypdf_superres.recognizers.tesseract.networks.language_file import open_language_file
+from ocrmypdf_superres.tesseract import data_folder, find_traineddata
+
+ROOT = Path(__file__).parents[2]
+ENG = ROOT / "models" / "recognizers" / "eng"
+
+
+def fits_eng() -> bool:
+    try:
+        return open_language_file(find_traineddata("eng")).fits(read_network(ENG).card.base)
+    except RecognizerError:
+        return False
+
+
+pytestmark = pytest.mark.skipif(not fits_eng(), reason="English of tessdata_fast is not installed")
+
+
+@pytest.fixture(scope="module")
+def pdf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return image_pdf(tmp_path_factory.mktemp("pdf") / "small.pdf", [draw_page((500, 400), em=10, lines=8)], dpi=72)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("OCRMYPDF_SUPERRES_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def run(pdf: Path, folder: Path, *more: object, env: dict[str, str] | None = None, check: bool = True):
+    """Read *pdf*; return the program's messages, the text, the records, and the hOCR of the first page."""
+    folder.mkdir(exist_ok=True)
+    sidecar, report, kept = folder / "o.txt", folder / "r.jsonl", folder / "kept"
+    done = ocrmypdf(
+        "--output-type", "pdf", "--sidecar", sidecar, "--superres-report", report, "--superres-keep", kept,
+        "--superres-device", "cpu", "--superres-engines", "none", *more, pdf, folder / "o.pdf", env=env, check=check,
+    )  # fmt: skip
+    records = [json.loads(line) for line in report.read_text().splitlines()] if report.exists() else []
+    hocr = kept / "page-0001.hocr"
+    text = sidecar.read_text() if sidecar.exists() else ""
+    return done, text, records, hocr.read_text() if hocr.exists() else ""
+
+
+def languages_of(hocr: str) -> set[str]:
+    return set(re.findall(r"lang='([^']*)'", hocr))
+
+
+@pytest.mark.parametrize("mode", [(), ("--pdf-renderer", "sandwich"), ("--superres-verify", "always"), ("--no-use-threads",)])
+def test_an_enlarged_page_is_read_with_the_tuned_network(pdf, tmp_path, mode, own_cache):
+    _, text, records, hocr = run(pdf, tmp_path, *mode)
+    card = read_network(ENG).card
+    assert records[0]["networks"] == {"eng": f"eng {card.sha256[:12]}"} and "faults" not in records[0]
+    assert "quick brown fox" in text and languages_of(hocr) in ({"eng"}, {"en"}, set())
+    files = list(own_cache.rglob("*.traineddata"))
+    assert len(files) == 1 and read_container(files[0])[LSTM] == read_network(ENG).data()
+
+
+def test_stock_reads_with_the_installed_network(pdf, tmp_path, own_cache):
+    _, text, records, _ = run(pdf, tmp_path, "--superres-networks", "stock")
+    assert records[0]["networks"] == {} and "quick brown fox" in text and not own_cache.exists()
+
+
+def test_a_tuned_and_an_installed_language_are_combined(pdf, tmp_path):
+    other = next(name for name in ("dan", "script/Latin", "Latin", "frk") if (data_folder() / f"{name}.traineddata").exists())
+    _, text, records, hocr = run(pdf, tmp_path, "-l", f"eng+{other}")
+    assert list(records[0]["networks"]) == ["eng"] and "quick brown fox" in text
+    assert languages_of(hocr) <= {"eng", other} and "eng" in languages_of(hocr)
+
+
+def test_pages_that_are_left_and_the_legacy_engine_are_not_touched(tmp_path, pdf, own_cache):
+    large = image_pdf(tmp_path / "large.pdf", [draw_page((1700, 1100), em=42, lines=6)], dpi=300)
+    _, _, records, _ = run(large, tmp_path)
+    assert records[0]["action"] == "left" and records[0]["networks"] == {} and not own_cache.exists()
+    done, _, _, _ = run(pdf, tmp_path / "legacy", "--tesseract-oem", "0", check=False)
+    assert not own_cache.exists() and done.returncode != 0  # the installed file has no legacy engine either
+
+
+def test_words_patterns_orientation_and_deskew_work_as_before(pdf, tmp_path):
+    words = tmp_path / "words.txt"
+    words.write_text("quick\n")
+    options = ("--user-words", words, "--user-patterns", words, "--rotate-pages", "--deskew")
+    _, text, records, _ = run(pdf, tmp_path, *options)
+    assert "eng" in records[0]["networks"] and "brown fox" in text
+
+
+def elsewhere(folder: Path, language: str, data: bytes) -> dict[str, str]:
+    """A folder of language files in which *language* has the bytes *data*, as an environment."""
+    installed = data_folder()
+    folder.mkdir()
+    for path in installed.iterdir():
+        (folder / path.name).symlink_to(path)
+    (folder / f"{language}.traineddata").unlink()
+    (folder / f"{language}.traineddata").write_bytes(data)
+    return {"TESSDATA_PREFIX": str(folder)}
+
+
+def test_another_packaging_in_another_folder_is_accepted(pdf, tmp_path):
+    parts = read_container(find_traineddata("eng"))
+    env = elsewhere(tmp_path / "tessdata", "eng", join_container({**parts, 23: b"4.1.0 of a distribution"}))
+    _, text, records, _ = run(pdf, tmp_path, env=env)
+    assert "eng" in records[0]["networks"] and "quick brown fox" in text
+
+
+def test_another_network_is_read_as_it_is_and_this_is_said_once(tmp_path):
+    pages = image_pdf(tmp_path / "two.pdf", [draw_page((500, 400), em=10, lines=6)] * 2, dpi=72)
+    parts = read_container(find_traineddata("eng"))
+    tuned = {**parts, LSTM: read_network(ENG).data()}  # its own network is another one than tessdata_fast's
+    env = elsewhere(tmp_path / "tessdata", "eng", join_container(tuned))
+    done, _, records, _ = run(pages, tmp_path, "-v", "1", env=env)
+    assert [record["networks"] for record in records] == [{}, {}]
+    assert done.stderr.count("is not the file of tessdata_fast") == 1
+
+
+def test_a_folder_of_networks_comes_before_the_installed_ones(pdf, tmp_path):
+    own = tmp_path / "own"
+    shutil.copytree(ENG, own)
+    card = own / "network.toml"
+    card.write_text(card.read_text().replace('name = "eng"', 'name = "ours"', 1))
+    _, _, records, _ = run(pdf, tmp_path, "--superres-networks", own)
+    assert records[0]["networks"]["eng"].startswith("ours ")
+
+
+@pytest.mark.parametrize("fault", ["missing", "damaged"])
+def test_a_folder_that_cannot_be_used_is_refused_before_the_job(pdf, tmp_path, fault):
+    own = tmp_path / "own"
+    if fault == "damaged":
+        shutil.copytree(ENG, own)
+        (own / NETWORK).write_bytes(b"x")
+    done, _, _, _ = run(pdf, tmp_path, "--superres-networks", own, check=False)
+    assert done.returncode == 1 and "--superres-networks was given" in done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / "o.pdf").exists()
+
+
+def test_a_cache_that_cannot_be_written_costs_the_network_only(pdf, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("not a folder")
+    env = {"OCRMYPDF_SUPERRES_CACHE": str(file), "XDG_CACHE_HOME": str(file), "OMP_THREAD_LIMIT": "1"}
+    (tmp_path / "sitecustomize.py").write_text(
+        "import ocrmypdf_superres.recognizers.tesseract.networks.cache as c\n"
+        "whole = c.cache_folders\n"
+        "c.cache_folders = lambda: whole()[:2]\n"  # the folder of temporary files is OCRmyPDF's as well
+    )
+    env["PYTHONPATH"] = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    done, text, records, _ = run(pdf, tmp_path, env=env)
+    _, stock, _, _ = run(pdf, tmp_path / "stock", "--superres-networks", "stock")
+    assert records[0]["networks"] == {} and text == stock
+    assert done.stderr.count("could not be joined with its tuned network") == 1
+
+
+def test_a_joined_file_that_vanishes_is_made_again_or_the_page_read_without_it(pdf, tmp_path, own_cache):
+    # The program finds the file damaged while it reads: the page is read with the installed network.
+    (tmp_path / "sitecustomize.py").write_text(
+        "import ocrmypdf_superres.plugin.networks as n\n"
+        "there = n.Tuned.is_there\n"
+        "def once(self):\n"
+        "    self.file.write_bytes(b'nonsense')\n"
+        "    return True\n"
+        "n.Tuned.is_there = once\n"
+    )
+    env = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    done, text, records, _ = run(pdf, tmp_path, env=env)
+    _, stock, _, _ = run(pdf, tmp_path / "stock", "--superres-networks", "stock")
+    assert text == stock and records[0]["networks"] == {}
+    assert "could not be read with the tuned networks" in done.stderr
+
+
+def test_every_shipped_network_is_whole_and_small():
+    networks = installed_networks()
+    assert networks and sum(len(network.data()) for network in networks) < 8e6
+    for network in networks:
+        inside = {path.name for path in network.folder.iterdir()}
+        assert inside == {"network.toml", NETWORK}
+        assert network.card.licence == "Apache-2.0" and "Apache License" in network.card.notice
+        assert network.card.language.rpartition("/")[2] == network.folder.name
