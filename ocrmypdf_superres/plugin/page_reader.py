@@ -26,6 +26,7 @@ from ocrmypdf_superres.plugin.reading import ReadImage, Reading, Result
 from ocrmypdf_superres.plugin.readings.gathered import Gathered
 from ocrmypdf_superres.plugin.readings.lines import LINE_VARIANTS, affordable, can_read_lines, lines_to_read, read_lines
 from ocrmypdf_superres.plugin.readings.opinions import AUTO, ask, calibrated, engines_for, on_original
+from ocrmypdf_superres.plugin.readings.rescue import CONTRAST, ENLARGED, contrast_image, enlarged_image, needs_a_look
 from ocrmypdf_superres.plugin.record import PageRecord
 from ocrmypdf_superres.plugin.worker import finish
 
@@ -81,6 +82,7 @@ class PageReader:
         with self._guard(NOT_VERIFIED):
             self._found.calibration = self._networks.calibration(str(self._engine), self._state.model_sha256)
         self._read_further(read, whole)
+        self._read_lost(read)
         if not whole:
             self._read_lines()
             self._ask_engines()
@@ -146,6 +148,31 @@ class PageReader:
                 self._read(variant, path, read)
                 path.unlink()
 
+    def _read_lost(self, read: ReadImage) -> None:
+        """Read a page whose ink has more lines than were read, or that was left and reads badly, from another image of it."""
+        found = self._found
+        if not self._known or not self._may_change() or found.calibration is None or self._record.action == "failed":
+            return
+        with self._guard(NOT_VERIFIED):
+            if not needs_a_look(found.whole, found.calibration, self._record.lines):
+                return
+            source = self._state.original
+            if source is None:
+                with Image.open(self.input_file) as opened:
+                    source = make_variant(AS_IS, opened, opened)
+            best = found.whole[found.best()] if found.whole else None
+            image, variant = contrast_image(source, best, self._size, self._ours.target_x_height), CONTRAST
+            if image is None and self._state.original is None and best is not None and best.words:
+                image, variant = enlarged_image(source, self._dpi, self._options), ENLARGED
+            if image is None:
+                return
+            with self._guard(f"could not be read in the variant {variant}"):
+                path = self._target(variant).with_suffix(".png")
+                dpi = tuple(float(value) * image.width / self._size[0] for value in self._dpi)
+                image.save(path, dpi=dpi, compress_level=1)
+                self._read(variant, path, read)
+                path.unlink()
+
     def _read_lines(self) -> None:
         """Read doubtful lines and ink without words again, the most doubtful ones first, as far as the budget goes."""
         found, original = self._found, self._state.original
@@ -153,7 +180,7 @@ class PageReader:
             return
         with self._guard(NOT_VERIFIED):
             layout = found.layout()
-            if layout is None or layout == AS_IS or not can_read_lines(self._engine, self._options):
+            if layout is None or layout in (AS_IS, CONTRAST) or not can_read_lines(self._engine, self._options):
                 return
             lines = lines_to_read(found.whole[layout], found.calibration, layout, original, self._record.lines)
             spent = sum(found.seconds.values()) / max(found.seconds[NET], 1e-3)
@@ -164,9 +191,9 @@ class PageReader:
                 began = time.monotonic()
                 with Image.open(self.input_file) as net:
                     image = make_variant(variant, original, net)
-                found.lines[variant] = read_lines(
-                    self._engine, self._options, image, chosen, self._target(f"lines_{variant}"), self._dpi
-                )
+                asked, target = self._networks.options(), self._target(f"lines_{variant}")
+                found.lines[variant] = read_lines(self._engine, asked, image, chosen, target, self._dpi)
+                self._networks.restore(found.lines[variant].page, None)
                 found.line_seconds[variant] = time.monotonic() - began
                 spent += found.line_seconds[variant] / max(found.seconds[NET], 1e-3)
 
@@ -206,7 +233,7 @@ class PageReader:
         self._readings[variant] = reading
         with self._guard(f"could not be verified in the variant {variant}"):
             hypothesis = reading.hypothesis()
-            if hypothesis is not None and variant == AS_IS:
+            if hypothesis is not None and hypothesis.size != self._size:
                 x, y = self._size[0] / hypothesis.size[0], self._size[1] / hypothesis.size[1]
                 hypothesis = hypothesis.scaled(x, y, round(float(self._dpi[0])))
             if hypothesis is not None:
@@ -259,8 +286,8 @@ class PageReader:
         if merged.mixed or merged.layout not in self._readings:
             return Result(merged.hypothesis.text(), merged.hypothesis.page, None, None)
         reading = self._readings[merged.layout]
-        # The engine's own hOCR of the original page is in other pixels.
-        same = merged.layout != AS_IS
+        # The engine's own hOCR of another image may be in other pixels.
+        same = merged.layout not in (AS_IS, CONTRAST, ENLARGED)
         file = reading.file if same or reading.file != reading.hocr else None
         return Result(reading.text or merged.hypothesis.text(), merged.hypothesis.page, file, reading.hocr if same else None)
 

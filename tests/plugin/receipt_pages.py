@@ -11,24 +11,6 @@ from plugin_pages import FONT
 
 FACE = "/usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf"
 GOODS = ("bread", "milk", "butter", "apples", "paper", "coffee", "sugar", "candles", "soap", "flour", "onions", "cheese", "tea")
-    "bread",
-    "milk",
-    "butter",
-    "apples",
-    "paper",
-    "coffee",
-    "sugar",
-    "candles",
-    "matches",
-    "soap",
-    "string",
-    "flour",
-    "onions",
-    "cheese",
-    "honey",
-    "tea",
-    "rice",
-]
 FACTOR = 4
 
 

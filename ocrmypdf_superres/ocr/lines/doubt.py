@@ -37,12 +37,12 @@ class DoubtfulLine:
     wrong: float
 
 
-def doubtful_lines(reading: Hypothesis, calibration: Calibration, variant: str, least: float = DOUBT) -> list[DoubtfulLine]:
-    """Return the upright lines of *reading*, of *variant*, whose words are right with less than *least* mean probability."""
+def doubtful_lines(reading: Hypothesis, calibration: Calibration, variant: str) -> list[DoubtfulLine]:
+    """Return the upright lines of *reading*, of *variant*, whose words are not right with the probability :data:`DOUBT`."""
     found = []
     for line in reading.lines:
         sure = calibration.mean_probability(line.words, variant)
-        if sure < least and not line.turned:
+        if sure < DOUBT and not line.turned:
             found.append(DoubtfulLine(line.box, (1.0 - sure) * len(line.text)))
     return found
 
