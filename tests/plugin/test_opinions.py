@@ -89,7 +89,7 @@ def test_a_fault_of_the_engine_costs_its_opinion_only(faint, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(
         "import ocrmypdf_superres.ocr.engines.rapidocr as r\n"
         "def fail(*a): raise MemoryError('no room for RapidOCR')\n"
-        "r.RapidOcrEngine.read = fail\n"
+        "r.RapidOcrEngine.read = r.RapidOcrEngine.detect = fail\n"
     )
     env = {"PYTHONPATH": f"{tmp_path}:{__import__('os').environ.get('PYTHONPATH', '')}"}
     done, _, record = run(faint, tmp_path, "--superres-engines", "rapidocr", env=env)
