@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: MPL-2.0
-"""``ocrmypdf-superres finetune``: a model made for one's own scans, without annotation."""
+"""``ocrmypdf-superres finetune``: a model made for one's own scans, without annotation, or Tesseract's networks with it."""
 
 from __future__ import annotations
 
 import argparse
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.modelstore.networks import AUTO
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -24,7 +27,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``finetune``."""
     parser.add_argument("scans", type=Path, help="folder of scans of about 200 dpi and more: PDF, TIFF, JPEG, PNG")
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="MODEL", help="the model folder to write")
-    parser.add_argument("--base", default=DEFAULT_MODEL, help="model to start from (default: %(default)s)")
+    parser.add_argument(
+        "--network", action="store_true",
+        help="tune the languages' networks of Tesseract instead, on images with NAME.gt.txt beside them",
+    )  # fmt: skip
+    parser.add_argument(
+        "--base", default=DEFAULT_MODEL, help="model to start from, with --network the one that enlarges (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--base-networks",
+        metavar="auto|stock|FOLDER",
+        help="with --network: the networks to start from (default: auto, the tuned ones)",
+    )
     parser.add_argument("--lang", default="eng", help="Tesseract languages of the scans, such as deu or deu+fra")
     parser.add_argument(
         "--minutes", type=float, default=40.0, help="how long it may take in all, anew with --resume (default: %(default)g)"
@@ -50,6 +64,45 @@ def run(args: argparse.Namespace) -> int:
         SuperresError: an argument, the scans or the disk cannot be used.
     """
     from ocrmypdf_superres.evaluation.data.profiles import parse_condition
+
+    conditions = [parse_condition(text) for text in args.conditions]
+    if args.network:
+        return _run_network(args, conditions)
+    if args.base_networks is not None:
+        raise OptionError("--base-networks was given without --network, which tunes networks; add it or leave the option out.")
+    return _run_model(args, conditions)
+
+
+def _run_network(args: argparse.Namespace, conditions: Sequence[tuple[float, str]]) -> int:
+    from ocrmypdf_superres.training.workflows.finetune_network import NetworkSettings, finetune_networks
+
+    if args.low is not None:
+        raise OptionError("--low was given with --network, which imitates all kinds of low resolution; leave it out.")
+    settings = NetworkSettings(
+        args.scans, args.out, args.lang, args.base_networks or AUTO, args.base, args.minutes, args.steps, args.text, args.force,
+        args.resume, args.device,
+    )  # fmt: skip
+    comparison = _NetworkComparison(conditions, args.base)
+    result = finetune_networks(settings, comparison)
+    console = Console()
+    console.print("CER of tesseract on lines of held-out pages in %:", highlight=False)
+    for row in result.rows():
+        console.print(row, soft_wrap=True, highlight=False, markup=False)
+    if comparison.gain is not None:
+        console.print(comparison.gain.table())
+    if result.saved:
+        text = f"Written: {args.out} ({result.gain.summary}); use it with --superres-networks {args.out}."
+        text += f" {settings.run} can be deleted."
+    else:
+        text = (
+            f"Nothing was saved: the tuned networks read the held-out pages no better than before ({result.gain.summary}); give "
+            "more or other scans or more minutes, or add --resume --force to save them all the same."
+        )
+    console.print(text, soft_wrap=True, highlight=False, markup=False)
+    return 0 if result.saved else 1
+
+
+def _run_model(args: argparse.Namespace, conditions: Sequence[tuple[float, str]]) -> int:
     from ocrmypdf_superres.training.workflows.finetune import FinetuneSettings, finetune
 
     settings = FinetuneSettings(
@@ -65,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
         args.resume,
         args.device,
     )
-    comparison = _TesseractComparison([parse_condition(text) for text in args.conditions])
+    comparison = _TesseractComparison(conditions)
     result = finetune(settings, comparison)
     console = Console()
     if comparison.gain is not None:
@@ -120,3 +173,32 @@ class _TesseractComparison:
         }
         metrics["words missed, all"] = f"{100 * (1 - gain.new.recall):.2f} % ({100 * (1 - gain.base.recall):.2f} %)"
         return metrics
+
+
+class _NetworkComparison:
+    """Reads held-out pages, reduced to *conditions* (dpi, profile), by OCRmyPDF with *model* and some networks or others."""
+
+    def __init__(self, conditions: Sequence[tuple[float, str]], model: str) -> None:
+        self.conditions, self.model = conditions, model
+        self.gain: Gain | None = None
+        self._cases: list[Case] = []
+        self._before: Sequence[Result] = []
+        self._cache, self._jobs = Path(), 1
+
+    def read_before(self, folder: Path, networks: str, cache: Path, jobs: int) -> float:
+        """Read the pages of *folder* with *networks*; return the seconds that it takes without *cache*."""
+        from ocrmypdf_superres.evaluation.gain import read_with_networks, reduced_cases
+
+        self._cache, self._jobs = cache, jobs
+        self._cases = reduced_cases(folder, self.conditions)
+        self._before = read_with_networks(self._cases, self.model, networks, cache / "before", jobs, "reading before")
+        return sum(result.tesseract_seconds + result.superres_seconds for result in self._before) / jobs
+
+    def read_after(self, networks: str) -> Gain:
+        """Read the same pages with other *networks*; they may have been trained on, so no reading is kept."""
+        from ocrmypdf_superres.evaluation.gain import compare, read_with_networks
+
+        with tempfile.TemporaryDirectory() as cache:
+            after = read_with_networks(self._cases, self.model, networks, Path(cache), self._jobs, "reading after")
+        self.gain = compare(self._before, after)
+        return self.gain

@@ -92,6 +92,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     network_actions.add_actions(actions)
 
+    text = "train a super-resolution net and a network in turn, with controls, by a recipe (examples/recipes/alternating.toml)"
+    action = actions.add_parser("alternate", help=text, description=text)
+    action.add_argument("recipe", type=Path, help="a TOML file")
+    action.add_argument("--data", type=Path, default=Path(), help="folder that the recipe's folders lie in (default: here)")
+    action.add_argument("-o", "--out", type=Path, required=True, help="folder for nets, networks, lines and the report")
+    action.add_argument("--device", default="auto", help=_DEVICE)
+    action.add_argument("--resume", action="store_true", help="go on with what is missing in the folder")
+
     text = "write the network as ONNX"
     action = actions.add_parser("export", parents=[common], help=text, description=text)
     action.add_argument("--output", type=Path, required=True, help="file to write, NAME.onnx")
@@ -112,6 +120,8 @@ def run(args: argparse.Namespace) -> int:
         return _lines(console, args)
     if args.action in ("pack", "measure"):
         return {"pack": network_actions.pack, "measure": network_actions.measure}[args.action](console, args)
+    if args.action == "alternate":
+        return _alternate(console, args)
     if args.action == "train":
         from ocrmypdf_superres.training.workflows.train_recognizer import train_recognizer
 
@@ -185,6 +195,21 @@ def _defaults(args: argparse.Namespace, own: Mapping[str, object], other: Mappin
             setattr(args, name, value)
 
 
+def _alternate(console: Console, args: argparse.Namespace) -> int:
+    from ocrmypdf_superres.training.networks.alternating import read_alternating_recipe
+    from ocrmypdf_superres.training.workflows.alternate import alternate
+
+    recipe = read_alternating_recipe(args.recipe)
+    if args.out.exists() and not args.resume:
+        raise OptionError(f"{args.out} exists already; add --resume to go on with it, or give another folder with -o.")
+    console.print(
+        "CER of tesseract on held-out lines in %, by the pair's net (sr), Lanczos and hr:", markup=False, soft_wrap=True
+    )
+    for row in alternate(recipe, args.data, args.out, args.device):
+        console.print(row, markup=False, soft_wrap=True)
+    return 0
+
+
 def _tune(console: Console, args: argparse.Namespace) -> int:
     if args.output.suffix != _SUFFIX:
         raise OptionError(f"--output {args.output} was given, a name that ends in {_SUFFIX} was expected; correct it.")
@@ -197,6 +222,7 @@ def _tune(console: Console, args: argparse.Namespace) -> int:
 
 def _tune_by_recipe(console: Console, args: argparse.Namespace) -> int:
     from ocrmypdf_superres.recognizers.tesseract.format.writer import save_traineddata
+    from ocrmypdf_superres.training.loop.trainer import CHECKPOINT
     from ocrmypdf_superres.training.networks.reading import table
     from ocrmypdf_superres.training.networks.recipe import read_tuning_recipe
     from ocrmypdf_superres.training.workflows.tune_network import time_limit, tune_on_lines
@@ -208,6 +234,8 @@ def _tune_by_recipe(console: Console, args: argparse.Namespace) -> int:
         recipe = replace(recipe, base=str(find_traineddata(recipe.language, args.tessdata_dir).resolve()))
     limit = time_limit(args.minutes) if args.minutes else None
     run = args.output.with_suffix(".run")
+    if (run / CHECKPOINT).is_file() and not args.resume:
+        raise OptionError(f"{run} holds an earlier run; add --resume to go on with it, delete it, or give another --output.")
     tuned = tune_on_lines(recipe, args.data, run, args.resume, args.device, limit)
     save_traineddata(tuned.data, args.output)
     console.print(f"{args.output}: {tuned.steps} steps. CER of tesseract on held-out lines in %:", markup=False, soft_wrap=True)

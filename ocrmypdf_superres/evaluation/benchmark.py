@@ -89,7 +89,7 @@ def run_cases(
         if known is None:
             missing[key] = served
         else:
-            yield from (_result(case, method, known) for case, method in served)
+            yield from (result_of(case, method, known) for case, method in served)
     if not missing:
         return
     pool = worker_pool(jobs)
@@ -99,13 +99,14 @@ def run_cases(
             case, method = served[0]
             waiting[pool.submit(_read, case, method, model, key, readings, known_peers.get(method))] = served
         for job in as_completed(waiting):
-            yield from (_result(case, method, job.result()) for case, method in waiting[job])
+            yield from (result_of(case, method, job.result()) for case, method in waiting[job])
     finally:
         # On an interrupt the readings under way end, and the others are not begun.
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _result(case: Case, method: str, reading: dict[str, Any]) -> Result:
+def result_of(case: Case, method: str, reading: dict[str, Any]) -> Result:
+    """Return the result of *method* on *case*, which read *reading*, a ``Reading`` as a dictionary."""
     truth, text = read_truth(Path(case.page.truth)).text, reading["text"]
     scores = {
         "s_lcs": round(s_lcs(text, truth), 6), "s_ld": round(s_ld(text, truth), 6),

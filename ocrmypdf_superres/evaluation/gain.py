@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Whether one net reads pages better than another: both on the same pages, reduced in the same way."""
+"""Whether pages are read better with one net, or one set of networks, than another: on the same pages, reduced alike."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -12,9 +13,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from ocrmypdf_superres.errors import OptionError, SuperresError
-from ocrmypdf_superres.evaluation.benchmark import Result, run_cases
+from ocrmypdf_superres.evaluation.benchmark import Result, result_of, run_cases
 from ocrmypdf_superres.evaluation.data.pages import Case, find_pages
+from ocrmypdf_superres.evaluation.methods.images import lr_image
+from ocrmypdf_superres.evaluation.methods.readings import Reading, ocrmypdf_text
+from ocrmypdf_superres.evaluation.reading_cache import ReadingCache
 from ocrmypdf_superres.metrics.text import TextScore
+from ocrmypdf_superres.processes import worker_pool
 
 LEAST_GAIN = 0.02
 """Share of the wrong characters that a new net has to avoid: less may be chance on a few pages."""
@@ -83,6 +88,47 @@ def read_with(cases: Sequence[Case], model: str, cache: Path, jobs: int, title: 
             progress.advance(task)
     order = {(case.group, case.page.name): number for number, case in enumerate(cases)}
     return sorted(results, key=lambda result: order[result.group, result.page])
+
+
+def read_with_networks(cases: Sequence[Case], model: str, networks: str, cache: Path, jobs: int, title: str) -> list[Result]:
+    """Read *cases* through OCRmyPDF with Tesseract alone and its *networks*; return the results in their order.
+
+    Args:
+        cases: what to read.
+        model: that enlarges.
+        networks: as ``--superres-networks`` takes them.
+        cache: a folder of readings that is for these cases, this model and these networks alone.
+        jobs: pages read at a time.
+        title: of the progress bar.
+
+    Raises:
+        SuperresError: a page could not be read.
+    """
+    readings, results = ReadingCache(cache), []
+    cache.mkdir(parents=True, exist_ok=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress, worker_pool(jobs) as pool:
+        task = progress.add_task(title, total=len(cases))
+        keys = [re.sub(r"[^\w.-]+", "_", f"{case.page.name}-{case.group}") for case in cases]
+        jobs_of = {
+            key: pool.submit(_read_page, case, model, networks)
+            for key, case in zip(keys, cases, strict=True)
+            if readings.load(key) is None
+        }
+        for key, case in zip(keys, cases, strict=True):
+            if key in jobs_of:
+                readings.save(key, asdict(jobs_of[key].result()))
+            results.append(result_of(case, "plugin", readings.load(key) or {}))
+            progress.advance(task)
+    return results
+
+
+def _read_page(case: Case, model: str, networks: str) -> Reading:
+    image, dpi = lr_image(case)
+    return ocrmypdf_text(
+        image, dpi, case.page.languages, plugins=["ocrmypdf_superres"], superres_model=model, superres_device="cpu",
+        superres_threads=1, superres_engines="none", superres_networks=networks,
+    )  # fmt: skip
 
 
 def compare(base: Sequence[Result], new: Sequence[Result]) -> Gain:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from tinydata import tiny
 
+from ocrmypdf_superres.cli import main
 from ocrmypdf_superres.errors import OptionError, RecognizerError
 from ocrmypdf_superres.recognizers.tesseract.format.int8 import int8_copy
 from ocrmypdf_superres.recognizers.tesseract.format.traineddata import read_traineddata, write_traineddata
@@ -204,6 +205,23 @@ def test_one_recipe_serves_every_language() -> None:
     assert (frk.language, frk.lines, frk.held_out.folder) == ("frk", "lines/frk", "lines/frk-held")
     assert read_tuning_recipe(RECIPES / "tesseract.toml", "script/Latin").lines == "lines/Latin"
     assert frk.stages[0].steps > 1000 and frk.held_out.patience > 0
+
+
+def test_the_command_tunes_by_a_recipe(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (RECIPES / "tesseract.toml").read_text(encoding="utf-8")
+    text = (
+        text.replace("lines/{language}-held", "held").replace("lines/{language}", "lines").replace("steps = 25000", "steps = 2")
+    )
+    (data / "short.toml").write_text(f'base = "tiny.traineddata"\n{text}', encoding="utf-8")
+    output = data / "tuned.traineddata"
+    arguments = ["recognizer", "tune", str(data / "short.toml"), "--data", str(data), "--output", str(output)]
+    assert main([*arguments, "--minutes", "-1"]) == 1
+    assert main([*arguments, "--device", "cpu"]) == 0
+    out = capsys.readouterr().out
+    assert "2 steps" in out and "| low |" in out and read_traineddata(output).integer
+    assert main(arguments) == 1
+    assert "--resume" in capsys.readouterr().err
+    assert main([*arguments, "--device", "cpu", "--resume"]) == 0
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,13 @@ def test_only_certain_lines_are_taken(scans, tmp_path):
     assert [line.text for line in lines.lines] == ROWS[:-1]
 
 
+def test_lines_that_cannot_be_written_are_left_out(scans, tmp_path):
+    lines = ScanLines(scans, "eng", tmp_path / "cache", held=None)
+    assert len(lines) == 2 * len(ROWS[:-1]) and len(lines.pixels) == 2, "of both documents"
+    lines.keep(lambda text: "carts" in text)
+    assert {line.text for line in lines.lines} == {ROWS[1]}
+
+
 def test_documents_are_held_out_as_a_whole(scans, tmp_path):
     assert document_of(Path("letter_04.png")) == document_of(Path("letter_17.jpg")) == "letter"
     assert document_of(Path("1181_1744_3.jpg")) == "1181_1744"

@@ -66,6 +66,11 @@ def texts_of(language: str) -> tuple[str, ...]:
     return found
 
 
+def settings_of(language: str) -> StreamSettings:
+    """Return the usual mixture of *language*."""
+    return _SETTINGS.get(language.rpartition("/")[2], StreamSettings())
+
+
 def build_stream(
     language: str, sources: Sources, seed: int = 0, *, held: bool = False, settings: StreamSettings | None = None
 ) -> LineStream:
@@ -95,9 +100,8 @@ def build_stream(
     usable = [source for source in others if sum(can_write(word) for word in source.words[:200]) > 150]
     scans = _scans(language, sources, held)
     net = load_upscaler(sources.model, device="cpu", threads=1)
-    settings = settings or _SETTINGS.get(language.rpartition("/")[2], StreamSettings())
     seed += _HELD_SEED if held else 0
-    return LineStream([*own, *usable], net, can_write, seed, scans, settings, own=len(own))
+    return LineStream([*own, *usable], net, can_write, seed, scans, settings or settings_of(language), own=len(own))
 
 
 def _scans(language: str, sources: Sources, held: bool) -> ScanLines | None:

@@ -21,7 +21,7 @@ from ocrmypdf_superres.training.data.ocr_lines.rendering import Strip
 from ocrmypdf_superres.training.data.sample import LINE_PAD
 
 Levels = NDArray[np.uint8]
-Form = Literal["net", "blend", "lanczos"]
+Form = Literal["net", "blend", "lanczos", "hr"]
 FORMS: tuple[Form, ...] = ("net", "blend", "lanczos")
 TARGET_X_HEIGHT = 20.0
 #: Tesseract's line reaches at least so far above and below the baseline, in x-heights.
@@ -128,6 +128,18 @@ def enlarge(levels: Levels, factor: float, scale: int, form: Form, net: Enlarger
     if form == "blend":
         large = Image.blend(Image.fromarray(levels).resize(size, Image.Resampling.LANCZOS), large, 0.5)
     return np.asarray(large)
+
+
+def reduce_strip(large: Strip | None, levels: Levels, factor: float) -> Levels:
+    """Return the strip *large* at the size of its degraded *levels* enlarged by *factor*: what a net should make of them."""
+    if large is None:
+        return levels
+    height, width = levels.shape
+    # The degradation cut what does not divide by its scale.
+    scale = large.image.shape[0] // height
+    whole = Image.fromarray(large.image[: height * scale, : width * scale])
+    small = whole.resize((round(width * factor), round(height * factor)), Image.Resampling.LANCZOS)
+    return np.asarray(np.clip(np.asarray(small), 0, 1) * 255 + 0.5, dtype=np.uint8)
 
 
 def crop(levels: Levels, strip: Strip, factor: float, rng: np.random.Generator) -> Levels:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,14 +51,14 @@ class ScanLines:
         folder: page images with ``NAME.gt.txt``, or an ``index.json``, as ``training.data.sources.scans`` describes it.
         language: only pages in this language, Tesseract's code, are used; empty for all.
         cache: where Tesseract's readings are kept.
-        held: use the documents that are held out instead of the others.
+        held: use the documents that are held out instead of the others; None for all documents.
         without: pages in this language are left out.
 
     Raises:
         OptionError: the folder is missing, or a folder for validation.
     """
 
-    def __init__(self, folder: Path, language: str, cache: Path, *, held: bool = False, without: str = "") -> None:
+    def __init__(self, folder: Path, language: str, cache: Path, *, held: bool | None = False, without: str = "") -> None:
         if _FORBIDDEN in folder.resolve().parts:
             raise OptionError(
                 f"The folder {folder} is one for validation, a folder to train with was expected; give another one."
@@ -73,7 +73,7 @@ class ScanLines:
         ]
         kept_apart = held_documents({document_of(image) for image, _, _ in pages})
         for image, truth, languages in pages:
-            if (document_of(image) in kept_apart) != held:
+            if held is not None and (document_of(image) in kept_apart) != held:
                 continue
             try:
                 self._add(image, truth, languages, cache)
@@ -99,6 +99,10 @@ class ScanLines:
                 self.lines.append(ScanLine(page, box, text))
         self.pixels.append((luma * 255.0 + 0.5).astype(np.uint8))
         self.x_heights.append(x_height)
+
+    def keep(self, can_write: Callable[[str], bool]) -> None:
+        """Leave out the lines whose text *can_write* refuses, such as those in another language of the pages."""
+        self.lines = [line for line in self.lines if can_write(line.text)]
 
     def strip(self, rng: np.random.Generator, x_height: float, scale: int) -> tuple[int, Strip | None]:
         """Return (scale, strip) of a random line whose letters are about *x_height* times that scale high.

@@ -22,6 +22,7 @@ from ocrmypdf_superres.training.data.ocr_lines.preparing import (
     degrade,
     enlarge,
     planned_factor,
+    reduce_strip,
 )
 from ocrmypdf_superres.training.data.ocr_lines.rendering import Strip, render
 from ocrmypdf_superres.training.data.ocr_lines.scan_lines import ScanLines
@@ -34,7 +35,7 @@ LOW, CLEAN = (3.8, 12.0), (14.0, 26.0)
 ILLEGIBLE, HARD = 2.3, 3.0
 _KEPT_OF_HARD = 0.5
 _LEAST_CONTRAST = 0.08
-_MOST_TRIES = 40
+_MOST_TRIES = 200
 #: Smaller crops have no letters left.
 _SMALLEST = 8
 
@@ -47,7 +48,7 @@ class Line:
         image: uint8 (H, W), as Tesseract would cut it from the page that the plugin hands over.
         text: what it says.
         kind: kind of text, or ``scan``.
-        form: ``net``, ``blend``, ``lanczos``, or ``as-is`` where the page is not enlarged.
+        form: ``net``, ``blend``, ``lanczos`` or ``hr``, or ``as-is`` where the page is not enlarged.
         x_height: in pixels before enlarging.
     """
 
@@ -69,6 +70,7 @@ class StreamSettings:
         monospaced: share of typewriter faces among rendered lines.
         longest: characters of the longest line.
         blackletter: share of the language's own rendered lines that are in blackletter, with the spelling of its time.
+        forms: of enlarged lines, in turn; ``hr`` is the line of that size before it was degraded.
     """
 
     clean: float = 0.15
@@ -77,6 +79,7 @@ class StreamSettings:
     monospaced: float = 0.35
     longest: int = 64
     blackletter: float = 0.0
+    forms: tuple[Form, ...] = FORMS
 
 
 class LineStream:
@@ -107,6 +110,8 @@ class LineStream:
         self.net = net
         self.can_write = can_write
         self.seed = seed
+        if scans is not None:
+            scans.keep(can_write)
         self.scans = scans if scans is not None and len(scans) else None
         self.settings = settings or StreamSettings()
         self.faces = Faces()
@@ -119,7 +124,7 @@ class LineStream:
         """
         rng = np.random.default_rng((self.seed, index))
         for _ in range(_MOST_TRIES):
-            line = self._attempt(rng, FORMS[index % len(FORMS)])
+            line = self._attempt(rng, self.settings.forms[index % len(self.settings.forms)])
             if line is not None:
                 return line
         raise OptionError(
@@ -129,35 +134,35 @@ class LineStream:
     def _attempt(self, rng: np.random.Generator, form: Form) -> Line | None:
         """Return a line, or None where what was sampled cannot be used."""
         clean = rng.random() < self.settings.clean
-        strip, kind, noisy = self._small_strip(rng, clean)
+        strip, kind, noisy, large = self._small_strip(rng, clean)
         if strip is None or not self.can_write(strip.text):
             return None
         levels = (strip.image * 255.0 + 0.5).astype(np.uint8)
         # The plan goes by the page's letters, of which a line's may differ.
         factor, scale = planned_factor(strip.x_height * float(rng.uniform(0.9, 1.1)), noisy, self.net.scales)
         if factor > 1.0:
-            levels = enlarge(levels, factor, scale, form, self.net)
+            levels = reduce_strip(large, levels, factor) if form == "hr" else enlarge(levels, factor, scale, form, self.net)
         image = crop(levels, strip, factor, rng)
         if min(image.shape) < _SMALLEST:
             return None
         return Line(image, strip.text, kind, form if factor > 1.0 else "as-is", strip.x_height)
 
-    def _small_strip(self, rng: np.random.Generator, clean: bool) -> tuple[Strip | None, str, bool]:
-        """Return a strip before it is enlarged, None where it cannot be used or read, its kind, and whether it is noisy."""
+    def _small_strip(self, rng: np.random.Generator, clean: bool) -> tuple[Strip | None, str, bool, Strip | None]:
+        """Return a strip before it is enlarged, its kind, whether it is noisy, and its hr; None where it is of no use."""
         low, high = CLEAN if clean else LOW
         x_height = float(np.exp(rng.uniform(np.log(low), np.log(high))))
         # Letters of 300 dpi are rendered at twice their size, smaller ones at four times.
         scale, kind = 2 if clean else 4, "scan"
         if self.scans is not None and rng.random() < self.settings.scans:
             if clean:
-                return self.scans.native(rng), kind, False
+                return self.scans.native(rng), kind, False, None
             scale, large = self.scans.strip(rng, x_height, scale)
         else:
             large, kind = self._rendered(rng, x_height * scale)
         if large is None:
-            return None, kind, False
+            return None, kind, False, None
         strip, quality = degrade(large, scale, clean, rng)
-        return strip if clean or _legible(quality, rng) else None, kind, quality.noise >= NOISY
+        return strip if clean or _legible(quality, rng) else None, kind, quality.noise >= NOISY, large
 
     def _rendered(self, rng: np.random.Generator, x_height: float) -> tuple[Strip | None, str]:
         other = len(self.texts) > self.own and rng.random() < self.settings.others

@@ -33,18 +33,21 @@ class TextSource:
         folder: a folder of text files (UTF-8, ``*.txt``).
         language: Tesseract's code, which chooses the templates.
         held: give texts from the files that are held out instead of the others.
+        whole: hold nothing out.
         dictionary: words of the recognizer's own dictionary; without it the vocabulary of the files is used.
 
     Raises:
         OptionError: the folder holds no text, or there are no templates for the language.
     """
 
-    def __init__(self, folder: Path, language: str, *, held: bool = False, dictionary: Sequence[str] = ()) -> None:
+    def __init__(
+        self, folder: Path, language: str, *, held: bool = False, dictionary: Sequence[str] = (), whole: bool = False
+    ) -> None:
         paths = list(folder.glob("*.txt")) if folder.is_dir() else []
-        files = split_files(paths)[int(held)] if len(paths) > 1 else paths
+        files = split_files(paths)[int(held)] if len(paths) > 1 and not whole else paths
         text = " ".join(path.read_text(encoding="utf-8", errors="replace") for path in files)
         self.words = _UNDERSCORES.sub("", text).split()
-        if len(paths) == 1:
+        if len(paths) == 1 and not whole:
             # The end of the only text is held out.
             end = len(self.words) * (HELD_EVERY - 1) // HELD_EVERY
             self.words = self.words[end:] if held else self.words[:end]
