@@ -162,7 +162,8 @@ class PageReader:
                     source = make_variant(AS_IS, opened, opened)
             best = found.whole[found.best()] if found.whole else None
             image, variant = contrast_image(source, best, self._size, self._ours.target_x_height), CONTRAST
-            if image is None and self._state.original is None and best is not None and best.words:
+            left = self._state.original is None and self._ours.trigger == "auto"
+            if image is None and left and best is not None and best.words:
                 image, variant = enlarged_image(source, self._dpi, self._options), ENLARGED
             if image is None:
                 return

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pikepdf
@@ -20,6 +21,8 @@ from ocrmypdf_superres.ocr import second_opinion
 from ocrmypdf_superres.ocr.hocr import read_hocr
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.ocr.lines import doubt
+from ocrmypdf_superres.plugin import worker
+from ocrmypdf_superres.plugin.readings import rescue
 
 FONT = "/usr/share/fonts/truetype/dejavu/DejaVuSerif.ttf"
 VARIANTS = {"net", "blend", "lanczos", "as-is"}
@@ -148,6 +151,22 @@ def test_doubtful_lines_are_read_again_within_the_budget(low_pdf, tmp_path, rand
     (tmp_path / "report.jsonl").unlink()
     _, record = run(low_pdf, tmp_path, random_model, superres_verify="auto", superres_budget=1)
     assert record["lines_read"] == {} and record["reading_cost"] == 1
+
+
+def test_a_left_page_that_reads_badly_is_enlarged(low_pdf, tmp_path, random_model, monkeypatch):
+    plan = worker.plan_image
+
+    def leave(image, dpi, settings):
+        return replace(plan(image, dpi, settings), action="leave", scale=None, reason="large enough")
+
+    monkeypatch.setattr(worker, "plan_image", leave)
+    monkeypatch.setattr(rescue, "SURE", 1.1)
+    text, record = run(low_pdf, tmp_path, random_model, superres_verify="auto")
+    assert record["action"] == "left" and set(record["confidence"]) == {"net", "enlarged"}
+    assert sum(word in text for line in LINES for word in line.split()) >= 15, text
+    (tmp_path / "report.jsonl").unlink()
+    _, record = run(low_pdf, tmp_path, random_model, superres_verify="auto", superres_trigger="dpi")
+    assert set(record["confidence"]) == {"net"}
 
 
 def test_a_timeout_of_the_lines_costs_only_them(low_pdf, tmp_path, random_model, monkeypatch):

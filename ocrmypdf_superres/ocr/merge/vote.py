@@ -4,6 +4,9 @@
 Words of different readings that stand in one place form a slot, so that "no where" of one reading meets "nowhere" of
 another. In each slot the text with the largest sum of calibrated probabilities wins; agreement counts for more than the
 certainty of one reading.
+
+Words are taken whole. Voting letter by letter where all readings of a place differ was tried on 41 training pages with three
+readings: it changed 44 of 142 such places, and 9 of the new words were right where 8 of the old ones were.
 """
 
 from __future__ import annotations
