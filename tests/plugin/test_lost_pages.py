@@ -28,7 +28,7 @@ def share(words, lines):
     return sum((wanted & words).values()) / sum(wanted.values())
 
 
-@pytest.mark.parametrize(("seed", "dots"), [(1, True), (2, True), (3, False)])
+@pytest.mark.parametrize(("seed", "dots"), [(1, True), (2, True), (6, True)])
 def test_a_lost_receipt_is_read(tmp_path, seed, dots):
     image, lines = receipt(seed, dots=dots)
     without, _ = read(tmp_path, image, "--superres-engines", "none", "--superres-verify", "off")
