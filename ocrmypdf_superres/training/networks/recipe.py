@@ -41,6 +41,7 @@ class TuningRecipe(RunSettings):
     widest: int = 1400
     ema: float = 0.99
     weight_decay: float = 0.0
+    workers: int = 0
 
     @property
     def held_out(self) -> Validation:
@@ -61,6 +62,8 @@ def parse_tuning_recipe(values: Mapping[str, Any], where: str, language: str = "
     for stage in recipe.stages:
         check_training_stage(stage, f"{where}, stage {stage.name}")
     check_validation(recipe.held_out, f"{where}, [validation]", ("cer",))
+    if recipe.workers:
+        raise OptionError(f"{where} has workers = {recipe.workers}, but a run must know which files of lines it read; give 0.")
     if recipe.widest < 100:
         raise OptionError(f"{where} has widest = {recipe.widest}, but at least 100 pixels were expected; correct it.")
     own = language or recipe.language

@@ -228,6 +228,7 @@ def test_the_command_tunes_by_a_recipe(data: Path, capsys: pytest.CaptureFixture
     ("change", "said"),
     [
         ({"widest": 20}, "widest = 20"),
+        ({"workers": 1}, "workers = 1"),
         ({"lines": "held"}, "two folders"),
         ({"stages": []}, "stages"),
         ({"network": "crnn"}, "network"),

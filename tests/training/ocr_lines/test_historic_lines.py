@@ -144,3 +144,12 @@ def test_cells_between_rules_are_close_and_slashes_may_be_hairlines() -> None:
         dark.append(strip.bottom - strip.top)
     assert min(widths) < 0.75 * np.median(widths)
     assert max(dark) < 3 * 30.0, "a rule does not make the line higher"
+
+
+def test_letters_that_wore_off_make_no_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    font = next(font for font in Faces().print if "DejaVuSerif.ttf" in font.path)
+    arguments = ("worn off", font, 30.0, ["a line above"])
+    assert render(*arguments, np.random.default_rng(1)) is not None
+    place = "ocrmypdf_superres.training.data.ocr_lines.rendering.wear_letters"
+    monkeypatch.setattr(place, lambda ink, x_height, rng: ink * np.float32(0.2))
+    assert render(*arguments, np.random.default_rng(1)) is None

@@ -26,6 +26,8 @@ from ocrmypdf_superres.training.data.ocr_lines.templates import GAP
 
 #: Rows above and below the baseline that a strip has, in x-heights.
 ABOVE, BELOW = 3.4, 2.0
+#: Share of the ink that wear must leave: of hairlines nothing is left to read.
+_LEFT = 0.35
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,11 @@ def render(text: str, font: FontFile, x_height: float, neighbours: Sequence[str]
     add_rules(ink, box, real, baseline, rng)
     if style.ruled:
         add_columns(ink, [margin + gap for gap in gaps], real, rng)
-    image = put_on_paper(wear_letters(ink, real, rng), real, rng)
+    worn = wear_letters(ink, real, rng)
+    inside = (slice(round(box[1]), round(box[3])), slice(round(box[0]), round(box[2])))
+    if float(worn[inside].sum()) < _LEFT * float(ink[inside].sum()):
+        return None
+    image = put_on_paper(worn, real, rng)
     return Strip(image, " ".join(said.split()), float(baseline), real, *box)
 
 
