@@ -14,6 +14,7 @@ from ocrmypdf.pluginspec import OcrEngine
 from PIL import Image
 
 from ocrmypdf_superres.ocr.hocr import write_hocr
+from ocrmypdf_superres.ocr.merge.seams import join_seams
 from ocrmypdf_superres.ocr.merge.vote import Merged
 from ocrmypdf_superres.ocr.second_opinion import is_doubtful, wants_opinion
 from ocrmypdf_superres.ocr.variants import AS_IS, NET, make_variant
@@ -26,7 +27,7 @@ from ocrmypdf_superres.plugin.reading import ReadImage, Reading, Result
 from ocrmypdf_superres.plugin.readings.gathered import Gathered
 from ocrmypdf_superres.plugin.readings.lines import LINE_VARIANTS, affordable, can_read_lines, lines_to_read, read_lines
 from ocrmypdf_superres.plugin.readings.opinions import AUTO, ask, calibrated, engines_for, on_original
-from ocrmypdf_superres.plugin.readings.rescue import CONTRAST, ENLARGED, contrast_image, enlarged_image, needs_a_look
+from ocrmypdf_superres.plugin.readings.rescue import CONTRAST, ENLARGED, contrast_image, enlarged_image, needs_a_look, reads_badly
 from ocrmypdf_superres.plugin.record import PageRecord
 from ocrmypdf_superres.plugin.worker import finish
 
@@ -163,7 +164,7 @@ class PageReader:
             best = found.whole[found.best()] if found.whole else None
             image, variant = contrast_image(source, best, self._size, self._ours.target_x_height), CONTRAST
             left = self._state.original is None and self._ours.trigger == "auto"
-            if image is None and left and best is not None and best.words:
+            if image is None and left and reads_badly(found.whole, found.calibration):
                 image, variant = enlarged_image(source, self._dpi, self._options), ENLARGED
             if image is None:
                 return
@@ -183,7 +184,8 @@ class PageReader:
             layout = found.layout()
             if layout is None or layout in (AS_IS, CONTRAST) or not can_read_lines(self._engine, self._options):
                 return
-            lines = lines_to_read(found.whole[layout], found.calibration, layout, original, self._record.lines)
+            found.whole[layout], seams = join_seams(found.whole[layout])
+            lines = lines_to_read(found.whole[layout], found.calibration, layout, original, self._record.lines, seams)
             spent = sum(found.seconds.values()) / max(found.seconds[NET], 1e-3)
             for variant in LINE_VARIANTS:
                 chosen = affordable(lines, found.whole[layout], self._ours.budget - spent)

@@ -12,6 +12,7 @@ from ocrmypdf.pluginspec import OcrEngine
 from PIL import Image
 
 from ocrmypdf_superres.errors import RecognizerError
+from ocrmypdf_superres.metrics.boxes import Box
 from ocrmypdf_superres.ocr.calibration import Calibration
 from ocrmypdf_superres.ocr.hocr import parse_pages
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
@@ -43,7 +44,12 @@ def can_read_lines(engine: OcrEngine, options: Any) -> bool:
 
 
 def lines_to_read(
-    reading: Hypothesis, calibration: Calibration, variant: str, original: Image.Image, measured: int | None
+    reading: Hypothesis,
+    calibration: Calibration,
+    variant: str,
+    original: Image.Image,
+    measured: int | None,
+    seams: Sequence[Box] = (),
 ) -> list[DoubtfulLine]:
     """Return the doubtful lines of *reading*, and where it has too few lines the ink that it does not cover.
 
@@ -53,8 +59,14 @@ def lines_to_read(
         variant: the variant that was read.
         original: the page before it was enlarged.
         measured: about how many lines the page has; None where that is not known.
+        seams: the boxes of lines that were cut in two, perhaps in the middle of a word: they are in doubt.
     """
     lines = doubtful_lines(reading, calibration, variant)
+    known = {line.box for line in lines}
+    # A word at the seam is wrong, and its halves look sure.
+    lines += [
+        DoubtfulLine(line.box, 0.5 * len(line.text)) for line in reading.lines if line.box in seams and line.box not in known
+    ]
     if measured is None or len(reading.lines) < FEW_LINES * measured:
         lines += unread_lines(original, reading, reading.size)
     return lines

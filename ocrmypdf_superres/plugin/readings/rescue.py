@@ -39,11 +39,19 @@ def needs_a_look(readings: Mapping[str, Hypothesis], calibration: Calibration, m
     """Whether ink may have been lost: few words, fewer lines than were *measured*, or a reading in doubt."""
     if not readings:
         return True
-    best = page_winner(readings, calibration)
-    reading = readings[best]
+    reading = readings[page_winner(readings, calibration)]
     if len(reading.words) < FEW_WORDS or len(reading.lines) < FEW_LINES * (measured or 0):
         return True
-    return calibration.mean_probability(reading.words, best) < SURE
+    return reads_badly(readings, calibration)
+
+
+def reads_badly(readings: Mapping[str, Hypothesis], calibration: Calibration) -> bool:
+    """Whether there are words, and the best reading of them leaves doubt."""
+    if not readings:
+        return False
+    best = page_winner(readings, calibration)
+    words = readings[best].words
+    return bool(words) and calibration.mean_probability(words, best) < SURE
 
 
 def contrast_image(source: Image.Image, reading: Hypothesis | None, size: tuple[int, int], target: float) -> Image.Image | None:
