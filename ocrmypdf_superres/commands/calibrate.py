@@ -6,21 +6,25 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
 
+from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.calibration_fit import compare, fit, plot, read_variants
-from ocrmypdf_superres.evaluation.data.pages import Case, find_pages, make_cases
+from ocrmypdf_superres.evaluation.data.pages import BenchmarkPage, Case, find_pages, make_cases
 from ocrmypdf_superres.evaluation.data.profiles import DEFAULT_CONDITIONS, parse_condition
 from ocrmypdf_superres.evaluation.engine_calibration import fit_engine, read_case, write_row
 from ocrmypdf_superres.files import atomic_write_text
 from ocrmypdf_superres.modelstore.cards import WEIGHTS
+from ocrmypdf_superres.modelstore.networks import NETWORK_CARD, Network, networks_in
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model
 from ocrmypdf_superres.ocr.calibration import read_table
 from ocrmypdf_superres.ocr.engines.base import ENGINES, Engine
 from ocrmypdf_superres.ocr.engines.calibration import row_name
+from ocrmypdf_superres.recognizers.tesseract.networks.pack import change_card
 from ocrmypdf_superres.tesseract import version
 
 
@@ -37,6 +41,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--conditions", nargs="*", default=list(DEFAULT_CONDITIONS), help="as for evaluate")
     parser.add_argument("--pages", type=int, default=2, help="pages of each collection (default: %(default)s)")
     parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument(
+        "--network",
+        type=Path,
+        metavar="FOLDER",
+        help="for fit: a tuned network, whose own table is fitted on pages of its language and written into its card",
+    )
+    parser.add_argument("--held-out", action="store_true", help="only the documents that `recognizer lines` holds out")
     parser.add_argument("--engine", default="rapidocr", help="for engine: which one (default: %(default)s)")
     parser.add_argument(
         "--enlarged", action="store_true", help="for engine: lines found on the page are read where the model enlarged it"
@@ -57,23 +68,44 @@ def run(args: argparse.Namespace) -> int:
     """
     model = find_model(args.model)
     console = Console()
-    cases = make_cases(find_pages(args.data), [parse_condition(c) for c in args.conditions], args.pages)
+    network = networks_in(args.network)[0] if args.network else None
+    cases = make_cases(_pages(args, network), [parse_condition(c) for c in args.conditions], args.pages)
     data = f"{len(cases)} pages of {args.data.name}: {', '.join(args.conditions)}"
     if args.action == "engine":
         return _fit_engine(args, cases, data, console)
     with ThreadPoolExecutor(args.jobs) as pool:
-        jobs = [pool.submit(read_variants, case, args.model, args.cache) for case in cases]
+        jobs = [pool.submit(read_variants, case, args.model, args.cache, args.network) for case in cases]
         pages = [page for job in track(jobs, "reading", console=Console(stderr=True)) if (page := job.result()) is not None]
     if args.action == "compare":
         sha256 = model.card.files.get(WEIGHTS, "")
         compare(pages, read_table().calibration(f"Tesseract OCR {version().split()[-1]}", sha256), console)
         return 0
-    table, curves = fit(pages, model, f"{len(pages)} pages of {args.data.name}: {', '.join(args.conditions)}", console)
-    atomic_write_text(args.output, table.to_json())
-    console.print(f"Written: {args.output}")
+    kind = "held-out pages" if args.held_out else "pages"
+    table, curves = fit(pages, model, f"{len(pages)} {kind} of {args.data.name}: {', '.join(args.conditions)}", console)
+    if network is not None:
+        change_card(network, calibration=asdict(table))
+        console.print(f"Written: {network.folder / NETWORK_CARD}")
+    else:
+        atomic_write_text(args.output, table.to_json())
+        console.print(f"Written: {args.output}")
     if args.plot is not None:
         plot(table, curves, args.plot)
     return 0
+
+
+def _pages(args: argparse.Namespace, network: Network | None) -> list[BenchmarkPage]:
+    """Return the pages that are asked for: of the network's language, and of documents that it was not tuned on."""
+    pages = find_pages(args.data)
+    if network is not None:
+        pages = [page for page in pages if network.card.language in page.languages.split("+")]
+    if args.held_out:
+        from ocrmypdf_superres.training.data.ocr_lines.scan_lines import document_of, held_documents
+
+        kept_apart = held_documents({document_of(Path(page.image)) for page in pages})
+        pages = [page for page in pages if document_of(Path(page.image)) in kept_apart]
+    if not pages:
+        raise OptionError(f"No page of {args.data} is left to fit on; give pages of the language, or leave --held-out away.")
+    return pages
 
 
 def _fit_engine(args: argparse.Namespace, cases: Sequence[Case], data: str, console: Console) -> int:

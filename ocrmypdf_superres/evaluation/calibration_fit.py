@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy.optimize import isotonic_regression
 
-from ocrmypdf_superres.errors import SuperresError
+from ocrmypdf_superres.errors import RecognizerError, SuperresError
 from ocrmypdf_superres.evaluation.data.ground_truth import read_truth
 from ocrmypdf_superres.evaluation.data.pages import Case
 from ocrmypdf_superres.evaluation.methods.images import lr_image
@@ -35,7 +35,8 @@ from ocrmypdf_superres.ocr.merge.vote import merge
 from ocrmypdf_superres.ocr.second_opinion import is_doubtful
 from ocrmypdf_superres.ocr.variants import AS_IS, BLEND, NET, VARIANTS, enlarge, make_variant
 from ocrmypdf_superres.page.plan import PlanSettings, plan_image
-from ocrmypdf_superres.tesseract import program, version
+from ocrmypdf_superres.recognizers.tesseract.networks.choice import Tuned, Untuned, choose_network
+from ocrmypdf_superres.tesseract import data_folder, program, version
 from ocrmypdf_superres.upscaling.loading import load_upscaler
 
 KNOTS = np.linspace(0, 100, 21)
@@ -54,8 +55,14 @@ class ReadCase:
         return read_truth(Path(self.case.page.truth)).text
 
 
-def read_variants(case: Case, model: str, cache: Path) -> ReadCase | None:
+def read_variants(case: Case, model: str, cache: Path, network: Path | None = None) -> ReadCase | None:
     """Read all variants of *case*; None where the plan is to leave it.
+
+    Args:
+        case: the page and its condition.
+        model: the model of the variants net and blend.
+        cache: folder that keeps readings.
+        network: the folder of a tuned network to read with, where its language is the page's; else the installed one reads.
 
     Raises:
         SuperresError: Tesseract is missing or fails, or the model cannot be used.
@@ -66,19 +73,38 @@ def read_variants(case: Case, model: str, cache: Path) -> ReadCase | None:
     if plan.action != "enlarge":
         return None
     net = enlarge(original, plan, upscaler)
+    languages = _languages(case, network)
     readings, seconds = {}, {}
     for name in VARIANTS:
         claimed = (dpi, dpi) if name == AS_IS else net.info["dpi"]
-        found, seconds[name] = _read(make_variant(name, original, net), claimed, case, cache)
+        found, seconds[name] = _read(make_variant(name, original, net), claimed, languages, cache)
         readings[name] = found
     x, y = (readings[NET].size[i] / readings[AS_IS].size[i] for i in (0, 1))
     readings[AS_IS] = readings[AS_IS].scaled(x, y, 300.0)
     return ReadCase(case, readings, seconds)
 
 
-def _read(image: Image.Image, dpi: tuple[float, float], case: Case, cache: Path) -> tuple[Hypothesis, float]:
+def _languages(case: Case, network: Path | None) -> str:
+    """Return the languages as the program is given them.
+
+    Raises:
+        RecognizerError: *network* does not fit the installed file.
+    """
+    if network is None:
+        return case.page.languages
+    folder = data_folder()
+    if folder is None:
+        raise RecognizerError("This tesseract does not tell where its language files are; set TESSDATA_PREFIX.")
+    chosen = [choose_network(language, folder, str(network)) for language in case.page.languages.split("+")]
+    tuned = [one for one in chosen if isinstance(one, Tuned)]
+    if not tuned:
+        reasons = "; ".join(one.reason for one in chosen if isinstance(one, Untuned) and one.reason)
+        raise RecognizerError(reasons or f"There is no network for {case.page.languages} in {network}; give another one.")
+    return "+".join(one.argument if isinstance(one, Tuned) else one.language for one in chosen)
+
+
+def _read(image: Image.Image, dpi: tuple[float, float], languages: str, cache: Path) -> tuple[Hypothesis, float]:
     """Return Tesseract's reading of *image* and the CPU seconds it took, from *cache* where it is there."""
-    languages = case.page.languages
     key = hashlib.sha256(image.tobytes() + languages.encode() + str(image.size).encode()).hexdigest()[:32]
     stored, clock = cache / f"{key}.hocr", cache / f"{key}.seconds"
     if not clock.is_file():
@@ -93,7 +119,7 @@ def _read(image: Image.Image, dpi: tuple[float, float], case: Case, cache: Path)
         )
         _, status, usage = os.wait4(process.pid, 0)
         if status:
-            raise SuperresError(f"Tesseract could not read {case.page.name} with -l {languages}; is the language installed?")
+            raise SuperresError(f"Tesseract could not read {png.name} with -l {languages}; is the language installed?")
         png.unlink()
         atomic_write_text(clock, f"{usage.ru_utime + usage.ru_stime:.3f}")
     return Hypothesis(read_hocr(stored)), float(clock.read_text(encoding="utf-8"))

@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,66 +21,30 @@ from ocrmypdf.hocrtransform import OcrElement
 from ocrmypdf.pluginspec import OcrEngine
 
 from ocrmypdf_superres.errors import MissingDependencyError, RecognizerError
-from ocrmypdf_superres.modelstore.networks import AUTO, STOCK, Network, networks_for, networks_in
-from ocrmypdf_superres.modelstore.store import search_folders
+from ocrmypdf_superres.modelstore.networks import AUTO, STOCK, networks_in
 from ocrmypdf_superres.ocr.calibration import Calibration, CalibrationTable, lowest, parse_table, read_table, unfitted
-from ocrmypdf_superres.recognizers.tesseract.networks.cache import CACHE_VARIABLE, joined_file
-from ocrmypdf_superres.recognizers.tesseract.networks.language_file import identity_of, open_language_file
+from ocrmypdf_superres.recognizers.tesseract.networks.choice import Tuned, Untuned, choose_network
 from ocrmypdf_superres.tesseract import data_folder
 
 log = logging.getLogger("ocrmypdf.superres")
 
 _ENGINE = "Tesseract OCR"
 _LEGACY_MODES = (0, 2)
-_SUFFIX = ".traineddata"
-
-
-@dataclass(frozen=True)
-class Tuned:
-    """A language that is read with a tuned network.
-
-    Attributes:
-        language: as the user names it.
-        argument: what the program is given for it.
-        network: the network.
-        file: the joined file, and what it looked like when it was checked.
-    """
-
-    language: str
-    argument: str
-    network: Network
-    file: Path
-    identity: tuple[int, int, int]
-
-    def is_there(self) -> bool:
-        """Whether the file still is the one that was checked."""
-        try:
-            return identity_of(self.file) == self.identity
-        except OSError:
-            return False
-
-
-@dataclass(frozen=True)
-class Untuned:
-    """A language that is read with its installed network, and why, as a sentence for the user; empty for no news."""
-
-    language: str
-    reason: str = ""
-    fault: bool = False
 
 
 class NetworkChoice:
     """Which network reads each language of one page.
 
+    Pages that were not enlarged gain too: networks that were tuned on clean lines beside small ones read both better.
+
     Args:
         options: OCRmyPDF's, with ``superres``.
         engine: the engine that reads.
-        enlarged: whether the page was enlarged.
     """
 
-    def __init__(self, options: Any, engine: OcrEngine, enlarged: bool) -> None:
+    def __init__(self, options: Any, engine: OcrEngine) -> None:
         self._options = options
-        self._languages = choose(options, engine) if enlarged else ()
+        self._languages = choose(options, engine)
         for language in self._languages:
             if isinstance(language, Untuned) and language.reason:
                 _say_once(language.reason, logging.WARNING if language.fault else logging.INFO)
@@ -169,7 +132,9 @@ def choose(options: Any, engine: OcrEngine) -> Sequence[Tuned | Untuned]:
     """Return what reads each language of a job, in the user's order; empty where no tuned network has a part in it."""
     given: str = options.superres.networks
     tesseract = getattr(options, "tesseract", None)
-    if given == STOCK or tesseract is None or not str(engine).startswith(_ENGINE) or tesseract.oem in _LEGACY_MODES:
+    if given == STOCK or options.superres.trigger == "off" or tesseract is None:
+        return ()
+    if not str(engine).startswith(_ENGINE) or tesseract.oem in _LEGACY_MODES:
         return ()
     try:
         folder = data_folder()
@@ -178,48 +143,8 @@ def choose(options: Any, engine: OcrEngine) -> Sequence[Tuned | Untuned]:
     if folder is None:
         reason = "tuned networks are not used: this Tesseract does not tell where its language files are; set TESSDATA_PREFIX"
         return tuple(Untuned(language, reason) for language in options.languages)
-    chosen = tuple(_language(language, folder, given) for language in options.languages)
+    chosen = tuple(choose_network(language, folder, given) for language in options.languages)
     return chosen if any(isinstance(one, Tuned) or one.reason for one in chosen) else ()
-
-
-def _language(language: str, folder: Path, given: str) -> Tuned | Untuned:
-    path = folder / f"{language}{_SUFFIX}"
-    try:
-        identity = identity_of(path)
-    except OSError:
-        return Untuned(language)  # the program itself says what is missing
-    places = (tuple(map(str, search_folders())), os.environ.get(CACHE_VARIABLE, ""))
-    found = _joined(language, folder, identity, given, places)
-    if isinstance(found, Tuned) and not found.is_there():
-        # The cache was emptied or written by another process.
-        _joined.cache_clear()
-        found = _joined(language, folder, identity, given, places)
-    return found
-
-
-@lru_cache(maxsize=64)
-def _joined(language: str, folder: Path, _identity: tuple[int, int, int], given: str, _places: Any) -> Tuned | Untuned:
-    """Return the language with the first network that fits its file; done once in a process for the same file."""
-    name = language.rpartition("/")[2]
-    path = folder / f"{language}{_SUFFIX}"
-    try:
-        networks = networks_for(given)
-        base = open_language_file(path)
-        network = next((one for one in networks if base.fits(one.card.base)), None)
-        if network is None:
-            if all(one.card.language.rpartition("/")[2] != name for one in networks):
-                return Untuned(language)
-            return Untuned(
-                language,
-                f"the installed {path.name} is not the file of tessdata_fast that the tuned network of {language} was made "
-                "from, so it is read as it is installed",
-            )
-        file = joined_file(base, network.data())
-        # The program appends this to the name of its folder; links in that name lead where the system says.
-        argument = Path(os.path.relpath(file, os.path.realpath(folder))).as_posix().removesuffix(_SUFFIX)
-        return Tuned(language, argument, network, file, identity_of(file))
-    except (RecognizerError, OSError, ValueError) as error:
-        return Untuned(language, f"{language} is read with its installed network: {error}", True)
 
 
 def _table_of(language: Tuned | Untuned, stock: CalibrationTable, engine: str, model_sha256: str | None) -> Calibration:

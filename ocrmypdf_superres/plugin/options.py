@@ -105,7 +105,7 @@ class SuperresOptions(BaseModel):
     networks: str = Field(
         AUTO,
         min_length=1,
-        description="Networks that Tesseract reads enlarged pages with: auto (the ones tuned on low-resolution text, where there "
+        description="Networks that Tesseract reads with: auto (the ones tuned on low-resolution text, where there "
         "is one for the language and it fits the installed file), stock (the installed ones), or the path of a folder with "
         "networks of your own, which come before the others.",
     )

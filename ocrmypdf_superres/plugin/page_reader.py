@@ -63,7 +63,7 @@ class PageReader:
         self._readings: dict[str, Reading] = {}
         self._found = Gathered()
         self._options = options
-        self._networks = NetworkChoice(options, engine, state.model_sha256 is not None)
+        self._networks = NetworkChoice(options, engine)
 
     @property
     def page(self) -> int:

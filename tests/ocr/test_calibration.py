@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from ocrmypdf_superres.errors import SuperresError
 from ocrmypdf_superres.modelstore.cards import WEIGHTS
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model
 from ocrmypdf_superres.ocr import calibration
-from ocrmypdf_superres.ocr.calibration import TABLE, read_table
+from ocrmypdf_superres.ocr.calibration import TABLE, Calibration, lowest, parse_table, read_table, unfitted
 from ocrmypdf_superres.ocr.variants import VARIANTS
 
 ENGINE = "Tesseract OCR 5.3.0"
@@ -92,3 +93,28 @@ def test_fitted_knots_are_monotone_probabilities_near_the_truth() -> None:
     knots = fit_knots(confidences, right)
     assert knots == sorted(knots) and len(knots) == 21
     assert np.abs(np.array(knots) - np.linspace(0, 1, 21) ** 2).max() < 0.05
+
+
+def test_a_page_of_several_networks_is_trusted_as_the_least_of_them() -> None:
+    one = Calibration({"net": [0.0, 0.5, 1.0], "blend": [0.2, 0.2, 0.9]}, [0.0, 0.1, 0.2])
+    two = Calibration({"net": [0.1, 0.4, 1.0]}, [0.1, 0.1, 0.1])
+    both = lowest([one, two])
+    assert list(both.probabilities["net"]) == [0.0, 0.4, 1.0] and "blend" not in both.probabilities
+    assert list(both.fallback) == [0.0, 0.1, 0.1] and lowest([one]) is one
+
+
+def test_confidences_that_were_never_fitted_are_trusted_as_the_worst_variant() -> None:
+    table = read_table()
+    found = unfitted(table)
+    for confidence in (0.0, 37.0, 80.0, 97.5):
+        for variant in VARIANTS:
+            least = table.calibration(f"{table.engine}.3", table.model_sha256).probability(confidence, variant)
+            assert found.probability(confidence, variant) <= least + 1e-9
+
+
+def test_a_table_of_a_card_comes_back_as_it_was_fitted_and_a_damaged_one_does_not() -> None:
+    table = read_table()
+    assert parse_table(asdict(table)) == table
+    for change in ({"probability": {"net": [0.1, 2.0]}}, {"probability": {"net": [0.1], "blend": [0.2, 0.3]}}, {"more": 1}):
+        with pytest.raises((ValueError, TypeError)):
+            parse_table({**asdict(table), **change})

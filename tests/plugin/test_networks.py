@@ -7,15 +7,23 @@ import json
 import os
 import re
 import shutil
+from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from plugin_pages import draw_page, image_pdf, ocrmypdf
 
 from ocrmypdf_superres.errors import RecognizerError
+from ocrmypdf_superres.evaluation.data.pages import BenchmarkPage, Case
+from ocrmypdf_superres.evaluation.reading_cache import key_of
 from ocrmypdf_superres.modelstore.networks import NETWORK, installed_networks, read_network
+from ocrmypdf_superres.ocr.calibration import read_table
+from ocrmypdf_superres.plugin.networks import NetworkChoice
+from ocrmypdf_superres.plugin.options import SuperresOptions
 from ocrmypdf_superres.recognizers.tesseract.format.container import LSTM, join_container, read_container
 from ocrmypdf_superres.recognizers.tesseract.networks.language_file import open_language_file
+from ocrmypdf_superres.recognizers.tesseract.networks.pack import change_card
 from ocrmypdf_superres.tesseract import data_folder, find_traineddata
 
 ROOT = Path(__file__).parents[2]
@@ -83,10 +91,14 @@ def test_a_tuned_and_an_installed_language_are_combined(pdf, tmp_path):
     assert languages_of(hocr) <= {"eng", other} and "eng" in languages_of(hocr)
 
 
-def test_pages_that_are_left_and_the_legacy_engine_are_not_touched(tmp_path, pdf, own_cache):
+def test_pages_that_are_left_are_read_with_it_too(tmp_path):
     large = image_pdf(tmp_path / "large.pdf", [draw_page((1700, 1100), em=42, lines=6)], dpi=300)
-    _, _, records, _ = run(large, tmp_path)
-    assert records[0]["action"] == "left" and records[0]["networks"] == {} and not own_cache.exists()
+    _, text, records, _ = run(large, tmp_path)
+    assert records[0]["action"] == "left" and "eng" in records[0]["networks"] and "quick brown fox" in text
+
+
+def test_switched_off_and_with_the_legacy_engine_nothing_is_done(tmp_path, pdf, own_cache):
+    run(pdf, tmp_path / "off", "--superres-trigger", "off")
     done, _, _, _ = run(pdf, tmp_path / "legacy", "--tesseract-oem", "0", check=False)
     assert not own_cache.exists() and done.returncode != 0  # the installed file has no legacy engine either
 
@@ -178,6 +190,47 @@ def test_a_joined_file_that_vanishes_is_made_again_or_the_page_read_without_it(p
     _, stock, _, _ = run(pdf, tmp_path / "stock", "--superres-networks", "stock")
     assert text == stock and records[0]["networks"] == {}
     assert "could not be read with the tuned networks" in done.stderr
+
+
+class Tesseract:
+    """What is asked of the engine before it reads."""
+
+    def __str__(self) -> str:
+        return "Tesseract OCR 5.3.0"
+
+
+def choice(networks: object, *languages: str) -> NetworkChoice:
+    ours = SuperresOptions(networks=str(networks))
+    return NetworkChoice(SimpleNamespace(superres=ours, tesseract=SimpleNamespace(oem=None), languages=languages), Tesseract())
+
+
+def test_how_far_words_are_trusted_depends_on_the_networks(tmp_path, caplog):
+    table = read_table()
+    stock = table.calibration("Tesseract OCR 5.3.0", table.model_sha256)
+    own = replace(table, probability={name: [0.5] * 21 for name in table.probability})
+    named = {"fitted": asdict(own), "unfitted": {}, "damaged": {"probability": 3}}
+    for name, values in named.items():
+        shutil.copytree(ENG, tmp_path / name)
+        change_card(read_network(tmp_path / name), name=name, calibration=values)
+    asked = {"engine": "Tesseract OCR 5.3.0", "model_sha256": table.model_sha256}
+    assert choice("stock", "eng").calibration(**asked) == stock
+    assert choice(tmp_path / "fitted", "eng").calibration(**asked).probability(99.0, "net") == 0.5
+    for name in ("unfitted", "damaged"):
+        found = choice(tmp_path / name, "eng").calibration(**asked)
+        assert found.probability(99.0, "net") <= stock.probability(99.0, "net") and found.probabilities
+    assert sum("calibration of the network damaged" in record.message for record in caplog.records) == 1
+    mixed = choice(tmp_path / "fitted", "eng", "osd").calibration(**asked)
+    assert mixed.probability(99.0, "net") == 0.5 and mixed.probability(0.0, "net") == pytest.approx(stock.probability(0.0, "net"))
+
+
+def test_a_reading_of_the_cache_belongs_to_its_networks(monkeypatch, tmp_path):
+    page = BenchmarkPage("p", "c", str(ENG / NETWORK), "", "eng", 90.0, False)
+    keys = {(method, key_of(Case(page, 90.0, ""), method, "")) for method in ("plugin", "plugin-stock")}
+    shutil.copytree(ENG, tmp_path / "recognizers" / "eng")
+    change_card(read_network(tmp_path / "recognizers" / "eng"), language="deu")
+    monkeypatch.setenv("OCRMYPDF_SUPERRES_MODELS", str(tmp_path))
+    others = {(method, key_of(Case(page, 90.0, ""), method, "")) for method in ("plugin", "plugin-stock")}
+    assert {method for method, _ in keys & others} == {"plugin-stock"}
 
 
 def test_every_shipped_network_is_whole_and_small():
