@@ -16,7 +16,7 @@ LABEL = "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"
 
 
 def main() -> None:
-    """Write images/before-after.png."""
+    """Write docs/images/before-after.png."""
     here = Path(__file__).parent
     with pikepdf.open(here / "sample-72dpi.pdf") as pdf:
         page = pikepdf.PdfImage(next(iter(pdf.pages[0].images.values()))).as_pil_image()
@@ -34,8 +34,8 @@ def main() -> None:
     for number, (label, image) in enumerate(forms):
         pen.text((4, number * height + 5), label, fill=90, font=ImageFont.truetype(LABEL, 14))
         sheet.paste(image.crop((left, top, right, bottom)), (0, number * height + 26))
-    (here / "images").mkdir(exist_ok=True)
-    sheet.save(here / "images" / "before-after.png", optimize=True)
+    images = here.parent / "docs" / "images"
+    sheet.save(images / "before-after.png", optimize=True)
 
 
 if __name__ == "__main__":

@@ -97,10 +97,10 @@ class HasInt8Form(Protocol):
     """A network whose folded form can compute its convolutions in 8-bit integers."""
 
     def int8_convolutions(self) -> tuple[list[str], list[str]]:
-        """Return the names of the convolutions, ``nn.Conv2d``, to quantise: those inside the network, and those at its end.
+        """Return the names of the convolutions, ``nn.Conv2d``, to quantise, and of those at the network's end.
 
-        A ReLU follows each of the first, and another convolution of the two lists takes its output; the outputs of the
-        second are quantised as well.
+        A ReLU follows each of the first, and another convolution of the two lists takes its output. The second compute in
+        floats: what they give is the image, which 8 bits would round too coarsely.
         """
         ...
 

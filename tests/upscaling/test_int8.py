@@ -62,7 +62,7 @@ def test_weights_have_levels_of_their_channel_and_zero_is_exact():
     with torch.no_grad():
         convolution.weight[0] *= 100
         convolution.weight[1, 0, 0, 0] = 0.0
-    rounded = FakeQuantConv2d(convolution, False).rounded_weight()
+    rounded = FakeQuantConv2d(convolution).rounded_weight()
     steps = rounded / (convolution.weight.detach().abs().amax(dim=(1, 2, 3), keepdim=True) / WEIGHT_LEVELS)
     assert torch.allclose(steps, steps.round(), atol=1e-4) and float(steps.abs().max()) <= WEIGHT_LEVELS
     assert float(rounded[1, 0, 0, 0]) == 0.0
@@ -71,7 +71,7 @@ def test_weights_have_levels_of_their_channel_and_zero_is_exact():
 
 
 def test_gradients_pass_the_rounding_within_the_range_alone():
-    layer = FakeQuantConv2d(torch.nn.Conv2d(1, 1, 1, bias=False), False)
+    layer = FakeQuantConv2d(torch.nn.Conv2d(1, 1, 1, bias=False))
     layer.input_range[1] = 1.0
     x = torch.tensor([0.2, 0.7, 1.4]).reshape(1, 1, 1, 3).requires_grad_(True)
     layer(x).sum().backward()
@@ -122,7 +122,7 @@ def test_floats_take_over_where_integers_cannot_be_right(fault, int8_model, tmp_
         broken = changed(int8_model, tmp_path / "m", name, b"nothing", listed=fault == "no graph")
     backend = OnnxBackend(broken, 1)
     page = random_page(20, 24)[None, None]
-    with caplog.at_level(logging.WARNING, "ocrmypdf.superres"):
+    with caplog.at_level(logging.INFO, "ocrmypdf.superres"):
         assert np.array_equal(backend.run(page, 2), OnnxBackend(broken, 1, full=True).run(page, 2))
         backend.run(page, 3)
     assert [record.message.split(" of ")[0] for record in caplog.records] == ["superres: the 8-bit form"]

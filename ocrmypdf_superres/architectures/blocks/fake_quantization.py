@@ -12,48 +12,42 @@ from torch import Tensor, nn
 
 LEVELS = 255
 """Steps of an 8-bit activation."""
-WEIGHT_LEVELS = 64
-"""Steps of a weight on each side of zero.
-
-Seven bits: products of 8-bit activations and 8-bit weights overflow the 16-bit sums of x86 processors without VNNI.
-"""
+WEIGHT_LEVELS = 127
+"""Steps of a weight on each side of zero."""
 QUANTILE = 0.9999
 """Of the activations, so much lies within their range; a few large ones would cost all the others their precision."""
 
 
 class FakeQuantConv2d(nn.Module):
-    """A convolution with 7-bit weights, a range for each output channel, and 8-bit inputs and, where asked for, outputs.
+    """A convolution with 8-bit weights, a range for each output channel, and 8-bit inputs.
 
-    While :attr:`observing` it computes in floats and widens its ranges to what it sees.
+    While :attr:`observing` it computes in floats and widens the range of its inputs to what it sees.
 
     Args:
         convolution: the one to replace, whose parameters are taken over.
-        quantize_output: whether the output, too, is rounded.
+        input_only: whether it computes in floats on its rounded input.
     """
 
     input_range: Tensor
-    output_range: Tensor
 
-    def __init__(self, convolution: nn.Conv2d, quantize_output: bool) -> None:
+    def __init__(self, convolution: nn.Conv2d, input_only: bool = False) -> None:
         super().__init__()
         self.convolution = convolution
-        self.quantize_output = quantize_output
+        self.input_only = input_only
         self.observing = False
         # Lower and upper end; zero is always within, so that padding is exact.
         self.register_buffer("input_range", torch.zeros(2))
-        self.register_buffer("output_range", torch.zeros(2))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return float (B, outputs, H', W') for *x*, float (B, inputs, H, W)."""
         layer = self.convolution
         if self.observing:
-            y: Tensor = layer(x)
             _widen(self.input_range, x)
-            if self.quantize_output:
-                _widen(self.output_range, y)
-            return y
-        y = layer._conv_forward(_round_to(x, self.input_range), self.rounded_weight(), layer.bias)
-        return _round_to(y, self.output_range) if self.quantize_output else y
+        else:
+            x = _round_to(x, self.input_range)
+        weight = layer.weight if self.observing or self.input_only else self.rounded_weight()
+        y: Tensor = layer._conv_forward(x, weight, layer.bias)
+        return y
 
     def rounded_weight(self) -> Tensor:
         """Return the kernel, float (outputs, inputs, h, w), rounded to its levels."""

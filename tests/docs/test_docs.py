@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MPL-2.0
+"""The documentation: it builds without a warning, lists what there is, and its commands and snippets run."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import docs_pages
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+NOT_RUN = re.compile(r"<!-- not run: (.+) -->")
+# Pages whose snippets take minutes, as they train.
+SLOW = {"training.md", "archives.md"}
+
+
+@dataclass(frozen=True)
+class Snippet:
+    """A fenced block: its page, first line, language and text; *reason* where it is not run."""
+
+    page: Path
+    line: int
+    language: str
+    text: str
+    reason: str
+
+
+def snippets(page: Path) -> list[Snippet]:
+    """Return the fenced blocks of *page*, in order."""
+    found = []
+    lines = page.read_text(encoding="utf-8").splitlines()
+    index = 0
+    while index < len(lines):
+        opening = re.fullmatch(r"```(\w*)", lines[index])
+        if opening is None:
+            index += 1
+            continue
+        end = lines.index("```", index + 1)
+        reason = NOT_RUN.fullmatch(lines[index - 1]) if index else None
+        found.append(Snippet(page, index + 1, opening[1], "\n".join(lines[index + 1 : end]), reason[1] if reason else ""))
+        index = end + 1
+    return found
+
+
+PAGES = sorted(page for page in DOCS.glob("*.md") if any(block.language in ("sh", "python") for block in snippets(page)))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the files that the snippets name."""
+    sample = ROOT / "examples" / "sample-72dpi.pdf"
+    shutil.copy(sample, tmp_path / "in.pdf")
+    page = Image.new("L", (620, 300), 255)
+    ImageDraw.Draw(page).text((40, 40), "A short letter about the river", font=ImageFont.load_default(14), fill=0)
+    page.save(tmp_path / "page.png")
+    for name in ("line1.png", "line2.png"):
+        page.crop((30, 30, 330, 70)).save(tmp_path / name)
+    (tmp_path / "IN").mkdir()
+    shutil.copy(sample, tmp_path / "IN" / "a.pdf")
+    page.save(tmp_path / "IN" / "b.tif", dpi=(100, 100))
+    (tmp_path / "pages").mkdir()
+    large = Image.new("L", (1240, 600), 255)
+    ImageDraw.Draw(large).text((80, 80), "A short letter about the river", font=ImageFont.load_default(42), fill=0)
+    large.save(tmp_path / "pages" / "letter.png", dpi=(300, 300))
+    (tmp_path / "pages" / "letter.gt.txt").write_text("A short letter about the river\n", encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, id=page.stem, marks=[pytest.mark.slow] if page.name in SLOW else []) for page in PAGES]
+)
+@pytest.mark.timeout(900)
+def test_snippets_run(page: Path, folder: Path) -> None:
+    """Run the page's commands one after the other in one folder, as a reader does."""
+    places = [Path(sys.executable).parent, *os.environ["PATH"].split(os.pathsep)]
+    environment = {**os.environ, "PATH": os.pathsep.join(map(str, places)), "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
+    for block in snippets(page):
+        if block.reason or block.language not in ("sh", "python"):
+            continue
+        command = ["bash", "-euo", "pipefail", "-c", block.text] if block.language == "sh" else [sys.executable, "-c", block.text]
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        assert done.returncode == 0, f"{page.name}, line {block.line}:\n{block.text}\n{done.stdout}\n{done.stderr}"
+
+
+def test_every_block_says_its_language_or_why_it_is_not_run() -> None:
+    for page in DOCS.rglob("*.md"):
+        for block in snippets(page):
+            assert block.language in ("sh", "python", "toml", "json", "text"), f"{page.name}, line {block.line}"
+
+
+@pytest.mark.parametrize("page", docs_pages.WRITTEN, ids=lambda page: page.stem)
+def test_pages_that_follow_the_code_are_up_to_date(page: Path) -> None:
+    assert page.read_text(encoding="utf-8") == docs_pages.WRITTEN[page](), "run: python tests/tools/docs_pages.py"
+
+
+def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+    pytest.importorskip("mkdocstrings", reason="needs the extra [docs]")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    index = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+    # Nothing is fetched from elsewhere when a page is read.
+    assert not re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=\"https?://", index)
