@@ -26,6 +26,10 @@ between 0.88 and 0.92 missed 74 words without it and 44 with it); above it there
 """
 
 
+UNREAD = 2
+"""They are also asked where so many lines of ink have no words: how sure the others are says nothing of those."""
+
+
 def wants_opinion(readings: Mapping[str, Hypothesis], calibration: Calibration) -> bool:
     """Whether further engines should be asked: nothing was read, or the best reading leaves doubt."""
     if not readings:

@@ -14,9 +14,10 @@ from ocrmypdf.pluginspec import OcrEngine
 from PIL import Image
 
 from ocrmypdf_superres.ocr.hocr import write_hocr
+from ocrmypdf_superres.ocr.lines.doubt import unread_lines
 from ocrmypdf_superres.ocr.merge.seams import join_seams
 from ocrmypdf_superres.ocr.merge.vote import Merged
-from ocrmypdf_superres.ocr.second_opinion import is_doubtful, wants_opinion
+from ocrmypdf_superres.ocr.second_opinion import UNREAD, is_doubtful, wants_opinion
 from ocrmypdf_superres.ocr.variants import AS_IS, NET, make_variant
 from ocrmypdf_superres.plugin import handover
 from ocrmypdf_superres.plugin.guard import guard
@@ -25,7 +26,7 @@ from ocrmypdf_superres.plugin.networks import NetworkChoice
 from ocrmypdf_superres.plugin.options import SuperresOptions
 from ocrmypdf_superres.plugin.reading import ReadImage, Reading, Result
 from ocrmypdf_superres.plugin.readings.gathered import Gathered
-from ocrmypdf_superres.plugin.readings.lines import LINE_VARIANTS, affordable, can_read_lines, lines_to_read, read_lines
+from ocrmypdf_superres.plugin.readings.lines import LINE_VARIANTS, affordable, can_read_lines, lines_in_doubt, read_lines
 from ocrmypdf_superres.plugin.readings.opinions import AUTO, ask, calibrated, engines_for, on_original
 from ocrmypdf_superres.plugin.readings.rescue import CONTRAST, ENLARGED, contrast_image, enlarged_image, needs_a_look, reads_badly
 from ocrmypdf_superres.plugin.record import PageRecord
@@ -182,10 +183,14 @@ class PageReader:
             return
         with self._guard(NOT_VERIFIED):
             layout = found.layout()
-            if layout is None or layout in (AS_IS, CONTRAST) or not can_read_lines(self._engine, self._options):
+            if layout is None or layout in (AS_IS, CONTRAST):
+                return
+            unread = unread_lines(original, found.whole[layout], self._size)
+            found.unread = len(unread)
+            if not can_read_lines(self._engine, self._options):
                 return
             found.whole[layout], seams = join_seams(found.whole[layout])
-            lines = lines_to_read(found.whole[layout], found.calibration, layout, original, self._record.lines, seams)
+            lines = lines_in_doubt(found.whole[layout], found.calibration, layout, seams) + unread
             spent = sum(found.seconds.values()) / max(found.seconds[NET], 1e-3)
             for variant in LINE_VARIANTS:
                 chosen = affordable(lines, found.whole[layout], self._ours.budget - spent)
@@ -207,7 +212,8 @@ class PageReader:
             return
         with self._guard(NOT_VERIFIED):
             # Doubt first: looking for installed engines costs every page some milliseconds.
-            if self._ours.verify != "always" and not wants_opinion(found.whole, found.calibration):
+            doubt = found.unread >= UNREAD or wants_opinion(found.whole, found.calibration)
+            if self._ours.verify != "always" and not doubt:
                 return
             engines = engines_for(self._options)
             if not engines:

@@ -25,6 +25,7 @@ class Gathered:
         seconds: what each whole reading took, by variant.
         line_seconds: what reading lines again took, by variant.
         opinion_seconds: what each further engine took.
+        unread: number of lines of ink that no word covers.
         calibration: how far each can be trusted; None where that is not known.
     """
 
@@ -34,6 +35,7 @@ class Gathered:
     seconds: dict[str, float] = field(default_factory=dict)
     line_seconds: dict[str, float] = field(default_factory=dict)
     opinion_seconds: dict[str, float] = field(default_factory=dict)
+    unread: int = 0
     calibration: Calibration | None = None
 
     def layout(self) -> str | None:
@@ -78,6 +80,7 @@ class Gathered:
             "words": {name: len(h.words) for name, h in self.whole.items()},
             "reading_seconds": _rounded(self.seconds),
             "lines_read": {name: len(reading.lines) for name, reading in self.lines.items()},
+            "lines_unread": self.unread,
             "line_seconds": _rounded(self.line_seconds),
             "reading_cost": round(spent / max(self.seconds.get(NET, 0.0), 1e-3), 2),
             "opinions": {name: len(opinion.words) for name, opinion in self.opinions.items()},

@@ -17,7 +17,7 @@ from ocrmypdf_superres.ocr.calibration import Calibration
 from ocrmypdf_superres.ocr.hocr import parse_pages
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.ocr.lines.crops import padded, read_crops
-from ocrmypdf_superres.ocr.lines.doubt import DoubtfulLine, doubtful_lines, spend, unread_lines
+from ocrmypdf_superres.ocr.lines.doubt import DoubtfulLine, doubtful_lines, spend
 from ocrmypdf_superres.ocr.variants import BLEND
 from ocrmypdf_superres.plugin.networks import Replaced
 
@@ -31,8 +31,6 @@ ONE_LINE = 7
 """Tesseract's page segmentation mode for an image of one line; 13 reads cut lines much worse."""
 PAGE_MODES = (None, 1, 3)
 """Page segmentation modes of a whole page: with any other one the user says how the page is to be read."""
-FEW_LINES = 0.7
-"""Fewer lines than this share of those that were measured on the page are too few: ink was not read."""
 
 
 def can_read_lines(engine: OcrEngine, options: Any) -> bool:
@@ -43,33 +41,19 @@ def can_read_lines(engine: OcrEngine, options: Any) -> bool:
     return tesseract.pagesegmode in PAGE_MODES
 
 
-def lines_to_read(
-    reading: Hypothesis,
-    calibration: Calibration,
-    variant: str,
-    original: Image.Image,
-    measured: int | None,
-    seams: Sequence[Box] = (),
-) -> list[DoubtfulLine]:
-    """Return the doubtful lines of *reading*, and where it has too few lines the ink that it does not cover.
+def lines_in_doubt(reading: Hypothesis, calibration: Calibration, variant: str, seams: Sequence[Box] = ()) -> list[DoubtfulLine]:
+    """Return the doubtful lines of *reading*, of *variant*.
 
     Args:
         reading: the reading whose layout stands.
         calibration: says how sure it is.
         variant: the variant that was read.
-        original: the page before it was enlarged.
-        measured: about how many lines the page has; None where that is not known.
         seams: the boxes of lines that were cut in two, perhaps in the middle of a word: they are in doubt.
     """
     lines = doubtful_lines(reading, calibration, variant)
-    known = {line.box for line in lines}
     # A word at the seam is wrong, and its halves look sure.
-    lines += [
-        DoubtfulLine(line.box, 0.5 * len(line.text)) for line in reading.lines if line.box in seams and line.box not in known
-    ]
-    if measured is None or len(reading.lines) < FEW_LINES * measured:
-        lines += unread_lines(original, reading, reading.size)
-    return lines
+    cut = [line for line in reading.lines if line.box in seams and all(line.box != known.box for known in lines)]
+    return lines + [DoubtfulLine(line.box, 0.5 * len(line.text)) for line in cut]
 
 
 def affordable(lines: Sequence[DoubtfulLine], reading: Hypothesis, budget: float) -> list[DoubtfulLine]:
