@@ -24,6 +24,7 @@ COMMANDS = {
     "report": ("ocrmypdf_superres.commands.report", "one HTML page of a run, with before and after to look at", "eval"),
     "compare": ("ocrmypdf_superres.commands.compare", "read a PDF without and with super-resolution, and show both", "eval"),
     "calibrate": ("ocrmypdf_superres.commands.calibrate", "fit how far the engine's confidences can be trusted", "eval"),
+    "heights": ("ocrmypdf_superres.commands.heights.command", "benchmark how well the height of text is measured", "train,eval"),
     "train": ("ocrmypdf_superres.commands.train", "train a net from a recipe", "train"),
     "finetune": ("ocrmypdf_superres.commands.finetune", "make a model for your own scans, without annotation", "train,eval"),
     "export": ("ocrmypdf_superres.commands.export", "make a model folder of a training run's checkpoint", "train"),

@@ -129,6 +129,22 @@ def read_page(image: Image.Image, languages: str, *, dpi: float, psm: int | None
     return run_tesseract(["-", "-", "-l", languages, "--dpi", str(round(dpi)), *mode, *output], stdin=buffer.getvalue())
 
 
+def orientation(image: Image.Image, dpi: float) -> int:
+    """Return by how many degrees clockwise *image* must be turned to be upright: 0, 90, 180 or 270.
+
+    Raises:
+        MissingDependencyError, RecognizerError: as :func:`run_tesseract`; also where there are too few letters to tell, and
+            where the language ``osd`` is not installed.
+    """
+    buffer = io.BytesIO()
+    image.convert("L").save(buffer, "PNG", compress_level=1)
+    said = run_tesseract(["-", "-", "--psm", "0", "--dpi", str(round(max(dpi, 70.0)))], stdin=buffer.getvalue(), timeout=60)
+    found = re.search(r"^Rotate: (\d+)", said, re.M)
+    if found is None:
+        raise RecognizerError(f"tesseract was asked for the orientation and said {said[:60]!r}; turn the page by hand.")
+    return int(found.group(1)) % 360
+
+
 def read_lines(images: Sequence[Image.Image], language: str, tessdata: Path | None = None, psm: int = RAW_LINE) -> list[str]:
     """Return the text of each of *images*, each one line, read in one run; white space is single blanks.
 

@@ -14,7 +14,7 @@ NAME = "ocrmypdf_superres"
 
 LAYERS = {
     "errors": 0, "files": 0, "processes": 0, "tables": 0, "entry_points": 0, "extras": 0, "metrics": 0,
-    "page": 1, "architectures": 1, "modelstore": 1, "tesseract": 1,
+    "onnx_sessions": 1, "page": 1, "architectures": 1, "modelstore": 1, "tesseract": 1,
     "upscaling": 2, "recognizers": 2, "detectors": 2,
     "ocr": 3,
     "plugin": 4, "export": 4, "training": 4, "evaluation": 4, "reporting": 4,
@@ -27,7 +27,7 @@ BESIDE = {
     "errors": set(), "extras": set(), "files": {"errors"}, "processes": set(),
     "tables": {"errors"}, "entry_points": {"errors", "tables"},
     "metrics": {"errors"},
-    "page": set(), "architectures": set(), "modelstore": set(), "tesseract": set(),
+    "onnx_sessions": set(), "page": {"onnx_sessions"}, "architectures": set(), "modelstore": set(), "tesseract": set(),
     "upscaling": set(), "recognizers": {"detectors"}, "detectors": set(),
     "ocr": set(),
     "plugin": set(), "export": set(), "training": {"export"}, "evaluation": {"training", "reporting"}, "reporting": set(),
@@ -45,7 +45,7 @@ MAY_IMPORT = {
         "architectures", "upscaling/backends/torch.py", "upscaling/backends/packed_weights.py", "recognizers", "detectors",
         "training", "export", "metrics/lpips.py", "modelstore/published_weights.py", "evaluation",
     },
-    "onnxruntime": {"upscaling/backends/onnx.py", "export"},
+    "onnxruntime": {"onnx_sessions.py", "export"},
 }  # fmt: skip
 # Public API of OCRmyPDF; anything else of it may go with its next version.
 PUBLIC_OCRMYPDF = {

@@ -42,6 +42,7 @@ ALLOWED = {
     ("training/data/fonts.py", "draw"): "a font draws letters",
     ("training/data/ocr_lines/faces.py", "draw"): "a font draws letters",
     ("training/data/ocr_lines/rendering.py", "draw"): "text is drawn as ink",
+    ("training/data/rendered_pages/", "draw"): "text is drawn as ink",
     ("training/data/sources/", "draw"): "text is drawn as ink",
     ("training/losses/recognition/confusion.py", "draw"): "characters are drawn in a font",
 }

@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--conditions", nargs="*", default=list(DEFAULT_CONDITIONS), help="as for evaluate")
     parser.add_argument("--pages", type=int, default=2, help="pages of each collection (default: %(default)s)")
-    parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="name or folder of the model (default: %(default)s)")
     parser.add_argument(
         "--network",
         type=Path,
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cache", type=Path, default=Path("runs/readings"), help="folder that keeps readings (default: %(default)s)"
     )
-    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=2, help="pages at a time (default: %(default)s)")
     parser.add_argument("-o", "--output", type=Path, default=Path("calibration.json"), help="the table (default: %(default)s)")
     parser.add_argument("--plot", type=Path, metavar="IMAGE", help="also plot the fit")
 

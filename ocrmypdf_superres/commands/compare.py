@@ -24,12 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pdf-output", type=Path, metavar="PDF", help="keep the searchable PDF of the run with super-resolution")
     parser.add_argument("-l", "--language", default="eng", help="Tesseract languages, such as deu+eng (default: %(default)s)")
     parser.add_argument("--pages", default="", help="only these, such as 1,3-5 (default: all)")
-    parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="name or folder of the model (default: %(default)s)")
     parser.add_argument(
         "--verify", choices=("off", "auto", "always"), default="auto", help="as --superres-verify (default: %(default)s)"
     )
     parser.add_argument("--force-ocr", action="store_true", help="read pages that already have text, too")
-    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=2, help="pages at a time (default: %(default)s)")
     parser.add_argument("--run", type=Path, metavar="FOLDER", help="keep images and words there, for the command report")
 
 

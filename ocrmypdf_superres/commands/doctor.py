@@ -30,8 +30,8 @@ PROGRAMS = ("gs", "unpaper", "pngquant")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``doctor``."""
-    parser.add_argument("--model", default=DEFAULT_MODEL)
-    parser.add_argument("--device", default="auto")
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="name or folder of the model to try (default: %(default)s)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -48,7 +48,9 @@ def _add_pages(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--lines", action="store_true", help="the images are single lines of text")
     group.add_argument("--pages", type=int, default=2, help="hr pages of each collection, 0 for all (default: %(default)s)")
-    group.add_argument("--language", default="eng", help="Tesseract languages of pages without an index")
+    group.add_argument(
+        "-l", "--language", default="eng", help="Tesseract languages of pages without an index (default: %(default)s)"
+    )
     group.add_argument(
         "--unordered",
         nargs="*",
@@ -60,7 +62,13 @@ def _add_pages(parser: argparse.ArgumentParser) -> None:
 
 def _add_methods(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("methods")
-    group.add_argument("--methods", nargs="+", choices=(*METHODS, *FURTHER), default=list(METHODS))
+    group.add_argument(
+        "--methods",
+        nargs="+",
+        choices=(*METHODS, *FURTHER),
+        default=list(METHODS),
+        help=f"ways to prepare and read a page (default: {' '.join(METHODS)})",
+    )
     group.add_argument(
         "--peer",
         action="append",
@@ -97,7 +105,7 @@ def _add_methods(parser: argparse.ArgumentParser) -> None:
 
 def _add_outputs(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("outputs")
-    group.add_argument("--jobs", type=int, default=2)
+    group.add_argument("--jobs", type=int, default=2, help="pages at a time (default: %(default)s)")
     group.add_argument("--cache", type=Path, help="folder that keeps readings, so that a run can go on")
     group.add_argument("--worst", type=Path, metavar="FOLDER", help="write images of the pages that the plugin reads worst there")
     group.add_argument("--worst-count", type=int, default=10, metavar="N", help="how many (default: %(default)s)")

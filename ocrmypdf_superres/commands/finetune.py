@@ -26,7 +26,9 @@ CONDITIONS = ("72-scan", "100-scan", "100-hard")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``finetune``."""
     parser.add_argument("scans", type=Path, help="folder of scans of about 200 dpi and more: PDF, TIFF, JPEG, PNG")
-    parser.add_argument("-o", "--out", type=Path, required=True, metavar="MODEL", help="the model folder to write")
+    parser.add_argument(
+        "-o", "--output", "--out", dest="out", type=Path, required=True, metavar="MODEL", help="the model folder to write"
+    )
     parser.add_argument(
         "--network", action="store_true",
         help="tune the languages' networks of Tesseract instead, on images with NAME.gt.txt beside them",
@@ -39,7 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="auto|stock|FOLDER",
         help="with --network: the networks to start from (default: auto, the tuned ones)",
     )
-    parser.add_argument("--lang", default="eng", help="Tesseract languages of the scans, such as deu or deu+fra")
+    parser.add_argument(
+        "-l", "--language", "--lang", dest="lang", default="eng",
+        help="Tesseract languages of the scans, such as deu or deu+fra (default: %(default)s)",
+    )  # fmt: skip
     parser.add_argument(
         "--minutes", type=float, default=40.0, help="how long it may take in all, anew with --resume (default: %(default)g)"
     )

@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--recipe", type=Path, metavar="FILE", help="reduce the patches as this recipe does (default: bicubic alone)"
     )
-    parser.add_argument("--language", default="eng", help="Tesseract languages of scans without an index (default eng)")
+    parser.add_argument("-l", "--language", default="eng", help="Tesseract languages of scans without an index (default eng)")
     parser.add_argument(
         "--detector", metavar="NAME", help="a text detector: its folder or name, or the file of CTPN's public weights"
     )

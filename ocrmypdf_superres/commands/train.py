@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``train``."""
     parser.add_argument("recipe", type=Path, help="a TOML file, see examples/recipes")
     parser.add_argument("--data", type=Path, default=Path(), help="folder that the recipe's sources lie in (default: here)")
-    parser.add_argument("-o", "--out", type=Path, help="folder of the run (default: runs/NAME)")
+    parser.add_argument("-o", "--output", "--out", dest="out", type=Path, help="folder of the run (default: runs/NAME)")
     parser.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
     parser.add_argument("--show-data", action="store_true", help="only write a grid of training strips")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scale", type=int, help="enlarge by this instead of by the height of the text")
     parser.add_argument("--target-x-height", type=float, default=20.0, help="x-height in pixels to reach (default: %(default)s)")
     parser.add_argument("--dpi", type=float, help="dpi of the input, where its file does not say")
-    parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="name or folder of the model (default: %(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cpu:fp32, cuda or cuda:N (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all cores)")
     parser.add_argument("--tile", type=int, default=0, help="side of a tile in input pixels (default: what suits the device)")

@@ -23,7 +23,7 @@ from ocrmypdf_superres.extras import install_line
 from ocrmypdf_superres.modelstore.cards import CARD, check_name, int8_name, read_card
 from ocrmypdf_superres.modelstore.store import Model, sha256_of
 from ocrmypdf_superres.modelstore.writer import model_folder, write_card
-from ocrmypdf_superres.upscaling.backends.onnx import open_session
+from ocrmypdf_superres.onnx_sessions import open_session
 
 TOLERANCE = 2.0 / 255
 """Largest mean difference, of [0, 1], of the rounded net in torch and its graph; ties are rounded otherwise here and there."""

@@ -21,7 +21,7 @@ from ocrmypdf_superres.export.tracing import trace_to_onnx
 from ocrmypdf_superres.modelstore.cards import CARD, WEIGHTS, Card, check_name, onnx_name, read_card
 from ocrmypdf_superres.modelstore.store import Model, sha256_of
 from ocrmypdf_superres.modelstore.writer import model_folder, write_card
-from ocrmypdf_superres.upscaling.backends.onnx import open_session
+from ocrmypdf_superres.onnx_sessions import open_session
 
 TOLERANCE = 1e-4
 """Largest difference, of [0, 1], that torch and onnxruntime may show."""

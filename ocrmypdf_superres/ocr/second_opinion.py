@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from ocrmypdf_superres.ocr.calibration import Calibration
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.ocr.merge.order import page_winner
+from ocrmypdf_superres.ocr.variants import AS_IS
 
 SURE = 0.76
 """A first reading whose words are right with at least this mean probability leaves no doubt.
@@ -28,6 +30,37 @@ between 0.88 and 0.92 missed 74 words without it and 44 with it); above it there
 
 UNREAD = 2
 """They are also asked where so many lines of ink have no words: how sure the others are says nothing of those."""
+
+USUAL_LIMIT = 180.0
+"""Seconds that OCRmyPDF gives Tesseract for a page, where it does not say."""
+TIMED_OUT = 0.95
+"""A reading that took this share of the time limit is taken for one that was ended by it."""
+
+
+def affordable(variants: Sequence[str], seconds: Mapping[str, float], limit: float, hopeless: bool) -> Iterator[str]:
+    """Yield those of *variants* that are worth the time of another reading, given the *seconds* of those before.
+
+    After a reading that ran into the time *limit*, and where the page is *hopeless*, nothing more of the enlarged size is
+    read. All readings together start within one limit.
+
+    Args:
+        variants: in the order in which they would be read.
+        seconds: how long each reading took; read anew before each variant.
+        limit: the engine's time limit in seconds.
+        hopeless: whether the page's letters are too small to be read at any size.
+    """
+    for variant in variants:
+        too_long = any(taken >= TIMED_OUT * limit for taken in seconds.values())
+        if sum(seconds.values()) >= limit and not too_long:
+            return
+        if variant == AS_IS or not (too_long or hopeless):
+            yield variant
+
+
+def time_limit(options: Any) -> float:
+    """Return the seconds that OCRmyPDF's *options* give the engine for a page."""
+    tesseract = getattr(options, "tesseract", None)
+    return float(getattr(tesseract, "timeout", None) or USUAL_LIMIT)
 
 
 def wants_opinion(readings: Mapping[str, Hypothesis], calibration: Calibration) -> bool:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from ocrmypdf_superres.errors import ImageError
 from ocrmypdf_superres.page.image import flatten, is_colour, merge_luma
+from ocrmypdf_superres.page.shading import even_out
 
 if TYPE_CHECKING:
     from ocrmypdf_superres.page.plan import Plan
@@ -19,8 +20,10 @@ __all__ = ["VARIANTS", "make_variant"]
 
 NET, BLEND, LANCZOS, AS_IS = "net", "blend", "lanczos", "as-is"
 """Enlarged by the net; by Lanczos to the same size; the mean of both; and the original page."""
+EVEN = "even"
+"""As lanczos, with the paper evened out: read after the net's variant where the paper is uneven."""
 VARIANTS = (NET, BLEND, LANCZOS, AS_IS)
-"""All variants, in the order in which they are read."""
+"""The variants of every page, in the order in which they are read."""
 
 
 def enlarge(image: Image.Image, plan: Plan, upscaler: Upscaler, colour: bool = False) -> Image.Image:
@@ -57,7 +60,7 @@ def make_variant(name: str, original: Image.Image, net: Image.Image) -> Image.Im
     """Return the variant *name* in grey.
 
     Args:
-        name: one of :data:`VARIANTS`.
+        name: one of :data:`VARIANTS`, or :data:`EVEN`.
         original: the page before it was enlarged.
         net: the page enlarged by the net; blend and lanczos take its size and its ``info['dpi']``.
     """
@@ -66,6 +69,8 @@ def make_variant(name: str, original: Image.Image, net: Image.Image) -> Image.Im
     if name == AS_IS:
         return flatten(original).convert("L")
     image = lanczos(original, net.size)
+    if name == EVEN:
+        image = even_out(image)
     if name == BLEND:
         image = Image.blend(image, net.convert("L"), 0.5)
     if "dpi" in net.info:

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocrmypdf_superres.page.image import FloatImage
-from ocrmypdf_superres.page.text_height import measure_text_height, page_ink, running_maximum
+from ocrmypdf_superres.page.ink import page_ink, running_maximum
+from ocrmypdf_superres.page.text_height import measure_text_height
 
 WINDOW = 3.0
 """How many x-heights ink is averaged over along a row; wider gaps separate two lines."""

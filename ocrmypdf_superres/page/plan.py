@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from math import floor, sqrt
 from typing import Literal
 
+import numpy as np
 from PIL import Image
 
+from ocrmypdf_superres.page.height_network import KINDS
 from ocrmypdf_superres.page.image import FloatImage, to_luma
 from ocrmypdf_superres.page.text_height import TextHeight, measure_text_height, measured_part
 
@@ -37,15 +39,33 @@ SCALE_SLACK = 0.85
 SIZE_SLACK = 0.15
 #: Factors above this are not asked for, however small the text seems.
 MAX_FACTOR = 6.0
+#: Letters below this height cannot be read well at any size, so that such a page is enlarged only by HOPELESS_FACTOR.
+HOPELESS, HOPELESS_FACTOR = 4.0, 4.0
+#: A page whose text is of unsure height is enlarged by its dpi, at most by this factor.
+UNSURE_FACTOR = 3.0
+#: The figures above, and the target, were found with heights of the bands of lines, which are so much higher than the letters
+#: (median of 188 scans).
+BAND = 1.066
+#: Ideographs must be so much higher than a lower-case x to be read as well.
+FULL_HEIGHT = 1.75
+#: Degrees from which a skew is worth a word: --deskew mends it.
+SKEWED = 4.0
+#: Letters of 20 pixels mean 300 dpi.
+DPI_PER_PIXEL = 15.0
+#: The dpi that Tesseract is told is changed only where it is off by this factor: nearer than that it hardly matters.
+LABEL_SLACK = 1.6
+LABELS = (70.0, 600.0)
+_IDEOGRAPHS = ("chi", "jpn", "kor", "Han", "Japanese", "Hangul")
 #: Share of ink under which a page counts as blank.
 BLANK_INK = 0.0002
-#: Fewer pieces of text lines than this do not count as text.
-MIN_BANDS = 3
 
 
 @dataclass(frozen=True)
 class PlanSettings:
-    """Settings of :func:`plan_page`; see the options of the same names for their meaning."""
+    """Settings of :func:`plan_page`; see the options of the same names for their meaning.
+
+    *languages* are Tesseract's names of those that are read; empty where they are not known.
+    """
 
     trigger: Literal["auto", "dpi", "always", "off"] = "auto"
     below_dpi: float = 250.0
@@ -54,6 +74,17 @@ class PlanSettings:
     scales: tuple[int, ...] = (2, 3, 4)
     max_pixels: float = 50e6
     max_side: int = TESSERACT_MAX_SIDE
+    languages: tuple[str, ...] = ()
+
+    def target_for(self, text: TextHeight) -> float:
+        """Return the height that letters such as *text* has should have: more for ideographs.
+
+        The measurement says whether they are; where languages are known, it may say so only of those that write them.
+        """
+        ideographs = text.kind == KINDS[2] and (
+            not self.languages or any(name.rpartition("/")[2].startswith(_IDEOGRAPHS) for name in self.languages)
+        )
+        return self.target_x_height * (FULL_HEIGHT if ideographs else 1.0)
 
 
 @dataclass(frozen=True)
@@ -107,12 +138,18 @@ def plan_page(luma: FloatImage, dpi: tuple[float, float], settings: PlanSettings
             return leave(f"{claimed:.0f} dpi is not below {settings.below_dpi:.0f}")
         return _enlarge(size, dpi, by_dpi, f"{claimed:.0f} dpi", settings, None)
     text = measure_text_height(luma)
-    if text.x_height is None or text.bands < MIN_BANDS or text.ink < BLANK_INK:
+    if text.x_height is None or text.ink < BLANK_INK:
         if settings.trigger == "always":
             return _enlarge(size, dpi, max(by_dpi, float(min(settings.scales))), "no text measured", settings, text)
         return leave("blank page" if text.ink < BLANK_INK else "no text found", text)
-    needed = settings.target_x_height / text.x_height
-    described = f"text {text.x_height:.1f} px high at {claimed:.0f} dpi"
+    described = _described(text, claimed)
+    if not text.sure and settings.trigger == "auto":
+        if not 0 < claimed < settings.below_dpi:
+            return leave(f"{described}, which is not sure, and the dpi is good", text)
+        return _enlarge(size, dpi, min(by_dpi, UNSURE_FACTOR), f"{described}, which is not sure, so by the dpi", settings, text)
+    needed = settings.target_for(text) / (text.x_height * BAND)
+    if text.x_height < HOPELESS:
+        needed, described = min(needed, HOPELESS_FACTOR), f"{described}, hardly enough to be read"
     if settings.trigger == "always":
         return _enlarge(size, dpi, max(needed, float(min(settings.scales))), described, settings, text)
     if text.noise >= NOISY:
@@ -122,6 +159,25 @@ def plan_page(luma: FloatImage, dpi: tuple[float, float], settings: PlanSettings
     if needed < least:
         return leave(f"{described} is large enough", text)
     return _enlarge(size, dpi, needed, described, settings, text)
+
+
+def label_for(text: TextHeight | None, factor: float, dpi: float) -> float | None:
+    """Return the dpi to tell Tesseract of a page enlarged by *factor*, where *dpi* is far from what its text says.
+
+    Tesseract's layout analysis goes by the resolution that it is told. None where that will do, and where the height of
+    the text is not sure.
+    """
+    if text is None or text.x_height is None or not text.sure or text.kind == KINDS[2]:
+        return None
+    fitting = float(np.clip(text.x_height * factor * DPI_PER_PIXEL, *LABELS))
+    return None if 1 / LABEL_SLACK < fitting / max(dpi, 1.0) < LABEL_SLACK else fitting
+
+
+def _described(text: TextHeight, claimed: float) -> str:
+    turned = " on its side" if text.sideways else ""
+    if abs(text.skew) > SKEWED:
+        turned += f" turned by {abs(text.skew):.0f} degrees"
+    return f"text{turned} {text.x_height:.1f} px high at {claimed:.0f} dpi"
 
 
 def _room(size: tuple[int, int], settings: PlanSettings) -> float:

@@ -28,6 +28,10 @@ class PageState:
         record: what happened to the page so far.
         size: (width, height) in pixels of the image that OCR is given.
         original: the page before it was enlarged, where other variants can be made of it.
+        dpi: resolution of that image as the page's size has it, where OCR is told another; None where it is the same.
+        uneven: whether evening out the paper makes another variant of the page.
+        hopeless: whether the page's letters are too small to be read at any size.
+        turns: quarter turns, counter-clockwise, of the page's text that were undone in that image.
         model_sha256: of the weights of the model that enlarged it; None for a page that was not enlarged.
     """
 
@@ -35,6 +39,15 @@ class PageState:
     size: tuple[int, int]
     original: Image.Image | None = None
     model_sha256: str | None = None
+    dpi: float | None = None
+    turns: int = 0
+    uneven: bool = False
+    hopeless: bool = False
+
+    @property
+    def no_text(self) -> bool:
+        """Whether the page was measured and no text was found on it."""
+        return self.record.ink is not None and self.record.x_height is None
 
 
 class _Slot(threading.local):

@@ -3,18 +3,19 @@
 
 Rasterizing resamples a scan whose pixels do not fall on whole pixels of the page, which blurs 4-pixel letters for good.
 Where the page is one full-page, axis-aligned, unmasked image, its pixels are taken from the file; the raster is the
-witness that they are what the page shows, the right way round.
+witness that they are what the page shows, the right way round. What the page shows over them is laid over them again.
 """
 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pikepdf
-from PIL import Image
+from PIL import Image, ImageChops, ImageFilter
 
 from ocrmypdf_superres.page.image import flatten
 
@@ -26,10 +27,49 @@ WITNESS_CELL = 8
 WITNESS_MEAN, WITNESS_MAX = 4.0, 56.0
 #: How far the image may fall short of the page, or its pixels be from square.
 FULL_PAGE, SQUARE = 0.02, 0.02
+#: Difference from which a cell of a page that has vectors, text or notes is taken for one of these, and the largest share
+#: of such cells.
+MARK, MARKED = 16.0, 0.15
+#: Shares of the page that its images may cover, all together, where they give its resolution.
+COVERED = (0.8, 1.3)
+#: A raster that is so much finer than the images is reduced to their resolution.
+FINER = 1.2
+#: Cells of the raster, in pixels, and the mean difference that shows something sharper than the images in them.
+MARK_CELL, SHARPER = 16, 10.0
 _TURNS = (None, Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
 
 
-def native_pixels(pdf_path: Path, pageinfo: Any, raster: Image.Image) -> Image.Image | None:
+@dataclass(frozen=True)
+class Marks:
+    """What a page shows over its scan: a Bates number, a stamp, ruled lines.
+
+    Attributes:
+        mask: mode ``L``, 255 where the page differs from the scan; of any size.
+        raster: the rasterized page.
+    """
+
+    mask: Image.Image
+    raster: Image.Image
+
+    def over(self, image: Image.Image) -> Image.Image:
+        """Return *image* of the scan in grey, at any size, with the marks laid over it; its ``info['dpi']`` is kept."""
+        mask = self.mask.resize(image.size, Image.Resampling.NEAREST)
+        marks = flatten(self.raster).convert("L").resize(image.size, Image.Resampling.LANCZOS)
+        result = Image.composite(marks, flatten(image).convert("L"), mask)
+        if "dpi" in image.info:
+            result.info["dpi"] = image.info["dpi"]
+        return result
+
+
+@dataclass(frozen=True)
+class ScanPixels:
+    """The pixels of the scan on a page, turned as the raster is, and what the page shows over them."""
+
+    image: Image.Image
+    marks: Marks | None = None
+
+
+def native_pixels(pdf_path: Path, pageinfo: Any, raster: Image.Image) -> ScanPixels | None:
     """Return the page's embedded image, turned as *raster* is, or None where the raster has to do.
 
     Args:
@@ -37,16 +77,47 @@ def native_pixels(pdf_path: Path, pageinfo: Any, raster: Image.Image) -> Image.I
         pageinfo: OCRmyPDF's information on the page.
         raster: the rasterized page that OCR would see.
 
-    Returns None for pages that are anything else than one full-page image, and for images that look
-    different from the raster (masked, turned by an angle, decoded in another way, with notes over them).
+    Returns None for pages that are anything else than one full-page image with a few marks, and for images that look
+    different from the raster (masked, turned by an angle, decoded in another way).
     """
     info = _only_image(pageinfo)
     if info is None:
         return None
-    image = _extract(pdf_path, pageinfo.pageno, info.name)
-    if image is None:
+    found = _extract(pdf_path, pageinfo.pageno, info.name)
+    if found is None:
         return None
-    return _like(image, raster)
+    image, noted = found
+    # OCRmyPDF before 17.13 does not tell visible text from an OCR layer.
+    text = getattr(pageinfo, "has_visible_text", pageinfo.has_text)
+    return _like(image, raster, bool(pageinfo.has_vector or text or noted))
+
+
+def scan_resolution(pageinfo: Any, raster: Image.Image) -> ScanPixels | None:
+    """Return *raster* reduced to the resolution of the images that fill the page; None where it is no finer than they are.
+
+    Vectors make OCRmyPDF rasterize a scan at 400 dpi, which tells nothing more of it. None also where much of the page is
+    sharper than its images could be.
+    """
+    area = float(pageinfo.width_inches) * float(pageinfo.height_inches)
+    images = [info for info in pageinfo.images if info.renderable and info.dpi.is_finite and min(info.dpi.x, info.dpi.y) > 0]
+    covered = sum(info.width / info.dpi.x * (info.height / info.dpi.y) for info in images)
+    if not images or area <= 0 or not COVERED[0] <= covered / area <= COVERED[1]:
+        return None
+    finest = max(max(info.dpi.x, info.dpi.y) for info in images)
+    ratio = finest * float(pageinfo.width_inches) / min(raster.width, raster.height)
+    ratio = max(ratio, finest * float(pageinfo.height_inches) / max(raster.width, raster.height))
+    if ratio > 1 / FINER:
+        return None
+    size = (max(1, round(raster.width * ratio)), max(1, round(raster.height * ratio)))
+    grey = flatten(raster).convert("L")
+    small = grey.resize(size, Image.Resampling.BOX)
+    again = small.resize(grey.size, Image.Resampling.BICUBIC)
+    cells = (max(1, raster.width // MARK_CELL), max(1, raster.height // MARK_CELL))
+    marked = _thumbnail(ImageChops.difference(grey, again), cells) > SHARPER
+    if marked.mean() > MARKED:
+        return None
+    _label(small, raster)
+    return ScanPixels(small, Marks(_mask(marked), raster) if marked.any() else None)
 
 
 def is_oversampled(pageinfo: Any, raster: Image.Image) -> bool:
@@ -69,9 +140,7 @@ def untouched(image: Image.Image) -> Image.Image:
 
 
 def _only_image(pageinfo: Any) -> Any | None:
-    # OCRmyPDF before 17.13 does not tell visible text from an OCR layer: pages with either are rasterized there.
-    text = getattr(pageinfo, "has_visible_text", pageinfo.has_text)
-    if pageinfo.has_vector or text or len(pageinfo.images) != 1:
+    if len(pageinfo.images) != 1:
         return None
     info = pageinfo.images[0]
     if not info.renderable or not info.dpi.is_finite or info.dpi.x <= 0 or info.dpi.y <= 0:
@@ -88,11 +157,11 @@ def _only_image(pageinfo: Any) -> Any | None:
     return None
 
 
-def _extract(pdf_path: Path, pageno: int, name: str) -> Image.Image | None:
+def _extract(pdf_path: Path, pageno: int, name: str) -> tuple[Image.Image, bool] | None:
+    """Return the image called *name*, and whether notes or stamps are drawn over the page."""
     try:
         with pikepdf.open(pdf_path) as pdf:
-            if any(note.get("/Subtype") != "/Link" for note in pdf.pages[pageno].get("/Annots", [])):
-                return None  # notes and stamps are drawn over the image
+            noted = any(note.get("/Subtype") != "/Link" for note in pdf.pages[pageno].get("/Annots", []))
             xobjects: Any = pdf.pages[pageno].resources.get("/XObject", {})
             stream: Any = xobjects.get(name)
             if stream is None or any(key in stream for key in ("/SMask", "/Mask", "/SMaskInData")):
@@ -101,7 +170,7 @@ def _extract(pdf_path: Path, pageno: int, name: str) -> Image.Image | None:
                 return None
             image = pikepdf.PdfImage(stream).as_pil_image()
             image.load()
-            return image
+            return image, noted
     except (pikepdf.PdfError, pikepdf.DependencyError, pikepdf.UnsupportedImageTypeError) as error:
         log.debug("superres: the embedded image cannot be taken (%s), the raster is used", error)
     except (OSError, ValueError, NotImplementedError, KeyError, TypeError) as error:
@@ -114,15 +183,32 @@ def _thumbnail(image: Image.Image, size: tuple[int, int]) -> np.ndarray[Any, np.
     return np.asarray(image.resize(size, Image.Resampling.BOX), dtype=np.float32)
 
 
-def _like(image: Image.Image, raster: Image.Image) -> Image.Image | None:
-    """Return *image* turned by the quarter turns that make it look like *raster*, or None if none does."""
+def _mask(marked: np.ndarray[Any, np.dtype[np.bool_]]) -> Image.Image:
+    """Return cells that are *marked*, and their neighbours, as a mask."""
+    return Image.fromarray(marked.astype(np.uint8) * 255).filter(ImageFilter.MaxFilter(3))
+
+
+def _label(image: Image.Image, raster: Image.Image) -> None:
+    """Give *image* the dpi that *raster* means at its size."""
+    dpi = raster.info.get("dpi")
+    if dpi is not None:
+        image.info["dpi"] = tuple(
+            float(claimed) * new / old for claimed, new, old in zip(dpi, image.size, raster.size, strict=True)
+        )
+
+
+def _like(image: Image.Image, raster: Image.Image, marks_expected: bool) -> ScanPixels | None:
+    """Return *image* turned by the quarter turns that make it look like *raster*, or None if none does.
+
+    Where *marks_expected*, a few cells may differ, which are the marks.
+    """
     grey = flatten(image).convert("L")
     witness_grey = flatten(raster).convert("L")
     cell = WITNESS_CELL * max(1.0, max(raster.size) / max(image.size))
     size = (max(1, round(raster.width / cell)), max(1, round(raster.height / cell)))
     witness = _thumbnail(witness_grey, size)
     ratio = raster.width / raster.height
-    best: tuple[float, Image.Transpose | None] | None = None
+    best: tuple[float, Image.Transpose | None, np.ndarray[Any, np.dtype[np.bool_]]] | None = None
     for turn in _TURNS:
         turned = turn in (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_270)
         shape = (grey.height, grey.width) if turned else grey.size
@@ -130,16 +216,14 @@ def _like(image: Image.Image, raster: Image.Image) -> Image.Image | None:
             continue
         small = _thumbnail(grey if turn is None else grey.transpose(turn), size)
         difference = np.abs(small - witness)
-        mean = float(difference.mean())
-        if mean <= WITNESS_MEAN and float(difference.max()) <= WITNESS_MAX and (best is None or mean < best[0]):
-            best = (mean, turn)
+        marked = difference > (MARK if marks_expected else WITNESS_MAX)
+        mean = float(difference[~marked].mean()) if not marked.all() else 255.0
+        alike = mean <= WITNESS_MEAN and marked.mean() <= (MARKED if marks_expected else 0.0)
+        if alike and (best is None or mean < best[0]):
+            best = (mean, turn, marked)
     if best is None:
         return None
     image.info.pop("dpi", None)
     result = image if best[1] is None else image.transpose(best[1])
-    dpi = raster.info.get("dpi")
-    if dpi is not None:
-        result.info["dpi"] = tuple(
-            float(claimed) * new / old for claimed, new, old in zip(dpi, result.size, raster.size, strict=True)
-        )
-    return result
+    _label(result, raster)
+    return ScanPixels(result, Marks(_mask(best[2]), raster) if best[2].any() else None)

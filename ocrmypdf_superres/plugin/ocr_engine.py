@@ -17,6 +17,7 @@ from ocrmypdf.pluginspec import OcrEngine, OrientationConfidence
 
 from ocrmypdf_superres.ocr.hocr import write_hocr
 from ocrmypdf_superres.ocr.hypothesis import for_text_layer
+from ocrmypdf_superres.ocr.turning import turn_back
 from ocrmypdf_superres.plugin.networks import Replaced
 from ocrmypdf_superres.plugin.page_reader import PageReader
 from ocrmypdf_superres.plugin.reading import Reading, read_tree
@@ -79,6 +80,8 @@ class VerifyingEngine(OcrEngine):
             tree = HocrParser(result.file).parse()  # what OCRmyPDF itself makes of hOCR that could not be verified
         elif tree is not None and not self._engine.supports_generate_ocr():
             tree = for_text_layer(tree)
+        if tree is not None:
+            _fit_to_page(tree, reader)
         return cast(OcrElement, tree), result.text or ("" if tree is not None else SKIPPED)
 
     def generate_hocr(self, input_file: Path, output_hocr: Path, output_text: Path, options: Any) -> None:  # type: ignore[override]
@@ -91,9 +94,11 @@ class VerifyingEngine(OcrEngine):
         """
         reader = PageReader(self._engine, Path(input_file), options)
         result = reader.read(lambda image, target, asked: read_tree(self._engine, image, target, asked, reader.page - 1))
-        if result.file is not None:
+        if result.file is not None and not reader.state.turns:
             shutil.copyfile(result.file, output_hocr)
         else:
+            if result.tree is not None:
+                _fit_to_page(result.tree, reader)
             Path(output_hocr).write_text(write_hocr(result.tree) if result.tree is not None else "", encoding="utf-8")
         empty = result.file is None and result.tree is None
         Path(output_text).write_text(result.text or (SKIPPED if empty else ""), encoding="utf-8")
@@ -116,6 +121,13 @@ class VerifyingEngine(OcrEngine):
         else:
             Path(output_pdf).write_bytes(b"")
         Path(output_text).write_text(result.text or ("" if result.file is not None else SKIPPED), encoding="utf-8")
+
+
+def _fit_to_page(tree: OcrElement, reader: PageReader) -> None:
+    """Turn *tree* as the page is, and give it the page's own dpi where the engine was told another."""
+    turn_back(tree, reader.state.turns, reader.state.size)
+    if reader.state.dpi is not None:
+        tree.dpi = reader.state.dpi
 
 
 def _also_hocr(options: Any) -> Any:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ocrmypdf_superres.errors import ModelError
 from ocrmypdf_superres.modelstore.networks import AUTO, STOCK
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model
-from ocrmypdf_superres.ocr.variants import VARIANTS
+from ocrmypdf_superres.ocr.variants import EVEN, VARIANTS
 from ocrmypdf_superres.upscaling.backends.base import DEVICE
 
 log = logging.getLogger("ocrmypdf.superres")
@@ -29,9 +29,11 @@ NAMESPACE = "superres"
 Trigger = Literal["auto", "dpi", "always", "off"]
 UseFor = Literal["ocr", "page"]
 OnError = Literal["skip", "fail"]
+UnsureWords = Literal["drop", "keep"]
 Verify = Literal["off", "auto", "always"]
 
-_ONE_VARIANT = "|".join(VARIANTS)
+_EVERY_VARIANT = (VARIANTS[0], EVEN, *VARIANTS[1:])
+_ONE_VARIANT = "|".join(_EVERY_VARIANT)
 _METAVARS = {"report": "FILE", "keep": "FOLDER", "variants": "LIST"}
 
 
@@ -82,12 +84,17 @@ class SuperresOptions(BaseModel):
         description="Read several variants of a page and let them vote on its words: off, auto (only in doubt), always.",
     )
     variants: str = Field(
-        ",".join(VARIANTS),
+        ",".join(_EVERY_VARIANT),
         pattern=rf"^ *({_ONE_VARIANT})( *, *({_ONE_VARIANT}))* *$",
         description="Variants of a page that --superres-verify reads, separated by commas: net (always read, and first), "
-        "blend (of net and lanczos), lanczos, as-is.",
+        "even (on uneven paper: lanczos with the paper evened out), blend (of net and lanczos), lanczos, as-is.",
     )
 
+    unsure_words: UnsureWords = Field(
+        "drop",
+        description="Words that are more likely wrong than right, on pages without text and on pages that cannot be read: drop "
+        "them from the text layer, or keep them.",
+    )
     engines: str = Field(
         "auto",
         pattern=r"^(auto|none|[A-Za-z0-9_-]+( *, *[A-Za-z0-9_-]+)*)$",
@@ -118,10 +125,13 @@ class SuperresOptions(BaseModel):
             raise ValueError("the device should be auto, cpu, cpu:fp32, cuda or cuda:N")
         return device
 
-    def wanted_variants(self) -> list[str]:
-        """Return the variants that may be read after the net's, in the order in which they are read."""
+    def wanted_variants(self, uneven: bool = False) -> list[str]:
+        """Return the variants that may be read after the net's, in the order in which they are read.
+
+        *uneven* says that the page's paper is: only then is evening it out worth a reading.
+        """
         named = {name.strip() for name in self.variants.split(",")}
-        return [name for name in VARIANTS[1:] if name in named]
+        return [name for name in _EVERY_VARIANT[1:] if name in named and (uneven or name != EVEN)]
 
     def named_engines(self) -> list[str]:
         """Return the further engines that were asked for by name, each once; none for ``auto`` and ``none``."""

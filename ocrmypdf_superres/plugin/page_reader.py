@@ -17,7 +17,8 @@ from ocrmypdf_superres.ocr.hocr import write_hocr
 from ocrmypdf_superres.ocr.lines.doubt import unread_lines
 from ocrmypdf_superres.ocr.merge.seams import join_seams
 from ocrmypdf_superres.ocr.merge.vote import Merged
-from ocrmypdf_superres.ocr.second_opinion import UNREAD, is_doubtful, wants_opinion
+from ocrmypdf_superres.ocr.second_opinion import UNREAD, affordable, is_doubtful, time_limit, wants_opinion
+from ocrmypdf_superres.ocr.unsure_words import without_unsure
 from ocrmypdf_superres.ocr.variants import AS_IS, NET, make_variant
 from ocrmypdf_superres.plugin import handover
 from ocrmypdf_superres.plugin.guard import guard
@@ -26,7 +27,7 @@ from ocrmypdf_superres.plugin.networks import NetworkChoice
 from ocrmypdf_superres.plugin.options import SuperresOptions
 from ocrmypdf_superres.plugin.reading import ReadImage, Reading, Result
 from ocrmypdf_superres.plugin.readings.gathered import Gathered
-from ocrmypdf_superres.plugin.readings.lines import LINE_VARIANTS, affordable, can_read_lines, lines_in_doubt, read_lines
+from ocrmypdf_superres.plugin.readings.lines import LINE_VARIANTS, can_read_lines, lines_in_doubt, lines_within, read_lines
 from ocrmypdf_superres.plugin.readings.opinions import AUTO, ask, calibrated, engines_for, on_original
 from ocrmypdf_superres.plugin.readings.rescue import CONTRAST, ENLARGED, contrast_image, enlarged_image, needs_a_look, reads_badly
 from ocrmypdf_superres.plugin.record import PageRecord
@@ -71,6 +72,11 @@ class PageReader:
         """Number of the page, from 1."""
         return self._record.page
 
+    @property
+    def state(self) -> PageState:
+        """What the hooks before left of the page."""
+        return self._state
+
     def read(self, read: ReadImage, whole: bool = False) -> Result:
         """Call *read* for the net's variant, and for the others that are wanted.
 
@@ -91,6 +97,10 @@ class PageReader:
         if error is not None and not self._readings and not self._found.opinions:
             raise error
         merged = self._merged(whole)
+        calibration = self._found.calibration
+        if merged is not None and calibration is not None and not whole and self._ours.unsure_words == "drop":
+            with self._guard("could not be freed of unsure words"):
+                merged = without_unsure(merged, calibration, self._state.no_text)
         result = self._result(merged)
         if self._known:
             with self._guard("could not be described"):
@@ -137,8 +147,11 @@ class PageReader:
         # An engine that writes a PDF without telling the words leaves nothing to compare.
         if original is None or self._ours.verify == "off" or found.calibration is None or unseen:
             return
-        for variant in self._ours.wanted_variants():
-            wanted = self._ours.verify == "always"
+        always = self._ours.verify == "always"
+        named = self._ours.wanted_variants(self._state.uneven)
+        limit, hopeless = time_limit(self._options), self._state.hopeless
+        for variant in named if always else affordable(named, found.seconds, limit, hopeless):
+            wanted = always
             with self._guard(NOT_VERIFIED):
                 wanted = wanted or is_doubtful(
                     found.whole, found.calibration, not whole and can_read_lines(self._engine, self._options)
@@ -156,6 +169,9 @@ class PageReader:
         if not self._known or not self._may_change() or found.calibration is None or self._record.action == "failed":
             return
         with self._guard(NOT_VERIFIED):
+            seconds, limit = found.seconds, time_limit(self._options)
+            if not any(affordable([CONTRAST], seconds, limit, self._state.hopeless)):
+                return
             if not needs_a_look(found.whole, found.calibration, self._record.lines):
                 return
             source = self._state.original
@@ -193,7 +209,7 @@ class PageReader:
             lines = lines_in_doubt(found.whole[layout], found.calibration, layout, seams) + unread
             spent = sum(found.seconds.values()) / max(found.seconds[NET], 1e-3)
             for variant in LINE_VARIANTS:
-                chosen = affordable(lines, found.whole[layout], self._ours.budget - spent)
+                chosen = lines_within(lines, found.whole[layout], self._ours.budget - spent)
                 if not chosen or variant not in self._ours.wanted_variants():
                     break
                 began = time.monotonic()

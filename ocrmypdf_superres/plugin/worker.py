@@ -14,13 +14,16 @@ from PIL import Image
 from ocrmypdf_superres.modelstore.cards import WEIGHTS
 from ocrmypdf_superres.modelstore.store import find_model
 from ocrmypdf_superres.ocr.kept_pages import PageFiles
+from ocrmypdf_superres.ocr.turning import turns_of, upright
 from ocrmypdf_superres.ocr.variants import AS_IS, enlarge, make_variant
-from ocrmypdf_superres.page.plan import TESSERACT_MAX_SIDE, Plan, PlanSettings, plan_image
+from ocrmypdf_superres.page.image import flatten
+from ocrmypdf_superres.page.plan import HOPELESS, TESSERACT_MAX_SIDE, Plan, PlanSettings, label_for
+from ocrmypdf_superres.page.shading import EVEN, UNEVEN, even_out
 from ocrmypdf_superres.plugin import handover
 from ocrmypdf_superres.plugin.guard import guard
 from ocrmypdf_superres.plugin.handover import PageState
-from ocrmypdf_superres.plugin.native_image import is_oversampled, native_pixels, untouched
 from ocrmypdf_superres.plugin.options import SuperresOptions
+from ocrmypdf_superres.plugin.page_source import make_plan, page_source
 from ocrmypdf_superres.plugin.record import PageRecord, emit
 from ocrmypdf_superres.processes import available_cores
 
@@ -81,6 +84,7 @@ def plan_settings(options: Any) -> PlanSettings:
         scales=_scales(ours.model),
         max_pixels=pixels,
         max_side=side,
+        languages=tuple(options.languages or ()),
     )
 
 
@@ -139,7 +143,7 @@ def page_raster(raster: Path, pageno: int, options: Any) -> None:
         state = PageState(record, image.size)
         started = time.monotonic()
         with guard(NOT_ENLARGED, pageno, ours.on_error, record):
-            plan = _plan(image, plan_settings(options), record)
+            plan = make_plan(image, plan_settings(options), record)
             if plan.action == "enlarge":
                 large = _carry_out(image, plan, load(ours), state, colour=True)
                 whole = raster.with_name(f"{raster.stem}_superres.png")
@@ -217,18 +221,67 @@ def _enlarge_for_ocr(page: Any, image: Image.Image, state: PageState) -> Image.I
     record, result = state.record, image
     started = time.monotonic()
     with guard(NOT_ENLARGED, record.page, ours.on_error, record):
-        source, plan = _source_and_plan(page, image, record)
-        if plan.action == "enlarge":
-            result = _carry_out(source, plan, load(ours), state, colour=False)
+        result = _result_for_ocr(page, image, state)
     if record.faults:
         _undo(state)
         result = image
-    elif record.action == "enlarged" and ours.verify != "off":
-        with guard("could not be verified", record.page, ours.on_error, record):
-            state.original = make_variant(AS_IS, source, result)
-            state.original.info["dpi"] = plan.dpi
     record.seconds = time.monotonic() - started
     return result
+
+
+def _result_for_ocr(page: Any, image: Image.Image, state: PageState) -> Image.Image:
+    ours: SuperresOptions = page.options.superres
+    record = state.record
+    found = page_source(page, image, plan_settings(page.options), record)
+    source, plan = found.image, found.plan
+    if plan.text is not None:
+        state.uneven = EVEN < plan.text.uneven <= UNEVEN
+        state.hopeless = plan.text.x_height is not None and plan.text.x_height < HOPELESS
+    if plan.action == "enlarge":
+        if plan.text is not None and plan.text.uneven > UNEVEN:
+            source = even_out(source)
+            record.reason += "; uneven paper evened out"
+        result = _carry_out(source, plan, load(ours), state, colour=False)
+        if found.marks is not None:
+            result = found.marks.over(result)
+        if ours.verify != "off":
+            state.original = make_variant(AS_IS, found.image, result)
+            state.original.info["dpi"] = plan.dpi
+    elif found.coarse_raster:
+        result = flatten(source)
+    else:
+        result = image
+    result = _labelled(result, plan, state)
+    return _turned(page, result, plan, state)
+
+
+def _labelled(image: Image.Image, plan: Plan, state: PageState) -> Image.Image:
+    """Return *image* with the dpi that its text means, where what it claims is far from that."""
+    claimed = image.info.get("dpi", (0.0, 0.0))
+    fitting = label_for(plan.text, plan.factor, max(claimed))
+    if fitting is None:
+        return image
+    state.dpi = float(claimed[0]) or None
+    state.record.extra["told_dpi"] = round(fitting)
+    result = image.copy()
+    result.info["dpi"] = (fitting, fitting)
+    if state.original is not None:
+        state.original.info["dpi"] = (fitting / plan.factor, fitting / plan.factor)
+    return result
+
+
+def _turned(page: Any, image: Image.Image, plan: Plan, state: PageState) -> Image.Image:
+    """Return *image* with its text upright, for engines whose reading can be turned back."""
+    if plan.text is None or not plan.text.sideways or page.options.pdf_renderer == "sandwich":
+        return image
+    turns = turns_of(image)
+    state.record.reason += "; turned upright for OCR" if turns else "; which side is up is not clear, see --rotate-pages"
+    if not turns:
+        return image
+    state.turns = turns
+    if state.original is not None:
+        state.original = upright(state.original, turns)
+    return upright(image, turns)
 
 
 def _enlarged_before(page: Any, image: Image.Image) -> tuple[PageState, Image.Image]:
@@ -244,34 +297,6 @@ def _enlarged_before(page: Any, image: Image.Image) -> tuple[PageState, Image.Im
     return state, result
 
 
-def _source_and_plan(page: Any, image: Image.Image, record: PageRecord) -> tuple[Image.Image, Plan]:
-    """Return the scan's own pixels where they can be had and nothing was done to the raster, else the raster; and the plan.
-
-    A raster that is large enough as it is settles the matter without opening the PDF.
-    """
-    options = page.options
-    settings = plan_settings(options)
-    source = untouched(image)
-    plan = _plan(source, settings, record)
-    worked_on = options.deskew or options.clean or options.remove_background or options.remove_vectors
-    if not worked_on and (plan.action == "enlarge" or is_oversampled(page.pageinfo, image)):
-        native = native_pixels(page.origin, page.pageinfo, source)
-        if native is not None:
-            record.source, record.size = "native", native.size
-            return native, _plan(native, settings, record)
-    return source, plan
-
-
-def _plan(image: Image.Image, settings: PlanSettings, record: PageRecord) -> Plan:
-    dpi = image.info.get("dpi", (0.0, 0.0))
-    plan = plan_image(image, (float(dpi[0]), float(dpi[1])), settings)
-    record.reason = plan.reason
-    record.dpi = plan.dpi[0] or None
-    if plan.text is not None:
-        record.x_height, record.lines, record.ink = plan.text.x_height, plan.text.lines, plan.text.ink
-    return plan
-
-
 def _carry_out(image: Image.Image, plan: Plan, upscaler: Upscaler, state: PageState, colour: bool) -> Image.Image:
     record, card = state.record, upscaler.model.card
     large = enlarge(image, plan, upscaler, colour=colour)
@@ -285,7 +310,8 @@ def _carry_out(image: Image.Image, plan: Plan, upscaler: Upscaler, state: PageSt
 def _undo(state: PageState) -> None:
     """Note that the page goes on unchanged."""
     state.record.fail()
-    state.original = state.model_sha256 = None
+    state.original = state.model_sha256 = state.dpi = None
+    state.turns = 0
 
 
 def _true_dpi(page: Any, image: Image.Image) -> Image.Image:

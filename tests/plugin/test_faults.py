@@ -24,7 +24,7 @@ from PIL import Image, ImageDraw, ImageFont
 from plugin_pages import FONT, image_pdf
 
 from ocrmypdf_superres.ocr import calibration, kept_pages
-from ocrmypdf_superres.plugin import handover, page_reader, reading, worker
+from ocrmypdf_superres.plugin import handover, page_reader, page_source, reading, worker
 
 LINES = ["The ferry leaves at seven", "and nobody waits for it", "when the river is high"]
 DPI = 90.0
@@ -99,9 +99,9 @@ def raising(error: BaseException) -> Callable[..., Any]:
 
 ONCE = {"superres_use_for": "page", "superres_verify": "off"}
 FAULTS: list[tuple[str, Any, str, BaseException, dict[str, Any]]] = [
-    ("planning", worker, "plan_image", MemoryError("no memory for it"), {}),
+    ("planning", page_source, "plan_image", MemoryError("no memory for it"), {}),
     ("settings", worker, "plan_settings", RuntimeError("settings gone"), {}),
-    ("native pixels", worker, "native_pixels", RuntimeError("broken image"), {}),
+    ("native pixels", page_source, "native_pixels", RuntimeError("broken image"), {}),
     ("loading the net", worker, "load", OSError("the net cannot be read"), {}),
     ("the net", worker, "enlarge", MemoryError(), {}),
     ("the original", worker, "make_variant", MemoryError("no memory for it"), {}),

@@ -14,7 +14,7 @@ from PIL import Image
 from plugin_pages import draw_page, image_pdf
 
 from ocrmypdf_superres.page.image import flatten
-from ocrmypdf_superres.plugin.native_image import native_pixels, untouched
+from ocrmypdf_superres.plugin.native_image import native_pixels, scan_resolution, untouched
 
 # 413 pixels on 297.5 points: page edges fall between pixels, so that rasterizing must resample.
 SIZE, PAGE = (413, 585), (297.5, 421.0)
@@ -33,7 +33,8 @@ def page_image() -> Image.Image:
 
 
 def native(path: Path, raster: Image.Image | None = None) -> Image.Image | None:
-    return native_pixels(path, PdfInfo(path)[0], rasterized(path) if raster is None else raster)
+    found = native_pixels(path, PdfInfo(path)[0], rasterized(path) if raster is None else raster)
+    return None if found is None else found.image
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "RGB", "CMYK", "P", "I;16"])
@@ -115,20 +116,57 @@ def _note(pdf: pikepdf.Pdf, page: pikepdf.Page) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        _contents("q {w} 0 0 {h} 0 0 cm /Im0 Do Q 20 20 100 50 re f"),
         _contents("q -{w} 0 0 {h} {w} 0 cm /Im0 Do Q"),
         _contents("q {w} 20 -20 {h} 10 0 cm /Im0 Do Q"),
         _contents("q 100 0 0 150 50 50 cm /Im0 Do Q"),
         _contents("q {w} 0 0 {h} 0 0 cm /Im0 Do Q q 50 0 0 70 50 50 cm /Im0 Do Q"),
         _contents("q 40 40 100 100 re W n {w} 0 0 {h} 0 0 cm /Im0 Do Q"),
         _soft_mask,
-        _note,
     ],
-    ids=["drawing", "mirrored", "slanted", "small", "twice", "clipped", "soft mask", "note"],
+    ids=["mirrored", "slanted", "small", "twice", "clipped", "soft mask"],
 )
 def test_anything_else_than_the_image_means_the_raster(change, tmp_path: Path) -> None:
     path = image_pdf(tmp_path / "in.pdf", [page_image()], page_size=PAGE, extra=change)
     assert native(path) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "inside"),
+    [(_contents("q {w} 0 0 {h} 0 0 cm /Im0 Do Q 20 20 100 50 re f"), (70, 375)), (_note, (125, 320))],
+    ids=["drawing", "note"],
+)
+def test_marks_over_the_scan_are_laid_over_its_pixels(change, inside: tuple[int, int], tmp_path: Path) -> None:
+    path = image_pdf(tmp_path / "in.pdf", [page_image()], page_size=PAGE, extra=change)
+    found = native_pixels(path, PdfInfo(path)[0], rasterized(path, 400))
+    assert found is not None
+    assert found.marks is not None
+    assert np.array_equal(np.asarray(found.image), np.asarray(page_image()))
+    for factor in (1, 3):
+        size = (SIZE[0] * factor, SIZE[1] * factor)
+        shown = np.asarray(found.marks.over(found.image.resize(size)), float)
+        x, y = (round(value * size[0] / PAGE[0]) for value in inside)
+        assert shown[y, x] < 30
+        plain = np.asarray(page_image().resize(size), float)
+        assert np.abs(shown - plain)[: size[1] // 2].mean() < 1
+
+
+def test_a_raster_finer_than_the_scan_is_reduced_to_its_resolution(tmp_path: Path) -> None:
+    halves = _contents("q {w} 0 0 {h} 0 0 cm /Im0 Do Q q 50 0 0 70 50 50 cm /Im0 Do Q 20 20 270 2 re f")
+    path = image_pdf(tmp_path / "in.pdf", [page_image()], page_size=PAGE, extra=halves)
+    raster, info = rasterized(path, 400), PdfInfo(path)[0]
+    assert scan_resolution(info, rasterized(path, 100)) is None
+    if len(info.images) == 1:
+        found = scan_resolution(info, raster)
+        assert found is not None
+        assert found.image.width == pytest.approx(SIZE[0], rel=0.05)
+        assert found.image.info["dpi"] == pytest.approx((100, 100), rel=0.05)
+
+
+def test_sharp_vectors_over_an_image_are_not_reduced(tmp_path: Path) -> None:
+    lines = " ".join(f"20 {y} 250 1.5 re f" for y in range(20, 400, 6))
+    path = image_pdf(tmp_path / "in.pdf", [page_image().resize((60, 85))], page_size=PAGE,
+                     extra=_contents("q {w} 0 0 {h} 0 0 cm /Im0 Do Q " + lines))  # fmt: skip
+    assert scan_resolution(PdfInfo(path)[0], rasterized(path, 400)) is None
 
 
 def test_an_inverted_image_is_shown_as_the_page_shows_it(tmp_path: Path) -> None:

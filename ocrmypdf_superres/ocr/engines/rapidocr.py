@@ -24,7 +24,7 @@ from PIL import Image
 from ocrmypdf_superres.errors import MissingDependencyError, RecognizerError
 from ocrmypdf_superres.ocr.engines.alphabets import letters_of
 from ocrmypdf_superres.ocr.engines.base import Quad
-from ocrmypdf_superres.upscaling.backends.onnx import import_onnxruntime, open_session
+from ocrmypdf_superres.onnx_sessions import import_onnxruntime, open_session
 
 UPWARDS = 1.5
 """A box so many times as high as it is wide holds a line up or down the page."""

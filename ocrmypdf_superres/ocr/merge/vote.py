@@ -55,6 +55,7 @@ class Merged:
         exchanged: number of places in which the words of another reading were taken.
         added: number of lines that were added.
         reordered: whether the lines of a form were brought into the order of its rows.
+        dropped: number of words left out, since they are more likely wrong than right.
     """
 
     hypothesis: Hypothesis
@@ -62,11 +63,12 @@ class Merged:
     exchanged: int = 0
     added: int = 0
     reordered: bool = False
+    dropped: int = 0
 
     @property
     def mixed(self) -> bool:
         """Whether the result differs from the reading whose layout stands."""
-        return bool(self.exchanged or self.added or self.reordered)
+        return bool(self.exchanged or self.added or self.reordered or self.dropped)
 
 
 def merge(

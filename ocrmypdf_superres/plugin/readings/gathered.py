@@ -74,6 +74,7 @@ class Gathered:
             "reading": merged.layout if merged else None,
             "words_exchanged": merged.exchanged if merged else 0,
             "lines_added": merged.added if merged else 0,
+            "words_dropped": merged.dropped if merged else 0,
             "reordered": merged.reordered if merged else False,
             "confidence": {name: round(mean_confidence(h.words), 2) for name, h in self.whole.items()},
             "probability": probability,

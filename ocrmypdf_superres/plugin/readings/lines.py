@@ -56,7 +56,7 @@ def lines_in_doubt(reading: Hypothesis, calibration: Calibration, variant: str, 
     return lines + [DoubtfulLine(line.box, 0.5 * len(line.text)) for line in cut]
 
 
-def affordable(lines: Sequence[DoubtfulLine], reading: Hypothesis, budget: float) -> list[DoubtfulLine]:
+def lines_within(lines: Sequence[DoubtfulLine], reading: Hypothesis, budget: float) -> list[DoubtfulLine]:
     """Return the most doubtful of *lines* that cost at most *budget*, in multiples of the first reading.
 
     A line costs what its width is of all lines of *reading* and of *lines* that it has not.

@@ -4,10 +4,8 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -16,44 +14,13 @@ from numpy.typing import NDArray
 from ocrmypdf_superres.errors import DeviceError, ModelError
 from ocrmypdf_superres.modelstore.cards import int8_name
 from ocrmypdf_superres.modelstore.store import Model
+from ocrmypdf_superres.onnx_sessions import open_session
 
 log = logging.getLogger("ocrmypdf.superres")
 
 TOLERANCE = 1.5 / 255
 """Largest mean difference, of [0, 1], of a graph in integers from the one in floats on the test tile."""
 TEST_SIDE = 48
-
-
-def import_onnxruntime() -> ModuleType:
-    """Return the module ``onnxruntime``, imported with its telemetry off unless the user's environment says otherwise.
-
-    The official builds send usage data and keep an identifier in the user's home, unless this variable is set before the
-    import. Every import of this package goes through here.
-    """
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    import onnxruntime
-
-    module: ModuleType = onnxruntime
-    return module
-
-
-def open_session(path: Path, threads: int) -> Any:
-    """Return an ``InferenceSession`` of the file *path* on *threads* CPU threads.
-
-    Raises:
-        ModelError: onnxruntime cannot load the file.
-    """
-    onnxruntime = import_onnxruntime()
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    # Threads that spin while they wait would take the cores that Tesseract needs.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's errors have no common base class
-        raise ModelError(f"{path} is not an ONNX model that onnxruntime can load ({error}); install the model again.") from error
 
 
 class OnnxBackend:

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: MPL-2.0
+"""The ink of a page: darkness against the local paper, without ruled lines."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from ocrmypdf_superres.page.image import FloatImage
+
+
+def page_ink(luma: FloatImage) -> FloatImage | None:
+    """Return the ink of *luma*, float32 (H, W) in about 0..1 against the local paper, without ruled lines; None if blank."""
+    found = ink_and_noise(luma) if min(luma.shape) >= 8 else None
+    if found is None:
+        return None
+    erase_rules(found[0])
+    return found[0]
+
+
+def ink_and_noise(luma: FloatImage) -> tuple[FloatImage, float] | None:
+    """Return the ink in about 0..1, which is darkness against the local paper over the page's contrast, and the noise.
+
+    The noise is the paper's standard deviation over the contrast. None: the page is blank.
+    """
+    height, width = luma.shape
+    if float(np.median(luma[::4, ::4])) < 0.35 and float(np.percentile(luma[::4, ::4], 98)) > 0.5:
+        luma = 1.0 - luma  # white letters on black
+    block = int(np.clip(min(height, width) // 24, 16, 96))
+    step = max(1, block // 16)
+    sub = luma[::step, ::step]
+    size = block // step
+    rows, cols = max(1, sub.shape[0] // size), max(1, sub.shape[1] // size)
+    tiles = sub[: rows * size, : cols * size]
+    tiles = tiles.reshape(rows, tiles.shape[0] // rows, cols, tiles.shape[1] // cols)
+    paper = np.percentile(tiles, 85, axis=(1, 3)).astype(np.float32)
+    smooth = np.asarray(Image.fromarray(paper).resize((width, height), Image.Resampling.BILINEAR))
+    ink = np.maximum(smooth - luma, 0.0)
+    # The lower quartile of differences stays that of the paper even where letters cover half the page.
+    noise = float(np.percentile(np.abs(np.diff(luma[::2, ::2], axis=1)), 25)) / 0.45
+    usual, rare = (float(level) for level in np.percentile(ink[::2, ::2], (99.0, 99.95)))
+    if usual >= max(0.06, 3.7 * noise):
+        contrast = usual
+    elif rare >= max(0.12, 5.5 * noise):
+        contrast = rare  # a page of few words
+    else:
+        return None
+    return np.minimum(ink / contrast, 1.0, dtype=np.float32), noise / contrast
+
+
+def erase_rules(ink: FloatImage) -> None:
+    """Erase ruled lines, which are not text, from *ink*: runs far longer than any letter."""
+    height, width = ink.shape
+    length = max(32, width // 16)
+    if width <= length + 1:
+        return
+    count = np.zeros((height, width + 1), dtype=np.int32)
+    np.cumsum(ink > 0.4, axis=1, out=count[:, 1:])
+    full = count[:, length:] - count[:, :-length] == length
+    rows = np.flatnonzero(full.any(axis=1))
+    if not rows.size:
+        return
+    starts = np.zeros((rows.size, width + 1), dtype=np.int32)
+    starts[:, : full.shape[1]] = full[rows]
+    starts[:, length:] -= full[rows][:, : width + 1 - length]
+    ruled = np.zeros((height + 2, width), dtype=bool)
+    ruled[rows + 1] = np.cumsum(starts, axis=1)[:, :width] > 0
+    # The grey edges above and below belong to the rule.
+    ink[ruled[1:-1] | ruled[:-2] | ruled[2:]] = 0.0
+
+
+def running_maximum(values: FloatImage, radius: int) -> FloatImage:
+    """Return the maximum over 2 radius + 1 rows of *values*, float32 (H, W); edges are repeated."""
+    out, done = values, 0
+    # Doubling: a window of any length from few shifts.
+    while done < radius:
+        shift = min(radius - done, max(1, done))
+        padded = np.pad(out, ((shift, shift), (0, 0)), mode="edge")
+        out = np.maximum(np.maximum(padded[: -2 * shift], padded[2 * shift :]), out)
+        done += shift
+    return out

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Uneven paper: dark corners, gutters, shadows; how uneven it is, and evening it out."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ocrmypdf_superres.page.image import FloatImage, flatten
+
+#: Tiles of the paper, in shares of the page's shorter side, and their percentile that is taken for the paper.
+TILES, PAPER = 24, 85
+#: Paper that varies by more than this share of its brightest is evened out before OCR.
+UNEVEN = 0.28
+#: Paper that varies by less is even: nothing would change.
+EVEN = 0.08
+#: Share of the paper's variance that a smooth surface must explain, so that photographs do not count as shade.
+SMOOTH = 0.6
+#: Pages whose median is darker are light text on a dark ground.
+DARK = 0.35
+_DARKEST = 0.12
+
+
+def paper_of(luma: FloatImage) -> FloatImage:
+    """Return the paper of *luma*, float32 (H, W) in [0, 1]: a bright percentile of each tile, float32 (rows, columns)."""
+    block = max(8, min(luma.shape) // TILES)
+    step = max(1, block // 16)
+    sub = luma[::step, ::step]
+    size = max(1, block // step)
+    rows, columns = max(1, sub.shape[0] // size), max(1, sub.shape[1] // size)
+    tiles = sub[: rows * (sub.shape[0] // rows), : columns * (sub.shape[1] // columns)]
+    tiles = tiles.reshape(rows, sub.shape[0] // rows, columns, sub.shape[1] // columns)
+    return np.percentile(tiles, PAPER, axis=(1, 3)).astype(np.float32)
+
+
+def unevenness(luma: FloatImage) -> float:
+    """Return how much the light on *luma*, float32 (H, W) in [0, 1], varies: 0 for even paper, towards 1 for deep shade.
+
+    It is the range of a smooth surface through the paper, as a share of its brightest; 0 where no smooth surface explains it,
+    as with photographs, and where the page is dark on the whole.
+    """
+    paper = paper_of(luma)
+    if min(paper.shape) < 3 or float(np.median(luma[::4, ::4])) < DARK:
+        return 0.0
+    y, x = (values.ravel() for values in np.mgrid[-1 : 1 : paper.shape[0] * 1j, -1 : 1 : paper.shape[1] * 1j])
+    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y, x**3, y**3], axis=1)
+    flat = paper.ravel()
+    weights = np.ones_like(flat)
+    for _ in range(3):  # tiles that a photograph or a table head fills count less each time
+        surface = terms @ np.linalg.lstsq(terms * weights[:, None], flat * weights, rcond=None)[0]
+        weights = 1 / (1 + ((flat - surface) / 0.05) ** 2)
+    spread = float((weights * (flat - np.average(flat, weights=weights)) ** 2).sum())
+    left = float((weights * (flat - surface) ** 2).sum())
+    if spread <= 0 or 1 - left / spread < SMOOTH:
+        return 0.0
+    low, high = (float(value) for value in np.percentile(surface, (2, 98)))
+    return float(np.clip((high - max(low, 0.0)) / max(high, 1e-3), 0, 1))
+
+
+def even_out(image: Image.Image) -> Image.Image:
+    """Return *image* in grey with its paper white everywhere: divided by the local paper, and the ink brought along.
+
+    ``info`` is kept.
+    """
+    grey = flatten(image).convert("L")
+    values = np.asarray(grey)
+    paper = paper_of(values[:: _stride(values), :: _stride(values)].astype(np.float32) / np.float32(255))
+    # A tile that is all ink or image takes its paper from around it.
+    around = np.asarray(Image.fromarray(_larger(paper)).resize(grey.size, Image.Resampling.BICUBIC), dtype=np.float32)
+    table = np.float32(250.0) / np.maximum(around, np.float32(_DARKEST))
+    result = Image.fromarray(np.clip(values.astype(np.float32) / 255 * table + 0.5, 0, 255).astype(np.uint8))
+    result.info.update(image.info)
+    return result
+
+
+def _stride(values: NDArray[np.uint8]) -> int:
+    return max(1, int(min(values.shape)) // 800)
+
+
+def _larger(paper: FloatImage) -> FloatImage:
+    """Return the median of each tile and its neighbours, but no darker than the tile itself."""
+    padded = np.pad(paper, 1, mode="edge")
+    rows, columns = paper.shape
+    around = np.stack([padded[i : i + rows, j : j + columns] for i in range(3) for j in range(3)])
+    return np.asarray(np.maximum(np.median(around, axis=0), paper * 0.98), dtype=np.float32)

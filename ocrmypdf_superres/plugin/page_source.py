@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Which pixels of a page are planned for and read: the raster, the scan's own, or the raster at the scan's resolution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image
+
+from ocrmypdf_superres.page.plan import Plan, PlanSettings, plan_image
+from ocrmypdf_superres.plugin.native_image import Marks, is_oversampled, native_pixels, scan_resolution, untouched
+from ocrmypdf_superres.plugin.record import PageRecord
+
+#: A scan that has so many more pixels a side than the raster is read instead of it, though it be not enlarged.
+SHARPER_THAN_RASTER = 1.3
+
+
+@dataclass(frozen=True)
+class PageSource:
+    """The pixels of a page and the plan for them.
+
+    Attributes:
+        image: the pixels; the raster itself where nothing better is known.
+        plan: for them.
+        marks: what the page shows over its scan, None without any.
+        coarse_raster: whether the raster has clearly fewer pixels.
+    """
+
+    image: Image.Image
+    plan: Plan
+    marks: Marks | None = None
+    coarse_raster: bool = False
+
+
+def page_source(page: Any, raster: Image.Image, settings: PlanSettings, record: PageRecord) -> PageSource:
+    """Return the scan's own pixels where they can be had and nothing was done to *raster*, else the raster; with the plan.
+
+    A raster that is large enough as it is settles the matter without opening the PDF, unless it is finer or coarser than
+    the page's images. *record* notes source and plan.
+    """
+    options = page.options
+    source = untouched(raster)
+    plan = make_plan(source, settings, record)
+    worked_on = options.deskew or options.clean or options.remove_background or options.remove_vectors
+    other = is_oversampled(page.pageinfo, raster) or _is_coarse(page.pageinfo, raster)
+    if worked_on or not (plan.action == "enlarge" or other):
+        return PageSource(source, plan)
+    found, name = native_pixels(page.origin, page.pageinfo, source), "native"
+    if found is None:
+        found, name = scan_resolution(page.pageinfo, source), "raster"
+    if found is None:
+        return PageSource(source, plan)
+    image = found.image if found.marks is None else found.marks.over(found.image)
+    plan = make_plan(image, settings, record)
+    if name == "raster" and plan.action == "leave":
+        return PageSource(source, plan)
+    record.source, record.size = name, image.size
+    if name == "raster":
+        record.reason += ", at the resolution of the page's images"
+    if found.marks is not None:
+        record.reason += ", with marks laid over"
+    coarse = max(image.size) > SHARPER_THAN_RASTER * max(raster.size)
+    return PageSource(image, plan, found.marks, coarse)
+
+
+def _is_coarse(pageinfo: Any, raster: Image.Image) -> bool:
+    """Whether the page's largest image has clearly more pixels than *raster*, as with a large user unit."""
+    largest = max((max(info.width, info.height) for info in pageinfo.images), default=0)
+    return bool(largest > SHARPER_THAN_RASTER * max(raster.size))
+
+
+def make_plan(image: Image.Image, settings: PlanSettings, record: PageRecord) -> Plan:
+    """Return the plan for *image*, noted in *record*."""
+    dpi = image.info.get("dpi", (0.0, 0.0))
+    plan = plan_image(image, (float(dpi[0]), float(dpi[1])), settings)
+    record.reason = plan.reason
+    record.dpi = plan.dpi[0] or None
+    if plan.text is not None:
+        record.x_height, record.lines, record.ink = plan.text.x_height, plan.text.lines, plan.text.ink
+        record.extra["height_sure"] = plan.text.sure
+        record.extra["sideways"] = plan.text.sideways
+    return plan
