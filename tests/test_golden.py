@@ -14,15 +14,20 @@ from ocrmypdf_superres.page.image import from_luma, to_luma
 from ocrmypdf_superres.upscaling.loading import load_upscaler
 
 HERE = Path(__file__).parent
-DRAWN = [*((model, scale) for model in ("docsr-s", "docsr-s2") for scale in (2, 3, 4)), ("fsrcnn", 4)]
+INT8 = "-int8"
+DRAWN = [
+    *((model, scale) for model in ("docsr-s", "docsr-s2", f"docsr-s2{INT8}") for scale in (2, 3, 4)),
+    ("fsrcnn", 4),
+]
 
 
 def draw(model: str, scale: int) -> Image.Image:
-    """Part of the sample scan, enlarged by *model*."""
+    """Part of the sample scan, enlarged by *model*: in 8-bit integers where its name ends with INT8, else in floats."""
+    device = "cpu" if model.endswith(INT8) else "cpu:fp32"
     with pikepdf.open(HERE.parent / "examples" / "sample-72dpi.pdf") as pdf:
         page = pikepdf.PdfImage(pdf.pages[0].Resources.XObject[next(iter(pdf.pages[0].Resources.XObject))]).as_pil_image()
     crop = np.ascontiguousarray(to_luma(page)[180:212, 76:176])
-    return from_luma(load_upscaler(model, "cpu", 1).upscale(crop, scale))
+    return from_luma(load_upscaler(model.removesuffix(INT8), device, 1).upscale(crop, scale))
 
 
 @pytest.mark.parametrize(("model", "scale"), DRAWN)

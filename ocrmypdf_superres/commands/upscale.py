@@ -48,22 +48,26 @@ def run(args: argparse.Namespace) -> int:
         offered = ", ".join(str(s) for s in upscaler.scales)
         raise OptionError(f"--scale {args.scale} was given, but the model {args.model} offers {offered}.")
     settings = PlanSettings(trigger="always", target_x_height=args.target_x_height, scales=upscaler.scales, max_pixels=2e9)
-    for number, (image, dpi, count) in enumerate(_pages(args.input, args.dpi), 1):
+    for number, (image, dpi, count) in enumerate(read_pages(args.input, args.dpi), 1):
         if args.scale is None:
             plan = plan_image(image, (dpi, dpi), settings)
         else:
             size = (image.width * args.scale, image.height * args.scale)
             plan = Plan("enlarge", f"x{args.scale} as asked", args.scale, float(args.scale), size, (dpi, dpi))
         result = enlarge(image, plan, upscaler, colour=args.colour) if plan.action == "enlarge" else flatten(image)
-        path = _output(args.output, number, count)
-        _save(result, path, dpi)
+        path = output_name(args.output, number, count)
+        save_image(result, path, dpi)
         line = f"{path}: {image.width}x{image.height} to {result.width}x{result.height}, {plan.reason}"
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     return 0
 
 
-def _save(image: Image.Image, path: Path, dpi: float) -> None:
-    """Write the image; the file appears whole or not at all."""
+def save_image(image: Image.Image, path: Path, dpi: float) -> None:
+    """Write *image* to *path* with its *dpi*, where it does not have its own; the file appears whole or not at all.
+
+    Raises:
+        ImageError: it cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as part:
@@ -72,14 +76,19 @@ def _save(image: Image.Image, path: Path, dpi: float) -> None:
         raise ImageError(f"{path} cannot be written ({error}); give a name such as page.png.") from error
 
 
-def _output(output: Path, number: int, count: int) -> Path:
+def output_name(output: Path, number: int, count: int) -> Path:
+    """Return the file of page *number*, from 1, of *count* pages that go to *output*."""
     if output.is_dir() or not output.suffix:
         return output / f"page-{number}.png"
     return output if count == 1 else output.with_name(f"{output.stem}-{number}{output.suffix}")
 
 
-def _pages(path: Path, dpi: float | None) -> Iterator[tuple[Image.Image, float, int]]:
-    """Yield every page with its dpi and the number of pages."""
+def read_pages(path: Path, dpi: float | None) -> Iterator[tuple[Image.Image, float, int]]:
+    """Yield every page of the image or PDF *path* with its dpi, or *dpi* where it is given, and the number of pages.
+
+    Raises:
+        ImageError: the file is missing or damaged.
+    """
     if not path.is_file():
         raise ImageError(f"The input {path} does not exist; give an image or a PDF.")
     with path.open("rb") as stream:

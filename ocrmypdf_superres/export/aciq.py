@@ -10,12 +10,14 @@ Activations stay floating point.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -151,15 +153,45 @@ def _corrected(rows: Array, codes: Array, scale: Array, offset: Array) -> tuple[
     return scale, rows.mean(axis=1) - codes.mean(axis=1) * scale
 
 
-def quantize_network(net: nn.Module, bits: int, settings: AciqSettings | None = None) -> dict[str, NDArray[Any] | Packed]:
+PAPER_LAYERS: dict[str, tuple[str, ...]] = {
+    # The transformer in front, head and body of EDSR; TBSRN's convolutions, attention and feed-forward part.
+    "sr": ("stn.*", "edsr.head.*", "edsr.body.*", "stem.*", "blocks.*"),
+    # Attention, the decoder's feed-forward parts, the branch of positions and the localisation's linear layers.
+    "recognizer": (
+        "*.attention.*", "decoder.*.feed.*", "place.*", "localisation.first.*", "localisation.last.*",
+    ),
+}  # fmt: skip
+"""Patterns of the weights that Hildebrandt et al. (2022, section 5) quantise, as the sizes that they print tell."""
+
+
+def quantize_network(
+    net: nn.Module, bits: int, settings: AciqSettings | None = None, layers: Sequence[str] = ("*",)
+) -> dict[str, NDArray[Any] | Packed]:
     """Return the state of *net* by name, its kernels and matrices in *bits* a value, all else as it is.
 
-    All weights of two and more dimensions are quantised, of convolutions, linear and recurrent layers and embeddings;
-    biases, norms and slopes are few and stay.
+    All weights of two and more dimensions whose names match one of *layers* are quantised, of convolutions, linear and
+    recurrent layers and embeddings; biases, norms and slopes are few and stay.
     """
-    wanted = set(_weights(net))
+    wanted = {name for name in _weights(net) if any(fnmatchcase(name, pattern) for pattern in layers)}
     state = {name: tensor.detach().cpu().numpy() for name, tensor in net.state_dict().items()}
     return {name: quantize(value, bits, settings) if name in wanted else value for name, value in state.items()}
+
+
+def quantize_in_place(net: nn.Module, bits: int, settings: AciqSettings | None, layers: Sequence[str]) -> int:
+    """Give *net* the values that its weights of *layers* have in *bits* each; return how many weights that are.
+
+    Raises:
+        ValueError: no weight matches *layers*.
+    """
+    state = net.state_dict()
+    count = 0
+    for name, value in quantize_network(net, bits, settings, layers).items():
+        if isinstance(value, Packed):
+            state[name].copy_(torch.from_numpy(value.values()).reshape(state[name].shape))
+            count += state[name].numel()
+    if not count:
+        raise ValueError(f"no weight matches {', '.join(layers)}")
+    return count
 
 
 def _weights(net: nn.Module) -> Iterator[str]:

@@ -18,7 +18,7 @@ from ocrmypdf_superres.architectures import get
 from ocrmypdf_superres.architectures.blocks.fake_quantization import FakeQuantConv2d, scale_and_zero
 from ocrmypdf_superres.architectures.spec import Foldable, HasInt8Form
 from ocrmypdf_superres.errors import MissingDependencyError, ModelError, OptionError
-from ocrmypdf_superres.export.onnx import example_tiles, export_graph
+from ocrmypdf_superres.export.onnx import example_tiles, export_graph, model_readme
 from ocrmypdf_superres.extras import install_line
 from ocrmypdf_superres.modelstore.cards import CARD, check_name, int8_name, read_card
 from ocrmypdf_superres.modelstore.store import Model, sha256_of
@@ -91,9 +91,8 @@ def export_int8(model: Model, net: nn.Module, folder: Path, name: str, about: Ma
         )
         write_card(card, part / CARD)
         read_card(part / CARD)
-        readme = model.folder / "README.md"
-        if readme.is_file():
-            (part / "README.md").write_bytes(readme.read_bytes())
+        text = model_readme(card, sum(p.numel() for p in plain.parameters()))
+        (part / "README.md").write_text(text, encoding="utf-8")
     return Model(read_card(folder / CARD), folder)
 
 

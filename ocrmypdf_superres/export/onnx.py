@@ -87,7 +87,7 @@ def export_model(
         )
         write_card(card, part / CARD)
         read_card(part / CARD)
-        (part / "README.md").write_text(_readme(card, sum(p.numel() for p in net.parameters())), encoding="utf-8")
+        (part / "README.md").write_text(model_readme(card, sum(p.numel() for p in net.parameters())), encoding="utf-8")
     return Model(read_card(folder / CARD), folder)
 
 
@@ -124,7 +124,8 @@ def _compare(net: nn.Module, spec: ArchitectureSpec, path: Path) -> None:
         )
 
 
-def _readme(card: Card, parameters: int) -> str:
+def model_readme(card: Card, parameters: int) -> str:
+    """Return the README.md of a model of so many *parameters*."""
     lines = [
         f"# {card.name}",
         "",

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from ocrmypdf_superres.errors import OptionError
 
+NESTED = ("model_state_dict", "state_dict_G", "state_dict", "model", "net", "params")
+
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Return the tensors in the PyTorch (``weights_only``) or ``.safetensors`` file *path*.
@@ -28,6 +30,10 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     except Exception as error:  # whatever a damaged file makes a parser raise
         reason = (str(error).splitlines() or ["empty"])[0]
         raise OptionError(f"The weight file {path} cannot be read ({reason}); give a .pth or .safetensors of tensors.") from error
+    # Checkpoints of a training keep the weights beside the optimizer's state.
+    for key in NESTED:
+        if isinstance(values, dict) and isinstance(values.get(key), dict):
+            values = dict(values[key])
     if not isinstance(values, dict) or not all(isinstance(value, Tensor) for value in values.values()):
         raise OptionError(f"The weight file {path} does not hold tensors by name; give a state dict.")
     return values

@@ -14,11 +14,12 @@ from ocrmypdf_superres.recognizers import load
 from ocrmypdf_superres.recognizers.base import Recognizer
 from ocrmypdf_superres.training.balance import make_balance
 from ocrmypdf_superres.training.data.batches import Batch
-from ocrmypdf_superres.training.protocols import Loss, LossOfParts, Target
+from ocrmypdf_superres.training.protocols import Loss, LossOfParts, LossThatTrains, Target
 from ocrmypdf_superres.training.reading_losses import LineLosses
 from ocrmypdf_superres.training.recipe import Stage
 from ocrmypdf_superres.training.registries import LossSetting
 
+TRAINED = "trained losses"
 Pairs = Mapping[str, tuple[Tensor, Tensor]]
 
 
@@ -138,12 +139,17 @@ class Objective:
         return total, values
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint holds: the state of the balance."""
-        return self.balance.state_dict()
+        """Return what a checkpoint holds: the state of the balance, and of losses that train something themselves."""
+        trained = {name: loss.training_state() for name, loss in self.losses.items() if isinstance(loss, LossThatTrains)}
+        return {**self.balance.state_dict(), **({TRAINED: trained} if trained else {})}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what :meth:`state_dict` returned."""
-        self.balance.load_state_dict(state)
+        for name, own in state.get(TRAINED, {}).items():
+            loss = self.losses.get(name)
+            if isinstance(loss, LossThatTrains):
+                loss.load_training_state(own)
+        self.balance.load_state_dict({key: value for key, value in state.items() if key != TRAINED})
 
 
 def _terms(name: str, loss: Loss, output: Tensor, target: Tensor | Batch) -> dict[str, Tensor]:

@@ -73,6 +73,19 @@ class LossOfParts(Loss, Protocol):
     """Part -> its share of the loss's weight."""
 
 
+@runtime_checkable
+class LossThatTrains(Loss, Protocol):
+    """A loss with a network of its own that is trained beside the net, whose state belongs into checkpoints."""
+
+    def training_state(self) -> dict[str, Any]:
+        """Return what a checkpoint holds."""
+        ...
+
+    def load_training_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from what :meth:`training_state` returned; called on the device that the loss stays on, or the CPU."""
+        ...
+
+
 class DegradationStage(Protocol):
     """One step from an hr strip to the lr strip that a poor scanner would have made of it.
 

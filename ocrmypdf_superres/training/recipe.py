@@ -25,13 +25,13 @@ T = TypeVar("T")
 class Source:
     """A data source: its ``kind``, its ``folder`` below the data root, and its ``weight`` among the sources.
 
-    Kinds for page nets are rendered, scans and pairs; for line nets words (rendered from text files), lines (images with
+    Kinds for page nets are rendered, scans, pairs and patches; for line nets words (rendered from text files), lines (images with
     ``NAME.gt.txt``), textzoom and recognition (their LMDBs). Other packages add kinds, see :class:`SourceKind`.
 
     ``pages`` limits scans to so many pages, spread evenly over the folder's; 0 takes all. Lines of scans that have no
     other text than Tesseract's are used from a mean ``confidence`` (0 to 100) on. ``low`` is the folder of the
-    low-resolution scans of pairs, which have the names of those in ``folder``; lines may have one too. ``options`` are for
-    kinds of other packages.
+    low-resolution scans of pairs, which have the names of those in ``folder``; lines and patches may have one too. ``options``
+    are a kind's own: ``part`` (``train`` or ``test``) and ``share`` of scans, pairs and patches, ``size`` of patches.
     """
 
     __pydantic_config__ = STRICT
@@ -133,10 +133,10 @@ class Stage(TrainingStage):
 class Validation:
     """How a run is measured on held-out pages or lines, see :mod:`ocrmypdf_superres.training.validation`.
 
-    ``folder`` (below the data root), ``kind``, ``language`` and ``languages`` are a source's, ``pages`` and ``lines`` its
-    limits; every ``every`` steps ``metric`` is computed on the averaged weights. A stage ends when ``patience`` values
-    in a row were no better than the best (0: never). ``recognizer`` reads for ``ctc``, by default Tesseract's network for
-    ``language``.
+    ``folder`` (below the data root), ``kind``, ``language``, ``languages``, ``low`` and ``options`` are a source's, ``pages``
+    and ``lines`` its limits; every ``every`` steps ``metric`` is computed on the averaged weights. A stage ends when
+    ``patience`` values in a row were no better than the best (0: never). ``recognizer`` reads for ``ctc``, by default
+    Tesseract's network for ``language``.
     """
 
     __pydantic_config__ = STRICT
@@ -151,11 +151,16 @@ class Validation:
     lines: int = 128
     recognizer: str = ""
     seed: int = 0
+    low: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def source(self) -> Source:
         """The source that the held-out pages or lines come from."""
-        return Source(self.kind, self.folder, language=self.language, languages=self.languages, pages=self.pages)
+        return Source(
+            self.kind, self.folder, language=self.language, languages=self.languages, pages=self.pages, low=self.low,
+            options=self.options,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ LOSSES = Registry(
     "ocrmypdf_superres.losses",
     "loss",
     {
+        "adversarial": f"{_HERE}.losses.image.adversarial:AdversarialLoss",
         "charbonnier": f"{_HERE}.losses.image.charbonnier:CharbonnierLoss",
         "consistency": f"{_HERE}.losses.image.consistency:ConsistencyLoss",
         "contrast": f"{_HERE}.losses.image.contrast:ContrastLoss",
@@ -61,6 +62,7 @@ SOURCES = Registry(
         "rendered": f"{_HERE}.data.sources.rendered:KIND",
         "scans": f"{_HERE}.data.sources.scans:KIND",
         "pairs": f"{_HERE}.data.sources.pairs:KIND",
+        "patches": f"{_HERE}.data.sources.patches:KIND",
         "words": f"{_HERE}.data.sources.words:WORDS",
         "lines": f"{_HERE}.data.sources.words:LINES",
         "textzoom": f"{_HERE}.data.sources.textzoom:KIND",

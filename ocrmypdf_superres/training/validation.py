@@ -110,7 +110,12 @@ def _check_held_out(recipe: Recipe, settings: Validation, data: Path) -> None:
     held = (data / settings.folder).resolve()
     for source in recipe.sources:
         folder = (data / source.folder).resolve()
-        if source.kind == settings.kind == "scans" and (held == folder or held in folder.parents or folder in held.parents):
+        parts = {source.options.get("part"), settings.options.get("part")}
+        if parts == {"train", "test"}:
+            continue
+        if source.kind == settings.kind in ("scans", "patches") and (
+            held == folder or held in folder.parents or folder in held.parents
+        ):
             raise OptionError(
                 f"The validation folder {settings.folder} and the source {source.folder} share pages; "
                 "give a folder of pages that are not trained on."

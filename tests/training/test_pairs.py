@@ -13,9 +13,9 @@ pytest.importorskip("scipy")
 from scipy import ndimage
 
 from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.page.registration import register, warp
 from ocrmypdf_superres.training.data.batches import StepBatches
 from ocrmypdf_superres.training.data.fonts import installed_fonts, open_font
-from ocrmypdf_superres.training.data.registration import register, warp
 from ocrmypdf_superres.training.data.sources.pairs import PairedScans
 from ocrmypdf_superres.training.recipe import parse_recipe
 

@@ -39,7 +39,7 @@ def test_torch_equals_onnx(folder):
     for scale in card.scales:
         with torch.inference_mode():
             wanted = net(lr, scale).numpy()
-        assert np.abs(OnnxBackend(model, 1).run(lr.numpy(), scale) - wanted).max() <= 1e-4
+        assert np.abs(OnnxBackend(model, 1, full=True).run(lr.numpy(), scale) - wanted).max() <= 1e-4
 
 
 @pytest.mark.parametrize("folder", **names([path for path in NETS if not find_model(str(path)).card.line_size]))
@@ -47,7 +47,7 @@ def test_tiled_equals_whole(folder):
     model = find_model(str(folder))
     page = np.random.default_rng(2).random((46, 70), dtype=np.float32)
     scale = model.card.scales[0]
-    backend = OnnxBackend(model, 1)
+    backend = OnnxBackend(model, 1, full=True)
     tiled, whole = (PageUpscaler(model, backend, tile).upscale(page, scale) for tile in (32, 256))
     assert np.abs(tiled - whole).max() <= 5e-5
 

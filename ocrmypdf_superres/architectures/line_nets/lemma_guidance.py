@@ -43,7 +43,8 @@ class LocationEnhancement(nn.Module):
         if not self.attention:
             return self.region(x), scores
         # Without expansion the scores themselves weigh all channels alike.
-        weights = self.weigh(scores).flatten(2).softmax(dim=2).reshape(len(x), -1, *x.shape[2:])
+        weights = self.weigh(scores)
+        weights = weights.flatten(2).softmax(dim=2).reshape(weights.shape)
         return self.region(functional.instance_norm(x) * weights), scores
 
 
@@ -90,7 +91,9 @@ class Guidance(nn.Module):
         maps = functional.interpolate(maps, LINE_SIZE, mode="bicubic", align_corners=True)
         raised, scores = self.location(x, maps, lengths)
         # Dropped for each line by itself, and alike for the image's and the text's positions, as in the authors' code.
-        positions = self.dropout(self.positions.to(x).expand(len(x), -1, -1))
+        positions = self.positions.to(x)
+        if self.training:
+            positions = self.dropout(positions.expand(len(x), -1, -1))
         tokens = raised.flatten(2).transpose(1, 2) + positions
         best = scores.flatten(1).topk(self.kept, dim=1).indices[:, :, None].expand(-1, -1, tokens.shape[2])
         chosen = tokens.gather(1, best)

@@ -27,7 +27,7 @@ _COLUMNS = (
     "left below 8 px %",
     "enlarged above 16 px %",
     "axis wrong %",
-    "ms",
+    "CPU ms",
 )
 
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Commands for tuned networks."""
+"""Commands for networks by themselves: compared, shrunk, imported, reproduced, and actions for tuned networks."""

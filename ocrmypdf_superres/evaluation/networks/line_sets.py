@@ -52,7 +52,8 @@ class LineMetrics:
         psnr_batches: in dB, of the mean squared error of a batch of 32, mean over the batches, as TextZoom's users print it.
         ssim: mean of the images' values, see :func:`~ocrmypdf_superres.metrics.image.ssim_textzoom`.
         right: for Tesseract and each recognizer whether each line was read without a mistake, in the lines' order.
-        errors: Tesseract's edits of each line. characters: the length of each line's text. decibels: each image's PSNR.
+        errors: Tesseract's edits of each line. characters: the length of each line's text. decibels, similar: each image's PSNR
+            and SSIM.
     """
 
     lines: int
@@ -66,6 +67,7 @@ class LineMetrics:
     errors: tuple[int, ...] = field(default=(), repr=False)
     characters: tuple[int, ...] = field(default=(), repr=False)
     decibels: tuple[float, ...] = field(default=(), repr=False)
+    similar: tuple[float, ...] = field(default=(), repr=False)
 
 
 def held_out_batches(
@@ -118,8 +120,10 @@ def _by_channel(lr: Tensor, enlarge: Callable[[NDArray[np.float32]], NDArray[np.
     return made.reshape(*lr.shape[:2], *made.shape[1:])
 
 
-def model_predictor(model: Model, device: torch.device | str = "cpu") -> Predictor:
-    """Return a :data:`Predictor` that super-resolves lines with *model* on *device*.
+def model_predictor(
+    model: Model, device: torch.device | str = "cpu", change: Callable[[nn.Module], None] | None = None
+) -> Predictor:
+    """Return a :data:`Predictor` that super-resolves lines with *model* on *device*; *change* is called with a line net first.
 
     A net for text lines gets the image as it is, a net for pages each channel through the engine. A model without the scale that
     is asked for makes its smallest one, and an antialiased bicubic brings that to the size.
@@ -128,7 +132,10 @@ def model_predictor(model: Model, device: torch.device | str = "cpu") -> Predict
         ModelError, DeviceError: the model cannot be used.
     """
     if model.card.line_size:
-        net: Predictor = on_luma(load_network(model).to(device), model.card.channels)
+        network = load_network(model)
+        if change is not None:
+            change(network)
+        net: Predictor = on_luma(network.to(device), model.card.channels)
     else:
         upscaler = load_upscaler(str(model.folder.resolve()), str(device))
 
@@ -187,6 +194,7 @@ class _Tally:
             {name: sum(values) / count for name, values in self.right.items()}, _mean(self.batches), _mean(self.ssim),
             {"Tesseract": read, **{name: tuple(values) for name, values in self.right.items()}},
             tuple(s.edits for s in scores), tuple(s.characters for s in scores), tuple(self.decibels),
+            tuple(self.ssim),
         )  # fmt: skip
 
 
@@ -234,6 +242,7 @@ def mean_metrics(rows: Sequence[LineMetrics], weighted: bool) -> LineMetrics:
         {name: tuple(value for row in joined for value in row.right[name]) for name in (rows[0].right if joined else ())},
         tuple(n for row in joined for n in row.errors), tuple(n for row in joined for n in row.characters),
         tuple(value for row in joined for value in row.decibels),
+        tuple(value for row in joined for value in row.similar),
     )  # fmt: skip
 
 

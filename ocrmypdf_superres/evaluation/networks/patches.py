@@ -8,7 +8,7 @@ SSIM, S_LCS, S_LD) and 004 (PSNR, SSIM, characters read), all on the same patche
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +29,20 @@ from ocrmypdf_superres.metrics.lpips import LPIPS, lpips
 from ocrmypdf_superres.metrics.text import TextScore, s_lcs, s_ld, score
 from ocrmypdf_superres.modelstore.store import find_model
 from ocrmypdf_superres.page.image import from_luma
-from ocrmypdf_superres.tesseract import read_lines
-from ocrmypdf_superres.training.data.batches import Batch
+from ocrmypdf_superres.tesseract import RAW_LINE, read_lines
+from ocrmypdf_superres.training.data.batches import Batch, collate
+from ocrmypdf_superres.training.data.degradations import Degradation
+from ocrmypdf_superres.training.data.sources.patches import PatchSource
 from ocrmypdf_superres.training.losses.recognition.detector import PARTS
-from ocrmypdf_superres.training.recipe import Source
+from ocrmypdf_superres.training.recipe import Source, check_source
 from ocrmypdf_superres.upscaling.backends.torch import load_network
 
 Predictor = Callable[[Tensor], Tensor]
 """Makes sr, float (B, 1, scale H, scale W), of lr, float (B, 1, H, W), both luma in [0, 1]."""
 
 BATCH = 16
+BLOCK = 6
+"""Tesseract's mode for a block of text."""
 BICUBIC = ({"name": "downsample", "kernels": ["bicubic"]},)
 
 
@@ -51,6 +55,8 @@ class PatchMetrics:
         cer: of all lines together. s_lcs, s_ld: means over the lines.
         iou: mean overlap of detected text in sr and hr, or None without a detector.
         distances: mean absolute difference of the detector's deep features, logits and regressions.
+        single: what the means are over: ``psnr``, ``ssim``, ``lpips``, ``iou`` of patches, ``edits``, ``characters``, ``s_lcs``,
+            ``s_ld`` of lines, in their order.
     """
 
     patches: int
@@ -63,21 +69,43 @@ class PatchMetrics:
     lpips: float | None = None
     iou: float | None = None
     distances: Mapping[str, float] = field(default_factory=dict)
+    single: Mapping[str, tuple[float, ...]] = field(default_factory=dict, repr=False)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the figures by name, without what is kept of single patches and lines."""
+        return {key: value for key, value in asdict(self).items() if key != "single"}
 
 
 def patches(
     folder: Path, scale: int, count: int, degradation: Sequence[Mapping[str, Any]] = (), clean: float = 0.0,
-    language: str = "eng", cache: Path | None = None,
+    language: str = "eng", cache: Path | None = None, source: Source | None = None,
 ) -> list[Batch]:  # fmt: skip
     """Return *count* strips, 96 x 576 of hr, of the page scans in *folder*, reduced by *degradation* (default: bicubic alone).
+
+    Another *source* below *folder* has strips of its own; of one of the kind ``patches`` each image gives one, in the images'
+    order, and a *count* of 0 takes all.
 
     Raises:
         OptionError: the folder holds no page that can be used.
     """
-    source = Source("scans", ".", language=language)
+    source = source or Source("scans", ".", language=language)
+    if source.kind == "patches":
+        return _each(source, folder, scale, count, degradation or BICUBIC, clean)
     return held_out_batches(
         source, folder, scale, count, degradation=degradation or BICUBIC, clean=clean, cache=cache, batch=BATCH
     )
+
+
+def _each(
+    source: Source, folder: Path, scale: int, count: int, degradation: Sequence[Mapping[str, Any]], clean: float
+) -> list[Batch]:
+    opened = check_source(source, "The patches").open(source, folder, folder)
+    if not isinstance(opened, PatchSource):
+        raise OptionError(f"The source kind {source.kind!r} does not give its images one by one; give patches.")
+    samples = opened.each(count, scale)
+    reduce, rng = Degradation(degradation, clean), np.random.default_rng(999)
+    lrs = [reduce(sample.source, scale, rng) if sample.lr is None else sample.lr for sample in samples]
+    return [collate(samples[at : at + BATCH], lrs[at : at + BATCH], scale) for at in range(0, len(samples), BATCH)]
 
 
 def predictor(text: str, scale: int, device: torch.device | str = "cpu") -> Predictor:
@@ -167,7 +195,7 @@ def evaluate_patches(
     looks: list[float] = []
     overlaps: list[float] = []
     sums = dict.fromkeys(PARTS, 0.0)
-    lines: dict[str, list[tuple[object, str]]] = {}
+    lines: dict[tuple[str, int], list[tuple[object, str]]] = {}
     for batch in batches:
         sr = predict(batch.lr)
         shown = sr.cpu()
@@ -177,9 +205,11 @@ def evaluate_patches(
             if perceptual is not None:
                 looks.append(lpips(ours, theirs, perceptual))
             box, text = batch.boxes[index], batch.texts[index]
-            if box is not None and text:
-                image = from_luma(ours[box[1] : box[3], box[0] : box[2]])
-                lines.setdefault(batch.languages[index], []).append((image, text))
+            if text:
+                image = from_luma(ours if box is None else ours[box[1] : box[3], box[0] : box[2]])
+                # A text without a line's box is that of the whole patch.
+                mode = BLOCK if box is None else RAW_LINE
+                lines.setdefault((batch.languages[index], mode), []).append((image, text))
         if detector is not None:
             size = (int(sr.shape[2]), int(sr.shape[3]))
             place = next(detector.parameters()).device
@@ -191,20 +221,26 @@ def evaluate_patches(
             for name, a, b in zip(PARTS, seen, wanted, strict=True):
                 sums[name] += float((a - b).abs().mean()) * len(sr)
     texts = _read(lines)
-    count, read = len(near), max(1, len(texts))
+    scores = [score(a, b) for a, b in texts]
+    single = {
+        "psnr": [p for p, _ in near], "ssim": [s for _, s in near], "lpips": looks, "iou": overlaps,
+        "edits": [float(s.edits) for s in scores], "characters": [float(s.characters) for s in scores],
+        "s_lcs": [s_lcs(a, b) for a, b in texts], "s_ld": [s_ld(a, b) for a, b in texts],
+    }  # fmt: skip
+    means = {name: sum(values) / max(1, len(values)) for name, values in single.items()}
     return PatchMetrics(
-        count, len(texts), sum(p for p, _ in near) / count, sum(s for _, s in near) / count,
-        sum((score(a, b) for a, b in texts), TextScore()).cer, sum(s_lcs(a, b) for a, b in texts) / read,
-        sum(s_ld(a, b) for a, b in texts) / read, sum(looks) / count if looks else None,
-        sum(overlaps) / count if overlaps else None, {n: v / count for n, v in sums.items()} if detector is not None else {},
+        len(near), len(texts), means["psnr"], means["ssim"], sum(scores, TextScore()).cer, means["s_lcs"], means["s_ld"],
+        means["lpips"] if looks else None, means["iou"] if overlaps else None,
+        {n: v / len(near) for n, v in sums.items()} if detector is not None else {},
+        {name: tuple(values) for name, values in single.items()},
     )  # fmt: skip
 
 
-def _read(lines: Mapping[str, list[tuple[object, str]]]) -> list[tuple[str, str]]:
-    """Return (text read, text) of all lines, each language's read by its own recognizer."""
+def _read(lines: Mapping[tuple[str, int], list[tuple[object, str]]]) -> list[tuple[str, str]]:
+    """Return (text read, text) of all lines and blocks, each language's read by its own recognizer."""
     pairs: list[tuple[str, str]] = []
-    for language, rows in sorted(lines.items()):
-        found = read_lines([image for image, _ in rows], language)  # type: ignore[misc]
+    for (language, mode), rows in sorted(lines.items()):
+        found = read_lines([image for image, _ in rows], language, psm=mode)  # type: ignore[misc]
         pairs += [(text, truth) for text, (_, truth) in zip(found, rows, strict=True)]
     return pairs
 

@@ -50,10 +50,10 @@ class HeightResult:
 
 
 def measure(case: HeightCase) -> HeightResult:
-    """Plan *case* as the plugin does."""
-    began = time.perf_counter()
+    """Plan *case* as the plugin does; the seconds are of the CPU."""
+    began = time.process_time()
     plan = plan_page(case.luma, (case.dpi, case.dpi), PlanSettings())
-    seconds = time.perf_counter() - began
+    seconds = time.process_time() - began
     told = plan.text.x_height if plan.text is not None else None
     found = plan.text
     return HeightResult(

@@ -154,6 +154,9 @@ class StepBatches(Dataset[Batch]):
             sample = source.sample(rng, line_height, scale)
             samples.append(sample)
             lrs.append(self._degraded(sample.source, scale, rng) if sample.lr is None else sample.lr)
+        if len({sample.target.shape[-2:] for sample in samples}) > 1:
+            shapes = " and ".join(sorted({" x ".join(map(str, sample.target.shape[-2:])) for sample in samples}))
+            raise OptionError(f"The recipe's sources give images of {shapes} pixels; give sources of one size.")
         return collate(samples, lrs, scale, self.colour)
 
     def _degraded(self, source: NDArray[np.float32], scale: int, rng: np.random.Generator) -> NDArray[np.float32]:

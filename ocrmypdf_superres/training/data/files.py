@@ -7,6 +7,7 @@ folder are the pages of one document; a PDF or a multi-page TIFF is a document o
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ PAGE_WIDTH = 8.27
 """Shorter side of A4 in inches, which stands for pages whose file claims no good resolution."""
 VECTOR_DPI = 300.0
 """The resolution at which pages of a PDF without an image are rendered."""
+PARTS = ("train", "test")
 T = TypeVar("T")
 _NUMBER = re.compile(r"[\s._-]*\d+$")
 
@@ -86,6 +88,31 @@ def spread(items: Sequence[T], limit: int) -> list[T]:
     if not 0 < limit < len(items):
         return list(items)
     return [items[index * len(items) // limit] for index in range(limit)]
+
+
+def part_of(paths: Sequence[Path], folder: Path, part: str, share: float) -> list[Path]:
+    """Return those of *paths*, files below *folder*, that belong to *part*: ``train``, ``test``, or empty for all.
+
+    The first *share* of them, in an order that only their names decide, are for training and the others for testing, so that
+    a part is the same in all recipes and commands.
+
+    Raises:
+        OptionError: the part is not known, the share is not between 0 and 1, or a part would be empty.
+    """
+    if not part:
+        return list(paths)
+    if part not in PARTS or not 0 < share < 1:
+        raise OptionError(
+            f"part = {part!r} with share = {share} was given; give {' or '.join(PARTS)}, and a share between 0 and 1."
+        )
+    order = sorted(
+        paths, key=lambda path: hashlib.sha256(path.relative_to(folder).with_suffix("").as_posix().encode("utf-8")).digest()
+    )
+    count = round(share * len(order))
+    chosen = set(order[:count] if part == PARTS[0] else order[count:])
+    if not chosen:
+        raise OptionError(f"{folder} holds {len(order)} images, of which none is left for part = {part!r}; give more.")
+    return [path for path in paths if path in chosen]
 
 
 def _image_pages(path: Path, place: Path) -> list[ScanFile]:

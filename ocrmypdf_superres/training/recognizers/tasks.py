@@ -49,7 +49,10 @@ class _NetworkTask:
         self.net: nn.Module = self.fresh_net()
         if recipe.base:
             try:
-                self.net.load_state_dict(folders.load(recipe.base, (recipe.network,)).state_dict())
+                base = folders.load(recipe.base, (recipe.network,))
+                if base.config != self.net.config:
+                    raise RuntimeError("the weights would fit, and mean something else")
+                self.net.load_state_dict(base.state_dict())
             except RuntimeError as error:
                 raise OptionError(
                     f"{recipe.name}: base = {recipe.base!r} has another configuration; give the recipe the same [config]."

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from ocrmypdf_superres.errors import ImageError, OptionError
 from ocrmypdf_superres.files import atomic_write_text
+from ocrmypdf_superres.page.registration import register, warp
 from ocrmypdf_superres.training.data.files import ScanFile, find_scans, image_path, open_scan
-from ocrmypdf_superres.training.data.registration import register, warp
 from ocrmypdf_superres.training.data.sample import LINE_PAD, STRIP_HEIGHT, STRIP_WIDTH, Sample
 from ocrmypdf_superres.training.data.sources.scans import Page, ScanSource
 from ocrmypdf_superres.training.protocols import SourceKind
@@ -36,16 +36,17 @@ class PairedScans(ScanSource):
     Args:
         folder: scans of high resolution, see :class:`ScanSource`.
         low: scans of the same pages at low resolution: files of the same names, but for the suffix.
-        languages, cache, limit, confidence: as for :class:`ScanSource`.
+        languages, cache, limit, confidence, part, share: as for :class:`ScanSource`.
 
     Raises:
         OptionError: one of the folders cannot be used, or no pair can be laid over each other.
     """
 
     def __init__(
-        self, folder: Path, low: Path, cache: Path, languages: str = "eng", limit: int = 0, confidence: float = 55.0
-    ) -> None:
-        super().__init__(folder, cache, languages, limit, confidence)
+        self, folder: Path, low: Path, cache: Path, languages: str = "eng", limit: int = 0, confidence: float = 55.0,
+        part: str = "", share: float = 0.7,
+    ) -> None:  # fmt: skip
+        super().__init__(folder, cache, languages, limit, confidence, part, share)
         scans, _ = find_scans(low)
         by_name = {_key(scan.path, low, scan): scan for scan in scans}
         high = {str(image_path(scan, cache)): _key(scan.path, folder, scan) for scan in find_scans(folder)[0]}
@@ -118,9 +119,9 @@ class PairedScans(ScanSource):
         return None
 
 
-def _make(source: Source, data: Path, cache: Path) -> PairedScans:
+def _make(source: Source, data: Path, cache: Path, part: str = "", share: float = 0.7) -> PairedScans:
     low = data / source.low
-    return PairedScans(data / source.folder, low, cache, source.language, source.pages, source.confidence)
+    return PairedScans(data / source.folder, low, cache, source.language, source.pages, source.confidence, part, share)
 
 
 KIND = SourceKind(_make, low="needed")

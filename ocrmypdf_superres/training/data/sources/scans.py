@@ -24,13 +24,18 @@ from ocrmypdf_superres.errors import ImageError, OptionError, RecognizerError
 from ocrmypdf_superres.files import atomic_write_text
 from ocrmypdf_superres.page.image import to_luma
 from ocrmypdf_superres.tesseract import Word, parse_tsv, run_tesseract
-from ocrmypdf_superres.training.data.files import find_scans, page_image, spread
+from ocrmypdf_superres.training.data.files import find_scans, page_image, part_of, spread
 from ocrmypdf_superres.training.data.sample import LINE_PAD, STRIP_HEIGHT, STRIP_WIDTH, Sample
 from ocrmypdf_superres.training.protocols import SourceKind
 from ocrmypdf_superres.training.recipe import Source
 
 log = logging.getLogger(__name__)
 
+LOWEST, HIGHEST = 12, 140
+"""Pixels between which lines of text are used."""
+LARGEST_FACTOR = 1.25
+"""By how much hr may be enlarged at most to bring a line to a height."""
+ADVICE = "; a source of the kind patches takes crops of any image as they are"
 MINIMUM_MATCH = 80.0
 """Similarity (0 to 100) that a passage of the ground truth must have with a line to replace its text."""
 
@@ -45,14 +50,17 @@ class Page:
     from_truth: bool
 
 
-def list_pages(folder: Path, languages: str, cache: Path, limit: int = 0) -> list[tuple[Path, Path | None, str]]:
+def list_pages(
+    folder: Path, languages: str, cache: Path, limit: int = 0, part: str = "", share: float = 0.7
+) -> list[tuple[Path, Path | None, str]]:
     """Return (image, ground truth or None, languages) of the pages under *folder*.
 
     Pages of PDFs and multi-page TIFFs become images in *cache*.  With a *limit* at most so many pages are
-    returned, spread evenly; unreadable files are left out with a warning.
+    returned, spread evenly; unreadable files are left out with a warning. *part* and *share*: see
+    :func:`~ocrmypdf_superres.training.data.files.part_of`.
 
     Raises:
-        OptionError: the folder is missing or holds no images.
+        OptionError: the folder is missing or holds no images, or none of the part.
     """
     if not folder.is_dir():
         raise OptionError(f"The scan folder {folder} does not exist; give a folder of page images with --data.")
@@ -61,6 +69,9 @@ def list_pages(folder: Path, languages: str, cache: Path, limit: int = 0) -> lis
         rows = json.loads(index.read_text(encoding="utf-8"))
         return [(folder / r["image"], folder / r["text"] if r.get("text") else None, r["languages"]) for r in spread(rows, limit)]
     scans, unreadable = find_scans(folder)
+    if part:
+        kept = set(part_of(sorted({scan.path for scan in scans}), folder, part, share))
+        scans = [scan for scan in scans if scan.path in kept]
     found = []
     for scan in spread(scans, limit):
         try:
@@ -134,15 +145,21 @@ class ScanSource:
         cache: where line boxes are kept.
         limit: at most so many pages, spread evenly over the folder's; 0 for all.
         confidence: mean word confidence (0 to 100) below which a line without ground truth is not used.
+        part, share: see :func:`~ocrmypdf_superres.training.data.files.part_of`.
 
     Raises:
-        OptionError: no page of the folder has a line that can be used.
+        OptionError: no page of the folder has a line that can be used, or all are smaller than a strip.
     """
 
-    def __init__(self, folder: Path, cache: Path, languages: str = "eng", limit: int = 0, confidence: float = 55.0) -> None:
+    def __init__(
+        self, folder: Path, cache: Path, languages: str = "eng", limit: int = 0, confidence: float = 55.0, part: str = "",
+        share: float = 0.7,
+    ) -> None:  # fmt: skip
+        self.folder = folder
         self.pages: list[Page] = []
         self.pixels: list[NDArray[np.uint8]] = []
-        found = list_pages(folder, languages, cache, limit)
+        found = list_pages(folder, languages, cache, limit, part, share)
+        small = low = total = 0
         failures: list[str] = []
         for image, truth, page_languages in found:
             try:
@@ -153,6 +170,12 @@ class ScanSource:
                 failures.append(f"{image.name}: {error}")
                 log.debug("%s is left out: %s", image.name, error)
                 continue
+            if luma.shape[0] * LARGEST_FACTOR < STRIP_HEIGHT or luma.shape[1] * LARGEST_FACTOR < STRIP_WIDTH:
+                small += 1  # the rest of every strip would be the page's edge, repeated
+                continue
+            heights = [_height(line) for line in page.lines]
+            page.lines = [line for line, height in zip(page.lines, heights, strict=True) if LOWEST <= height <= HIGHEST]
+            total, low = total + len(heights), low + sum(height < LOWEST for height in heights)
             if page.lines:
                 self.pages.append(page)
                 # 8 bits in memory: a hundred pages of floats would not fit a small machine.
@@ -162,35 +185,47 @@ class ScanSource:
                 "%d of the %d page images under %s cannot be used and are left out; the first is %s",
                 len(failures), len(found), folder, failures[0],
             )  # fmt: skip
+        if small:
+            log.warning(
+                "%d of the %d images under %s are smaller than a strip and are left out%s.", small, len(found), folder, ADVICE
+            )
+        if low:
+            log.warning("%d of %d lines under %s are below %d pixels and are left out%s.", low, total, folder, LOWEST, ADVICE)
         if not self.pages:
             reason = f" ({failures[0]})" if failures else ""
+            if small or low:
+                reason = f" ({small} images are smaller than a strip, {low} lines below {LOWEST} pixels{ADVICE})"
             raise OptionError(
                 f"No page under {folder} has a line of text that can be used for training{reason}; give other pages."
             )
 
     def sample(self, rng: np.random.Generator, line_height: int, scale: int) -> Sample:
-        """Return a strip whose line, with padding, is *line_height* hr pixels high (less where the scan is small)."""
-        for _ in range(20):
+        """Return a strip whose line, with padding, is *line_height* hr pixels high (less where the scan is small).
+
+        Raises:
+            OptionError: none of many lines fits a strip.
+        """
+        for attempt in range(40):
             index = int(rng.integers(len(self.pages)))
             page = self.pages[index]
-            sample = self._cut(self.pixels[index], page, page.lines[int(rng.integers(len(page.lines)))], rng, line_height)
+            line = page.lines[int(rng.integers(len(page.lines)))]
+            # Where no line is high enough one stays lower than was asked for.
+            sample = self._cut(self.pixels[index], page, line, rng, line_height, attempt >= 20)
             if sample is not None:
                 return sample
-        blank = np.ones((STRIP_HEIGHT, STRIP_WIDTH), np.float32)
-        return Sample(blank, blank.copy())
+        raise OptionError(f"40 lines under {self.folder} in a row are wider than a strip of {STRIP_WIDTH} pixels{ADVICE}.")
 
     @staticmethod
     def _cut(
-        pixels: NDArray[np.uint8], page: Page, line: list[Word], rng: np.random.Generator, line_height: int
+        pixels: NDArray[np.uint8], page: Page, line: list[Word], rng: np.random.Generator, line_height: int, lower: bool = False
     ) -> Sample | None:
         top = min(w.box[1] for w in line)
         bottom = max(w.box[3] for w in line)
         height = bottom - top
-        if height < 12 or height > 140:
-            return None
         factor = (line_height - 2 * LINE_PAD) / height
-        if factor > 1.25:
+        if factor > LARGEST_FACTOR and not lower:
             return None  # an enlarged hr scan is blurred, and the net would learn that
+        factor = min(factor, LARGEST_FACTOR)
         width = STRIP_WIDTH / factor
         first = int(rng.integers(len(line)))
         last = first
@@ -212,8 +247,12 @@ class ScanSource:
         return Sample(strip, strip, text, (left, upper, right, upper + line_height), page.languages)
 
 
-def _make(source: Source, data: Path, cache: Path) -> ScanSource:
-    return ScanSource(data / source.folder, cache, source.language, source.pages, source.confidence)
+def _height(line: list[Word]) -> int:
+    return max(w.box[3] for w in line) - min(w.box[1] for w in line)
+
+
+def _make(source: Source, data: Path, cache: Path, part: str = "", share: float = 0.7) -> ScanSource:
+    return ScanSource(data / source.folder, cache, source.language, source.pages, source.confidence, part, share)
 
 
 KIND = SourceKind(_make)

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ocrmypdf_superres.evaluation.networks.patches import PatchMetrics
+    from ocrmypdf_superres.training.recipe import Source
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,10 +33,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="FOLDER",
-        help="page scans of 200 dpi and more, with NAME.gt.txt beside each or an index.json",
+        help="page scans of 200 dpi and more, with NAME.gt.txt beside each or an index.json; or what --kind says",
     )
+    parser.add_argument(
+        "--kind",
+        choices=("scans", "pairs", "patches"),
+        default="scans",
+        help="strips around lines of page scans; the same with real low-resolution scans of the pages (--low), registered; or "
+        "crops of any images at their own pixels, one an image, such as sets of text patches (default scans)",
+    )
+    parser.add_argument("--low", type=Path, metavar="FOLDER", help="low-resolution partners of the same names")
+    parser.add_argument(
+        "--size", type=int, nargs=2, default=(256, 256), metavar=("HEIGHT", "WIDTH"), help="of --kind patches (default 256 256)"
+    )
+    parser.add_argument("--part", choices=("train", "test"), help="only these images, split by name; recipes can split alike")
+    parser.add_argument("--share", type=float, default=0.7, help="share of the images that is for training (default 0.7)")
     parser.add_argument("--scale", type=int, default=4, help="how much smaller lr is (default 4); 1 for nets that only deblur")
-    parser.add_argument("--count", type=int, default=96, help="patches, of 96 x 576 pixels of hr (default 96)")
+    parser.add_argument(
+        "--count", type=int, default=96, help="patches, of 96 x 576 pixels of hr (default 96); of --kind patches 0 takes all"
+    )
     parser.add_argument(
         "--recipe", type=Path, metavar="FILE", help="reduce the patches as this recipe does (default: bicubic alone)"
     )
@@ -62,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     from ocrmypdf_superres.training.losses.recognition.detector import load_detector
     from ocrmypdf_superres.training.recipe import read_recipe
 
-    if args.scale < 1 or args.count < 1:
+    if args.scale < 1 or args.count < (args.kind != "patches"):
         raise OptionError(f"--scale {args.scale} and --count {args.count} were given; give at least 1 of both.")
     if args.scale == 1 and args.recipe is None:
         raise OptionError("--scale 1 compares nets that only deblur, so the patches must be degraded; add --recipe FILE.")
@@ -72,7 +88,9 @@ def run(args: argparse.Namespace) -> int:
     detector = load_detector(args.detector).to(device) if args.detector else None
     recipe = read_recipe(args.recipe) if args.recipe else None
     degradation, clean = (recipe.degradation, recipe.clean) if recipe else ((), 0.0)
-    batches = patches(args.data, args.scale, args.count, degradation, clean, args.language, args.cache)
+    batches = patches(
+        args.data, args.scale, args.count, degradation, clean, args.language, args.cache, _source(args, Path(args.data).resolve())
+    )
     perceptual = load_lpips(*args.lpips) if args.lpips else None
     metrics = {name: evaluate_patches(predict, batches, detector, perceptual) for name, predict in predictors.items()}
     truths = iter(batches)
@@ -82,8 +100,18 @@ def run(args: argparse.Namespace) -> int:
     console.print(f"{first.patches} patches, {first.lines} lines with text, x{args.scale}.", soft_wrap=True)
     console.print(_table(metrics))
     if args.json:
-        args.json.write_text(json.dumps({n: asdict(f) for n, f in metrics.items()}, indent=1) + "\n", encoding="utf-8")
+        args.json.write_text(json.dumps({n: f.summary() for n, f in metrics.items()}, indent=1) + "\n", encoding="utf-8")
     return 0
+
+
+def _source(args: argparse.Namespace, data: Path) -> Source:
+    from ocrmypdf_superres.training.recipe import Source
+
+    options: dict[str, Any] = {"part": args.part, "share": args.share} if args.part else {}
+    if args.kind == "patches":
+        options["size"] = list(args.size)
+    low = "" if args.low is None else os.path.relpath(args.low.resolve(), data)
+    return Source(args.kind, ".", language=args.language, low=low, options=options)
 
 
 def _table(metrics: Mapping[str, PatchMetrics]) -> Table:

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: MPL-2.0
+"""``ocrmypdf-superres import-weights``: published weights that a user has, as models, recognizers and weight files."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+
+KINDS = ("abinet", "cdistnet", "crnn", "ctpn", "edsr", "hed", "lemma", "lpips", "tbsrn", "text-focus", "tsrn", "vgg19")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``import-weights``."""
+    parser.add_argument(
+        "kind", choices=KINDS, metavar="KIND",
+        help="whose weights: edsr (its own or CAR's), tsrn, tbsrn, lemma for models; text-focus, cdistnet, abinet, crnn "
+        "for recognizers; ctpn for a detector; vgg19, hed, lpips for losses and metrics",
+    )  # fmt: skip
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="the checkpoint; for lpips AlexNet's and LPIPS' own")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, help="folder to write, or FILE.safetensors for losses and metrics"
+    )
+    parser.add_argument("--name", default="", help="name of the model or recognizer (default: the folder's)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write what was imported, and say where.
+
+    Raises:
+        SuperresError: see :func:`ocrmypdf_superres.export.import_weights.import_weights`.
+    """
+    from ocrmypdf_superres.export.import_weights import import_weights
+
+    written = import_weights(args.kind, args.files, args.output, args.name)
+    Console().print(f"Written: {written}", highlight=False, markup=False, soft_wrap=True)
+    return 0

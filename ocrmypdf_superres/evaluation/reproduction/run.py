@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Reproducing a table: every row and seed trained and evaluated, what is finished kept, the table written after each row."""
+
+from __future__ import annotations
+
+import json
+import logging
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from ocrmypdf_superres import __version__
+from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.evaluation.reproduction.report import Cell, as_csv, cells, markdown
+from ocrmypdf_superres.evaluation.reproduction.scoring import Figures, Scorer, Shrink
+from ocrmypdf_superres.evaluation.reproduction.table import PaperTable, Row, Setting, read_paper_table
+from ocrmypdf_superres.evaluation.reproduction.training import Trainings, found_in, named_models
+from ocrmypdf_superres.files import atomic_write_text
+from ocrmypdf_superres.training.loop.processes import pick_device
+from ocrmypdf_superres.training.recipe import read_recipe
+
+log = logging.getLogger(__name__)
+TABLES = "tables"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to reproduce.
+
+    Attributes:
+        recipes: the folder of the recipes, with the tables in ``tables``. data: that of the data. out: where everything goes.
+        rows: names of rows, or parts of them; empty for all. seeds: how many. reduced: the small recipes and sets.
+        device: where to train and evaluate. steps, batch, count: limits for a try of the whole way; 0 for none.
+    """
+
+    recipes: Path
+    data: Path
+    out: Path
+    rows: tuple[str, ...] = ()
+    seeds: int = 1
+    reduced: bool = False
+    device: str = "auto"
+    steps: int = 0
+    batch: int = 0
+    count: int = 0
+
+
+def reproduce(name: str, job: Job, shrink: Shrink | None = None) -> Path:
+    """Train and evaluate the rows of the table *name*, and write ``table.md`` and ``table.csv``; return the former.
+
+    *name* is that of a file in the tables' folder without its suffix, or a path. What an earlier call finished is not done again,
+    and an interrupted training goes on.
+
+    Raises:
+        OptionError: there is no such table or row. SuperresError: a recipe, the data or the device cannot be used.
+    """
+    path = Path(name) if name.endswith(".toml") else job.recipes / TABLES / f"{name}.toml"
+    table = read_paper_table(path)
+    setting = table.reduced if job.reduced else table.full
+    chosen = [row for row in table.rows if not job.rows or any(part.lower() in row.name.lower() for part in job.rows)]
+    if not chosen:
+        raise OptionError(
+            f"{path.name} has no row like {', '.join(job.rows)}; its rows are {', '.join(r.name for r in table.rows)}."
+        )
+    recipe = read_recipe(job.recipes / f"{setting.recipe}.toml") if setting.recipe else None
+    scorer = Scorer(table, setting, job.data, job.out / "lines", pick_device(job.device), recipe, shrink, job.count)
+    hours: dict[str, float] = {}
+    done: dict[str, list[dict[str, Figures]]] = {}
+    for row in chosen:
+        for seed in range(job.seeds):
+            log.info("%s, row %s, seed %d.", path.stem, row.name, seed)
+            done.setdefault(row.name, []).append(_row(row, seed, job, setting, scorer, hours))
+        rows = {name: cells(found, _paper(table, name)) for name, found in done.items()}
+        _write(table, rows, job, hours)
+    return job.out / "table.md"
+
+
+def _paper(table: PaperTable, name: str) -> Mapping[str, float]:
+    return next(row.paper for row in table.rows if row.name == name)
+
+
+def _row(row: Row, seed: int, job: Job, setting: Setting, scorer: Scorer, hours: dict[str, float]) -> dict[str, Figures]:
+    folder = job.out / f"seed-{seed}"
+    number = "".join(c if c.isalnum() else "-" for c in row.name.lower())
+    stored = folder / "rows" / f"{number}.json"
+    if stored.is_file():
+        kept = json.loads(stored.read_text(encoding="utf-8"))
+        hours.update(kept["hours"])
+        return {name: Figures(tuple(f["above"]), tuple(f["below"])) for name, f in kept["figures"].items()}
+    trainings = Trainings(job.recipes, job.data, folder, seed, job.device, job.steps, job.batch)
+    trainings.need(setting)
+    recipes = row.reduced if job.reduced else row.recipes
+    made = trainings.model(recipes, row, setting)
+    own_recognizers = [
+        trainings.recognizer(recipe, setting.recognizer) for recipe in (row.reduced_recognizer if job.reduced else row.recognizer)
+    ]
+    method = (row.reduced_method or row.method) if job.reduced else row.method
+    with found_in(folder):
+        model = made[Path(recipes[-1]).name] if recipes else None
+        figures = scorer.score(row, named_models(method, made), model, own_recognizers[-1] if own_recognizers else None)
+    own = {f"{name}, seed {seed}": value for name, value in trainings.hours.items()}
+    hours.update(own)
+    stored.parent.mkdir(parents=True, exist_ok=True)
+    values = {"figures": {name: asdict(value) for name, value in figures.items()}, "hours": own}
+    atomic_write_text(stored, json.dumps(values) + "\n")
+    return figures
+
+
+def _write(table: PaperTable, rows: Mapping[str, Mapping[str, Cell]], job: Job, hours: Mapping[str, float]) -> None:
+    about = [
+        f"Commit {commit()}, version {__version__}; {'reduced recipes and sets' if job.reduced else 'as published'}; "
+        f"{job.seeds} seed{'s' if job.seeds > 1 else ''}; {_device(job.device)}; {sum(hours.values()):.2f} hours of training.",
+    ]
+    if job.steps or job.count:
+        about.append(f"A try of the way only: stages of at most {job.steps} steps, {job.count or 'all'} patches or lines.")
+    job.out.mkdir(parents=True, exist_ok=True)
+    atomic_write_text(job.out / "table.md", markdown(table, rows, about))
+    atomic_write_text(job.out / "table.csv", as_csv(rows))
+
+
+def _device(name: str) -> str:
+    device = pick_device(name)
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU ({platform.machine()})"
+
+
+def commit() -> str:
+    """Return the commit that the package runs from, with ``+`` where files are changed, or ``unknown`` outside a checkout."""
+    here = Path(__file__).resolve().parent
+    try:
+        head = _git(["rev-parse", "--short", "HEAD"], here)
+        return head + ("+" if _git(["status", "--porcelain", "--untracked-files=no"], here) else "")
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+
+
+def _git(arguments: Sequence[str], folder: Path) -> str:
+    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=30, check=True)
+    return done.stdout.strip()

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MPL-2.0
+"""A table to reproduce as one TOML file, read strictly; see ``examples/recipes/papers/tables``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.tables import STRICT, read_table, read_toml
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table.
+
+    ``recipes`` are trained in their order, the last with ``config`` merged into its own and without the losses in ``drop``;
+    ``reduced`` stand for them in a reduced run. ``method`` says what is evaluated: ``bicubic``, ``lanczos``, ``hr``, or what
+    ``patches`` takes, with ``{NAME}`` for the model that the recipe NAME made; without it the last recipe's model.
+    ``recognizer`` are recipes of recognizers, the last of which reads this row's images. ``bits`` are those of the weights of
+    ``sr`` and ``recognizer`` (paper 001's table 2). ``train`` replaces keys of the row's recipes, after the setting's. ``paper``
+    holds its figures, by the names of the columns.
+    """
+
+    __pydantic_config__ = STRICT
+    name: str
+    _: KW_ONLY
+    recipes: tuple[str, ...] = ()
+    reduced: tuple[str, ...] = ()
+    config: Mapping[str, Any] = field(default_factory=dict)
+    drop: tuple[str, ...] = ()
+    method: str = ""
+    reduced_method: str = ""
+    recognizer: tuple[str, ...] = ()
+    reduced_recognizer: tuple[str, ...] = ()
+    bits: Mapping[str, int] = field(default_factory=dict)
+    train: Mapping[str, Any] = field(default_factory=dict)
+    paper: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """On what a table is trained and evaluated, once as published and once reduced.
+
+    ``train`` replaces keys of every recipe of a net, such as ``sources`` and ``colour``, and ``recognizer`` those of the rows'
+    recognizers; ``needs`` are recipes of recognizers and
+    detectors that the recipes name, and are trained first unless one of that name is found. Evaluation: of patches ``source``
+    (a recipe's table), ``scale``, ``count``, ``recipe`` (whose degradation reduces them) and ``detector``; of lines ``kind``,
+    ``sets``, ``count`` and ``evaluators``, names of recognizers.
+    """
+
+    __pydantic_config__ = STRICT
+    train: Mapping[str, Any] = field(default_factory=dict)
+    recognizer: Mapping[str, Any] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+    source: Mapping[str, Any] = field(default_factory=dict)
+    scale: int = 4
+    count: int = 96
+    recipe: str = ""
+    detector: str = ""
+    kind: str = "textzoom"
+    sets: tuple[str, ...] = ()
+    evaluators: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PaperTable:
+    """A table: its rows, the two settings, what is evaluated, and how sets of lines are averaged."""
+
+    __pydantic_config__ = STRICT
+    title: str
+    evaluation: Literal["patches", "lines"]
+    rows: tuple[Row, ...]
+    full: Setting
+    reduced: Setting
+    _: KW_ONLY
+    average: Literal["plain", "weighted"] = "weighted"
+    note: str = ""
+
+
+def read_paper_table(path: Path) -> PaperTable:
+    """Return the table in the TOML file *path*.
+
+    Raises:
+        OptionError: the file is missing or not TOML, a key is unknown or missing, or two rows have one name.
+    """
+    table = read_table(PaperTable, read_toml(path, "The table"), path.name)
+    names = [row.name for row in table.rows]
+    if len(set(names)) < len(names):
+        raise OptionError(f"{path.name} has two rows of one name; give each its own.")
+    return table

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: MPL-2.0
+"""The trainings of a table's rows: recipes changed as a row says, by seed, gone on with where they were interrupted."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from ocrmypdf_superres.errors import ModelError, OptionError, RecognizerError
+from ocrmypdf_superres.evaluation.reproduction.table import Row, Setting
+from ocrmypdf_superres.files import atomic_write_text
+from ocrmypdf_superres.modelstore.cards import CARD, DETECTOR_CARD, RECOGNIZER_CARD
+from ocrmypdf_superres.modelstore.store import SEARCH_VARIABLE, find_model, find_recognizer
+from ocrmypdf_superres.tables import read_toml
+from ocrmypdf_superres.training.loop.trainer import CHECKPOINT
+from ocrmypdf_superres.training.workflows.train import train
+from ocrmypdf_superres.training.workflows.train_recognizer import train_recognizer
+
+HOURS = "hours.txt"
+_RUN = re.compile(r"runs/([\w.-]+)/model")
+
+
+@dataclass
+class Trainings:
+    """Trains recipes into a folder, each once.
+
+    Attributes:
+        recipes: the folder that recipes are named in. data: that of their sources. folder: where models and runs go to.
+        seed: added to each recipe's own. device: see :func:`~ocrmypdf_superres.training.workflows.train.train`.
+        steps, batch: of every stage at most, for a try of the whole way; 0 for the recipes'.
+    """
+
+    recipes: Path
+    data: Path
+    folder: Path
+    seed: int
+    device: str = "auto"
+    steps: int = 0
+    batch: int = 0
+    hours: dict[str, float] = field(default_factory=dict)
+
+    def need(self, setting: Setting) -> None:
+        """Train the recognizers and detectors that *setting* needs, but for those that are found by their names."""
+        for recipe in setting.needs:
+            values = self._values(recipe)
+            try:
+                find_recognizer(str(values["name"]))
+            except RecognizerError:
+                self.recognizer(recipe)
+
+    def model(self, recipes: tuple[str, ...], row: Row, setting: Setting) -> dict[str, Path]:
+        """Return the model folders that *recipes* made, by the recipes' names; the last is changed as *row* says."""
+        made: dict[str, Path] = {}
+        for number, recipe in enumerate(recipes):
+            last = number == len(recipes) - 1
+            values = {**self._values(recipe), **setting.train, **row.train}
+            name = str(values["name"])
+            if last and (row.config or row.drop):
+                values["config"] = {**values.get("config", {}), **row.config}
+                values["stages"] = [_without(stage, row.drop) for stage in values["stages"]]
+                name = f"{name}-{_slug(row.name)}"
+            made[Path(recipe).name] = self._net(name, values)
+        return made
+
+    def _net(self, name: str, values: dict[str, Any]) -> Path:
+        model = self.folder / name
+        if (model / CARD).is_file():
+            self.hours[name] = _hours(self.folder / f"{name}.run")
+            return model
+        run = self.folder / f"{name}.run"
+        values = self._changed(values, name)
+        if "base" in values and (found := _RUN.fullmatch(str(values["base"]))):
+            values["base"] = found[1]
+        recipe = self._written(name, values)
+        with self._timed(name, run):
+            made = train(recipe, run, self.data, resume=(run / CHECKPOINT).is_file(), device=self.device)
+        made.rename(model)
+        return model
+
+    def recognizer(self, recipe: str, changes: Mapping[str, Any] | None = None) -> Path:
+        """Return the folder of the recognizer or detector that *recipe*, with *changes* to its keys, made."""
+        values = {**self._values(recipe), **(changes or {})}
+        name = str(values["name"])
+        made = self.folder / name
+        run = self.folder / f"{name}.run"
+        if not any((made / card).is_file() for card in (RECOGNIZER_CARD, DETECTOR_CARD)):
+            path = self._written(name, self._changed(values, name))
+            with self._timed(name, run):
+                train_recognizer(path, made, self.data, (run / CHECKPOINT).is_file(), self.device)
+        self.hours[name] = _hours(run)
+        return made
+
+    def _values(self, recipe: str) -> dict[str, Any]:
+        return read_toml(self.recipes / f"{recipe}.toml", "The recipe")
+
+    def _changed(self, values: dict[str, Any], name: str) -> dict[str, Any]:
+        """Return *values* with this run's name, seed and limits."""
+        stages = [
+            {
+                **stage,
+                "steps": min(stage["steps"], self.steps or stage["steps"]),
+                "batch": min(stage.get("batch", 16), self.batch or 1 << 30),
+                "warmup": 0 if self.steps else stage.get("warmup", 100),
+            }
+            for stage in values["stages"]
+        ]
+        limits: dict[str, Any] = {}
+        if self.steps and "validation" in values:
+            limits = {"validation": {**values["validation"], "lines": min(8, values["validation"].get("lines", 128))}}
+        return {**values, **limits, "name": name, "seed": values.get("seed", 0) + self.seed, "stages": stages}
+
+    def _written(self, name: str, values: Mapping[str, Any]) -> Path:
+        path = self.folder / f"{name}.toml"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        atomic_write_text(path, tomli_w.dumps(dict(values)))
+        return path
+
+    @contextmanager
+    def _timed(self, name: str, run: Path) -> Iterator[None]:
+        """Find what was trained before by name, and note the hours, those before an interruption included."""
+        before, began = _hours(run), time.monotonic()
+        with found_in(self.folder):
+            try:
+                yield
+            finally:
+                self.hours[name] = before + (time.monotonic() - began) / 3600
+                if run.is_dir():
+                    atomic_write_text(run / HOURS, f"{self.hours[name]:.6f}\n")
+
+
+@contextmanager
+def found_in(folder: Path) -> Iterator[None]:
+    """Have models and recognizers looked for in *folder* first."""
+    known = os.environ.get(SEARCH_VARIABLE)
+    os.environ[SEARCH_VARIABLE] = os.pathsep.join([str(folder.resolve()), *([known] if known else [])])
+    try:
+        yield
+    finally:
+        if known is None:
+            del os.environ[SEARCH_VARIABLE]
+        else:
+            os.environ[SEARCH_VARIABLE] = known
+
+
+def _hours(run: Path) -> float:
+    path = run / HOURS
+    return float(path.read_text(encoding="utf-8")) if path.is_file() else 0.0
+
+
+def _without(stage: Mapping[str, Any], drop: tuple[str, ...]) -> dict[str, Any]:
+    losses = {name: value for name, value in stage.get("losses", {}).items() if name not in drop}
+    if not losses and not stage.get("heads"):
+        raise OptionError(f"The row drops every loss of the stage {stage.get('name')!r}; leave one.")
+    return {**stage, "losses": losses}
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def named_models(method: str, made: Mapping[str, Path]) -> str:
+    """Return *method* with ``{NAME}`` replaced by the folder of the model NAME, made here or found.
+
+    Raises:
+        OptionError: there is no such model.
+    """
+
+    def folder(found: re.Match[str]) -> str:
+        if found[1] in made:
+            return str(made[found[1]])
+        try:
+            return str(find_model(found[1]).folder)
+        except ModelError as error:
+            raise OptionError(
+                f"The method {method!r} names {found[1]!r}, which is not a recipe of the row and not a model."
+            ) from error
+
+    return re.sub(r"\{([\w.-]+)\}", folder, method)
