@@ -21,7 +21,7 @@ from ocrmypdf_superres.ocr import second_opinion
 from ocrmypdf_superres.ocr.hocr import read_hocr
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.ocr.lines import doubt
-from ocrmypdf_superres.plugin import worker
+from ocrmypdf_superres.plugin import page_source
 from ocrmypdf_superres.plugin.readings import rescue
 
 FONT = "/usr/share/fonts/truetype/dejavu/DejaVuSerif.ttf"
@@ -154,12 +154,12 @@ def test_doubtful_lines_are_read_again_within_the_budget(low_pdf, tmp_path, rand
 
 
 def test_a_left_page_that_reads_badly_is_enlarged(low_pdf, tmp_path, random_model, monkeypatch):
-    plan = worker.plan_image
+    plan = page_source.plan_image
 
     def leave(image, dpi, settings):
         return replace(plan(image, dpi, settings), action="leave", scale=None, reason="large enough")
 
-    monkeypatch.setattr(worker, "plan_image", leave)
+    monkeypatch.setattr(page_source, "plan_image", leave)
     monkeypatch.setattr(rescue, "SURE", 1.1)
     text, record = run(low_pdf, tmp_path, random_model, superres_verify="auto")
     assert record["action"] == "left" and set(record["confidence"]) == {"net", "enlarged"}
