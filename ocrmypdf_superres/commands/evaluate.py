@@ -20,6 +20,7 @@ from ocrmypdf_superres.evaluation.goals import goals, markdown_tables
 from ocrmypdf_superres.evaluation.inspection import check_dictionaries, check_weights, inspected_methods, save_run
 from ocrmypdf_superres.evaluation.methods.names import FURTHER, METHODS, PLUGIN_METHODS
 from ocrmypdf_superres.evaluation.methods.peers import Peer, all_peers
+from ocrmypdf_superres.evaluation.networks_table import networks_table
 from ocrmypdf_superres.evaluation.summary import headlines, in_order, rows
 from ocrmypdf_superres.evaluation.worst import save_worst
 from ocrmypdf_superres.metrics.text import word_accuracy
@@ -165,8 +166,11 @@ def run(args: argparse.Namespace) -> int:
     written = [to_json(result) for result in results]
     if args.json:
         args.json.write_text(json.dumps(written, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    compared = networks_table(results)
+    console.print(compared, highlight=False, markup=False, soft_wrap=True, end="")
     if args.markdown:
-        args.markdown.write_text(markdown_tables(results, ours, args.unordered), encoding="utf-8")
+        tables = markdown_tables(results, ours, args.unordered)
+        args.markdown.write_text(f"{tables}\n{compared}" if compared else tables, encoding="utf-8")
     if args.worst and ours:
         for path in save_worst(results, cases, ours[0], args.model, args.worst, args.worst_count):
             console.print(str(path), highlight=False, soft_wrap=True)

@@ -44,12 +44,13 @@ def run(args: argparse.Namespace) -> int:
             name, card.architecture, ", ".join(f"x{s}" for s in card.scales), escape(card.licence), escape(card.description)
         )
     console.print(table)
-    networks = Table("tuned network", "language", "made for", "licence", "description")
+    networks = Table("tuned network", "language", "made for", "CER on low-resolution lines", "on clean lines")
     for network in installed_networks():
         described = network.card
-        networks.add_row(
-            described.name, described.language, escape(described.base.version), described.licence, escape(described.description)
+        figures = (
+            str(described.metrics.get(f"CER, {group}", "")).partition(", ratio")[0] for group in ("low resolution", "clean")
         )
+        networks.add_row(described.name, described.language, escape(described.base.version), *map(escape, figures))
     if networks.row_count:
         console.print(networks)
     return 0

@@ -56,7 +56,8 @@ def key_of(case: Case, method: str, versions: str) -> str:
     image = hashlib.sha256(Path(case.page.image).read_bytes()).hexdigest()
     parts = [FORMAT, image, case.page.languages, f"{case.page.dpi:g}", condition, method, versions]
     if method in PLUGIN_METHODS and method != "plugin-stock":
-        parts += [one.card.sha256 for one in networks_for(AUTO, case.page.languages.split("+"))]
+        networks = networks_for(AUTO, case.page.languages.split("+"))
+        parts += [part for one in networks for part in (one.card.sha256, json.dumps(one.card.calibration, sort_keys=True))]
     text = "\n".join(parts)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 

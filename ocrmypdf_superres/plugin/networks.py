@@ -61,7 +61,8 @@ class NetworkChoice:
     def calibration(self, engine: str, model_sha256: str | None) -> Calibration:
         """Return how far the words of *engine* can be trusted on a page that the model of *model_sha256* enlarged.
 
-        A tuned network has a table of its own in its card; without one, a conservative table stands in.
+        A tuned network has a table of its own in its card, which counts where it trusts a word less than the package's; without
+        one, a conservative table stands in.
 
         Raises:
             SuperresError: the package's own table is damaged.
@@ -153,7 +154,8 @@ def _table_of(language: Tuned | Untuned, stock: CalibrationTable, engine: str, m
     values = language.network.card.calibration
     if values:
         try:
-            return parse_table(values).calibration(engine, model_sha256)
+            # Fitted on few documents, it may lower the trust in a word but not raise it, or pages in doubt are read only once.
+            return lowest([parse_table(values).calibration(engine, model_sha256), stock.calibration(engine, model_sha256)])
         except (ValueError, TypeError, AttributeError) as error:
             _say_once(f"the calibration of the network {language.network.card.name} cannot be used: {error}", logging.WARNING)
     return unfitted(stock)

@@ -17,7 +17,7 @@ from ocrmypdf_superres.ocr.hocr import write_hocr
 from ocrmypdf_superres.ocr.lines.doubt import unread_lines
 from ocrmypdf_superres.ocr.merge.seams import join_seams
 from ocrmypdf_superres.ocr.merge.vote import Merged
-from ocrmypdf_superres.ocr.second_opinion import UNREAD, affordable, is_doubtful, time_limit, wants_opinion
+from ocrmypdf_superres.ocr.second_opinion import ASK, ASK_TUNED, UNREAD, affordable, is_doubtful, time_limit, wants_opinion
 from ocrmypdf_superres.ocr.unsure_words import without_unsure
 from ocrmypdf_superres.ocr.variants import AS_IS, NET, make_variant
 from ocrmypdf_superres.plugin import handover
@@ -228,7 +228,8 @@ class PageReader:
             return
         with self._guard(NOT_VERIFIED):
             # Doubt first: looking for installed engines costs every page some milliseconds.
-            doubt = found.unread >= UNREAD or wants_opinion(found.whole, found.calibration)
+            below = ASK_TUNED if self._networks.tuned else ASK
+            doubt = found.unread >= UNREAD or wants_opinion(found.whole, found.calibration, below)
             if self._ours.verify != "always" and not doubt:
                 return
             engines = engines_for(self._options)

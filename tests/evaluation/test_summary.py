@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from ocrmypdf_superres.evaluation.benchmark import Result
 from ocrmypdf_superres.evaluation.goals import goals
+from ocrmypdf_superres.evaluation.networks_table import networks_table
 from ocrmypdf_superres.evaluation.summary import headlines, lost, made_worse, markdown, rows
 from ocrmypdf_superres.evaluation.worst import worst_pages
 from ocrmypdf_superres.metrics.text import TextScore
@@ -109,3 +110,19 @@ def test_headlines_and_markdown() -> None:
 
 def test_worst_first() -> None:
     assert [(r.group, r.page) for r in worst_pages(RESULTS, "plugin", 2)] == [("72 dpi scan", "d"), ("letters", "b")]
+
+
+def test_tuned_networks_are_compared_page_by_page() -> None:
+    pages = [
+        result("letters", "a", "plugin-stock", 100, 80), result("letters", "a", "plugin", 60, 90),
+        result("letters", "b", "plugin-stock", 50, 90), result("letters", "b", "plugin", 75, 90),
+        result("forms", "c", "plugin-stock", 20, 90), result("forms", "c", "plugin", 20, 95),
+        result("forms", "d", "plugin", 20, 95),
+    ]  # fmt: skip
+    lines = networks_table(pages).splitlines()
+    assert lines[2].startswith(
+        "| letters (2) | 7.50 > 6.75 | 15.00 > 10.00 | 0.67 [0.50, 1.00] | -0.75 [-4.00, +2.50] | 1 / 1 of 2 |"
+    )
+    assert lines[3].startswith("| forms (1) | 2.00 > 2.00 | 10.00 > 5.00 | 0.50 [0.50, 0.50] |")
+    assert lines[4].startswith("| all pages (3) |") and lines[4].endswith("| 1.00 [1.00, 1.00] |")
+    assert networks_table(RESULTS) == ""

@@ -231,6 +231,9 @@ def test_a_reading_of_the_cache_belongs_to_its_networks(monkeypatch, tmp_path):
     monkeypatch.setenv("OCRMYPDF_SUPERRES_MODELS", str(tmp_path))
     others = {(method, key_of(Case(page, 90.0, ""), method, "")) for method in ("plugin", "plugin-stock")}
     assert {method for method, _ in keys & others} == {"plugin-stock"}
+    change_card(read_network(tmp_path / "recognizers" / "eng"), language="eng", calibration={"date": "today"})
+    fitted = {(method, key_of(Case(page, 90.0, ""), method, "")) for method in ("plugin", "plugin-stock")}
+    assert {method for method, _ in keys & fitted} == {"plugin-stock"}
 
 
 def test_every_shipped_network_is_whole_and_small():

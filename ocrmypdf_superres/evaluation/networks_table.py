@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MPL-2.0
+"""The plugin with Tesseract's tuned networks against the plugin with the installed ones, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ocrmypdf_superres.evaluation.benchmark import Result
+from ocrmypdf_superres.metrics.statistics import Interval, interval, paired_difference
+from ocrmypdf_superres.metrics.text import TextScore
+
+TUNED, INSTALLED = "plugin", "plugin-stock"
+WORSE = 0.01
+"""A page is worse, or better, where its CER differs by more than this."""
+
+
+def networks_table(results: Sequence[Result]) -> str:
+    """Return a Markdown table of both methods by group and over all pages; empty where one of them did not run.
+
+    Ratio and difference have 95 % bootstrap intervals over pages, each sample with the same pages for both. The time is that of
+    one reading by Tesseract, in CPU seconds.
+    """
+    tuned, installed = ({(r.group, r.page): r for r in results if r.method == name} for name in (TUNED, INSTALLED))
+    pairs = [(tuned[key], installed[key]) for key in tuned if key in installed and not tuned[key].error + installed[key].error]
+    if not pairs:
+        return ""
+    lines = [
+        "| pages | CER, installed > tuned, % | words missed, installed > tuned, % | ratio of words missed | CER, points "
+        "| better / worse by a point | one reading, ratio of seconds |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    groups = list(dict.fromkeys(own.group for own, _ in pairs))
+    for group in [*groups, *(["all pages"] if len(groups) > 1 else [])]:
+        members = [pair for pair in pairs if group in ("all pages", pair[0].group)]
+        lines.append(_row(group, members))
+    return "\n".join(lines) + "\n"
+
+
+def _row(group: str, pairs: Sequence[tuple[Result, Result]]) -> str:
+    own, other = (sum((pair[side].counts for pair in pairs), TextScore()) for side in (0, 1))
+    missed = [(float(a.counts.words - a.counts.found), float(b.counts.words - b.counts.found)) for a, b in pairs]
+    ratio = points = "-"
+    if sum(b for _, b in missed):
+        ratio = _span(interval([a for a, _ in missed], [b for _, b in missed]))
+    if own.characters:
+        edits = [a.counts.edits for a, _ in pairs], [b.counts.edits for _, b in pairs]
+        points = _span(paired_difference(*edits, [a.counts.characters for a, _ in pairs]), 100.0, "+")
+    worse = sum(a.counts.cer > b.counts.cer + WORSE for a, b in pairs)
+    better = sum(a.counts.cer < b.counts.cer - WORSE for a, b in pairs)
+    seconds = [(_one_reading(a), _one_reading(b)) for a, b in pairs]
+    known = [pair for pair in seconds if min(pair) > 0]
+    time = _span(interval([a for a, _ in known], [b for _, b in known])) if known else "-"
+    return (
+        f"| {group} ({len(pairs)}) | {100 * other.cer:.2f} > {100 * own.cer:.2f} "
+        f"| {100 * (1 - other.recall):.2f} > {100 * (1 - own.recall):.2f} | {ratio} | {points} "
+        f"| {better} / {worse} of {len(pairs)} | {time} |"
+    )
+
+
+def _one_reading(result: Result) -> float:
+    return result.tesseract_seconds / float(result.details.get("reading_cost", 1.0))
+
+
+def _span(found: Interval, factor: float = 1.0, sign: str = "") -> str:
+    low, value, high = (f"{factor * part:{sign}.2f}" for part in (found.low, found.value, found.high))
+    return f"{value} [{low}, {high}]"
