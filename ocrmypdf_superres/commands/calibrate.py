@@ -23,6 +23,7 @@ from ocrmypdf_superres.modelstore.networks import NETWORK_CARD, Network, network
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model
 from ocrmypdf_superres.ocr.calibration import read_table
 from ocrmypdf_superres.ocr.engines.base import ENGINES, Engine
+from ocrmypdf_superres.ocr.engines.calibration import row_name
 from ocrmypdf_superres.recognizers.tesseract.networks.pack import change_card
 from ocrmypdf_superres.tesseract import version
 
@@ -48,6 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--held-out", action="store_true", help="only the documents that `recognizer lines` holds out")
     parser.add_argument("--engine", default="rapidocr", help="for engine: which one (default: %(default)s)")
+    parser.add_argument(
+        "--enlarged", action="store_true", help="for engine: lines found on the page are read where the model enlarged it"
+    )
     parser.add_argument(
         "--cache", type=Path, default=Path("runs/readings"), help="folder that keeps readings (default: %(default)s)"
     )
@@ -107,9 +111,11 @@ def _pages(args: argparse.Namespace, network: Network | None) -> list[BenchmarkP
 def _fit_engine(args: argparse.Namespace, cases: Sequence[Case], data: str, console: Console) -> int:
     engine: Engine = ENGINES.load(args.engine)()
     known = [case for case in cases if engine.knows(case.page.languages.split("+"))]
-    read = [read_case(engine, case) for case in track(known, "reading", console=Console(stderr=True))]
-    row, before, after = fit_engine(engine, read, data)
-    write_row(args.engine, row, args.output)
+    model = args.model if args.enlarged else None
+    found = (read_case(engine, case, model) for case in track(known, "reading", console=Console(stderr=True)))
+    read = [words for words in found if words is not None]
+    row, before, after = fit_engine(engine, read, f"{data}; enlarged by {model}" if model else data)
+    write_row(row_name(args.engine, engine, args.enlarged), row, args.output)
     console.print(
         f"{row.version}: {row.words} words; calibration error {before:.3f} before, {after:.3f} after. Written: {args.output}",
         highlight=False,

@@ -17,22 +17,46 @@ from ocrmypdf_superres.evaluation.data.pages import Case
 from ocrmypdf_superres.evaluation.methods.images import lr_image
 from ocrmypdf_superres.evaluation.words import right_words
 from ocrmypdf_superres.files import atomic_write_text
-from ocrmypdf_superres.ocr.engines.base import Engine
+from ocrmypdf_superres.ocr.engines.base import Engine, LineEngine, read_enlarged
 from ocrmypdf_superres.ocr.engines.calibration import EngineRow
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
+from ocrmypdf_superres.ocr.variants import enlarge
+from ocrmypdf_superres.page.plan import PlanSettings, plan_image
+from ocrmypdf_superres.upscaling.loading import load_upscaler
 
 KNOTS = np.array([0, 30, 50, 70, 80, 85, 90, 92, 94, 95, 96, 97, 98, 98.5, 99, 99.3, 99.6, 99.8, 99.9, 99.97, 100])
 """Neural recognizers are sure of nearly everything: most of their words lie above 95."""
 
 
-def read_case(engine: Engine, case: Case) -> tuple[list[float], list[bool]]:
-    """Return the confidences (0 to 100) of the words that *engine* reads on a case as it comes, and which are right.
+def read_case(engine: Engine, case: Case, model: str | None = None) -> tuple[list[float], list[bool]] | None:
+    """Return the confidences (0 to 100) of the words that *engine* reads on a case, and which are right.
+
+    Args:
+        engine: the engine.
+        case: the page under its condition.
+        model: None to read the page as it is; else the name of the model that enlarges it, and lines are read there.
+
+    Returns:
+        None for a page that the plan leaves, where it should be enlarged.
 
     Raises:
-        SuperresError: the engine cannot be used or fails.
+        SuperresError: the engine or the model cannot be used or fails.
     """
     image, dpi = lr_image(case)
-    words = Hypothesis(engine.read(image, case.page.languages.split("+"), dpi)).words
+    languages = case.page.languages.split("+")
+    if model is None:
+        page = engine.read(image, languages, dpi)
+    else:
+        upscaler = load_upscaler(model, "cpu", 1)
+        plan = plan_image(image, (dpi, dpi), PlanSettings(scales=upscaler.scales))
+        if plan.action != "enlarge":
+            return None
+        enlarged = enlarge(image, plan, upscaler)
+        if isinstance(engine, LineEngine):
+            page = read_enlarged(engine, image, enlarged, languages, enlarged.info["dpi"][0])
+        else:
+            page = engine.read(enlarged, languages, enlarged.info["dpi"][0])
+    words = Hypothesis(page).words
     return [word.confidence for word in words], right_words(words, read_truth(Path(case.page.truth)).text)
 
 

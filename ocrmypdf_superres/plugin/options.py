@@ -102,6 +102,13 @@ class SuperresOptions(BaseModel):
         "auto (beside Tesseract RapidOCR, where it is installed and knows the languages), none, or names separated by commas.",
     )
 
+    budget: float = Field(
+        1.5,
+        ge=1,
+        le=100,
+        description="What reading a doubtful page may cost the OCR engine together, in multiples of its first reading; the most "
+        "doubtful lines are read again first. Lost pages and further engines are not counted.",
+    )
     networks: str = Field(
         AUTO,
         min_length=1,
@@ -301,7 +308,7 @@ def check_all(options: Any) -> SuperresOptions:
 
         check_networks(found.networks)
     if found.named_engines():
-        from ocrmypdf_superres.plugin.opinions import check_engines
+        from ocrmypdf_superres.plugin.readings.opinions import check_engines
 
         check_engines(options)
     return found

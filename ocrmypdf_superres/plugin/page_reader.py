@@ -13,21 +13,23 @@ from ocrmypdf.hocrtransform import BoundingBox, OcrClass, OcrElement
 from ocrmypdf.pluginspec import OcrEngine
 from PIL import Image
 
-from ocrmypdf_superres.ocr.calibration import Calibration, mean_confidence
 from ocrmypdf_superres.ocr.hocr import write_hocr
-from ocrmypdf_superres.ocr.hypothesis import Hypothesis
-from ocrmypdf_superres.ocr.merge.order import page_winner
-from ocrmypdf_superres.ocr.merge.vote import Merged, in_order, merge
-from ocrmypdf_superres.ocr.second_opinion import ASK, ASK_TUNED, affordable, is_doubtful, time_limit, wants_opinion
+from ocrmypdf_superres.ocr.lines.doubt import unread_lines
+from ocrmypdf_superres.ocr.merge.seams import join_seams
+from ocrmypdf_superres.ocr.merge.vote import Merged
+from ocrmypdf_superres.ocr.second_opinion import ASK, ASK_TUNED, UNREAD, affordable, is_doubtful, time_limit, wants_opinion
 from ocrmypdf_superres.ocr.unsure_words import without_unsure
 from ocrmypdf_superres.ocr.variants import AS_IS, NET, make_variant
 from ocrmypdf_superres.plugin import handover
 from ocrmypdf_superres.plugin.guard import guard
 from ocrmypdf_superres.plugin.handover import PageState
 from ocrmypdf_superres.plugin.networks import NetworkChoice
-from ocrmypdf_superres.plugin.opinions import AUTO, ask, calibrated, engines_for
 from ocrmypdf_superres.plugin.options import SuperresOptions
 from ocrmypdf_superres.plugin.reading import ReadImage, Reading, Result
+from ocrmypdf_superres.plugin.readings.gathered import Gathered
+from ocrmypdf_superres.plugin.readings.lines import LINE_VARIANTS, can_read_lines, lines_in_doubt, lines_within, read_lines
+from ocrmypdf_superres.plugin.readings.opinions import AUTO, ask, calibrated, engines_for, on_original
+from ocrmypdf_superres.plugin.readings.rescue import CONTRAST, ENLARGED, contrast_image, enlarged_image, needs_a_look, reads_badly
 from ocrmypdf_superres.plugin.record import PageRecord
 from ocrmypdf_superres.plugin.worker import finish
 
@@ -61,13 +63,9 @@ class PageReader:
         self._state = state
         self._record = state.record
         self._readings: dict[str, Reading] = {}
-        self._hypotheses: dict[str, Hypothesis] = {}
-        self._seconds: dict[str, float] = {}
-        self._calibration: Calibration | None = None
+        self._found = Gathered()
         self._options = options
         self._networks = NetworkChoice(options, engine)
-        self._opinions: dict[str, Hypothesis] = {}
-        self._opinion_seconds: dict[str, float] = {}
 
     @property
     def page(self) -> int:
@@ -90,19 +88,19 @@ class PageReader:
         """
         error = self._read_first(read)
         with self._guard(NOT_VERIFIED):
-            self._calibration = self._networks.calibration(str(self._engine), self._state.model_sha256)
-        self._read_further(read)
+            self._found.calibration = self._networks.calibration(str(self._engine), self._state.model_sha256)
+        self._read_further(read, whole)
+        self._read_lost(read)
         if not whole:
+            self._read_lines()
             self._ask_engines()
-        if error is not None and not self._readings and not self._opinions:
+        if error is not None and not self._readings and not self._found.opinions:
             raise error
         merged = self._merged(whole)
-        if merged is not None and not whole and self._may_change():
-            with self._guard("could not be put into reading order"):
-                merged = in_order(merged)
-        if merged is not None and self._calibration is not None and not whole and self._ours.unsure_words == "drop":
+        calibration = self._found.calibration
+        if merged is not None and calibration is not None and not whole and self._ours.unsure_words == "drop":
             with self._guard("could not be freed of unsure words"):
-                merged = without_unsure(merged, self._calibration, self._state.no_text)
+                merged = without_unsure(merged, calibration, self._state.no_text)
         result = self._result(merged)
         if self._known:
             with self._guard("could not be described"):
@@ -118,10 +116,10 @@ class PageReader:
 
     def _may_change(self) -> bool:
         """Whether the readings of this page may be compared and changed."""
-        if self._ours.verify == "off" or self._ours.trigger == "off" or self._calibration is None:
+        if self._ours.verify == "off" or self._ours.trigger == "off" or self._found.calibration is None:
             return False
         # Of another engine than Tesseract nothing is known of how sure it is; it is compared where further engines are named.
-        return bool(self._calibration.probabilities) or self._ours.engines != AUTO
+        return bool(self._found.calibration.probabilities) or self._ours.engines != AUTO
 
     def _target(self, variant: str) -> Path:
         """Return the name, without suffix, of the working files of one variant; nothing but this page's reading knows it."""
@@ -141,21 +139,23 @@ class PageReader:
             return error
         return None
 
-    def _read_further(self, read: ReadImage) -> None:
+    def _read_further(self, read: ReadImage, whole: bool) -> None:
         """Read the other variants that are wanted, as long as there is doubt; one that fails is left out."""
-        original = self._state.original
+        original, found = self._state.original, self._found
         first = self._readings.get(NET)
         unseen = first is not None and first.file is not None and first.hocr is None
         # An engine that writes a PDF without telling the words leaves nothing to compare.
-        if original is None or self._ours.verify == "off" or self._calibration is None or unseen:
+        if original is None or self._ours.verify == "off" or found.calibration is None or unseen:
             return
         always = self._ours.verify == "always"
         named = self._ours.wanted_variants(self._state.uneven)
         limit, hopeless = time_limit(self._options), self._state.hopeless
-        for variant in named if always else affordable(named, self._seconds, limit, hopeless):
+        for variant in named if always else affordable(named, found.seconds, limit, hopeless):
             wanted = always
             with self._guard(NOT_VERIFIED):
-                wanted = wanted or is_doubtful(self._hypotheses, self._calibration)
+                wanted = wanted or is_doubtful(
+                    found.whole, found.calibration, not whole and can_read_lines(self._engine, self._options)
+                )
             if not wanted:
                 break
             with self._guard(f"could not be read in the variant {variant}"):
@@ -163,43 +163,107 @@ class PageReader:
                 self._read(variant, path, read)
                 path.unlink()
 
+    def _read_lost(self, read: ReadImage) -> None:
+        """Read a page whose ink has more lines than were read, or that was left and reads badly, from another image of it."""
+        found = self._found
+        if not self._known or not self._may_change() or found.calibration is None or self._record.action == "failed":
+            return
+        with self._guard(NOT_VERIFIED):
+            seconds, limit = found.seconds, time_limit(self._options)
+            if not any(affordable([CONTRAST], seconds, limit, self._state.hopeless)):
+                return
+            if not needs_a_look(found.whole, found.calibration, self._record.lines):
+                return
+            source = self._state.original
+            if source is None:
+                with Image.open(self.input_file) as opened:
+                    source = make_variant(AS_IS, opened, opened)
+            best = found.whole[found.best()] if found.whole else None
+            image, variant = contrast_image(source, best, self._size, self._ours.target_x_height), CONTRAST
+            left = self._state.original is None and self._ours.trigger == "auto"
+            if image is None and left and reads_badly(found.whole, found.calibration):
+                image, variant = enlarged_image(source, self._dpi, self._options), ENLARGED
+            if image is None:
+                return
+            with self._guard(f"could not be read in the variant {variant}"):
+                path = self._target(variant).with_suffix(".png")
+                dpi = tuple(float(value) * image.width / self._size[0] for value in self._dpi)
+                image.save(path, dpi=dpi, compress_level=1)
+                self._read(variant, path, read)
+                path.unlink()
+
+    def _read_lines(self) -> None:
+        """Read doubtful lines and ink without words again, the most doubtful ones first, as far as the budget goes."""
+        found, original = self._found, self._state.original
+        if original is None or not self._may_change() or found.calibration is None:
+            return
+        with self._guard(NOT_VERIFIED):
+            layout = found.layout()
+            if layout is None or layout in (AS_IS, CONTRAST):
+                return
+            unread = unread_lines(original, found.whole[layout], self._size)
+            found.unread = len(unread)
+            if not can_read_lines(self._engine, self._options):
+                return
+            found.whole[layout], seams = join_seams(found.whole[layout])
+            lines = lines_in_doubt(found.whole[layout], found.calibration, layout, seams) + unread
+            spent = sum(found.seconds.values()) / max(found.seconds[NET], 1e-3)
+            for variant in LINE_VARIANTS:
+                chosen = lines_within(lines, found.whole[layout], self._ours.budget - spent)
+                if not chosen or variant not in self._ours.wanted_variants():
+                    break
+                began = time.monotonic()
+                with Image.open(self.input_file) as net:
+                    image = make_variant(variant, original, net)
+                asked, target = self._networks.options(), self._target(f"lines_{variant}")
+                found.lines[variant] = read_lines(self._engine, asked, image, chosen, target, self._dpi)
+                self._networks.restore(found.lines[variant].page, None)
+                found.line_seconds[variant] = time.monotonic() - began
+                spent += found.line_seconds[variant] / max(found.seconds[NET], 1e-3)
+
     def _ask_engines(self) -> None:
-        """Ask further engines where the readings leave doubt; each reads the original page."""
-        if not self._known or not self._may_change() or self._calibration is None:
+        """Ask further engines where the readings leave doubt."""
+        found, original = self._found, self._state.original
+        if not self._known or not self._may_change() or found.calibration is None:
             return
         with self._guard(NOT_VERIFIED):
             # Doubt first: looking for installed engines costs every page some milliseconds.
             below = ASK_TUNED if self._networks.tuned else ASK
-            if self._ours.verify != "always" and not wants_opinion(self._hypotheses, self._calibration, below):
+            doubt = found.unread >= UNREAD or wants_opinion(found.whole, found.calibration, below)
+            if self._ours.verify != "always" and not doubt:
                 return
             engines = engines_for(self._options)
             if not engines:
                 return
-            self._calibration = calibrated(self._calibration, engines)
-            image = self._state.original
-            if image is None:
-                with Image.open(self.input_file) as opened:
-                    image = make_variant(AS_IS, opened, opened)
+            found.calibration = calibrated(found.calibration, engines, original is not None)
+            with Image.open(self.input_file) as opened:
+                read = make_variant(AS_IS, opened, opened)
+            layout = found.layout()
             for name, engine in engines.items():
                 began = time.monotonic()
                 with self._guard(f"could not be read by {name}"):
-                    self._opinions[name] = ask(engine, image, self._options, self._size, float(self._dpi[0]))
-                self._opinion_seconds[name] = time.monotonic() - began
+                    enlarged = read if original is not None else None
+                    kept = found.whole[layout] if layout is not None else None
+                    opinion = ask(engine, original or read, enlarged, kept, self._options, float(self._dpi[0]))
+                    found.opinions[name] = opinion.whole
+                    if opinion.doubtful is not None:
+                        found.lines[on_original(name)] = opinion.doubtful
+                found.opinion_seconds[name] = time.monotonic() - began
 
     def _read(self, variant: str, image: Path, read: ReadImage) -> None:
         began = time.monotonic()
         try:
             reading = self._engine_reading(read, image, self._target(variant))
         finally:
-            self._seconds[variant] = time.monotonic() - began
+            self._found.seconds[variant] = time.monotonic() - began
         self._readings[variant] = reading
         with self._guard(f"could not be verified in the variant {variant}"):
             hypothesis = reading.hypothesis()
-            if hypothesis is not None and variant == AS_IS:
+            if hypothesis is not None and hypothesis.size != self._size:
                 x, y = self._size[0] / hypothesis.size[0], self._size[1] / hypothesis.size[1]
                 hypothesis = hypothesis.scaled(x, y, round(float(self._dpi[0])))
             if hypothesis is not None:
-                self._hypotheses[variant] = hypothesis
+                self._found.whole[variant] = hypothesis
 
     def _engine_reading(self, read: ReadImage, image: Path, target: Path) -> Reading:
         """Read *image* with the tuned networks; where that fails, with the installed ones, whose own failure counts."""
@@ -226,23 +290,20 @@ class PageReader:
 
     def _merged(self, whole: bool) -> Merged | None:
         """Return the reading that is handed on; None where there is none that lines and words are known of."""
-        found = self._hypotheses
-        if not any(reading.words for reading in found.values()) and self._opinions:
-            name, opinion = next(iter(self._opinions.items()))
-            if opinion.words:
+        found = self._found
+        if not any(reading.words for reading in found.whole.values()):
+            name, opinion = next(iter(found.opinions.items()), ("", None))
+            if opinion is not None and opinion.words:
                 return Merged(opinion, name)
-        if not found:
+        if not found.whole:
             return None
-        best = next(iter(found))
-        if len(found) + len(self._opinions) > 1 and self._calibration is not None:
+        if not whole:
             with self._guard(NOT_MERGED):
-                if not whole:
-                    return merge(found, self._calibration, self._opinions)
-                best = page_winner(found, self._calibration)
-            if not whole:
-                with self._guard(NOT_VERIFIED):
-                    best = page_winner(found, self._calibration)
-        return Merged(found[best], best)
+                return found.merged(self._may_change())
+        best = next(iter(found.whole))
+        with self._guard(NOT_VERIFIED):
+            best = found.best()
+        return Merged(found.whole[best], best)
 
     def _result(self, merged: Merged | None) -> Result:
         if merged is None:
@@ -251,41 +312,19 @@ class PageReader:
         if merged.mixed or merged.layout not in self._readings:
             return Result(merged.hypothesis.text(), merged.hypothesis.page, None, None)
         reading = self._readings[merged.layout]
-        # The engine's own hOCR of the original page is in other pixels.
-        same = merged.layout != AS_IS
+        # The engine's own hOCR of another image may be in other pixels.
+        same = merged.layout not in (AS_IS, CONTRAST, ENLARGED)
         file = reading.file if same or reading.file != reading.hocr else None
         return Result(reading.text or merged.hypothesis.text(), merged.hypothesis.page, file, reading.hocr if same else None)
 
     def _describe(self, merged: Merged | None) -> None:
         """Write into the record which reading won, by how much, and what the readings cost."""
-        found, calibration, extra = self._hypotheses, self._calibration, self._record.extra
-        extra["reading"] = merged.layout if merged else None
-        extra["networks"] = self._networks.used()
-        extra["words_exchanged"] = merged.exchanged if merged else 0
-        extra["lines_added"] = merged.added if merged else 0
-        extra["words_dropped"] = merged.dropped if merged else 0
-        extra["reordered"] = merged.reordered if merged else False
-        extra["confidence"] = {name: round(mean_confidence(h.words), 2) for name, h in found.items()}
-        probability: dict[str, float] = {}
-        if calibration is not None:
-            probability = {name: round(calibration.mean_probability(h.words, name), 4) for name, h in found.items()}
-        extra["probability"] = probability
-        extra["words"] = {name: len(h.words) for name, h in found.items()}
-        extra["reading_seconds"] = {name: round(seconds, 3) for name, seconds in self._seconds.items()}
-        extra["reading_cost"] = round(sum(self._seconds.values()) / max(self._seconds[NET], 1e-3), 2)
-        extra["opinions"] = {name: len(opinion.words) for name, opinion in self._opinions.items()}
-        extra["opinion_seconds"] = {name: round(seconds, 3) for name, seconds in self._opinion_seconds.items()}
-        if merged is None:
+        self._record.extra.update({"networks": self._networks.used(), **self._found.describe(merged)})
+        if merged is not None:
+            self._record.reason += self._found.sentence(merged)
+        else:
             written = any(reading.file is not None for reading in self._readings.values())
             self._record.reason += "; the engine tells no words to verify" if written else "; no text was read"
-        elif len(self._seconds) > 1:
-            sure = ", ".join(f"{name} {value:.2f}" for name, value in probability.items())
-            self._record.reason += (
-                f"; read {len(self._seconds)} times, the order of {merged.layout} kept "
-                f"({sure}; {merged.exchanged} words exchanged, {merged.added} lines added)"
-            )
-        if merged is not None and merged.reordered:
-            self._record.reason += "; a form or table, read row by row"
 
     def _kept_hocr(self, result: Result) -> bytes:
         """Return what was read as hOCR, for ``--superres-keep``: the engine's own where it holds the same."""

@@ -12,6 +12,7 @@ from ocrmypdf.hocrtransform import BoundingBox, OcrClass, OcrElement
 from ocrmypdf_superres.ocr.hocr import parse_hocr, write_hocr
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.ocr.merge.reading_order import form_order
+from ocrmypdf_superres.ocr.merge.seams import join_seams
 from ocrmypdf_superres.ocr.merge.vote import Merged, in_order
 
 PROSE = "a line of prose that is as long as its column"
@@ -83,6 +84,14 @@ def test_turned_lines_follow_the_line_they_followed():
     assert ordered(form)[-2:] == ["upwards", "value180"] or ordered(form).index("upwards") == ordered(form).index("label180") + 1
 
 
+def test_lines_that_were_cut_in_a_word_are_joined():
+    left, right = [("two cand", 100, 100), ("three", 100, 140)], [("les", 183, 102), ("apart", 400, 141)]
+    joined, boxes = join_seams(page(left, right))
+    assert texts(joined) == ["two cand les", "three", "apart"] and boxes == [(100, 100, 213, 122)]
+    again, none = join_seams(joined)
+    assert again is joined and none == []
+
+
 cell = st.tuples(st.integers(0, 6), st.integers(0, 40), st.integers(1, 12))
 
 
@@ -98,6 +107,8 @@ def test_nothing_twice_and_nothing_lost(cells, seed):
     assert merged.reordered or texts(merged.hypothesis) == texts(reading)
     again = Hypothesis(parse_hocr(write_hocr(merged.hypothesis.page)))
     assert texts(again) == texts(merged.hypothesis)
+    joined, _ = join_seams(reading)
+    assert sorted((w.text, w.box) for w in joined.words) == sorted((w.text, w.box) for w in reading.words)
     # An order that was made once is not changed again.
     if merged.reordered:
         assert texts(in_order(merged).hypothesis) == texts(merged.hypothesis)

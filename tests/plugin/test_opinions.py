@@ -63,7 +63,7 @@ def test_the_engine_says_what_it_knows():
 
 
 def test_a_page_that_tesseract_loses_is_read(faint, tmp_path):
-    _, text, record = run(faint, tmp_path, "--superres-engines", "rapidocr")
+    _, text, record = run(faint, tmp_path, "--superres-engines", "rapidocr", "--superres-verify", "always")
     assert [line for line in text.splitlines() if line.strip()][:3] == LINES
     assert record["opinions"] == {"rapidocr": 15} and record["opinion_seconds"]["rapidocr"] > 0
     words = {word.text: word for word in printed_words(tmp_path / "o.pdf")}
@@ -89,10 +89,10 @@ def test_a_fault_of_the_engine_costs_its_opinion_only(faint, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(
         "import ocrmypdf_superres.ocr.engines.rapidocr as r\n"
         "def fail(*a): raise MemoryError('no room for RapidOCR')\n"
-        "r.RapidOcrEngine.read = fail\n"
+        "r.RapidOcrEngine.read = r.RapidOcrEngine.detect = fail\n"
     )
     env = {"PYTHONPATH": f"{tmp_path}:{__import__('os').environ.get('PYTHONPATH', '')}"}
-    done, _, record = run(faint, tmp_path, "--superres-engines", "rapidocr", env=env)
+    done, _, record = run(faint, tmp_path, "--superres-engines", "rapidocr", "--superres-verify", "always", env=env)
     assert record["opinions"] == {}
     assert done.stderr.count("no room for RapidOCR") == 1 and "could not be read by rapidocr" in done.stderr
 

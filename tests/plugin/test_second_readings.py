@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pikepdf
@@ -19,6 +20,9 @@ import ocrmypdf
 from ocrmypdf_superres.ocr import second_opinion
 from ocrmypdf_superres.ocr.hocr import read_hocr
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
+from ocrmypdf_superres.ocr.lines import doubt
+from ocrmypdf_superres.plugin import page_source
+from ocrmypdf_superres.plugin.readings import rescue
 
 FONT = "/usr/share/fonts/truetype/dejavu/DejaVuSerif.ttf"
 VARIANTS = {"net", "blend", "lanczos", "as-is"}
@@ -137,6 +141,40 @@ def test_a_timeout_of_all_variants_leaves_the_page_without_text(low_pdf, tmp_pat
     slow_tesseract(tmp_path, monkeypatch, "superres_")
     _, record = run(low_pdf, tmp_path, random_model, superres_verify="always", tesseract_timeout=3)
     assert record["reading"] is None and not record["confidence"] and "no text was read" in record["reason"]
+
+
+def test_doubtful_lines_are_read_again_within_the_budget(low_pdf, tmp_path, random_model, monkeypatch):
+    monkeypatch.setattr(doubt, "DOUBT", 1.1)
+    text, record = run(low_pdf, tmp_path, random_model, superres_verify="auto", superres_budget=50)
+    assert record["lines_read"] == {"blend": 4} and record["line_seconds"]["blend"] > 0 and "ferry" in text
+    assert list(tmp_path.glob("**/*lines*")) == []
+    (tmp_path / "report.jsonl").unlink()
+    _, record = run(low_pdf, tmp_path, random_model, superres_verify="auto", superres_budget=1)
+    assert record["lines_read"] == {} and record["reading_cost"] == 1
+
+
+def test_a_left_page_that_reads_badly_is_enlarged(low_pdf, tmp_path, random_model, monkeypatch):
+    plan = page_source.plan_image
+
+    def leave(image, dpi, settings):
+        return replace(plan(image, dpi, settings), action="leave", scale=None, reason="large enough")
+
+    monkeypatch.setattr(page_source, "plan_image", leave)
+    monkeypatch.setattr(rescue, "SURE", 1.1)
+    text, record = run(low_pdf, tmp_path, random_model, superres_verify="auto")
+    assert record["action"] == "left" and set(record["confidence"]) == {"net", "enlarged"}
+    assert sum(word in text for line in LINES for word in line.split()) >= 15, text
+    (tmp_path / "report.jsonl").unlink()
+    _, record = run(low_pdf, tmp_path, random_model, superres_verify="auto", superres_trigger="dpi")
+    assert set(record["confidence"]) == {"net"}
+
+
+def test_a_timeout_of_the_lines_costs_only_them(low_pdf, tmp_path, random_model, monkeypatch):
+    monkeypatch.setattr(doubt, "DOUBT", 1.1)
+    slow_tesseract(tmp_path, monkeypatch, "_superres_lines")
+    text, record = run(low_pdf, tmp_path, random_model, superres_budget=50, tesseract_timeout=8)
+    assert record["lines_read"] == {} and record["reading"] == "net" and "ferry" in text
+    assert any("--tesseract-timeout" in fault for fault in record["faults"])
 
 
 def test_only_the_variants_asked_for_are_read(low_pdf, tmp_path, random_model):

@@ -10,12 +10,17 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
 from ocrmypdf.hocrtransform import OcrElement
 from PIL import Image
 
 from ocrmypdf_superres.entry_points import Registry
 
-__all__ = ["ENGINES", "Engine", "EnlargedEngine", "shared_engine"]
+__all__ = ["ENGINES", "Engine", "LineEngine", "Quad", "shared_engine"]
+
+Quad = NDArray[np.float64]
+"""The corners of a line, float64 (4, 2): x and y in pixels, clockwise from where its text begins above."""
 
 ENGINES = Registry(
     "ocrmypdf_superres.ocr_engines",
@@ -65,26 +70,33 @@ class Engine(Protocol):
 
 
 @runtime_checkable
-class EnlargedEngine(Engine, Protocol):
-    """An engine whose recognizer also reads enlarged lines: another look at the same lines, for less than a whole reading."""
+class LineEngine(Engine, Protocol):
+    """An engine that finds lines and reads them in two steps: lines found on one image may be read on another.
 
-    def read_enlarged(
-        self, image: Image.Image, enlarged: Image.Image, languages: Sequence[str], dpi: float
-    ) -> tuple[OcrElement, OcrElement]:
-        """Find lines on *image*, and read each of them there and on *enlarged*.
+    Recognizers gain from super-resolved lines, while detectors find as much on the original page, for less.
+    """
 
-        Args:
-            image: as for :meth:`Engine.read`.
-            enlarged: the same page at a higher resolution.
-            languages: as for :meth:`Engine.read`.
-            dpi: the resolution of *image*.
-
-        Returns:
-            Two pages as :meth:`Engine.read` returns them, each in the pixels of its own image.
+    def detect(self, image: Image.Image) -> list[Quad]:
+        """Return the corners of the lines on *image*, in reading order.
 
         Raises:
             RecognizerError, MissingDependencyError: as :meth:`Engine.read`.
         """
+
+    def recognize(self, image: Image.Image, lines: Sequence[Quad], languages: Sequence[str], dpi: float) -> OcrElement:
+        """Return a page of the words in *lines* of *image*; other arguments and errors are those of :meth:`Engine.read`."""
+
+
+def read_enlarged(
+    engine: LineEngine, image: Image.Image, enlarged: Image.Image, languages: Sequence[str], dpi: float
+) -> OcrElement:
+    """Return the words of the lines that *engine* finds on *image*, read on *enlarged*, the same page with *dpi*.
+
+    Raises:
+        RecognizerError, MissingDependencyError: as :meth:`Engine.read`.
+    """
+    scale = np.array(enlarged.size) / np.array(image.size)
+    return engine.recognize(enlarged, [corners * scale for corners in engine.detect(image)], languages, dpi)
 
 
 @lru_cache(maxsize=8)

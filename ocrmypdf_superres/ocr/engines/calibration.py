@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ocrmypdf_superres.errors import SuperresError
 from ocrmypdf_superres.ocr.calibration import Calibration
+from ocrmypdf_superres.ocr.engines.base import Engine, LineEngine
 
 log = logging.getLogger("ocrmypdf.superres")
 
@@ -75,6 +76,11 @@ def with_engines(calibration: Calibration, versions: Mapping[str, str], rows: Ma
         probabilities={**calibration.probabilities, **{name: row.probabilities for name, row in fitted.items()}},
         knots={**calibration.knots, **{name: row.confidences for name, row in fitted.items()}},
     )
+
+
+def row_name(name: str, engine: Engine, enlarged: bool) -> str:
+    """Return the name of the row of *engine* for pages as they are, or for lines that it reads on *enlarged* pages."""
+    return f"{name}:enlarged" if enlarged and isinstance(engine, LineEngine) else name
 
 
 def _is_sound(row: EngineRow) -> bool:

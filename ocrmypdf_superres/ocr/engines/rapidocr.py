@@ -23,10 +23,15 @@ from PIL import Image
 
 from ocrmypdf_superres.errors import MissingDependencyError, RecognizerError
 from ocrmypdf_superres.ocr.engines.alphabets import letters_of
+from ocrmypdf_superres.ocr.engines.base import Quad
 from ocrmypdf_superres.onnx_sessions import import_onnxruntime, open_session
 
 UPWARDS = 1.5
 """A box so many times as high as it is wide holds a line up or down the page."""
+LEAST_SCORE = 0.5
+"""Lines that the recognizer is less sure of are not text; the package's own limit."""
+WIDEST = 2000
+"""Wider images are reduced by the package, without keeping their proportions."""
 _UPRIGHT = 10.0
 """A line whose lower edge is turned by more degrees than this is marked as turned."""
 
@@ -68,24 +73,31 @@ class RapidOcrEngine:
     def read(self, image: Image.Image, languages: Sequence[str], dpi: float) -> OcrElement:
         """Return the words that RapidOCR finds on *image*; see :meth:`ocrmypdf_superres.ocr.engines.base.Engine.read`."""
         del languages  # one network for all of them
+        page = OcrElement(OcrClass.PAGE, bbox=BoundingBox(0, 0, image.width, image.height), dpi=dpi)
         with self._one_page(image) as networks:
-            return self._detected(networks, image, dpi)[0]
+            # Every switch is given: the package remembers those of the call before.
+            found = networks(_pixels(image), use_det=True, use_cls=True, use_rec=True, return_word_box=True)
+        if found.txts is None:
+            return page
+        words = found.word_results or [None] * len(found.txts)
+        for text, score, corners, pieces in zip(found.txts, found.scores, found.boxes, words, strict=True):
+            _add(page, _line(str(text), float(score), np.asarray(corners, dtype=np.float64), pieces, image.size))
+        return page
 
-    def read_enlarged(
-        self, image: Image.Image, enlarged: Image.Image, languages: Sequence[str], dpi: float
-    ) -> tuple[OcrElement, OcrElement]:
-        """Find lines on *image*, and read each of them there and on *enlarged*.
-
-        See :meth:`ocrmypdf_superres.ocr.engines.base.EnlargedEngine.read_enlarged`.
-        """
-        del languages
-        scale = np.array(enlarged.size) / np.array(image.size)
-        page = _page(enlarged, dpi * float(scale[0]))
+    def detect(self, image: Image.Image) -> list[Quad]:
+        """Return the lines on *image*; see :meth:`ocrmypdf_superres.ocr.engines.base.LineEngine.detect`."""
         with self._one_page(image) as networks:
-            first, places = self._detected(networks, image, dpi)
-            for corners in places:
-                _add(page, _recognized(networks, enlarged, corners * scale))
-        return first, page
+            found = networks(_pixels(image), use_det=True, use_cls=False, use_rec=False)
+        return [] if found.boxes is None else [np.asarray(corners, dtype=np.float64) for corners in found.boxes]
+
+    def recognize(self, image: Image.Image, lines: Sequence[Quad], languages: Sequence[str], dpi: float) -> OcrElement:
+        """Return the words in *lines*; see :meth:`ocrmypdf_superres.ocr.engines.base.LineEngine.recognize`."""
+        del languages  # one network for all of them
+        page = OcrElement(OcrClass.PAGE, bbox=BoundingBox(0, 0, image.width, image.height), dpi=dpi)
+        with self._one_page(image) as networks:
+            for corners in lines:
+                _add(page, _recognized(networks, image, corners))
+        return page
 
     @contextmanager
     def _one_page(self, image: Image.Image) -> Iterator[Any]:
@@ -97,19 +109,6 @@ class RapidOcrEngine:
             except (RuntimeError, ValueError, OSError, ArithmeticError, LookupError) as error:
                 size = f"{image.width}x{image.height}"
                 raise RecognizerError(f"RapidOCR could not read an image of {size} pixels ({error}); leave it out.") from error
-
-    def _detected(self, networks: Any, image: Image.Image, dpi: float) -> tuple[OcrElement, list[NDArray[np.float64]]]:
-        """Return the page of *image*, and the corners (4, 2) of each of its lines."""
-        # Every switch is given: the package remembers those of the call before.
-        found = networks(_pixels(image), use_det=True, use_cls=True, use_rec=True, return_word_box=True)
-        page, places = _page(image, dpi), []
-        if found.txts is None:
-            return page, []
-        words = found.word_results or [None] * len(found.txts)
-        for text, score, corners, pieces in zip(found.txts, found.scores, found.boxes, words, strict=True):
-            places.append(np.asarray(corners, dtype=np.float64))
-            _add(page, _line(str(text), float(score), places[-1], pieces, image.size))
-        return page, places
 
     def _load(self) -> Any:
         if self._networks is None:
@@ -150,32 +149,40 @@ def _pixels(image: Image.Image) -> NDArray[np.uint8]:
     return np.asarray(image.convert("RGB"))[:, :, ::-1]
 
 
-def _page(image: Image.Image, dpi: float) -> OcrElement:
-    return OcrElement(OcrClass.PAGE, bbox=BoundingBox(0, 0, image.width, image.height), dpi=dpi)
-
-
 def _add(page: OcrElement, line: OcrElement | None) -> None:
     if line is not None:
         page.children.append(OcrElement(OcrClass.PARAGRAPH, bbox=line.bbox, children=[line]))
 
 
-def _recognized(networks: Any, image: Image.Image, corners: NDArray[np.float64]) -> OcrElement | None:
-    """Return what the recognizer alone reads in *corners* (4, 2) of *image*; None for nothing, and for a line up or down."""
+def _recognized(networks: Any, image: Image.Image, corners: Quad) -> OcrElement | None:
+    """Return what the recognizer reads in *corners* of *image*; None for nothing that it is sure of."""
     across, down = (float(np.linalg.norm(corners[k] - corners[0])) for k in (1, 3))
-    if down >= UPWARDS * across or down < 1:
+    if min(across, down) < 1:
         return None
-    size = max(1, round(across)), max(1, round(down))
+    # A line up or down the page: its beginning is at the right top, or at the left bottom.
+    ways = [[0, 1, 2, 3]] if down < UPWARDS * across else [[1, 2, 3, 0], [3, 0, 1, 2]]
+    best, surest = None, LEAST_SCORE
+    for way in ways:
+        turned = corners[way]
+        found = networks(_pixels(_cut(image, turned)), use_det=False, use_cls=False, use_rec=True, return_word_box=True)
+        if found.txts and found.txts[0].strip() and float(found.scores[0]) >= surest:
+            text, surest = str(found.txts[0]), float(found.scores[0])
+            pieces = _pieces(text, found.word_results[0], turned) if found.word_results else None
+            best = _line(text, surest, turned, pieces, image.size)
+    return best
+
+
+def _cut(image: Image.Image, corners: Quad) -> Image.Image:
+    """Return what is inside *corners* of *image*, upright, and no wider than the package takes it."""
+    width, height = (max(1, round(float(np.linalg.norm(corners[k] - corners[0])))) for k in (1, 3))
     order = corners[[0, 3, 2, 1]].flatten().tolist()
-    crop = image.convert("L").transform(size, Image.Transform.QUAD, order, Image.Resampling.BICUBIC)
-    found = networks(_pixels(crop), use_det=False, use_cls=False, use_rec=True, return_word_box=True)
-    if not found.txts or not found.txts[0].strip():
-        return None
-    info = found.word_results[0] if found.word_results else None
-    pieces = _pieces(str(found.txts[0]), info, corners) if info is not None else None
-    return _line(str(found.txts[0]), float(found.scores[0]), corners, pieces, image.size)
+    crop = image.convert("L").transform((width, height), Image.Transform.QUAD, order, Image.Resampling.BICUBIC)
+    if width <= WIDEST:
+        return crop
+    return crop.resize((WIDEST, max(1, round(height * WIDEST / width))), Image.Resampling.BICUBIC)
 
 
-def _pieces(text: str, info: Any, corners: NDArray[np.float64]) -> list[tuple[str, float, NDArray[np.float64]]] | None:
+def _pieces(text: str, info: Any, corners: Quad) -> list[tuple[str, float, Quad]] | None:
     """Return (text, confidence, corners) of the words of one line from the columns in which the recognizer saw them."""
     total = float(info.line_txt_len)
     # One confidence for each character of the text, while the words have no blanks.

@@ -4,6 +4,9 @@
 Words of different readings that stand in one place form a slot, so that "no where" of one reading meets "nowhere" of
 another. In each slot the text with the largest sum of calibrated probabilities wins; agreement counts for more than the
 certainty of one reading.
+
+Words are taken whole. Voting letter by letter where all readings of a place differ was tried on 41 training pages with three
+readings: it changed 44 of 142 such places, and 9 of the new words were right where 8 of the old ones were.
 """
 
 from __future__ import annotations
@@ -69,7 +72,10 @@ class Merged:
 
 
 def merge(
-    readings: Mapping[str, Hypothesis], calibration: Calibration, opinions: Mapping[str, Hypothesis] | None = None
+    readings: Mapping[str, Hypothesis],
+    calibration: Calibration,
+    opinions: Mapping[str, Hypothesis] | None = None,
+    parts: Mapping[str, Hypothesis] | None = None,
 ) -> Merged:
     """Return the reading with the best layout, its words voted on by all.
 
@@ -78,13 +84,15 @@ def merge(
         calibration: says how sure each of them is.
         opinions: by engine, readings without a page layout in these pixels. Their words are sorted into the lines of
             the best layout and vote there; what stands in no line is added.
+        parts: likewise, readings of some lines only, whose silence says nothing.
     """
     layout = layout_winner(readings, calibration)
     kept = readings[layout]
     gains = {name: round(calibration.expected_gain(reading.words, name), 2) for name, reading in readings.items()}
     others = sorted((name for name in readings if name != layout), key=lambda name: -gains[name])
-    foreign = {name: regroup(kept.lines, opinion.lines) for name, opinion in (opinions or {}).items()}
-    kept, exchanged = _vote_on_lines(kept, layout, {name: readings[name] for name in others}, foreign, calibration)
+    foreign = {name: regroup(kept.lines, one.lines) for name, one in {**(opinions or {}), **(parts or {})}.items()}
+    silent = [name for name in opinions or {} if foreign[name].count >= LOOKED * max(1, len(kept.words))]
+    kept, exchanged = _vote_on_lines(kept, layout, {name: readings[name] for name in others}, foreign, calibration, silent)
     added = 0
     for name in others:
         kept, more = _with_missing_lines(kept, readings[name], name, calibration)
@@ -137,11 +145,11 @@ def _vote_on_lines(
     others: Mapping[str, Hypothesis],
     foreign: Mapping[str, Regrouped],
     calibration: Calibration,
+    silent: Sequence[str],
 ) -> tuple[Hypothesis, int]:
     """Return the kept reading with the words that the votes chose, and in how many places they are other ones."""
     partners = {name: dict(match_lines(kept.lines, reading.lines)) for name, reading in others.items()}
     current = [line.words for line in kept.lines]
-    silent = [name for name, opinion in foreign.items() if opinion.count >= LOOKED * max(1, len(kept.words))]
     chosen: dict[int, Sequence[Word]] = {}
     exchanged = 0
     for i, line in enumerate(kept.lines):

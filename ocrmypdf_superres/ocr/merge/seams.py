@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Lines that page segmentation cut in two, often in the middle of a word, joined again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ocrmypdf_superres.metrics.boxes import Box, common_height
+from ocrmypdf_superres.ocr.hypothesis import Hypothesis, Word, box_of
+
+GAP = 0.4
+"""Two lines in one row are one line when they are at most so many line heights apart: less than columns or cells are."""
+OVERLAP = 0.5
+"""... and overlap by at most so many."""
+SAME_ROW = 0.7
+"""They share at least this part of the height of the lower one ..."""
+SAME_HEIGHT = 1.5
+"""... and neither is more than so many times as high as the other."""
+
+
+def join_seams(reading: Hypothesis) -> tuple[Hypothesis, list[Box]]:
+    """Return *reading* with lines that touch end to end joined, and the boxes of the joined ones.
+
+    Each keeps its words, from left to right, in the place of its leftmost part.
+    """
+    after = {}
+    for i, line in enumerate(reading.lines):
+        if line.turned:
+            continue
+        found = [k for k, other in enumerate(reading.lines) if k != i and not other.turned and _continues(line.box, other.box)]
+        if found:
+            after[i] = min(found, key=lambda k: reading.lines[k].box[0])
+    taken: set[int] = set()
+    words: dict[int, Sequence[Word]] = {}
+    boxes: list[Box] = []
+    for first in sorted(after, key=lambda i: reading.lines[i].box[0]):
+        if first in taken:
+            continue
+        chain = [first]
+        while (following := after.get(chain[-1])) is not None and following not in taken and following not in chain:
+            chain.append(following)
+        if len(chain) < 2:
+            continue
+        taken.update(chain)
+        members = [word for k in chain for word in reading.lines[k].words]
+        words[first] = sorted(members, key=lambda word: word.box[0])
+        words |= {k: [] for k in chain[1:]}
+        parts = [box_of(reading.lines[k].element) for k in chain]
+        boxes.append((parts[0][0], min(p[1] for p in parts), max(p[2] for p in parts), max(p[3] for p in parts)))
+    return (reading.edited(words, {}, {}), boxes) if words else (reading, [])
+
+
+def _continues(left: Box, right: Box) -> bool:
+    heights = left[3] - left[1], right[3] - right[1]
+    low, high = max(1, min(heights)), max(heights)
+    gap = right[0] - left[2]
+    return (
+        -OVERLAP * low <= gap <= GAP * low
+        and right[0] > left[0]
+        and right[2] > left[2]
+        and high <= SAME_HEIGHT * low
+        and common_height(left, right) >= SAME_ROW
+    )

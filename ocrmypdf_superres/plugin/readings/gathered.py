@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MPL-2.0
+"""What was read on one page by all engines, merged and described."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ocrmypdf_superres.ocr.calibration import Calibration, mean_confidence
+from ocrmypdf_superres.ocr.hypothesis import Hypothesis
+from ocrmypdf_superres.ocr.merge.order import layout_winner, page_winner
+from ocrmypdf_superres.ocr.merge.vote import Merged, in_order, merge
+from ocrmypdf_superres.ocr.variants import NET
+
+
+@dataclass
+class Gathered:
+    """The readings of one page, all in the pixels of the image that was handed over.
+
+    Attributes:
+        whole: whole readings by variant, in the order in which they were made.
+        lines: doubtful lines that were read again, by variant, or engine and variant.
+        opinions: what further engines read, by engine.
+        seconds: what each whole reading took, by variant.
+        line_seconds: what reading lines again took, by variant.
+        opinion_seconds: what each further engine took.
+        unread: number of lines of ink that no word covers.
+        calibration: how far each can be trusted; None where that is not known.
+    """
+
+    whole: dict[str, Hypothesis] = field(default_factory=dict)
+    lines: dict[str, Hypothesis] = field(default_factory=dict)
+    opinions: dict[str, Hypothesis] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    line_seconds: dict[str, float] = field(default_factory=dict)
+    opinion_seconds: dict[str, float] = field(default_factory=dict)
+    unread: int = 0
+    calibration: Calibration | None = None
+
+    def layout(self) -> str | None:
+        """Return the variant whose lines stand; None where nothing was read, or nothing is known of how far to trust it."""
+        if not self.whole or self.calibration is None:
+            return None
+        return layout_winner(self.whole, self.calibration)
+
+    def merged(self, may_change: bool) -> Merged | None:
+        """Return the readings merged; None where no lines and words are known of any.
+
+        *may_change* says whether the lines of a form may be brought into the order of its rows.
+        """
+        if not self.whole:
+            return None
+        others = len(self.opinions) + len(self.lines)
+        if self.calibration is None or len(self.whole) + others < 2:
+            best = next(iter(self.whole))
+            alone = Merged(self.whole[best], best)
+            return in_order(alone) if may_change else alone
+        parts = {line_row(name): reading for name, reading in self.lines.items()}
+        return merge(self.whole, with_line_rows(self.calibration, self.lines), self.opinions, parts)
+
+    def best(self) -> str:
+        """Return the variant of the best whole reading, of which there must be one; the first where that is not known."""
+        return page_winner(self.whole, self.calibration) if self.calibration is not None else next(iter(self.whole))
+
+    def describe(self, merged: Merged | None) -> dict[str, Any]:
+        """Return fields for the page's record: which reading won, by how much, and what the readings cost."""
+        probability: dict[str, float] = {}
+        if self.calibration is not None:
+            sure = self.calibration.mean_probability
+            probability = {name: round(sure(reading.words, name), 4) for name, reading in self.whole.items()}
+        spent = sum(self.seconds.values()) + sum(self.line_seconds.values())
+        return {
+            "reading": merged.layout if merged else None,
+            "words_exchanged": merged.exchanged if merged else 0,
+            "lines_added": merged.added if merged else 0,
+            "words_dropped": merged.dropped if merged else 0,
+            "reordered": merged.reordered if merged else False,
+            "confidence": {name: round(mean_confidence(h.words), 2) for name, h in self.whole.items()},
+            "probability": probability,
+            "words": {name: len(h.words) for name, h in self.whole.items()},
+            "reading_seconds": _rounded(self.seconds),
+            "lines_read": {name: len(reading.lines) for name, reading in self.lines.items()},
+            "lines_unread": self.unread,
+            "line_seconds": _rounded(self.line_seconds),
+            "reading_cost": round(spent / max(self.seconds.get(NET, 0.0), 1e-3), 2),
+            "opinions": {name: len(opinion.words) for name, opinion in self.opinions.items()},
+            "opinion_seconds": _rounded(self.opinion_seconds),
+        }
+
+    def sentence(self, merged: Merged) -> str:
+        """Return what the log line adds about a page that was read more than once or put into another order."""
+        said = ""
+        if len(self.seconds) > 1 or self.line_seconds:
+            sure = ", ".join(f"{name} {value:.2f}" for name, value in self.describe(merged)["probability"].items())
+            again = sum(len(reading.lines) for reading in self.lines.values())
+            said = (
+                f"; read {len(self.seconds)} times and {again} lines again, the order of {merged.layout} kept "
+                f"({sure}; {merged.exchanged} words exchanged, {merged.added} lines added)"
+            )
+        return said + ("; a form or table, read row by row" if merged.reordered else "")
+
+
+def line_row(variant: str) -> str:
+    """Return the name under which lines of *variant* vote."""
+    return f"lines:{variant}"
+
+
+def with_line_rows(calibration: Calibration, variants: Mapping[str, Any]) -> Calibration:
+    """Return *calibration* with a row for lines of each of *variants*: that of whole pages of it."""
+    rows, knots = calibration.probabilities, calibration.knots
+    lines = {line_row(name): rows[name] for name in variants if name in rows}
+    own = {line_row(name): knots[name] for name in variants if name in knots}
+    return Calibration({**rows, **lines}, calibration.fallback, {**knots, **own})
+
+
+def _rounded(seconds: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value, 3) for name, value in seconds.items()}

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Doubtful lines of a page, read again by OCRmyPDF's Tesseract in one run of the program."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ocrmypdf.hocrtransform import OcrElement
+from ocrmypdf.pluginspec import OcrEngine
+from PIL import Image
+
+from ocrmypdf_superres.errors import RecognizerError
+from ocrmypdf_superres.metrics.boxes import Box
+from ocrmypdf_superres.ocr.calibration import Calibration
+from ocrmypdf_superres.ocr.hocr import parse_pages
+from ocrmypdf_superres.ocr.hypothesis import Hypothesis
+from ocrmypdf_superres.ocr.lines.crops import padded, read_crops
+from ocrmypdf_superres.ocr.lines.doubt import DoubtfulLine, doubtful_lines, spend
+from ocrmypdf_superres.ocr.variants import BLEND
+from ocrmypdf_superres.plugin.networks import Replaced
+
+LINE_VARIANTS = (BLEND,)
+"""The variants that lines are read from.
+
+On 20 training pages lines of the blend found as much as the whole page of it for 70 % of its time; Lanczos' beside them
+found no more.
+"""
+ONE_LINE = 7
+"""Tesseract's page segmentation mode for an image of one line; 13 reads cut lines much worse."""
+PAGE_MODES = (None, 1, 3)
+"""Page segmentation modes of a whole page: with any other one the user says how the page is to be read."""
+
+
+def can_read_lines(engine: OcrEngine, options: Any) -> bool:
+    """Whether *engine* is OCRmyPDF's Tesseract, which reads a list of images, and may divide the page as it sees fit."""
+    tesseract = getattr(options, "tesseract", None)
+    if tesseract is None or not str(engine).startswith("Tesseract OCR") or engine.supports_generate_ocr():
+        return False
+    return tesseract.pagesegmode in PAGE_MODES
+
+
+def lines_in_doubt(reading: Hypothesis, calibration: Calibration, variant: str, seams: Sequence[Box] = ()) -> list[DoubtfulLine]:
+    """Return the doubtful lines of *reading*, of *variant*.
+
+    Args:
+        reading: the reading whose layout stands.
+        calibration: says how sure it is.
+        variant: the variant that was read.
+        seams: the boxes of lines that were cut in two, perhaps in the middle of a word: they are in doubt.
+    """
+    lines = doubtful_lines(reading, calibration, variant)
+    # A word at the seam is wrong, and its halves look sure.
+    cut = [line for line in reading.lines if line.box in seams and all(line.box != known.box for known in lines)]
+    return lines + [DoubtfulLine(line.box, 0.5 * len(line.text)) for line in cut]
+
+
+def lines_within(lines: Sequence[DoubtfulLine], reading: Hypothesis, budget: float) -> list[DoubtfulLine]:
+    """Return the most doubtful of *lines* that cost at most *budget*, in multiples of the first reading.
+
+    A line costs what its width is of all lines of *reading* and of *lines* that it has not.
+    """
+    total = sum(line.box[2] - line.box[0] for line in reading.lines)
+    return spend(lines, max(budget, 0.0) * total)
+
+
+def read_lines(
+    engine: OcrEngine, options: Any, image: Image.Image, lines: Sequence[DoubtfulLine], target: Path, dpi: tuple[float, float]
+) -> Hypothesis:
+    """Return what *engine* reads in *lines* of *image*, in its pixels.
+
+    Args:
+        engine: OCRmyPDF's Tesseract (see :func:`can_read_lines`).
+        options: OCRmyPDF's, for the engine.
+        image: a variant of the page.
+        lines: where the lines are.
+        target: a name for working files, which are removed again.
+        dpi: the resolution of *image*.
+
+    Raises:
+        RecognizerError: it took too long.
+        ImageError: it wrote something else than hOCR.
+        ExitCodeException, OSError: it failed.
+    """
+    asked: Any = Replaced(options, tesseract=options.tesseract.model_copy(update={"pagesegmode": ONE_LINE}))
+    hocr, text = target.with_suffix(".hocr"), target.with_suffix(".txt")
+
+    def read(listing: Path) -> list[OcrElement]:
+        try:
+            engine.generate_hocr(input_file=listing, output_hocr=hocr, output_text=text, options=asked)
+            written = hocr.read_bytes()
+        finally:
+            hocr.unlink(missing_ok=True)
+            text.unlink(missing_ok=True)
+        if not written:
+            raise RecognizerError("reading its doubtful lines took longer than --tesseract-timeout; they stay as they are")
+        return parse_pages(written)
+
+    target.mkdir(exist_ok=True)
+    try:
+        return read_crops(image, [padded(line.box, image.size) for line in lines], float(dpi[0]), target, read)
+    finally:
+        target.rmdir()

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Images of a page that its first reading lost, or that was left although it reads badly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ocrmypdf_superres.ocr.calibration import Calibration
+from ocrmypdf_superres.ocr.hypothesis import Hypothesis
+from ocrmypdf_superres.ocr.lines.doubt import unread_lines
+from ocrmypdf_superres.ocr.merge.order import page_winner
+from ocrmypdf_superres.ocr.second_opinion import SURE
+from ocrmypdf_superres.ocr.variants import enlarge
+from ocrmypdf_superres.page.contrast import even_ink
+from ocrmypdf_superres.page.image import flatten, from_luma, to_luma
+from ocrmypdf_superres.page.plan import plan_image
+from ocrmypdf_superres.page.text_height import measure_text_height
+from ocrmypdf_superres.plugin.worker import load, plan_settings
+
+CONTRAST, ENLARGED = "contrast", "enlarged"
+"""The page with its pale ink darkened, enlarged by Lanczos; and a page that the plan left, enlarged by the net."""
+FEW_WORDS = 12
+"""A page of fewer words is looked at for ink that was not read, however sure the words are."""
+FEW_LINES = 0.7
+"""So is one with fewer lines than this share of those that were measured."""
+UNREAD_LINES, UNREAD_SHARE = 3, 0.5
+"""A page is lost when at least so many lines of its ink were not read, and this share of all lines."""
+LARGEST_FACTOR = 4.0
+LEAST_HEIGHT = 4.0
+"""Lower text in pixels cannot be read at any size."""
+
+
+def needs_a_look(readings: Mapping[str, Hypothesis], calibration: Calibration, measured: int | None) -> bool:
+    """Whether ink may have been lost: few words, fewer lines than were *measured*, or a reading in doubt."""
+    if not readings:
+        return True
+    reading = readings[page_winner(readings, calibration)]
+    if len(reading.words) < FEW_WORDS or len(reading.lines) < FEW_LINES * (measured or 0):
+        return True
+    return reads_badly(readings, calibration)
+
+
+def reads_badly(readings: Mapping[str, Hypothesis], calibration: Calibration) -> bool:
+    """Whether there are words, and the best reading of them leaves doubt."""
+    if not readings:
+        return False
+    best = page_winner(readings, calibration)
+    words = readings[best].words
+    return bool(words) and calibration.mean_probability(words, best) < SURE
+
+
+def contrast_image(source: Image.Image, reading: Hypothesis | None, size: tuple[int, int], target: float) -> Image.Image | None:
+    """Return *source* in grey with its pale ink darkened and enlarged; None where the reading did not lose it.
+
+    Args:
+        source: the page before it was enlarged.
+        reading: the best reading, in the pixels of an image of *size*; None for none.
+        size: (width, height) of the image that was read.
+        target: the x-height that the engine shall get, in pixels.
+    """
+    luma = even_ink(to_luma(flatten(source)))
+    even = from_luma(luma)
+    unread = unread_lines(even, reading, size)
+    read = len(reading.lines) if reading is not None else 0
+    if len(unread) < UNREAD_LINES or len(unread) < UNREAD_SHARE * (read + len(unread)):
+        return None
+    height = measure_text_height(luma).x_height
+    if height is None or height < LEAST_HEIGHT:
+        return None
+    factor = float(np.clip(target / height, 1.0, LARGEST_FACTOR))
+    return even.resize((round(even.width * factor), round(even.height * factor)), Image.Resampling.LANCZOS)
+
+
+def enlarged_image(source: Image.Image, dpi: tuple[float, float], options: Any) -> Image.Image | None:
+    """Return *source*, which has *dpi* and was left by the plan, enlarged by the net; None where it is too large for that.
+
+    Raises:
+        ImageError, DeviceError, ModelError: from the net.
+    """
+    plan = plan_image(source, dpi, replace(plan_settings(options), trigger="always"))
+    if plan.action != "enlarge":
+        return None
+    return enlarge(source, plan, load(options.superres))

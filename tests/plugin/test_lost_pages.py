@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Real OCRmyPDF runs on pages whose pale text a dark stamp hides from a global threshold."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import pytest
+from plugin_pages import image_pdf, ocrmypdf
+from receipt_pages import receipt
+
+
+def read(folder, image, *more):
+    """Return the words that the plugin reads on *image*, and the page's record."""
+    pdf = image_pdf(folder / "in.pdf", [image], dpi=100)
+    text, report = folder / "o.txt", folder / "r.jsonl"
+    done = ocrmypdf(
+        "--output-type", "pdf", "--sidecar", text, "--superres-report", report, "--superres-device", "cpu", *more, pdf,
+        folder / "o.pdf",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return Counter(text.read_text().split()), json.loads(report.read_text().splitlines()[-1])
+
+
+def share(words, lines):
+    wanted = Counter(" ".join(lines).split())
+    return sum((wanted & words).values()) / sum(wanted.values())
+
+
+@pytest.mark.parametrize(("seed", "dots"), [(1, True), (2, True), (6, True)])
+def test_a_lost_receipt_is_read(tmp_path, seed, dots):
+    image, lines = receipt(seed, dots=dots)
+    without, _ = read(tmp_path, image, "--superres-engines", "none", "--superres-verify", "off")
+    assert share(without, lines) < 0.5, "the case is none of a lost page"
+    words, record = read(tmp_path, image, "--superres-engines", "none")
+    assert share(words, lines) >= 0.9 and record["reading"] == "contrast"
+
+
+def test_a_lost_receipt_is_read_with_a_second_engine(tmp_path):
+    pytest.importorskip("rapidocr")
+    image, lines = receipt(4)
+    assert share(read(tmp_path, image)[0], lines) >= 0.9
+
+
+@pytest.mark.parametrize("renderer", ["sandwich", "fpdf2"])
+def test_words_of_a_lost_page_stand_in_their_place(tmp_path, renderer):
+    import pypdfium2
+
+    image, lines = receipt(5)
+    read(tmp_path, image, "--superres-engines", "none", "--pdf-renderer", renderer)
+    page = pypdfium2.PdfDocument(tmp_path / "o.pdf")[0]
+    text = page.get_textpage()
+    found = text.search(lines[-1].split()[0], match_whole_word=True)
+    places = []
+    while (hit := found.get_next()) is not None:
+        places.append(text.get_charbox(hit[0]))
+    points = 72 / 100
+    # Text is drawn 30 pixels from the left, and 25 + 23 * row from the top.
+    left, bottom = 30 * points, image.height * points - (25 + 23 * (len(lines) - 1) + 17) * points
+    assert any(abs(box[0] - left) < 6 and abs(box[1] - bottom) < 6 for box in places), places
