@@ -88,6 +88,8 @@ def test_lines_that_were_cut_in_a_word_are_joined():
     left, right = [("two cand", 100, 100), ("three", 100, 140)], [("les", 183, 102), ("apart", 400, 141)]
     joined, boxes = join_seams(page(left, right))
     assert texts(joined) == ["two cand les", "three", "apart"] and boxes == [(100, 100, 213, 122)]
+    note = page([("note", 20, 102), ("more", 20, 300)], [("upper", 100, 60), ("the line it touches", 66, 100)])
+    assert texts(join_seams(note)[0]) == ["more", "upper", "note the line it touches"]
     again, none = join_seams(joined)
     assert again is joined and none == []
 

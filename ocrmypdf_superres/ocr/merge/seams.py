@@ -21,7 +21,7 @@ SAME_HEIGHT = 1.5
 def join_seams(reading: Hypothesis) -> tuple[Hypothesis, list[Box]]:
     """Return *reading* with lines that touch end to end joined, and the boxes of the joined ones.
 
-    Each keeps its words, from left to right, in the place of its leftmost part.
+    Each keeps its words, from left to right, in the place of its longest part.
     """
     after = {}
     for i, line in enumerate(reading.lines):
@@ -43,8 +43,10 @@ def join_seams(reading: Hypothesis) -> tuple[Hypothesis, list[Box]]:
             continue
         taken.update(chain)
         members = [word for k in chain for word in reading.lines[k].words]
-        words[first] = sorted(members, key=lambda word: word.box[0])
-        words |= {k: [] for k in chain[1:]}
+        # A note in the margin that touches a line must not take it along to its own place.
+        place = max(chain, key=lambda k: len(reading.lines[k].text))
+        words |= {k: [] for k in chain}
+        words[place] = sorted(members, key=lambda word: word.box[0])
         parts = [box_of(reading.lines[k].element) for k in chain]
         boxes.append((parts[0][0], min(p[1] for p in parts), max(p[2] for p in parts), max(p[3] for p in parts)))
     return (reading.edited(words, {}, {}), boxes) if words else (reading, [])
