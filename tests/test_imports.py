@@ -59,6 +59,7 @@ for room in ("plugin", "page", "upscaling", "ocr", "modelstore", "metrics", "com
     importlib.import_module(f"ocrmypdf_superres.{room}")
 own = {
     "upscaling.backends.torch", "upscaling.backends.packed_weights", "metrics.lpips", "modelstore.published_weights",
+    "page.fusion", "page.registration",  # of several scans: the command fuse and training
 }
 for module in pkgutil.walk_packages(ocrmypdf_superres.__path__, "ocrmypdf_superres."):
     room = module.name.split(".")[1]

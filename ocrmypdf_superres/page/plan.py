@@ -147,9 +147,9 @@ def plan_page(luma: FloatImage, dpi: tuple[float, float], settings: PlanSettings
         if not 0 < claimed < settings.below_dpi:
             return leave(f"{described}, which is not sure, and the dpi is good", text)
         return _enlarge(size, dpi, min(by_dpi, UNSURE_FACTOR), f"{described}, which is not sure, so by the dpi", settings, text)
-    needed = settings.target_for(text) / (text.x_height * BAND)
+    needed = needed_factor(text.x_height, settings.target_for(text))
     if text.x_height < HOPELESS:
-        needed, described = min(needed, HOPELESS_FACTOR), f"{described}, hardly enough to be read"
+        described = f"{described}, hardly enough to be read"
     if settings.trigger == "always":
         return _enlarge(size, dpi, max(needed, float(min(settings.scales))), described, settings, text)
     if text.noise >= NOISY:
@@ -215,6 +215,12 @@ def _enlarge(
     target = (max(1, _round(width * factor, limited)), max(1, _round(height * factor, limited)))
     reason = described + (", enlarged less for the size limit" if limited else "")
     return Plan("enlarge", reason, scale, factor, target, dpi, text)
+
+
+def needed_factor(x_height: float, target: float) -> float:
+    """Return the factor that letters of *x_height* pixels need to become *target* pixels high, less where it is hopeless."""
+    needed = target / (x_height * BAND)
+    return min(needed, HOPELESS_FACTOR) if x_height < HOPELESS else needed
 
 
 def net_scale(scales: Sequence[int], factor: float) -> int:

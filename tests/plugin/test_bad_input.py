@@ -105,7 +105,7 @@ def test_main_job_where_torch_cannot_be_imported(lanczos_net: Path, tmp_path: Pa
     import os
 
     search = os.pathsep.join([str(tmp_path / "no_torch"), os.getcwd(), os.environ.get("PYTHONPATH", "")])
-    done = run("--superres-model", lanczos_net, *QUICK, source, target, env={"PYTHONPATH": search})
+    done = run("-v", "1", "--superres-model", lanczos_net, *QUICK, source, target, env={"PYTHONPATH": search})
     assert re.search(r"enlarged .* on cpu \(onnxruntime", done.stderr)
     assert len(printed_words(target)) >= len(words) * 0.75
     refused = run(

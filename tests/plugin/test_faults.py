@@ -24,7 +24,9 @@ from PIL import Image, ImageDraw, ImageFont
 from plugin_pages import FONT, image_pdf
 
 from ocrmypdf_superres.ocr import calibration, kept_pages
+from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.plugin import handover, page_reader, page_source, reading, worker
+from ocrmypdf_superres.plugin.readings import gathered
 
 LINES = ["The ferry leaves at seven", "and nobody waits for it", "when the river is high"]
 DPI = 90.0
@@ -111,12 +113,12 @@ FAULTS: list[tuple[str, Any, str, BaseException, dict[str, Any]]] = [
     ("the raster's dpi", worker, "_true_dpi", ZeroDivisionError("no page"), ONCE),
     ("making a variant", page_reader, "make_variant", MemoryError("no memory for it"), {}),
     ("saving a variant", page_reader.PageReader, "_save_variant", FULL, {}),
-    ("scaling", page_reader.Hypothesis, "scaled", ZeroDivisionError("no pixels"), {}),
+    ("scaling", Hypothesis, "scaled", ZeroDivisionError("no pixels"), {}),
     ("doubt", page_reader, "is_doubtful", KeyError("net"), {"superres_verify": "auto"}),
     ("parsing", reading, "read_hocr", RuntimeError("strange hOCR"), {}),
-    ("merging", page_reader, "merge", RecursionError("too deep"), {}),
-    ("choosing", page_reader, "page_winner", ValueError("no winner"), {"pdf_renderer": "sandwich"}),
-    ("describing", page_reader, "mean_confidence", ZeroDivisionError("no words"), {}),
+    ("merging", gathered, "merge", RecursionError("too deep"), {}),
+    ("choosing", gathered, "page_winner", ValueError("no winner"), {"pdf_renderer": "sandwich"}),
+    ("describing", gathered, "mean_confidence", ZeroDivisionError("no words"), {}),
     ("keeping", kept_pages.PageFiles, "write", FULL, {"superres_keep": "KEPT"}),
 ]  # fmt: skip
 
@@ -150,7 +152,7 @@ def test_a_fault_costs_the_improvement_only(
 
 
 def test_after_a_fault_in_merging_the_best_single_reading_is_kept(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page_reader, "merge", raising(RuntimeError("no merging")))
+    monkeypatch.setattr(gathered, "merge", raising(RuntimeError("no merging")))
     run()
     assert run.record["reading"] in run.record["confidence"] and len(run.record["confidence"]) == 4
     assert run.record["faults"] == ["could not be merged from its readings: no merging"]

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[2]
 NET_CODE = ("architectures", "page", "upscaling", "evaluation/methods/nets.py")
 """The code that decides the image that a net makes of a page."""
 PLUGIN_CODE = (
-    "plugin", "ocr", "upscaling", "page", "architectures", "modelstore", "metrics", "tesseract.py",
+    "plugin", "ocr", "upscaling", "page", "architectures", "modelstore", "metrics", "tesseract.py", "onnx_sessions.py",
     "recognizers/tesseract/networks", "recognizers/tesseract/format",
 )  # fmt: skip
 """The code that decides the plugin's reading of a page; training, evaluation, archive and the commands do not."""

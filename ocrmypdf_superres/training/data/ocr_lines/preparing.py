@@ -14,7 +14,7 @@ from PIL import Image
 from scipy import ndimage
 
 from ocrmypdf_superres.page.image import FloatImage
-from ocrmypdf_superres.page.plan import MAX_FACTOR, MIN_FACTOR, MIN_FACTOR_NOISY, SIZE_SLACK, net_scale
+from ocrmypdf_superres.page.plan import MAX_FACTOR, MIN_FACTOR, MIN_FACTOR_NOISY, SIZE_SLACK, needed_factor, net_scale
 from ocrmypdf_superres.tables import read_toml
 from ocrmypdf_superres.training.data.degradations import Degradation
 from ocrmypdf_superres.training.data.ocr_lines.rendering import Strip
@@ -100,7 +100,7 @@ def planned_factor(x_height: float, noisy: bool, scales: tuple[int, ...]) -> tup
 
     A page whose letters are large enough is left as it is, which is (1.0, 1).
     """
-    needed = TARGET_X_HEIGHT / x_height
+    needed = needed_factor(x_height, TARGET_X_HEIGHT)
     if needed < (MIN_FACTOR_NOISY if noisy else MIN_FACTOR):
         return 1.0, 1
     factor = min(needed, MAX_FACTOR)
