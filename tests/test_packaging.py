@@ -162,9 +162,16 @@ def test_the_version_is_written_once_and_extras_are_those_that_messages_name():
         assert set(packages) == names_of(extras[extra]) - {"ocrmypdf-superres"}
 
 
-def test_the_readme_has_a_size_for_each_core_package():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    start = readme.index("## Install")
-    section = readme[start : readme.index("\n## ", start)]
+def test_the_documentation_has_a_size_for_each_core_package():
+    page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    section = page[page.index("## What a plain install brings") :]
     for name in ("ocrmypdf-superres", *doctor.PACKAGES):
         assert re.search(rf"^\| .*\b{re.escape(name)}\b.* \| \d+\.\d \|", section, re.MULTILINE), name
+
+
+def test_the_readme_is_short_and_its_links_lead_somewhere():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(readme.splitlines()) <= 150
+    for target in re.findall(r"\]\(([^)#]+)\)", readme):
+        assert target.startswith("https://") or (ROOT / target).exists(), target
+

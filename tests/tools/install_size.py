@@ -106,7 +106,7 @@ def sizes_of(python: Path) -> list[Installed]:
 
 
 def table(found: list[Installed], downloaded: int) -> str:
-    """Return *found* as the Markdown table of README.md; packages below 5 MB share a row."""
+    """Return *found* as the Markdown table of docs/benchmarks.md; packages below 5 MB share a row."""
     rows = ["| package | MB | |", "|---|---|---|"]
     for mine in (True, False):
         group = [f for f in found if f.of_ocrmypdf is not mine]
@@ -123,7 +123,7 @@ def table(found: list[Installed], downloaded: int) -> str:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--markdown", action="store_true", help="print the table of README.md, not a line for each package")
+    parser.add_argument("--markdown", action="store_true", help="print the table of docs/benchmarks.md, not a line for each package")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
