@@ -62,13 +62,38 @@ COMMANDS = {
     "recognizer": ("ocrmypdf_superres.commands.recognizer", "compare or tune Tesseract's network as ported", "train"),
 }
 
+GROUPS = {
+    "Documents": ("doctor", "compare", "upscale", "fuse", "report", "archive"),
+    "Models": ("models", "finetune", "train", "export", "quantize", "import-weights", "recognizer"),
+    "Measuring": ("evaluate", "lines", "patches", "heights", "calibrate", "reproduce"),
+}
+"""The commands by what they are about, in the order of the help."""
+
+
+class _Commands(argparse.RawDescriptionHelpFormatter):
+    """Lists the commands by group, in place of argparse's one list."""
+
+    def _format_action(self, action: argparse.Action) -> str:
+        if not isinstance(action, argparse._SubParsersAction):
+            return super()._format_action(action)
+        width = max(map(len, COMMANDS)) + 2
+        lines = []
+        for title, names in GROUPS.items():
+            lines += [f"  {title}:", *(f"    {name:{width}}{COMMANDS[name][1]}" for name in names), ""]
+        return "\n".join(lines)
+
 
 def build_parser(command: str | None) -> argparse.ArgumentParser:
     """Return the parser; only *command*'s own arguments are filled in, so that nothing else is imported."""
-    parser = argparse.ArgumentParser(prog="ocrmypdf-superres", description="Super-resolution for OCR of low-resolution scans.")
+    parser = argparse.ArgumentParser(
+        prog="ocrmypdf-superres",
+        description="Super-resolution for OCR of low-resolution scans.",
+        epilog="The plugin itself: ocrmypdf --plugin ocrmypdf_superres in.pdf out.pdf",
+        formatter_class=_Commands,
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="show what is done in detail")
     parser.add_argument("--version", action="version", version=f"%(prog)s {import_module('ocrmypdf_superres').__version__}")
-    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
     for name, (module, summary, _) in COMMANDS.items():
         subparser = subparsers.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
         if name == command:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MPL-2.0
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -18,6 +20,14 @@ def image(tmp_path):
     levels = np.random.default_rng(0).integers(0, 256, (40, 50), dtype=np.uint8)
     Image.fromarray(levels).save(path, dpi=(100, 100))
     return path
+
+
+def test_the_help_fits_a_screen_and_lists_every_command_once(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    shown = capsys.readouterr().out
+    listed = re.findall(r"^    ([a-z-]+) {2,}", shown, re.MULTILINE)
+    assert sorted(listed) == sorted(COMMANDS) and len(shown.splitlines()) <= 40
 
 
 def test_help_of_every_command(capsys):

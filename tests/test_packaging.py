@@ -174,4 +174,3 @@ def test_the_readme_is_short_and_its_links_lead_somewhere():
     assert len(readme.splitlines()) <= 150
     for target in re.findall(r"\]\(([^)#]+)\)", readme):
         assert target.startswith("https://") or (ROOT / target).exists(), target
-

@@ -123,7 +123,7 @@ def table(found: list[Installed], downloaded: int) -> str:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--markdown", action="store_true", help="print the table of docs/benchmarks.md, not a line for each package")
+    parser.add_argument("--markdown", action="store_true", help="print the table of docs/benchmarks.md, not lines")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
