@@ -140,8 +140,8 @@ def _run_model(args: argparse.Namespace, conditions: Sequence[tuple[float, str]]
     return 0 if result.saved else 1
 
 
-class _TesseractComparison:
-    """Reads held-out pages, reduced to *conditions* (dpi, profile), by OCRmyPDF with one model and the other."""
+class _HeldOutReadings:
+    """Held-out pages, reduced to *conditions* (dpi, profile), and how they were read before."""
 
     def __init__(self, conditions: Sequence[tuple[float, str]]) -> None:
         self.conditions = conditions
@@ -150,14 +150,28 @@ class _TesseractComparison:
         self._before: Sequence[Result] = []
         self._cache, self._jobs = Path(), 1
 
-    def read_before(self, folder: Path, model: str, cache: Path, jobs: int) -> float:
-        """Read the pages of *folder* with *model*; return the seconds that it takes without *cache*."""
-        from ocrmypdf_superres.evaluation.gain import read_with, reduced_cases
+    def _reduce(self, folder: Path, cache: Path, jobs: int) -> None:
+        """Reduce the pages of *folder*, which *jobs* processes read."""
+        from ocrmypdf_superres.evaluation.gain import reduced_cases
 
         self._cache, self._jobs = cache, jobs
         self._cases = reduced_cases(folder, self.conditions)
+
+    def _seconds(self) -> float:
+        """Return what reading the pages took."""
+        return sum(result.tesseract_seconds + result.superres_seconds for result in self._before) / self._jobs
+
+
+class _TesseractComparison(_HeldOutReadings):
+    """Reads held-out pages, reduced to *conditions* (dpi, profile), by OCRmyPDF with one model and the other."""
+
+    def read_before(self, folder: Path, model: str, cache: Path, jobs: int) -> float:
+        """Read the pages of *folder* with *model*; return the seconds that it takes without *cache*."""
+        from ocrmypdf_superres.evaluation.gain import read_with
+
+        self._reduce(folder, cache, jobs)
         self._before = read_with(self._cases, model, cache, jobs, "reading before")
-        return sum(result.tesseract_seconds + result.superres_seconds for result in self._before) / jobs
+        return self._seconds()
 
     def read_after(self, model: str) -> Gain:
         """Read the same pages with the new *model*."""
@@ -180,24 +194,20 @@ class _TesseractComparison:
         return metrics
 
 
-class _NetworkComparison:
+class _NetworkComparison(_HeldOutReadings):
     """Reads held-out pages, reduced to *conditions* (dpi, profile), by OCRmyPDF with *model* and some networks or others."""
 
     def __init__(self, conditions: Sequence[tuple[float, str]], model: str) -> None:
-        self.conditions, self.model = conditions, model
-        self.gain: Gain | None = None
-        self._cases: list[Case] = []
-        self._before: Sequence[Result] = []
-        self._cache, self._jobs = Path(), 1
+        super().__init__(conditions)
+        self.model = model
 
     def read_before(self, folder: Path, networks: str, cache: Path, jobs: int) -> float:
         """Read the pages of *folder* with *networks*; return the seconds that it takes without *cache*."""
-        from ocrmypdf_superres.evaluation.gain import read_with_networks, reduced_cases
+        from ocrmypdf_superres.evaluation.gain import read_with_networks
 
-        self._cache, self._jobs = cache, jobs
-        self._cases = reduced_cases(folder, self.conditions)
+        self._reduce(folder, cache, jobs)
         self._before = read_with_networks(self._cases, self.model, networks, cache / "before", jobs, "reading before")
-        return sum(result.tesseract_seconds + result.superres_seconds for result in self._before) / jobs
+        return self._seconds()
 
     def read_after(self, networks: str) -> Gain:
         """Read the same pages with other *networks*; they may have been trained on, so no reading is kept."""

@@ -20,7 +20,7 @@ CARD = "card.toml"
 RECOGNIZER_CARD, DETECTOR_CARD = "recognizer.toml", "detector.toml"
 WEIGHTS = "model.safetensors"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Card:
         if len(self.line_size) not in (0, 2):
             raise ValueError(f"has line_size {list(self.line_size)}, but a line's rows and columns were expected")
         for name, digest in self.files.items():
-            if Path(name).name != name or not _SHA256.fullmatch(digest):
+            if Path(name).name != name or not SHA256.fullmatch(digest):
                 raise ValueError(f"lists the file {name!r} without a proper SHA-256")
 
 
@@ -98,9 +98,7 @@ class RecognizerCard:
     metrics: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _check_name(self.name)
-        if not _SHA256.fullmatch(self.sha256):
-            raise ValueError(f"has the SHA-256 {self.sha256!r}, but 64 hexadecimal digits were expected")
+        check_identity(self.name, self.sha256)
 
 
 def read_card(path: Path) -> Card:
@@ -141,6 +139,17 @@ def check_name(name: str) -> None:
     """
     if not NAME.fullmatch(name):
         raise ModelError(f"A model cannot be called {name!r}; take up to 64 letters, digits, dots, dashes and underscores.")
+
+
+def check_identity(name: str, sha256: str) -> None:
+    """Check the name and the SHA-256 that a card gives.
+
+    Raises:
+        ValueError: one of them cannot be used.
+    """
+    _check_name(name)
+    if not SHA256.fullmatch(sha256):
+        raise ValueError(f"has the SHA-256 {sha256!r}, but 64 hexadecimal digits were expected")
 
 
 def _check_name(name: str) -> None:

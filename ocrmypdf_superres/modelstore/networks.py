@@ -8,7 +8,6 @@ language file that the user has installed.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from ocrmypdf_superres.errors import RecognizerError
-from ocrmypdf_superres.modelstore.cards import NAME
+from ocrmypdf_superres.modelstore.cards import SHA256, check_identity
 from ocrmypdf_superres.modelstore.store import search_folders, whole_folder
 from ocrmypdf_superres.tables import STRICT, read_table, read_toml
 
@@ -27,7 +26,6 @@ SHIPPED = "recognizers"
 """The folder of tuned networks in each folder of :func:`~ocrmypdf_superres.modelstore.store.search_folders`."""
 AUTO, STOCK = "auto", "stock"
 """Instead of a folder of networks: the installed ones, and none."""
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _LARGEST = 64 * 1024 * 1024
 
 
@@ -61,7 +59,7 @@ class BaseFile:
 
     def __post_init__(self) -> None:
         for name in ("file_sha256", "network_sha256", "unicharset_sha256", "recoder_sha256"):
-            if not _SHA256.fullmatch(getattr(self, name)):
+            if not SHA256.fullmatch(getattr(self, name)):
                 raise ValueError(f"has the {name} {getattr(self, name)!r}, but 64 hexadecimal digits were expected")
 
 
@@ -101,10 +99,7 @@ class NetworkCard:
     calibration: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not NAME.fullmatch(self.name):
-            raise ValueError(f"has the name {self.name!r}, but letters, digits, dots, dashes and underscores were expected")
-        if not _SHA256.fullmatch(self.sha256):
-            raise ValueError(f"has the SHA-256 {self.sha256!r}, but 64 hexadecimal digits were expected")
+        check_identity(self.name, self.sha256)
 
 
 @dataclass(frozen=True)
