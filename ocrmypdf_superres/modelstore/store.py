@@ -19,6 +19,7 @@ SEARCH_VARIABLE = "OCRMYPDF_SUPERRES_MODELS"
 ALL = "all"
 """Where several models may be named: all that are found."""
 _BEFORE = ".before"
+_LOOKS = 4
 
 
 @dataclass(frozen=True)
@@ -105,8 +106,8 @@ def kept_beside(folder: Path) -> Path:
 
 def whole_folder(folder: Path, cards: Sequence[str] = (CARD,)) -> Path | None:
     """Return *folder*, or the one that is kept beside it, whichever holds one of the files *cards*; None where neither does."""
-    # The last look is for a writer that renamed between the first two.
-    for candidate in (folder, kept_beside(folder), folder):
+    # A writer may rename between two looks, and the next one between the two after them.
+    for candidate in (folder, kept_beside(folder)) * _LOOKS:
         if any((candidate / card).is_file() for card in cards):
             return candidate
     return None
@@ -117,10 +118,10 @@ def _model_in(folder: Path) -> Model | None:
     while (found := whole_folder(folder)) is not None:
         try:
             return Model(read_card(found / CARD), found)
-        except ModelError:
-            if (found / CARD).is_file():
+        except ModelError as error:
+            # A card that was there and is not is one that a writer renamed in this very moment.
+            if not isinstance(error.__cause__, FileNotFoundError):
                 raise
-            # A writer renamed it in this very moment.
     return None
 
 
