@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ocrmypdf_superres.errors import ModelError
+from ocrmypdf_superres.modelstore import store
 from ocrmypdf_superres.modelstore.cards import CARD, WEIGHTS, Card
 from ocrmypdf_superres.modelstore.store import SEARCH_VARIABLE, find_model, list_models, sha256_of
 from ocrmypdf_superres.modelstore.writer import model_folder, write_card
@@ -108,3 +109,24 @@ def test_a_reader_finds_it_at_every_moment(tmp_path):
         done.set()
         thread.join()
     assert not missed
+
+
+def test_a_card_that_comes_back_after_the_look_is_read_again(tmp_path, monkeypatch):
+    """One swap takes the card away as it is opened, the next has put another one there when the fault is looked at."""
+    folder = tmp_path / "swapped"
+    write(folder, b"old")
+    read, looks = store.read_card, []
+
+    def late(path: Path) -> Card:
+        looks.append(path)
+        if len(looks) > 1:
+            return read(path)
+        path.unlink()
+        try:
+            return read(path)
+        finally:
+            write_card(Card("swapped", "docsr", {}, (2,), {WEIGHTS: sha256_of(folder / WEIGHTS)}), path)
+
+    monkeypatch.setattr(store, "read_card", late)
+    assert find_model(str(folder)).card.name == "swapped"
+    assert len(looks) == 2
