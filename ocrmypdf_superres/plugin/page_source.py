@@ -9,6 +9,7 @@ from typing import Any
 from PIL import Image
 
 from ocrmypdf_superres.page.plan import Plan, PlanSettings, plan_image
+from ocrmypdf_superres.page.shading import UNEVEN
 from ocrmypdf_superres.plugin.native_image import Marks, is_oversampled, native_pixels, scan_resolution, untouched
 from ocrmypdf_superres.plugin.record import PageRecord
 
@@ -32,6 +33,11 @@ class PageSource:
     marks: Marks | None = None
     coarse_raster: bool = False
 
+    @property
+    def evened_out(self) -> bool:
+        """Whether the paper is so uneven that it is evened out before the net."""
+        return self.plan.action == "enlarge" and self.plan.text is not None and self.plan.text.uneven > UNEVEN
+
 
 def page_source(page: Any, raster: Image.Image, settings: PlanSettings, record: PageRecord) -> PageSource:
     """Return the scan's own pixels where they can be had and nothing was done to *raster*, else the raster; with the plan.
@@ -39,6 +45,13 @@ def page_source(page: Any, raster: Image.Image, settings: PlanSettings, record: 
     A raster that is large enough as it is settles the matter without opening the PDF, unless it is finer or coarser than
     the page's images. *record* notes source and plan.
     """
+    found = _source(page, raster, settings, record)
+    if found.evened_out:
+        record.reason += "; uneven paper evened out"
+    return found
+
+
+def _source(page: Any, raster: Image.Image, settings: PlanSettings, record: PageRecord) -> PageSource:
     options = page.options
     source = untouched(raster)
     plan = make_plan(source, settings, record)
