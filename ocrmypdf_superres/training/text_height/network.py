@@ -16,7 +16,7 @@ class HeightNetwork(nn.Module):
     and of the kinds of letters, and the skew in tens of degrees.
     """
 
-    def __init__(self, kinds: int, width: int = 20) -> None:
+    def __init__(self, kinds: int, width: int = 12) -> None:
         super().__init__()
         w = width
         sizes = ((1, w, 4, 2), (w, 2 * w, 3, 2), (2 * w, 3 * w, 3, 1), (3 * w, 4 * w, 3, 2), (4 * w, 5 * w, 3, 1))

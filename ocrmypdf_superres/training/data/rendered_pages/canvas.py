@@ -16,7 +16,7 @@ from ocrmypdf_superres.training.data.rendered_pages.scripts import Face, Script,
 _OVERSAMPLING = 8
 """Pages are rendered at most so many times larger, so that edges fall between pixels as in a scan."""
 _WHOLE_PIXELS = 72
-"""FreeType fits the letters of smaller fonts, in pixels an em, to whole pixels: they come out higher or lower by up to a tenth."""
+"""FreeType fits letters of fewer pixels an em to whole pixels, so that they come out up to a tenth higher or lower."""
 
 
 @dataclass(frozen=True)

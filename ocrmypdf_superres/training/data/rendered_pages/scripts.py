@@ -145,7 +145,7 @@ def _usable(script: Script, face: Face) -> bool:
     """Whether *face* can be opened and its letters of reference are not all one box for what it lacks."""
     try:
         shapes = {bytes(face.open(48).getmask(letter)) for letter in script.reference}
-        return len(shapes) > 1 or len(set(script.reference)) == 1 and reference_height(script, face) > 0.1
+        return len(shapes) > 1 or (len(set(script.reference)) == 1 and reference_height(script, face) > 0.1)
     except OSError:
         return False  # FreeType refuses some fonts
 
