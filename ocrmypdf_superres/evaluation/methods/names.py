@@ -11,7 +11,7 @@ FURTHER = ("bicubic", "plugin-once", "plugin-tesseract", "plugin-stock", "rapido
 plugin-stock reads with Tesseract's installed networks; rapidocr reads the page as it is, without super-resolution.
 """
 BASELINES = ("as-is", "lanczos", "oversample")
-"""The methods that the plugin is compared with."""
+"""The methods that the plugin is compared with, before peers."""
 PLUGIN_METHODS = ("plugin-once", "plugin-tesseract", "plugin-stock", "plugin", "plugin-checked")
 """The methods that run the plugin."""
 PLUGIN_OPTIONS = {
@@ -24,3 +24,5 @@ PLUGIN_OPTIONS = {
 """What differs from the plugin's defaults in each of these."""
 ENGINE_METHODS = {"rapidocr"}
 """The methods that are an OCR engine by itself."""
+READ_BY_TESSERACT = ("plugin-once", "plugin-tesseract")
+"""Methods of the plugin in which no other engine has a say; they are not compared with one."""
