@@ -19,7 +19,8 @@ from ocrmypdf_superres.errors import SuperresError
 from ocrmypdf_superres.evaluation.methods import stopwatch
 from ocrmypdf_superres.evaluation.methods.stopwatch import children_seconds
 from ocrmypdf_superres.metrics.boxes import Box
-from ocrmypdf_superres.ocr.engines.base import ENGINES, shared_engine
+from ocrmypdf_superres.ocr.engines.base import shared_engine
+from ocrmypdf_superres.ocr.engines.calibration import calibrated_engines
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.ocr.kept_pages import PageFiles
 from ocrmypdf_superres.tesseract import read_page
@@ -77,8 +78,8 @@ def engine_text(name: str, image: Image.Image, dpi: float, languages: str) -> Re
 
 
 def engine_versions() -> list[str]:
-    """Return the versions of the installed engines, which the plugin asks by default, for the cache's key."""
-    return [shared_engine(name).version() for name in ENGINES.names() if shared_engine(name).missing() is None]
+    """Return the versions of the engines that the plugin asks by default, for the cache's key."""
+    return [shared_engine(name).version() for name in calibrated_engines()]
 
 
 @contextmanager
