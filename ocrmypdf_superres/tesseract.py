@@ -110,7 +110,15 @@ def languages() -> list[str]:
     return sorted(line.strip() for line in run_tesseract(["--list-langs"], timeout=30).splitlines()[1:] if line.strip())
 
 
-def read_page(image: Image.Image, languages: str, *, dpi: float, psm: int | None = None, output: Sequence[str] = ()) -> str:
+def read_page(
+    image: Image.Image,
+    languages: str,
+    *,
+    dpi: float,
+    psm: int | None = None,
+    output: Sequence[str] = (),
+    tessdata: Path | None = None,
+) -> str:
     """Return what the program writes about a page image: its text, or another output such as ``["tsv"]``.
 
     Args:
@@ -119,6 +127,7 @@ def read_page(image: Image.Image, languages: str, *, dpi: float, psm: int | None
         dpi: the resolution to tell the program.
         psm: page segmentation mode; None for the program's default.
         output: configuration names after the output, such as ``["tsv"]`` or ``["hocr"]``.
+        tessdata: the folder of the languages' files; None for the installed one.
 
     Raises:
         MissingDependencyError, RecognizerError: as :func:`run_tesseract`.
@@ -126,6 +135,7 @@ def read_page(image: Image.Image, languages: str, *, dpi: float, psm: int | None
     buffer = io.BytesIO()
     image.save(buffer, "PNG", dpi=(dpi, dpi), compress_level=1)
     mode = [] if psm is None else ["--psm", str(psm)]
+    mode += [] if tessdata is None else ["--tessdata-dir", str(tessdata)]
     return run_tesseract(["-", "-", "-l", languages, "--dpi", str(round(dpi)), *mode, *output], stdin=buffer.getvalue())
 
 

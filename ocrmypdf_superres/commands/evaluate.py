@@ -94,6 +94,15 @@ def _add_methods(parser: argparse.ArgumentParser) -> None:
         help="a community model that spandrel reads; may be repeated",
     )
     group.add_argument(
+        "--tessdata",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FOLDER",
+        help="other language files of Tesseract, such as those of tessdata_best, which read the page enlarged by Lanczos; "
+        "pages in languages that the folder lacks are left out; may be repeated",
+    )
+    group.add_argument(
         "--models",
         nargs="+",
         default=[],
@@ -142,15 +151,15 @@ def run(args: argparse.Namespace) -> int:
     )
     if not cases:
         raise OptionError(f"No page of {args.data} is below 150 dpi or at least 200 dpi; nothing can be measured.")
-    peers = all_peers(args.peer, args.dnn_superres, args.spandrel, args.models, taken=(*METHODS, *FURTHER))
-    methods = [*args.methods, *(peer.name for peer in peers)]
+    peers = all_peers(args.peer, args.dnn_superres, args.spandrel, args.models, (*METHODS, *FURTHER), args.tessdata)
+    methods = [*((name, None) for name in args.methods), *((peer.name, peer) for peer in peers)]
     if args.run:
         check_dictionaries(cases)
     if args.lpips:
         check_weights(*args.lpips)
     results: list[Result] = []
     with _progress() as progress:
-        task = progress.add_task("reading", total=sum(applies(c, m) for c in cases for m in methods))
+        task = progress.add_task("reading", total=sum(applies(case, *method) for case in cases for method in methods))
         for result in run_cases(cases, args.methods, args.model, args.cache, max(1, args.jobs), peers):
             results.append(result)
             progress.advance(task)
@@ -168,14 +177,14 @@ def run(args: argparse.Namespace) -> int:
         args.json.write_text(json.dumps(written, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     compared = networks_table(results)
     console.print(compared, highlight=False, markup=False, soft_wrap=True, end="")
+    tables = [markdown_tables(results, ours, args.unordered), *([compared] if compared else [])]
+    if args.run:
+        tables.append(_save_run(console, args, cases, peers, written))
     if args.markdown:
-        tables = markdown_tables(results, ours, args.unordered)
-        args.markdown.write_text(f"{tables}\n{compared}" if compared else tables, encoding="utf-8")
+        args.markdown.write_text("\n".join(tables), encoding="utf-8")
     if args.worst and ours:
         for path in save_worst(results, cases, ours[0], args.model, args.worst, args.worst_count):
             console.print(str(path), highlight=False, soft_wrap=True)
-    if args.run:
-        _save_run(console, args, cases, peers, written)
     return 1 if any(result.error for result in results) else 0
 
 
@@ -190,7 +199,8 @@ def _progress() -> Progress:
 
 def _save_run(
     console: Console, args: argparse.Namespace, cases: list[Case], peers: list[Peer], written: list[dict[str, Any]]
-) -> None:
+) -> str:
+    """Keep the run in its folder and return its Markdown table of trust."""
     with _progress() as progress:
         task = progress.add_task("inspecting", total=len(cases) * len(inspected_methods(args.methods, peers)))
         run = save_run(
@@ -199,7 +209,10 @@ def _save_run(
         )  # fmt: skip
     for sentence in run.trust["sentences"]:
         console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+    table: str = run.trust["table"]
+    console.print(table, highlight=False, markup=False, soft_wrap=True, end="")
     console.print(f"For the report: ocrmypdf-superres report {args.run}", highlight=False, markup=False, soft_wrap=True)
+    return table
 
 
 def _show_word_accuracy(console: Console, results: list[Result]) -> None:

@@ -51,9 +51,23 @@ def _read(case: Case, method: str, model: str, key: str, cache: ReadingCache, pe
     return reading
 
 
-def applies(case: Case, method: str) -> bool:
-    """Whether *method* applies to *case*: only a reduced page has a native scan."""
-    return method != "native" or bool(case.profile)
+def reading_of(case: Case, method: str, model: str, cache: Path | None, peer: Peer | None = None) -> dict[str, Any]:
+    """Return what *method* reads on *case*, a ``Reading`` as a dictionary, from the folder *cache* where it is known.
+
+    Raises:
+        MissingDependencyError: there is no Tesseract. ModelError: there is no such model.
+        SuperresError: the page cannot be read.
+    """
+    key = key_of(case, method, versions_of(method, model, peer))
+    found = _read(case, method, model, key, ReadingCache(cache), peer)
+    if found.get("error"):
+        raise SuperresError(found["error"])
+    return found
+
+
+def applies(case: Case, method: str, peer: Peer | None = None) -> bool:
+    """Whether *method* applies to *case*: only a reduced page has a native scan, and *peer* may not know its languages."""
+    return (method != "native" or bool(case.profile)) and (peer is None or peer.knows(case.page.languages))
 
 
 def run_cases(
@@ -81,7 +95,7 @@ def run_cases(
     wanted: dict[str, list[tuple[Case, str]]] = {}
     for case in cases:
         for method in methods:
-            if applies(case, method):
+            if applies(case, method, known_peers.get(method)):
                 wanted.setdefault(key_of(case, method, versions[method]), []).append((case, method))
     missing: dict[str, list[tuple[Case, str]]] = {}
     for key, served in wanted.items():

@@ -7,8 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ocrmypdf_superres.evaluation.benchmark import Result
-from ocrmypdf_superres.evaluation.methods.names import BASELINES
-from ocrmypdf_superres.evaluation.summary import interval_table, lost, low_groups, made_worse, markdown, paired_table, pooled
+from ocrmypdf_superres.evaluation.summary import (
+    interval_table,
+    lost,
+    low_groups,
+    made_worse,
+    markdown,
+    others,
+    paired_table,
+    pooled,
+)
 from ocrmypdf_superres.metrics.text import TextScore
 
 
@@ -44,7 +52,7 @@ def goals(results: Sequence[Result], method: str, unordered: Sequence[str] = ())
     *unordered* names the collections in whose pages the reading order is ambiguous: only their words count, not their CER.
     """
     methods = {r.method for r in results}
-    baselines = [m for m in BASELINES if m in methods]
+    baselines = others(results, method, all_pages=True)
     if method not in methods or not baselines:
         return []
     return [

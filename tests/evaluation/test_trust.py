@@ -18,7 +18,7 @@ from ocrmypdf_superres.errors import MissingDependencyError
 from ocrmypdf_superres.evaluation.run_folder import read_run
 from ocrmypdf_superres.evaluation.trust.dictionary import known
 from ocrmypdf_superres.evaluation.trust.invented import PAGES, SIZE, invented_words
-from ocrmypdf_superres.evaluation.trust.trust import Trust, inconsistency, silent_substitutions, summarize
+from ocrmypdf_superres.evaluation.trust.trust import Trust, inconsistency, silent_substitutions, summarize, trust_table
 from ocrmypdf_superres.evaluation.words import right_words
 from ocrmypdf_superres.ocr.hypothesis import Word
 
@@ -75,6 +75,19 @@ def test_sentences_by_hand() -> None:
     assert found["sentences"][2] == "net: words read on pages that have none: blank 0, halftone 3."
 
 
+def test_substitutions_by_group() -> None:
+    pages = [
+        Trust("b", "1", "as-is", 500, 4, None),
+        Trust("b", "1", "plugin", 400, 2, 1e-3),
+        Trust("a", "2", "plugin", 100, 0, 1e-3),
+    ]
+    assert trust_table(pages).splitlines()[2:] == [
+        "| a (1) | - | 0.0 [0.0, 0.0] |",
+        "| b (1) | 8.0 [8.0, 8.0] | 5.0 [5.0, 5.0] |",
+    ]
+    assert summarize(pages)["table"] == trust_table(pages)
+
+
 def test_pages_without_text_repeat() -> None:
     for make in PAGES.values():
         first = make()
@@ -85,8 +98,8 @@ def test_pages_without_text_repeat() -> None:
 @pytest.mark.slow
 def test_nothing_is_read_on_a_blank_page(lanczos_net: Path) -> None:
     found = {(kind, method): count for kind, method, count in invented_words(str(lanczos_net))}
-    assert len(found) == 3 * len(PAGES)
-    assert all(found["blank", method] == 0 for method in ("as-is", "lanczos", "net"))
+    assert len(found) == 4 * len(PAGES)
+    assert all(found["blank", method] == 0 for method in ("as-is", "lanczos", "net", "plugin"))
 
 
 @needs_tools
