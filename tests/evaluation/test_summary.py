@@ -150,3 +150,11 @@ def test_collections_of_low_resolution_are_summed() -> None:
     lines = [line for line in markdown(found).splitlines() if line.startswith(f"| {TOGETHER} (2)")]
     assert lines[0] == f"| {TOGETHER} (2) | 20.00 / 10.0 / 90.0 |"
     assert TOGETHER not in markdown(found[1:])
+
+
+def test_on_pages_without_an_order_words_count() -> None:
+    found = [result("forms", "a", "lanczos", 100, 80), result("forms", "a", "plugin", 300, 85)]
+    assert made_worse(found, "plugin") == (["forms: a (0.100 to 0.300)"], 1)
+    assert made_worse(found, "plugin", unordered=["forms"]) == ([], 1)
+    lost_words = [found[0], result("forms", "a", "plugin", 100, 70)]
+    assert made_worse(lost_words, "plugin", unordered=["forms"]) == (["forms: a (0.200 to 0.300)"], 1)
