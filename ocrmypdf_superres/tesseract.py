@@ -110,7 +110,15 @@ def languages() -> list[str]:
     return sorted(line.strip() for line in run_tesseract(["--list-langs"], timeout=30).splitlines()[1:] if line.strip())
 
 
-def read_page(image: Image.Image, languages: str, *, dpi: float, psm: int | None = None, output: Sequence[str] = ()) -> str:
+def read_page(
+    image: Image.Image,
+    languages: str,
+    *,
+    dpi: float,
+    psm: int | None = None,
+    output: Sequence[str] = (),
+    tessdata: Path | None = None,
+) -> str:
     """Return what the program writes about a page image: its text, or another output such as ``["tsv"]``.
 
     Args:
@@ -119,6 +127,7 @@ def read_page(image: Image.Image, languages: str, *, dpi: float, psm: int | None
         dpi: the resolution to tell the program.
         psm: page segmentation mode; None for the program's default.
         output: configuration names after the output, such as ``["tsv"]`` or ``["hocr"]``.
+        tessdata: the folder of the languages' files, of which the LSTM networks are used; None for the installed one.
 
     Raises:
         MissingDependencyError, RecognizerError: as :func:`run_tesseract`.
@@ -126,7 +135,13 @@ def read_page(image: Image.Image, languages: str, *, dpi: float, psm: int | None
     buffer = io.BytesIO()
     image.save(buffer, "PNG", dpi=(dpi, dpi), compress_level=1)
     mode = [] if psm is None else ["--psm", str(psm)]
+    mode += _from_folder(tessdata)
     return run_tesseract(["-", "-", "-l", languages, "--dpi", str(round(dpi)), *mode, *output], stdin=buffer.getvalue())
+
+
+def _from_folder(tessdata: Path | None) -> list[str]:
+    # Files that also have the legacy engine's data would be read by both engines.
+    return [] if tessdata is None else ["--tessdata-dir", str(tessdata), "--oem", "1"]
 
 
 def orientation(image: Image.Image, dpi: float) -> int:
@@ -162,9 +177,7 @@ def read_lines(images: Sequence[Image.Image], language: str, tessdata: Path | No
         listing = Path(folder) / "list.txt"
         listing.write_text("\n".join(names) + "\n", encoding="utf-8")
         arguments = [str(listing), "stdout", "-l", language, "--psm", str(psm), "--dpi", "300"]
-        if tessdata is not None:
-            arguments += ["--tessdata-dir", str(tessdata)]
-        pages = run_tesseract(arguments).split("\f")
+        pages = run_tesseract([*arguments, *_from_folder(tessdata)]).split("\f")
     if len(pages) < len(images):
         raise RecognizerError(
             f"tesseract gave {len(pages)} texts for {len(images)} images, one each was expected; check that it reads PNG files."

@@ -92,6 +92,15 @@ def _add_methods(parser: argparse.ArgumentParser) -> None:
         help="a community model that spandrel reads; may be repeated",
     )
     group.add_argument(
+        "--tessdata",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FOLDER",
+        help="other language files of Tesseract, such as those of tessdata_best, which read the page enlarged by Lanczos; "
+        "pages in languages that the folder lacks are left out; may be repeated",
+    )
+    group.add_argument(
         "--models",
         nargs="+",
         default=[],
@@ -121,7 +130,7 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
         metavar=("ALEXNET", "LINEAR"),
         help="two files of weights; with --run the distance to the hr scan is measured, too",
     )
-    add_json(group, "write every result there; - for standard output, in place of the tables")
+    add_json(group, "write every result there; - for standard output, and the tables go to standard error")
     group.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables there")
 
 
@@ -132,7 +141,7 @@ def run(args: argparse.Namespace) -> int:
         OptionError: the data or an argument cannot be used.
         ModelError: the model cannot be used.
     """
-    console = Console()
+    console = Console(stderr=str(args.json) == STANDARD_OUTPUT)
     cases = make_cases(
         of_collections(find_pages(args.data, args.language, args.lines), args.collections),
         [parse_condition(text) for text in args.conditions],
@@ -140,15 +149,15 @@ def run(args: argparse.Namespace) -> int:
     )
     if not cases:
         raise OptionError(f"No page of {args.data} is below 150 dpi or at least 200 dpi; nothing can be measured.")
-    peers = all_peers(args.peer, args.dnn_superres, args.spandrel, args.models, taken=(*METHODS, *FURTHER))
-    methods = [*args.methods, *(peer.name for peer in peers)]
+    peers = all_peers(args.peer, args.dnn_superres, args.spandrel, args.models, (*METHODS, *FURTHER), args.tessdata)
+    methods = [*((name, None) for name in args.methods), *((peer.name, peer) for peer in peers)]
     if args.run:
         check_dictionaries(cases)
     if args.lpips:
         check_weights(*args.lpips)
     results: list[Result] = []
     with progress() as bar:
-        task = bar.add_task("reading", total=sum(applies(c, m) for c in cases for m in methods))
+        task = bar.add_task("reading", total=sum(applies(case, *method) for case in cases for method in methods))
         for result in run_cases(cases, args.methods, args.model, args.cache, max(1, args.jobs), peers):
             results.append(result)
             bar.advance(task)
@@ -158,31 +167,29 @@ def run(args: argparse.Namespace) -> int:
         if result.error:
             console.print(f"[red]{result.group}: {result.page}, {result.method}: {result.error}[/red]", highlight=False)
     ours = [method for method in PLUGIN_METHODS if method in args.methods]
-    shown = str(args.json) != STANDARD_OUTPUT
-    if shown:
-        _show(console, results, ours, args.unordered)
-        if args.lines:
-            _show_word_accuracy(console, results)
+    _show(console, results, ours, args.unordered)
+    if args.lines:
+        _show_word_accuracy(console, results)
     written = [to_json(result) for result in results]
     if args.json:
         write_json(args.json, written)
     compared = networks_table(results)
-    if shown:
-        console.print(compared, highlight=False, markup=False, soft_wrap=True, end="")
+    console.print(compared, highlight=False, markup=False, soft_wrap=True, end="")
+    tables = [markdown_tables(results, ours, args.unordered), *([compared] if compared else [])]
+    if args.run:
+        tables.append(_save_run(console, args, cases, peers, written))
     if args.markdown:
-        tables = markdown_tables(results, ours, args.unordered)
-        args.markdown.write_text(f"{tables}\n{compared}" if compared else tables, encoding="utf-8")
+        args.markdown.write_text("\n".join(tables), encoding="utf-8")
     if args.worst and ours:
         for path in save_worst(results, cases, ours[0], args.model, args.worst, args.worst_count):
             console.print(str(path), highlight=False, soft_wrap=True)
-    if args.run:
-        _save_run(console, args, cases, peers, written)
     return 1 if any(result.error for result in results) else 0
 
 
 def _save_run(
     console: Console, args: argparse.Namespace, cases: list[Case], peers: list[Peer], written: list[dict[str, Any]]
-) -> None:
+) -> str:
+    """Keep the run in its folder and return its Markdown table of trust."""
     with progress() as bar:
         task = bar.add_task("inspecting", total=len(cases) * len(inspected_methods(args.methods, peers)))
         run = save_run(
@@ -191,7 +198,10 @@ def _save_run(
         )  # fmt: skip
     for sentence in run.trust["sentences"]:
         console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+    table: str = run.trust["table"]
+    console.print(table, highlight=False, markup=False, soft_wrap=True, end="")
     console.print(f"For the report: ocrmypdf-superres report {args.run}", highlight=False, markup=False, soft_wrap=True)
+    return table
 
 
 def _show_word_accuracy(console: Console, results: list[Result]) -> None:
@@ -231,5 +241,5 @@ def _show(console: Console, results: list[Result], ours: list[str], unordered: l
         for goal in goals(results, method, unordered):
             promised.add_row(goal.words, goal.figure, goal.limit, "met" if goal.met else "not met")
         console.print(promised)
-    for line in headlines(results):
+    for line in headlines(results, unordered):
         console.print(line, highlight=False, soft_wrap=True)

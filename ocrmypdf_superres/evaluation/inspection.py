@@ -5,16 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from ocrmypdf_superres.errors import SuperresError
+from ocrmypdf_superres.evaluation.benchmark import reading_of
 from ocrmypdf_superres.evaluation.data.ground_truth import read_truth
 from ocrmypdf_superres.evaluation.data.pages import Case
 from ocrmypdf_superres.evaluation.methods.images import lr_image
+from ocrmypdf_superres.evaluation.methods.names import ENGINE_METHODS, PLUGIN_METHODS
 from ocrmypdf_superres.evaluation.methods.peers import Peer
 from ocrmypdf_superres.evaluation.methods.prepared import prepare
 from ocrmypdf_superres.evaluation.run_folder import Run, write_run
@@ -30,8 +32,8 @@ from ocrmypdf_superres.processes import worker_pool
 from ocrmypdf_superres.reporting.page_comparison import PageComparison, ReadWord, Side
 from ocrmypdf_superres.tesseract import RAW_LINE
 
-NOT_INSPECTED = ("oversample", "native", "plugin-once", "plugin-checked")
-"""Methods whose image is not made here but by OCRmyPDF or the scanner, and those that read another method's image again."""
+NOT_INSPECTED = ("oversample", "native")
+"""Methods whose image is not made here but by OCRmyPDF or the scanner."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +51,22 @@ def inspect_page(
 ) -> InspectedPage:
     """Prepare *case* by *method*, read its words, and keep the image at *image* (``RUN/pages/NAME.png``).
 
-    *weights* are the two weight files of LPIPS, if it is to be measured.
+    The words of the plugin's methods are those of the text layer of an OCRmyPDF run. *weights* are the two weight files of
+    LPIPS, if it is to be measured.
 
     Raises:
         SuperresError: the page, the model, the peer or the dictionary fails.
     """
     ready = prepare(case, method, model, peer)
     languages = case.page.languages
-    words = cached_words(ready.image, ready.dpi, languages, cache, RAW_LINE if case.page.line else None)
+    if method in PLUGIN_METHODS:
+        words = _in_text_layer(case, method, model, cache, ready.image.size)
+    else:
+        read = cached_words(ready.image, ready.dpi, languages, cache, RAW_LINE if case.page.line else None)
+        words = [ReadWord(word.text, word.confidence, word.box) for word in read]
     truth = read_truth(Path(case.page.truth))
-    seen = [ReadWord(w.text, w.confidence, w.box, right) for w, right in zip(words, right_words(words, truth.text), strict=True)]
+    verdicts = right_words(words, truth.text)
+    seen = [replace(word, right=right) for word, right in zip(words, verdicts, strict=True)]
     silent = silent_substitutions(words, truth.text, languages)
     with Image.open(case.page.image) as opened:
         scan = to_luma(opened)
@@ -81,6 +89,12 @@ def inspect_page(
     side = Side(f"{image.parent.name}/{image.name}", ready.image.size, seen)
     trust = Trust(case.group, case.page.name, method, len(words), len(silent), error, likeness, structure, distance, overlap)
     return InspectedPage(side, ready.action, ready.reason, trust)
+
+
+def _in_text_layer(case: Case, method: str, model: str, cache: Path | None, size: tuple[int, int]) -> list[ReadWord]:
+    found = reading_of(case, method, model, cache)
+    x, y = (shown / max(1, read) for shown, read in zip(size, found["size"], strict=True))
+    return [ReadWord(text, sure, scaled([box], x, y)[0]) for text, sure, box in found["words"]]
 
 
 def check_dictionaries(cases: Sequence[Case]) -> None:
@@ -106,10 +120,8 @@ def check_weights(backbone: Path, linear: Path) -> None:
 
 def inspected_methods(methods: Sequence[str], peers: Sequence[Peer]) -> list[str]:
     """Return the methods of a run whose pages are inspected, as-is first."""
-    names = [m for m in (*methods, *(peer.name for peer in peers)) if m not in NOT_INSPECTED]
-    if "plugin-checked" in methods:
-        names.append("plugin")
-    return in_order(["as-is", *names])
+    others = [peer.name for peer in peers if peer.tessdata is None]
+    return in_order(["as-is", *(m for m in (*methods, *others) if m not in (*NOT_INSPECTED, *ENGINE_METHODS))])
 
 
 def save_run(

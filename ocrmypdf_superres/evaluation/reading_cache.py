@@ -41,7 +41,7 @@ def versions_of(method: str, model: str, peer: Peer | None = None) -> str:
     if method == "oversample" or method in PLUGIN_METHODS:
         parts.append(ocrmypdf_version())
     if method in PLUGIN_METHODS:
-        parts += [*sorted(find_model(model).card.files.values()), code_digest(PLUGIN_CODE)]
+        parts += [*sorted(find_model(model).card.files.values()), code_digest(PLUGIN_CODE), "with words"]
     if method in ("plugin", "plugin-stock", "plugin-checked") or method in ENGINE_METHODS:
         parts += engine_versions()
     return "\n".join(parts)

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ocrmypdf_superres.evaluation.benchmark import Result
-from ocrmypdf_superres.evaluation.methods.names import BASELINES, PLUGIN_METHODS
+from ocrmypdf_superres.evaluation.methods.names import BASELINES, ENGINE_METHODS, PLUGIN_METHODS, READ_BY_TESSERACT
 from ocrmypdf_superres.metrics.statistics import Interval, interval, paired_difference, sign_test
 from ocrmypdf_superres.metrics.text import TextScore
 
@@ -27,6 +27,7 @@ class Row:
     counts: TextScore
     seconds: float
     superres_share: float
+    run_seconds: float = 0.0
 
 
 def _order(group: str) -> tuple[float, str]:
@@ -61,7 +62,15 @@ def rows(results: Iterable[Result]) -> list[Row]:
         tesseract = sum(m.tesseract_seconds for m in members)
         own = sum(m.superres_seconds for m in members)
         table.append(
-            Row(group, method, len(members), counts, (tesseract + own) / len(members), own / tesseract if tesseract else 0.0)
+            Row(
+                group,
+                method,
+                len(members),
+                counts,
+                (tesseract + own) / len(members),
+                own / tesseract if tesseract else 0.0,
+                sum(m.run_seconds for m in members) / len(members),
+            )
         )
     return table
 
@@ -71,14 +80,33 @@ def pooled(results: Iterable[Result], method: str, groups: Sequence[str]) -> Tex
     return sum((r.counts for r in results if r.method == method and r.group in groups), TextScore())
 
 
-def made_worse(results: Sequence[Result], method: str, margin: float = WORSE) -> tuple[list[str], int]:
-    """Return the pages that *method* reads worse than the best baseline by more than *margin* of CER, and how many it read."""
+def others(results: Sequence[Result], method: str, *, all_pages: bool = False) -> list[str]:
+    """Return the methods that *method*, one of the plugin's, is compared with: baselines, peers, and nets by themselves.
+
+    An OCR engine is not compared with a method in which Tesseract alone reads. *all_pages* leaves out those that do not
+    know the languages of some pages.
+    """
+    left_out = {*PLUGIN_METHODS, "native", *(ENGINE_METHODS if method in READ_BY_TESSERACT else ())}
+    names = in_order({r.method for r in results} - left_out)
+    pages = {name: {(r.group, r.page) for r in results if r.method == name} for name in [*names, method]}
+    return [name for name in names if not all_pages or pages[name] >= pages[method]]
+
+
+def made_worse(
+    results: Sequence[Result], method: str, margin: float = WORSE, unordered: Sequence[str] = ()
+) -> tuple[list[str], int]:
+    """Return the pages that *method* reads worse than the best other by more than *margin* of CER, and how many it read.
+
+    In the collections *unordered*, whose reading order is ambiguous, the share of missed words stands for the CER.
+    """
+    compared = others(results, method)
     cases: dict[tuple[str, str], dict[str, float]] = {}
     for r in results:
-        cases.setdefault((r.group, r.page), {})[r.method] = r.counts.cer
+        rate = 1.0 - r.counts.recall if r.collection in unordered else r.counts.cer
+        cases.setdefault((r.group, r.page), {})[r.method] = rate
     worse, total = [], 0
     for (group, page), values in cases.items():
-        best = [values[m] for m in BASELINES if m in values]
+        best = [values[m] for m in compared if m in values]
         if method in values and best:
             total += 1
             if values[method] > min(best) + margin + 1e-12:
@@ -101,49 +129,74 @@ def low_groups(results: Iterable[Result]) -> list[str]:
     return sorted({r.group for r in results if r.group == r.collection})
 
 
-def headlines(results: Sequence[Result]) -> list[str]:
-    """Return sentences that sum the run up for each of our methods that ran, group by group and page by page."""
+TOGETHER = "all low-resolution collections"
+
+
+def _and_together(results: Sequence[Result]) -> list[Result]:
+    """Return *results* and, where several collections of low resolution were read, each of theirs in one group more."""
+    low = low_groups(results)
+    return [*results, *(replace(r, group=TOGETHER) for r in results if r.group in low and len(low) > 1)]
+
+
+def headlines(results: Sequence[Result], unordered: Sequence[str] = ()) -> list[str]:
+    """Return sentences that sum the run up for each of our methods that ran, group by group and page by page.
+
+    *unordered* is as for :func:`made_worse`.
+    """
     methods = {r.method for r in results}
-    baselines = [m for m in BASELINES if m in methods]
     lines = []
-    for ours in (m for m in PLUGIN_METHODS if m in methods and baselines):
+    for ours in (m for m in PLUGIN_METHODS if m in methods and others(results, m, all_pages=True)):
+        baselines = others(results, ours, all_pages=True)
         for group in dict.fromkeys(row.group for row in rows(results)):
             rate = {m: pooled(results, m, [group]).cer for m in [*baselines, ours]}
             best = min(baselines, key=rate.__getitem__)
             ratio = f"{rate[ours] / rate[best]:.2f}" if rate[best] else "-"
             lines.append(f"{ours}, {group}: CER {rate[ours]:.4f}, best other ({best}) {rate[best]:.4f}, ratio {ratio}")
-        worse, total = made_worse(results, ours)
+        worse, total = made_worse(results, ours, unordered=unordered)
         lines.append(f"{ours}: {len(worse)} of {total} pages worse than the best other by more than 1 point of CER")
         lines.extend(f"    worse: {page}" for page in worse)
-        better, _ = made_worse(results, ours, margin=-WORSE)
+        better, _ = made_worse(results, ours, -WORSE, unordered)
         lines.append(f"{ours}: {total - len(better)} of {total} pages better than the best other by 1 point or more")
         own = sum(r.superres_seconds for r in results if r.method == ours)
         tesseract = sum(r.tesseract_seconds for r in results if r.method == ours)
         if tesseract:
             lines.append(f"{ours}: super-resolution took {own / tesseract:.1%} of Tesseract's time")
     if "native" in methods:
-        for method in (m for m in [*baselines, *PLUGIN_METHODS] if m in methods):
+        for method in (m for m in in_order(methods) if m != "native"):
             pages = lost(results, method)
             lines.append(f"{method}: {len(pages)} pages lost{': ' if pages else ''}{'; '.join(pages)}")
     return lines
 
 
 def markdown(results: Sequence[Result]) -> str:
-    """Return two Markdown tables by group: errors (CER / words missed / precision, in %), and CPU seconds a page."""
-    table = rows(results)
+    """Return Markdown tables by group: errors, bare words missed, both in %, and CPU seconds a page."""
+    table = rows(_and_together(results))
     methods = in_order(row.method for row in table)
 
     def errors(row: Row) -> str:
         c = row.counts
         return f"{100 * c.cer:.2f} / {100 * (1 - c.recall):.1f} / {100 * c.precision:.1f}"
 
+    def bare(row: Row) -> str:
+        return f"{100 * (1 - row.counts.bare_recall):.1f}" if row.counts.bare_words else "-"
+
     def seconds(row: Row) -> str:
         return f"{row.seconds:.2f}" + (f" ({row.superres_share:.0%})" if row.superres_share else "")
+
+    def whole(row: Row) -> str:
+        if not row.run_seconds:
+            return "-"
+        other = next(
+            (r.run_seconds for r in table if (r.group, r.method) == (row.group, "oversample") and r.pages == row.pages), 0
+        )
+        return f"{row.run_seconds:.2f}" + (f" ({row.run_seconds / other:.2f})" if other else "")
 
     lines = []
     for caption, cell in (
         ("pages: CER / words missed / precision, %", errors),
+        ("pages: bare words missed, punctuation and spaces aside, %", bare),
         ("pages: CPU seconds a page (super-resolution / Tesseract)", seconds),
+        ("pages: CPU seconds a page of the whole OCRmyPDF run (in those of oversample)", whole),
     ):
         lines += [f"| {caption} | " + " | ".join(methods) + " |", "|---" * (len(methods) + 1) + "|"]
         for group in dict.fromkeys(row.group for row in table):
@@ -160,6 +213,7 @@ def _span(found: Interval, sign: str = "") -> str:
 
 def interval_table(results: Sequence[Result]) -> str:
     """Return a Markdown table by group: CER and words missed in %, each with its 95 % bootstrap interval over pages."""
+    results = _and_together(results)
     table = rows(results)
     methods = in_order(row.method for row in table)
     lines = ["| pages: CER [95 % interval] / words missed, % | " + " | ".join(methods) + " |", "|---" * (len(methods) + 1) + "|"]

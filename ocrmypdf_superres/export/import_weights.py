@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ocrmypdf_superres.architectures import get
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.export import published_names as names
+from ocrmypdf_superres.export import recognizer_names
 from ocrmypdf_superres.export.onnx import export_model
 from ocrmypdf_superres.files import atomic_write
 from ocrmypdf_superres.modelstore.cards import check_name
@@ -69,12 +70,14 @@ KINDS: dict[str, Published] = {
     ),
     "lemma": Published("lemma", "LEMMA (Guo et al., 2023)", lambda c: names.lemma(), _trunk_config),
     "text-focus": Published(
-        "text-focus", "the recognizer of Scene Text Telescope (Chen et al., 2021)", lambda c: names.text_focus(),
+        "text-focus", "the recognizer of Scene Text Telescope (Chen et al., 2021)", lambda c: recognizer_names.text_focus(),
         lambda tensors: {"compat": True}, True,
     ),
-    "cdistnet": Published("cdistnet", "CDistNet (Zheng et al., 2021)", lambda c: names.cdistnet(), recognizer=True),
+    "cdistnet": Published("cdistnet", "CDistNet (Zheng et al., 2021)", lambda c: recognizer_names.cdistnet(), recognizer=True),
     "abinet": Published("abinet", "ABINet (Fang et al., 2021)", lambda c: names.abinet(), recognizer=True),
-    "crnn": Published("crnn", "CRNN (Shi et al., 2015)", lambda c: names.crnn(), recognizer=True),
+    "crnn": Published("crnn", "CRNN (Shi et al., 2015)", lambda c: recognizer_names.crnn(), recognizer=True),
+    "aster": Published("aster", "ASTER (Shi et al., 2018) in PyTorch", lambda c: recognizer_names.aster(), recognizer=True),
+    "moran": Published("moran", "MORAN_v2 (Luo et al., 2019)", lambda c: recognizer_names.moran(), recognizer=True),
     "ctpn": Published("ctpn", "CTPN as in ocr.pytorch", lambda c: names.ctpn(), lambda t: {"compat": True}, True),
 }  # fmt: skip
 FILES: dict[str, tuple[str, ...]] = {

@@ -34,9 +34,11 @@ _OWN = "ocrmypdf_superres.recognizers"
 # kind -> module, class of the network, class of its configuration
 KINDS = {
     "abinet": (f"{_OWN}.abinet", "ABINet", "PriorConfig"),
+    "aster": (f"{_OWN}.aster", "ASTER", "ASTERConfig"),
     "cdistnet": (f"{_OWN}.cdistnet", "CDistNet", "CDistNetConfig"),
     "crnn": (f"{_OWN}.crnn", "CRNN", "CRNNConfig"),
     "ctpn": ("ocrmypdf_superres.detectors.ctpn", "CTPN", "CTPNConfig"),
+    "moran": (f"{_OWN}.moran", "MORAN", "MORANConfig"),
     "text-focus": (f"{_OWN}.text_focus", "TextFocus", "TextFocusConfig"),
 }
 DETECTORS = ("ctpn",)

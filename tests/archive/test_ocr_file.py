@@ -18,6 +18,7 @@ from ocrmypdf_superres.archive.tasks import Kind, State
 from ocrmypdf_superres.archive.worker.images import page_layout, remove_alpha
 from ocrmypdf_superres.archive.worker.ocr_file import ocr_file, scratch_folder
 from ocrmypdf_superres.archive.worker.products import sealed
+from ocrmypdf_superres.modelstore.networks import AUTO, networks_for
 
 GOOD = pdf_bytes(page())
 
@@ -100,7 +101,10 @@ def test_a_good_file_with_all_outputs(tmp_path, lanczos_net):
     assert all(0.5 < p.confidence <= 1 and p.record["file"] == source.name for p in result.pages)
     with pikepdf.open(staging / base) as pdf:
         assert len(pdf.pages) == 2 and "pdfaid" in str(pdf.open_metadata())
-    assert [step.action for step in read_history(staging / base)] == ["enlarged", "recognised"]
+    steps = read_history(staging / base)
+    assert [step.action for step in steps] == ["enlarged", "recognised"]
+    card = networks_for(AUTO, ["eng"])[0].card
+    assert steps[1].parameters["networks"] == [f"eng: {card.name} {card.sha256[:12]}"]
     alto = (staging / f"{base}.alto" / "0001.xml").read_text()
     assert 'WIDTH="420"' in alto and "harbour" in alto, "coordinates are of the original page"
 

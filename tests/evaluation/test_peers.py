@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,12 @@ from evaluation_pages import draw
 from PIL import Image
 
 from ocrmypdf_superres.errors import MissingDependencyError, ModelError, OptionError, SuperresError
+from ocrmypdf_superres.evaluation.benchmark import run_cases
+from ocrmypdf_superres.evaluation.data.pages import Case, find_pages
+from ocrmypdf_superres.evaluation.methods.dispatch import read
 from ocrmypdf_superres.evaluation.methods.images import peer_image
-from ocrmypdf_superres.evaluation.methods.peers import Peer, command_peer, enlarge_by, weights_peer
+from ocrmypdf_superres.evaluation.methods.peers import Peer, command_peer, enlarge_by, tessdata_peer, weights_peer
+from ocrmypdf_superres.tesseract import find_traineddata
 
 
 def python(code: str) -> Peer:
@@ -76,3 +82,25 @@ def test_a_spandrel_model(tmp_path: Path) -> None:
     peer = weights_peer(tmp_path / "tiny.pth", "spandrel")
     made = enlarge_by(peer, draw(30), 30)
     assert isinstance(made, Image.Image) and made.size == tuple(2 * side for side in draw(30).size)
+
+
+def test_other_language_files_read_the_page_enlarged_by_lanczos(benchmark_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=r"eng\.traineddata"):
+        tessdata_peer(tmp_path)
+    folder = tmp_path / "best"
+    folder.mkdir()
+    shutil.copy(find_traineddata("eng"), folder / "eng.traineddata")
+    peer = tessdata_peer(folder)
+    assert (peer.name, peer.knows("eng"), peer.knows("eng+deu")) == ("best", True, False)
+    before = peer.decides()
+    case = Case(find_pages(benchmark_folder)[1])
+    german = replace(case, page=replace(case.page, languages="deu"))
+    found = list(run_cases([case, german], ["lanczos"], "docsr-s2", None, 1, [peer]))
+    texts = {(r.method, r.page): r.counts for r in found if not r.error}
+    assert texts["best", "poor"] == texts["lanczos", "poor"]
+    assert [r.method for r in found].count("best") == 1
+    # Another file is another method for the cache.
+    (folder / "eng.traineddata").write_bytes(b"other")
+    assert peer.decides() != before
+    with pytest.raises(SuperresError, match="eng"):
+        read(case, "best", "docsr-s2", peer)

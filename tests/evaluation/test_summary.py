@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
-from ocrmypdf_superres.evaluation.benchmark import Result
+import json
+from dataclasses import replace
+
+from ocrmypdf_superres.evaluation.benchmark import Result, from_json, to_json
 from ocrmypdf_superres.evaluation.goals import goals
 from ocrmypdf_superres.evaluation.networks_table import networks_table
-from ocrmypdf_superres.evaluation.summary import headlines, lost, made_worse, markdown, rows
+from ocrmypdf_superres.evaluation.summary import TOGETHER, headlines, lost, made_worse, markdown, others, rows
 from ocrmypdf_superres.evaluation.worst import worst_pages
 from ocrmypdf_superres.metrics.text import TextScore
 
@@ -126,3 +129,46 @@ def test_tuned_networks_are_compared_page_by_page() -> None:
     assert lines[3].startswith("| forms (1) | 2.00 > 2.00 | 10.00 > 5.00 | 0.50 [0.50, 0.50] |")
     assert lines[4].startswith("| all pages (3) |") and lines[4].endswith("| 1.00 [1.00, 1.00] |")
     assert networks_table(RESULTS) == ""
+
+
+def test_an_engine_is_compared_with_the_plugin_but_not_where_tesseract_alone_reads() -> None:
+    found = [result("letters", "a", name, edits) for name, edits in (("lanczos", 90), ("rapidocr", 10), ("plugin", 50))]
+    assert others(found, "plugin") == ["lanczos", "rapidocr"]
+    assert made_worse(found, "plugin") == (["letters: a (0.010 to 0.050)"], 1)
+    alone = [*found, result("letters", "a", "plugin-tesseract", 50)]
+    assert others(alone, "plugin-tesseract") == ["lanczos"]
+    assert made_worse(alone, "plugin-tesseract") == ([], 1)
+
+
+def test_a_peer_that_does_not_know_all_languages_counts_page_by_page_only() -> None:
+    found = [result("letters", page, name, 50) for page in "ab" for name in ("lanczos", "plugin")]
+    found.append(result("letters", "a", "best", 10))
+    assert others(found, "plugin") == ["lanczos", "best"]
+    assert others(found, "plugin", all_pages=True) == ["lanczos"]
+    assert made_worse(found, "plugin")[0] == ["letters: a (0.010 to 0.050)"]
+
+
+def test_collections_of_low_resolution_are_summed() -> None:
+    found = [result(group, "a", "plugin", edits, 90) for group, edits in (("letters", 100), ("forms", 300), ("72 dpi scan", 900))]
+    lines = [line for line in markdown(found).splitlines() if line.startswith(f"| {TOGETHER} (2)")]
+    assert lines[0] == f"| {TOGETHER} (2) | 20.00 / 10.0 / 90.0 |"
+    assert TOGETHER not in markdown(found[1:])
+
+
+def test_on_pages_without_an_order_words_count() -> None:
+    found = [result("forms", "a", "lanczos", 100, 80), result("forms", "a", "plugin", 300, 85)]
+    assert made_worse(found, "plugin") == (["forms: a (0.100 to 0.300)"], 1)
+    assert made_worse(found, "plugin", unordered=["forms"]) == ([], 1)
+    lost_words = [found[0], result("forms", "a", "plugin", 100, 70)]
+    assert made_worse(lost_words, "plugin", unordered=["forms"]) == (["forms: a (0.200 to 0.300)"], 1)
+
+
+def test_whole_runs_are_set_beside_oversample() -> None:
+    found = [
+        replace(result("letters", "a", name, 50), run_seconds=seconds) for name, seconds in (("oversample", 2.0), ("plugin", 3.0))
+    ]
+    found.append(result("letters", "a", "lanczos", 50))
+    table = markdown(found)
+    assert table.splitlines()[-1] == "| letters (1) | - | 2.00 (1.00) | 3.00 (1.50) |"
+    again = from_json(json.loads(json.dumps(to_json(found[1]))))
+    assert again.run_seconds == 3.0

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from ocrmypdf_superres.metrics.text import TextScore, cer, fold, score
+from ocrmypdf_superres.metrics.text import TextScore, bare_words, cer, fold, score
 
 
 def test_folding():
@@ -28,5 +28,16 @@ def test_empty_sides(text, truth, expected):
 
 def test_scores_add_up():
     total = score("a", "b") + score("cc dd", "cc dd")
-    assert total == TextScore(1, 6, 2, 3, 3, 1)
+    assert total == TextScore(1, 6, 2, 3, 3, 1, 3, 2)
     assert cer("abc", "abc") == 0.0
+
+
+def test_bare_words_leave_out_how_punctuation_stands():
+    truth, text = "(Name/ Telephone): 312/ 426 - 8000 stand- alone", "(Name/Telephone): 312/426-8000 stand-alone"
+    counts = score(text, truth)
+    assert counts.recall < 0.2
+    assert (counts.bare_found, counts.bare_words, counts.bare_recall) == (7, 7, 1.0)
+    assert score("3l2", "312").bare_recall == 0.0
+    # Vowel signs belong to the letter before them; case counts.
+    assert bare_words("हिन्दी, Ab_ab") == ["हिन्दी", "Ab", "ab"]
+    assert score("", "").bare_recall == 1.0

@@ -30,7 +30,7 @@ def test_fold(raw: str, folded: str) -> None:
 def test_by_hand() -> None:
     # kitten -> sitting: two substitutions and one insertion, against seven characters and one word.
     counts = score("kitten", "sitting")
-    assert counts == TextScore(edits=3, characters=7, found=0, words=1, recognised=1, word_edits=1)
+    assert counts == TextScore(edits=3, characters=7, found=0, words=1, recognised=1, word_edits=1, bare_words=1)
     assert counts.cer == pytest.approx(3 / 7)
     assert counts.wer == 1.0
 

@@ -7,17 +7,19 @@ import torch
 from torch import Tensor, nn
 
 COUNTS = (3, 4, 6, 6, 3)
-STRIDES = (2, 1, 2, 1, 1)
+Stride = int | tuple[int, int]
+STRIDES: tuple[Stride, ...] = (2, 1, 2, 1, 1)
 
 
 class Block(nn.Module):
-    """A 1x1 and a 3x3 convolution with batch normalisation, added to the input."""
+    """A 1x1 and a 3x3 convolution with batch normalisation, added to the input; *early* takes the stride in the first."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+    def __init__(self, inputs: int, outputs: int, stride: Stride, early: bool = False) -> None:
         super().__init__()
+        first, second = (stride, 1) if early else (1, stride)
         self.body = nn.Sequential(
-            nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True),
-            nn.Conv2d(outputs, outputs, 3, stride=stride, padding=1, bias=False), nn.BatchNorm2d(outputs),
+            nn.Conv2d(inputs, outputs, 1, stride=first, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True),
+            nn.Conv2d(outputs, outputs, 3, stride=second, padding=1, bias=False), nn.BatchNorm2d(outputs),
         )  # fmt: skip
         self.short: nn.Module | None = None
         if stride != 1 or inputs != outputs:
@@ -31,15 +33,19 @@ class Block(nn.Module):
 class ResNet45(nn.Sequential):
     """``trunk(x)``: (B, C, H, W) to (B, 16 * base, H / 4, W / 4); *base* is 32 as published.
 
-    *counts* are the blocks of its five stages, whose channels double from *base* on.
+    *counts* are the blocks of its five stages, whose channels double from *base* on, and *strides* those of their first blocks,
+    which ABINet has in the 3x3 convolutions, and ASTER (*early*) in the 1x1.
     """
 
-    def __init__(self, channels: int = 3, base: int = 32, counts: tuple[int, ...] = COUNTS) -> None:
+    def __init__(
+        self, channels: int = 3, base: int = 32, counts: tuple[int, ...] = COUNTS,
+        strides: tuple[Stride, ...] = STRIDES, early: bool = False,
+    ) -> None:  # fmt: skip
         stem = [nn.Conv2d(channels, base, 3, padding=1, bias=False), nn.BatchNorm2d(base), nn.ReLU(inplace=True)]
         blocks = []
         inputs = base
-        for stage, (count, stride) in enumerate(zip(counts, STRIDES, strict=True)):
+        for stage, (count, stride) in enumerate(zip(counts, strides, strict=True)):
             outputs = base << stage
-            blocks += [Block(inputs if i == 0 else outputs, outputs, stride if i == 0 else 1) for i in range(count)]
+            blocks += [Block(inputs if i == 0 else outputs, outputs, stride if i == 0 else 1, early) for i in range(count)]
             inputs = outputs
         super().__init__(*stem, *blocks)

@@ -78,11 +78,19 @@ def history(task: FileTask, pages: Sequence[ReadPage]) -> list[Step]:
         )  # fmt: skip
     read = tuple(page.number for page in pages if page.image is not None)
     if read:
-        engine = {"engine": _engine(), "languages": "+".join(task.ocr.get("language") or ("eng",))}
+        engine = {"engine": _engine(), "languages": "+".join(task.ocr.get("language") or ("eng",)), **_recognizers(pages)}
         steps.append(
             Step(RECOGNISED, "OCRmyPDF", version("ocrmypdf"), now, pages=read, settings=task.settings, parameters=engine)
         )
     return steps
+
+
+def _recognizers(pages: Sequence[ReadPage]) -> dict[str, list[str]]:
+    """Return which tuned networks (name and beginning of the SHA-256) and which further engines read any of *pages*."""
+    records = [page.result.record or {} for page in pages]
+    networks = {f"{language}: {name}" for record in records for language, name in (record.get("networks") or {}).items()}
+    engines = {name for record in records for name, seconds in (record.get("opinion_seconds") or {}).items() if seconds}
+    return {key: sorted(found) for key, found in (("networks", networks), ("further_engines", engines)) if found}
 
 
 def _version() -> str:

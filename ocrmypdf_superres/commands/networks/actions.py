@@ -11,9 +11,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ocrmypdf_superres.commands.shared.output import show
+from ocrmypdf_superres.commands.shared.output import STANDARD_OUTPUT, show
 from ocrmypdf_superres.commands.shared.parsing import add_json, add_language, add_output, subcommand
 from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.files import atomic_write_text
 from ocrmypdf_superres.modelstore.networks import networks_in
 from ocrmypdf_superres.recognizers.tesseract.networks.pack import About, change_card, pack_network
 from ocrmypdf_superres.tesseract import find_traineddata
@@ -39,7 +40,15 @@ def add_actions(actions: Any) -> None:
     action.add_argument("lines", type=Path, help="folder that `recognizer lines --held-out` wrote")
     action.add_argument("--count", type=int, default=0, metavar="N", help="lines at most (default: all)")
     action.add_argument("--tessdata-dir", type=Path, metavar="FOLDER", help="folder of the installed language file")
+    action.add_argument(
+        "--against",
+        nargs="+",
+        default=[],
+        metavar="NAME=FILE",
+        help="other .traineddata files of the language, such as tessdata_best's: a table of all of them",
+    )
     add_json(action)
+    action.add_argument("--markdown", type=Path, metavar="FILE", help="write the table of --against there")
     action.add_argument("--write", action="store_true", help="write the figures into the network's card")
 
 
@@ -66,8 +75,15 @@ def measure(console: Console, args: argparse.Namespace) -> int:
     Raises:
         SuperresError: the network, the lines or the program cannot be used.
     """
-    from ocrmypdf_superres.evaluation.networks.tuned_network import compare_on_lines, for_card, read_held_out
+    from ocrmypdf_superres.evaluation.networks.tuned_network import (
+        compare_on_lines,
+        files_table,
+        for_card,
+        joined_file,
+        read_held_out,
+    )
 
+    others = dict(_named_file(text) for text in args.against)
     network = networks_in(args.network)[0]
     lines = read_held_out(args.lines, max(0, args.count))
     figures = compare_on_lines(network, lines, args.tessdata_dir)
@@ -79,8 +95,25 @@ def measure(console: Console, args: argparse.Namespace) -> int:
             f"{one.difference[0]:+.2f} [{one.difference[1]:+.2f}, {one.difference[2]:+.2f}]",
         )  # fmt: skip
     show(table, args.json, [asdict(one) for one in figures])
+    if others or args.markdown:
+        with joined_file(network, args.tessdata_dir) as (installed, tuned):
+            text = files_table({"installed": installed, "tuned": tuned, **others}, lines)
+        if str(args.json) != STANDARD_OUTPUT:
+            console.print(text, markup=False, highlight=False, soft_wrap=True, end="")
+        if args.markdown:
+            atomic_write_text(args.markdown, text)
     if args.write:
         written = {"printed by": "ocrmypdf-superres recognizer measure", **for_card(figures)}
         change_card(network, metrics=written)
         console.print(f"Written: {network.folder}", markup=False)
     return 0
+
+
+def _named_file(text: str) -> tuple[str, Path]:
+    name, found, file = text.partition("=")
+    path = Path(file)
+    if not name or not found or not path.is_file() or path.suffix != ".traineddata":
+        raise OptionError(
+            f"--against was given {text!r}, a name and a file such as best=best/eng.traineddata was expected; correct it."
+        )
+    return name, path

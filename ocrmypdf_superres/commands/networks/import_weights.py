@@ -10,15 +10,18 @@ from rich.console import Console
 
 from ocrmypdf_superres.commands.shared.parsing import add_output
 
-KINDS = ("abinet", "cdistnet", "crnn", "ctpn", "edsr", "hed", "lemma", "lpips", "tbsrn", "text-focus", "tsrn", "vgg19")
+KINDS = (
+    "abinet", "aster", "cdistnet", "crnn", "ctpn", "edsr", "hed", "lemma", "lpips", "moran", "tbsrn", "text-focus", "tsrn",
+    "vgg19",
+)  # fmt: skip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``import-weights``."""
     parser.add_argument(
         "kind", choices=KINDS, metavar="KIND",
-        help="whose weights: edsr (its own or CAR's), tsrn, tbsrn, lemma for models; text-focus, cdistnet, abinet, crnn "
-        "for recognizers; ctpn for a detector; vgg19, hed, lpips for losses and metrics",
+        help="whose weights: edsr (its own or CAR's), tsrn, tbsrn, lemma for models; text-focus, cdistnet, abinet, aster, moran, "
+        "crnn for recognizers; ctpn for a detector; vgg19, hed, lpips for losses and metrics",
     )  # fmt: skip
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="the checkpoint; for lpips AlexNet's and LPIPS' own")
     add_output(parser, "folder to write, or FILE.safetensors for losses and metrics", metavar="MODEL", required=True)

@@ -28,7 +28,7 @@ def _peer_text(original: Image.Image, dpi: float, languages: str, peer: Peer, li
     children, thread = children_seconds(), time.thread_time()
     image = peer_image(original, dpi, peer, line)
     seconds = children_seconds() - children + time.thread_time() - thread
-    reading = tesseract_text(image, TARGET_DPI, languages, RAW_LINE if line else None)
+    reading = tesseract_text(image, TARGET_DPI, languages, RAW_LINE if line else None, peer.tessdata)
     return Reading(reading.text, reading.tesseract_seconds, seconds)
 
 

@@ -50,5 +50,7 @@ def peer_image(image: Image.Image, dpi: float, peer: Peer, line: bool = False) -
     Raises:
         SuperresError: the peer fails.
     """
+    if peer.tessdata is not None:
+        return lanczos_image(image, dpi)
     large = enlarge_by(peer, image, dpi, line)
     return resampled(large, dpi * large.width / image.width, Image.Resampling.LANCZOS)

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 METHODS = ("as-is", "lanczos", "oversample", "plugin", "plugin-checked", "native")
 """The methods that run unless a user says otherwise; peers and nets by themselves are added to them."""
-FURTHER = ("bicubic", "plugin-once", "plugin-tesseract", "plugin-stock", "rapidocr")
+FURTHER = ("bicubic", "plugin-once", "plugin-tesseract", "plugin-stock", "rapidocr", "easyocr")
 """Further methods that a user may name.
 
-plugin-stock reads with Tesseract's installed networks; rapidocr reads the page as it is, without super-resolution.
+plugin-stock reads with Tesseract's installed networks; rapidocr and easyocr read the page as it is, without super-resolution.
 """
 BASELINES = ("as-is", "lanczos", "oversample")
-"""The methods that the plugin is compared with."""
+"""The methods that the plugin is compared with, before peers."""
 PLUGIN_METHODS = ("plugin-once", "plugin-tesseract", "plugin-stock", "plugin", "plugin-checked")
 """The methods that run the plugin."""
 PLUGIN_OPTIONS = {
@@ -22,5 +22,7 @@ PLUGIN_OPTIONS = {
     "plugin-checked": {"superres_verify": "always"},
 }
 """What differs from the plugin's defaults in each of these."""
-ENGINE_METHODS = {"rapidocr"}
+ENGINE_METHODS = {"rapidocr", "easyocr"}
 """The methods that are an OCR engine by itself."""
+READ_BY_TESSERACT = ("plugin-once", "plugin-tesseract")
+"""Methods of the plugin in which no other engine has a say; they are not compared with one."""

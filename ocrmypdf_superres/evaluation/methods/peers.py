@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Other ways of enlarging an image, to compare with.
+"""Other ways of enlarging an image, and other language files of Tesseract, to compare with.
 
-Any command, OpenCV's dnn_superres models, community models through spandrel, and our models by themselves. Nothing is
-downloaded: the program or the weights are the user's.
+Any command, OpenCV's dnn_superres models, community models through spandrel, our models by themselves, and folders of
+``.traineddata`` files, with which the page enlarged by Lanczos is read. Nothing is downloaded: the program, the weights and
+the files are the user's.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from PIL import Image
 
 from ocrmypdf_superres.errors import MissingDependencyError, ModelError, OptionError, SuperresError
 from ocrmypdf_superres.evaluation.methods.nets import decides, net_image
-from ocrmypdf_superres.modelstore.store import find_model, find_models
+from ocrmypdf_superres.modelstore.store import find_model, find_models, sha256_of
 from ocrmypdf_superres.page.image import flatten
 
 # OpenCV tells algorithm and scale by the file's name, as its own models are named.
@@ -33,20 +34,33 @@ _DNN_NAME = re.compile(r"(edsr|espcn|fsrcnn|lapsrn)[^0-9]*_x([2348])", re.IGNORE
 
 @dataclass(frozen=True)
 class Peer:
-    """A method that enlarges images: its name in tables, its kind, and its command, file of weights or model's folder."""
+    """A method of a user's: its name in tables, its kind, and its command, file of weights, model's or tessdata folder."""
 
     name: str
-    kind: Literal["command", "dnn", "spandrel", "model"]
+    kind: Literal["command", "dnn", "spandrel", "model", "tessdata"]
     what: str
 
+    @property
+    def tessdata(self) -> Path | None:
+        """The folder of language files that it reads with; None for the installed ones."""
+        return Path(self.what) if self.kind == "tessdata" else None
+
+    def knows(self, languages: str) -> bool:
+        """Whether it can read *languages*, such as ``eng+deu``."""
+        return self.tessdata is None or all((self.tessdata / f"{one}.traineddata").is_file() for one in languages.split("+"))
+
     def decides(self) -> str:
-        """Return what decides its result, for the cache: the command, or hashes of the weights and of a model's code.
+        """Return what decides its result, for the cache: the command, or hashes of the files and of a model's code.
 
         Raises:
             ModelError: the model's card cannot be used.
         """
         if self.kind == "model":
             return decides(find_model(self.what))
+        if self.kind == "tessdata":
+            return "--oem 1\n" + "\n".join(
+                f"{path.name} {sha256_of(path)}" for path in sorted(Path(self.what).glob("*.traineddata"))
+            )
         return self.what if self.kind == "command" else hashlib.sha256(Path(self.what).read_bytes()).hexdigest()
 
 
@@ -90,8 +104,24 @@ def model_peers(names: Sequence[str]) -> list[Peer]:
     return [Peer(model.card.name, "model", str(model.folder.resolve())) for model in find_models(names)]
 
 
+def tessdata_peer(folder: Path) -> Peer:
+    """Return the peer of ``--tessdata``: the language files of *folder*, by whose name it is called.
+
+    Raises:
+        OptionError: the folder holds no such file.
+    """
+    if not any(folder.glob("*.traineddata")):
+        raise OptionError(f"--tessdata was given {folder}, a folder with files such as eng.traineddata was expected; correct it.")
+    return Peer(folder.resolve().name, "tessdata", str(folder.resolve()))
+
+
 def all_peers(
-    commands: Sequence[str], dnn: Sequence[Path], spandrel: Sequence[Path], models: Sequence[str], taken: Collection[str]
+    commands: Sequence[str],
+    dnn: Sequence[Path],
+    spandrel: Sequence[Path],
+    models: Sequence[str],
+    taken: Collection[str],
+    tessdata: Sequence[Path] = (),
 ) -> list[Peer]:
     """Return the peers of all kinds that a user named.
 
@@ -101,11 +131,13 @@ def all_peers(
     """
     peers = [command_peer(text) for text in commands]
     peers += [weights_peer(path, "dnn") for path in dnn] + [weights_peer(path, "spandrel") for path in spandrel]
-    peers += model_peers(models)
+    peers += [*model_peers(models), *map(tessdata_peer, tessdata)]
     names = [peer.name for peer in peers]
     for name in names:
         if names.count(name) > 1 or name in taken:
-            raise OptionError(f"Two methods are called {name}; give another name to a file of weights, a program or a model.")
+            raise OptionError(
+                f"Two methods are called {name}; give another name to a file of weights, a folder, a program or a model."
+            )
     return peers
 
 

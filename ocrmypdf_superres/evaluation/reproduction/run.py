@@ -91,7 +91,7 @@ def _row(row: Row, seed: int, job: Job, setting: Setting, scorer: Scorer, hours:
         kept = json.loads(stored.read_text(encoding="utf-8"))
         hours.update(kept["hours"])
         return {name: Figures(tuple(f["above"]), tuple(f["below"])) for name, f in kept["figures"].items()}
-    trainings = Trainings(job.recipes, job.data, folder, seed, job.device, job.steps, job.batch)
+    trainings = Trainings(job.recipes, job.data, folder, seed, job.device, job.steps, job.batch, setting.share)
     trainings.need(setting)
     recipes = row.reduced if job.reduced else row.recipes
     made = trainings.model(recipes, row, setting)

@@ -6,7 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.tables import STRICT, read_table, read_toml
@@ -46,7 +48,8 @@ class Setting:
 
     ``train`` replaces keys of every recipe of a net, such as ``sources`` and ``colour``, and ``recognizer`` those of the rows'
     recognizers; ``needs`` are recipes of recognizers and
-    detectors that the recipes name, and are trained first unless one of that name is found. Evaluation: of patches ``source``
+    detectors that the recipes name, and are trained first unless one of that name is found. ``share`` is how much of the recipes'
+    steps is trained, the same for every row. Evaluation: of patches ``source``
     (a recipe's table), ``scale``, ``count``, ``recipe`` (whose degradation reduces them) and ``detector``; of lines ``kind``,
     ``sets``, ``count`` and ``evaluators``, names of recognizers.
     """
@@ -55,6 +58,7 @@ class Setting:
     train: Mapping[str, Any] = field(default_factory=dict)
     recognizer: Mapping[str, Any] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
+    share: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     source: Mapping[str, Any] = field(default_factory=dict)
     scale: int = 4
     count: int = 96

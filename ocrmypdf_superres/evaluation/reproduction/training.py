@@ -35,7 +35,7 @@ class Trainings:
     Attributes:
         recipes: the folder that recipes are named in. data: that of their sources. folder: where models and runs go to.
         seed: added to each recipe's own. device: see :func:`~ocrmypdf_superres.training.workflows.train.train`.
-        steps, batch: of every stage at most, for a try of the whole way; 0 for the recipes'.
+        steps, batch: of every stage at most, for a try of the whole way; 0 for the recipes'. share: of the recipes' steps.
     """
 
     recipes: Path
@@ -45,6 +45,7 @@ class Trainings:
     device: str = "auto"
     steps: int = 0
     batch: int = 0
+    share: float = 1.0
     hours: dict[str, float] = field(default_factory=dict)
 
     def need(self, setting: Setting) -> None:
@@ -103,15 +104,15 @@ class Trainings:
 
     def _changed(self, values: dict[str, Any], name: str) -> dict[str, Any]:
         """Return *values* with this run's name, seed and limits."""
-        stages = [
-            {
-                **stage,
-                "steps": min(stage["steps"], self.steps or stage["steps"]),
+        stages = []
+        for stage in values["stages"]:
+            steps = max(1, round(self.share * stage["steps"]))
+            changed = {
+                "steps": min(steps, self.steps or steps),
                 "batch": min(stage.get("batch", 16), self.batch or 1 << 30),
-                "warmup": 0 if self.steps else stage.get("warmup", 100),
+                "warmup": 0 if self.steps else round(self.share * stage.get("warmup", 100)),
             }
-            for stage in values["stages"]
-        ]
+            stages.append({**stage, **changed})
         limits: dict[str, Any] = {}
         if self.steps and "validation" in values:
             limits = {"validation": {**values["validation"], "lines": min(8, values["validation"].get("lines", 128))}}

@@ -25,7 +25,10 @@ Quad = NDArray[np.float64]
 ENGINES = Registry(
     "ocrmypdf_superres.ocr_engines",
     "OCR engine",
-    {"rapidocr": "ocrmypdf_superres.ocr.engines.rapidocr:RapidOcrEngine"},
+    {
+        "rapidocr": "ocrmypdf_superres.ocr.engines.rapidocr:RapidOcrEngine",
+        "easyocr": "ocrmypdf_superres.ocr.engines.easyocr:EasyOcrEngine",
+    },
 )
 """Engines by name; another package adds one by an entry point whose object is a class that can be called without arguments."""
 

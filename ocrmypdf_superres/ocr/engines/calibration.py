@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ocrmypdf_superres.errors import SuperresError
 from ocrmypdf_superres.ocr.calibration import Calibration
-from ocrmypdf_superres.ocr.engines.base import Engine, LineEngine
+from ocrmypdf_superres.ocr.engines.base import ENGINES, Engine, LineEngine, shared_engine
 
 log = logging.getLogger("ocrmypdf.superres")
 
@@ -54,6 +54,16 @@ def read_rows(path: Path = TABLE) -> dict[str, EngineRow]:
     if not sound:
         raise SuperresError(f"The calibration table {path} should hold rising confidences and probabilities; install it again.")
     return rows
+
+
+def calibrated_engines() -> list[str]:
+    """Return the engines that are installed and have a row in the package's table of calibrations.
+
+    Raises:
+        SuperresError: the table is damaged.
+    """
+    rows = read_rows()
+    return [name for name in ENGINES.names() if name in rows and shared_engine(name).missing() is None]
 
 
 def with_engines(calibration: Calibration, versions: Mapping[str, str], rows: Mapping[str, EngineRow]) -> Calibration:

@@ -12,7 +12,6 @@ import importlib.util
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from math import atan2, degrees
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from PIL import Image
 from ocrmypdf_superres.errors import MissingDependencyError, RecognizerError
 from ocrmypdf_superres.ocr.engines.alphabets import letters_of
 from ocrmypdf_superres.ocr.engines.base import Quad
+from ocrmypdf_superres.ocr.engines.lines import add_line, line_of_text
 from ocrmypdf_superres.onnx_sessions import import_onnxruntime, open_session
 
 UPWARDS = 1.5
@@ -32,8 +32,6 @@ LEAST_SCORE = 0.5
 """Lines that the recognizer is less sure of are not text; the package's own limit."""
 WIDEST = 2000
 """Wider images are reduced by the package, without keeping their proportions."""
-_UPRIGHT = 10.0
-"""A line whose lower edge is turned by more degrees than this is marked as turned."""
 
 
 class RapidOcrEngine:
@@ -81,7 +79,7 @@ class RapidOcrEngine:
             return page
         words = found.word_results or [None] * len(found.txts)
         for text, score, corners, pieces in zip(found.txts, found.scores, found.boxes, words, strict=True):
-            _add(page, _line(str(text), float(score), np.asarray(corners, dtype=np.float64), pieces, image.size))
+            add_line(page, line_of_text(str(text), float(score), np.asarray(corners, dtype=np.float64), pieces, image.size))
         return page
 
     def detect(self, image: Image.Image) -> list[Quad]:
@@ -96,7 +94,7 @@ class RapidOcrEngine:
         page = OcrElement(OcrClass.PAGE, bbox=BoundingBox(0, 0, image.width, image.height), dpi=dpi)
         with self._one_page(image) as networks:
             for corners in lines:
-                _add(page, _recognized(networks, image, corners))
+                add_line(page, _recognized(networks, image, corners))
         return page
 
     @contextmanager
@@ -149,11 +147,6 @@ def _pixels(image: Image.Image) -> NDArray[np.uint8]:
     return np.asarray(image.convert("RGB"))[:, :, ::-1]
 
 
-def _add(page: OcrElement, line: OcrElement | None) -> None:
-    if line is not None:
-        page.children.append(OcrElement(OcrClass.PARAGRAPH, bbox=line.bbox, children=[line]))
-
-
 def _recognized(networks: Any, image: Image.Image, corners: Quad) -> OcrElement | None:
     """Return what the recognizer reads in *corners* of *image*; None for nothing that it is sure of."""
     across, down = (float(np.linalg.norm(corners[k] - corners[0])) for k in (1, 3))
@@ -168,7 +161,7 @@ def _recognized(networks: Any, image: Image.Image, corners: Quad) -> OcrElement 
         if found.txts and found.txts[0].strip() and float(found.scores[0]) >= surest:
             text, surest = str(found.txts[0]), float(found.scores[0])
             pieces = _pieces(text, found.word_results[0], turned) if found.word_results else None
-            best = _line(text, surest, turned, pieces, image.size)
+            best = line_of_text(text, surest, turned, pieces, image.size)
     return best
 
 
@@ -196,54 +189,3 @@ def _pieces(text: str, info: Any, corners: Quad) -> list[tuple[str, float, Quad]
         taken, sure = sure[: len(letters)], sure[len(letters) :]
         pieces.append(("".join(letters), float(np.mean(taken)), np.concatenate([upper, lower])))
     return pieces
-
-
-def _line(text: str, score: float, corners: Any, pieces: Any, size: tuple[int, int]) -> OcrElement | None:
-    """Return one line: *corners* (4, 2) clockwise from its upper left, *pieces* as (text, score, corners) of its parts."""
-    tokens = text.split()
-    if not tokens:
-        return None
-    parts = _parts(tokens, pieces) or _by_width(tokens, score, corners)
-    words = [OcrElement(OcrClass.WORD, bbox=_box(where, size), text=token, confidence=sure) for token, sure, where in parts]
-    across, down = corners[1] - corners[0]
-    turned = degrees(atan2(down, across))
-    # hOCR and OcrElement count angles against the clock.
-    angle = -turned if abs(turned) > _UPRIGHT else None
-    return OcrElement(OcrClass.LINE, bbox=_box(corners, size), textangle=angle, children=words)
-
-
-def _parts(tokens: Sequence[str], pieces: Any) -> list[tuple[str, float, Any]] | None:
-    """Return (token, confidence, corners) of each word put together from *pieces*; None where they spell another text."""
-    left = list(pieces or ())
-    parts = []
-    for token in tokens:
-        taken: list[Any] = []
-        while len("".join(piece[0].replace(" ", "") for piece in taken)) < len(token) and left:
-            taken.append(left.pop(0))
-        if "".join(piece[0].replace(" ", "") for piece in taken) != token or any(piece[2] is None for piece in taken):
-            return None
-        letters = [max(1, len(piece[0])) for piece in taken]
-        sure = sum(float(piece[1]) * count for piece, count in zip(taken, letters, strict=True)) / sum(letters)
-        parts.append((token, sure, np.concatenate([np.asarray(piece[2], dtype=np.float64) for piece in taken])))
-    return None if left else parts
-
-
-def _by_width(tokens: Sequence[str], score: float, corners: Any) -> list[tuple[str, float, Any]]:
-    """Return (token, confidence, corners) with the line's box divided by the number of characters."""
-    total = sum(map(len, tokens)) + len(tokens) - 1
-    parts, begin = [], 0
-    for token in tokens:
-        at = np.array([begin, begin + len(token)])[:, None] / total
-        upper = corners[0] + at * (corners[1] - corners[0])
-        lower = corners[3] + at * (corners[2] - corners[3])
-        parts.append((token, score, np.concatenate([upper, lower])))
-        begin += len(token) + 1
-    return parts
-
-
-def _box(corners: Any, size: tuple[int, int]) -> BoundingBox:
-    """Return the upright box around *corners* (N, 2), inside an image of *size* = (width, height)."""
-    limit = np.array(size)
-    low = np.clip(np.floor(corners.min(axis=0)), 0, limit - 1)
-    high = np.clip(np.ceil(corners.max(axis=0)), low + 1, limit)
-    return BoundingBox(float(low[0]), float(low[1]), float(high[0]), float(high[1]))

@@ -21,6 +21,7 @@ from ocrmypdf_superres.ocr.merge.align import Slot, make_slots, match_lines
 from ocrmypdf_superres.ocr.merge.order import layout_winner
 from ocrmypdf_superres.ocr.merge.reading_order import form_order
 from ocrmypdf_superres.ocr.merge.regroup import Regrouped, regroup
+from ocrmypdf_superres.ocr.merge.stray_lines import stray_order
 
 NOTHING = 0.3
 """What a reading that has no word in a slot contributes for there being none."""
@@ -54,7 +55,7 @@ class Merged:
         layout: the variant whose layout stands.
         exchanged: number of places in which the words of another reading were taken.
         added: number of lines that were added.
-        reordered: whether the lines of a form were brought into the order of its rows.
+        reordered: in which way lines were put into another order, for the record; empty where they were not.
         dropped: number of words left out, since they are more likely wrong than right.
     """
 
@@ -62,7 +63,7 @@ class Merged:
     layout: str
     exchanged: int = 0
     added: int = 0
-    reordered: bool = False
+    reordered: str = ""
     dropped: int = 0
 
     @property
@@ -104,11 +105,13 @@ def merge(
 
 
 def in_order(merged: Merged) -> Merged:
-    """Return *merged* with the lines of a form or table row by row; any other page stays as it is."""
-    order = form_order(merged.hypothesis.lines)
-    if order is None or order == sorted(order):
-        return merged
-    return replace(merged, hypothesis=merged.hypothesis.reordered(order), reordered=True)
+    """Return *merged* with a form or table row by row, and on other pages with lines that strayed back in their column."""
+    lines = merged.hypothesis.lines
+    for find, said in ((form_order, "a form or table, read row by row"), (stray_order, "lines put back into their column")):
+        order = find(lines)
+        if order is not None and order != sorted(order):
+            return replace(merged, hypothesis=merged.hypothesis.reordered(order), reordered=said)
+    return merged
 
 
 def winner(slot: Slot, names: Sequence[str], kept: str, calibration: Calibration, silent: Sequence[str] = ()) -> str:

@@ -75,7 +75,7 @@ class Gathered:
             "words_exchanged": merged.exchanged if merged else 0,
             "lines_added": merged.added if merged else 0,
             "words_dropped": merged.dropped if merged else 0,
-            "reordered": merged.reordered if merged else False,
+            "reordered": bool(merged and merged.reordered),
             "confidence": {name: round(mean_confidence(h.words), 2) for name, h in self.whole.items()},
             "probability": probability,
             "words": {name: len(h.words) for name, h in self.whole.items()},
@@ -98,7 +98,7 @@ class Gathered:
                 f"; read {len(self.seconds)} times and {again} lines again, the order of {merged.layout} kept "
                 f"({sure}; {merged.exchanged} words exchanged, {merged.added} lines added)"
             )
-        return said + ("; a form or table, read row by row" if merged.reordered else "")
+        return said + (f"; {merged.reordered}" if merged.reordered else "")
 
 
 def line_row(variant: str) -> str:

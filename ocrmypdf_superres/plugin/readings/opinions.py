@@ -15,8 +15,8 @@ from ocrmypdf.hocrtransform import BoundingBox, OcrClass, OcrElement
 
 from ocrmypdf_superres.errors import SuperresError
 from ocrmypdf_superres.metrics.boxes import touches
-from ocrmypdf_superres.ocr.engines.base import ENGINES, Engine, LineEngine, shared_engine
-from ocrmypdf_superres.ocr.engines.calibration import read_rows, row_name, with_engines
+from ocrmypdf_superres.ocr.engines.base import Engine, LineEngine, shared_engine
+from ocrmypdf_superres.ocr.engines.calibration import calibrated_engines, read_rows, row_name, with_engines
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis, Word
 
 if TYPE_CHECKING:
@@ -50,13 +50,13 @@ def check_engines(options: Any) -> None:
 def engines_for(options: Any) -> dict[str, Engine]:
     """Return the further engines that may be asked about the pages of a job, by name.
 
-    With ``auto`` these are the ones that are installed; an engine that does not know the languages is not asked. Which
-    ones are asked, and why others are not, is logged once in a process.
+    With ``auto`` these are the ones that are installed and calibrated; an engine that does not know the languages is not
+    asked. Which ones are asked, and why others are not, is logged once in a process.
     """
     ours: SuperresOptions = options.superres
     if ours.verify == "off" or ours.engines == NONE:
         return {}
-    names = ours.named_engines() or [name for name in ENGINES.names() if shared_engine(name).missing() is None]
+    names = ours.named_engines() or calibrated_engines()
     languages = tuple(options.languages)
     found = {}
     for name in names:
