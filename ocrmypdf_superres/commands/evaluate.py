@@ -252,5 +252,5 @@ def _show(console: Console, results: list[Result], ours: list[str], unordered: l
         for goal in goals(results, method, unordered):
             promised.add_row(goal.words, goal.figure, goal.limit, "met" if goal.met else "not met")
         console.print(promised)
-    for line in headlines(results):
+    for line in headlines(results, unordered):
         console.print(line, highlight=False, soft_wrap=True)

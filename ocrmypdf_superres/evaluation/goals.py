@@ -58,7 +58,7 @@ def goals(results: Sequence[Result], method: str, unordered: Sequence[str] = ())
     return [
         *_low_resolution(results, method, baselines, unordered),
         *_reduced(results, method, methods),
-        *_pages(results, method, baselines, methods),
+        *_pages(results, method, baselines, methods, unordered),
     ]
 
 
@@ -101,7 +101,9 @@ def _reduced(results: Sequence[Result], method: str, methods: set[str]) -> list[
     return found
 
 
-def _pages(results: Sequence[Result], method: str, baselines: list[str], methods: set[str]) -> list[Goal]:
+def _pages(
+    results: Sequence[Result], method: str, baselines: list[str], methods: set[str], unordered: Sequence[str]
+) -> list[Goal]:
     found = []
     if "native" in methods:
         counts = {m: len(lost(results, m)) for m in [*baselines, method]}
@@ -110,7 +112,7 @@ def _pages(results: Sequence[Result], method: str, baselines: list[str], methods
         met = counts[method] < fewest or counts[method] == fewest == 0
         words = "pages lost (CER over 50 % where the scan stays under 10 %)"
         found.append(Goal(words, f"{counts[method]} ({others})", "fewer", met))
-    worse, total = made_worse(results, method)
+    worse, total = made_worse(results, method, unordered=unordered)
     share = len(worse) / total if total else 0.0
     words = "pages worse than the best of the others by more than 1 point of CER"
     found.append(Goal(words, f"{len(worse)} of {total} = {share:.1%}", "at most 5 %", share <= 0.05))

@@ -27,6 +27,7 @@ class Row:
     counts: TextScore
     seconds: float
     superres_share: float
+    run_seconds: float = 0.0
 
 
 def _order(group: str) -> tuple[float, str]:
@@ -61,7 +62,15 @@ def rows(results: Iterable[Result]) -> list[Row]:
         tesseract = sum(m.tesseract_seconds for m in members)
         own = sum(m.superres_seconds for m in members)
         table.append(
-            Row(group, method, len(members), counts, (tesseract + own) / len(members), own / tesseract if tesseract else 0.0)
+            Row(
+                group,
+                method,
+                len(members),
+                counts,
+                (tesseract + own) / len(members),
+                own / tesseract if tesseract else 0.0,
+                sum(m.run_seconds for m in members) / len(members),
+            )
         )
     return table
 
@@ -83,12 +92,18 @@ def others(results: Sequence[Result], method: str, *, all_pages: bool = False) -
     return [name for name in names if not all_pages or pages[name] >= pages[method]]
 
 
-def made_worse(results: Sequence[Result], method: str, margin: float = WORSE) -> tuple[list[str], int]:
-    """Return the pages that *method* reads worse than the best other by more than *margin* of CER, and how many it read."""
+def made_worse(
+    results: Sequence[Result], method: str, margin: float = WORSE, unordered: Sequence[str] = ()
+) -> tuple[list[str], int]:
+    """Return the pages that *method* reads worse than the best other by more than *margin* of CER, and how many it read.
+
+    In the collections *unordered*, whose reading order is ambiguous, the share of missed words stands for the CER.
+    """
     compared = others(results, method)
     cases: dict[tuple[str, str], dict[str, float]] = {}
     for r in results:
-        cases.setdefault((r.group, r.page), {})[r.method] = r.counts.cer
+        rate = 1.0 - r.counts.recall if r.collection in unordered else r.counts.cer
+        cases.setdefault((r.group, r.page), {})[r.method] = rate
     worse, total = [], 0
     for (group, page), values in cases.items():
         best = [values[m] for m in compared if m in values]
@@ -123,8 +138,11 @@ def _and_together(results: Sequence[Result]) -> list[Result]:
     return [*results, *(replace(r, group=TOGETHER) for r in results if r.group in low and len(low) > 1)]
 
 
-def headlines(results: Sequence[Result]) -> list[str]:
-    """Return sentences that sum the run up for each of our methods that ran, group by group and page by page."""
+def headlines(results: Sequence[Result], unordered: Sequence[str] = ()) -> list[str]:
+    """Return sentences that sum the run up for each of our methods that ran, group by group and page by page.
+
+    *unordered* is as for :func:`made_worse`.
+    """
     methods = {r.method for r in results}
     lines = []
     for ours in (m for m in PLUGIN_METHODS if m in methods and others(results, m, all_pages=True)):
@@ -134,10 +152,10 @@ def headlines(results: Sequence[Result]) -> list[str]:
             best = min(baselines, key=rate.__getitem__)
             ratio = f"{rate[ours] / rate[best]:.2f}" if rate[best] else "-"
             lines.append(f"{ours}, {group}: CER {rate[ours]:.4f}, best other ({best}) {rate[best]:.4f}, ratio {ratio}")
-        worse, total = made_worse(results, ours)
+        worse, total = made_worse(results, ours, unordered=unordered)
         lines.append(f"{ours}: {len(worse)} of {total} pages worse than the best other by more than 1 point of CER")
         lines.extend(f"    worse: {page}" for page in worse)
-        better, _ = made_worse(results, ours, margin=-WORSE)
+        better, _ = made_worse(results, ours, -WORSE, unordered)
         lines.append(f"{ours}: {total - len(better)} of {total} pages better than the best other by 1 point or more")
         own = sum(r.superres_seconds for r in results if r.method == ours)
         tesseract = sum(r.tesseract_seconds for r in results if r.method == ours)
@@ -165,11 +183,20 @@ def markdown(results: Sequence[Result]) -> str:
     def seconds(row: Row) -> str:
         return f"{row.seconds:.2f}" + (f" ({row.superres_share:.0%})" if row.superres_share else "")
 
+    def whole(row: Row) -> str:
+        if not row.run_seconds:
+            return "-"
+        other = next(
+            (r.run_seconds for r in table if (r.group, r.method) == (row.group, "oversample") and r.pages == row.pages), 0
+        )
+        return f"{row.run_seconds:.2f}" + (f" ({row.run_seconds / other:.2f})" if other else "")
+
     lines = []
     for caption, cell in (
         ("pages: CER / words missed / precision, %", errors),
         ("pages: bare words missed, punctuation and spaces aside, %", bare),
         ("pages: CPU seconds a page (super-resolution / Tesseract)", seconds),
+        ("pages: CPU seconds a page of the whole OCRmyPDF run (in those of oversample)", whole),
     ):
         lines += [f"| {caption} | " + " | ".join(methods) + " |", "|---" * (len(methods) + 1) + "|"]
         for group in dict.fromkeys(row.group for row in table):

@@ -15,7 +15,7 @@ _BACK = (None, Image.Transpose.ROTATE_270, Image.Transpose.ROTATE_180, Image.Tra
 
 
 def turns_of(image: Image.Image) -> int:
-    """Return 1 or 3, the quarter turns counter-clockwise of the text on *image*, which lies on its side.
+    """Return the quarter turns counter-clockwise, 0 to 3, by which the text on *image* is turned.
 
     Tesseract is asked (its page segmentation mode 0); 0 where it cannot tell, or is not there.
     """
@@ -25,7 +25,7 @@ def turns_of(image: Image.Image) -> int:
         degrees = orientation(small, float(image.info.get("dpi", (300.0,))[0]) * small.width / image.width)
     except SuperresError:
         return 0
-    return {90: 1, 270: 3}.get(degrees, 0)
+    return {90: 1, 180: 2, 270: 3}.get(degrees, 0)
 
 
 def upright(image: Image.Image, turns: int) -> Image.Image:

@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ocrmypdf.exceptions import ExitCodeException
-from ocrmypdf.hocrtransform import BoundingBox, OcrClass, OcrElement
 from ocrmypdf.pluginspec import OcrEngine
 from PIL import Image
 
-from ocrmypdf_superres.ocr.hocr import write_hocr
 from ocrmypdf_superres.ocr.lines.doubt import unread_lines
 from ocrmypdf_superres.ocr.merge.seams import join_seams
 from ocrmypdf_superres.ocr.merge.vote import Merged
@@ -30,6 +28,7 @@ from ocrmypdf_superres.plugin.readings.gathered import Gathered
 from ocrmypdf_superres.plugin.readings.lines import LINE_VARIANTS, can_read_lines, lines_in_doubt, lines_within, read_lines
 from ocrmypdf_superres.plugin.readings.opinions import AUTO, ask, calibrated, engines_for, on_original
 from ocrmypdf_superres.plugin.readings.rescue import CONTRAST, ENLARGED, contrast_image, enlarged_image, needs_a_look, reads_badly
+from ocrmypdf_superres.plugin.readings.turned import TURNED, is_better, straightened, turn_state
 from ocrmypdf_superres.plugin.record import PageRecord
 from ocrmypdf_superres.plugin.worker import finish
 
@@ -89,6 +88,8 @@ class PageReader:
         error = self._read_first(read)
         with self._guard(NOT_VERIFIED):
             self._found.calibration = self._networks.calibration(str(self._engine), self._state.model_sha256)
+        if not whole:
+            self._read_upright(read)
         self._read_further(read, whole)
         self._read_lost(read)
         if not whole:
@@ -105,7 +106,11 @@ class PageReader:
         if self._known:
             with self._guard("could not be described"):
                 self._describe(merged)
-            finish(self._record, self._ours, self.input_file, self._kept_hocr(result))
+            hocr = b""
+            if self._ours.keep is not None:
+                with self._guard("could not be kept"):
+                    hocr = result.as_hocr(self._size, float(self._dpi[0]))
+            finish(self._record, self._ours, self.input_file, hocr)
         else:
             for fault in self._record.faults:
                 log.warning("superres: page %d %s", self.page, fault)
@@ -138,6 +143,25 @@ class PageReader:
             self._record.faults.append(f"could not be read in the variant {NET}: {str(error) or type(error).__name__}")
             return error
         return None
+
+    def _read_upright(self, read: ReadImage) -> None:
+        """Read the page turned upright instead, where its first reading is lost because it lies upside down or on its side."""
+        found, calibration = self._found, self._found.calibration
+        if not self._known or not self._may_change() or calibration is None or NET not in found.whole:
+            return
+        with self._guard("could not be turned upright"):
+            page = straightened(self.input_file, self._target("upright"), found.whole[NET], calibration, self._state)
+            if page is None:
+                return
+            lying, lost = (self.input_file, self._size, self._dpi, self._readings[NET]), found.whole.pop(NET)
+            found.seconds[TURNED] = found.seconds.pop(NET)
+            self.input_file, self._size, self._dpi = page.path, page.size, page.dpi
+            self._read(NET, page.path, read)
+            if NET in found.whole and is_better(found.whole[NET], lost, calibration):
+                turn_state(self._state, page)
+            else:
+                self.input_file, self._size, self._dpi, self._readings[NET] = lying
+                found.whole[NET] = lost
 
     def _read_further(self, read: ReadImage, whole: bool) -> None:
         """Read the other variants that are wanted, as long as there is doubt; one that fails is left out."""
@@ -258,10 +282,7 @@ class PageReader:
             self._found.seconds[variant] = time.monotonic() - began
         self._readings[variant] = reading
         with self._guard(f"could not be verified in the variant {variant}"):
-            hypothesis = reading.hypothesis()
-            if hypothesis is not None and hypothesis.size != self._size:
-                x, y = self._size[0] / hypothesis.size[0], self._size[1] / hypothesis.size[1]
-                hypothesis = hypothesis.scaled(x, y, round(float(self._dpi[0])))
+            hypothesis = reading.hypothesis(self._size, float(self._dpi[0]))
             if hypothesis is not None:
                 self._found.whole[variant] = hypothesis
 
@@ -325,15 +346,3 @@ class PageReader:
         else:
             written = any(reading.file is not None for reading in self._readings.values())
             self._record.reason += "; the engine tells no words to verify" if written else "; no text was read"
-
-    def _kept_hocr(self, result: Result) -> bytes:
-        """Return what was read as hOCR, for ``--superres-keep``: the engine's own where it holds the same."""
-        hocr = b""
-        if self._ours.keep is not None:
-            with self._guard("could not be kept"):
-                if result.hocr is not None:
-                    hocr = result.hocr.read_bytes()
-                elif result.tree is not None or result.file is None:
-                    blank = OcrElement(OcrClass.PAGE, bbox=BoundingBox(0, 0, *self._size), dpi=float(self._dpi[0]))
-                    hocr = write_hocr(result.tree or blank).encode("utf-8")
-        return hocr

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ocrmypdf.hocrtransform import OcrElement
+from ocrmypdf.hocrtransform import BoundingBox, OcrClass, OcrElement
 from ocrmypdf.pluginspec import OcrEngine
 
-from ocrmypdf_superres.ocr.hocr import read_hocr
+from ocrmypdf_superres.ocr.hocr import read_hocr, write_hocr
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 
 
@@ -44,15 +44,23 @@ class Reading:
             file=file if file.exists() and file.stat().st_size else None,
         )
 
-    def hypothesis(self) -> Hypothesis | None:
-        """Return the lines and words; None for nothing, and for an engine that tells neither.
+    def hypothesis(self, size: tuple[int, int], dpi: float) -> Hypothesis | None:
+        """Return the lines and words, in the pixels of an image of *size* = (width, height) and *dpi*.
+
+        None for nothing, and for an engine that tells neither.
 
         Raises:
             ImageError: the hOCR is damaged.
         """
-        if self.tree is not None:
-            return Hypothesis(self.tree)
-        return Hypothesis(read_hocr(self.hocr)) if self.hocr is not None else None
+        tree = self.tree
+        if tree is None and self.hocr is not None:
+            tree = read_hocr(self.hocr)
+        if tree is None:
+            return None
+        found = Hypothesis(tree)
+        if found.size == size:
+            return found
+        return found.scaled(size[0] / found.size[0], size[1] / found.size[1], round(dpi))
 
 
 ReadImage = Callable[[Path, Path, Any], Reading]
@@ -74,6 +82,21 @@ class Result:
     tree: OcrElement | None
     file: Path | None
     hocr: Path | None
+
+    def as_hocr(self, size: tuple[int, int], dpi: float) -> bytes:
+        """Return what was read as hOCR of an image of *size* and *dpi*: the engine's own where it holds the same.
+
+        Empty where the engine wrote only a PDF.
+
+        Raises:
+            OSError: the engine's file cannot be read.
+        """
+        if self.hocr is not None:
+            return self.hocr.read_bytes()
+        if self.tree is None and self.file is not None:
+            return b""
+        blank = OcrElement(OcrClass.PAGE, bbox=BoundingBox(0, 0, *size), dpi=dpi)
+        return write_hocr(self.tree or blank).encode("utf-8")
 
 
 def read_tree(engine: OcrEngine, image: Path, target: Path, options: Any, page_number: int) -> Reading:

@@ -74,3 +74,15 @@ def test_nothing_is_lost_and_nothing_comes_twice(seed):
     assert sorted(ordered(one)) == sorted(texts(one))
     order = stray_order(one.lines)
     assert order is None or sorted(order) == list(range(len(one.lines)))
+
+
+def test_lines_that_were_put_at_the_end_since_they_are_wider_go_back():
+    column = lines_of_prose()
+    wide = [column.pop(6), column.pop(3)]
+    found = ordered(page(column, [(f"{text} and a word", left, top) for text, left, top in reversed(wide)]))
+    assert [int(text.split()[0]) for text in found] == list(range(10))
+
+
+def test_the_first_line_after_a_paragraph_stays():
+    one, two = lines_of_prose()[:4], [(f"{k} {PROSE}", 300, 320 + 40 * k) for k in range(4)]
+    assert stray_order(page(one, two).lines) is None

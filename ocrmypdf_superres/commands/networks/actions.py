@@ -39,7 +39,15 @@ def add_actions(actions: Any) -> None:
     action.add_argument("lines", type=Path, help="folder that `recognizer lines --held-out` wrote")
     action.add_argument("--count", type=int, default=0, help="lines at most (default: all)")
     action.add_argument("--tessdata-dir", type=Path, metavar="FOLDER", help="folder of the installed language file")
+    action.add_argument(
+        "--against",
+        nargs="+",
+        default=[],
+        metavar="NAME=FILE",
+        help="other .traineddata files of the language, such as tessdata_best's: a table of all of them",
+    )
     action.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    action.add_argument("--markdown", type=Path, metavar="FILE", help="write the table of --against there")
     action.add_argument("--write", action="store_true", help="write the figures into the network's card")
 
 
@@ -66,8 +74,15 @@ def measure(console: Console, args: argparse.Namespace) -> int:
     Raises:
         SuperresError: the network, the lines or the program cannot be used.
     """
-    from ocrmypdf_superres.evaluation.networks.tuned_network import compare_on_lines, for_card, read_held_out
+    from ocrmypdf_superres.evaluation.networks.tuned_network import (
+        compare_on_lines,
+        files_table,
+        for_card,
+        joined_file,
+        read_held_out,
+    )
 
+    others = dict(_named_file(text) for text in args.against)
     network = networks_in(args.network)[0]
     lines = read_held_out(args.lines, max(0, args.count))
     figures = compare_on_lines(network, lines, args.tessdata_dir)
@@ -79,6 +94,12 @@ def measure(console: Console, args: argparse.Namespace) -> int:
             f"{one.difference[0]:+.2f} [{one.difference[1]:+.2f}, {one.difference[2]:+.2f}]",
         )  # fmt: skip
     console.print(table)
+    if others or args.markdown:
+        with joined_file(network, args.tessdata_dir) as (installed, tuned):
+            text = files_table({"installed": installed, "tuned": tuned, **others}, lines)
+        console.print(text, markup=False, highlight=False, soft_wrap=True, end="")
+        if args.markdown:
+            atomic_write_text(args.markdown, text)
     if args.json:
         atomic_write_text(args.json, json.dumps([asdict(one) for one in figures], indent=1) + "\n")
     if args.write:
@@ -86,3 +107,13 @@ def measure(console: Console, args: argparse.Namespace) -> int:
         change_card(network, metrics=written)
         console.print(f"Written: {network.folder}", markup=False)
     return 0
+
+
+def _named_file(text: str) -> tuple[str, Path]:
+    name, found, file = text.partition("=")
+    path = Path(file)
+    if not name or not found or not path.is_file() or path.suffix != ".traineddata":
+        raise OptionError(
+            f"--against was given {text!r}, a name and a file such as best=best/eng.traineddata was expected; correct it."
+        )
+    return name, path

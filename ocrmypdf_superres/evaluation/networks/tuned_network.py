@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,27 +75,58 @@ def compare_on_lines(network: Network, lines: Sequence[Line], tessdata: Path | N
     Raises:
         RecognizerError: the installed file is not the one that the network was tuned from, or the program fails.
     """
-    language = network.card.language
-    base = open_language_file(find_traineddata(language, tessdata))
-    if not base.fits(network.card.base):
-        raise RecognizerError(f"The network {network.card.name} was tuned from another file than {base.path}; install that one.")
-    images = [Image.fromarray(line.image) for line in lines]
-    with tempfile.TemporaryDirectory(prefix="superres-") as folder:
-        write_pieces(Path(folder) / base.path.name, base.with_network(network.data()))
-        name = base.path.stem
-        stock, tuned = (
-            [
-                edit_distance(fold(text), fold(line.text))
-                for text, line in zip(read_lines(images, name, place), lines, strict=True)
-            ]
-            for place in (base.path.parent, Path(folder))
-        )
+    with joined_file(network, tessdata) as (base, file):
+        stock, tuned = (_edits(path, lines) for path in (base, file))
     found = []
     for group, belongs in _GROUPS.items():
         inside = [index for index, line in enumerate(lines) if line.text and belongs(line)]
         if inside:
             found.append(_figures(group, [stock[i] for i in inside], [tuned[i] for i in inside], [lines[i] for i in inside]))
     return found
+
+
+@contextmanager
+def joined_file(network: Network, tessdata: Path | None = None) -> Iterator[tuple[Path, Path]]:
+    """Yield the installed language file of *network* and a temporary one with the network in its place.
+
+    Raises:
+        RecognizerError: the installed file is not the one that the network was tuned from.
+    """
+    base = open_language_file(find_traineddata(network.card.language, tessdata))
+    if not base.fits(network.card.base):
+        raise RecognizerError(f"The network {network.card.name} was tuned from another file than {base.path}; install that one.")
+    with tempfile.TemporaryDirectory(prefix="superres-") as folder:
+        file = Path(folder) / base.path.name
+        write_pieces(file, base.with_network(network.data()))
+        yield base.path, file
+
+
+def _edits(file: Path, lines: Sequence[Line]) -> list[float]:
+    """Return the edit distance of what the program reads with the language *file* on each of *lines*."""
+    texts = read_lines([Image.fromarray(line.image) for line in lines], file.name.removesuffix(".traineddata"), file.parent)
+    return [float(edit_distance(fold(text), fold(line.text))) for text, line in zip(texts, lines, strict=True)]
+
+
+def files_table(files: Mapping[str, Path], lines: Sequence[Line]) -> str:
+    """Return a Markdown table of the CER, in %, with which each of *files* reads each group of *lines*.
+
+    Args:
+        files: language files by the name of their column.
+        lines: held out from every training.
+
+    Raises:
+        RecognizerError, MissingDependencyError: the program fails or is not installed.
+    """
+    edits = {name: _edits(file, lines) for name, file in files.items()}
+    rows = [f"| lines: CER, % [95 % interval] | {' | '.join(files)} |", "|---" * (len(files) + 1) + "|"]
+    for group, belongs in _GROUPS.items():
+        inside = [index for index, line in enumerate(lines) if line.text and belongs(line)]
+        if inside:
+            lengths = [float(len(fold(lines[i].text))) for i in inside]
+            found = [interval([column[i] for i in inside], lengths) for column in edits.values()]
+            cells = (f"{100 * one.value:.2f} [{100 * one.low:.2f}, {100 * one.high:.2f}]" for one in found)
+            rows.append(f"| {group} ({len(inside)}) | {' | '.join(cells)} |")
+    return "\n".join(rows) + "\n"
 
 
 def for_card(figures: Sequence[GroupFigures]) -> dict[str, str]:
@@ -106,9 +138,9 @@ def for_card(figures: Sequence[GroupFigures]) -> dict[str, str]:
     }
 
 
-def _figures(group: str, stock: Sequence[int], tuned: Sequence[int], lines: Sequence[Line]) -> GroupFigures:
+def _figures(group: str, stock: Sequence[float], tuned: Sequence[float], lines: Sequence[Line]) -> GroupFigures:
     lengths = [float(len(fold(line.text))) for line in lines]
-    before, after = [float(value) for value in stock], [float(value) for value in tuned]
+    before, after = list(stock), list(tuned)
     if sum(before):
         found = interval(after, before)
         ratio = (found.value, found.low, found.high)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Lines that page segmentation put among others: a line of prose that touches a note in the margin is read with the note."""
+"""Lines that page segmentation took out of their column: those that touch a note in the margin, or are wider than the others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from ocrmypdf_superres.ocr.merge.reading_order import LEADING
 CHARACTERS = 20
 """Shorter lines may stand anywhere."""
 ONE_COLUMN = 0.6
-"""Two lines are of one column of prose when they share this part of the width of the wider one."""
+"""Two lines go on in one column of prose when they share this part of the width of the wider one ..."""
+PARAGRAPH = 3.0
+"""... and at most so many line heights apart, from box to box."""
 WITHIN = 0.8
 """A line is above or below another in its column when they share this part of the width of the narrower one."""
 
@@ -21,8 +23,8 @@ WITHIN = 0.8
 def stray_order(lines: Sequence[Line]) -> list[int] | None:
     """Return the order of *lines*, as indices, in which lines that strayed stand where they fit; None where none strayed.
 
-    A line strayed when neither of its neighbours in the order is of its column, while there is one gap between two
-    successive lines of its column that it fills.
+    A line strayed when it goes on neither from its neighbour before it in the order nor to the one after it, while there
+    is one gap between two successive lines of a column that it fills.
     """
     order = list(range(len(lines)))
     moved = False
@@ -41,11 +43,18 @@ def _place(lines: Sequence[Line], order: Sequence[int], i: int) -> int | None:
     if line.turned or len(line.text) < CHARACTERS:
         return None
     at = order.index(i)
-    if any(_wide_share(line.box, lines[k].box) >= ONE_COLUMN for k in order[max(0, at - 1) : at + 2] if k != i):
+    around = [lines[k].box for k in (*order[max(0, at - 1) : at], i, *order[at + 1 : at + 2])]
+    if any(_goes_on(upper, lower) for upper, lower in itertools.pairwise(around)):
         return None
     rest = [k for k in order if k != i]
     places = [upper for upper, lower in itertools.pairwise(rest) if _fills(line.box, lines[upper], lines[lower])]
     return places[0] if len(places) == 1 else None
+
+
+def _goes_on(upper: Box, lower: Box) -> bool:
+    """Whether *lower* stands below *upper* in its column, after a paragraph's distance at most."""
+    height = max(1, min(upper[3] - upper[1], lower[3] - lower[1]))
+    return -0.5 * height < lower[1] - upper[3] <= PARAGRAPH * height and _wide_share(upper, lower) >= ONE_COLUMN
 
 
 def _fills(box: Box, upper: Line, lower: Line) -> bool:

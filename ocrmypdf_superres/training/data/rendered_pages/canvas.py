@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass, field
 
@@ -12,8 +13,10 @@ from PIL import Image, ImageDraw
 
 from ocrmypdf_superres.training.data.rendered_pages.scripts import Face, Script, make_word, reference_height
 
-_OVERSAMPLING = 3
-"""Pages are rendered so much larger, so that edges fall between pixels as in a scan."""
+_OVERSAMPLING = 8
+"""Pages are rendered at most so many times larger, so that edges fall between pixels as in a scan."""
+_WHOLE_PIXELS = 72
+"""FreeType fits letters of fewer pixels an em to whole pixels, so that they come out up to a tenth higher or lower."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Canvas:
     lines: list[RenderedLine] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.scale = _OVERSAMPLING if self.em < 14 else 2
+        self.scale = int(np.clip(math.ceil(_WHOLE_PIXELS / self.em), 2, _OVERSAMPLING))
         self.image = Image.new("L", (self.width * self.scale, self.height * self.scale), 255)
         self.pen = ImageDraw.Draw(self.image)
 

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Pages upside down or on their side are read upright, and the words lie where they are printed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from plugin_pages import WORDS, draw_page, image_pdf, ocrmypdf, printed_words
+
+DPI = 110.0
+TURNS = {1: Image.Transpose.ROTATE_90, 2: Image.Transpose.ROTATE_180, 3: Image.Transpose.ROTATE_270}
+
+
+def _read(image: Image.Image, tmp_path: Path, *more: str) -> tuple[Path, dict[str, Any], str]:
+    source = image_pdf(tmp_path / "in.pdf", [image], DPI)
+    target, report, sidecar = tmp_path / "out.pdf", tmp_path / "pages.jsonl", tmp_path / "out.txt"
+    ocrmypdf(
+        "--output-type", "pdf", "-j", 1, "--sidecar", sidecar, "--superres-report", report, "--superres-engines", "none",
+        *more, source, target,
+    )  # fmt: skip
+    return target, json.loads(report.read_text(encoding="utf-8")), sidecar.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("turns", TURNS)
+def test_a_turned_page_is_read_upright(turns: int, tmp_path: Path) -> None:
+    page = draw_page(em=16, lines=24)
+    target, record, text = _read(page.transpose(TURNS[turns]), tmp_path)
+    assert "turned upright" in record["reason"]
+    assert " ".join(text.split()).count(" ".join(WORDS[:8])) >= 1
+    sizes = (page.width * 72 / DPI, page.height * 72 / DPI)
+    fox = next(word for word in printed_words(target) if word.text == "fox")
+    # "the quick brown fox" begins the page, at its top left before it was turned.
+    first_row, halfway = 0.15, 0.5
+    if turns == 2:
+        assert fox.middle > (1 - first_row) * sizes[1]
+        assert fox.left > halfway * sizes[0]
+    else:
+        down, across = (fox.left, fox.middle / sizes[0]) if turns == 1 else (sizes[1] - fox.left, 1 - fox.middle / sizes[0])
+        assert down < first_row * sizes[1]
+        assert across > halfway
+
+
+def test_an_upright_page_is_not_asked_about(tmp_path: Path) -> None:
+    _, record, text = _read(draw_page(em=16, lines=24), tmp_path)
+    assert "turned" not in record["reason"]
+    assert "turned" not in record["reading_seconds"]
+    assert " ".join(WORDS[:8]) in " ".join(text.split())
+
+
+def test_a_page_of_scribble_that_nothing_reads_stays_as_it_lies(tmp_path: Path) -> None:
+    page = draw_page(em=16, lines=24).resize((300, 388), Image.Resampling.BOX).resize((850, 1100), Image.Resampling.BICUBIC)
+    _, record, _ = _read(page, tmp_path)
+    assert "turned upright" not in record["reason"]
