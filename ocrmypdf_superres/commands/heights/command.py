@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
@@ -33,7 +34,14 @@ _COLUMNS = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``heights``."""
-    parser.add_argument("action", nargs="?", choices=("measure", "train"), default="measure", help="default: %(default)s")
+    parser.add_argument(
+        "action",
+        nargs="?",
+        choices=("measure", "train", "invented"),
+        default="measure",
+        help="measure heights, train the network, or count the words that are read on pages without text, by OCRmyPDF alone and "
+        "with the plugin (default: %(default)s)",
+    )
     parser.add_argument("--count", type=int, default=100, help="rendered pages of each kind (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the rendered pages (default: %(default)s)")
     parser.add_argument("--rows", nargs="*", help="only these kinds, such as 'layout stanzas' (default: all)")
@@ -61,6 +69,8 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.action == "train":
         return _train(args)
+    if args.action == "invented":
+        return _count_invented(args)
     errors = Console(stderr=True)
     cases = rendered_cases(args.count, args.seed, args.rows) if args.count else iter(())
     results = [measure(case) for case in track(cases, "rendered pages", console=errors)]
@@ -91,6 +101,25 @@ def _train(args: argparse.Namespace) -> int:
     output = args.output or WEIGHTS
     network = train(as_arrays(tiles), args.steps, args.seed, output.with_suffix(".pt"), args.start)
     export(network, output, f"{args.steps} steps on {len(tiles)} tiles, of which {args.tiles} are rendered, seed {args.seed}")
+    return 0
+
+
+def _count_invented(args: argparse.Namespace) -> int:
+    from ocrmypdf_superres.evaluation.trust.pages_without_text import by_kind, invented_on_rendered_pages
+    from ocrmypdf_superres.training.data.rendered_pages.without_text import WITHOUT_TEXT
+
+    found = invented_on_rendered_pages(args.count, args.seed)
+    total = args.count * len(WITHOUT_TEXT)
+    pages = by_kind(track(found, "pages without text", total, console=Console(stderr=True)))
+    table = Table("pages of", "pages", "enlarged", "words, alone", "words, plugin", "CPU s, alone", "CPU s, plugin")
+    for kind, rows in pages.items():
+        sums = [sum(getattr(row, name) for row in rows) for name in ("enlarged", "alone", "plugin")]
+        seconds = [sum(getattr(row, name) for row in rows) / len(rows) for name in ("seconds_alone", "seconds_plugin")]
+        table.add_row(kind, str(len(rows)), *map(str, sums), *(f"{value:.2f}" for value in seconds))
+    if args.output is not None:
+        every = [asdict(row) for members in pages.values() for row in members]
+        atomic_write_text(args.output, json.dumps(every, indent=1) + "\n")
+    Console().print(table)
     return 0
 
 
