@@ -127,7 +127,7 @@ def read_page(
         dpi: the resolution to tell the program.
         psm: page segmentation mode; None for the program's default.
         output: configuration names after the output, such as ``["tsv"]`` or ``["hocr"]``.
-        tessdata: the folder of the languages' files; None for the installed one.
+        tessdata: the folder of the languages' files, of which the LSTM networks are used; None for the installed one.
 
     Raises:
         MissingDependencyError, RecognizerError: as :func:`run_tesseract`.
@@ -135,8 +135,13 @@ def read_page(
     buffer = io.BytesIO()
     image.save(buffer, "PNG", dpi=(dpi, dpi), compress_level=1)
     mode = [] if psm is None else ["--psm", str(psm)]
-    mode += [] if tessdata is None else ["--tessdata-dir", str(tessdata)]
+    mode += _from_folder(tessdata)
     return run_tesseract(["-", "-", "-l", languages, "--dpi", str(round(dpi)), *mode, *output], stdin=buffer.getvalue())
+
+
+def _from_folder(tessdata: Path | None) -> list[str]:
+    # Files that also have the legacy engine's data would be read by both engines.
+    return [] if tessdata is None else ["--tessdata-dir", str(tessdata), "--oem", "1"]
 
 
 def orientation(image: Image.Image, dpi: float) -> int:
@@ -172,9 +177,7 @@ def read_lines(images: Sequence[Image.Image], language: str, tessdata: Path | No
         listing = Path(folder) / "list.txt"
         listing.write_text("\n".join(names) + "\n", encoding="utf-8")
         arguments = [str(listing), "stdout", "-l", language, "--psm", str(psm), "--dpi", "300"]
-        if tessdata is not None:
-            arguments += ["--tessdata-dir", str(tessdata)]
-        pages = run_tesseract(arguments).split("\f")
+        pages = run_tesseract([*arguments, *_from_folder(tessdata)]).split("\f")
     if len(pages) < len(images):
         raise RecognizerError(
             f"tesseract gave {len(pages)} texts for {len(images)} images, one each was expected; check that it reads PNG files."

@@ -24,6 +24,7 @@ class Result:
     """A method's counts and costs on one case; ``error`` says why there are none, if so.
 
     ``scores`` are those that do not add up over pages: S_LCS, S_LD, and whether the text is right by TextZoom's rules.
+    ``run_seconds`` are CPU seconds of a whole OCRmyPDF run, further engines included; 0 for a method that is none.
     """
 
     group: str
@@ -36,6 +37,7 @@ class Result:
     details: dict[str, Any]
     error: str = ""
     scores: dict[str, float] = field(default_factory=dict)
+    run_seconds: float = 0.0
 
 
 def _read(case: Case, method: str, model: str, key: str, cache: ReadingCache, peer: Peer | None) -> dict[str, Any]:
@@ -129,6 +131,7 @@ def result_of(case: Case, method: str, reading: dict[str, Any]) -> Result:
     return Result(
         case.group, case.page.name, case.page.collection, method, score(text, truth), reading["tesseract_seconds"],
         reading["superres_seconds"], reading["details"], reading.get("error", ""), scores,
+        reading.get("run_seconds", 0.0),
     )  # fmt: skip
 
 
@@ -155,8 +158,8 @@ def from_json(values: dict[str, Any]) -> Result:
         OptionError: it is something else.
     """
     try:
-        fields = {name: values[name] for name in Result.__dataclass_fields__ if name not in ("counts", "scores")}
-        fields["scores"] = values.get("scores", {})
+        fields = {name: values[name] for name in Result.__dataclass_fields__ if name not in ("counts", "scores", "run_seconds")}
+        fields |= {"scores": values.get("scores", {}), "run_seconds": values.get("run_seconds", 0.0)}
         once = values.get("one_reading_seconds", 0.0)
         if once > 0:
             fields["details"] = {**fields["details"], "reading_cost": fields["tesseract_seconds"] / once}

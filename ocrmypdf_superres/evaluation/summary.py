@@ -27,6 +27,7 @@ class Row:
     counts: TextScore
     seconds: float
     superres_share: float
+    run_seconds: float = 0.0
 
 
 def _order(group: str) -> tuple[float, str]:
@@ -61,7 +62,15 @@ def rows(results: Iterable[Result]) -> list[Row]:
         tesseract = sum(m.tesseract_seconds for m in members)
         own = sum(m.superres_seconds for m in members)
         table.append(
-            Row(group, method, len(members), counts, (tesseract + own) / len(members), own / tesseract if tesseract else 0.0)
+            Row(
+                group,
+                method,
+                len(members),
+                counts,
+                (tesseract + own) / len(members),
+                own / tesseract if tesseract else 0.0,
+                sum(m.run_seconds for m in members) / len(members),
+            )
         )
     return table
 
@@ -174,11 +183,20 @@ def markdown(results: Sequence[Result]) -> str:
     def seconds(row: Row) -> str:
         return f"{row.seconds:.2f}" + (f" ({row.superres_share:.0%})" if row.superres_share else "")
 
+    def whole(row: Row) -> str:
+        if not row.run_seconds:
+            return "-"
+        other = next(
+            (r.run_seconds for r in table if (r.group, r.method) == (row.group, "oversample") and r.pages == row.pages), 0
+        )
+        return f"{row.run_seconds:.2f}" + (f" ({row.run_seconds / other:.2f})" if other else "")
+
     lines = []
     for caption, cell in (
         ("pages: CER / words missed / precision, %", errors),
         ("pages: bare words missed, punctuation and spaces aside, %", bare),
         ("pages: CPU seconds a page (super-resolution / Tesseract)", seconds),
+        ("pages: CPU seconds a page of the whole OCRmyPDF run (in those of oversample)", whole),
     ):
         lines += [f"| {caption} | " + " | ".join(methods) + " |", "|---" * (len(methods) + 1) + "|"]
         for group in dict.fromkeys(row.group for row in table):

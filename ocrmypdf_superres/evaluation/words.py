@@ -13,7 +13,7 @@ from typing import Protocol
 from PIL import Image
 
 from ocrmypdf_superres.files import atomic_write_text
-from ocrmypdf_superres.metrics.text import fold
+from ocrmypdf_superres.metrics.text import bare_words, fold
 from ocrmypdf_superres.tesseract import Word, parse_tsv, read_page, version
 
 
@@ -65,4 +65,15 @@ def right_words(words: Sequence[HasText], truth: str) -> list[bool]:
         text = fold(word.text)
         verdicts.append(left[text] > 0)
         left[text] -= 1
+    return verdicts
+
+
+def right_letters(words: Sequence[HasText], truth: str) -> list[bool]:
+    """Return for each word whether *truth* still has its bare words, punctuation and spaces aside, as a multiset."""
+    left = Counter(bare_words(truth))
+    verdicts = []
+    for word in words:
+        bare = Counter(bare_words(word.text))
+        verdicts.append(bare <= left)
+        left -= bare
     return verdicts

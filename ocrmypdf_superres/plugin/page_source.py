@@ -8,6 +8,7 @@ from typing import Any
 
 from PIL import Image
 
+from ocrmypdf_superres.page.coloured_ink import colour_contrast
 from ocrmypdf_superres.page.plan import Plan, PlanSettings, plan_image
 from ocrmypdf_superres.plugin.native_image import Marks, is_oversampled, native_pixels, scan_resolution, untouched
 from ocrmypdf_superres.plugin.record import PageRecord
@@ -25,22 +26,30 @@ class PageSource:
         plan: for them.
         marks: what the page shows over its scan, None without any.
         coarse_raster: whether the raster has clearly fewer pixels.
+        coloured: whether the pixels are a mixture of channels in which coloured ink stands out.
     """
 
     image: Image.Image
     plan: Plan
     marks: Marks | None = None
     coarse_raster: bool = False
+    coloured: bool = False
 
 
 def page_source(page: Any, raster: Image.Image, settings: PlanSettings, record: PageRecord) -> PageSource:
     """Return the scan's own pixels where they can be had and nothing was done to *raster*, else the raster; with the plan.
 
-    A raster that is large enough as it is settles the matter without opening the PDF, unless it is finer or coarser than
+    Ink that differs from its paper in colour only is looked at, and read, in a mixture of the channels of the raster. A raster
+    that is large enough as it is settles the matter without opening the PDF, unless it is finer or coarser than
     the page's images. *record* notes source and plan.
     """
     options = page.options
     source = untouched(raster)
+    if (grey := colour_contrast(source)) is not None:
+        grey.info = dict(source.info)
+        plan = make_plan(grey, settings, record)
+        record.reason += "; ink that differs in colour only"
+        return PageSource(grey, plan, coloured=True)
     plan = make_plan(source, settings, record)
     worked_on = options.deskew or options.clean or options.remove_background or options.remove_vectors
     other = is_oversampled(page.pageinfo, raster) or _is_coarse(page.pageinfo, raster)

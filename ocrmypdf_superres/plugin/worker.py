@@ -250,7 +250,7 @@ def _result_for_ocr(page: Any, image: Image.Image, state: PageState) -> Image.Im
         if ours.verify != "off":
             state.original = make_variant(AS_IS, found.image, result)
             state.original.info["dpi"] = plan.dpi
-    elif found.coarse_raster:
+    elif found.coarse_raster or found.coloured:
         result = flatten(source)
     else:
         result = image

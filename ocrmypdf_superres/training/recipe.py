@@ -262,7 +262,8 @@ def parse_recipe(values: Mapping[str, Any], where: str) -> Recipe:
     lines = [check_source(source, where).lines for source in recipe.sources]
     if len(set(lines)) > 1:
         raise OptionError(f"{where} mixes sources of page strips and of text lines; give sources of one sort.")
-    check_colour(recipe.colour, all(lines), where)
+    crops = all(source.kind == "patches" and source.options.get("colour") is True for source in recipe.sources)
+    check_colour(recipe.colour, all(lines), where, crops)
     make_degradation(recipe.degradation, where)
     if recipe.validation is not None:
         check_validation(recipe.validation, f"{where}, [validation]", METRICS)

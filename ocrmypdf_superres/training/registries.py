@@ -32,10 +32,13 @@ LOSSES = Registry(
         "detector": f"{_HERE}.losses.recognition.detector:ctpn_loss",
         "edge": f"{_HERE}.losses.image.edge:EdgeLoss",
         "gradient": f"{_HERE}.losses.image.gradient:GradientLoss",
+        "hue": f"{_HERE}.losses.image.hue:HueLoss",
+        "keypoints": f"{_HERE}.losses.recognition.keypoints:KeypointLoss",
         "l1": f"{_HERE}.losses.image.pixel:L1Loss",
         "l2": f"{_HERE}.losses.image.pixel:L2Loss",
         "perceptual": f"{_HERE}.losses.image.perceptual:PerceptualLoss",
         "prior": f"{_HERE}.losses.recognition.prior:PriorLoss",
+        "recognizer": f"{_HERE}.losses.recognition.patch_features:PatchFeatureLoss",
         "text-focus": f"{_HERE}.losses.recognition.text_focus:text_focus_loss",
     },
 )

@@ -99,6 +99,9 @@ def test_plugin_run_carries_its_record(benchmark_folder: Path, lanczos_net: Path
     assert reading.details["action"] == "enlarged"
     assert reading.superres_seconds > 0
     assert reading.tesseract_seconds > 0
+    assert reading.run_seconds > reading.superres_seconds + reading.tesseract_seconds
+    assert " ".join(text for text, _, _ in reading.words) == " ".join(reading.text.split())
+    assert all(0 <= box[0] < box[2] <= reading.size[0] for _, _, box in reading.words)
     assert cer(reading.text, " ".join(LINES)) < 0.1
 
 

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
-from ocrmypdf_superres.evaluation.benchmark import Result
+import json
+from dataclasses import replace
+
+from ocrmypdf_superres.evaluation.benchmark import Result, from_json, to_json
 from ocrmypdf_superres.evaluation.goals import goals
 from ocrmypdf_superres.evaluation.networks_table import networks_table
 from ocrmypdf_superres.evaluation.summary import TOGETHER, headlines, lost, made_worse, markdown, others, rows
@@ -158,3 +161,14 @@ def test_on_pages_without_an_order_words_count() -> None:
     assert made_worse(found, "plugin", unordered=["forms"]) == ([], 1)
     lost_words = [found[0], result("forms", "a", "plugin", 100, 70)]
     assert made_worse(lost_words, "plugin", unordered=["forms"]) == (["forms: a (0.200 to 0.300)"], 1)
+
+
+def test_whole_runs_are_set_beside_oversample() -> None:
+    found = [
+        replace(result("letters", "a", name, 50), run_seconds=seconds) for name, seconds in (("oversample", 2.0), ("plugin", 3.0))
+    ]
+    found.append(result("letters", "a", "lanczos", 50))
+    table = markdown(found)
+    assert table.splitlines()[-1] == "| letters (1) | - | 2.00 (1.00) | 3.00 (1.50) |"
+    again = from_json(json.loads(json.dumps(to_json(found[1]))))
+    assert again.run_seconds == 3.0

@@ -153,7 +153,7 @@ def contrast(image: Tensor) -> Tensor:
 class OnLuma(nn.Module):
     """Run *net*, which takes RGB, on luma: grey is replicated, and the luma (Rec. 601) of its output returned.
 
-    Pages are read in grey, and their colours are interpolated.
+    Pages are read in grey, and their colours are interpolated; what is in RGB stays so.
     """
 
     def __init__(self, net: nn.Module) -> None:
@@ -161,7 +161,9 @@ class OnLuma(nn.Module):
         self.net = net
 
     def forward(self, x: Tensor, scale: int | None = None) -> Tensor:
-        """Return float (B, 1, scale H, scale W) for *x*, float (B, 1, H, W)."""
+        """Return float (B, C, scale H, scale W) for *x*, float (B, C, H, W), C 1 or 3."""
+        if x.shape[1] == 3:
+            return torch.as_tensor(self.net(x, scale))
         return luma(self.net(x.expand(-1, 3, -1, -1), scale))
 
 

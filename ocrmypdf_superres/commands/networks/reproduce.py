@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--recipes", type=Path, default=Path("examples/recipes/papers"), metavar="FOLDER", help="default: %(default)s"
     )
+    parser.add_argument("--record", action="store_true", help="keep the table with the recipes, and write their RESULTS.md anew")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=0, help="at most so many steps of every stage, to try the whole way")
     parser.add_argument("--batch", type=int, default=0, help="at most so many strips or lines a step, to try the whole way")
@@ -43,8 +44,9 @@ def run(args: argparse.Namespace) -> int:
         raise OptionError("--seeds must be at least 1, and --steps, --batch and --count 0 or more; correct them.")
     out = args.output or Path("runs") / "reproduce" / Path(args.table).stem
     job = Job(
-        args.recipes, args.data, out, tuple(args.rows), args.seeds, args.reduced, args.device, args.steps, args.batch, args.count
-    )
+        args.recipes, args.data, out, tuple(args.rows), args.seeds, args.reduced, args.device, args.steps, args.batch, args.count,
+        args.record,
+    )  # fmt: skip
     written = reproduce(args.table, job, _shrink)
     console = Console(highlight=False)
     console.print(written.read_text(encoding="utf-8"), markup=False, soft_wrap=True)

@@ -58,7 +58,9 @@ class Peer:
         if self.kind == "model":
             return decides(find_model(self.what))
         if self.kind == "tessdata":
-            return "\n".join(f"{path.name} {sha256_of(path)}" for path in sorted(Path(self.what).glob("*.traineddata")))
+            return "--oem 1\n" + "\n".join(
+                f"{path.name} {sha256_of(path)}" for path in sorted(Path(self.what).glob("*.traineddata"))
+            )
         return self.what if self.kind == "command" else hashlib.sha256(Path(self.what).read_bytes()).hexdigest()
 
 

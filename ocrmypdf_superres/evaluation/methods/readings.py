@@ -38,6 +38,7 @@ class Reading:
         details: the plugin's record.
         words: what the plugin put into the text layer: text, confidence (0 to 100) and box of each word.
         size: width and height of the image that the boxes are in the pixels of.
+        run_seconds: CPU seconds of the whole OCRmyPDF run, further engines included; 0 where it was none.
     """
 
     text: str
@@ -46,6 +47,7 @@ class Reading:
     details: dict[str, Any] = field(default_factory=dict)
     words: list[tuple[str, float, Box]] = field(default_factory=list)
     size: tuple[int, int] = (0, 0)
+    run_seconds: float = 0.0
 
 
 def tesseract_text(
@@ -114,6 +116,7 @@ def ocrmypdf_text(image: Image.Image, dpi: float, languages: str, **options: Any
         if len(plugins) > 1:
             options |= {"superres_report": str(report), "superres_keep": str(kept.folder)}
         lap_file = folder / "lap.json"
+        began = time.process_time() + children_seconds()
         try:
             with _one_thread():
                 code = ocrmypdf.ocr(
@@ -125,12 +128,13 @@ def ocrmypdf_text(image: Image.Image, dpi: float, languages: str, **options: Any
             raise SuperresError(f"OCRmyPDF ended with {type(error).__name__}: {error}") from error
         if code != 0:
             raise SuperresError(f"OCRmyPDF ended with exit code {int(code)}.")
+        ran = time.process_time() + children_seconds() - began
         lap = stopwatch.read_lap(lap_file)
         read_from = lap.children_before_reading
         tesseract = children_seconds() - read_from if read_from is not None else 0.0
         details = json.loads(report.read_text(encoding="utf-8").splitlines()[0]) if report.is_file() else {}
         text = sidecar.read_text(encoding="utf-8", errors="replace").replace("\f", "\n")
-        return Reading(text, tesseract, lap.filters if details else 0.0, details, *_words(kept))
+        return Reading(text, tesseract, lap.filters if details else 0.0, details, *_words(kept), ran)
 
 
 def _words(kept: PageFiles) -> tuple[list[tuple[str, float, Box]], tuple[int, int]]:

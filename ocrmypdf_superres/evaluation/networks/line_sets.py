@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from ocrmypdf_superres.architectures.blocks.layers import grey_of, on_luma
 from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.evaluation.networks.outsiders import Outsider
 from ocrmypdf_superres.metrics.image import decibels, mean_squared_error, ssim_textzoom
 from ocrmypdf_superres.metrics.text import TextScore, right_by_textzoom, score
 from ocrmypdf_superres.modelstore.store import Model
@@ -52,6 +53,7 @@ class LineMetrics:
         psnr_batches: in dB, of the mean squared error of a batch of 32, mean over the batches, as TextZoom's users print it.
         ssim: mean of the images' values, see :func:`~ocrmypdf_superres.metrics.image.ssim_textzoom`.
         right: for Tesseract and each recognizer whether each line was read without a mistake, in the lines' order.
+        others: each outsider's edits of each line, by its name.
         errors: Tesseract's edits of each line. characters: the length of each line's text. decibels, similar: each image's PSNR
             and SSIM.
     """
@@ -68,6 +70,7 @@ class LineMetrics:
     characters: tuple[int, ...] = field(default=(), repr=False)
     decibels: tuple[float, ...] = field(default=(), repr=False)
     similar: tuple[float, ...] = field(default=(), repr=False)
+    others: Mapping[str, tuple[int, ...]] = field(default_factory=dict, repr=False)
 
 
 def held_out_batches(
@@ -184,7 +187,7 @@ class _Tally:
             found = recognizer.read(lines)
             self.right[name] += [right_by_textzoom(a, b) for a, b in zip(found, texts, strict=True)]
 
-    def metrics(self) -> LineMetrics:
+    def metrics(self, others: Sequence[Outsider]) -> LineMetrics:
         found = read_lines(self.images, "eng")
         scores = [score(text, truth) for text, truth in zip(found, self.texts, strict=True)]
         read = tuple(right_by_textzoom(a, b) for a, b in zip(found, self.texts, strict=True))
@@ -194,8 +197,11 @@ class _Tally:
             {name: sum(values) / count for name, values in self.right.items()}, _mean(self.batches), _mean(self.ssim),
             {"Tesseract": read, **{name: tuple(values) for name, values in self.right.items()}},
             tuple(s.edits for s in scores), tuple(s.characters for s in scores), tuple(self.decibels),
-            tuple(self.ssim),
+            tuple(self.ssim), {other.name: self._edits(other) for other in others},
         )  # fmt: skip
+
+    def _edits(self, other: Outsider) -> tuple[int, ...]:
+        return tuple(score(other.read_line(image), text).edits for image, text in zip(self.images, self.texts, strict=True))
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -205,9 +211,9 @@ def _mean(values: Sequence[float]) -> float:
 @torch.no_grad()
 def evaluate(
     net: nn.Module | Predictor, batches: list[Batch], channels: int = 1,
-    recognizers: Mapping[str, LineRecognizer] | None = None,
+    recognizers: Mapping[str, LineRecognizer] | None = None, others: Sequence[Outsider] = (),
 ) -> LineMetrics:  # fmt: skip
-    """Return the metrics of *net*, called as ``net(lr, scale)``, on *batches*; *recognizers* read sr beside Tesseract.
+    """Return the metrics of *net*, called as ``net(lr, scale)``, on *batches*; *recognizers* and *others* read sr, too.
 
     Shares of lines are of letters and digits without case, as the benchmarks count, where a word without any is right if
     nothing is read; the CER is Tesseract's own text's. Recognizers read a batch at a time, on the device that they are on.
@@ -220,7 +226,7 @@ def evaluate(
     tally = _Tally(recognizers or {})
     for batch in batches:
         tally.add(predict(batch.lr.to(device), batch.scale).clamp(0, 1), batch)
-    return tally.metrics()
+    return tally.metrics(others)
 
 
 def mean_metrics(rows: Sequence[LineMetrics], weighted: bool) -> LineMetrics:
@@ -243,6 +249,7 @@ def mean_metrics(rows: Sequence[LineMetrics], weighted: bool) -> LineMetrics:
         tuple(n for row in joined for n in row.errors), tuple(n for row in joined for n in row.characters),
         tuple(value for row in joined for value in row.decibels),
         tuple(value for row in joined for value in row.similar),
+        {name: tuple(n for row in joined for n in row.others[name]) for name in (rows[0].others if joined else ())},
     )  # fmt: skip
 
 

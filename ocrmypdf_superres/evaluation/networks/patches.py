@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor, nn
 
 from ocrmypdf_superres.architectures.blocks.layers import Bicubic, on_luma
@@ -23,6 +24,7 @@ from ocrmypdf_superres.detectors.ctpn import CTPN
 from ocrmypdf_superres.detectors.ctpn_lines import LineSettings, lines_of, proposals, union_mask
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.networks.line_sets import held_out_batches
+from ocrmypdf_superres.evaluation.networks.outsiders import Outsider
 from ocrmypdf_superres.metrics.boxes import area_iou
 from ocrmypdf_superres.metrics.image import psnr, ssim
 from ocrmypdf_superres.metrics.lpips import LPIPS, lpips
@@ -56,7 +58,7 @@ class PatchMetrics:
         iou: mean overlap of detected text in sr and hr, or None without a detector.
         distances: mean absolute difference of the detector's deep features, logits and regressions.
         single: what the means are over: ``psnr``, ``ssim``, ``lpips``, ``iou`` of patches, ``edits``, ``characters``, ``s_lcs``,
-            ``s_ld`` of lines, in their order.
+            ``s_ld`` of lines, in their order; of each outsider NAME ``iou NAME`` and ``edits NAME``.
     """
 
     patches: int
@@ -178,8 +180,9 @@ def _head(net: HasAuxiliaryOutputs, channels: int, lr: Tensor, factor: int, part
 
 @torch.no_grad()
 def evaluate_patches(
-    predict: Predictor, batches: Sequence[Batch], detector: CTPN | None = None, perceptual: LPIPS | None = None
-) -> PatchMetrics:
+    predict: Predictor, batches: Sequence[Batch], detector: CTPN | None = None, perceptual: LPIPS | None = None,
+    others: Sequence[Outsider] = (),
+) -> PatchMetrics:  # fmt: skip
     """Return the metrics of what *predict* makes of *batches*; of ``hr`` itself where it returns the batch's hr.
 
     Args:
@@ -187,6 +190,7 @@ def evaluate_patches(
         batches: patches with lr and hr.
         detector: finds text in sr and hr, at the same size.
         perceptual: LPIPS with its weights.
+        others: engines that find and read text, too.
 
     Raises:
         MissingDependencyError, RecognizerError: Tesseract is not installed, or has not a language.
@@ -195,7 +199,8 @@ def evaluate_patches(
     looks: list[float] = []
     overlaps: list[float] = []
     sums = dict.fromkeys(PARTS, 0.0)
-    lines: dict[tuple[str, int], list[tuple[object, str]]] = {}
+    lines: dict[tuple[str, int], list[tuple[Image.Image, str]]] = {}
+    seen_by: dict[str, list[float]] = {other.name: [] for other in others}
     for batch in batches:
         sr = predict(batch.lr)
         shown = sr.cpu()
@@ -204,6 +209,8 @@ def evaluate_patches(
             near.append((psnr(ours, theirs), ssim(ours, theirs)))
             if perceptual is not None:
                 looks.append(lpips(ours, theirs, perceptual))
+            for other in others:
+                seen_by[other.name].append(area_iou(other.text_mask(from_luma(ours)), other.text_mask(from_luma(theirs))))
             box, text = batch.boxes[index], batch.texts[index]
             if text:
                 image = from_luma(ours if box is None else ours[box[1] : box[3], box[0] : box[2]])
@@ -227,6 +234,9 @@ def evaluate_patches(
         "edits": [float(s.edits) for s in scores], "characters": [float(s.characters) for s in scores],
         "s_lcs": [s_lcs(a, b) for a, b in texts], "s_ld": [s_ld(a, b) for a, b in texts],
     }  # fmt: skip
+    for other in others:
+        single[f"iou {other.name}"] = seen_by[other.name]
+        single[f"edits {other.name}"] = _read_by(other, lines)
     means = {name: sum(values) / max(1, len(values)) for name, values in single.items()}
     return PatchMetrics(
         len(near), len(texts), means["psnr"], means["ssim"], sum(scores, TextScore()).cer, means["s_lcs"], means["s_ld"],
@@ -236,13 +246,22 @@ def evaluate_patches(
     )  # fmt: skip
 
 
-def _read(lines: Mapping[tuple[str, int], list[tuple[object, str]]]) -> list[tuple[str, str]]:
+def _read(lines: Mapping[tuple[str, int], list[tuple[Image.Image, str]]]) -> list[tuple[str, str]]:
     """Return (text read, text) of all lines and blocks, each language's read by its own recognizer."""
     pairs: list[tuple[str, str]] = []
     for (language, mode), rows in sorted(lines.items()):
-        found = read_lines([image for image, _ in rows], language, psm=mode)  # type: ignore[misc]
+        found = read_lines([image for image, _ in rows], language, psm=mode)
         pairs += [(text, truth) for text, (_, truth) in zip(found, rows, strict=True)]
     return pairs
+
+
+def _read_by(other: Outsider, lines: Mapping[tuple[str, int], list[tuple[Image.Image, str]]]) -> list[float]:
+    """Return *other*'s edits of each line and block, in the order of :func:`_read`."""
+    return [
+        float(score(other.read_block(image) if mode == BLOCK else other.read_line(image), text).edits)
+        for (_, mode), rows in sorted(lines.items(), key=lambda item: item[0])
+        for image, text in rows
+    ]
 
 
 def text_masks(scores: Tensor, coordinates: Tensor, size: tuple[int, int]) -> list[NDArray[np.bool_]]:

@@ -43,21 +43,25 @@ def cells(seeds: Sequence[Mapping[str, Figures]], paper: Mapping[str, float]) ->
 
 def markdown(table: PaperTable, rows: Mapping[str, Mapping[str, Cell]], about: Sequence[str]) -> str:
     """Return the table for people: ours with its interval, the range over seeds, and the paper's figure in brackets."""
+    return "\n".join([f"# {table.title}", "", *about, "", *table_lines(table, rows)]) + "\n"
+
+
+def table_lines(table: PaperTable, rows: Mapping[str, Mapping[str, Cell]]) -> list[str]:
+    """Return what :func:`markdown` has below its head, line by line."""
     columns = list(dict.fromkeys(name for row in rows.values() for name in row))
-    lines = [f"# {table.title}", "", *about, ""]
-    lines += ["Each cell: mean over the seeds [95 % interval], the seeds' range, and in brackets the paper's figure."]
+    lines = ["Each cell: mean over the seeds [95 % interval], the seeds' range, and in brackets the paper's figure."]
     if table.note:
         lines += ["", table.note]
     lines += ["", "| row | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
     for name, row in rows.items():
         lines.append(f"| {name} | " + " | ".join(_text(column, row.get(column)) for column in columns) + " |")
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def _text(column: str, cell: Cell | None) -> str:
     if cell is None:
         return ""
-    digits = DECIMALS.get(column, 1)
+    digits = DECIMALS.get(column.split(" ")[0], 1)
     text = f"{cell.interval.value:.{digits}f} [{cell.interval.low:.{digits}f}, {cell.interval.high:.{digits}f}]"
     if len(cell.seeds) > 1:
         text += f", {min(cell.seeds):.{digits}f} to {max(cell.seeds):.{digits}f}"

@@ -15,7 +15,9 @@ import torch
 
 from ocrmypdf_superres import __version__
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.evaluation.reproduction.report import Cell, as_csv, cells, markdown
+from ocrmypdf_superres.evaluation.reproduction.claims import findings
+from ocrmypdf_superres.evaluation.reproduction.report import as_csv, cells, markdown
+from ocrmypdf_superres.evaluation.reproduction.results import TABLES, Kept, claims_lines, keep
 from ocrmypdf_superres.evaluation.reproduction.scoring import Figures, Scorer, Shrink
 from ocrmypdf_superres.evaluation.reproduction.table import PaperTable, Row, Setting, read_paper_table
 from ocrmypdf_superres.evaluation.reproduction.training import Trainings, found_in, named_models
@@ -24,7 +26,6 @@ from ocrmypdf_superres.training.loop.processes import pick_device
 from ocrmypdf_superres.training.recipe import read_recipe
 
 log = logging.getLogger(__name__)
-TABLES = "tables"
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Job:
         recipes: the folder of the recipes, with the tables in ``tables``. data: that of the data. out: where everything goes.
         rows: names of rows, or parts of them; empty for all. seeds: how many. reduced: the small recipes and sets.
         device: where to train and evaluate. steps, batch, count: limits for a try of the whole way; 0 for none.
+        record: keep the finished table with the recipes, and write RESULTS.md anew.
     """
 
     recipes: Path
@@ -47,6 +49,7 @@ class Job:
     steps: int = 0
     batch: int = 0
     count: int = 0
+    record: bool = False
 
 
 def reproduce(name: str, job: Job, shrink: Shrink | None = None) -> Path:
@@ -56,11 +59,14 @@ def reproduce(name: str, job: Job, shrink: Shrink | None = None) -> Path:
     and an interrupted training goes on.
 
     Raises:
-        OptionError: there is no such table or row. SuperresError: a recipe, the data or the device cannot be used.
+        OptionError: there is no such table or row, or what was asked to be kept is not the whole table. SuperresError: a recipe,
+            the data or the device cannot be used.
     """
     path = Path(name) if name.endswith(".toml") else job.recipes / TABLES / f"{name}.toml"
     table = read_paper_table(path)
     setting = table.reduced if job.reduced else table.full
+    if job.record and (job.rows or job.steps or job.batch or job.count):
+        raise OptionError("--record keeps whole tables; leave out --rows, --steps, --batch and --count.")
     chosen = [row for row in table.rows if not job.rows or any(part.lower() in row.name.lower() for part in job.rows)]
     if not chosen:
         raise OptionError(
@@ -74,8 +80,9 @@ def reproduce(name: str, job: Job, shrink: Shrink | None = None) -> Path:
         for seed in range(job.seeds):
             log.info("%s, row %s, seed %d.", path.stem, row.name, seed)
             done.setdefault(row.name, []).append(_row(row, seed, job, setting, scorer, hours))
-        rows = {name: cells(found, _paper(table, name)) for name, found in done.items()}
-        _write(table, rows, job, hours)
+        kept = _written(table, done, job, hours)
+    if job.record:
+        keep(job.recipes, path.stem, job.reduced, kept)
     return job.out / "table.md"
 
 
@@ -94,7 +101,7 @@ def _row(row: Row, seed: int, job: Job, setting: Setting, scorer: Scorer, hours:
     trainings = Trainings(job.recipes, job.data, folder, seed, job.device, job.steps, job.batch, setting.share)
     trainings.need(setting)
     recipes = row.reduced if job.reduced else row.recipes
-    made = trainings.model(recipes, row, setting)
+    made = trainings.model(recipes, row, setting, row.reduced_share if job.reduced else 1.0)
     own_recognizers = [
         trainings.recognizer(recipe, setting.recognizer) for recipe in (row.reduced_recognizer if job.reduced else row.recognizer)
     ]
@@ -110,16 +117,26 @@ def _row(row: Row, seed: int, job: Job, setting: Setting, scorer: Scorer, hours:
     return figures
 
 
-def _write(table: PaperTable, rows: Mapping[str, Mapping[str, Cell]], job: Job, hours: Mapping[str, float]) -> None:
+def _written(
+    table: PaperTable, done: Mapping[str, Sequence[Mapping[str, Figures]]], job: Job, hours: Mapping[str, float]
+) -> Kept:
+    """Write the table as far as it is finished, and return it."""
+    share = (
+        f"{100 * table.reduced.share:g} % of the reduced recipes' steps and" if table.reduced.share < 1 else "reduced recipes and"
+    )
     about = [
-        f"Commit {commit()}, version {__version__}; {'reduced recipes and sets' if job.reduced else 'as published'}; "
+        f"Commit {commit()}, version {__version__}; {share + ' sets' if job.reduced else 'as published'}; "
         f"{job.seeds} seed{'s' if job.seeds > 1 else ''}; {_device(job.device)}; {sum(hours.values()):.2f} hours of training.",
     ]
     if job.steps or job.count:
         about.append(f"A try of the way only: stages of at most {job.steps} steps, {job.count or 'all'} patches or lines.")
+    rows = {name: cells(found, _paper(table, name)) for name, found in done.items()}
+    found = [finding for claim in table.claims for finding in findings(claim, done)]
     job.out.mkdir(parents=True, exist_ok=True)
-    atomic_write_text(job.out / "table.md", markdown(table, rows, about))
+    text = markdown(table, rows, about) + "".join(f"{line}\n" for line in claims_lines(table, found))
+    atomic_write_text(job.out / "table.md", text)
     atomic_write_text(job.out / "table.csv", as_csv(rows))
+    return Kept(tuple(about), rows, tuple(found))
 
 
 def _device(name: str) -> str:

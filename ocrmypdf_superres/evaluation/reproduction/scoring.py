@@ -20,6 +20,7 @@ from ocrmypdf_superres.evaluation.networks.line_sets import (
     lanczos,
     model_predictor,
 )
+from ocrmypdf_superres.evaluation.networks.outsiders import outsiders
 from ocrmypdf_superres.evaluation.networks.patches import evaluate_patches, patches, predictor
 from ocrmypdf_superres.evaluation.reproduction.table import PaperTable, Row, Setting
 from ocrmypdf_superres.modelstore.store import find_model
@@ -92,10 +93,15 @@ class Scorer:
         if method != "hr":
             predict = predictor(method, self.setting.scale, self.device)
         detector = load_detector(self.setting.detector).to(self.device) if self.setting.detector else None
-        metrics = evaluate_patches(predict, self._patches, detector)
+        metrics = evaluate_patches(predict, self._patches, detector, others=outsiders(self.setting.engines))
         found = {name: _mean(metrics.single[name]) for name in ("psnr", "ssim", "s_lcs", "s_ld", "iou") if metrics.single[name]}
         if metrics.single["characters"]:
             found["cer"] = Figures(tuple(100 * e for e in metrics.single["edits"]), metrics.single["characters"])
+        for name in self.setting.engines:
+            found[f"iou {name}"] = _mean(metrics.single[f"iou {name}"])
+            if metrics.single["characters"]:
+                edits = tuple(100 * e for e in metrics.single[f"edits {name}"])
+                found[f"cer {name}"] = Figures(edits, metrics.single["characters"])
         return found
 
     def _score_lines(self, row: Row, method: str, model: Path | None, recognizer: Path | None) -> dict[str, Figures]:
@@ -109,7 +115,9 @@ class Scorer:
         rows = {}
         for place in self.setting.sets:
             batches = self._set(place)
-            rows[Path(place).name] = evaluate(self._line_predictor(row, method, model, batches), batches, recognizers=recognizers)
+            predict = self._line_predictor(row, method, model, batches)
+            others = outsiders(self.setting.engines)
+            rows[Path(place).name] = evaluate(predict, batches, recognizers=recognizers, others=others)
         return line_figures(rows, self.table.average == "plain")
 
     def _set(self, place: str) -> list[Batch]:
@@ -161,6 +169,9 @@ def line_figures(rows: Mapping[str, LineMetrics], plain: bool) -> dict[str, Figu
         found[f"{name} average"] = Figures(tuple(total), tuple(weights))
     found["psnr"] = _mean([value for row in rows.values() for value in row.decibels])
     found["ssim"] = _mean([value for row in rows.values() for value in row.similar])
-    edits = tuple(100.0 * n for row in rows.values() for n in row.errors)
-    found["cer"] = Figures(edits, tuple(float(n) for row in rows.values() for n in row.characters))
+    characters = tuple(float(n) for row in rows.values() for n in row.characters)
+    found["cer"] = Figures(tuple(100.0 * n for row in rows.values() for n in row.errors), characters)
+    for name in next(iter(rows.values())).others:
+        edits = tuple(100.0 * n for row in rows.values() for n in row.others[name])
+        found[f"cer {name}"] = Figures(edits, characters)
     return found

@@ -22,8 +22,9 @@ class Row:
     ``reduced`` stand for them in a reduced run. ``method`` says what is evaluated: ``bicubic``, ``lanczos``, ``hr``, or what
     ``patches`` takes, with ``{NAME}`` for the model that the recipe NAME made; without it the last recipe's model.
     ``recognizer`` are recipes of recognizers, the last of which reads this row's images. ``bits`` are those of the weights of
-    ``sr`` and ``recognizer`` (paper 001's table 2). ``train`` replaces keys of the row's recipes, after the setting's. ``paper``
-    holds its figures, by the names of the columns.
+    ``sr`` and ``recognizer`` (paper 001's table 2). ``reduced_share`` changes the steps of ``reduced``, where arms would differ
+    in their number of steps. ``train`` replaces keys of the row's recipes, after the setting's. ``paper`` holds its figures, by
+    the names of the columns.
     """
 
     __pydantic_config__ = STRICT
@@ -38,6 +39,7 @@ class Row:
     recognizer: tuple[str, ...] = ()
     reduced_recognizer: tuple[str, ...] = ()
     bits: Mapping[str, int] = field(default_factory=dict)
+    reduced_share: Annotated[float, Field(gt=0.0)] = 1.0
     train: Mapping[str, Any] = field(default_factory=dict)
     paper: Mapping[str, float] = field(default_factory=dict)
 
@@ -51,7 +53,8 @@ class Setting:
     detectors that the recipes name, and are trained first unless one of that name is found. ``share`` is how much of the recipes'
     steps is trained, the same for every row. Evaluation: of patches ``source``
     (a recipe's table), ``scale``, ``count``, ``recipe`` (whose degradation reduces them) and ``detector``; of lines ``kind``,
-    ``sets``, ``count`` and ``evaluators``, names of recognizers.
+    ``sets``, ``count`` and ``evaluators``, names of recognizers. ``engines`` are OCR engines that were in no loss, such as
+    ``rapidocr``: they find and read the text, too.
     """
 
     __pydantic_config__ = STRICT
@@ -67,11 +70,23 @@ class Setting:
     kind: str = "textzoom"
     sets: tuple[str, ...] = ()
     evaluators: tuple[str, ...] = ()
+    engines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What the paper says: the row ``better`` is better than the row ``than`` in each of ``columns``."""
+
+    __pydantic_config__ = STRICT
+    text: str
+    better: str
+    than: str
+    columns: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class PaperTable:
-    """A table: its rows, the two settings, what is evaluated, and how sets of lines are averaged."""
+    """A table: its rows, the two settings, what is evaluated, how sets of lines are averaged, and what the paper claims."""
 
     __pydantic_config__ = STRICT
     title: str
@@ -82,16 +97,24 @@ class PaperTable:
     _: KW_ONLY
     average: Literal["plain", "weighted"] = "weighted"
     note: str = ""
+    claims: tuple[Claim, ...] = ()
 
 
 def read_paper_table(path: Path) -> PaperTable:
     """Return the table in the TOML file *path*.
 
     Raises:
-        OptionError: the file is missing or not TOML, a key is unknown or missing, or two rows have one name.
+        OptionError: the file is missing or not TOML, a key is unknown or missing, two rows have one name, or a claim names a
+            row that is not there.
     """
     table = read_table(PaperTable, read_toml(path, "The table"), path.name)
     names = [row.name for row in table.rows]
     if len(set(names)) < len(names):
         raise OptionError(f"{path.name} has two rows of one name; give each its own.")
+    for claim in table.claims:
+        for row in (claim.better, claim.than):
+            if row not in names:
+                raise OptionError(
+                    f"{path.name} claims something of {row!r}, which is not a row; its rows are {', '.join(names)}."
+                )
     return table

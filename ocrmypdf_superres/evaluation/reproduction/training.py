@@ -57,8 +57,8 @@ class Trainings:
             except RecognizerError:
                 self.recognizer(recipe)
 
-    def model(self, recipes: tuple[str, ...], row: Row, setting: Setting) -> dict[str, Path]:
-        """Return the model folders that *recipes* made, by the recipes' names; the last is changed as *row* says."""
+    def model(self, recipes: tuple[str, ...], row: Row, setting: Setting, share: float = 1.0) -> dict[str, Path]:
+        """Return the model folders that *recipes*, *share* of their steps, made; the last is changed as *row* says."""
         made: dict[str, Path] = {}
         for number, recipe in enumerate(recipes):
             last = number == len(recipes) - 1
@@ -68,16 +68,16 @@ class Trainings:
                 values["config"] = {**values.get("config", {}), **row.config}
                 values["stages"] = [_without(stage, row.drop) for stage in values["stages"]]
                 name = f"{name}-{_slug(row.name)}"
-            made[Path(recipe).name] = self._net(name, values)
+            made[Path(recipe).name] = self._net(name, values, share)
         return made
 
-    def _net(self, name: str, values: dict[str, Any]) -> Path:
+    def _net(self, name: str, values: dict[str, Any], share: float) -> Path:
         model = self.folder / name
         if (model / CARD).is_file():
             self.hours[name] = _hours(self.folder / f"{name}.run")
             return model
         run = self.folder / f"{name}.run"
-        values = self._changed(values, name)
+        values = self._changed(values, name, share)
         if "base" in values and (found := _RUN.fullmatch(str(values["base"]))):
             values["base"] = found[1]
         recipe = self._written(name, values)
@@ -102,15 +102,15 @@ class Trainings:
     def _values(self, recipe: str) -> dict[str, Any]:
         return read_toml(self.recipes / f"{recipe}.toml", "The recipe")
 
-    def _changed(self, values: dict[str, Any], name: str) -> dict[str, Any]:
+    def _changed(self, values: dict[str, Any], name: str, share: float = 1.0) -> dict[str, Any]:
         """Return *values* with this run's name, seed and limits."""
-        stages = []
+        share, stages = share * self.share, []
         for stage in values["stages"]:
-            steps = max(1, round(self.share * stage["steps"]))
+            steps = max(1, round(share * stage["steps"]))
             changed = {
                 "steps": min(steps, self.steps or steps),
                 "batch": min(stage.get("batch", 16), self.batch or 1 << 30),
-                "warmup": 0 if self.steps else round(self.share * stage.get("warmup", 100)),
+                "warmup": 0 if self.steps else round(share * stage.get("warmup", 100)),
             }
             stages.append({**stage, **changed})
         limits: dict[str, Any] = {}

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MPL-2.0
 """How far a reading can be trusted: silent substitutions, consistency with the scan, invented text.
 
-A silent substitution is a word that a person would believe: it is not in the truth, but Tesseract is confident
-(:data:`~ocrmypdf_superres.reporting.page_comparison.SURE` or more) and its dictionary has the word. Consistency is the
-PSNR between the enlarged image, reduced again by area averaging, and the original: a net must not contradict the scan
+A silent substitution is a word that a person would believe: its letters and digits are not in the truth, but its engine is
+sure (:data:`~ocrmypdf_superres.reporting.page_comparison.SURE` or more) and Tesseract's dictionary has the word. Consistency
+is the PSNR between the enlarged image, reduced again by area averaging, and the original: a net must not contradict the scan
 where the scan can tell.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from ocrmypdf_superres.evaluation.trust.dictionary import known
-from ocrmypdf_superres.evaluation.words import right_words
+from ocrmypdf_superres.evaluation.words import right_letters
 from ocrmypdf_superres.metrics.image import decibels, mean_squared_error
 from ocrmypdf_superres.metrics.statistics import interval
 from ocrmypdf_superres.metrics.text import fold
@@ -70,7 +70,7 @@ def silent_substitutions(words: Sequence[W], truth: str, language: str) -> list[
     Raises:
         SuperresError: the dictionary of *language* cannot be read.
     """
-    verdicts = right_words(words, truth)
+    verdicts = right_letters(words, truth)
     return [
         word
         for word, right in zip(words, verdicts, strict=True)

@@ -38,9 +38,13 @@ def planes(image: Array, colour: str) -> Array:
     return np.concatenate([rgb, mask[None]])
 
 
-def check_colour(colour: str, lines: bool, where: str) -> None:
-    """Raise OptionError where *colour* is not known, or is asked for pages: *lines* says whether sources give text lines."""
-    if colour not in COLOURS or (colour != "luma" and not lines):
+def check_colour(colour: str, lines: bool, where: str, crops: bool = False) -> None:
+    """Raise OptionError where *colour* is not known, or its sources have none.
+
+    *lines* says whether they give text lines, *crops* whether they give crops in RGB; page strips are in luma, as pages are read.
+    """
+    if colour not in COLOURS or (colour != LUMA_ALONE and not lines and not (crops and colour == RGB)):
         raise OptionError(
-            f"{where} has colour = {colour!r}; give one of {', '.join(COLOURS)}, and for pages luma, in which they are read."
+            f"{where} has colour = {colour!r}; give one of {', '.join(COLOURS)}; for pages luma, in which they are read, or rgb "
+            "with sources of the kind patches and options = { colour = true }."
         )

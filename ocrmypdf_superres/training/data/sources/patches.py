@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ocrmypdf_superres.errors import ImageError, OptionError
-from ocrmypdf_superres.page.image import IMAGE_SUFFIXES, to_luma
+from ocrmypdf_superres.page.image import IMAGE_SUFFIXES, flatten, to_luma
 from ocrmypdf_superres.training.data.files import part_of, spread
 from ocrmypdf_superres.training.data.sample import Sample
 from ocrmypdf_superres.training.protocols import SourceKind
@@ -33,7 +33,7 @@ Array = NDArray[np.float32]
 
 
 class PatchSource:
-    """Crops of *size* (height, width) hr pixels of the images under *folder*, in luma.
+    """Crops of *size* (height, width) hr pixels of the images under *folder*, in luma or RGB.
 
     Args:
         folder: images of any form, at any depth.
@@ -43,6 +43,7 @@ class PatchSource:
         language: Tesseract's, of texts.
         blank: see :data:`BLANK`; 0 keeps blank crops.
         part, share: see :func:`~ocrmypdf_superres.training.data.files.part_of`.
+        colour: crops are float32 (3, height, width); grey is replicated.
 
     Attributes:
         left_out: why images were left out, and how many for each reason.
@@ -53,11 +54,12 @@ class PatchSource:
 
     def __init__(
         self, folder: Path, size: tuple[int, int] = SIZE, low: Path | None = None, limit: int = 0, language: str = "eng",
-        blank: float = BLANK, part: str = "", share: float = 0.7,
+        blank: float = BLANK, part: str = "", share: float = 0.7, colour: bool = False,
     ) -> None:  # fmt: skip
         if min(size) < 1:
             raise OptionError(f"Patches of {size[0]} x {size[1]} pixels were asked for; give a height and a width of at least 1.")
         self.folder, self.size, self.low, self.language, self.blank = folder, size, low, language, blank
+        self._read = _rgb if colour else _luma
         found = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()]
         if not found:
             raise OptionError(f"The folder {folder} holds no images; give one of patches, photographs or page scans.")
@@ -104,16 +106,16 @@ class PatchSource:
         """
         for _ in range(TRIES):
             path = self.paths[int(rng.integers(len(self.paths)))]
-            pixels = _luma(path)
+            pixels = self._read(path)
             for _ in range(TRIES):
                 # Whole lr pixels, so that the partner's crop shows the same.
                 top, left = (
                     scale * int(rng.integers((side - want) // scale + 1))
-                    for side, want in zip(pixels.shape, self.size, strict=True)
+                    for side, want in zip(pixels.shape[-2:], self.size, strict=True)
                 )
                 crop = self._crop(pixels, top, left)
                 if crop is not None:
-                    return self._made(path, pixels.shape, crop, top, left, scale)
+                    return self._made(path, pixels.shape[-2:], crop, top, left, scale)
         raise OptionError(
             f"{TRIES} images of {self.folder} in a row have no crop of {self.size[0]} x {self.size[1]} that shows anything; give "
             "other images, or options = { blank = 0.0 } to train on blank ones."
@@ -128,17 +130,18 @@ class PatchSource:
         for path in self.paths:
             if count and len(made) == count:
                 break
-            pixels = _luma(path)
-            middle = [(side - want) // 2 // scale * scale for side, want in zip(pixels.shape, self.size, strict=True)]
+            pixels = self._read(path)
+            sides = pixels.shape[-2:]
+            middle = [(side - want) // 2 // scale * scale for side, want in zip(sides, self.size, strict=True)]
             rng = np.random.default_rng(0)
             places = [middle] + [
-                [scale * int(rng.integers((s - w) // scale + 1)) for s, w in zip(pixels.shape, self.size, strict=True)]
+                [scale * int(rng.integers((s - w) // scale + 1)) for s, w in zip(sides, self.size, strict=True)]
                 for _ in range(TRIES)
             ]
             for top, left in places:
                 crop = self._crop(pixels, top, left)
                 if crop is not None:
-                    made.append(self._made(path, pixels.shape, crop, top, left, scale))
+                    made.append(self._made(path, sides, crop, top, left, scale))
                     break
             else:
                 self._leave_out("blank")
@@ -147,7 +150,7 @@ class PatchSource:
         return made
 
     def _crop(self, pixels: Array, top: int, left: int) -> Array | None:
-        crop = pixels[top : top + self.size[0], left : left + self.size[1]]
+        crop = pixels[..., top : top + self.size[0], left : left + self.size[1]]
         return None if float(crop.std()) < self.blank else np.ascontiguousarray(crop)
 
     def _made(self, path: Path, shape: Sequence[int], crop: Array, top: int, left: int, scale: int) -> Sample:
@@ -157,14 +160,15 @@ class PatchSource:
         lr = None
         if self.low is not None:
             partner = self._partner(path)
-            pixels = _luma(partner)
-            if tuple(side // scale for side in shape) != pixels.shape:
+            pixels = self._read(partner)
+            height, width = pixels.shape[-2:]
+            if tuple(side // scale for side in shape) != (height, width):
                 raise OptionError(
-                    f"{partner} has {pixels.shape[0]} x {pixels.shape[1]} pixels, but a {scale}th of {shape[0]} x {shape[1]} was "
+                    f"{partner} has {height} x {width} pixels, but a {scale}th of {shape[0]} x {shape[1]} was "
                     "expected; scans that do not lie exactly over each other are a source of the kind pairs."
                 )
             rows, columns = (side // scale for side in self.size)
-            lr = np.ascontiguousarray(pixels[top // scale : top // scale + rows, left // scale : left // scale + columns])
+            lr = np.ascontiguousarray(pixels[..., top // scale : top // scale + rows, left // scale : left // scale + columns])
         return Sample(crop, crop, text, None, self.language if text else "", lr)
 
 
@@ -172,6 +176,15 @@ def _luma(path: Path) -> Array:
     try:
         with Image.open(path) as image:
             return to_luma(image)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ImageError(f"The image {path} cannot be read: {error}; leave it out.") from error
+
+
+def _rgb(path: Path) -> Array:
+    try:
+        with Image.open(path) as image:
+            pixels = np.asarray(flatten(image).convert("RGB"), dtype=np.float32).transpose(2, 0, 1)
+            return np.asarray(pixels / 255, dtype=np.float32)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ImageError(f"The image {path} cannot be read: {error}; leave it out.") from error
 
@@ -184,9 +197,10 @@ def _make(
     blank: float = BLANK,
     part: str = "",
     share: float = 0.7,
+    colour: bool = False,
 ) -> PatchSource:
     low = data / source.low if source.low else None
-    return PatchSource(data / source.folder, size, low, source.pages, source.language, blank, part, share)
+    return PatchSource(data / source.folder, size, low, source.pages, source.language, blank, part, share, colour)
 
 
 KIND = SourceKind(_make, low="optional")

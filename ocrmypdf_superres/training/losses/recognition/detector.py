@@ -9,6 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from ocrmypdf_superres.architectures.blocks.layers import grey_of
 from ocrmypdf_superres.detectors.ctpn import CTPN, load_public
 from ocrmypdf_superres.errors import OptionError, RecognizerError
 from ocrmypdf_superres.recognizers import folder
@@ -28,8 +29,8 @@ class Detector(Protocol):
 class DetectorLoss(nn.Module):
     """mean abs(f(sr) - f(hr)) for the features, the logits (before softmax) and the coordinates; hr is detached.
 
-    The three are separate tasks in the paper, so that a balance can weigh them: ``forward(sr, hr)`` takes float
-    (B, 1, H, W) each, not clamped, and returns a scalar for each of ``parts``, which maps the names to their weights.
+    The three are separate tasks in the paper, so that a balance can weigh them: ``forward(sr, hr)`` takes float (B, C, H, W)
+    each, not clamped, looked at in luma, and returns a scalar for each of ``parts``, which maps the names to their weights.
     """
 
     target = Target.HR
@@ -44,8 +45,8 @@ class DetectorLoss(nn.Module):
     def forward(self, sr: Tensor, hr: Tensor) -> dict[str, Tensor]:
         """Return a scalar for each part; see the class."""
         with torch.no_grad():
-            wanted = self.detector.detect(hr)
-        seen = self.detector.detect(sr)
+            wanted = self.detector.detect(grey_of(hr))
+        seen = self.detector.detect(grey_of(sr))
         distances = {name: (ours - theirs).abs().mean() for name, ours, theirs in zip(PARTS, seen, wanted, strict=True)}
         return {name: distances[name] for name in self.parts}
 

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MPL-2.0
+"""OCR engines that were in no loss, as a second detector and a second recognizer of patches and lines.
+
+A network that was trained before one detector or recognizer is flattered by that one: what another finds shows whether
+the gain is in the image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ocrmypdf_superres.errors import MissingDependencyError, OptionError
+from ocrmypdf_superres.ocr.engines.base import LineEngine, Quad, shared_engine
+from ocrmypdf_superres.ocr.hypothesis import Hypothesis
+
+DPI = 300.0
+"""What the hr patches have; engines use it for their own layout only."""
+
+
+@dataclass(frozen=True)
+class Outsider:
+    """An engine that finds lines and reads them.
+
+    Attributes:
+        name: the engine's. engine: itself. languages: that it is told, in Tesseract's codes.
+    """
+
+    name: str
+    engine: LineEngine
+    languages: tuple[str, ...] = ("eng",)
+
+    def text_mask(self, image: Image.Image) -> NDArray[np.bool_]:
+        """Return where the engine sees text on *image*, bool (height, width).
+
+        Raises:
+            RecognizerError: the engine failed.
+        """
+        mask = np.zeros((image.height, image.width), dtype=bool)
+        for corners in self.engine.detect(image):
+            mask |= _inside(corners, mask.shape)
+        return mask
+
+    def read_line(self, image: Image.Image) -> str:
+        """Return what the engine reads on *image*, all of which is one line.
+
+        Raises:
+            RecognizerError: the engine failed.
+        """
+        width, height = image.size
+        whole: Quad = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float64)
+        return _text(Hypothesis(self.engine.recognize(image, [whole], self.languages, DPI)))
+
+    def read_block(self, image: Image.Image) -> str:
+        """Return what the engine finds and reads on *image*, lines separated by a blank.
+
+        Raises:
+            RecognizerError: the engine failed.
+        """
+        return _text(Hypothesis(self.engine.read(image, self.languages, DPI)))
+
+
+def outsiders(names: Sequence[str]) -> list[Outsider]:
+    """Return the engines *names*.
+
+    Raises:
+        OptionError: one does not find and read lines in two steps. MissingDependencyError: one is not installed.
+        SuperresError: there is no such engine.
+    """
+    found = []
+    for name in names:
+        engine = shared_engine(name)
+        if not isinstance(engine, LineEngine):
+            raise OptionError(f"The OCR engine {name!r} was named, one that finds and reads lines was expected; give rapidocr.")
+        if missing := engine.missing():
+            raise MissingDependencyError(f"The OCR engine {name} cannot be used: {missing}")
+        found.append(Outsider(name, engine))
+    return found
+
+
+def _text(found: Hypothesis) -> str:
+    return " ".join(word.text for word in found.words)
+
+
+def _inside(corners: Quad, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return which pixel centres of an image of *shape* (height, width) are inside the convex quadrangle *corners*."""
+    rows, columns = np.mgrid[: shape[0], : shape[1]] + 0.5
+    inside = np.ones(shape, dtype=bool)
+    for (x, y), (next_x, next_y) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        # Clockwise with y downwards: what is inside lies to the right of every side.
+        inside &= (next_x - x) * (rows - y) - (next_y - y) * (columns - x) >= 0
+    return inside
