@@ -9,15 +9,23 @@ from pathlib import Path
 
 from rich.console import Console
 
+from ocrmypdf_superres.commands.shared.parsing import add_data, add_device, add_output
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``train``."""
     parser.add_argument("recipe", type=Path, help="a TOML file, see examples/recipes")
-    parser.add_argument("--data", type=Path, default=Path(), help="folder that the recipe's sources lie in (default: here)")
-    parser.add_argument("-o", "--output", "--out", dest="out", type=Path, help="folder of the run (default: runs/NAME)")
+    add_data(parser, "folder that the recipe's sources lie in (default: here)", default=Path())
+    add_output(parser, "folder of the run (default: runs/NAME)", metavar="FOLDER")
     parser.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
     parser.add_argument("--show-data", action="store_true", help="only write a grid of training strips")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    parser.add_argument(
+        "--one-step", action="store_true",
+        help="only do a step of every stage on noise, with random weights for networks that are not there, and print memory and "
+        "time; for recipes of recognizers and detectors, too",
+    )  # fmt: skip
+    parser.add_argument("--batch", type=int, default=0, metavar="N", help="images a step of --one-step (default: the recipe's)")
+    add_device(parser)
     parser.add_argument(
         "--estimate-degradation", type=Path, metavar="FOLDER",
         help="only print the recipe's [[degradation]] tables, set to be like the low-resolution scans there",
@@ -33,12 +41,33 @@ def run(args: argparse.Namespace) -> int:
     if args.estimate_degradation is not None:
         _print_degradation(args.recipe, args.estimate_degradation)
         return 0
+    if args.one_step:
+        _print_step(args.recipe, args.device, args.batch)
+        return 0
     from ocrmypdf_superres.training.workflows.train import train
 
-    written = train(args.recipe, args.out, args.data, resume=args.resume, show_data=args.show_data, device=args.device)
+    written = train(args.recipe, args.output, args.data, resume=args.resume, show_data=args.show_data, device=args.device)
     if os.environ.get("RANK", "0") == "0":  # of several processes one speaks
         Console().print(f"Written: {written}", highlight=False, markup=False, soft_wrap=True)
     return 0
+
+
+def _print_step(recipe: Path, device: str, batch: int) -> None:
+    from rich.table import Table
+
+    from ocrmypdf_superres.errors import OptionError
+    from ocrmypdf_superres.training.loop.processes import pick_device
+    from ocrmypdf_superres.training.workflows.one_step import one_step
+
+    if batch < 0:
+        raise OptionError(f"--batch {batch} was given; give a number of images, or 0 for the recipe's.")
+    table = Table("stage", "batch", "parameters", "trained", "seconds a step", "peak memory, MiB")
+    for cost in one_step(recipe, device, batch):
+        parameters = [f"{count:,}" for count in cost.parameters]
+        table.add_row(cost.stage, str(cost.batch), *parameters, f"{cost.seconds:.3f}", f"{cost.memory:,.0f}")
+    console = Console(highlight=False)
+    console.print(f"{recipe.name} on {pick_device(device)}, one step forwards and backwards.", markup=False, soft_wrap=True)
+    console.print(table)
 
 
 def _print_degradation(recipe: Path, folder: Path) -> None:

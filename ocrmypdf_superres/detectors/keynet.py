@@ -75,6 +75,16 @@ class KeyNet(nn.Module):
         return torch.relu(self.last(torch.cat(levels, dim=1)))
 
 
+def published_state(net: KeyNet) -> dict[str, Tensor]:
+    """Return the weights of *net* by their published names."""
+    state = {}
+    for name, value in net.state_dict().items():
+        part, _, rest = name.partition(".")
+        number, _, inner = rest.partition(".")
+        state[f"last_conv.0.{rest}" if part == "last" else f"feature_extractor.lb_block.conv{number}.{inner}"] = value
+    return state
+
+
 def load_keynet(path: Path) -> KeyNet:
     """Return the frozen Key.Net with the weights in *path*, by their published names.
 

@@ -113,7 +113,7 @@ def ocrmypdf_text(image: Image.Image, dpi: float, languages: str, **options: Any
         (folder / "page.pdf").write_bytes(img2pdf.convert(str(folder / "page.png")))
         sidecar, report = folder / "page.txt", folder / "report.jsonl"
         kept = PageFiles(folder / "kept", 1)
-        if len(plugins) > 1:
+        if "ocrmypdf_superres" in plugins:
             options |= {"superres_report": str(report), "superres_keep": str(kept.folder)}
         lap_file = folder / "lap.json"
         began = time.process_time() + children_seconds()

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 torch = pytest.importorskip("torch")
-from ocrmypdf_superres.detectors.keynet import FACTOR, KeyNet, handcrafted, load_keynet, reduced
+from ocrmypdf_superres.detectors.keynet import FACTOR, KeyNet, handcrafted, load_keynet, published_state, reduced
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.recognizers.folder import build, save
 from ocrmypdf_superres.training.data.sources.patches import PatchSource
@@ -30,11 +30,8 @@ def published(path: Path) -> KeyNet:
     torch.manual_seed(0)
     net = KeyNet().eval()
     net.last.bias.data.fill_(1.0)
-    names = {f"learned.{i}": f"feature_extractor.lb_block.conv{i}" for i in range(3)} | {"last": "last_conv.0"}
-    state = {}
-    for name, value in net.state_dict().items():
-        own = next(key for key in names if name.startswith(key))
-        state[name.replace(own, names[own])] = value
+    state = published_state(net)
+    assert "feature_extractor.lb_block.conv2.1.running_var" in state and "last_conv.0.weight" in state
     torch.save({"epoch": 1, "state_dict": state}, path)
     return net
 
