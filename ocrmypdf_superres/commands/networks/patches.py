@@ -12,10 +12,14 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from ocrmypdf_superres.commands.networks.systems import add_systems
 
-    from ocrmypdf_superres.evaluation.networks.patches import PatchMetrics
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from torch import Tensor
+
+    from ocrmypdf_superres.evaluation.networks.patches import PatchMetrics, Predictor
     from ocrmypdf_superres.training.recipe import Source
 
 
@@ -61,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--lpips", type=Path, nargs=2, metavar=("ALEXNET", "LINEAR"), help="two files of weights, for LPIPS")
     parser.add_argument("--cache", type=Path, metavar="FOLDER", help="keep the lines that are found in the scans there")
+    add_systems(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the metrics there, too")
 
@@ -74,6 +79,7 @@ def run(args: argparse.Namespace) -> int:
     from ocrmypdf_superres.errors import OptionError
     from ocrmypdf_superres.evaluation.networks.lpips_weights import load_lpips
     from ocrmypdf_superres.evaluation.networks.patches import evaluate_patches, patches, predictor
+    from ocrmypdf_superres.evaluation.networks.peers import system_predictors
     from ocrmypdf_superres.training.loop.processes import pick_device
     from ocrmypdf_superres.training.losses.recognition.detector import load_detector
     from ocrmypdf_superres.training.recipe import read_recipe
@@ -91,6 +97,8 @@ def run(args: argparse.Namespace) -> int:
     batches = patches(
         args.data, args.scale, args.count, degradation, clean, args.language, args.cache, _source(args, Path(args.data).resolve())
     )
+    for name, predict in system_predictors(args.system, args.spandrel, batches).items():
+        predictors[name] = _at_scale(predict, args.scale)
     perceptual = load_lpips(*args.lpips) if args.lpips else None
     metrics = {name: evaluate_patches(predict, batches, detector, perceptual) for name, predict in predictors.items()}
     truths = iter(batches)
@@ -102,6 +110,10 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         args.json.write_text(json.dumps({n: f.summary() for n, f in metrics.items()}, indent=1) + "\n", encoding="utf-8")
     return 0
+
+
+def _at_scale(predict: Callable[[Tensor, int], Tensor], scale: int) -> Predictor:
+    return lambda lr: predict(lr, scale)
 
 
 def _source(args: argparse.Namespace, data: Path) -> Source:
