@@ -33,7 +33,7 @@ ROWS = {
     "000": "srcnn, L2", "000-real": "L2, consistency and detector", "001-1": "TBSRN, tuned on sr", "001-2": "EDSR, both",
     "002-1": "SRCNN", "002-1-real": "SRCNN", "002-2": "DPNet, then", "003-1": "selection", "003-2": "one way", "003-3": "TBSRN",
     "003-4": "none", "003-5": "TBSRN", "003-6": "neither", "003-7": "neither", "004-5": "1 module", "004-6": "GR-CNN",
-    "004-7": "30 layers", "004-8": "three",
+    "004-7": "30 layers", "004-8": "noise 15",
 }  # fmt: skip
 needs_tesseract = pytest.mark.skipif(shutil.which("tesseract") is None, reason="Tesseract is not installed")
 
