@@ -5,8 +5,8 @@ The second stage of Hildebrandt et al. (2022) with Tesseract as the reader: is o
 
     python line_images.py FOLDER/text train --model edsr-stn-small --count 1200 --seed 1
     python line_images.py FOLDER/held held --model edsr-stn-small --count 512 --seed 2
-    ocrmypdf-superres recognizer tune train/hr --output hr.traineddata
-    ocrmypdf-superres recognizer tune train/sr --output sr.traineddata
+    ocrmypdf-superres recognizer tune train/hr -o hr.traineddata
+    ocrmypdf-superres recognizer tune train/sr -o sr.traineddata
     python line_images.py --measure held eng hr.traineddata sr.traineddata
 
 FOLDER/text and FOLDER/held hold eng/*.txt.

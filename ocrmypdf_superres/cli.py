@@ -4,27 +4,35 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
 import rich
+from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
 
+from ocrmypdf_superres.commands.shared.parsing import PROGRAM, HelpFormatter, subcommand
 from ocrmypdf_superres.errors import SuperresError
 
 # name -> (module with add_arguments and run, what it does, extra that brings its packages)
 COMMANDS = {
+    "plan": ("ocrmypdf_superres.commands.documents.plan", "show what would be done to each page of a PDF, and why", ""),
     "models": ("ocrmypdf_superres.commands.models", "list models, show a card, verify files", ""),
-    "upscale": ("ocrmypdf_superres.commands.upscale", "super-resolve an image or the pages of a PDF, to look at", ""),
+    "upscale": ("ocrmypdf_superres.commands.documents.upscale", "super-resolve an image or the pages of a PDF, to look at", ""),
     "doctor": ("ocrmypdf_superres.commands.doctor", "show what is installed and run one test tile", ""),
     "evaluate": ("ocrmypdf_superres.commands.evaluate", "compare methods on pages with known text", "eval"),
-    "report": ("ocrmypdf_superres.commands.report", "one HTML page of a run, with before and after to look at", "eval"),
-    "compare": ("ocrmypdf_superres.commands.compare", "read a PDF without and with super-resolution, and show both", "eval"),
+    "report": ("ocrmypdf_superres.commands.documents.report", "one HTML page of a run, with before and after to look at", "eval"),
+    "compare": (
+        "ocrmypdf_superres.commands.documents.compare",
+        "read a PDF without and with super-resolution, and show both",
+        "eval",
+    ),
     "calibrate": ("ocrmypdf_superres.commands.calibrate", "fit how far the engine's confidences can be trusted", "eval"),
-    "fuse": ("ocrmypdf_superres.commands.fuse", "make one sharper page from several scans of it", "train"),
+    "fuse": ("ocrmypdf_superres.commands.documents.fuse", "make one sharper page from several scans of it", "train"),
     "heights": ("ocrmypdf_superres.commands.heights.command", "benchmark how well the height of text is measured", "train,eval"),
     "train": ("ocrmypdf_superres.commands.train", "train a net from a recipe", "train"),
     "finetune": ("ocrmypdf_superres.commands.finetune", "make a model for your own scans, without annotation", "train,eval"),
@@ -60,17 +68,19 @@ COMMANDS = {
         "train,eval",
     ),
     "recognizer": ("ocrmypdf_superres.commands.recognizer", "compare or tune Tesseract's network as ported", "train"),
+    "completion": ("ocrmypdf_superres.commands.completion", "print the completion script for a shell", "completion"),
 }
 
 GROUPS = {
-    "Documents": ("doctor", "compare", "upscale", "fuse", "report", "archive"),
+    "Documents": ("plan", "compare", "upscale", "fuse", "report", "archive"),
     "Models": ("models", "finetune", "train", "export", "quantize", "import-weights", "recognizer"),
-    "Measuring": ("evaluate", "lines", "patches", "heights", "calibrate", "reproduce"),
+    "Evaluation": ("evaluate", "lines", "patches", "heights", "calibrate", "reproduce"),
+    "Installation": ("doctor", "completion"),
 }
 """The commands by what they are about, in the order of the help."""
 
 
-class _Commands(argparse.RawDescriptionHelpFormatter):
+class _Commands(HelpFormatter):
     """Lists the commands by group, in place of argparse's one list."""
 
     def _format_action(self, action: argparse.Action) -> str:
@@ -83,10 +93,10 @@ class _Commands(argparse.RawDescriptionHelpFormatter):
         return "\n".join(lines)
 
 
-def build_parser(command: str | None) -> argparse.ArgumentParser:
-    """Return the parser; only *command*'s own arguments are filled in, so that nothing else is imported."""
+def build_parser(*commands: str | None) -> argparse.ArgumentParser:
+    """Return the parser; only the arguments of *commands* are filled in, so that nothing else is imported."""
     parser = argparse.ArgumentParser(
-        prog="ocrmypdf-superres",
+        prog=PROGRAM,
         description="Super-resolution for OCR of low-resolution scans.",
         epilog="The plugin itself: ocrmypdf --plugin ocrmypdf_superres in.pdf out.pdf",
         formatter_class=_Commands,
@@ -95,10 +105,23 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {import_module('ocrmypdf_superres').__version__}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
     for name, (module, summary, _) in COMMANDS.items():
-        subparser = subparsers.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
-        if name == command:
+        subparser = subcommand(subparsers, name, name, summary)
+        subparser.add_argument("-v", "--verbose", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+        if name in commands:
             import_module(module).add_arguments(subparser)
+    if "completion" in commands:
+        subparsers.choices["completion"].set_defaults(whole=_whole_parser)
     return parser
+
+
+def _whole_parser() -> argparse.ArgumentParser:
+    """Return the parser with the arguments of every command whose packages are installed."""
+    known = []
+    for name in COMMANDS:
+        with contextlib.suppress(ModuleNotFoundError):
+            build_parser(name)
+            known.append(name)
+    return build_parser(*known)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -107,20 +130,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = next((a for a in arguments if a in COMMANDS), None)
     # Progress bars use rich's own console; one console for both writes log lines above a bar, not into it.
     rich.reconfigure(stderr=True)
-    errors = rich.get_console()
     try:
         parsed = build_parser(command).parse_args(arguments)
         level = logging.DEBUG if parsed.verbose else logging.INFO
-        logging.basicConfig(level=level, format="%(message)s", handlers=[RichHandler(console=errors, show_path=False)])
+        logging.basicConfig(
+            level=level, format="%(message)s", handlers=[RichHandler(console=rich.get_console(), show_path=False)]
+        )
         return int(import_module(COMMANDS[parsed.command][0]).run(parsed))
     except (SuperresError, ModuleNotFoundError) as error:
         message = _about_missing(error, command)
         if message is None and not isinstance(error, SuperresError):
             raise
-        errors.print(f"[bold red]Error:[/bold red] {escape(message or str(error))}", soft_wrap=True, highlight=False)
+        # A console of its own: OCRmyPDF may have redirected the shared one.
+        Console(stderr=True).print(
+            f"[bold red]Error:[/bold red] {escape(message or str(error))}", soft_wrap=True, highlight=False
+        )
         return 1
     except KeyboardInterrupt:
-        errors.print("Stopped.")
+        Console(stderr=True).print("Stopped.")
         return 130
 
 

@@ -11,6 +11,7 @@ EXTRAS = {
     "train": ("training", ("onnx", "scipy", "tomli-w", "tensorboard", "lightning-fabric", "lmdb")),
     "eval": ("evaluation and reports", ("img2pdf", "jinja2", "matplotlib", "scikit-image", "scipy", "tomli-w")),
     "archive": ("archives", ("dask", "img2pdf", "jinja2", "lxml", "psutil", "tomli-w", "watchdog")),
+    "completion": ("completion in shells", ("shtab",)),
 }
 """Extra -> what it is for, and its packages beside those of the extras that it includes."""
 _IMPORTED_AS = {"skimage": "scikit-image", "distributed": "dask"}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Child processes that do not outlive the process that started them, however that one ended."""
+"""Child processes that do not outlive the process that started them, however that one ended, and its standard streams."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 
 
@@ -51,6 +52,16 @@ def kill_group(leader: int) -> None:
     """Kill the process group of *leader*, the process id of its leader; nothing happens where there is none."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def standard_streams_kept() -> Iterator[None]:
+    """Restore ``sys.stdout`` and ``sys.stderr`` at the end: pikepdf may replace them when OCRmyPDF checks its output."""
+    kept = sys.stdout, sys.stderr
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = kept
 
 
 def available_cores() -> int:

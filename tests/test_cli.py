@@ -22,6 +22,10 @@ def image(tmp_path):
     return path
 
 
+def upscaled(source, target, model, *more):
+    return main(["upscale", str(source), "-o", str(target), "--model", str(model.folder), "--device", "cpu", *more])
+
+
 def test_the_help_fits_a_screen_and_lists_every_command_once(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])
@@ -53,7 +57,7 @@ def test_models(random_model, capsys, monkeypatch):
 
 def test_upscale_an_image(random_model, image, tmp_path, capsys):
     out = tmp_path / "out" / "large.png"
-    assert main(["upscale", str(image), str(out), "--scale", "3", "--model", str(random_model.folder), "--device", "cpu"]) == 0
+    assert upscaled(image, out, random_model, "--scale", "3") == 0
     with Image.open(out) as large:
         assert large.size == (150, 120) and large.mode == "L"
         assert large.info["dpi"][0] == pytest.approx(300, abs=1)
@@ -65,7 +69,18 @@ def test_upscale_pdf_pages(random_model, image, tmp_path):
     pdf.write_bytes(img2pdf.convert([str(image), str(image)]))
     assert (
         main(
-            ["upscale", str(pdf), str(tmp_path / "pages"), "--scale", "2", "--model", str(random_model.folder), "--device", "cpu"]
+            [
+                "upscale",
+                str(pdf),
+                "-o",
+                str(tmp_path / "pages"),
+                "--scale",
+                "2",
+                "--model",
+                str(random_model.folder),
+                "--device",
+                "cpu",
+            ]
         )
         == 0
     )
@@ -82,7 +97,17 @@ def test_upscale_pdf_pages(random_model, image, tmp_path):
     ],
 )
 def test_mistakes_are_one_sentence(random_model, image, tmp_path, capsys, change, message):
-    arguments = ["upscale", str(image), str(tmp_path / "o.png"), "--model", str(random_model.folder), "--device", "cpu", *change]
+    arguments = [
+        "upscale",
+        str(image),
+        "-o",
+        str(tmp_path / "o.png"),
+        "--model",
+        str(random_model.folder),
+        "--device",
+        "cpu",
+        *change,
+    ]
     assert main(arguments) == 1
     printed = " ".join(capsys.readouterr().err.split())
     assert message in printed and "Traceback" not in printed
@@ -93,7 +118,7 @@ def test_mistakes_are_one_sentence(random_model, image, tmp_path, capsys, change
 def test_damaged_inputs_are_one_sentence(random_model, tmp_path, capsys, content):
     bad = tmp_path / "bad.bin"
     bad.write_bytes(content)
-    assert main(["upscale", str(bad), str(tmp_path / "o.png"), "--model", str(random_model.folder), "--device", "cpu"]) == 1
+    assert upscaled(bad, tmp_path / "o.png", random_model) == 1
     assert "Error:" in capsys.readouterr().err
 
 

@@ -101,7 +101,7 @@ def test_tuned_networks_are_listed_and_verified(net, tmp_path, monkeypatch, caps
 
 def test_upscale_a_image(net, image, tmp_path, capsys):
     out = tmp_path / "new" / "large.png"
-    assert main(["upscale", str(image), str(out), "--model", str(net), "--device", "cpu", "--scale", "3"]) == 0
+    assert main(["upscale", str(image), "-o", str(out), "--model", str(net), "--device", "cpu", "--scale", "3"]) == 0
     with Image.open(out) as large:
         assert large.size == (123, 90)
         assert round(large.info["dpi"][0]) == 300
@@ -113,7 +113,9 @@ def test_upscale_the_pages_of_a_pdf(net, image, tmp_path):
     pdf = tmp_path / "pages.pdf"
     with Image.open(image) as first:
         first.save(pdf, save_all=True, append_images=[first.resize((60, 50))], resolution=100)
-    assert main(["upscale", str(pdf), str(tmp_path / "out.png"), "--model", str(net), "--device", "cpu", "--scale", "2"]) == 0
+    assert (
+        main(["upscale", str(pdf), "-o", str(tmp_path / "out.png"), "--model", str(net), "--device", "cpu", "--scale", "2"]) == 0
+    )
     with Image.open(tmp_path / "out-1.png") as one, Image.open(tmp_path / "out-2.png") as two:
         assert (one.size, two.size) == ((82, 60), (120, 100))
 
@@ -138,7 +140,7 @@ def no_image(path: Path) -> None:
 def test_bad_inputs_are_one_sentence(make, net, tmp_path, capsys):
     path = tmp_path / "in [bad].pdf"
     make(path)
-    assert main(["upscale", str(path), str(tmp_path / "out.png"), "--model", str(net), "--scale", "2"]) == 1
+    assert main(["upscale", str(path), "-o", str(tmp_path / "out.png"), "--model", str(net), "--scale", "2"]) == 1
     said = capsys.readouterr().err
     assert "Error:" in said
     assert "in [bad].pdf" in said.replace("\n", "")
@@ -147,7 +149,7 @@ def test_bad_inputs_are_one_sentence(make, net, tmp_path, capsys):
 
 def test_an_output_of_an_unknown_kind_leaves_nothing(net, image, tmp_path, capsys):
     folder = tmp_path / "out"
-    arguments = ["upscale", str(image), str(folder / "large.nosuch"), "--model", str(net), "--scale", "2"]
+    arguments = ["upscale", str(image), "-o", str(folder / "large.nosuch"), "--model", str(net), "--scale", "2"]
     assert main(arguments) == 1
     assert "cannot be written" in capsys.readouterr().err
     assert list(folder.iterdir()) == []
@@ -158,7 +160,7 @@ def test_an_output_of_an_unknown_kind_leaves_nothing(net, image, tmp_path, capsy
     [(["--scale", "7"], "offers 2, 3, 4"), (["--model", "nosuch"], "no model 'nosuch'"), (["--device", "gpu"], "not known")],
 )
 def test_bad_values_are_named(extra, message, net, image, tmp_path, capsys):
-    assert main(["upscale", str(image), str(tmp_path / "o.png"), "--model", str(net), *extra]) == 1
+    assert main(["upscale", str(image), "-o", str(tmp_path / "o.png"), "--model", str(net), *extra]) == 1
     assert message in capsys.readouterr().err
 
 

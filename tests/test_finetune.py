@@ -63,7 +63,7 @@ def test_a_base_without_a_recipe_is_one_sentence(lanczos_net):
     [
         (["none", "-o", "mine"], "does not exist"),
         (["empty", "-o", "mine"], "holds no page images"),
-        (["empty", "-o", "mine", "--lang", "xyz"], "language 'xyz'"),
+        (["empty", "-o", "mine", "--language", "xyz"], "language 'xyz'"),
         (["empty", "-o", "mine", "--base", "nosuch"], "no model 'nosuch'"),
         (["empty", "-o", "my model"], "cannot be called"),
         (["empty", "-o", "there"], "exists already"),

@@ -84,7 +84,7 @@ from ocrmypdf_superres.cli import main
 assert main(["doctor", "--device", "cpu"]) in (0, 1)
 sys.exit(main(sys.argv[1:]))
 """
-    done = without_extras(code, "export", "recipe.toml", "run", "model")
+    done = without_extras(code, "export", "recipe.toml", "run", "-o", "model")
     assert done.returncode == 1, done.stderr
     assert "pip install 'ocrmypdf-superres[train]'" in " ".join(done.stderr.split())
     assert "extra [gpu]" in done.stdout

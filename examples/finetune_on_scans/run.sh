@@ -10,5 +10,5 @@ mkdir -p "$WORK"
 cd "$WORK"
 "$PYTHON" "$HERE/make_scans.py" scans
 # --force keeps the model even if so few steps gained nothing.
-"$PYTHON" -m ocrmypdf_superres finetune scans --lang eng --steps "$STEPS" --conditions 72-hard --force -o my-archive
+"$PYTHON" -m ocrmypdf_superres finetune scans -l eng --steps "$STEPS" --conditions 72-hard --force -o my-archive
 "$PYTHON" -m ocrmypdf_superres models verify ./my-archive

@@ -10,8 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import track
 
+from ocrmypdf_superres.commands.shared.output import steps
+from ocrmypdf_superres.commands.shared.parsing import add_data, add_jobs, add_model, add_output
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.calibration_fit import compare, fit, plot, read_variants
 from ocrmypdf_superres.evaluation.data.pages import BenchmarkPage, Case, find_pages, make_cases
@@ -20,7 +21,7 @@ from ocrmypdf_superres.evaluation.engine_calibration import fit_engine, read_cas
 from ocrmypdf_superres.files import atomic_write_text
 from ocrmypdf_superres.modelstore.cards import WEIGHTS
 from ocrmypdf_superres.modelstore.networks import NETWORK_CARD, Network, networks_in
-from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model
+from ocrmypdf_superres.modelstore.store import find_model
 from ocrmypdf_superres.ocr.calibration import read_table
 from ocrmypdf_superres.ocr.engines.base import ENGINES, Engine
 from ocrmypdf_superres.ocr.engines.calibration import row_name
@@ -35,28 +36,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("fit", "compare", "engine"),
         help="fit a table; compare ways of choosing by the package's own; or fit the row of a further engine",
     )
+    add_data(parser, "folder of pages with known text; fit on pages that nothing is measured on", required=True)
     parser.add_argument(
-        "--data", type=Path, required=True, help="folder of pages with known text; fit on pages that nothing is measured on"
-    )
-    parser.add_argument("--conditions", nargs="*", default=list(DEFAULT_CONDITIONS), help="as for evaluate")
-    parser.add_argument("--pages", type=int, default=2, help="pages of each collection (default: %(default)s)")
-    parser.add_argument("--model", default=DEFAULT_MODEL, help="name or folder of the model (default: %(default)s)")
+        "--conditions", nargs="*", default=list(DEFAULT_CONDITIONS), metavar="DPI-PROFILE",
+        help=f"as for evaluate (default: {' '.join(DEFAULT_CONDITIONS)})",
+    )  # fmt: skip
+    parser.add_argument("--count", type=int, default=2, metavar="N", help="hr pages of each collection, 0 for all")
+    parser.add_argument("--pages", type=int, dest="count", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    add_model(parser)
     parser.add_argument(
-        "--network",
+        "--networks",
         type=Path,
         metavar="FOLDER",
         help="for fit: a tuned network, whose own table is fitted on pages of its language and written into its card",
     )
     parser.add_argument("--held-out", action="store_true", help="only the documents that `recognizer lines` holds out")
-    parser.add_argument("--engine", default="rapidocr", help="for engine: which one (default: %(default)s)")
+    parser.add_argument("--engine", default="rapidocr", metavar="NAME", help="for engine: which one")
     parser.add_argument(
         "--enlarged", action="store_true", help="for engine: lines found on the page are read where the model enlarged it"
     )
-    parser.add_argument(
-        "--cache", type=Path, default=Path("runs/readings"), help="folder that keeps readings (default: %(default)s)"
-    )
-    parser.add_argument("--jobs", type=int, default=2, help="pages at a time (default: %(default)s)")
-    parser.add_argument("-o", "--output", type=Path, default=Path("calibration.json"), help="the table (default: %(default)s)")
+    parser.add_argument("--cache", type=Path, default=Path("runs/readings"), metavar="FOLDER", help="folder that keeps readings")
+    add_jobs(parser)
+    add_output(parser, "the table", metavar="FILE", default=Path("calibration.json"))
     parser.add_argument("--plot", type=Path, metavar="IMAGE", help="also plot the fit")
 
 
@@ -68,14 +69,14 @@ def run(args: argparse.Namespace) -> int:
     """
     model = find_model(args.model)
     console = Console()
-    network = networks_in(args.network)[0] if args.network else None
-    cases = make_cases(_pages(args, network), [parse_condition(c) for c in args.conditions], args.pages)
+    network = networks_in(args.networks)[0] if args.networks else None
+    cases = make_cases(_pages(args, network), [parse_condition(c) for c in args.conditions], args.count)
     data = f"{len(cases)} pages of {args.data.name}: {', '.join(args.conditions)}"
     if args.action == "engine":
         return _fit_engine(args, cases, data, console)
     with ThreadPoolExecutor(args.jobs) as pool:
-        jobs = [pool.submit(read_variants, case, args.model, args.cache, args.network) for case in cases]
-        pages = [page for job in track(jobs, "reading", console=Console(stderr=True)) if (page := job.result()) is not None]
+        jobs = [pool.submit(read_variants, case, args.model, args.cache, args.networks) for case in cases]
+        pages = [page for job in steps(jobs, "reading") if (page := job.result()) is not None]
     if args.action == "compare":
         sha256 = model.card.files.get(WEIGHTS, "")
         compare(pages, read_table().calibration(f"Tesseract OCR {version().split()[-1]}", sha256), console)
@@ -112,7 +113,7 @@ def _fit_engine(args: argparse.Namespace, cases: Sequence[Case], data: str, cons
     engine: Engine = ENGINES.load(args.engine)()
     known = [case for case in cases if engine.knows(case.page.languages.split("+"))]
     model = args.model if args.enlarged else None
-    found = (read_case(engine, case, model) for case in track(known, "reading", console=Console(stderr=True)))
+    found = (read_case(engine, case, model) for case in steps(known, "reading"))
     read = [words for words in found if words is not None]
     row, before, after = fit_engine(engine, read, f"{data}; enlarged by {model}" if model else data)
     write_row(row_name(args.engine, engine, args.enlarged), row, args.output)

@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
+from ocrmypdf_superres.commands.shared.output import STANDARD_OUTPUT, progress, write_json
+from ocrmypdf_superres.commands.shared.parsing import add_data, add_jobs, add_json, add_language, add_model
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.benchmark import Result, applies, run_cases, to_json
 from ocrmypdf_superres.evaluation.data.pages import Case, find_pages, make_cases, of_collections
@@ -24,7 +24,6 @@ from ocrmypdf_superres.evaluation.networks_table import networks_table
 from ocrmypdf_superres.evaluation.summary import headlines, in_order, rows
 from ocrmypdf_superres.evaluation.worst import save_worst
 from ocrmypdf_superres.metrics.text import word_accuracy
-from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,28 +35,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_pages(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("pages")
-    group.add_argument(
-        "--data", type=Path, required=True, help="folder of images with .gt.txt, PAGE-XML or ALTO, or with an index.json"
-    )
-    group.add_argument("--collections", nargs="+", help="only these collections")
+    add_data(group, "folder of images with .gt.txt, PAGE-XML or ALTO, or with an index.json", required=True)
+    group.add_argument("--collections", nargs="+", metavar="NAME", help="only these collections (default: all)")
     group.add_argument(
         "--conditions",
         nargs="*",
         default=list(DEFAULT_CONDITIONS),
         metavar="DPI-PROFILE",
-        help=f"resolutions and profiles that hr pages are reduced to; profiles: {', '.join(PROFILES)} (default: %(default)s)",
+        help=f"resolutions and profiles that hr pages are reduced to; profiles: {', '.join(PROFILES)} "
+        f"(default: {' '.join(DEFAULT_CONDITIONS)})",
     )
     group.add_argument("--lines", action="store_true", help="the images are single lines of text")
-    group.add_argument("--pages", type=int, default=2, help="hr pages of each collection, 0 for all (default: %(default)s)")
-    group.add_argument(
-        "-l", "--language", default="eng", help="Tesseract languages of pages without an index (default: %(default)s)"
-    )
+    group.add_argument("--count", type=int, default=2, metavar="N", help="hr pages of each collection, 0 for all")
+    group.add_argument("--pages", type=int, dest="count", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    add_language(group, "Tesseract languages of pages without an index")
     group.add_argument(
         "--unordered",
         nargs="*",
         default=["funsd_forms_eng"],
         metavar="COLLECTION",
-        help="collections of ambiguous reading order: their words count, their CER does not (default: %(default)s)",
+        help="collections of ambiguous reading order: their words count, their CER does not (default: funsd_forms_eng)",
     )
 
 
@@ -68,7 +65,8 @@ def _add_methods(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         choices=(*METHODS, *FURTHER),
         default=list(METHODS),
-        help=f"ways to prepare and read a page (default: {' '.join(METHODS)})",
+        metavar="METHOD",
+        help=f"ways to prepare and read a page: {', '.join((*METHODS, *FURTHER))} (default: {' '.join(METHODS)})",
     )
     group.add_argument(
         "--peer",
@@ -110,15 +108,15 @@ def _add_methods(parser: argparse.ArgumentParser) -> None:
         help="nets by themselves as further methods, names or folders of models, or the word all: each enlarges a "
         "page once, without a second reading (--model is the one that the plugin's methods use)",
     )
-    group.add_argument("--model", default=DEFAULT_MODEL, help="model of the methods plugin... (default: %(default)s)")
+    add_model(group, "name or folder of the model of the methods plugin...")
 
 
 def _add_outputs(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("outputs")
-    group.add_argument("--jobs", type=int, default=2, help="pages at a time (default: %(default)s)")
-    group.add_argument("--cache", type=Path, help="folder that keeps readings, so that a run can go on")
+    add_jobs(group)
+    group.add_argument("--cache", type=Path, metavar="FOLDER", help="folder that keeps readings, so that a run can go on")
     group.add_argument("--worst", type=Path, metavar="FOLDER", help="write images of the pages that the plugin reads worst there")
-    group.add_argument("--worst-count", type=int, default=10, metavar="N", help="how many (default: %(default)s)")
+    group.add_argument("--worst-count", type=int, default=10, metavar="N", help="how many")
     group.add_argument(
         "--run",
         type=Path,
@@ -132,8 +130,8 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
         metavar=("ALEXNET", "LINEAR"),
         help="two files of weights; with --run the distance to the hr scan is measured, too",
     )
-    group.add_argument("--json", type=Path, help="write every result there")
-    group.add_argument("--markdown", type=Path, help="write the tables there")
+    add_json(group, "write every result there; - for standard output, and the tables go to standard error")
+    group.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables there")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -143,11 +141,11 @@ def run(args: argparse.Namespace) -> int:
         OptionError: the data or an argument cannot be used.
         ModelError: the model cannot be used.
     """
-    console = Console()
+    console = Console(stderr=str(args.json) == STANDARD_OUTPUT)
     cases = make_cases(
         of_collections(find_pages(args.data, args.language, args.lines), args.collections),
         [parse_condition(text) for text in args.conditions],
-        args.pages,
+        args.count,
     )
     if not cases:
         raise OptionError(f"No page of {args.data} is below 150 dpi or at least 200 dpi; nothing can be measured.")
@@ -158,11 +156,11 @@ def run(args: argparse.Namespace) -> int:
     if args.lpips:
         check_weights(*args.lpips)
     results: list[Result] = []
-    with _progress() as progress:
-        task = progress.add_task("reading", total=sum(applies(case, *method) for case in cases for method in methods))
+    with progress() as bar:
+        task = bar.add_task("reading", total=sum(applies(case, *method) for case in cases for method in methods))
         for result in run_cases(cases, args.methods, args.model, args.cache, max(1, args.jobs), peers):
             results.append(result)
-            progress.advance(task)
+            bar.advance(task)
     order = [*METHODS, *in_order(r.method for r in results)]
     results.sort(key=lambda r: (r.group, r.page, order.index(r.method)))
     for result in results:
@@ -174,7 +172,7 @@ def run(args: argparse.Namespace) -> int:
         _show_word_accuracy(console, results)
     written = [to_json(result) for result in results]
     if args.json:
-        args.json.write_text(json.dumps(written, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(args.json, written)
     compared = networks_table(results)
     console.print(compared, highlight=False, markup=False, soft_wrap=True, end="")
     tables = [markdown_tables(results, ours, args.unordered), *([compared] if compared else [])]
@@ -188,24 +186,15 @@ def run(args: argparse.Namespace) -> int:
     return 1 if any(result.error for result in results) else 0
 
 
-def _progress() -> Progress:
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn(),
-        TextColumn("so far"), TimeElapsedColumn(),
-    )  # fmt: skip
-    # Pages differ in cost, so the speed is that of the last minutes.
-    return Progress(*columns, console=Console(stderr=True), speed_estimate_period=180)
-
-
 def _save_run(
     console: Console, args: argparse.Namespace, cases: list[Case], peers: list[Peer], written: list[dict[str, Any]]
 ) -> str:
     """Keep the run in its folder and return its Markdown table of trust."""
-    with _progress() as progress:
-        task = progress.add_task("inspecting", total=len(cases) * len(inspected_methods(args.methods, peers)))
+    with progress() as bar:
+        task = bar.add_task("inspecting", total=len(cases) * len(inspected_methods(args.methods, peers)))
         run = save_run(
             args.run, args.data.resolve().name, cases, args.methods, args.model, peers, written, args.cache, max(1, args.jobs),
-            tuple(args.lpips) if args.lpips else None, lambda: progress.advance(task),
+            tuple(args.lpips) if args.lpips else None, lambda: bar.advance(task),
         )  # fmt: skip
     for sentence in run.trust["sentences"]:
         console.print(sentence, highlight=False, markup=False, soft_wrap=True)

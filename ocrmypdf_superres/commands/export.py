@@ -8,13 +8,15 @@ from pathlib import Path
 
 from rich.console import Console
 
+from ocrmypdf_superres.commands.shared.parsing import add_output
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``export``."""
     parser.add_argument("recipe", type=Path, help="the recipe that the run was started with")
     parser.add_argument("run", type=Path, help="folder of the run, which holds checkpoint.pt")
-    parser.add_argument("output", type=Path, help="the model folder to write")
-    parser.add_argument("--name", help="name of the model (default: the recipe's)")
+    add_output(parser, "the model folder to write", metavar="MODEL", required=True)
+    parser.add_argument("--name", metavar="NAME", help="name of the model (default: the recipe's)")
     parser.add_argument(
         "--aciq", type=int, metavar="BITS", help="store the weights in so many bits, 2 to 8 (runs with torch only)"
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from ocrmypdf_superres.commands.shared.parsing import add_device, add_language, add_output
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.modelstore.networks import AUTO
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL
@@ -26,38 +27,35 @@ CONDITIONS = ("72-scan", "100-scan", "100-hard")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``finetune``."""
     parser.add_argument("scans", type=Path, help="folder of scans of about 200 dpi and more: PDF, TIFF, JPEG, PNG")
-    parser.add_argument(
-        "-o", "--output", "--out", dest="out", type=Path, required=True, metavar="MODEL", help="the model folder to write"
-    )
+    add_output(parser, "the model folder to write", metavar="MODEL", required=True)
     parser.add_argument(
         "--network", action="store_true",
         help="tune the languages' networks of Tesseract instead, on images with NAME.gt.txt beside them",
     )  # fmt: skip
     parser.add_argument(
-        "--base", default=DEFAULT_MODEL, help="model to start from, with --network the one that enlarges (default: %(default)s)"
+        "--base", default=DEFAULT_MODEL, metavar="MODEL", help="model to start from, with --network the one that enlarges"
     )
     parser.add_argument(
         "--base-networks",
         metavar="auto|stock|FOLDER",
         help="with --network: the networks to start from (default: auto, the tuned ones)",
     )
+    add_language(parser, "Tesseract languages of the scans, such as deu+fra")
     parser.add_argument(
-        "-l", "--language", "--lang", dest="lang", default="eng",
-        help="Tesseract languages of the scans, such as deu or deu+fra (default: %(default)s)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--minutes", type=float, default=40.0, help="how long it may take in all, anew with --resume (default: %(default)g)"
+        "--minutes", type=float, default=40.0, metavar="N", help="how long it may take in all, anew with --resume"
     )
-    parser.add_argument("--steps", type=int, help="train so many steps instead, which can be repeated on any machine")
+    parser.add_argument(
+        "--steps", type=int, metavar="N", help="train so many steps instead, which can be repeated on any machine"
+    )
     parser.add_argument("--low", type=Path, metavar="FOLDER", help="scans of low resolution to imitate")
     parser.add_argument(
         "--text", type=Path, metavar="FOLDER", help="folders by language (deu/*.txt) whose text is rendered and mixed in"
     )
     parser.add_argument(
         "--conditions", nargs="+", default=list(CONDITIONS), metavar="DPI-PROFILE",
-        help="how held-out pages are reduced for the comparison (default: %(default)s)",
+        help=f"how held-out pages are reduced for the comparison (default: {' '.join(CONDITIONS)})",
     )  # fmt: skip
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    add_device(parser)
     parser.add_argument("--force", action="store_true", help="save the model even if it reads no better than its base")
     parser.add_argument("--resume", action="store_true", help="go on where an interrupted run stopped")
 
@@ -84,8 +82,8 @@ def _run_network(args: argparse.Namespace, conditions: Sequence[tuple[float, str
     if args.low is not None:
         raise OptionError("--low was given with --network, which imitates all kinds of low resolution; leave it out.")
     settings = NetworkSettings(
-        args.scans, args.out, args.lang, args.base_networks or AUTO, args.base, args.minutes, args.steps, args.text, args.force,
-        args.resume, args.device,
+        args.scans, args.output, args.language, args.base_networks or AUTO, args.base, args.minutes, args.steps, args.text,
+        args.force, args.resume, args.device,
     )  # fmt: skip
     comparison = _NetworkComparison(conditions, args.base)
     result = finetune_networks(settings, comparison)
@@ -96,7 +94,7 @@ def _run_network(args: argparse.Namespace, conditions: Sequence[tuple[float, str
     if comparison.gain is not None:
         console.print(comparison.gain.table())
     if result.saved:
-        text = f"Written: {args.out} ({result.gain.summary}); use it with --superres-networks {args.out}."
+        text = f"Written: {args.output} ({result.gain.summary}); use it with --superres-networks {args.output}."
         text += f" {settings.run} can be deleted."
     else:
         text = (
@@ -112,9 +110,9 @@ def _run_model(args: argparse.Namespace, conditions: Sequence[tuple[float, str]]
 
     settings = FinetuneSettings(
         args.scans,
-        args.out,
+        args.output,
         args.base,
-        args.lang,
+        args.language,
         args.minutes,
         args.steps,
         args.low,
@@ -129,7 +127,7 @@ def _run_model(args: argparse.Namespace, conditions: Sequence[tuple[float, str]]
     if comparison.gain is not None:
         console.print(comparison.gain.table())
     if result.saved:
-        text = f"Written: {args.out} ({result.gain.summary}); use it with --superres-model {args.out}."
+        text = f"Written: {args.output} ({result.gain.summary}); use it with --superres-model {args.output}."
         text += f" {settings.run} can be deleted."
     else:
         text = (

@@ -5,22 +5,32 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ocrmypdf_superres.commands.shared.output import STANDARD_OUTPUT, write_json
+from ocrmypdf_superres.commands.shared.parsing import add_json
 from ocrmypdf_superres.errors import ModelError, RecognizerError
 from ocrmypdf_superres.modelstore.cards import CARD
-from ocrmypdf_superres.modelstore.networks import installed_networks, network_folders, read_network
-from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model, list_models, model_folders
+from ocrmypdf_superres.modelstore.networks import Network, installed_networks, network_folders, read_network
+from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, Model, find_model, list_models, model_folders
 from ocrmypdf_superres.ocr.calibration import parse_table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``models``."""
-    parser.add_argument("action", nargs="?", choices=("list", "show", "verify"), default="list")
+    parser.add_argument(
+        "action",
+        nargs="?",
+        choices=("list", "show", "verify"),
+        default="list",
+        help="list (default), show a card, or verify files",
+    )
     parser.add_argument("model", nargs="?", help="name or folder; verify without one checks all")
+    add_json(parser, "list: write the list there as JSON; - for standard output, in place of the tables")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -36,8 +46,13 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if args.action == "verify":
         return _verify(console, args.model)
+    models, tuned = list_models(), installed_networks()
+    if args.json is not None:
+        write_json(args.json, {"models": [_of_model(model) for model in models], "networks": [_of_network(n) for n in tuned]})
+        if str(args.json) == STANDARD_OUTPUT:
+            return 0
     table = Table("model", "architecture", "scales", "licence", "description")
-    for model in list_models():
+    for model in models:
         card = model.card
         name = f"{card.name} (default)" if card.name == DEFAULT_MODEL else card.name
         table.add_row(
@@ -45,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         )
     console.print(table)
     networks = Table("tuned network", "language", "made for", "CER on low-resolution lines", "on clean lines")
-    for network in installed_networks():
+    for network in tuned:
         described = network.card
         figures = (
             str(described.metrics.get(f"CER, {group}", "")).partition(", ratio")[0] for group in ("low resolution", "clean")
@@ -54,6 +69,22 @@ def run(args: argparse.Namespace) -> int:
     if networks.row_count:
         console.print(networks)
     return 0
+
+
+def _of_model(model: Model) -> dict[str, Any]:
+    card = model.card
+    return {
+        "name": card.name, "default": card.name == DEFAULT_MODEL, "folder": str(model.folder), "architecture": card.architecture,
+        "scales": list(card.scales), "for_lines": bool(card.line_size), "licence": card.licence, "description": card.description,
+    }  # fmt: skip
+
+
+def _of_network(network: Network) -> dict[str, Any]:
+    card = network.card
+    return {
+        "name": card.name, "language": card.language, "folder": str(network.folder), "base": card.base.version,
+        "metrics": dict(card.metrics),
+    }  # fmt: skip
 
 
 def _verify(console: Console, name: str | None) -> int:

@@ -14,6 +14,8 @@ from PIL import Image
 from rich.console import Console
 
 from ocrmypdf_superres.commands.networks import actions as network_actions
+from ocrmypdf_superres.commands.shared.output import steps
+from ocrmypdf_superres.commands.shared.parsing import add_data, add_device, add_language, add_output, add_seed, subcommand
 from ocrmypdf_superres.errors import ImageError, OptionError
 from ocrmypdf_superres.metrics.text import edit_distance
 from ocrmypdf_superres.processes import available_cores
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from ocrmypdf_superres.training.workflows.tune_network import LineExample
 
 _SUFFIX = ".traineddata"
-_DEVICE = "auto, cpu, cuda or cuda:N (default: %(default)s)"
 
 
 _IMAGES = {"epochs": 4, "lr": 1e-3, "seed": 0, "hold_out": 10, "ema": 0.0, "validate_every": 0, "patience": 0}
@@ -37,72 +38,84 @@ _RECIPE = {"data": Path(), "minutes": 0.0}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the actions with their arguments."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--lang", default="eng", help="language, or path of a .traineddata file (default eng)")
-    common.add_argument("--tessdata-dir", type=Path, metavar="FOLDER", help="folder of the language's file")
 
     text = "text of the port beside that of tesseract --psm 13, for images of single lines"
-    action = actions.add_parser("compare", parents=[common], help=text, description=text)
+    action = subcommand(actions, "compare", "recognizer compare", text)
+    _add_installed(action)
     action.add_argument("images", nargs="+", type=Path, help="line images; a NAME.gt.txt beside one gives its truth")
     action.add_argument("--as-trained", action="store_true", help="without Tesseract's rounding and border noise")
 
     text = "tune a network on lines, for the stock tesseract: on images with NAME.gt.txt, or on prepared lines by a recipe"
-    action = actions.add_parser("tune", help=text, description=text)
+    action = subcommand(actions, "tune", "recognizer tune", text)
     action.add_argument("lines", type=Path, help="folder of line images and texts, or a recipe (examples/recipes/tesseract.toml)")
-    action.add_argument("--lang", help="language, or path of a .traineddata file (default: the recipe's, or eng)")
-    action.add_argument("--tessdata-dir", type=Path, metavar="FOLDER", help="folder of the language's file")
-    action.add_argument("--output", type=Path, required=True, help="file to write, NAME.traineddata")
-    action.add_argument("--device", default="auto", help=_DEVICE)
+    _add_installed(action, "language, or path of a .traineddata file (default: the recipe's, or eng)", None)
+    add_output(action, "file to write, NAME.traineddata", metavar="FILE", required=True)
+    add_device(action)
     action.add_argument("--resume", action="store_true", help="go on from the checkpoint of an interrupted run, in OUTPUT.run")
     recipe = action.add_argument_group("with a recipe")
-    recipe.add_argument("--data", type=Path, help="folder that the recipe's lines lie in (default: here)")
-    recipe.add_argument("--minutes", type=float, help="end after so many minutes, with fewer steps than the recipe's")
+    add_data(recipe, "folder that the recipe's lines lie in (default: here)")
+    recipe.add_argument(
+        "--minutes",
+        type=float,
+        metavar="N",
+        help="end after so many minutes, with fewer steps than the recipe's (default: no limit)",
+    )
     images = action.add_argument_group("with line images")
-    images.add_argument("--epochs", type=int, help="times over all lines (default 4)")
-    images.add_argument("--lr", type=float, help="peak learning rate (default 0.001)")
-    images.add_argument("--seed", type=int)
-    images.add_argument("--hold-out", type=int, metavar="N", help="every Nth line measures, 0: none (default 10)")
-    images.add_argument("--ema", type=float, help="share of the average of the weights kept a step (default 0: none)")
+    images.add_argument("--epochs", type=int, metavar="N", help="times over all lines (default: 4)")
+    images.add_argument("--lr", type=float, metavar="N", help="peak learning rate (default: 0.001)")
+    add_seed(images, "of the order of lines and of noise (default: 0)", None)
+    images.add_argument("--hold-out", type=int, metavar="N", help="every Nth line measures, 0: none (default: 10)")
+    images.add_argument(
+        "--ema", type=float, metavar="N", help="share of the average of the weights kept a step (default: 0, none)"
+    )
     images.add_argument(
         "--validate-every", type=int, metavar="STEPS",
-        help="keep the weights by which tesseract reads every Nth line and one best, measured so often (default 0: the last)",
+        help="keep the weights by which tesseract reads every Nth line and one best, measured so often (default: 0, the last)",
     )  # fmt: skip
     images.add_argument("--patience", type=int, metavar="N", help="end after N validations in a row without a gain")
 
     text = "prepare low-resolution lines to tune a network on, in files of some hundred; what is there already stays"
-    action = actions.add_parser("lines", help=text, description=text)
+    action = subcommand(actions, "lines", "recognizer lines", text)
     action.add_argument("folder", type=Path, help="folder to write the files to")
-    action.add_argument("--lang", default="eng", help="language whose network is to be tuned (default eng)")
+    add_language(action, "language whose network is to be tuned")
     action.add_argument("--text", type=Path, required=True, metavar="FOLDER", help="text, one folder a language (eng/*.txt)")
     action.add_argument("--scans", type=Path, metavar="FOLDER", help="page scans with NAME.gt.txt, to take lines from as well")
     action.add_argument("--cache", type=Path, default=Path("line-cache"), metavar="FOLDER",
-                        help="where Tesseract's readings of scans are kept (default: line-cache)")  # fmt: skip
-    action.add_argument("--count", type=int, default=10000, help="lines in all (default 10000)")
-    action.add_argument("--first", type=int, default=0, metavar="FILE", help="number of the first file (default 0)")
-    action.add_argument("--seed", type=int, default=0)
+                        help="where Tesseract's readings of scans are kept")  # fmt: skip
+    action.add_argument("--count", type=int, default=10000, metavar="N", help="lines in all")
+    action.add_argument("--first", type=int, default=0, metavar="N", help="number of the first file")
+    add_seed(action, "of the lines")
     action.add_argument("--held-out", action="store_true", help="from the texts and documents that training never sees")
 
     text = "train a recognizer or a text detector of the published systems from a recipe"
-    action = actions.add_parser("train", help=text, description=text)
+    action = subcommand(actions, "train", "recognizer train", text)
     action.add_argument("recipe", type=Path, help="a TOML file, see examples/recipes/papers")
-    action.add_argument("--data", type=Path, default=Path(), help="folder that the recipe's sources lie in (default: here)")
-    action.add_argument("-o", "--out", type=Path, required=True, help="folder of the recognizer to write")
-    action.add_argument("--device", default="auto", help=_DEVICE)
-    action.add_argument("--resume", action="store_true", help="go on from the checkpoint of an interrupted run, in OUT.run")
+    add_data(action, "folder that the recipe's sources lie in (default: here)", default=Path())
+    add_output(action, "folder of the recognizer to write", metavar="FOLDER", required=True)
+    add_device(action)
+    action.add_argument("--resume", action="store_true", help="go on from the checkpoint of an interrupted run, in OUTPUT.run")
 
     network_actions.add_actions(actions)
 
     text = "train a super-resolution net and a network in turn, with controls, by a recipe (examples/recipes/alternating.toml)"
-    action = actions.add_parser("alternate", help=text, description=text)
+    action = subcommand(actions, "alternate", "recognizer alternate", text)
     action.add_argument("recipe", type=Path, help="a TOML file")
-    action.add_argument("--data", type=Path, default=Path(), help="folder that the recipe's folders lie in (default: here)")
-    action.add_argument("-o", "--out", type=Path, required=True, help="folder for nets, networks, lines and the report")
-    action.add_argument("--device", default="auto", help=_DEVICE)
+    add_data(action, "folder that the recipe's folders lie in (default: here)", default=Path())
+    add_output(action, "folder for nets, networks, lines and the report", metavar="FOLDER", required=True)
+    add_device(action)
     action.add_argument("--resume", action="store_true", help="go on with what is missing in the folder")
 
     text = "write the network as ONNX"
-    action = actions.add_parser("export", parents=[common], help=text, description=text)
-    action.add_argument("--output", type=Path, required=True, help="file to write, NAME.onnx")
+    action = subcommand(actions, "export", "recognizer export", text)
+    _add_installed(action)
+    add_output(action, "file to write, NAME.onnx", metavar="FILE", required=True)
+
+
+def _add_installed(
+    action: argparse.ArgumentParser, text: str = "language, or path of a .traineddata file", default: str | None = "eng"
+) -> None:
+    add_language(action, text, default)
+    action.add_argument("--tessdata-dir", type=Path, metavar="FOLDER", help="folder of the language's file")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -125,12 +138,12 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "train":
         from ocrmypdf_superres.training.workflows.train_recognizer import train_recognizer
 
-        written = train_recognizer(args.recipe, args.out, args.data, args.resume, args.device)
+        written = train_recognizer(args.recipe, args.output, args.data, args.resume, args.device)
         console.print(f"Written: {written}", markup=False, soft_wrap=True)
         return 0
     from ocrmypdf_superres.export.recognizer_onnx import export_recognizer
 
-    export_recognizer(load_recognizer(args.lang, args.tessdata_dir), args.output)
+    export_recognizer(load_recognizer(args.language, args.tessdata_dir), args.output)
     console.print(f"{args.output}: {args.output.stat().st_size / 1e6:.2f} MB", markup=False)
     return 0
 
@@ -151,11 +164,11 @@ def _truths(paths: Sequence[Path]) -> list[str | None]:
 
 
 def _compare(console: Console, args: argparse.Namespace) -> int:
-    recognizer = load_recognizer(args.lang, args.tessdata_dir)
+    recognizer = load_recognizer(args.language, args.tessdata_dir)
     if not args.as_trained:
         recognizer.rounding = True
         recognizer.set_border("exact")
-    installed = find_traineddata(args.lang, args.tessdata_dir)
+    installed = find_traineddata(args.language, args.tessdata_dir)
     names = [str(path) for path in args.images]
     language = installed.name.removesuffix(_SUFFIX)
     images = [_open(path) for path in args.images]
@@ -179,8 +192,9 @@ def _lines(console: Console, args: argparse.Namespace) -> int:
         raise OptionError(
             f"--count {args.count} and --first {args.first} were given, at least 1 and 0 were expected; correct them."
         )
-    stream = build_stream(args.lang, Sources(args.text, args.scans, args.cache), args.seed, held=args.held_out)
-    for path, made in make_shards(stream, args.folder, -(-args.count // SHARD_LINES), args.first):
+    stream = build_stream(args.language, Sources(args.text, args.scans, args.cache), args.seed, held=args.held_out)
+    files = -(-args.count // SHARD_LINES)
+    for path, made in steps(make_shards(stream, args.folder, files, args.first), "files of lines", files):
         console.print(f"{path}{'' if made else ': was there'}", markup=False, soft_wrap=True)
     return 0
 
@@ -200,12 +214,12 @@ def _alternate(console: Console, args: argparse.Namespace) -> int:
     from ocrmypdf_superres.training.workflows.alternate import alternate
 
     recipe = read_alternating_recipe(args.recipe)
-    if args.out.exists() and not args.resume:
-        raise OptionError(f"{args.out} exists already; add --resume to go on with it, or give another folder with -o.")
+    if args.output.exists() and not args.resume:
+        raise OptionError(f"{args.output} exists already; add --resume to go on with it, or give another folder with -o.")
     console.print(
         "CER of tesseract on held-out lines in %, by the pair's net (sr), Lanczos and hr:", markup=False, soft_wrap=True
     )
-    for row in alternate(recipe, args.data, args.out, args.device):
+    for row in alternate(recipe, args.data, args.output, args.device):
         console.print(row, markup=False, soft_wrap=True)
     return 0
 
@@ -229,7 +243,7 @@ def _tune_by_recipe(console: Console, args: argparse.Namespace) -> int:
 
     if args.minutes < 0:
         raise OptionError(f"--minutes {args.minutes:g} was given, a number above 0 was expected; correct it.")
-    recipe = read_tuning_recipe(args.lines, args.lang or "")
+    recipe = read_tuning_recipe(args.lines, args.language or "")
     if args.tessdata_dir is not None:
         recipe = replace(recipe, base=str(find_traineddata(recipe.language, args.tessdata_dir).resolve()))
     limit = time_limit(args.minutes) if args.minutes else None
@@ -256,7 +270,7 @@ def _tune_on_images(console: Console, args: argparse.Namespace) -> int:
     held_out = examples[::every] if every else []
     validation = examples[1::every] if validated else []
     learnt = [line for index, line in enumerate(examples) if not every or index % every > validated]
-    installed = find_traineddata(args.lang or "eng", args.tessdata_dir)
+    installed = find_traineddata(args.language or "eng", args.tessdata_dir)
     run = args.output.with_suffix(".run")
     cores = available_cores()
     settings = TuneSettings(

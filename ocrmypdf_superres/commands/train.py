@@ -9,12 +9,14 @@ from pathlib import Path
 
 from rich.console import Console
 
+from ocrmypdf_superres.commands.shared.parsing import add_data, add_device, add_output
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``train``."""
     parser.add_argument("recipe", type=Path, help="a TOML file, see examples/recipes")
-    parser.add_argument("--data", type=Path, default=Path(), help="folder that the recipe's sources lie in (default: here)")
-    parser.add_argument("-o", "--output", "--out", dest="out", type=Path, help="folder of the run (default: runs/NAME)")
+    add_data(parser, "folder that the recipe's sources lie in (default: here)", default=Path())
+    add_output(parser, "folder of the run (default: runs/NAME)", metavar="FOLDER")
     parser.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
     parser.add_argument("--show-data", action="store_true", help="only write a grid of training strips")
     parser.add_argument(
@@ -23,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "time; for recipes of recognizers and detectors, too",
     )  # fmt: skip
     parser.add_argument("--batch", type=int, default=0, metavar="N", help="images a step of --one-step (default: the recipe's)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
+    add_device(parser)
     parser.add_argument(
         "--estimate-degradation", type=Path, metavar="FOLDER",
         help="only print the recipe's [[degradation]] tables, set to be like the low-resolution scans there",
@@ -44,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     from ocrmypdf_superres.training.workflows.train import train
 
-    written = train(args.recipe, args.out, args.data, resume=args.resume, show_data=args.show_data, device=args.device)
+    written = train(args.recipe, args.output, args.data, resume=args.resume, show_data=args.show_data, device=args.device)
     if os.environ.get("RANK", "0") == "0":  # of several processes one speaks
         Console().print(f"Written: {written}", highlight=False, markup=False, soft_wrap=True)
     return 0

@@ -15,7 +15,9 @@ WORSE = 0.01
 
 
 def networks_table(results: Sequence[Result]) -> str:
-    """Return a Markdown table of both methods by group and over all pages; empty where one of them did not run.
+    """Return a Markdown table of both methods by group, by collection of the reduced pages, and over all pages.
+
+    It is empty where one of them did not run.
 
     Ratio and difference have 95 % bootstrap intervals over pages, each sample with the same pages for both. The time is that of
     one reading by Tesseract, in CPU seconds.
@@ -29,10 +31,16 @@ def networks_table(results: Sequence[Result]) -> str:
         "| better / worse by a point | one reading, ratio of seconds |",
         "|---|---|---|---|---|---|---|",
     ]
-    groups = list(dict.fromkeys(own.group for own, _ in pairs))
-    for group in [*groups, *(["all pages"] if len(groups) > 1 else [])]:
-        members = [pair for pair in pairs if group in ("all pages", pair[0].group)]
-        lines.append(_row(group, members))
+    groups: dict[str, list[tuple[Result, Result]]] = {}
+    for pair in pairs:
+        groups.setdefault(pair[0].group, []).append(pair)
+    conditions = len(groups)
+    for pair in pairs:
+        if pair[0].group != pair[0].collection:
+            groups.setdefault(f"{pair[0].collection}, reduced", []).append(pair)
+    if conditions > 1:
+        groups["all pages"] = pairs
+    lines += [_row(group, members) for group, members in groups.items()]
     return "\n".join(lines) + "\n"
 
 

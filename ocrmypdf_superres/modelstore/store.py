@@ -7,6 +7,7 @@ import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from ocrmypdf_superres.errors import ModelError, OptionError, RecognizerError
@@ -18,6 +19,9 @@ DEFAULT_MODEL = "docsr-s2"
 SEARCH_VARIABLE = "OCRMYPDF_SUPERRES_MODELS"
 ALL = "all"
 """Where several models may be named: all that are found."""
+PUBLISHED = "ocrmypdf_superres_models"
+"""The package of the extra ``published``, a folder of models."""
+_PUBLISHED_HINT = "the networks of published papers come with pip install 'ocrmypdf-superres[published]'"
 _BEFORE = ".before"
 _LOOKS = 4
 
@@ -95,8 +99,10 @@ def search_folders() -> list[Path]:
     """Return the folders that models are looked for in: the variable's, then the package's own."""
     given = [Path(p) for p in os.environ.get(SEARCH_VARIABLE, "").split(os.pathsep) if p]
     package = Path(__file__).resolve().parents[1]
-    # A wheel carries models/ inside the package; a checkout has it beside.
-    return [*given, package / "_models", package.parent / "models"]
+    # The wheel carries the plugin's models inside the package, that of the extra "published" others; a checkout has all beside.
+    further = find_spec(PUBLISHED)
+    published = [Path(place) for place in (further.submodule_search_locations or ())] if further is not None else []
+    return [*given, package / "_models", *published, package.parent / "models"]
 
 
 def kept_beside(folder: Path) -> Path:
@@ -155,7 +161,10 @@ def find_model(name_or_path: str) -> Model:
     if model is not None:
         return model
     known = ", ".join(model.card.name for model in list_models()) or "none"
-    raise ModelError(f"There is no model {name_or_path!r}; give one of {known}, or the path of a folder that holds a {CARD}.")
+    raise ModelError(
+        f"There is no model {name_or_path!r}; give one of {known}, or the path of a folder that holds a {CARD}; "
+        f"{_PUBLISHED_HINT}."
+    )
 
 
 def find_recognizer(name_or_path: str) -> Path:
@@ -171,7 +180,8 @@ def find_recognizer(name_or_path: str) -> Path:
         if folder is not None:
             return next(folder / card for card in cards if (folder / card).is_file())
     raise RecognizerError(
-        f"There is no recognizer or detector {name_or_path!r}; give the path of a folder that holds a {' or a '.join(cards)}."
+        f"There is no recognizer or detector {name_or_path!r}; give the path of a folder that holds a {' or a '.join(cards)}; "
+        f"{_PUBLISHED_HINT}."
     )
 
 

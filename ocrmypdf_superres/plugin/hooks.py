@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ocrmypdf import hookimpl
+from ocrmypdf.exceptions import InputFileError
 from ocrmypdf.pluginspec import GhostscriptRasterDevice
 
 from ocrmypdf_superres.plugin import options as superres_options
@@ -47,12 +48,23 @@ def validate(pdfinfo: PdfInfo, options: Any) -> None:
     ``superres_threads=0`` becomes a number in the options themselves, which travel to the workers: only the main process
     knows how many pages there are.
     """
+    check_pages(pdfinfo)
     ours: superres_options.SuperresOptions = options.superres
     superres_options.check_report(ours.report, options)
     superres_options.make_keep_folder(ours.keep)
     if not ours.threads:
         ours.threads = worker.plan_threads(len(pdfinfo), options.jobs)
         options.extra_attrs[f"{superres_options.NAMESPACE}_threads"] = ours.threads
+
+
+def check_pages(pdfinfo: PdfInfo) -> None:
+    """Refuse a PDF without pages, on which OCRmyPDF itself ends with a fault.
+
+    Raises:
+        InputFileError: there is no page.
+    """
+    if not len(pdfinfo):
+        raise InputFileError("The PDF has no pages, at least one was expected; give another file.")
 
 
 @hookimpl(wrapper=True)

@@ -10,6 +10,7 @@ from PIL import Image
 
 from ocrmypdf_superres.page.coloured_ink import colour_contrast
 from ocrmypdf_superres.page.plan import Plan, PlanSettings, plan_image
+from ocrmypdf_superres.page.shading import UNEVEN
 from ocrmypdf_superres.plugin.native_image import Marks, is_oversampled, native_pixels, scan_resolution, untouched
 from ocrmypdf_superres.plugin.record import PageRecord
 
@@ -35,6 +36,11 @@ class PageSource:
     coarse_raster: bool = False
     coloured: bool = False
 
+    @property
+    def evened_out(self) -> bool:
+        """Whether the paper is so uneven that it is evened out before the net."""
+        return self.plan.action == "enlarge" and self.plan.text is not None and self.plan.text.uneven > UNEVEN
+
 
 def page_source(page: Any, raster: Image.Image, settings: PlanSettings, record: PageRecord) -> PageSource:
     """Return the scan's own pixels where they can be had and nothing was done to *raster*, else the raster; with the plan.
@@ -43,6 +49,13 @@ def page_source(page: Any, raster: Image.Image, settings: PlanSettings, record: 
     that is large enough as it is settles the matter without opening the PDF, unless it is finer or coarser than
     the page's images. *record* notes source and plan.
     """
+    found = _source(page, raster, settings, record)
+    if found.evened_out:
+        record.reason += "; uneven paper evened out"
+    return found
+
+
+def _source(page: Any, raster: Image.Image, settings: PlanSettings, record: PageRecord) -> PageSource:
     options = page.options
     source = untouched(raster)
     if (grey := colour_contrast(source)) is not None:

@@ -116,7 +116,7 @@ def _prepared(page: Any, image: Image.Image) -> Image.Image:
     if ours.trigger != "off" and enlarges_raster(options):
         state, result = _enlarged_before(page, image)
     else:
-        state, result = PageState(_new_record(options, number, image), image.size), image
+        state, result = PageState(new_record(options, number, image), image.size), image
         if ours.trigger == "off":
             state.record.reason = "switched off"
         elif not reads(options):
@@ -139,7 +139,7 @@ def page_raster(raster: Path, pageno: int, options: Any) -> None:
     """
     ours: SuperresOptions = options.superres
     with guard(NOT_ENLARGED, pageno, ours.on_error), Image.open(raster) as image:
-        record = _new_record(options, pageno, image)
+        record = new_record(options, pageno, image)
         state = PageState(record, image.size)
         started = time.monotonic()
         with guard(NOT_ENLARGED, pageno, ours.on_error, record):
@@ -203,7 +203,8 @@ def _larger_preview(image: Image.Image) -> Image.Image:
     return large
 
 
-def _new_record(options: Any, page: int, image: Image.Image) -> PageRecord:
+def new_record(options: Any, page: int, image: Image.Image) -> PageRecord:
+    """Return the record of page number *page*, of which nothing but *image* is known yet."""
     given = options.input_file
     name = os.fsdecode(given) if isinstance(given, str | bytes | os.PathLike) else "stream"
     dpi = image.info.get("dpi")
@@ -234,16 +235,14 @@ def _enlarge_for_ocr(page: Any, image: Image.Image, state: PageState) -> Image.I
 
 def _result_for_ocr(page: Any, image: Image.Image, state: PageState) -> Image.Image:
     ours: SuperresOptions = page.options.superres
-    record = state.record
-    found = page_source(page, image, plan_settings(page.options), record)
+    found = page_source(page, image, plan_settings(page.options), state.record)
     source, plan = found.image, found.plan
     if plan.text is not None:
         state.uneven = EVEN < plan.text.uneven <= UNEVEN
         state.hopeless = plan.text.x_height is not None and plan.text.x_height < HOPELESS
     if plan.action == "enlarge":
-        if plan.text is not None and plan.text.uneven > UNEVEN:
+        if found.evened_out:
             source = even_out(source)
-            record.reason += "; uneven paper evened out"
         result = _carry_out(source, plan, load(ours), state, colour=False)
         if found.marks is not None:
             result = found.marks.over(result)
@@ -293,7 +292,7 @@ def _enlarged_before(page: Any, image: Image.Image) -> tuple[PageState, Image.Im
     number = page.pageno + 1
     state = handover.take(number)
     if state is None:
-        state = PageState(_new_record(page.options, number, image), image.size)
+        state = PageState(new_record(page.options, number, image), image.size)
     result = image
     with guard("could not be labelled with its dpi", number, ours.on_error, state.record):
         result = _true_dpi(page, image)

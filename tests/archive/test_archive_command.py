@@ -41,7 +41,7 @@ def test_the_command_line_goes_before_the_file_and_that_before_the_last_run(tmp_
         "pdf, alto",
         "--mode",
         "skip",
-        "--workers",
+        "--jobs",
         1,
         "--image-dpi",
         72,

@@ -68,7 +68,7 @@ def test_the_page_says_it_all(run, tmp_path, capsys):
 
 def test_pages_read_again_can_be_seen(run, tmp_path, capsys):
     page = tmp_path / "r.html"
-    assert main(["archive", "report", str(run.out), "-o", str(page), "--images", "2", "--pages", "2"]) == 0
+    assert main(["archive", "report", str(run.out), "-o", str(page), "--images", "2", "--count", "2"]) == 0
     text = page.read_text("utf-8")
     assert len(re.findall(r'<script type="text/plain" id="b\d+">', text)) == 2
     assert "without super-resolution" in text
@@ -95,7 +95,7 @@ def test_catalogues_and_names_that_are_no_text(run, tmp_path, capsys):
                 str(tmp_path / "r.html"),
                 "--csv",
                 str(tmp_path / "c"),
-                "--json",
+                "--jsonl",
                 str(tmp_path / "j"),
             ]
         )

@@ -225,7 +225,7 @@ def test_the_command_stops_on_sigterm(tmp_path):
     source, out = tmp_path / "in", tmp_path / "out"
     source.mkdir()
     command = [sys.executable, "-m", "ocrmypdf_superres", "archive", "watch", str(source), str(out)]
-    command += ["--settle", "0.5", "--workers", "1", "--image-dpi", "100", "--output-type", "pdf"]
+    command += ["--settle", "0.5", "--jobs", "1", "--image-dpi", "100", "--output-type", "pdf"]
     for name in ("first", "second"):
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         Image.new("L", (300, 100), 255).save(source / f"{name}.png")

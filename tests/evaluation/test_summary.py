@@ -172,3 +172,11 @@ def test_whole_runs_are_set_beside_oversample() -> None:
     assert table.splitlines()[-1] == "| letters (1) | - | 2.00 (1.00) | 3.00 (1.50) |"
     again = from_json(json.loads(json.dumps(to_json(found[1]))))
     assert again.run_seconds == 3.0
+
+
+def test_networks_are_compared_by_collection_too() -> None:
+    pages = [
+        result(f"{dpi} dpi scan", "a", name, edits) for dpi in (72, 250) for name, edits in (("plugin", 40), ("plugin-stock", 50))
+    ]
+    starts = [line.split("|")[1].strip() for line in networks_table(pages).splitlines()[2:]]
+    assert starts == ["72 dpi scan (1)", "250 dpi scan (1)", "books, reduced (2)", "all pages (2)"]

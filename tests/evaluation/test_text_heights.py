@@ -61,7 +61,7 @@ def test_a_real_page_is_measured_by_tesseract_and_reduced(benchmark_folder: Path
 
 def test_the_command_writes_every_result(tmp_path: Path) -> None:
     output = tmp_path / "heights.json"
-    assert cli.main(["heights", "--count", "1", "--rows", "layout table", "without text halftone", "-o", str(output)]) == 0
+    assert cli.main(["heights", "--count", "1", "--rows", "layout table", "without text halftone", "--json", str(output)]) == 0
     found = json.loads(output.read_text(encoding="utf-8"))
     assert [row["row"] for row in found["rows"]] == ["layout table", "without text halftone"]
     assert len(found["results"]) == 2

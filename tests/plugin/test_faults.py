@@ -107,7 +107,7 @@ FAULTS: list[tuple[str, Any, str, BaseException, dict[str, Any]]] = [
     ("loading the net", worker, "load", OSError("the net cannot be read"), {}),
     ("the net", worker, "enlarge", MemoryError(), {}),
     ("the original", worker, "make_variant", MemoryError("no memory for it"), {}),
-    ("the record", worker, "_new_record", ValueError("a bad name"), {}),
+    ("the record", worker, "new_record", ValueError("a bad name"), {}),
     ("the preview", worker, "_larger_preview", FULL, {"rotate_pages": True}),
     ("the raster", worker, "enlarge", FULL, {**ONCE, "force_ocr": True}),
     ("the raster's dpi", worker, "_true_dpi", ZeroDivisionError("no page"), ONCE),

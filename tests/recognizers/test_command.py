@@ -24,7 +24,7 @@ def write_lines(folder: Path, count: int) -> list[str]:
 
 def test_compare(needs_eng: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     names = write_lines(tmp_path, 3)
-    assert main(["recognizer", "compare", "--lang", "eng", *names]) == 0
+    assert main(["recognizer", "compare", "--language", "eng", *names]) == 0
     out = capsys.readouterr().out
     assert "port       The harbour master" in out
     assert "3 lines" in out
@@ -40,7 +40,7 @@ def test_tune_and_compare(needs_eng: None, tmp_path: Path, capsys: pytest.Captur
     assert "1 steps on 4 lines" in out
     assert "2 held-out lines" in out
     assert read_traineddata(output).integer == read_traineddata(find_traineddata("eng")).integer
-    assert main(["recognizer", "compare", "--lang", str(output), *names]) == 0
+    assert main(["recognizer", "compare", "--language", str(output), *names]) == 0
     assert "6 lines" in capsys.readouterr().out
 
 
@@ -55,5 +55,5 @@ def test_wrong_calls_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert main(["recognizer", "tune", str(tmp_path), "--output", "x.traineddata", "--epochs", "0"]) == 1
     assert main(["recognizer", "tune", str(tmp_path), "--output", "x.traineddata", "--minutes", "3"]) == 1
     assert main(["recognizer", "tune", "recipe.toml", "--output", "x.traineddata", "--epochs", "3"]) == 1
-    assert main(["recognizer", "compare", "--lang", "no-such", str(tmp_path / "a.png")]) == 1
+    assert main(["recognizer", "compare", "--language", "no-such", str(tmp_path / "a.png")]) == 1
     assert "Error:" in capsys.readouterr().err

@@ -17,7 +17,8 @@ from typing import Any
 
 from ocrmypdf_superres.errors import SuperresError
 from ocrmypdf_superres.evaluation.data.ground_truth import read_truth
-from ocrmypdf_superres.evaluation.data.pages import Case, find_pages, make_cases, parse_condition
+from ocrmypdf_superres.evaluation.data.pages import Case, find_pages, make_cases
+from ocrmypdf_superres.evaluation.data.profiles import parse_condition
 from ocrmypdf_superres.evaluation.methods.images import lr_image
 from ocrmypdf_superres.evaluation.methods.readings import ocrmypdf_text
 from ocrmypdf_superres.metrics.statistics import interval

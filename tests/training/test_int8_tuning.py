@@ -57,7 +57,7 @@ def test_training_brings_the_rounded_net_nearer(little, data_folder, tmp_path):
 
 
 def test_the_command_adds_graphs_and_figures_and_goes_on(little, data_folder, tmp_path, capsys):
-    arguments = ["quantize", str(little.folder), str(tmp_path / "out"), "--int8", str(data_folder), "--steps", "4"]
+    arguments = ["quantize", str(little.folder), "-o", str(tmp_path / "out"), "--int8", str(data_folder), "--steps", "4"]
     assert main([*arguments, "--run", str(tmp_path / "run"), "--name", "little"]) == 0
     made = find_model(str(tmp_path / "out"))
     made.verify()
@@ -74,4 +74,4 @@ def test_a_model_without_its_recipe_is_refused(little, data_folder, tmp_path):
     bare = export_model(spec.build(spec.parse_config({})), spec, spec.parse_config({}), tmp_path / "bare", "bare")
     with pytest.raises(ModelError, match="has no recipe"):
         Int8Tuning(bare, data_folder, tmp_path / "lines", Int8Settings())
-    assert main(["quantize", str(little.folder), str(tmp_path / "x"), "--int8", str(data_folder), "--steps", "-1"]) != 0
+    assert main(["quantize", str(little.folder), "-o", str(tmp_path / "x"), "--int8", str(data_folder), "--steps", "-1"]) != 0

@@ -174,7 +174,7 @@ def test_the_sizes_of_paper_001_come_out_to_the_last_digit():
 def test_the_command_writes_a_model_and_a_table(model, tmp_path, capsys):
     (tmp_path / "text" / "eng").mkdir(parents=True)
     (tmp_path / "text" / "eng" / "book.txt").write_text("the quick brown fox jumps over the lazy dog " * 9)
-    assert main(["quantize", str(model.folder), str(tmp_path / "made"), "--bits", "5"]) == 0
+    assert main(["quantize", str(model.folder), "-o", str(tmp_path / "made"), "--bits", "5"]) == 0
     assert find_model(str(tmp_path / "made")).card.name == "made"
     assert main(["quantize", str(model.folder)]) == 1
     with pytest.raises(OptionError, match="from 2 to 8"):

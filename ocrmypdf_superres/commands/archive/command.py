@@ -8,6 +8,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from ocrmypdf_superres.commands.shared.parsing import subcommand
+
 PACKAGE = "ocrmypdf_superres.commands.archive"
 
 # name -> summary; the module PACKAGE.name has add_arguments and run
@@ -27,11 +29,15 @@ class _LateParser(argparse.ArgumentParser):
         super().__init__(*args, **kwargs)
         self._fill = fill
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """See :meth:`argparse.ArgumentParser.parse_known_args`."""
+    def fill(self) -> None:
+        """Add the arguments, where they are missing yet."""
         if self._fill is not None:
             self._fill(self)
             self._fill = None
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """See :meth:`argparse.ArgumentParser.parse_known_args`."""
+        self.fill()
         return super().parse_known_args(args, namespace)
 
 
@@ -40,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="archive_command", required=True, metavar="COMMAND", parser_class=_LateParser)
     for name, summary in COMMANDS.items():
         fill = _filler(name)
-        commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".", fill=fill)
+        subcommand(commands, name, f"archive {name}", summary, fill=fill)
 
 
 def _filler(name: str) -> Callable[[argparse.ArgumentParser], None]:

@@ -17,6 +17,7 @@ from ocrmypdf_superres.archive.store.catalogue import FILE_FIELDS, PAGE_FIELDS, 
 from ocrmypdf_superres.archive.store.layout import Layout, open_layout
 from ocrmypdf_superres.archive.store.manifest import Manifest
 from ocrmypdf_superres.archive.store.name_encoding import printable
+from ocrmypdf_superres.commands.shared.parsing import add_output, examples_of
 from ocrmypdf_superres.errors import ArchiveError, SuperresError
 from ocrmypdf_superres.evaluation.methods.pdf_pages import PdfSettings
 from ocrmypdf_superres.evaluation.read_again import read_again
@@ -27,24 +28,25 @@ from ocrmypdf_superres.reporting.render import write_report
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``archive report``."""
     parser.add_argument("out", type=Path, metavar="OUT", help="output folder of the run")
-    parser.add_argument("-o", "--output", type=Path, default=Path("report.html"), help="the page to write (default: %(default)s)")
-    parser.add_argument(
-        "--pages", type=int, default=300, metavar="N", help="list the N pages to check first (default: %(default)s)"
-    )
+    add_output(parser, "the page to write", metavar="FILE", default=Path("report.html"))
+    parser.add_argument("--count", type=int, default=300, metavar="N", help="list the N pages to check first")
     parser.add_argument(
         "--images",
         type=int,
         default=0,
         metavar="N",
-        help="read the first N of them again, without and with super-resolution, and show both (default: %(default)s)",
+        help="read the first N of them again, without and with super-resolution, and show both (default: none)",
     )
     parser.add_argument(
         "--csv", type=Path, metavar="FOLDER", help="write files.csv and pages.csv there, with a row for each file and each page"
     )
     parser.add_argument(
-        "--json", type=Path, metavar="FOLDER", help="write files.jsonl and pages.jsonl there, with an object on each line"
+        "--jsonl", type=Path, metavar="FOLDER", help="write files.jsonl and pages.jsonl there, with an object on each line"
     )
-    parser.epilog = r"In catalogues, bytes of file names that are not UTF-8, control characters and backslashes appear as \xNN."
+    parser.epilog = examples_of(
+        "archive report",
+        r"In catalogues, bytes of file names that are not UTF-8, control characters and backslashes appear as \xNN.",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -57,11 +59,11 @@ def run(args: argparse.Namespace) -> int:
     layout, console = open_layout(args.out), Console()
     with Manifest(layout.manifest) as manifest, tempfile.TemporaryDirectory(prefix="superres-report-") as temporary:
         summary = summarize(manifest)
-        worst = worst_pages(manifest, max(0, args.pages, args.images))
+        worst = worst_pages(manifest, max(0, args.count, args.images))
         again = _read_again(manifest, layout, worst[: max(0, args.images)], Path(temporary), console)
         report = report_of(args.out, manifest, summary, worst, again, Path(temporary))
         write_report(report, args.output)
-        for written in _catalogue(manifest, args.csv, args.json):
+        for written in _catalogue(manifest, args.csv, args.jsonl):
             _say(console, f"Written: {written}")
     for sentence in report.sentences:
         _say(console, sentence)

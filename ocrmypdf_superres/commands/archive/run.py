@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from ocrmypdf_superres.commands.shared.parsing import add_language, examples_of
+
 if TYPE_CHECKING:
     from ocrmypdf_superres.archive.executors.base import Executor
     from ocrmypdf_superres.archive.session import Stop
@@ -26,9 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings_arguments(parser)
     parser.add_argument("--retry-failed", action="store_true", help="also retry files that failed permanently")
     parser.add_argument("--moved", action="store_true", help="IN has another path than last time, but holds the same files")
-    parser.epilog = (
+    parser.epilog = examples_of(
+        "archive run",
         "Exit status: 0 all files are done or skipped, 1 the run cannot start, 2 wrong usage, "
-        f"{FAILED} some files failed, {STOPPED} stopped (Ctrl-C, SIGTERM, disk full); the same command continues."
+        f"{FAILED} some files failed, {STOPPED} stopped (Ctrl-C, SIGTERM, disk full); the same command continues.",
     )
 
 
@@ -37,14 +40,20 @@ def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", type=Path, metavar="IN", help="folder of PDFs, images and METS documents; it is not changed")
     parser.add_argument("out", type=Path, metavar="OUT", help="folder for the outputs; one for each IN")
     parser.add_argument("--settings", type=Path, metavar="FILE", help="TOML file; the default is that of the last run in OUT")
-    parser.add_argument("-l", "--language", metavar="LANG", help="Tesseract's languages, such as deu+fra")
+    add_language(parser, "Tesseract languages, such as deu+fra (default: the settings', eng)", None)
     parser.add_argument("--outputs", metavar="LIST", help="what to make, separated by commas: pdf, text, alto, hocr, images")
     parser.add_argument("--output-type", metavar="TYPE", help="of OCRmyPDF: pdfa, pdf, auto, pdfa-1, pdfa-2, pdfa-3")
     parser.add_argument(
         "--mode", metavar="MODE", help="of OCRmyPDF, if there is text: default (skip the file), skip, redo, force"
     )
     parser.add_argument("--image-dpi", type=int, metavar="N", help="resolution of images that claim none")
-    parser.add_argument("--workers", type=int, metavar="N", help="processes on this machine; 0 for one per core")
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        dest="workers",
+        metavar="N",
+        help="files at a time, a process each (default: the settings', one per core)",
+    )
     parser.add_argument(
         "--cluster", default="", metavar="WHERE",
         help="run on Dask: local[:N] (processes on this machine), dask://HOST:PORT, tls://HOST:PORT, dask-scheduler-file:PATH",

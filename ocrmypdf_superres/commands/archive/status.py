@@ -6,13 +6,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
+
+from ocrmypdf_superres.commands.shared.output import say, show
+from ocrmypdf_superres.commands.shared.parsing import add_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``archive status``."""
     parser.add_argument("out", type=Path, metavar="OUT", help="output folder of the run")
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -23,16 +26,19 @@ def run(args: argparse.Namespace) -> int:
     """
     from ocrmypdf_superres.archive.store.layout import open_layout
     from ocrmypdf_superres.archive.store.manifest import Manifest
+    from ocrmypdf_superres.archive.store.name_encoding import printable
     from ocrmypdf_superres.archive.tasks import State
-
-    console = Console()
 
     with Manifest(open_layout(args.out).manifest) as manifest:
         table = Table("state", "code", "files", "pages")
         for (state, code), (files, pages) in sorted(manifest.counts().items()):
             table.add_row(state.value, code, f"{files:,}", f"{pages:,}")
-        failed = list(manifest.files(State.FAILED))
-    console.print(table)
-    for file in failed:
-        console.print(f"failed: {file.path}: {file.reason}", markup=False, highlight=False, soft_wrap=True)
+        counts = [
+            {"state": state.value, "code": code, "files": files, "pages": pages}
+            for (state, code), (files, pages) in sorted(manifest.counts().items())
+        ]
+        failed = [{"file": printable(file.path), "reason": file.reason} for file in manifest.files(State.FAILED)]
+    show(table, args.json, {"counts": counts, "failed": failed})
+    for file in failed if args.json is None else ():
+        say(f"failed: {file['file']}: {file['reason']}")
     return 0

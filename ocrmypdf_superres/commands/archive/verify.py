@@ -8,7 +8,6 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from ocrmypdf_superres.archive.store.layout import open_layout
@@ -16,6 +15,8 @@ from ocrmypdf_superres.archive.store.manifest import Manifest
 from ocrmypdf_superres.archive.store.name_encoding import printable
 from ocrmypdf_superres.archive.tasks import State
 from ocrmypdf_superres.archive.verify import default_jobs, verify
+from ocrmypdf_superres.commands.shared.output import progress
+from ocrmypdf_superres.commands.shared.parsing import add_jobs, examples_of
 
 WRONG = 3
 """Exit status if something is not as it was written."""
@@ -29,8 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", type=Path, metavar="OUT", help="output folder of the run")
     parser.add_argument("--inputs", action="store_true", help="also hash the inputs again")
     parser.add_argument("--quick", action="store_true", help="only check that the outputs exist and have their sizes")
-    parser.add_argument("--jobs", type=int, metavar="N", help="processes (default: one per core, one with --quick)")
-    parser.epilog = f"Exit status: 0 everything is as it was written, 1 there is no run, 2 wrong usage, {WRONG} something is not."
+    add_jobs(parser, "processes (default: one per core, one with --quick)", None)
+    parser.epilog = examples_of(
+        "archive verify",
+        f"Exit status: 0 everything is as it was written, 1 there is no run, 2 wrong usage, {WRONG} something is not.",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -44,16 +48,15 @@ def run(args: argparse.Namespace) -> int:
         files, unfinished = manifest.count(State.DONE), manifest.count(State.WAITING) + manifest.count(State.STAGED)
     jobs = args.jobs or (1 if args.quick else default_jobs(files))
     table, bad, problems = Table("file", "what", "problem"), 0, 0
-    columns = (TextColumn("verifying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        bar = progress.add_task("", total=files)
+    with progress(transient=True) as bar:
+        task = bar.add_task("verifying", total=files)
         for path, found in verify(layout, args.inputs, args.quick, jobs):
             bad += bool(found)
             for problem in found:
                 problems += 1
                 if problems <= SHOWN:
                     table.add_row(*map(escape, (printable(path), printable(problem.what), printable(problem.problem))))
-            progress.advance(bar)
+            bar.advance(task)
     if problems:
         console.print(table)
     if problems > SHOWN:

@@ -15,6 +15,7 @@ from ocrmypdf_superres.commands.archive.run import (
     read_run_settings,
     stopped_by_signals,
 )
+from ocrmypdf_superres.commands.shared.parsing import examples_of
 from ocrmypdf_superres.errors import OptionError
 
 
@@ -23,20 +24,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings_arguments(parser)
     parser.add_argument(
         "--settle", type=float, default=5.0, metavar="SECONDS",
-        help="a file is taken when its size and time have been stable for so long (default: %(default)s)",
+        help="a file is taken when its size and time have been stable for so long",
     )  # fmt: skip
     parser.add_argument(
         "--poll", type=float, default=0.0, metavar="SECONDS",
-        help="walk IN at this interval, for network shares, which do not report changes",
+        help="walk IN at this interval, for network shares, which do not report changes (default: rely on reports)",
     )  # fmt: skip
     parser.add_argument(
         "--on-stop", choices=["finish", "cancel"], default="finish",
-        help="what SIGTERM and Ctrl-C do to the files in work (default: %(default)s); a second signal always cancels",
+        help="what SIGTERM and Ctrl-C do to the files in work; a second signal always cancels",
     )  # fmt: skip
-    parser.epilog = (
+    parser.epilog = examples_of(
+        "archive watch",
         "Failing files do not stop the command; `archive status OUT` counts them and the log names them. Exit status: 0 stopped "
         f"by a signal, 1 cannot start, 2 wrong usage, {STOPPED} the disk is full. Move METS documents and their images into IN "
-        "as one folder, or the document last."
+        "as one folder, or the document last.",
     )
 
 

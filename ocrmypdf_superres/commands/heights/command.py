@@ -7,10 +7,10 @@ import argparse
 import json
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
+from ocrmypdf_superres.commands.shared.output import show, steps
+from ocrmypdf_superres.commands.shared.parsing import add_data, add_json, add_output, add_seed
 from ocrmypdf_superres.evaluation.data.pages import find_pages
 from ocrmypdf_superres.evaluation.text_heights.benchmark import HeightResult, HeightRow, as_dict, measure, summarize
 from ocrmypdf_superres.evaluation.text_heights.cases import height_by_tesseract, real_cases, rendered_cases
@@ -33,24 +33,34 @@ _COLUMNS = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``heights``."""
-    parser.add_argument("action", nargs="?", choices=("measure", "train"), default="measure", help="default: %(default)s")
-    parser.add_argument("--count", type=int, default=100, help="rendered pages of each kind (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="of the rendered pages (default: %(default)s)")
-    parser.add_argument("--rows", nargs="*", help="only these kinds, such as 'layout stanzas' (default: all)")
-    parser.add_argument("--data", type=Path, help="also measure the pages of this folder, as for evaluate")
+    parser.add_argument("action", nargs="?", choices=("measure", "train"), default="measure", help="measure (default) or train")
+    parser.add_argument("--count", type=int, default=100, metavar="N", help="rendered pages of each kind")
+    add_seed(parser, "of the rendered pages", 1)
+    parser.add_argument(
+        "--rows", nargs="*", default=[], metavar="ROW", help="only these kinds, such as 'layout stanzas' (default: all)"
+    )
+    add_data(parser, "also measure the pages of this folder, as for evaluate")
     parser.add_argument(
         "--truth",
         type=Path,
+        metavar="FILE",
         help="JSON file of the x-heights in --data, by page; what it lacks is measured by Tesseract and added",
     )
     parser.add_argument(
-        "--dpis", type=float, nargs="*", default=[72.0, 100.0, 150.0], help="pages of --data are reduced to these"
+        "--dpis", type=float, nargs="*", default=[72.0, 100.0, 150.0], metavar="DPI",
+        help="pages of --data are reduced to these (default: 72 100 150)",
+    )  # fmt: skip
+    add_json(parser, "measure: write every result there; - for standard output, in place of the table")
+    add_output(parser, "train: the ONNX file to write (default: the package's own)", metavar="FILE")
+    parser.add_argument("--tiles", type=int, default=30000, metavar="N", help="train: rendered tiles")
+    parser.add_argument("--steps", type=int, default=5000, metavar="N", help="train: batches of 64 tiles")
+    parser.add_argument(
+        "--hocr",
+        type=Path,
+        metavar="FOLDER",
+        help="train: also on pages of --data whose lines NAME.hocr in this folder describes",
     )
-    parser.add_argument("-o", "--output", type=Path, help="measure: JSON file of all results; train: the ONNX file to write")
-    parser.add_argument("--tiles", type=int, default=30000, help="train: rendered tiles (default: %(default)s)")
-    parser.add_argument("--steps", type=int, default=5000, help="train: batches of 64 tiles (default: %(default)s)")
-    parser.add_argument("--hocr", type=Path, help="train: also on pages of --data whose lines NAME.hocr in this folder describes")
-    parser.add_argument("--start", type=Path, help="train: weights to go on from; kept as OUTPUT.pt")
+    parser.add_argument("--start", type=Path, metavar="FILE", help="train: weights to go on from; kept as OUTPUT.pt")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -61,22 +71,19 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.action == "train":
         return _train(args)
-    errors = Console(stderr=True)
-    cases = rendered_cases(args.count, args.seed, args.rows) if args.count else iter(())
-    results = [measure(case) for case in track(cases, "rendered pages", console=errors)]
+    cases = rendered_cases(args.count, args.seed, args.rows or None) if args.count else iter(())
+    results = [measure(case) for case in steps(cases, "rendered pages")]
     if args.data is not None:
         pages = find_pages(args.data)
         heights: dict[str, float] = {}
         if args.truth is not None and args.truth.exists():
             heights = json.loads(args.truth.read_text(encoding="utf-8"))
-        for page in track([p for p in pages if p.name not in heights], "truth", console=errors):
+        for page in steps([p for p in pages if p.name not in heights], "truth"):
             heights[page.name] = round(height_by_tesseract(page), 2)
         if args.truth is not None:
             atomic_write_text(args.truth, json.dumps(heights, indent=1) + "\n")
-        results += [measure(case) for case in track(real_cases(pages, heights, tuple(args.dpis)), "real pages", console=errors)]
-    if args.output is not None:
-        atomic_write_text(args.output, json.dumps(as_dict(results), indent=1) + "\n")
-    Console().print(_table(results))
+        results += [measure(case) for case in steps(real_cases(pages, heights, tuple(args.dpis)), "real pages")]
+    show(_table(results), args.json, as_dict(results))
     return 0
 
 
@@ -85,7 +92,7 @@ def _train(args: argparse.Namespace) -> int:
     from ocrmypdf_superres.training.text_height.tiles import read_scans, rendered_tiles
     from ocrmypdf_superres.training.text_height.train import as_arrays, export, train
 
-    tiles = list(track(rendered_tiles(args.tiles, args.seed), "rendered tiles", args.tiles, console=Console(stderr=True)))
+    tiles = list(steps(rendered_tiles(args.tiles, args.seed), "rendered tiles", args.tiles))
     if args.data is not None and args.hocr is not None:
         tiles += read_scans(args.data, args.hocr, TILES_OF_A_SCAN)
     output = args.output or WEIGHTS

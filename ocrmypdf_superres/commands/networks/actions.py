@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from ocrmypdf_superres.commands.shared.output import STANDARD_OUTPUT, show
+from ocrmypdf_superres.commands.shared.parsing import add_json, add_language, add_output, subcommand
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.files import atomic_write_text
 from ocrmypdf_superres.modelstore.networks import networks_in
@@ -22,22 +23,22 @@ from ocrmypdf_superres.tesseract import find_traineddata
 def add_actions(actions: Any) -> None:
     """Add the actions ``pack`` and ``measure`` to the subparsers *actions*."""
     text = "make a folder of a tuned network, for --superres-networks: the bare network as int8, and a card"
-    action = actions.add_parser("pack", help=text, description=text)
+    action = subcommand(actions, "pack", "recognizer pack", text)
     action.add_argument("tuned", type=Path, help="the tuned .traineddata file")
-    action.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder to write")
-    action.add_argument("--lang", default="eng", help="the language, such as eng or script/Latin (default eng)")
+    add_output(action, "folder to write", metavar="FOLDER", required=True)
+    add_language(action, "the language, such as eng or script/Latin")
     action.add_argument("--tessdata-dir", type=Path, metavar="FOLDER", help="folder of the file that it was tuned from")
-    action.add_argument("--name", default="", help="unique name (default: the folder's)")
-    action.add_argument("--steps", type=int, default=0, help="training steps, for the card")
-    action.add_argument("--description", default="", help="for the card")
+    action.add_argument("--name", metavar="NAME", help="unique name (default: the folder's)")
+    action.add_argument("--steps", type=int, default=0, metavar="N", help="training steps, for the card")
+    action.add_argument("--description", default="", metavar="TEXT", help="for the card")
     action.add_argument("--trained-on", default="", metavar="TEXT", help="what it was tuned on, for the card")
     action.add_argument("--recipe", type=Path, metavar="FILE", help="a text of how it was tuned, for the card")
 
     text = "compare a tuned network with the installed one, by what tesseract reads on held-out lines"
-    action = actions.add_parser("measure", help=text, description=text)
+    action = subcommand(actions, "measure", "recognizer measure", text)
     action.add_argument("network", type=Path, help="the folder of the network")
     action.add_argument("lines", type=Path, help="folder that `recognizer lines --held-out` wrote")
-    action.add_argument("--count", type=int, default=0, help="lines at most (default: all)")
+    action.add_argument("--count", type=int, default=0, metavar="N", help="lines at most (default: all)")
     action.add_argument("--tessdata-dir", type=Path, metavar="FOLDER", help="folder of the installed language file")
     action.add_argument(
         "--against",
@@ -46,7 +47,7 @@ def add_actions(actions: Any) -> None:
         metavar="NAME=FILE",
         help="other .traineddata files of the language, such as tessdata_best's: a table of all of them",
     )
-    action.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    add_json(action)
     action.add_argument("--markdown", type=Path, metavar="FILE", help="write the table of --against there")
     action.add_argument("--write", action="store_true", help="write the figures into the network's card")
 
@@ -57,13 +58,13 @@ def pack(console: Console, args: argparse.Namespace) -> int:
     Raises:
         SuperresError: a file or the folder cannot be used.
     """
-    base = find_traineddata(args.lang, args.tessdata_dir)
+    base = find_traineddata(args.language, args.tessdata_dir)
     try:
         recipe = args.recipe.read_text(encoding="utf-8") if args.recipe else ""
     except OSError as error:
         raise OptionError(f"The recipe {args.recipe} cannot be read ({error.strerror}); correct the path.") from error
     about = About(args.description, args.trained_on, recipe, args.steps)
-    network = pack_network(args.tuned, base, args.output, args.lang, about, args.name)
+    network = pack_network(args.tuned, base, args.output, args.language, about, args.name or "")
     console.print(f"{network.folder}: {len(network.data()) / 1e6:.2f} MB, {network.card.sha256[:12]}", markup=False)
     return 0
 
@@ -93,15 +94,14 @@ def measure(console: Console, args: argparse.Namespace) -> int:
             f"{one.ratio[0]:.2f} [{one.ratio[1]:.2f}, {one.ratio[2]:.2f}]",
             f"{one.difference[0]:+.2f} [{one.difference[1]:+.2f}, {one.difference[2]:+.2f}]",
         )  # fmt: skip
-    console.print(table)
+    show(table, args.json, [asdict(one) for one in figures])
     if others or args.markdown:
         with joined_file(network, args.tessdata_dir) as (installed, tuned):
             text = files_table({"installed": installed, "tuned": tuned, **others}, lines)
-        console.print(text, markup=False, highlight=False, soft_wrap=True, end="")
+        if str(args.json) != STANDARD_OUTPUT:
+            console.print(text, markup=False, highlight=False, soft_wrap=True, end="")
         if args.markdown:
             atomic_write_text(args.markdown, text)
-    if args.json:
-        atomic_write_text(args.json, json.dumps([asdict(one) for one in figures], indent=1) + "\n")
     if args.write:
         written = {"printed by": "ocrmypdf-superres recognizer measure", **for_card(figures)}
         change_card(network, metrics=written)

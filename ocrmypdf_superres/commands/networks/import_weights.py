@@ -8,6 +8,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from ocrmypdf_superres.commands.shared.parsing import add_output
+
 KINDS = (
     "abinet", "aster", "cdistnet", "crnn", "ctpn", "edsr", "hed", "lemma", "lpips", "moran", "tbsrn", "text-focus", "tsrn",
     "vgg19",
@@ -22,10 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "crnn for recognizers; ctpn for a detector; vgg19, hed, lpips for losses and metrics",
     )  # fmt: skip
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="the checkpoint; for lpips AlexNet's and LPIPS' own")
-    parser.add_argument(
-        "-o", "--output", type=Path, required=True, help="folder to write, or FILE.safetensors for losses and metrics"
-    )
-    parser.add_argument("--name", default="", help="name of the model or recognizer (default: the folder's)")
+    add_output(parser, "folder to write, or FILE.safetensors for losses and metrics", metavar="MODEL", required=True)
+    parser.add_argument("--name", metavar="NAME", help="name of the model or recognizer (default: the folder's)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -36,6 +36,6 @@ def run(args: argparse.Namespace) -> int:
     """
     from ocrmypdf_superres.export.import_weights import import_weights
 
-    written = import_weights(args.kind, args.files, args.output, args.name)
+    written = import_weights(args.kind, args.files, args.output, args.name or "")
     Console().print(f"Written: {written}", highlight=False, markup=False, soft_wrap=True)
     return 0

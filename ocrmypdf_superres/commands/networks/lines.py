@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ocrmypdf_superres.commands.networks.systems import add_systems
-from ocrmypdf_superres.files import atomic_write_text
+from ocrmypdf_superres.commands.shared.output import STANDARD_OUTPUT, say, steps, write_json
+from ocrmypdf_superres.commands.shared.parsing import add_device, add_json
 
 if TYPE_CHECKING:
     from ocrmypdf_superres.evaluation.networks.line_sets import LineMetrics
@@ -41,18 +41,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="words",
         help="the kind of the sets: folders of texts by language to render words from, line images with "
         "NAME.gt.txt, or the databases of TextZoom or of recognition benchmarks (IC15, SVT, SVTP, CUTE80), whose words of at "
-        "most 1,024 pixels are degraded as in LEMMA's table 5 (default words)",
+        "most 1,024 pixels are degraded as in LEMMA's table 5",
     )
     parser.add_argument(
         "--low", type=Path, metavar="FOLDER", help="real low-resolution partners of line images, of the same names; for one set"
     )
-    parser.add_argument("--count", type=int, default=256, help="lines of each set; databases are always read whole (default 256)")
+    parser.add_argument("--count", type=int, default=256, metavar="N", help="lines of each set; databases are always read whole")
     parser.add_argument(
         "--recognizers", nargs="*", default=[], metavar="RECOGNIZER", help="names or folders of recognizers beside Tesseract"
     )
     add_systems(parser)
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the metrics there, too")
+    add_device(parser)
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -77,23 +77,23 @@ def run(args: argparse.Namespace) -> int:
     for place in args.sets:
         batches = _batches(args, place)
         systems = system_predictors(args.system, args.spandrel, batches)
-        for name, row in evaluate_models(models, batches, recognizers, device, systems).items():
+        for name, row in evaluate_models(models, batches, recognizers, device, systems, steps).items():
             metrics.setdefault(name, []).append(row)
     console = Console(highlight=False)
     tables = {str(place): {name: rows[index] for name, rows in metrics.items()} for index, place in enumerate(args.sets)}
     if len(args.sets) > 1:
         tables["Mean of the sets"] = {name: mean_metrics(rows, weighted=False) for name, rows in metrics.items()}
         tables["Mean of the lines"] = {name: mean_metrics(rows, weighted=True) for name, rows in metrics.items()}
-    for title, rows in tables.items():
-        lines = next(iter(rows.values())).lines
-        console.print(f"{title}: {lines} lines. Right: read without a mistake, %.", markup=False, soft_wrap=True)
-        console.print(_table(rows, args.kind in WHOLE_SETS))
     if args.json:
         shown = ("lines", "psnr", "psnr_batches", "ssim", "cer", "words", "recognizers")
         values = {
             title: {n: {key: getattr(row, key) for key in shown} for n, row in rows.items()} for title, rows in tables.items()
         }
-        atomic_write_text(args.json, json.dumps(values, indent=1) + "\n")
+        write_json(args.json, values)
+    for title, rows in tables.items() if str(args.json) != STANDARD_OUTPUT else ():
+        lines = next(iter(rows.values())).lines
+        say(f"{title}: {lines} lines. Right: read without a mistake, %.")
+        console.print(_table(rows, args.kind in WHOLE_SETS))
     return 0
 
 

@@ -4,15 +4,15 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
 
 from ocrmypdf_superres.commands.networks.systems import add_systems
+from ocrmypdf_superres.commands.shared.output import STANDARD_OUTPUT, say, show, steps
+from ocrmypdf_superres.commands.shared.parsing import add_data, add_device, add_json, add_language
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,42 +32,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="names or folders of models for pages; MODEL:PART for one of a net's outputs or parts; "
         "A@2+B@2 for a cascade, of which bicubic may be a part",
     )
-    parser.add_argument(
-        "--data",
-        type=Path,
+    add_data(
+        parser,
+        "page scans of 200 dpi and more, with NAME.gt.txt beside each or an index.json; or what --kind says",
         required=True,
-        metavar="FOLDER",
-        help="page scans of 200 dpi and more, with NAME.gt.txt beside each or an index.json; or what --kind says",
     )
     parser.add_argument(
         "--kind",
         choices=("scans", "pairs", "patches"),
         default="scans",
         help="strips around lines of page scans; the same with real low-resolution scans of the pages (--low), registered; or "
-        "crops of any images at their own pixels, one an image, such as sets of text patches (default scans)",
+        "crops of any images at their own pixels, one an image, such as sets of text patches",
     )
     parser.add_argument("--low", type=Path, metavar="FOLDER", help="low-resolution partners of the same names")
     parser.add_argument(
         "--size", type=int, nargs=2, default=(256, 256), metavar=("HEIGHT", "WIDTH"), help="of --kind patches (default 256 256)"
     )
     parser.add_argument("--part", choices=("train", "test"), help="only these images, split by name; recipes can split alike")
-    parser.add_argument("--share", type=float, default=0.7, help="share of the images that is for training (default 0.7)")
-    parser.add_argument("--scale", type=int, default=4, help="how much smaller lr is (default 4); 1 for nets that only deblur")
+    parser.add_argument("--share", type=float, default=0.7, metavar="N", help="share of the images that is for training")
+    parser.add_argument("--scale", type=int, default=4, metavar="N", help="how much smaller lr is; 1 for nets that only deblur")
     parser.add_argument(
-        "--count", type=int, default=96, help="patches, of 96 x 576 pixels of hr (default 96); of --kind patches 0 takes all"
+        "--count", type=int, default=96, metavar="N", help="patches, of 96 x 576 pixels of hr; of --kind patches 0 takes all"
     )
     parser.add_argument(
         "--recipe", type=Path, metavar="FILE", help="reduce the patches as this recipe does (default: bicubic alone)"
     )
-    parser.add_argument("-l", "--language", default="eng", help="Tesseract languages of scans without an index (default eng)")
+    add_language(parser, "Tesseract languages of scans without an index")
     parser.add_argument(
         "--detector", metavar="NAME", help="a text detector: its folder or name, or the file of CTPN's public weights"
     )
     parser.add_argument("--lpips", type=Path, nargs=2, metavar=("ALEXNET", "LINEAR"), help="two files of weights, for LPIPS")
     parser.add_argument("--cache", type=Path, metavar="FOLDER", help="keep the lines that are found in the scans there")
     add_systems(parser)
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the metrics there, too")
+    add_device(parser)
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -100,15 +98,15 @@ def run(args: argparse.Namespace) -> int:
     for name, predict in system_predictors(args.system, args.spandrel, batches).items():
         predictors[name] = _at_scale(predict, args.scale)
     perceptual = load_lpips(*args.lpips) if args.lpips else None
-    metrics = {name: evaluate_patches(predict, batches, detector, perceptual) for name, predict in predictors.items()}
     truths = iter(batches)
-    metrics["hr"] = evaluate_patches(lambda lr: next(truths).hr, batches, detector, perceptual)
+    predictors["hr"] = lambda lr: next(truths).hr
+    metrics = {
+        name: evaluate_patches(predictors[name], batches, detector, perceptual) for name in steps(list(predictors), "evaluating")
+    }
     first = metrics["hr"]
-    console = Console(highlight=False)
-    console.print(f"{first.patches} patches, {first.lines} lines with text, x{args.scale}.", soft_wrap=True)
-    console.print(_table(metrics))
-    if args.json:
-        args.json.write_text(json.dumps({n: f.summary() for n, f in metrics.items()}, indent=1) + "\n", encoding="utf-8")
+    if str(args.json) != STANDARD_OUTPUT:
+        say(f"{first.patches} patches, {first.lines} lines with text, x{args.scale}.")
+    show(_table(metrics), args.json, {name: found.summary() for name, found in metrics.items()})
     return 0
 
 

@@ -10,19 +10,24 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from ocrmypdf_superres.commands.shared.output import steps
+from ocrmypdf_superres.commands.shared.parsing import add_device, add_output
+
 if TYPE_CHECKING:
     from ocrmypdf_superres.export.aciq import AciqSettings
     from ocrmypdf_superres.modelstore.store import Model
 
 STRIPS = 32
+ROWS = 8
+"""Of the table: 2 to 8 bits, and 32."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``quantize``."""
     parser.add_argument("model", help="name or folder of a model")
-    parser.add_argument("output", type=Path, nargs="?", help="the model folder to write (without it: only the table)")
-    parser.add_argument("--bits", type=int, default=8, help="bits of a weight, 2 to 8 (default 8)")
-    parser.add_argument("--name", help="name of the new model (default: the folder's)")
+    add_output(parser, "the model folder to write (default: none, only the table)", metavar="MODEL")
+    parser.add_argument("--bits", type=int, default=8, metavar="N", help="bits of a weight, 2 to 8")
+    parser.add_argument("--name", metavar="NAME", help="name of the new model (default: the folder's)")
     parser.add_argument(
         "--per-tensor", action="store_true", help="one clipped range for each tensor, nothing corrected, as in paper 001"
     )
@@ -30,10 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--int8", type=Path, metavar="DATA",
         help="add graphs that compute in 8-bit integers, for CPUs; DATA is the folder of the sources of the model's recipe",
     )  # fmt: skip
-    parser.add_argument("--steps", type=int, default=1000, help="steps of training after rounding, with --int8 (default 1000)")
-    parser.add_argument("--run", type=Path, help="folder for checkpoints, with --int8 (default: runs/NAME-int8)")
+    parser.add_argument("--steps", type=int, default=1000, metavar="N", help="steps of training after rounding, with --int8")
+    parser.add_argument(
+        "--run", type=Path, metavar="FOLDER", help="folder for checkpoints, with --int8 (default: runs/NAME-int8)"
+    )
     shown = "bytes, PSNR and errors of Tesseract for 2 to 8 bits, on text rendered from FOLDER (eng/*.txt)"
-    parser.add_argument("--device", default="auto", help="of the table: auto, cpu, cuda or cuda:N (default: %(default)s)")
+    add_device(parser, "of the table: ")
     parser.add_argument("--table", type=Path, metavar="FOLDER", help=shown)
 
 
@@ -49,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     from ocrmypdf_superres.modelstore.store import find_model
 
     if args.output is None and args.table is None:
-        raise OptionError("Neither a folder to write nor --table FOLDER was given; give one of them.")
+        raise OptionError("Neither --output MODEL nor --table FOLDER was given; give one of them.")
     if args.steps < 0:
         raise OptionError(f"--steps was given {args.steps}; give 0 or more.")
     settings = AciqSettings(not args.per_tensor, not args.per_tensor)
@@ -79,7 +86,7 @@ def _table(model: Model, folder: Path, settings: AciqSettings, device: str) -> T
     source = Source("words", ".", languages={"eng": 1.0}) if model.card.line_size else Source("rendered", ".")
     batches = held_out_batches(source, folder, model.card.scales[0], STRIPS)
     shown = Table("bits", "bytes", "PSNR to 32 bits", "PSNR to hr", "CER (Tesseract)")
-    for row, net in table(model, batches[0].lr, settings=settings):
+    for row, net in steps(table(model, batches[0].lr, settings=settings), "evaluating", ROWS):
         metrics = evaluate(net.to(place), batches, model.card.channels)
         net.cpu()
         same = "" if row.bits == 32 else f"{row.fidelity:.2f}"

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from ocrmypdf_superres.commands.shared.parsing import add_data, add_device, add_output
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -16,19 +18,25 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``reproduce``."""
     parser.add_argument("table", help="name of a table in the recipes' folder tables, such as 002-1, or its file")
-    parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="what the table's head says")
-    parser.add_argument("-o", "--output", type=Path, help="folder of runs and tables (default: runs/reproduce/TABLE)")
+    add_data(parser, "what the table's head says", required=True)
+    add_output(parser, "folder of runs and tables (default: runs/reproduce/TABLE)", metavar="FOLDER")
     parser.add_argument("--rows", nargs="+", default=[], metavar="ROW", help="only rows whose names contain one of these")
-    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="trainings of each row (default 1)")
+    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="trainings of each row")
     parser.add_argument("--reduced", action="store_true", help="the reduced recipes and sets, for one CPU core")
     parser.add_argument(
-        "--recipes", type=Path, default=Path("examples/recipes/papers"), metavar="FOLDER", help="default: %(default)s"
+        "--recipes", type=Path, default=Path("examples/recipes/papers"), metavar="FOLDER", help="folder of the recipes and tables"
+    )
+    add_device(parser)
+    parser.add_argument(
+        "--steps", type=int, default=0, metavar="N", help="at most so many steps of every stage, to try the whole way"
+    )
+    parser.add_argument(
+        "--batch", type=int, default=0, metavar="N", help="at most so many strips or lines a step, to try the whole way"
+    )
+    parser.add_argument(
+        "--count", type=int, default=0, metavar="N", help="so many patches, or lines of each set, to try the whole way"
     )
     parser.add_argument("--record", action="store_true", help="keep the table with the recipes, and write their RESULTS.md anew")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
-    parser.add_argument("--steps", type=int, default=0, help="at most so many steps of every stage, to try the whole way")
-    parser.add_argument("--batch", type=int, default=0, help="at most so many strips or lines a step, to try the whole way")
-    parser.add_argument("--count", type=int, default=0, help="so many patches, or lines of each set, to try the whole way")
 
 
 def run(args: argparse.Namespace) -> int:

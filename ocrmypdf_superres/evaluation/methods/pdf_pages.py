@@ -13,6 +13,7 @@ from PIL import Image
 from ocrmypdf_superres.errors import SuperresError
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL
 from ocrmypdf_superres.ocr.kept_pages import PageFiles, kept_pages
+from ocrmypdf_superres.processes import standard_streams_kept
 from ocrmypdf_superres.reporting.page_comparison import PageComparison, ReadWord, Side
 
 WITHOUT, WITH = "OCRmyPDF alone", "with super-resolution"
@@ -29,6 +30,7 @@ class PdfSettings:
         pages: such as ``1,3-5``; all where empty.
         force_ocr: whether pages that have text are read as well.
         jobs: number of pages that are worked on at a time.
+        bar: whether OCRmyPDF shows its progress.
     """
 
     languages: str = "eng"
@@ -37,6 +39,7 @@ class PdfSettings:
     pages: str = ""
     force_ocr: bool = False
     jobs: int = 2
+    bar: bool = False
 
 
 def _run(pdf: Path, output: Path, kept: Path, settings: PdfSettings, **options: Any) -> None:
@@ -47,10 +50,11 @@ def _run(pdf: Path, output: Path, kept: Path, settings: PdfSettings, **options: 
     if settings.force_ocr:
         options["force_ocr"] = True
     try:
-        code = ocrmypdf.ocr(
-            pdf, output, language=settings.languages.split("+"), jobs=settings.jobs, use_threads=True, optimize=0,
-            output_type="pdf", progress_bar=False, plugins=["ocrmypdf_superres"], superres_keep=str(kept), **options,
-        )  # fmt: skip
+        with standard_streams_kept():
+            code = ocrmypdf.ocr(
+                pdf, output, language=settings.languages.split("+"), jobs=settings.jobs, use_threads=True, optimize=0,
+                output_type="pdf", progress_bar=settings.bar, plugins=["ocrmypdf_superres"], superres_keep=str(kept), **options,
+            )  # fmt: skip
     except ocrmypdf.exceptions.PriorOcrFoundError as error:
         raise SuperresError(
             f"{pdf} already has a text layer, images of pages were expected; give --force-ocr to read it again."

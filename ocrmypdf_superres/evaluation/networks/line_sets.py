@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -256,8 +256,11 @@ def mean_metrics(rows: Sequence[LineMetrics], weighted: bool) -> LineMetrics:
 def evaluate_models(
     models: Sequence[Model], batches: list[Batch], recognizers: Mapping[str, LineRecognizer],
     device: torch.device | str = "cpu", systems: Mapping[str, Predictor] | None = None,
+    watch: Callable[[Sequence[str], str], Iterable[str]] = lambda names, what: names,
 ) -> dict[str, LineMetrics]:  # fmt: skip
     """Return the metrics on *batches* by name: bicubic, lanczos, each of *models* and of the user's *systems*, and hr itself.
+
+    *watch* passes on the names that it is given, and may show how far the work is.
 
     Raises:
         OptionError: a model or system has the name of one of the others, or of a row.
@@ -274,4 +277,5 @@ def evaluate_models(
         predictors[name] = predict
     truths = iter(batches)
     predictors["hr"] = lambda lr, scale: next(truths).hr
-    return {name: evaluate(predict, batches, recognizers=recognizers) for name, predict in predictors.items()}
+    names = watch(list(predictors), "evaluating")
+    return {name: evaluate(predictors[name], batches, recognizers=recognizers) for name in names}

@@ -84,7 +84,7 @@ def _stream(own: OwnLines, held: bool) -> LineStream:
     if not len(scans):
         raise OptionError(
             f"No line of the pages {'to compare on' if held else 'to learn from'} is read by Tesseract with certainty and can be "
-            f"written by {own.language}; give pages whose text files are right, better scans, or their --lang."
+            f"written by {own.language}; give pages whose text files are right, better scans, or their --language."
         )
     log.info("%d lines of %d pages, %s.", len(scans), len(scans.pixels), side)
     texts = [] if held else _texts(own)

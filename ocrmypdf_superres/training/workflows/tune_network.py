@@ -168,7 +168,7 @@ class HeldOutLines:
         where = folder / recipe.held_out.folder
         self.lines = writable(TesseractRecognizer(data), read_folder(where, recipe.held_out.lines))
         if not self.lines:
-            raise OptionError(f"{recipe.language} can write none of the lines in {where}; make them with its --lang.")
+            raise OptionError(f"{recipe.language} can write none of the lines in {where}; make them with its --language.")
 
     def __call__(self, data: TrainedData) -> float:
         """Return the program's CER in percent with the float network *data* as int8, and log this and the greedy one's."""

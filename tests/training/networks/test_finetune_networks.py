@@ -151,7 +151,7 @@ def test_each_of_several_languages_has_its_network(scans: Path, tmp_path: Path, 
         (["scans", "--low", "scans"], "--low was given"),
         (["scans", "--minutes", "0"], "above 0"),
         (["scans", "--base-networks", "no-such-folder"], "no tuned network in no-such-folder"),
-        (["scans", "--lang", "xyz"], "language 'xyz'"),
+        (["scans", "--language", "xyz"], "language 'xyz'"),
         (["untold"], "needs NAME.gt.txt"),
     ],
 )  # fmt: skip

@@ -6,14 +6,16 @@ from __future__ import annotations
 import argparse
 import warnings
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 from rich.console import Console
 
+from ocrmypdf_superres.commands.shared.output import steps
+from ocrmypdf_superres.commands.shared.parsing import add_device, add_model, add_output
 from ocrmypdf_superres.errors import ImageError, OptionError
 from ocrmypdf_superres.files import atomic_write
-from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL
 from ocrmypdf_superres.ocr.variants import enlarge
 from ocrmypdf_superres.page.image import flatten, page_count
 from ocrmypdf_superres.page.pdf import open_pdf, page_dpi, render_page
@@ -24,14 +26,16 @@ from ocrmypdf_superres.upscaling.loading import load_upscaler
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``upscale``."""
     parser.add_argument("input", type=Path, help="image or PDF")
-    parser.add_argument("output", type=Path, help="image; for several pages a folder, or a name that gets -1, -2, ...")
-    parser.add_argument("--scale", type=int, help="enlarge by this instead of by the height of the text")
-    parser.add_argument("--target-x-height", type=float, default=20.0, help="x-height in pixels to reach (default: %(default)s)")
-    parser.add_argument("--dpi", type=float, help="dpi of the input, where its file does not say")
-    parser.add_argument("--model", default=DEFAULT_MODEL, help="name or folder of the model (default: %(default)s)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cpu:fp32, cuda or cuda:N (default: %(default)s)")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all cores)")
-    parser.add_argument("--tile", type=int, default=0, help="side of a tile in input pixels (default: what suits the device)")
+    add_output(parser, "image; for several pages a folder, or a name that gets -1, -2, ...", metavar="IMAGE", required=True)
+    parser.add_argument("--scale", type=int, metavar="N", help="enlarge by this instead of by the height of the text")
+    parser.add_argument("--target-x-height", type=float, default=20.0, metavar="N", help="x-height in pixels to reach")
+    parser.add_argument("--dpi", type=float, metavar="N", help="dpi of the input, where its file does not say")
+    add_model(parser)
+    add_device(parser)
+    parser.add_argument("--threads", type=int, default=0, metavar="N", help="CPU threads (default: all cores)")
+    parser.add_argument(
+        "--tile", type=int, default=0, metavar="N", help="side of a tile in lr pixels (default: what suits the device)"
+    )
     parser.add_argument("--colour", action="store_true", help="keep colours (chroma interpolated)")
 
 
@@ -48,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         offered = ", ".join(str(s) for s in upscaler.scales)
         raise OptionError(f"--scale {args.scale} was given, but the model {args.model} offers {offered}.")
     settings = PlanSettings(trigger="always", target_x_height=args.target_x_height, scales=upscaler.scales, max_pixels=2e9)
-    for number, (image, dpi, count) in enumerate(read_pages(args.input, args.dpi), 1):
+    for number, (image, dpi, count) in enumerate(_watched(read_pages(args.input, args.dpi)), 1):
         if args.scale is None:
             plan = plan_image(image, (dpi, dpi), settings)
         else:
@@ -60,6 +64,13 @@ def run(args: argparse.Namespace) -> int:
         line = f"{path}: {image.width}x{image.height} to {result.width}x{result.height}, {plan.reason}"
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     return 0
+
+
+def _watched(pages: Iterator[tuple[Image.Image, float, int]]) -> Iterator[tuple[Image.Image, float, int]]:
+    """Yield *pages*, with a bar that shows how many are done."""
+    first = next(pages, None)
+    if first is not None:
+        yield from steps(chain((first,), pages), "enlarging", first[2])
 
 
 def save_image(image: Image.Image, path: Path, dpi: float) -> None:

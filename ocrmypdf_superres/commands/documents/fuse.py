@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from PIL import Image
 from rich.console import Console
 
-from ocrmypdf_superres.commands.upscale import output_name, read_pages, save_image
+from ocrmypdf_superres.commands.documents.upscale import output_name, read_pages, save_image
+from ocrmypdf_superres.commands.shared.output import steps
+from ocrmypdf_superres.commands.shared.parsing import add_device, add_model, add_output
 from ocrmypdf_superres.errors import ImageError, OptionError
 from ocrmypdf_superres.page.image import from_luma, to_luma
 
@@ -28,15 +30,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="images or PDFs of the same page or pages: copies of two libraries, a fax sent twice, photographs in a row; the "
         "first decides size and position",
     )  # fmt: skip
-    parser.add_argument("-o", "--output", type=Path, required=True, help="image; for several pages a folder or a name")
-    parser.add_argument("--scale", type=int, default=4, help="enlarge by this, 1 to 8 (default 4)")
-    parser.add_argument("--model", help="enlarge with this network, too")
+    add_output(parser, "image; for several pages a folder or a name", metavar="IMAGE", required=True)
+    parser.add_argument("--scale", type=int, default=4, metavar="N", help="enlarge by this, 1 to 8")
+    add_model(parser, "enlarge with this network, too (default: none)", None)
     parser.add_argument(
         "--net", choices=("after", "before"), default="after",
-        help="with --model: after the scans are fused at half of the scale, or before, each scan by itself (default after)",
+        help="with --model: after the scans are fused at half of the scale, or before, each scan by itself",
     )  # fmt: skip
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: %(default)s)")
-    parser.add_argument("--dpi", type=float, help="dpi of the scans, where their files do not say")
+    add_device(parser)
+    parser.add_argument("--dpi", type=float, metavar="N", help="dpi of the scans, where their files do not say")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -56,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     if len(set(counts.values())) > 1:
         listed = ", ".join(f"{name} {count}" for name, count in counts.items())
         raise ImageError(f"The files have different numbers of pages ({listed}); give files of the same pages.")
-    for number, pages in enumerate(zip(*files, strict=True), 1):
+    for number, pages in enumerate(steps(list(zip(*files, strict=True)), "fusing"), 1):
         path = output_name(args.output, number, len(files[0]))
         dpi = pages[0][1] * args.scale
         fused = from_luma(_fused([page for page, _, _ in pages], [str(scan) for scan in args.scans], args))

@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
+from ocrmypdf_superres.commands.shared.parsing import add_language, add_output
 from ocrmypdf_superres.errors import OptionError, SuperresError
 from ocrmypdf_superres.evaluation.benchmark import from_json
 from ocrmypdf_superres.evaluation.methods.pdf_pages import PdfSettings
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RUN",
         help="folder of evaluate --run or compare --run, file of evaluate --json, or the plugin's report.jsonl",
     )
-    parser.add_argument("-o", "--output", type=Path, default=Path("report.html"), help="the page to write (default: %(default)s)")
+    add_output(parser, "the page to write", metavar="FILE", default=Path("report.html"))
     parser.add_argument("--before", metavar="METHOD", help="of a benchmark: the method on the left (default: as-is)")
     parser.add_argument("--after", metavar="METHOD", help="of a benchmark: the method on the right (default: plugin)")
     parser.add_argument(
@@ -40,9 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         metavar="N",
-        help="of a report.jsonl: read the N least certain pages again, if their PDFs still exist (default: %(default)s)",
+        help="of a report.jsonl: read the N least certain pages again, if their PDFs still exist (default: none)",
     )
-    parser.add_argument("-l", "--language", default="eng", help="Tesseract languages for --images (default: %(default)s)")
+    add_language(parser, "Tesseract languages for --images")
 
 
 def run(args: argparse.Namespace) -> int:

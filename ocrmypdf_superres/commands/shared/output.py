@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MPL-2.0
+"""What commands print and write."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.files import atomic_write_text
+
+Item = TypeVar("Item")
+STANDARD_OUTPUT = "-"
+
+
+def say(text: str, console: Console | None = None) -> None:
+    """Print *text* as it is: not wrapped, no markup, no colours."""
+    (console or Console()).print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def show(shown: RenderableType, target: Path | None, values: Any) -> None:
+    """Print *shown*, unless *values* go to standard output as JSON; write them to *target* where one is given.
+
+    Raises:
+        OptionError: the file cannot be written.
+    """
+    if target is not None:
+        write_json(target, values)
+    if target is None or str(target) != STANDARD_OUTPUT:
+        Console().print(shown)
+
+
+def write_json(target: Path, values: Any) -> None:
+    """Write *values* to the file *target*, or to standard output where it is ``-``.
+
+    Raises:
+        OptionError: the file cannot be written.
+    """
+    text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
+    if str(target) == STANDARD_OUTPUT:
+        sys.stdout.write(text)
+        return
+    try:
+        atomic_write_text(target, text)
+    except OSError as error:
+        raise OptionError(f"--json was given {target}, which cannot be written ({error.strerror}); give another file.") from error
+
+
+def progress(transient: bool = False) -> Progress:
+    """Return a progress bar on standard error: how many of how many, time left, time so far."""
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn(),
+        TextColumn("so far"), TimeElapsedColumn(),
+    )  # fmt: skip
+    # Pages differ in cost, so the speed is that of the last minutes.
+    return Progress(*columns, console=Console(stderr=True), speed_estimate_period=180, transient=transient)
+
+
+def steps(items: Iterable[Item], what: str, total: int | None = None) -> Iterator[Item]:
+    """Yield *items* with a bar that shows how many of *total* are done; of their number where they have one."""
+    if total is None and isinstance(items, Sequence):
+        total = len(items)
+    with progress(transient=True) as bar:
+        yield from bar.track(items, total=total, description=what)
