@@ -4,37 +4,44 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
+from rich.table import Table
 
 from ocrmypdf_superres.commands.shared.output import steps
 from ocrmypdf_superres.commands.shared.parsing import add_data, add_jobs, add_model, add_output
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.evaluation.calibration_fit import compare, fit, plot, read_variants
+from ocrmypdf_superres.evaluation.calibration_fit import ReadCase, compare, fit, plot, read_variants
 from ocrmypdf_superres.evaluation.data.pages import BenchmarkPage, Case, find_pages, make_cases
 from ocrmypdf_superres.evaluation.data.profiles import DEFAULT_CONDITIONS, parse_condition
 from ocrmypdf_superres.evaluation.engine_calibration import fit_engine, read_case, write_row
+from ocrmypdf_superres.evaluation.trust.lost_pages import best_limit, case_with_text, cases_without_text, limit_rows
 from ocrmypdf_superres.files import atomic_write_text
 from ocrmypdf_superres.modelstore.cards import WEIGHTS
 from ocrmypdf_superres.modelstore.networks import NETWORK_CARD, Network, networks_in
 from ocrmypdf_superres.modelstore.store import find_model
-from ocrmypdf_superres.ocr.calibration import read_table
+from ocrmypdf_superres.ocr.calibration import Calibration, read_table
 from ocrmypdf_superres.ocr.engines.base import ENGINES, Engine
 from ocrmypdf_superres.ocr.engines.calibration import row_name
+from ocrmypdf_superres.ocr.variants import NET, VARIANTS
 from ocrmypdf_superres.recognizers.tesseract.networks.pack import change_card
-from ocrmypdf_superres.tesseract import version
+from ocrmypdf_superres.tesseract import languages, version
+
+log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``calibrate``."""
     parser.add_argument(
         "action",
-        choices=("fit", "compare", "engine"),
-        help="fit a table; compare ways of choosing by the package's own; or fit the row of a further engine",
+        choices=("fit", "compare", "engine", "lost"),
+        help="fit a table; compare ways of choosing by the package's own; fit the row of a further engine; or find below which "
+        "mean probability a page is lost, on pages of --data and rendered ones without text",
     )
     add_data(parser, "folder of pages with known text; fit on pages that nothing is measured on", required=True)
     parser.add_argument(
@@ -43,6 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--count", type=int, default=2, metavar="N", help="hr pages of each collection, 0 for all")
     parser.add_argument("--pages", type=int, dest="count", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--without-text", type=int, default=60, metavar="N", help="for lost: rendered pages of each kind without text"
+    )
     add_model(parser)
     parser.add_argument(
         "--networks",
@@ -74,12 +84,13 @@ def run(args: argparse.Namespace) -> int:
     data = f"{len(cases)} pages of {args.data.name}: {', '.join(args.conditions)}"
     if args.action == "engine":
         return _fit_engine(args, cases, data, console)
+    variants = (NET,) if args.action == "lost" else VARIANTS
     with ThreadPoolExecutor(args.jobs) as pool:
-        jobs = [pool.submit(read_variants, case, args.model, args.cache, args.networks) for case in cases]
+        jobs = [pool.submit(read_variants, case, args.model, args.cache, args.networks, variants) for case in cases]
         pages = [page for job in steps(jobs, "reading") if (page := job.result()) is not None]
-    if args.action == "compare":
-        sha256 = model.card.files.get(WEIGHTS, "")
-        compare(pages, read_table().calibration(f"Tesseract OCR {version().split()[-1]}", sha256), console)
+    if args.action in ("compare", "lost"):
+        known = read_table().calibration(f"Tesseract OCR {version().split()[-1]}", model.card.files.get(WEIGHTS, ""))
+        compare(pages, known, console) if args.action == "compare" else _find_lost(args, pages, known, console)
         return 0
     kind = "held-out pages" if args.held_out else "pages"
     table, curves = fit(pages, model, f"{len(pages)} {kind} of {args.data.name}: {', '.join(args.conditions)}", console)
@@ -94,9 +105,26 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _find_lost(args: argparse.Namespace, pages: Sequence[ReadCase], calibration: Calibration, console: Console) -> None:
+    found = [case_with_text(page, calibration) for page in pages]
+    found += steps(cases_without_text(args.without_text, 0, args.cache, calibration), "pages without text")
+    table = Table("below", "pages", "edits", "right words left out", "wrong words left out", "pages without text %")
+    for row in limit_rows(found):
+        shares = (f"{row.edits:+d}", str(row.right), str(row.wrong), f"{100 * row.without_text:.0f}")
+        table.add_row(f"{row.limit:.2f}", str(row.pages), *shares)
+    console.print(f"{len(pages)} pages with text, {len(found) - len(pages)} without on which words were read")
+    console.print(table)
+    console.print(f"limit {best_limit(found):.2f}")
+
+
 def _pages(args: argparse.Namespace, network: Network | None) -> list[BenchmarkPage]:
     """Return the pages that are asked for: of the network's language, and of documents that it was not tuned on."""
     pages = find_pages(args.data)
+    installed = set(languages())
+    unread = {page.name for page in pages if not installed.issuperset(page.languages.split("+"))}
+    if unread and len(unread) < len(pages):
+        log.warning("%d pages of %s are left out: Tesseract lacks their languages", len(unread), args.data)
+        pages = [page for page in pages if page.name not in unread]
     if network is not None:
         pages = [page for page in pages if network.card.language in page.languages.split("+")]
     if args.held_out:

@@ -55,14 +55,17 @@ class ReadCase:
         return read_truth(Path(self.case.page.truth)).text
 
 
-def read_variants(case: Case, model: str, cache: Path, network: Path | None = None) -> ReadCase | None:
-    """Read all variants of *case*; None where the plan is to leave it.
+def read_variants(
+    case: Case, model: str, cache: Path, network: Path | None = None, variants: Sequence[str] = VARIANTS
+) -> ReadCase | None:
+    """Read all *variants* of *case*; None where the plan is to leave it.
 
     Args:
         case: the page and its condition.
         model: the model of the variants net and blend.
         cache: folder that keeps readings.
         network: the folder of a tuned network to read with, where its language is the page's; else the installed one reads.
+        variants: their names.
 
     Raises:
         SuperresError: Tesseract is missing or fails, or the model cannot be used.
@@ -75,12 +78,13 @@ def read_variants(case: Case, model: str, cache: Path, network: Path | None = No
     net = enlarge(original, plan, upscaler)
     languages = _languages(case, network)
     readings, seconds = {}, {}
-    for name in VARIANTS:
+    for name in variants:
         claimed = (dpi, dpi) if name == AS_IS else net.info["dpi"]
-        found, seconds[name] = _read(make_variant(name, original, net), claimed, languages, cache)
+        found, seconds[name] = read_cached(make_variant(name, original, net), claimed, languages, cache)
         readings[name] = found
-    x, y = (readings[NET].size[i] / readings[AS_IS].size[i] for i in (0, 1))
-    readings[AS_IS] = readings[AS_IS].scaled(x, y, 300.0)
+    if AS_IS in readings:
+        x, y = (net.size[i] / readings[AS_IS].size[i] for i in (0, 1))
+        readings[AS_IS] = readings[AS_IS].scaled(x, y, 300.0)
     return ReadCase(case, readings, seconds)
 
 
@@ -103,8 +107,12 @@ def _languages(case: Case, network: Path | None) -> str:
     return "+".join(one.argument if isinstance(one, Tuned) else one.language for one in chosen)
 
 
-def _read(image: Image.Image, dpi: tuple[float, float], languages: str, cache: Path) -> tuple[Hypothesis, float]:
-    """Return Tesseract's reading of *image* and the CPU seconds it took, from *cache* where it is there."""
+def read_cached(image: Image.Image, dpi: tuple[float, float], languages: str, cache: Path) -> tuple[Hypothesis, float]:
+    """Return Tesseract's reading of *image* and the CPU seconds it took, from *cache* where it is there.
+
+    Raises:
+        SuperresError: Tesseract is missing or fails.
+    """
     key = hashlib.sha256(image.tobytes() + languages.encode() + str(image.size).encode()).hexdigest()[:32]
     stored, clock = cache / f"{key}.hocr", cache / f"{key}.seconds"
     if not clock.is_file():

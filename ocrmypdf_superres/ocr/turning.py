@@ -14,18 +14,18 @@ MOST_PIXELS = 2500
 _BACK = (None, Image.Transpose.ROTATE_270, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_90)
 
 
-def turns_of(image: Image.Image) -> int:
+def turns_of(image: Image.Image, least: float = 0.0) -> int:
     """Return the quarter turns counter-clockwise, 0 to 3, by which the text on *image* is turned.
 
-    Tesseract is asked (its page segmentation mode 0); 0 where it cannot tell, or is not there.
+    Tesseract is asked (its page segmentation mode 0); 0 where it cannot tell with a confidence of *least*, or is not there.
     """
     small = image.copy()
     small.thumbnail((MOST_PIXELS, MOST_PIXELS))
     try:
-        degrees = orientation(small, float(image.info.get("dpi", (300.0,))[0]) * small.width / image.width)
+        degrees, sure = orientation(small, float(image.info.get("dpi", (300.0,))[0]) * small.width / image.width)
     except SuperresError:
         return 0
-    return {90: 1, 180: 2, 270: 3}.get(degrees, 0)
+    return {90: 1, 180: 2, 270: 3}.get(degrees, 0) if sure >= least else 0
 
 
 def upright(image: Image.Image, turns: int) -> Image.Image:

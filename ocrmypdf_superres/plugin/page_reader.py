@@ -172,7 +172,7 @@ class PageReader:
         if original is None or self._ours.verify == "off" or found.calibration is None or unseen:
             return
         always = self._ours.verify == "always"
-        named = self._ours.wanted_variants(self._state.uneven)
+        named = found.in_turn(self._ours.wanted_variants(self._state.uneven))
         limit, hopeless = time_limit(self._options), self._state.hopeless
         for variant in named if always else affordable(named, found.seconds, limit, hopeless):
             wanted = always

@@ -276,7 +276,8 @@ def _turned(page: Any, image: Image.Image, plan: Plan, state: PageState) -> Imag
     """Return *image* with its text upright, for engines whose reading can be turned back."""
     if plan.text is None or not plan.text.sideways or page.options.pdf_renderer == "sandwich":
         return image
-    turns = turns_of(image)
+    found = turns_of(image)
+    turns = found if found % 2 else 0  # the measurement is surer that the lines run up or down
     state.record.reason += "; turned upright for OCR" if turns else "; which side is up is not clear, see --rotate-pages"
     if not turns:
         return image

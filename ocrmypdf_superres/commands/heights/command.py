@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.table import Table
@@ -33,7 +34,13 @@ _COLUMNS = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``heights``."""
-    parser.add_argument("action", nargs="?", choices=("measure", "train"), default="measure", help="measure (default) or train")
+    parser.add_argument(
+        "action",
+        nargs="?",
+        choices=("measure", "train", "invented"),
+        default="measure",
+        help="measure (default), train, or count the words read on pages without text, by OCRmyPDF alone and with the plugin",
+    )
     parser.add_argument("--count", type=int, default=100, metavar="N", help="rendered pages of each kind")
     add_seed(parser, "of the rendered pages", 1)
     parser.add_argument(
@@ -50,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--dpis", type=float, nargs="*", default=[72.0, 100.0, 150.0], metavar="DPI",
         help="pages of --data are reduced to these (default: 72 100 150)",
     )  # fmt: skip
-    add_json(parser, "measure: write every result there; - for standard output, in place of the table")
+    add_json(parser, "measure, invented: write every result there; - for standard output, in place of the table")
     add_output(parser, "train: the ONNX file to write (default: the package's own)", metavar="FILE")
     parser.add_argument("--tiles", type=int, default=30000, metavar="N", help="train: rendered tiles")
     parser.add_argument("--steps", type=int, default=5000, metavar="N", help="train: batches of 64 tiles")
@@ -71,6 +78,8 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.action == "train":
         return _train(args)
+    if args.action == "invented":
+        return _count_invented(args)
     cases = rendered_cases(args.count, args.seed, args.rows or None) if args.count else iter(())
     results = [measure(case) for case in steps(cases, "rendered pages")]
     if args.data is not None:
@@ -98,6 +107,21 @@ def _train(args: argparse.Namespace) -> int:
     output = args.output or WEIGHTS
     network = train(as_arrays(tiles), args.steps, args.seed, output.with_suffix(".pt"), args.start)
     export(network, output, f"{args.steps} steps on {len(tiles)} tiles, of which {args.tiles} are rendered, seed {args.seed}")
+    return 0
+
+
+def _count_invented(args: argparse.Namespace) -> int:
+    from ocrmypdf_superres.evaluation.trust.pages_without_text import by_kind, invented_on_rendered_pages
+    from ocrmypdf_superres.training.data.rendered_pages.without_text import WITHOUT_TEXT
+
+    found = invented_on_rendered_pages(args.count, args.seed)
+    pages = by_kind(steps(found, "pages without text", args.count * len(WITHOUT_TEXT)))
+    table = Table("pages of", "pages", "enlarged", "words, alone", "words, plugin", "CPU s, alone", "CPU s, plugin")
+    for kind, rows in pages.items():
+        sums = [sum(getattr(row, name) for row in rows) for name in ("enlarged", "alone", "plugin")]
+        seconds = [sum(getattr(row, name) for row in rows) / len(rows) for name in ("seconds_alone", "seconds_plugin")]
+        table.add_row(kind, str(len(rows)), *map(str, sums), *(f"{value:.2f}" for value in seconds))
+    show(table, args.json, [asdict(row) for rows in pages.values() for row in rows])
     return 0
 
 

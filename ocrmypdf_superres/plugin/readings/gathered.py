@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from ocrmypdf_superres.ocr.calibration import Calibration, mean_confidence
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.ocr.merge.order import layout_winner, page_winner
 from ocrmypdf_superres.ocr.merge.vote import Merged, in_order, merge
+from ocrmypdf_superres.ocr.second_opinion import in_turn
 from ocrmypdf_superres.ocr.variants import NET
 
 
@@ -62,6 +63,10 @@ class Gathered:
     def best(self) -> str:
         """Return the variant of the best whole reading, of which there must be one; the first where that is not known."""
         return page_winner(self.whole, self.calibration) if self.calibration is not None else next(iter(self.whole))
+
+    def in_turn(self, variants: Sequence[str]) -> list[str]:
+        """Return *variants* in the order in which they should be read; see :func:`second_opinion.in_turn`."""
+        return in_turn(variants, self.whole, self.calibration) if self.calibration is not None else list(variants)
 
     def describe(self, merged: Merged | None) -> dict[str, Any]:
         """Return fields for the page's record: which reading won, by how much, and what the readings cost."""

@@ -19,6 +19,9 @@ LOST_UPRIGHT = 0.4
 
 Training pages upside down are read with 0.23 to 0.30, the same pages upright with 0.53 and more.
 """
+SURE_OF_TURN = 1.5
+"""Tesseract's confidence in the orientation: 2.6 and more on training pages upside down, up to 1.2 on scribble."""
+CLEARLY = 0.1
 TURNED = "turned"
 """Under this name the time of the reading of the page as it lies is kept."""
 
@@ -50,7 +53,7 @@ def straightened(
     if calibration.mean_probability(reading.words, NET) >= LOST_UPRIGHT:
         return None
     with Image.open(image_file) as image:
-        turns = turns_of(image)
+        turns = turns_of(image, SURE_OF_TURN)
         if not turns:
             return None
         straight = upright(image, turns)
@@ -60,8 +63,8 @@ def straightened(
 
 
 def is_better(reading: Hypothesis, other: Hypothesis, calibration: Calibration) -> bool:
-    """Whether the words of *reading* are surer than those of *other*."""
-    return calibration.mean_probability(reading.words, NET) > calibration.mean_probability(other.words, NET)
+    """Whether the words of *reading* are clearly surer than those of *other*; by little they are on pages of scribble."""
+    return calibration.mean_probability(reading.words, NET) > CLEARLY + calibration.mean_probability(other.words, NET)
 
 
 def turn_state(state: PageState, page: Straightened) -> None:
