@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 pytest.importorskip("scipy")
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.networks.outsiders import outsiders
@@ -132,3 +132,26 @@ def test_engines_must_find_and_read_lines(monkeypatch):
     monkeypatch.setattr(module, "shared_engine", lambda name: object())
     with pytest.raises(OptionError, match="finds and reads lines"):
         outsiders(["other"])
+
+
+def test_a_row_may_have_noise_of_its_own(tmp_path):
+    from ocrmypdf_superres.evaluation.reproduction.scoring import Scorer
+    from ocrmypdf_superres.training.recipe import read_recipe
+
+    image = Image.new("L", (200, 200), 240)
+    ImageDraw.Draw(image).rectangle((40, 40, 160, 160), fill=30)
+    (tmp_path / "test").mkdir()
+    image.save(tmp_path / "test" / "a.png")
+    setting = Setting(source={"kind": "patches", "folder": "test", "options": {"size": [200, 200]}}, scale=1, count=1)
+    table = PaperTable("t", "patches", (Row("a", method="bicubic"),), setting, setting)
+    recipe = read_recipe(PAPERS / "004-epgr-deblur.toml")
+    scorer = Scorer(table, setting, tmp_path, tmp_path / "lines", torch.device("cpu"), recipe)
+    found = {
+        noise: scorer.score(Row("a", noise=noise, method="bicubic"), "bicubic", None, None)["psnr"].above[0]
+        for noise in (0.0, 15.0)
+    }
+    # The same blur each time; noise of 15 of 255 alone is 24.6 dB.
+    assert found[15.0] < found[0.0] and found[15.0] < 25
+    without = Scorer(table, setting, tmp_path, tmp_path / "lines", torch.device("cpu"))
+    with pytest.raises(OptionError, match="no recipe whose degradation has any"):
+        without.score(Row("a", noise=7.0, method="bicubic"), "bicubic", None, None)

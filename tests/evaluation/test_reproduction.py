@@ -96,7 +96,7 @@ SMOKE = {
     "000": "srcnn, all losses", "000-real": "all terms",
     "001-1": "EDSR, tuned on sr", "001-2": "EDSR, both", "002-1": "SRGAN", "002-1-real": "bicubic",
     "002-2": "bicubic, then", "003-1": "attention", "003-2": "one way", "003-3": "TSRN", "003-4": "none", "003-5": "bicubic",
-    "003-6": "neither", "003-7": "neither", "004-5": "2 modules", "004-6": "GR-CNN", "004-7": "48 features", "004-8": "three",
+    "003-6": "neither", "003-7": "neither", "004-5": "2 modules", "004-6": "GR-CNN", "004-7": "48 features", "004-8": "noise 7",
 }  # fmt: skip
 
 

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+
+import figures
 
 from ocrmypdf_superres.plugin.options import NAMESPACE, SuperresOptions
 
@@ -40,6 +43,7 @@ def reference() -> str:
 
 
 WRITTEN = {ROOT / "docs" / "options.md": options, ROOT / "docs" / "reference" / "api.md": reference}
+WRITTEN |= {page: partial(figures.filled, page) for page in figures.PAGES if page not in WRITTEN}
 
 if __name__ == "__main__":
     for path, text in WRITTEN.items():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from ocrmypdf_superres.commands.networks.systems import add_systems
 from ocrmypdf_superres.commands.shared.output import STANDARD_OUTPUT, say, steps, write_json
 from ocrmypdf_superres.commands.shared.parsing import add_device, add_json
 
@@ -49,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--recognizers", nargs="*", default=[], metavar="RECOGNIZER", help="names or folders of recognizers beside Tesseract"
     )
+    add_systems(parser)
     add_device(parser)
     add_json(parser)
 
@@ -61,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
     """
     from ocrmypdf_superres.errors import OptionError
     from ocrmypdf_superres.evaluation.networks.line_sets import WHOLE_SETS, evaluate_models, mean_metrics
+    from ocrmypdf_superres.evaluation.networks.peers import system_predictors
     from ocrmypdf_superres.modelstore.store import find_models
     from ocrmypdf_superres.recognizers.folder import load_line_recognizer
     from ocrmypdf_superres.training.loop.processes import pick_device
@@ -72,7 +75,9 @@ def run(args: argparse.Namespace) -> int:
     models = find_models(args.models)
     metrics: dict[str, list[LineMetrics]] = {}
     for place in args.sets:
-        for name, row in evaluate_models(models, _batches(args, place), recognizers, device, steps).items():
+        batches = _batches(args, place)
+        systems = system_predictors(args.system, args.spandrel, batches)
+        for name, row in evaluate_models(models, batches, recognizers, device, systems, steps).items():
             metrics.setdefault(name, []).append(row)
     console = Console(highlight=False)
     tables = {str(place): {name: rows[index] for name, rows in metrics.items()} for index, place in enumerate(args.sets)}

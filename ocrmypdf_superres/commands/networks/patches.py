@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from ocrmypdf_superres.commands.shared.output import say, show, steps
+from ocrmypdf_superres.commands.networks.systems import add_systems
+from ocrmypdf_superres.commands.shared.output import STANDARD_OUTPUT, say, show, steps
 from ocrmypdf_superres.commands.shared.parsing import add_data, add_device, add_json, add_language
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from ocrmypdf_superres.evaluation.networks.patches import PatchMetrics
+    from torch import Tensor
+
+    from ocrmypdf_superres.evaluation.networks.patches import PatchMetrics, Predictor
     from ocrmypdf_superres.training.recipe import Source
 
 
@@ -60,6 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--lpips", type=Path, nargs=2, metavar=("ALEXNET", "LINEAR"), help="two files of weights, for LPIPS")
     parser.add_argument("--cache", type=Path, metavar="FOLDER", help="keep the lines that are found in the scans there")
+    add_systems(parser)
     add_device(parser)
     add_json(parser)
 
@@ -73,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
     from ocrmypdf_superres.errors import OptionError
     from ocrmypdf_superres.evaluation.networks.lpips_weights import load_lpips
     from ocrmypdf_superres.evaluation.networks.patches import evaluate_patches, patches, predictor
+    from ocrmypdf_superres.evaluation.networks.peers import system_predictors
     from ocrmypdf_superres.training.loop.processes import pick_device
     from ocrmypdf_superres.training.losses.recognition.detector import load_detector
     from ocrmypdf_superres.training.recipe import read_recipe
@@ -90,6 +95,8 @@ def run(args: argparse.Namespace) -> int:
     batches = patches(
         args.data, args.scale, args.count, degradation, clean, args.language, args.cache, _source(args, Path(args.data).resolve())
     )
+    for name, predict in system_predictors(args.system, args.spandrel, batches).items():
+        predictors[name] = _at_scale(predict, args.scale)
     perceptual = load_lpips(*args.lpips) if args.lpips else None
     truths = iter(batches)
     predictors["hr"] = lambda lr: next(truths).hr
@@ -97,10 +104,14 @@ def run(args: argparse.Namespace) -> int:
         name: evaluate_patches(predictors[name], batches, detector, perceptual) for name in steps(list(predictors), "evaluating")
     }
     first = metrics["hr"]
-    if args.json is None:
+    if str(args.json) != STANDARD_OUTPUT:
         say(f"{first.patches} patches, {first.lines} lines with text, x{args.scale}.")
     show(_table(metrics), args.json, {name: found.summary() for name, found in metrics.items()})
     return 0
+
+
+def _at_scale(predict: Callable[[Tensor, int], Tensor], scale: int) -> Predictor:
+    return lambda lr: predict(lr, scale)
 
 
 def _source(args: argparse.Namespace, data: Path) -> Source:

@@ -43,7 +43,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "--data pages --conditions 72-scan 100-scan --count 1 --methods as-is lanczos plugin",
         "--data pages --json results.json --markdown table.md --run runs/evaluation",
     ),
-    "lines": ("docsr-s2 edsr-stn-small --sets easy hard --kind textzoom",),
+    "lines": (
+        "docsr-s2 edsr-stn-small --sets easy hard --kind textzoom",
+        '--sets easy hard --kind textzoom --system "python pean.py {in} {out}"',
+    ),
     "patches": ("docsr-s2 fsrcnn --data pages --scale 4 --json patches.json",),
     "heights": ("", "--data pages --count 0 -o heights.json", "train -o heights.onnx"),
     "calibrate": ("fit --data pages -o calibration.json", "engine --engine rapidocr --data pages"),

@@ -177,6 +177,15 @@ def enlarge_by(peer: Peer, image: Image.Image, dpi: float, line: bool = False) -
     return Image.fromarray(large).convert("L")
 
 
+def enlarge_in_colour(peer: Peer, image: Image.Image) -> Image.Image:
+    """Return *image* enlarged by *peer*, a model that spandrel reads, in RGB.
+
+    Raises:
+        SuperresError: the model cannot be used.
+    """
+    return Image.fromarray(_by_spandrel(peer, np.asarray(flatten(image).convert("RGB")))).convert("RGB")
+
+
 def _by_command(peer: Peer, image: Image.Image) -> Image.Image:
     with tempfile.TemporaryDirectory(prefix="superres-peer-") as temporary:
         source, target = Path(temporary) / "in.png", Path(temporary) / "out.png"

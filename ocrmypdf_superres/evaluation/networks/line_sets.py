@@ -255,15 +255,15 @@ def mean_metrics(rows: Sequence[LineMetrics], weighted: bool) -> LineMetrics:
 
 def evaluate_models(
     models: Sequence[Model], batches: list[Batch], recognizers: Mapping[str, LineRecognizer],
-    device: torch.device | str = "cpu",
+    device: torch.device | str = "cpu", systems: Mapping[str, Predictor] | None = None,
     watch: Callable[[Sequence[str], str], Iterable[str]] = lambda names, what: names,
 ) -> dict[str, LineMetrics]:  # fmt: skip
-    """Return the metrics on *batches* by name: bicubic, lanczos, each of *models*, and hr itself.
+    """Return the metrics on *batches* by name: bicubic, lanczos, each of *models* and of the user's *systems*, and hr itself.
 
     *watch* passes on the names that it is given, and may show how far the work is.
 
     Raises:
-        OptionError: a model has the name of one of the others, or of a row.
+        OptionError: a model or system has the name of one of the others, or of a row.
         ModelError, DeviceError, MissingDependencyError, RecognizerError: as the functions that it calls.
     """
     predictors: dict[str, Predictor] = {"bicubic": lambda lr, scale: enlarged(lr), "lanczos": lanczos}
@@ -271,6 +271,10 @@ def evaluate_models(
         if model.card.name in (*predictors, "hr"):
             raise OptionError(f"A model is called {model.card.name}, which is a row of the table; give it another name.")
         predictors[model.card.name] = model_predictor(model, device)
+    for name, predict in (systems or {}).items():
+        if name in (*predictors, "hr"):
+            raise OptionError(f"A system is called {name}, which is a row of the table; give it another name.")
+        predictors[name] = predict
     truths = iter(batches)
     predictors["hr"] = lambda lr, scale: next(truths).hr
     names = watch(list(predictors), "evaluating")

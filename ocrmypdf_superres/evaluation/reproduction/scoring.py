@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.networks.line_sets import (
     WHOLE_SETS,
     LineMetrics,
@@ -65,7 +66,7 @@ class Scorer:
     count: int = 0
 
     def __post_init__(self) -> None:
-        self._patches: list[Batch] = []
+        self._patches: dict[float | None, list[Batch]] = {}
         self._lines: dict[str, list[Batch]] = {}
 
     def score(self, row: Row, method: str, model: Path | None, recognizer: Path | None) -> dict[str, Figures]:
@@ -78,22 +79,28 @@ class Scorer:
             recognizer: that of its recognizer.
         """
         if self.table.evaluation == "patches":
-            return self._score_patches(method or str(model))
+            return self._score_patches(method or str(model), self._patches_with(row.noise))
         return self._score_lines(row, method, model, recognizer)
 
-    def _score_patches(self, method: str) -> dict[str, Figures]:
-        if not self._patches:
-            recipe = self.recipe
+    def _patches_with(self, noise: float | None) -> list[Batch]:
+        if noise not in self._patches:
             source = read_table(Source, {"kind": "patches", **self.setting.source}, "The table's source")
             count = self.count or self.setting.count
-            degradation, clean = (recipe.degradation, recipe.clean) if recipe else ((), 0.0)
-            self._patches = patches(self.data, self.setting.scale, count, degradation, clean, "eng", self.cache, source)
-        truths = iter(self._patches)
+            degradation, clean = (self.recipe.degradation, self.recipe.clean) if self.recipe else ((), 0.0)
+            if noise is not None:
+                if not any(stage["name"] == "noise" for stage in degradation):
+                    raise OptionError("A row of the table gives noise, but its setting has no recipe whose degradation has any.")
+                degradation = tuple(s if s["name"] != "noise" else {**s, "sigma": [noise, noise]} for s in degradation)
+            self._patches[noise] = patches(self.data, self.setting.scale, count, degradation, clean, "eng", self.cache, source)
+        return self._patches[noise]
+
+    def _score_patches(self, method: str, batches: list[Batch]) -> dict[str, Figures]:
+        truths = iter(batches)
         predict: Callable[[Tensor], Tensor] = lambda lr: next(truths).hr  # noqa: E731 - the other branch is a function, too
         if method != "hr":
             predict = predictor(method, self.setting.scale, self.device)
         detector = load_detector(self.setting.detector).to(self.device) if self.setting.detector else None
-        metrics = evaluate_patches(predict, self._patches, detector, others=outsiders(self.setting.engines))
+        metrics = evaluate_patches(predict, batches, detector, others=outsiders(self.setting.engines))
         found = {name: _mean(metrics.single[name]) for name in ("psnr", "ssim", "s_lcs", "s_ld", "iou") if metrics.single[name]}
         if metrics.single["characters"]:
             found["cer"] = Figures(tuple(100 * e for e in metrics.single["edits"]), metrics.single["characters"])

@@ -23,7 +23,8 @@ class Row:
     ``patches`` takes, with ``{NAME}`` for the model that the recipe NAME made; without it the last recipe's model.
     ``recognizer`` are recipes of recognizers, the last of which reads this row's images. ``bits`` are those of the weights of
     ``sr`` and ``recognizer`` (paper 001's table 2). ``reduced_share`` changes the steps of ``reduced``, where arms would differ
-    in their number of steps. ``train`` replaces keys of the row's recipes, after the setting's. ``paper`` holds its figures, by
+    in their number of steps. ``noise`` is the standard deviation, of 255, that the noise of the patches has in this row, instead
+    of what the recipe samples. ``train`` replaces keys of the row's recipes, after the setting's. ``paper`` holds its figures, by
     the names of the columns.
     """
 
@@ -40,6 +41,7 @@ class Row:
     reduced_recognizer: tuple[str, ...] = ()
     bits: Mapping[str, int] = field(default_factory=dict)
     reduced_share: Annotated[float, Field(gt=0.0)] = 1.0
+    noise: Annotated[float, Field(ge=0.0)] | None = None
     train: Mapping[str, Any] = field(default_factory=dict)
     paper: Mapping[str, float] = field(default_factory=dict)
 
