@@ -132,10 +132,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     rich.reconfigure(stderr=True)
     try:
         parsed = build_parser(command).parse_args(arguments)
-        level = logging.DEBUG if parsed.verbose else logging.INFO
-        logging.basicConfig(
-            level=level, format="%(message)s", handlers=[RichHandler(console=rich.get_console(), show_path=False)]
-        )
+        handler = RichHandler(console=rich.get_console(), show_path=False)
+        if not parsed.verbose:
+            handler.addFilter(_is_ours_or_a_warning)
+        logging.basicConfig(level=logging.DEBUG if parsed.verbose else logging.INFO, format="%(message)s", handlers=[handler])
         return int(import_module(COMMANDS[parsed.command][0]).run(parsed))
     except (SuperresError, ModuleNotFoundError) as error:
         message = _about_missing(error, command)
@@ -149,6 +149,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         Console(stderr=True).print("Stopped.")
         return 130
+
+
+def _is_ours_or_a_warning(record: logging.LogRecord) -> bool:
+    """Whether a message is shown without ``--verbose``: those of others, such as what fontTools does, only where they warn."""
+    return record.levelno >= logging.WARNING or record.name.startswith(("ocrmypdf_superres", "ocrmypdf.superres"))
 
 
 def _about_missing(error: BaseException | None, command: str | None) -> str | None:

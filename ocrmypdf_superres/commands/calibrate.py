@@ -19,7 +19,7 @@ from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.calibration_fit import ReadCase, compare, fit, plot, read_variants
 from ocrmypdf_superres.evaluation.data.pages import BenchmarkPage, Case, find_pages, make_cases
 from ocrmypdf_superres.evaluation.data.profiles import DEFAULT_CONDITIONS, parse_condition
-from ocrmypdf_superres.evaluation.engine_calibration import fit_engine, read_case, write_row
+from ocrmypdf_superres.evaluation.engine_calibration import fit_engine, plot_engine, read_case, write_row
 from ocrmypdf_superres.evaluation.trust.lost_pages import best_limit, case_with_text, cases_without_text, limit_rows
 from ocrmypdf_superres.files import atomic_write_text
 from ocrmypdf_superres.modelstore.cards import WEIGHTS
@@ -145,6 +145,8 @@ def _fit_engine(args: argparse.Namespace, cases: Sequence[Case], data: str, cons
     read = [words for words in found if words is not None]
     row, before, after = fit_engine(engine, read, f"{data}; enlarged by {model}" if model else data)
     write_row(row_name(args.engine, engine, args.enlarged), row, args.output)
+    if args.plot is not None:
+        plot_engine(row, read, args.plot)
     console.print(
         f"{row.version}: {row.words} words; calibration error {before:.3f} before, {after:.3f} after. Written: {args.output}",
         highlight=False,

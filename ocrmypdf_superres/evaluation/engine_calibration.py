@@ -78,6 +78,37 @@ def fit_engine(engine: Engine, read: Sequence[tuple[list[float], list[bool]]], d
     return fitted, before, calibration_error(confidences, after, right)
 
 
+def plot_engine(row: EngineRow, read: Sequence[tuple[list[float], list[bool]]], path: Path) -> None:
+    """Plot into the image file *path* how often words are right that an engine, and *row*, call right with a probability.
+
+    A point stands for the words of a tenth of the probabilities; the larger it is, the more they are.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    confidences = np.array([value for found, _ in read for value in found])
+    right = np.array([value for _, found in read for value in found], dtype=float)
+    figure, axes = pyplot.subplots(figsize=(5, 5))
+    axes.plot([0, 1], [0, 1], color="grey", linestyle=":")
+    for name, said in (
+        ("confidence as it is", confidences / 100),
+        ("with the table", np.interp(confidences, row.confidences, row.probabilities)),
+    ):
+        tenths = np.minimum(said * 10, 9).astype(int)
+        used = [k for k in range(10) if (tenths == k).any()]
+        inside = [tenths == k for k in used]
+        sizes = [10 + 300 * part.mean() for part in inside]
+        axes.scatter(
+            [said[part].mean() for part in inside], [right[part].mean() for part in inside], sizes, alpha=0.7, label=name
+        )
+    axes.set(xlabel="probability that is said", ylabel="share of words that are right", xlim=(0, 1.02), ylim=(0, 1.02))
+    axes.legend()
+    figure.tight_layout()
+    figure.savefig(path)
+
+
 def write_row(name: str, row: EngineRow, path: Path) -> None:
     """Write *row* into the JSON file *path* beside the rows of other engines that it holds."""
     rows = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

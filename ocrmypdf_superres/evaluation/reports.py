@@ -165,9 +165,9 @@ def _without_truth(run: Run, root: Path) -> Report:
     old, new = (sum(int(getattr(row, side) or 0) for row in rows) for side in ("before", "after"))
     better, worse = sum((row.gain or 0) > 0 for row in rows), sum((row.gain or 0) < 0 for row in rows)
     sentences = [
-        f"Of {len(rows)} pages, {enlarged} were enlarged; Tesseract reads {new} words with a confidence of {SURE:.0f} or more "
+        f"{_pages(len(rows))}, {enlarged} of them enlarged; Tesseract reads {new} words with a confidence of {SURE:.0f} or more "
         f"({run.after}), and {old} without ({run.before}).",
-        f"On {better} pages there are more such words, on {worse} fewer. There is no ground truth here: "
+        f"More such words on {_pages(better)}, fewer on {_pages(worse)}. There is no ground truth here: "
         "confidence says how sure Tesseract is, not whether it is right.",
     ]
     cards = [
@@ -241,3 +241,7 @@ def _record_charts(rows: Sequence[Row]) -> list[Chart]:
         caption = "Pages by the height of an x, in the original and as OCR saw them."
         charts.append(Histogram("Height of the text", caption, edges, sides, HEIGHT.name, "pages"))
     return charts
+
+
+def _pages(count: int) -> str:
+    return f"{count} page" if count == 1 else f"{count} pages"

@@ -172,3 +172,22 @@ def test_bash_completes_a_command_and_an_option(tmp_path):
 
     assert "finetune" in completed("ocrmypdf-superres", "fi")
     assert "--language" in completed("ocrmypdf-superres", "archive", "run", "--lang")
+
+
+def test_messages_of_other_packages_are_shown_where_they_warn_or_on_request(monkeypatch, capsys):
+    import logging
+
+    from ocrmypdf_superres import cli
+
+    def run(args):
+        logging.getLogger("fontTools.subset").info("glyf pruned")
+        logging.getLogger("fontTools.subset").warning("a bad font")
+        logging.getLogger("ocrmypdf_superres.training").info("ours")
+        return 0
+
+    monkeypatch.setattr("ocrmypdf_superres.commands.models.run", run)
+    for verbose, expected in ((False, False), (True, True)):
+        monkeypatch.setattr(logging.getLogger(), "handlers", [])
+        assert cli.main(["models", *(["-v"] if verbose else [])]) == 0
+        said = capsys.readouterr().err
+        assert ("glyf pruned" in said) is expected and "a bad font" in said and "ours" in said

@@ -67,11 +67,6 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "IN").mkdir()
     shutil.copy(sample, tmp_path / "IN" / "a.pdf")
     page.save(tmp_path / "IN" / "b.tif", dpi=(100, 100))
-    (tmp_path / "pages").mkdir()
-    large = Image.new("L", (1240, 600), 255)
-    ImageDraw.Draw(large).text((80, 80), "A short letter about the river", font=ImageFont.load_default(42), fill=0)
-    large.save(tmp_path / "pages" / "letter.png", dpi=(300, 300))
-    (tmp_path / "pages" / "letter.gt.txt").write_text("A short letter about the river\n", encoding="utf-8")
     return tmp_path
 
 
@@ -133,3 +128,19 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     index = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
     # Nothing is fetched from elsewhere when a page is read.
     assert not re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=\"https?://", index)
+
+
+def test_the_table_of_languages_names_the_tuned_networks() -> None:
+    page = (DOCS / "languages.md").read_text(encoding="utf-8")
+    for folder in (ROOT / "models" / "recognizers").iterdir():
+        if folder.is_dir():
+            assert f"`{folder.name}`" in page or f"`script/{folder.name}`" in page, folder.name
+
+
+def test_messages_that_troubleshooting_starts_from_are_messages() -> None:
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "ocrmypdf_superres").rglob("*.py"))
+    others = ("resolution (DPI) is not credible", "No module named", "does not have language data", "turned by 9 degrees")
+    for line in (DOCS / "troubleshooting.md").read_text(encoding="utf-8").splitlines():
+        found = re.match(r"\| `([^`]+)`", line)
+        if found and not found[1].startswith(others):
+            assert found[1] in sources, found[1]

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import threading
 from pathlib import Path
 
 import ocrmypdf
 import pikepdf
 import pytest
 
+from ocrmypdf_superres.plugin.readings.lines import TESSERACT_LOG, warnings_only
 from ocrmypdf_superres.plugin.record import PageRecord
 from ocrmypdf_superres.plugin.summary import JOURNAL, log_summary, note, sentence
 
@@ -55,3 +58,27 @@ def test_a_job_ends_with_one_line(threads: bool, tmp_path: Path, lanczos_net: Pa
         )  # fmt: skip
     said = [record.getMessage() for record in caplog.records if record.name == "ocrmypdf.superres"]
     assert [line for line in said if "pages were enlarged" in line] == ["superres: 2 of 2 pages were enlarged"]
+
+
+def test_lines_that_are_read_again_are_not_named_one_by_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    report = tmp_path / "report.jsonl"
+    with caplog.at_level(logging.INFO, logger="ocrmypdf"):
+        ocrmypdf.ocr(
+            SAMPLE, tmp_path / "out.pdf", plugins=["ocrmypdf_superres"], progress_bar=False, use_threads=True, output_type="pdf",
+            superres_engines="none", superres_report=str(report), superres_verify="always", superres_budget=10,
+        )  # fmt: skip
+    assert json.loads(report.read_text(encoding="utf-8"))["action"] == "enlarged"
+    assert not [message for message in caplog.messages if "[tesseract] Page" in message]
+
+
+def test_lines_of_a_list_are_off_the_log_for_their_thread_only(caplog: pytest.LogCaptureFixture) -> None:
+    messages = logging.getLogger(TESSERACT_LOG)
+    with caplog.at_level(logging.INFO, logger=TESSERACT_LOG):
+        with warnings_only():
+            messages.info("Page 1 : line.png")
+            messages.warning("took too long")
+            other = threading.Thread(target=messages.info, args=("of another page",))
+            other.start()
+            other.join()
+        messages.info("after")
+    assert caplog.messages == ["took too long", "of another page", "after"]

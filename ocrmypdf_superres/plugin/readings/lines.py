@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +32,33 @@ found no more.
 """
 ONE_LINE = 7
 """Tesseract's page segmentation mode for an image of one line; 13 reads cut lines much worse."""
+TESSERACT_LOG = "ocrmypdf._exec.tesseract"
+"""Where OCRmyPDF logs what the program says."""
 PAGE_MODES = (None, 1, 3)
 """Page segmentation modes of a whole page: with any other one the user says how the page is to be read."""
+
+
+class _WarningsOfThread(logging.Filter):
+    """Drops what one thread logs below a warning."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._thread = threading.get_ident()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether *record* goes on."""
+        return record.levelno >= logging.WARNING or record.thread != self._thread
+
+
+@contextmanager
+def warnings_only() -> Iterator[None]:
+    """Keep off the log that Tesseract names every image of a list, which are the lines of a page here."""
+    messages, quiet = logging.getLogger(TESSERACT_LOG), _WarningsOfThread()
+    messages.addFilter(quiet)
+    try:
+        yield
+    finally:
+        messages.removeFilter(quiet)
 
 
 def can_read_lines(engine: OcrEngine, options: Any) -> bool:
@@ -88,7 +116,8 @@ def read_lines(
 
     def read(listing: Path) -> list[OcrElement]:
         try:
-            engine.generate_hocr(input_file=listing, output_hocr=hocr, output_text=text, options=asked)
+            with warnings_only():
+                engine.generate_hocr(input_file=listing, output_hocr=hocr, output_text=text, options=asked)
             written = hocr.read_bytes()
         finally:
             hocr.unlink(missing_ok=True)
