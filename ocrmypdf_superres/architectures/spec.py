@@ -33,9 +33,10 @@ class Foldable(Protocol):
 
 @runtime_checkable
 class StartsFromFolded(Protocol):
-    """A layer in its form for training that can take the weights of a folded one: a convolution of the name ``main``."""
+    """A layer in its form for training that can take the weights of a folded one: a convolution of the name ``main``.
 
-    main: nn.Conv2d
+    The convolution is not a member here: from Python 3.12 on, ``isinstance`` does not see the sub-modules of a module.
+    """
 
     def start_from(self, weight: Tensor, bias: Tensor) -> None:
         """Make the layer compute what the folded convolution with *weight* and *bias* does, its branches kept."""

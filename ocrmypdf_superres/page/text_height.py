@@ -34,10 +34,12 @@ AGREE = 1.3
 #: Probability that lines run up or down, and the tiles with text, from which a page is taken to lie on its side.
 SIDEWAYS, SIDEWAYS_TILES = 0.85, 3.0
 #: Place of ideographs among the kinds of letters, and the probability from which letters are taken for such.
-IDEOGRAPHS, SURELY_IDEOGRAPHS = KINDS.index("ideographs"), 0.85
+IDEOGRAPHS, SURELY_IDEOGRAPHS = KINDS.index("ideographs"), 0.6
+#: The network puts ideographs of the training fonts so much too low.
+IDEOGRAPHS_LOW = 1.06
 #: Probability from which a tile shows text, and the one that the best tile of a page with text has: on text it is nearly 1, on
 #: dots, staves and hatching it may come to 0.9.
-TEXT_TILE, SURE_TILE = 0.9, 0.97
+TEXT_TILE, SURE_TILE = 0.9, 0.98
 #: Text that only so many tiles show is none, in tiles.
 LEAST_TEXT = 0.8
 
@@ -167,10 +169,13 @@ def _concluded(luma: FloatImage, evidence: Evidence, ink: FloatImage, noise: flo
         other, share_there = evidence.near(bands.height)
         if share_there >= SURE_WITH_BANDS:
             height, sure = other, True
+    kind = _kind(evidence)
+    if kind == KINDS[IDEOGRAPHS]:
+        height *= IDEOGRAPHS_LOW
     lines = bands.lines if bands is not None else max(1, round(evidence.text))
     return TextHeight(
         height, lines, share, bands.number if bands is not None else 0, noise, sure, sideways, evidence.skew,
-        _kind(evidence),
+        kind,
     )  # fmt: skip
 
 

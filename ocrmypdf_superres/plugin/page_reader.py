@@ -341,6 +341,8 @@ class PageReader:
     def _describe(self, merged: Merged | None) -> None:
         """Write into the record which reading won, by how much, and what the readings cost."""
         self._record.extra.update({"networks": self._networks.used(), **self._found.describe(merged)})
+        if self._record.action == "left" and self._record.extra["reading"] == NET:
+            self._record.extra["reading"] = AS_IS  # no net has seen the image that was read
         if merged is not None:
             self._record.reason += self._found.sentence(merged)
         else:

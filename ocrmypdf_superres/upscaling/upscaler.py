@@ -45,7 +45,7 @@ class Upscaler(Protocol):
         """Return *luma*, float32 (H, W) in [0, 1], enlarged to float32 (scale H, scale W), clipped to [0, 1].
 
         Raises:
-            ImageError: *luma* has no pixels.
+            ImageError: *luma* has no pixels, other axes, or values that are not finite.
             ModelError: the model does not offer *scale*.
             DeviceError: the device failed.
         """
@@ -78,6 +78,7 @@ class BandUpscaler(ABC):
 
     def upscale(self, luma: FloatImage, scale: int) -> FloatImage:
         """See :meth:`Upscaler.upscale`."""
+        self.check(luma, scale)
         height, width = luma.shape
         out = np.empty((height * scale, width * scale), np.float32)
         for top, band in self.bands(luma, scale):
@@ -86,6 +87,7 @@ class BandUpscaler(ABC):
 
     def upscale_bytes(self, levels: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
         """See :meth:`Upscaler.upscale_bytes`; only one band is held in floats, so that huge pages fit."""
+        self.check(levels, scale)
         height, width = levels.shape
         out = np.empty((height * scale, width * scale), np.uint8)
         for top, band in self.bands(levels, scale):
@@ -102,6 +104,8 @@ class BandUpscaler(ABC):
         """Raise the errors of :meth:`Upscaler.upscale` where *page* or *scale* cannot be used."""
         if page.ndim != 2 or page.size == 0:
             raise ImageError(f"A page of shape {page.shape} was given, but (H, W) with at least one pixel was expected.")
+        if page.dtype.kind == "f" and not np.isfinite(page).all():
+            raise ImageError("A page with values that are not finite was given; numbers in [0, 1] were expected.")
         if scale not in self.scales:
             offered = ", ".join(f"x{s}" for s in self.scales)
             raise ModelError(f"Model {self.model.card.name} was asked for x{scale}, but offers {offered}.")

@@ -250,3 +250,15 @@ def test_edsr_takes_a_step_at_full_size(values):
         optimizer.step()
         losses.append(loss.item())
     assert losses[1] < losses[0]
+
+
+def test_protocols_of_networks_need_nothing_that_isinstance_does_not_see():
+    """From Python 3.12 on, isinstance with a protocol does not call a module's __getattr__, which finds sub-modules."""
+    from typing import Protocol
+
+    from ocrmypdf_superres.architectures import spec
+
+    protocols = [kind for kind in vars(spec).values() if isinstance(kind, type) and Protocol in kind.__bases__]
+    assert protocols
+    for protocol in protocols:
+        assert not getattr(protocol, "__annotations__", {}), protocol.__name__

@@ -61,7 +61,11 @@ def test_a_real_page_is_measured_by_tesseract_and_reduced(benchmark_folder: Path
 
 def test_the_command_writes_every_result(tmp_path: Path) -> None:
     output = tmp_path / "heights.json"
-    assert cli.main(["heights", "--count", "1", "--rows", "layout table", "without text halftone", "--json", str(output)]) == 0
+    assert cli.main(["heights", "--count", "1", "--rows", "layout table", "without text halftone", "--json", str(output),
+                     "--markdown", str(tmp_path / "heights.md")]) == 0  # fmt: skip
     found = json.loads(output.read_text(encoding="utf-8"))
     assert [row["row"] for row in found["rows"]] == ["layout table", "without text halftone"]
     assert len(found["results"]) == 2
+    table = (tmp_path / "heights.md").read_text(encoding="utf-8").splitlines()
+    assert [line.split(" | ")[0] for line in table[2:]] == ["| layout table", "| without text halftone", "| all"]
+    assert table[-1].split(" | ")[1] == "2"

@@ -26,6 +26,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 REGION = re.compile(r"(<!-- table: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 MARK = re.compile(r"<!-- (figures|no figures|table): (.+?) -->")
 WORDS = {
+    "all low-resolution collections": "all",
     "ehri_lowres_typewriter": "typescripts, 96 dpi",
     "funsd_forms_eng": "forms and faxes, 90 dpi",
     "tapuscorpus_lowres_fra": "French typescripts, 120 dpi",

@@ -146,3 +146,12 @@ def test_tones_that_are_remembered_stay_few(random_model, monkeypatch):
     assert 1 <= len(upscaler._uniform) <= 4
     monkeypatch.setattr(upscaler_module, "MOST_TONES", 1024)
     assert np.array_equal(PageUpscaler(random_model, OnnxBackend(random_model, 1), 16).upscale(page, 2), before)
+
+
+@pytest.mark.parametrize(
+    "given", [np.zeros((3, 4, 4), np.float32), np.zeros((0, 4), np.float32), np.full((8, 8), np.nan, np.float32)]
+)
+def test_what_is_no_page_is_refused_with_a_sentence(random_model, given):
+    upscaler = PageUpscaler(random_model, OnnxBackend(random_model, 1), 64)
+    with pytest.raises(ImageError, match="was given"):
+        upscaler.upscale(given, 2)

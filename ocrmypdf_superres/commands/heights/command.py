@@ -13,7 +13,7 @@ from rich.table import Table
 from ocrmypdf_superres.commands.shared.output import show, steps
 from ocrmypdf_superres.commands.shared.parsing import add_data, add_json, add_output, add_seed
 from ocrmypdf_superres.evaluation.data.pages import find_pages
-from ocrmypdf_superres.evaluation.text_heights.benchmark import HeightResult, HeightRow, as_dict, measure, summarize
+from ocrmypdf_superres.evaluation.text_heights.benchmark import HeightResult, HeightRow, as_dict, as_markdown, measure, summarize
 from ocrmypdf_superres.evaluation.text_heights.cases import height_by_tesseract, real_cases, rendered_cases
 from ocrmypdf_superres.files import atomic_write_text
 
@@ -58,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="pages of --data are reduced to these (default: 72 100 150)",
     )  # fmt: skip
     add_json(parser, "measure, invented: write every result there; - for standard output, in place of the table")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="measure: also write the table as Markdown")
     add_output(parser, "train: the ONNX file to write (default: the package's own)", metavar="FILE")
     parser.add_argument("--tiles", type=int, default=30000, metavar="N", help="train: rendered tiles")
     parser.add_argument("--steps", type=int, default=5000, metavar="N", help="train: batches of 64 tiles")
@@ -92,6 +93,8 @@ def run(args: argparse.Namespace) -> int:
         if args.truth is not None:
             atomic_write_text(args.truth, json.dumps(heights, indent=1) + "\n")
         results += [measure(case) for case in steps(real_cases(pages, heights, tuple(args.dpis)), "real pages")]
+    if args.markdown is not None:
+        atomic_write_text(args.markdown, as_markdown(results))
     show(_table(results), args.json, as_dict(results))
     return 0
 

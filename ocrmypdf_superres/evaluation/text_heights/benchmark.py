@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -101,6 +101,18 @@ def _row(name: str, found: list[HeightResult]) -> HeightRow:
         sum(not result.axis_right for result in found) / number,
         float(np.median([result.seconds for result in found])),
     )
+
+
+def as_markdown(results: Iterable[HeightResult]) -> str:
+    """Return the rows as a table in Markdown, with their sum; shares in percent."""
+    found = list(results)
+    head = "pages of | pages | sure % | median error % | over 15 % off, % | left below 8 px % | enlarged above 16 px % | CPU ms"
+    lines = [f"| {head} |", "|" + "---|" * (head.count("|") + 1)]
+    for row in [*summarize(found), *summarize(replace(result, row="all") for result in found)]:
+        shares = (row.sure, row.median_error, row.far, row.left, row.enlarged)
+        cells = [row.row, str(row.pages), *(f"{100 * share:.1f}" for share in shares), f"{1000 * row.seconds:.0f}"]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def as_dict(results: list[HeightResult]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from ocrmypdf_superres.training.data.rendered_pages.without_text import WITHOUT_
 
 LIMITS = tuple(round(0.05 * step, 2) for step in range(3, 15))
 """Mean probabilities that are tried as the limit."""
-CAUGHT = 0.98
+CAUGHT = 0.95
 """Share of the pages without text that shall be below the limit."""
 SIZE, DPI = (880, 1240), 150.0
 

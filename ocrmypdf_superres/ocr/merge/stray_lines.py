@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from statistics import median
 
 from ocrmypdf_superres.metrics.boxes import Box, common_height, common_width
 from ocrmypdf_superres.ocr.hypothesis import Line
@@ -28,8 +29,10 @@ def stray_order(lines: Sequence[Line]) -> list[int] | None:
     """
     order = list(range(len(lines)))
     moved = False
+    # Boxes of words that several readings gave grow, so their own heights say little.
+    height = max(1.0, median(line.box[3] - line.box[1] for line in lines)) if lines else 1.0
     for i in range(len(lines)):
-        place = _place(lines, order, i)
+        place = _place(lines, order, i, height)
         if place is not None:
             order.remove(i)
             order.insert(order.index(place) + 1, i)
@@ -37,31 +40,32 @@ def stray_order(lines: Sequence[Line]) -> list[int] | None:
     return order if moved else None
 
 
-def _place(lines: Sequence[Line], order: Sequence[int], i: int) -> int | None:
-    """Return the line after which line *i*, which strayed, belongs; None where it did not stray, or fits in no gap."""
+def _place(lines: Sequence[Line], order: Sequence[int], i: int, height: float) -> int | None:
+    """Return the line after which line *i*, which strayed, belongs; None where it did not stray, or fits in no gap.
+
+    *height* is that of a line of the page, in pixels.
+    """
     line = lines[i]
     if line.turned or len(line.text) < CHARACTERS:
         return None
     at = order.index(i)
     around = [lines[k].box for k in (*order[max(0, at - 1) : at], i, *order[at + 1 : at + 2])]
-    if any(_goes_on(upper, lower) for upper, lower in itertools.pairwise(around)):
+    if any(_goes_on(upper, lower, height) for upper, lower in itertools.pairwise(around)):
         return None
     rest = [k for k in order if k != i]
-    places = [upper for upper, lower in itertools.pairwise(rest) if _fills(line.box, lines[upper], lines[lower])]
+    places = [upper for upper, lower in itertools.pairwise(rest) if _fills(line.box, lines[upper], lines[lower], height)]
     return places[0] if len(places) == 1 else None
 
 
-def _goes_on(upper: Box, lower: Box) -> bool:
+def _goes_on(upper: Box, lower: Box, height: float) -> bool:
     """Whether *lower* stands below *upper* in its column, after a paragraph's distance at most."""
-    height = max(1, min(upper[3] - upper[1], lower[3] - lower[1]))
     return -0.5 * height < lower[1] - upper[3] <= PARAGRAPH * height and _wide_share(upper, lower) >= ONE_COLUMN
 
 
-def _fills(box: Box, upper: Line, lower: Line) -> bool:
+def _fills(box: Box, upper: Line, lower: Line, height: float) -> bool:
     """Whether *box* fills the gap between *upper* and *lower*."""
     if upper.turned or lower.turned:
         return False
-    height = max(1, min(one[3] - one[1] for one in (box, upper.box, lower.box)))
     between = upper.box[1] + upper.box[3] < box[1] + box[3] < lower.box[1] + lower.box[3]
     return (
         between
