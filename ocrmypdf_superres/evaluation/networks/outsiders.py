@@ -7,8 +7,9 @@ the gain is in the image.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from ocrmypdf_superres.errors import MissingDependencyError, OptionError
 from ocrmypdf_superres.ocr.engines.base import LineEngine, Quad, shared_engine
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 
+SHEET, GAP = 8, 16
+"""Images that are looked at together, and the paper around each, in pixels."""
 DPI = 300.0
 """What the hr patches have; engines use it for their own layout only."""
 
@@ -27,23 +30,40 @@ class Outsider:
     """An engine that finds lines and reads them.
 
     Attributes:
-        name: the engine's. engine: itself. languages: that it is told, in Tesseract's codes.
+        name: the engine's. engine: itself. languages: that it is told, in Tesseract's codes. known: what it saw on sheets before.
     """
 
     name: str
     engine: LineEngine
     languages: tuple[str, ...] = ("eng",)
+    known: dict[bytes, NDArray[np.bool_]] = field(default_factory=dict, repr=False)
 
-    def text_mask(self, image: Image.Image) -> NDArray[np.bool_]:
-        """Return where the engine sees text on *image*, bool (height, width).
+    def text_masks(self, images: Sequence[Image.Image]) -> list[NDArray[np.bool_]]:
+        """Return where the engine sees text on each of *images*, in mode ``L`` and of one size, bool (height, width) each.
+
+        Some are looked at together, one below the other with paper between them: detectors enlarge a single strip until its
+        height is a page's.
 
         Raises:
             RecognizerError: the engine failed.
         """
-        mask = np.zeros((image.height, image.width), dtype=bool)
-        for corners in self.engine.detect(image):
-            mask |= _inside(corners, mask.shape)
-        return mask
+        masks: list[NDArray[np.bool_]] = []
+        for first in range(0, len(images), SHEET):
+            pixels = [np.pad(np.asarray(image), GAP, constant_values=255) for image in images[first : first + SHEET]]
+            seen = self._seen(np.concatenate(pixels))
+            height = len(pixels[0])
+            masks += [seen[at * height + GAP : (at + 1) * height - GAP, GAP:-GAP] for at in range(len(pixels))]
+        return masks
+
+    def _seen(self, sheet: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        # The images that others are compared with are the same for every network.
+        key = hashlib.sha256(sheet.tobytes()).digest()
+        if key not in self.known:
+            mask = np.zeros(sheet.shape, dtype=bool)
+            for corners in self.engine.detect(Image.fromarray(sheet)):
+                mask |= _inside(corners, sheet.shape[0], sheet.shape[1])
+            self.known[key] = mask
+        return self.known[key]
 
     def read_line(self, image: Image.Image) -> str:
         """Return what the engine reads on *image*, all of which is one line.
@@ -86,10 +106,10 @@ def _text(found: Hypothesis) -> str:
     return " ".join(word.text for word in found.words)
 
 
-def _inside(corners: Quad, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Return which pixel centres of an image of *shape* (height, width) are inside the convex quadrangle *corners*."""
-    rows, columns = np.mgrid[: shape[0], : shape[1]] + 0.5
-    inside = np.ones(shape, dtype=bool)
+def _inside(corners: Quad, height: int, width: int) -> NDArray[np.bool_]:
+    """Return which pixel centres of an image of *height* and *width* are inside the convex quadrangle *corners*."""
+    rows, columns = np.mgrid[:height, :width] + 0.5
+    inside = np.ones((height, width), dtype=bool)
     for (x, y), (next_x, next_y) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
         # Clockwise with y downwards: what is inside lies to the right of every side.
         inside &= (next_x - x) * (rows - y) - (next_y - y) * (columns - x) >= 0

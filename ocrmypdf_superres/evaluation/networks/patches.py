@@ -200,7 +200,7 @@ def evaluate_patches(
     overlaps: list[float] = []
     sums = dict.fromkeys(PARTS, 0.0)
     lines: dict[tuple[str, int], list[tuple[Image.Image, str]]] = {}
-    seen_by: dict[str, list[float]] = {other.name: [] for other in others}
+    images: list[tuple[Image.Image, Image.Image]] = []
     for batch in batches:
         sr = predict(batch.lr)
         shown = sr.cpu()
@@ -209,8 +209,7 @@ def evaluate_patches(
             near.append((psnr(ours, theirs), ssim(ours, theirs)))
             if perceptual is not None:
                 looks.append(lpips(ours, theirs, perceptual))
-            for other in others:
-                seen_by[other.name].append(area_iou(other.text_mask(from_luma(ours)), other.text_mask(from_luma(theirs))))
+            images.append((from_luma(ours), from_luma(theirs)))
             box, text = batch.boxes[index], batch.texts[index]
             if text:
                 image = from_luma(ours if box is None else ours[box[1] : box[3], box[0] : box[2]])
@@ -235,7 +234,8 @@ def evaluate_patches(
         "s_lcs": [s_lcs(a, b) for a, b in texts], "s_ld": [s_ld(a, b) for a, b in texts],
     }  # fmt: skip
     for other in others:
-        single[f"iou {other.name}"] = seen_by[other.name]
+        seen_on, known = (other.text_masks([pair[index] for pair in images]) for index in (0, 1))
+        single[f"iou {other.name}"] = [area_iou(a, b) for a, b in zip(seen_on, known, strict=True)]
         single[f"edits {other.name}"] = _read_by(other, lines)
     means = {name: sum(values) / max(1, len(values)) for name, values in single.items()}
     return PatchMetrics(

@@ -68,6 +68,7 @@ class Scorer:
     def __post_init__(self) -> None:
         self._patches: dict[float | None, list[Batch]] = {}
         self._lines: dict[str, list[Batch]] = {}
+        self._others = outsiders(self.setting.engines)
 
     def score(self, row: Row, method: str, model: Path | None, recognizer: Path | None) -> dict[str, Figures]:
         """Return the figures of *row* by column.
@@ -100,7 +101,7 @@ class Scorer:
         if method != "hr":
             predict = predictor(method, self.setting.scale, self.device)
         detector = load_detector(self.setting.detector).to(self.device) if self.setting.detector else None
-        metrics = evaluate_patches(predict, batches, detector, others=outsiders(self.setting.engines))
+        metrics = evaluate_patches(predict, batches, detector, others=self._others)
         found = {name: _mean(metrics.single[name]) for name in ("psnr", "ssim", "s_lcs", "s_ld", "iou") if metrics.single[name]}
         if metrics.single["characters"]:
             found["cer"] = Figures(tuple(100 * e for e in metrics.single["edits"]), metrics.single["characters"])
@@ -123,8 +124,7 @@ class Scorer:
         for place in self.setting.sets:
             batches = self._set(place)
             predict = self._line_predictor(row, method, model, batches)
-            others = outsiders(self.setting.engines)
-            rows[Path(place).name] = evaluate(predict, batches, recognizers=recognizers, others=others)
+            rows[Path(place).name] = evaluate(predict, batches, recognizers=recognizers, others=self._others)
         return line_figures(rows, self.table.average == "plain")
 
     def _set(self, place: str) -> list[Batch]:
