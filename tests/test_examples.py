@@ -44,6 +44,29 @@ def test_the_sample_is_what_its_script_says():
     assert (EXAMPLES / "sample-72dpi.pdf").read_bytes().startswith(b"%PDF-")
 
 
+def test_the_example_engine_is_found_and_reads_the_sample(tmp_path, monkeypatch):
+    pypdfium2 = pytest.importorskip("pypdfium2")
+    monkeypatch.syspath_prepend(str(EXAMPLES / "add_engine"))
+    info = tmp_path / "superres_sparse-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: superres-sparse\nVersion: 0.1.0\n")
+    (info / "entry_points.txt").write_text("[ocrmypdf_superres.ocr_engines]\nsparse = superres_sparse:SparseEngine\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    from ocrmypdf_superres.ocr.engines.base import ENGINES, Engine
+    from ocrmypdf_superres.ocr.hypothesis import Hypothesis
+
+    assert 'sparse = "superres_sparse:SparseEngine"' in (EXAMPLES / "add_engine" / "pyproject.toml").read_text()
+    engine = ENGINES.load("sparse")()
+    assert isinstance(engine, Engine) and engine.missing() is None and engine.version().startswith("sparse tesseract 5")
+    assert engine.knows(["eng"]) and not engine.knows(["nosuch"])
+    with pypdfium2.PdfDocument(EXAMPLES / "sample-72dpi.pdf") as pdf:
+        page = pdf[0].render(scale=216 / 72).to_pil().convert("L")
+    words = Hypothesis(engine.read(page, ["eng"], 216.0)).words
+    assert {"County", "Record", "Office,"} <= {word.text for word in words}
+    assert all(0 <= word.box[0] < word.box[2] <= page.width for word in words)
+    sys.modules.pop("superres_sparse", None)
+
+
 @pytest.mark.slow
 def test_the_finetuning_example_makes_a_model(tmp_path):
     import os
