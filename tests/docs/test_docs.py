@@ -144,3 +144,9 @@ def test_messages_that_troubleshooting_starts_from_are_messages() -> None:
         found = re.match(r"\| `([^`]+)`", line)
         if found and not found[1].startswith(others):
             assert found[1] in sources, found[1]
+
+
+def test_every_file_of_results_has_its_command_on_the_page_of_figures() -> None:
+    page = (DOCS / "figures.md").read_text(encoding="utf-8")
+    for path in (DOCS / "results").iterdir():
+        assert path.name in page, path.name
