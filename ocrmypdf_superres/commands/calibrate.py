@@ -49,7 +49,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"as for evaluate (default: {' '.join(DEFAULT_CONDITIONS)})",
     )  # fmt: skip
     parser.add_argument("--count", type=int, default=2, metavar="N", help="hr pages of each collection, 0 for all")
-    parser.add_argument("--pages", type=int, dest="count", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     parser.add_argument(
         "--without-text", type=int, default=20, metavar="N", help="for lost: rendered pages of each kind without text"
     )

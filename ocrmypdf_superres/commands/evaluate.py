@@ -47,7 +47,6 @@ def _add_pages(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--lines", action="store_true", help="the images are single lines of text")
     group.add_argument("--count", type=int, default=2, metavar="N", help="hr pages of each collection, 0 for all")
-    group.add_argument("--pages", type=int, dest="count", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     add_language(group, "Tesseract languages of pages without an index")
     group.add_argument(
         "--unordered",

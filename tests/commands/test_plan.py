@@ -174,4 +174,4 @@ def test_it_needs_no_torch():
         [sys.executable, "-c", code, "plan", str(SAMPLE)], capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert "enlarge x3" in done.stdout
+    assert "enlarge x" in done.stdout
