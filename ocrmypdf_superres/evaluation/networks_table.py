@@ -9,25 +9,31 @@ from ocrmypdf_superres.evaluation.benchmark import Result
 from ocrmypdf_superres.metrics.statistics import Interval, interval, paired_difference
 from ocrmypdf_superres.metrics.text import TextScore
 
-TUNED, INSTALLED = "plugin", "plugin-stock"
+PAIRS = {"with further engines": ("plugin", "plugin-stock"), "Tesseract alone": ("plugin-tesseract", "plugin-tesseract-stock")}
+"""The methods that are compared, tuned and installed networks, by what reads."""
 WORSE = 0.01
 """A page is worse, or better, where its CER differs by more than this."""
 
 
 def networks_table(results: Sequence[Result]) -> str:
-    """Return a Markdown table of both methods by group, by collection of the reduced pages, and over all pages.
+    """Return a Markdown table of each of :data:`PAIRS` by group, by collection of the reduced pages, and over all pages.
 
-    It is empty where one of them did not run.
+    It is empty where no pair ran.
 
     Ratio and difference have 95 % bootstrap intervals over pages, each sample with the same pages for both. The time is that of
     one reading by Tesseract, in CPU seconds.
     """
-    tuned, installed = ({(r.group, r.page): r for r in results if r.method == name} for name in (TUNED, INSTALLED))
-    pairs = [(tuned[key], installed[key]) for key in tuned if key in installed and not tuned[key].error + installed[key].error]
+    tables = (_table(results, name, *pair) for name, pair in PAIRS.items())
+    return "\n".join(table for table in tables if table)
+
+
+def _table(results: Sequence[Result], name: str, tuned: str, installed: str) -> str:
+    own, other = ({(r.group, r.page): r for r in results if r.method == method} for method in (tuned, installed))
+    pairs = [(own[key], other[key]) for key in own if key in other and not own[key].error + other[key].error]
     if not pairs:
         return ""
     lines = [
-        "| pages | CER, installed > tuned, % | words missed, installed > tuned, % | ratio of words missed | CER, points "
+        f"| {name}: pages | CER, installed > tuned, % | words missed, installed > tuned, % | ratio of words missed | CER, points "
         "| better / worse by a point | one reading, ratio of seconds |",
         "|---|---|---|---|---|---|---|",
     ]

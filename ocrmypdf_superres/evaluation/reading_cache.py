@@ -17,7 +17,7 @@ from typing import Any
 
 from ocrmypdf_superres.evaluation.data.pages import Case
 from ocrmypdf_superres.evaluation.methods.code_digest import PLUGIN_CODE, code_digest
-from ocrmypdf_superres.evaluation.methods.names import ENGINE_METHODS, PLUGIN_METHODS
+from ocrmypdf_superres.evaluation.methods.names import ENGINE_METHODS, PLUGIN_METHODS, PLUGIN_OPTIONS
 from ocrmypdf_superres.evaluation.methods.peers import Peer
 from ocrmypdf_superres.evaluation.methods.readings import engine_versions, ocrmypdf_version
 from ocrmypdf_superres.files import atomic_write_text
@@ -55,7 +55,7 @@ def key_of(case: Case, method: str, versions: str) -> str:
         condition += "/line"
     image = hashlib.sha256(Path(case.page.image).read_bytes()).hexdigest()
     parts = [FORMAT, image, case.page.languages, f"{case.page.dpi:g}", condition, method, versions]
-    if method in PLUGIN_METHODS and method != "plugin-stock":
+    if method in PLUGIN_METHODS and PLUGIN_OPTIONS[method].get("superres_networks") != "stock":
         networks = networks_for(AUTO, case.page.languages.split("+"))
         parts += [part for one in networks for part in (one.card.sha256, json.dumps(one.card.calibration, sort_keys=True))]
     text = "\n".join(parts)
