@@ -15,6 +15,8 @@ from PIL import Image
 
 from ocrmypdf_superres.errors import OptionError, RecognizerError
 from ocrmypdf_superres.metrics.text import TextScore, score
+from ocrmypdf_superres.ocr.engines.base import LineEngine
+from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.recognizers.base import collapse
 from ocrmypdf_superres.recognizers.tesseract.format.int8 import int8_copy
 from ocrmypdf_superres.recognizers.tesseract.format.traineddata import TrainedData
@@ -120,6 +122,21 @@ def read_by_program(data: TrainedData, lines: Sequence[Line]) -> Reading:
     result = Reading()
     for line, text in zip(lines, texts, strict=True):
         result.add(line, text)
+    return result
+
+
+def read_by_engine(engine: LineEngine, language: str, lines: Sequence[Line]) -> Reading:
+    """Return how another OCR *engine*, which is in no loss, reads *lines*.
+
+    Raises:
+        MissingDependencyError, RecognizerError: the engine is not installed, or fails.
+    """
+    result = Reading()
+    for line in lines:
+        image = Image.fromarray(line.image)
+        corners = np.array([(0, 0), (image.width, 0), (image.width, image.height), (0, image.height)], dtype=np.float64)
+        found = Hypothesis(engine.recognize(image, [corners], [language], 300.0))
+        result.add(line, " ".join(word.text for word in found.words))
     return result
 
 
