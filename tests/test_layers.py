@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "ocrmypdf_superres"
 NAME = "ocrmypdf_superres"
 
 LAYERS = {
-    "errors": 0, "files": 0, "processes": 0, "tables": 0, "entry_points": 0, "extras": 0, "metrics": 0,
+    "errors": 0, "files": 0, "processes": 0, "tables": 0, "entry_points": 0, "extras": 0, "log_once": 0, "metrics": 0,
     "onnx_sessions": 1, "page": 1, "architectures": 1, "modelstore": 1, "tesseract": 1,
     "upscaling": 2, "recognizers": 2, "detectors": 2,
     "ocr": 3,
@@ -24,7 +24,7 @@ LAYERS = {
 
 # Within a layer a room may import only these others.
 BESIDE = {
-    "errors": set(), "extras": set(), "files": {"errors"}, "processes": set(),
+    "errors": set(), "extras": set(), "files": {"errors"}, "log_once": set(), "processes": set(),
     "tables": {"errors"}, "entry_points": {"errors", "tables"},
     "metrics": {"errors"},
     "onnx_sessions": set(), "page": {"onnx_sessions"}, "architectures": set(), "modelstore": set(), "tesseract": set(),

@@ -7,13 +7,13 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ocrmypdf_superres.errors import SuperresError
+from ocrmypdf_superres.log_once import log_once
 from ocrmypdf_superres.ocr.hypothesis import Word
 from ocrmypdf_superres.ocr.variants import BLEND, NET, VARIANTS
 
@@ -108,7 +108,8 @@ class CalibrationTable:
         elif model_sha256 is not None and model_sha256 != self.model_sha256:
             rows = {name: row for name, row in rows.items() if name not in (NET, BLEND)}
         if missing := [name for name in VARIANTS if name not in rows]:
-            _note_fallback(engine, ", ".join(missing))
+            said = f"superres: confidences of {engine} are not calibrated for {', '.join(missing)} with this model"
+            log_once(log, logging.INFO, f"{said}; a conservative table is used")
         return Calibration(rows, self.conservative_row())
 
 
@@ -163,11 +164,3 @@ def mean_confidence(words: Sequence[Word]) -> float:
     """Return the engine's own mean confidence, 0 to 100, weighted by the length of the words; 0 where there are none."""
     characters = sum(len(w.text) for w in words)
     return sum(len(w.text) * w.confidence for w in words) / characters if characters else 0.0
-
-
-@lru_cache(maxsize=64)
-def _note_fallback(engine: str, variants: str) -> None:
-    """Log it the first time in this process."""
-    log.info(
-        "superres: confidences of %s are not calibrated for %s with this model; a conservative table is used", engine, variants
-    )

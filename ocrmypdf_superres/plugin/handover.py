@@ -11,10 +11,10 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass
-from functools import lru_cache
 
 from PIL import Image
 
+from ocrmypdf_superres.log_once import log_once
 from ocrmypdf_superres.plugin.record import PageRecord
 
 log = logging.getLogger("ocrmypdf.superres")
@@ -74,7 +74,6 @@ def take(page: int | None, size: tuple[int, int] | None = None) -> PageState | N
     return state
 
 
-@lru_cache(maxsize=8)
 def warn_once(message: str) -> None:
     """Log a warning the first time in this process."""
-    log.warning("%s", message)
+    log_once(log, logging.WARNING, message)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from ocrmypdf.hocrtransform import OcrElement
 from ocrmypdf.pluginspec import OcrEngine
 
 from ocrmypdf_superres.errors import MissingDependencyError, RecognizerError
+from ocrmypdf_superres.log_once import log_once
 from ocrmypdf_superres.modelstore.networks import AUTO, STOCK, networks_in
 from ocrmypdf_superres.ocr.calibration import Calibration, CalibrationTable, lowest, parse_table, read_table, unfitted
 from ocrmypdf_superres.recognizers.tesseract.networks.choice import Tuned, Untuned, choose_network
@@ -47,7 +47,7 @@ class NetworkChoice:
         self._languages = choose(options, engine)
         for language in self._languages:
             if isinstance(language, Untuned) and language.reason:
-                _say_once(language.reason, logging.WARNING if language.fault else logging.INFO)
+                log_once(log, logging.WARNING if language.fault else logging.INFO, f"superres: {language.reason}")
 
     @property
     def tuned(self) -> list[Tuned]:
@@ -157,14 +157,9 @@ def _table_of(language: Tuned | Untuned, stock: CalibrationTable, engine: str, m
             # Fitted on few documents, it may lower the trust in a word but not raise it, or pages in doubt are read only once.
             return lowest([parse_table(values).calibration(engine, model_sha256), stock.calibration(engine, model_sha256)])
         except (ValueError, TypeError, AttributeError) as error:
-            _say_once(f"the calibration of the network {language.network.card.name} cannot be used: {error}", logging.WARNING)
+            said = f"superres: the calibration of the network {language.network.card.name} cannot be used: {error}"
+            log_once(log, logging.WARNING, said)
     return unfitted(stock)
-
-
-@lru_cache(maxsize=64)
-def _say_once(message: str, level: int) -> None:
-    """Log *message* the first time in this process."""
-    log.log(level, "superres: %s", message)
 
 
 def _elements(element: OcrElement) -> Iterator[OcrElement]:

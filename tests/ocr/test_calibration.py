@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ocrmypdf_superres import log_once
 from ocrmypdf_superres.errors import SuperresError
 from ocrmypdf_superres.modelstore.cards import WEIGHTS
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model
-from ocrmypdf_superres.ocr import calibration
 from ocrmypdf_superres.ocr.calibration import TABLE, Calibration, lowest, parse_table, read_table, unfitted
 from ocrmypdf_superres.ocr.variants import VARIANTS
 
@@ -39,7 +39,7 @@ def test_the_table_is_of_the_default_model() -> None:
 def test_what_is_not_calibrated_is_trusted_less(
     engine: str, model: str | None, missing: set[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    calibration._note_fallback.cache_clear()
+    log_once.forget()
     table = read_table()
     with caplog.at_level(logging.INFO, logger="ocrmypdf.superres"):
         for _ in range(2):

@@ -23,6 +23,7 @@ from ocrmypdf.exceptions import ExitCode, ExitCodeException
 from PIL import Image, ImageDraw, ImageFont
 from plugin_pages import FONT, image_pdf
 
+from ocrmypdf_superres import log_once
 from ocrmypdf_superres.ocr import calibration, kept_pages
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.plugin import handover, page_reader, page_source, reading, worker
@@ -83,7 +84,7 @@ class Run:
 
 @pytest.fixture
 def run(low_pdf: Path, tmp_path: Path, lanczos_net: Path, caplog: pytest.LogCaptureFixture) -> Run:
-    handover.warn_once.cache_clear()
+    log_once.forget()
     return Run(low_pdf, tmp_path, lanczos_net, caplog)
 
 

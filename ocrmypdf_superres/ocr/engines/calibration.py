@@ -8,10 +8,10 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 
 from ocrmypdf_superres.errors import SuperresError
+from ocrmypdf_superres.log_once import log_once
 from ocrmypdf_superres.ocr.calibration import Calibration
 from ocrmypdf_superres.ocr.engines.base import ENGINES, Engine, LineEngine, shared_engine
 
@@ -80,7 +80,7 @@ def with_engines(calibration: Calibration, versions: Mapping[str, str], rows: Ma
     fitted = {name: rows[name] for name, version in versions.items() if name in rows and rows[name].version == version}
     for name, version in versions.items():
         if name not in fitted:
-            _note_fallback(version)
+            log_once(log, logging.INFO, f"superres: confidences of {version} are not calibrated; a conservative table is used")
     return replace(
         calibration,
         probabilities={**calibration.probabilities, **{name: row.probabilities for name, row in fitted.items()}},
@@ -97,9 +97,3 @@ def _is_sound(row: EngineRow) -> bool:
     knots, values = [float(v) for v in row.confidences], [float(v) for v in row.probabilities]
     rising = all(a < b for a, b in itertools.pairwise(knots))
     return len(knots) == len(values) >= 2 and rising and all(0.0 <= value <= 1.0 for value in values)
-
-
-@lru_cache(maxsize=8)
-def _note_fallback(version: str) -> None:
-    """Log it the first time in this process."""
-    log.info("superres: confidences of %s are not calibrated; a conservative table is used", version)

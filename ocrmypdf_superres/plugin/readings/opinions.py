@@ -6,7 +6,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from ocrmypdf.exceptions import BadArgsError, MissingDependencyError
 from ocrmypdf.hocrtransform import BoundingBox, OcrClass, OcrElement
 
 from ocrmypdf_superres.errors import SuperresError
+from ocrmypdf_superres.log_once import log_once
 from ocrmypdf_superres.metrics.boxes import touches
 from ocrmypdf_superres.ocr.engines.base import Engine, LineEngine, shared_engine
 from ocrmypdf_superres.ocr.engines.calibration import calibrated_engines, read_rows, row_name, with_engines
@@ -62,9 +62,9 @@ def engines_for(options: Any) -> dict[str, Engine]:
     for name in names:
         if shared_engine(name).knows(languages):
             found[name] = shared_engine(name)
-            _say_once(f"superres: doubtful pages are also read by {shared_engine(name).version()}")
+            log_once(log, logging.INFO, f"superres: doubtful pages are also read by {shared_engine(name).version()}")
         else:
-            _say_once(f"superres: the engine {name} does not know {'+'.join(languages)} and is not asked")
+            log_once(log, logging.INFO, f"superres: the engine {name} does not know {'+'.join(languages)} and is not asked")
     return found
 
 
@@ -149,8 +149,3 @@ def _enlarged(found: Hypothesis, image: Image.Image, enlarged: Image.Image, dpi:
     if image.size == enlarged.size:
         return found
     return found.scaled(enlarged.width / image.width, enlarged.height / image.height, round(dpi))
-
-
-@lru_cache(maxsize=32)
-def _say_once(message: str) -> None:
-    log.info("%s", message)
