@@ -93,8 +93,9 @@ def test_kind(kind: str, rasterizer: str, tmp_path: Path, lanczos_net: Path) -> 
     assert image_streams(target) == image_streams(source)
     scale = 0.5 if kind == "user unit" else 1.0
     places = [Word(word.text, word.left * scale, word.middle * scale) for word in words]
-    # OCRmyPDF rasterizes pages with drawings, and stencils, at 400 dpi: nothing is left to enlarge.
-    assert records[0]["action"] == ("left" if kind in ("frame", "stencil") else "enlarged")
+    # OCRmyPDF rasterizes stencils at 400 dpi, so nothing is left to enlarge; a drawing is laid over the enlarged scan.
+    assert records[0]["action"] == ("left" if kind == "stencil" else "enlarged")
+    assert ("with marks laid over" in records[0]["reason"]) == (kind == "frame")
     assert worst_place(target, places) <= TOLERANCE
 
 
