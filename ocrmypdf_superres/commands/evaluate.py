@@ -174,11 +174,11 @@ def run(args: argparse.Namespace) -> int:
         write_json(args.json, written)
     compared = networks_table(results)
     console.print(compared, highlight=False, markup=False, soft_wrap=True, end="")
-    tables = [markdown_tables(results, ours, args.unordered), *([compared] if compared else [])]
-    if args.run:
-        tables.append(_save_run(console, args, cases, peers, written))
+    trust = _save_run(console, args, cases, peers, written) if args.run else ""
     if args.markdown:
-        args.markdown.write_text("\n".join(tables), encoding="utf-8")
+        # Its intervals need scipy, which an installation of the plugin alone does not have.
+        tables = [markdown_tables(results, ours, args.unordered), compared, trust]
+        args.markdown.write_text("\n".join(table for table in tables if table), encoding="utf-8")
     if args.worst and ours:
         for path in save_worst(results, cases, ours[0], args.model, args.worst, args.worst_count):
             console.print(str(path), highlight=False, soft_wrap=True)
