@@ -74,3 +74,8 @@ def test_other_files_stand_in_a_table(installed: Path, lines: Path, tmp_path: Pa
 def test_a_file_that_is_not_there_is_one_sentence(lines: Path, given: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert measure(lines, "--against", given) != 0
     assert "--against was given" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_name_that_is_taken_is_refused(installed: Path, lines: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert measure(lines, "--against", f"tuned={installed}") != 0
+    assert "give another one" in " ".join(capsys.readouterr().err.split())

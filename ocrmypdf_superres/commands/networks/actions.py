@@ -76,17 +76,22 @@ def measure(console: Console, args: argparse.Namespace) -> int:
         SuperresError: the network, the lines or the program cannot be used.
     """
     from ocrmypdf_superres.evaluation.networks.tuned_network import (
+        INSTALLED,
+        TUNED,
         compare_on_lines,
         files_table,
         for_card,
-        joined_file,
+        read_by_files,
         read_held_out,
     )
 
     others = dict(_named_file(text) for text in args.against)
+    if taken := others.keys() & {INSTALLED, TUNED}:
+        raise OptionError(f"--against was given the name {min(taken)}, which the table has already; give another one.")
     network = networks_in(args.network)[0]
     lines = read_held_out(args.lines, max(0, args.count))
-    figures = compare_on_lines(network, lines, args.tessdata_dir)
+    edits = read_by_files(network, lines, args.tessdata_dir, others)
+    figures = compare_on_lines(edits, lines)
     table = Table("lines", "n", "stock, CER %", "tuned", "ratio", "points")
     for one in figures:
         table.add_row(
@@ -96,8 +101,7 @@ def measure(console: Console, args: argparse.Namespace) -> int:
         )  # fmt: skip
     show(table, args.json, [asdict(one) for one in figures])
     if others or args.markdown:
-        with joined_file(network, args.tessdata_dir) as (installed, tuned):
-            text = files_table({"installed": installed, "tuned": tuned, **others}, lines)
+        text = files_table(edits, lines)
         if str(args.json) != STANDARD_OUTPUT:
             console.print(text, markup=False, highlight=False, soft_wrap=True, end="")
         if args.markdown:

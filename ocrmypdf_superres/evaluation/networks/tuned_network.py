@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,8 @@ from ocrmypdf_superres.tesseract import find_traineddata, read_lines
 from ocrmypdf_superres.training.data.ocr_lines.shards import read_shard
 from ocrmypdf_superres.training.data.ocr_lines.stream import Line
 
+INSTALLED, TUNED = "installed", "tuned"
+"""The names of the installed network and of the tuned one."""
 CLEAN_X_HEIGHT = 13.0
 """Lines that are not enlarged and whose x-height is at least this are clean; in pixels."""
 
@@ -62,71 +63,69 @@ def read_held_out(folder: Path, most: int = 0) -> list[Line]:
     return lines
 
 
-def compare_on_lines(network: Network, lines: Sequence[Line], tessdata: Path | None = None) -> list[GroupFigures]:
-    """Return the figures of each group of *lines*, read by ``tesseract --psm 13`` with its dictionaries.
+def read_by_files(
+    network: Network, lines: Sequence[Line], tessdata: Path | None = None, others: Mapping[str, Path] | None = None
+) -> dict[str, list[float]]:
+    """Return the edit distance of what ``tesseract --psm 13``, with its dictionaries, reads on each of *lines*.
 
-    Texts are folded as for every CER of the project. Lines of one scan hang together, so its intervals are too narrow.
+    Texts are folded as for every CER of the project.
 
     Args:
         network: the tuned network.
         lines: held out from its training.
         tessdata: folder of the installed language file; None for where the program looks.
+        others: further language files by name.
+
+    Returns:
+        A list for :data:`INSTALLED`, for :data:`TUNED`, and for each of *others*.
 
     Raises:
         RecognizerError: the installed file is not the one that the network was tuned from, or the program fails.
-    """
-    with joined_file(network, tessdata) as (base, file):
-        stock, tuned = (_edits(path, lines) for path in (base, file))
-    found = []
-    for group, belongs in _GROUPS.items():
-        inside = [index for index, line in enumerate(lines) if line.text and belongs(line)]
-        if inside:
-            found.append(_figures(group, [stock[i] for i in inside], [tuned[i] for i in inside], [lines[i] for i in inside]))
-    return found
-
-
-@contextmanager
-def joined_file(network: Network, tessdata: Path | None = None) -> Iterator[tuple[Path, Path]]:
-    """Yield the installed language file of *network* and a temporary one with the network in its place.
-
-    Raises:
-        RecognizerError: the installed file is not the one that the network was tuned from.
     """
     base = open_language_file(find_traineddata(network.card.language, tessdata))
     if not base.fits(network.card.base):
         raise RecognizerError(f"The network {network.card.name} was tuned from another file than {base.path}; install that one.")
     with tempfile.TemporaryDirectory(prefix="superres-") as folder:
-        file = Path(folder) / base.path.name
-        write_pieces(file, base.with_network(network.data()))
-        yield base.path, file
+        tuned = Path(folder) / base.path.name
+        write_pieces(tuned, base.with_network(network.data()))
+        files = {INSTALLED: base.path, TUNED: tuned, **(others or {})}
+        return {name: _edits(file, lines) for name, file in files.items()}
 
 
 def _edits(file: Path, lines: Sequence[Line]) -> list[float]:
-    """Return the edit distance of what the program reads with the language *file* on each of *lines*."""
     texts = read_lines([Image.fromarray(line.image) for line in lines], file.name.removesuffix(".traineddata"), file.parent)
     return [float(edit_distance(fold(text), fold(line.text))) for text, line in zip(texts, lines, strict=True)]
 
 
-def files_table(files: Mapping[str, Path], lines: Sequence[Line]) -> str:
-    """Return a Markdown table of the CER, in %, with which each of *files* reads each group of *lines*.
+def compare_on_lines(edits: Mapping[str, Sequence[float]], lines: Sequence[Line]) -> list[GroupFigures]:
+    """Return the figures of each group of *lines*, tuned against installed; *edits* are those of :func:`read_by_files`.
 
-    Args:
-        files: language files by the name of their column.
-        lines: held out from every training.
-
-    Raises:
-        RecognizerError, MissingDependencyError: the program fails or is not installed.
+    Lines of one scan hang together, so its intervals are too narrow.
     """
-    edits = {name: _edits(file, lines) for name, file in files.items()}
-    rows = [f"| lines: CER, % [95 % interval] | {' | '.join(files)} |", "|---" * (len(files) + 1) + "|"]
-    for group, belongs in _GROUPS.items():
-        inside = [index for index, line in enumerate(lines) if line.text and belongs(line)]
-        if inside:
-            lengths = [float(len(fold(lines[i].text))) for i in inside]
-            found = [interval([column[i] for i in inside], lengths) for column in edits.values()]
-            cells = (f"{100 * one.value:.2f} [{100 * one.low:.2f}, {100 * one.high:.2f}]" for one in found)
-            rows.append(f"| {group} ({len(inside)}) | {' | '.join(cells)} |")
+    stock, tuned = edits[INSTALLED], edits[TUNED]
+    return [
+        _figures(group, [stock[i] for i in inside], [tuned[i] for i in inside], [lines[i] for i in inside])
+        for group, inside in _members(lines).items()
+    ]
+
+
+def files_table(edits: Mapping[str, Sequence[float]], lines: Sequence[Line]) -> str:
+    """Return a Markdown table of the CER, in %, of each group of *lines*; *edits* are those of :func:`read_by_files`."""
+    rows = [f"| lines: CER, % [95 % interval] | {' | '.join(edits)} |", "|---" * (len(edits) + 1) + "|"]
+    for group, inside in _members(lines).items():
+        lengths = [float(len(fold(lines[i].text))) for i in inside]
+        found = [interval([column[i] for i in inside], lengths) for column in edits.values()]
+        cells = (f"{100 * one.value:.2f} [{100 * one.low:.2f}, {100 * one.high:.2f}]" for one in found)
+        rows.append(f"| {group} ({len(inside)}) | {' | '.join(cells)} |")
     return "\n".join(rows) + "\n"
+
+
+def _members(lines: Sequence[Line]) -> dict[str, list[int]]:
+    """Return the indices of the lines of each group that has any."""
+    found = {
+        group: [index for index, line in enumerate(lines) if line.text and belongs(line)] for group, belongs in _GROUPS.items()
+    }
+    return {group: inside for group, inside in found.items() if inside}
 
 
 def for_card(figures: Sequence[GroupFigures]) -> dict[str, str]:
@@ -140,16 +139,15 @@ def for_card(figures: Sequence[GroupFigures]) -> dict[str, str]:
 
 def _figures(group: str, stock: Sequence[float], tuned: Sequence[float], lines: Sequence[Line]) -> GroupFigures:
     lengths = [float(len(fold(line.text))) for line in lines]
-    before, after = list(stock), list(tuned)
-    if sum(before):
-        found = interval(after, before)
+    if sum(stock):
+        found = interval(tuned, stock)
         ratio = (found.value, found.low, found.high)
     else:
-        ratio = (1.0, 1.0, 1.0) if not sum(after) else (float("inf"),) * 3
-    points = paired_difference(after, before, lengths)
+        ratio = (1.0, 1.0, 1.0) if not sum(tuned) else (float("inf"),) * 3
+    points = paired_difference(tuned, stock, lengths)
     characters = sum(lengths)
     return GroupFigures(
-        group, len(lines), int(characters), 100 * sum(before) / characters, 100 * sum(after) / characters, ratio,
+        group, len(lines), int(characters), 100 * sum(stock) / characters, 100 * sum(tuned) / characters, ratio,
         (100 * points.value, 100 * points.low, 100 * points.high),
     )  # fmt: skip
 
