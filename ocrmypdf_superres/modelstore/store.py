@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -103,6 +104,22 @@ def search_folders() -> list[Path]:
     further = find_spec(PUBLISHED)
     published = [Path(place) for place in (further.submodule_search_locations or ())] if further is not None else []
     return [*given, package / "_models", *published, package.parent / "models"]
+
+
+@contextmanager
+def also_searched(folder: Path, *, last: bool = False) -> Iterator[None]:
+    """Have models, recognizers and detectors looked for in *folder*, too: before the places that the user named, or *last*."""
+    known = os.environ.get(SEARCH_VARIABLE)
+    named = [known] if known else []
+    own = [str(folder.resolve())]
+    os.environ[SEARCH_VARIABLE] = os.pathsep.join(named + own if last else own + named)
+    try:
+        yield
+    finally:
+        if known is None:
+            del os.environ[SEARCH_VARIABLE]
+        else:
+            os.environ[SEARCH_VARIABLE] = known
 
 
 def kept_beside(folder: Path) -> Path:

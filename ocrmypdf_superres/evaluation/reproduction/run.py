@@ -20,8 +20,9 @@ from ocrmypdf_superres.evaluation.reproduction.report import as_csv, cells, mark
 from ocrmypdf_superres.evaluation.reproduction.results import TABLES, Kept, claims_lines, keep
 from ocrmypdf_superres.evaluation.reproduction.scoring import Figures, Scorer, Shrink
 from ocrmypdf_superres.evaluation.reproduction.table import PaperTable, Row, Setting, read_paper_table
-from ocrmypdf_superres.evaluation.reproduction.training import Trainings, found_in, named_models
+from ocrmypdf_superres.evaluation.reproduction.training import Trainings, named_models
 from ocrmypdf_superres.files import atomic_write_text
+from ocrmypdf_superres.modelstore.store import also_searched
 from ocrmypdf_superres.training.loop.processes import pick_device
 from ocrmypdf_superres.training.recipe import read_recipe
 
@@ -106,7 +107,7 @@ def _row(row: Row, seed: int, job: Job, setting: Setting, scorer: Scorer, hours:
         trainings.recognizer(recipe, setting.recognizer) for recipe in (row.reduced_recognizer if job.reduced else row.recognizer)
     ]
     method = (row.reduced_method or row.method) if job.reduced else row.method
-    with found_in(folder):
+    with also_searched(folder):
         model = made[Path(recipes[-1]).name] if recipes else None
         figures = scorer.score(row, named_models(method, made), model, own_recognizers[-1] if own_recognizers else None)
     own = {f"{name}, seed {seed}": value for name, value in trainings.hours.items()}

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -18,7 +17,7 @@ from ocrmypdf_superres.errors import ModelError, OptionError, RecognizerError
 from ocrmypdf_superres.evaluation.reproduction.table import Row, Setting
 from ocrmypdf_superres.files import atomic_write_text
 from ocrmypdf_superres.modelstore.cards import CARD, DETECTOR_CARD, RECOGNIZER_CARD
-from ocrmypdf_superres.modelstore.store import SEARCH_VARIABLE, find_model, find_recognizer
+from ocrmypdf_superres.modelstore.store import also_searched, find_model, find_recognizer
 from ocrmypdf_superres.tables import read_toml
 from ocrmypdf_superres.training.loop.trainer import CHECKPOINT
 from ocrmypdf_superres.training.workflows.train import train
@@ -128,27 +127,13 @@ class Trainings:
     def _timed(self, name: str, run: Path) -> Iterator[None]:
         """Find what was trained before by name, and note the hours, those before an interruption included."""
         before, began = _hours(run), time.monotonic()
-        with found_in(self.folder):
+        with also_searched(self.folder):
             try:
                 yield
             finally:
                 self.hours[name] = before + (time.monotonic() - began) / 3600
                 if run.is_dir():
                     atomic_write_text(run / HOURS, f"{self.hours[name]:.6f}\n")
-
-
-@contextmanager
-def found_in(folder: Path) -> Iterator[None]:
-    """Have models and recognizers looked for in *folder* first."""
-    known = os.environ.get(SEARCH_VARIABLE)
-    os.environ[SEARCH_VARIABLE] = os.pathsep.join([str(folder.resolve()), *([known] if known else [])])
-    try:
-        yield
-    finally:
-        if known is None:
-            del os.environ[SEARCH_VARIABLE]
-        else:
-            os.environ[SEARCH_VARIABLE] = known
 
 
 def _hours(run: Path) -> float:

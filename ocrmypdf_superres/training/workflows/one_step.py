@@ -6,12 +6,10 @@ Images are noise and frozen networks that are not found have random weights: nei
 
 from __future__ import annotations
 
-import os
 import resource
 import statistics
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,7 +19,7 @@ import torch
 
 from ocrmypdf_superres.detectors.keynet import KeyNet, published_state
 from ocrmypdf_superres.errors import OptionError, RecognizerError
-from ocrmypdf_superres.modelstore.store import SEARCH_VARIABLE, find_recognizer
+from ocrmypdf_superres.modelstore.store import also_searched, find_recognizer
 from ocrmypdf_superres.recognizers import folder as folders
 from ocrmypdf_superres.tables import read_toml
 from ocrmypdf_superres.training.data.batches import Batch
@@ -71,7 +69,7 @@ def one_step(path: Path, device: str = "auto", batch: int = 0, repeats: int = RE
         OptionError, RecognizerError, DeviceError: the recipe or the device cannot be used.
     """
     values = read_toml(path, "The recipe")
-    with TemporaryDirectory(prefix="superres-step-") as temporary, _found_last(Path(temporary)):
+    with TemporaryDirectory(prefix="superres-step-") as temporary, also_searched(Path(temporary), last=True):
         folder = Path(temporary)
         (folder / "text" / "eng").mkdir(parents=True)
         (folder / "text" / "eng" / "words.txt").write_text(WORDS * 20, encoding="utf-8")
@@ -174,17 +172,3 @@ def _is_found(name: str) -> bool:
         return Path(name).is_file() or find_recognizer(name) is not None
     except RecognizerError:
         return False
-
-
-@contextmanager
-def _found_last(folder: Path) -> Iterator[None]:
-    """Have networks looked for in *folder*, too, after all other places that the user named."""
-    known = os.environ.get(SEARCH_VARIABLE)
-    os.environ[SEARCH_VARIABLE] = os.pathsep.join([*([known] if known else []), str(folder)])
-    try:
-        yield
-    finally:
-        if known is None:
-            del os.environ[SEARCH_VARIABLE]
-        else:
-            os.environ[SEARCH_VARIABLE] = known
