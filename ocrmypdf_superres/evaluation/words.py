@@ -59,21 +59,19 @@ class HasText(Protocol):
 
 def right_words(words: Sequence[HasText], truth: str) -> list[bool]:
     """Return for each word whether *truth* still has one like it: both folded, the words as a multiset."""
-    left = Counter(fold(truth).split())
-    verdicts = []
-    for word in words:
-        text = fold(word.text)
-        verdicts.append(left[text] > 0)
-        left[text] -= 1
-    return verdicts
+    return _taken([[fold(word.text)] for word in words], fold(truth).split())
 
 
 def right_letters(words: Sequence[HasText], truth: str) -> list[bool]:
     """Return for each word whether *truth* still has its bare words, punctuation and spaces aside, as a multiset."""
-    left = Counter(bare_words(truth))
+    return _taken([bare_words(word.text) for word in words], bare_words(truth))
+
+
+def _taken(parts: Sequence[list[str]], truth: list[str]) -> list[bool]:
+    """Return for the *parts* of each word whether all of them are left in *truth*, from which they are then taken."""
+    left = Counter(truth)
     verdicts = []
-    for word in words:
-        bare = Counter(bare_words(word.text))
-        verdicts.append(bare <= left)
-        left -= bare
+    for own in map(Counter, parts):
+        verdicts.append(own <= left)
+        left -= own
     return verdicts
