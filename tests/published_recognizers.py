@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from published_shapes import Shapes, abinet, conv, ctpn, edsr, lemma, linear, norm, resnet45, tbsrn, tsrn
+from published_shapes import Shapes, abinet, conv, ctpn, edsr, lemma, linear, norm, resnet45, stn, tbsrn, tsrn
 
 
 def text_focus() -> Shapes:
@@ -108,18 +108,7 @@ def crnn() -> Shapes:
 
 
 def aster() -> Shapes:
-    inputs = 3
-    for place, width in zip((0, 2, 4, 6, 8, 10), (32, 64, 128, 256, 256, 256), strict=True):
-        yield from conv(f"stn_head.stn_convnet.{place}.0", inputs, width, 3)
-        yield from norm(f"stn_head.stn_convnet.{place}.1", width)
-        inputs = width
-    yield from linear("stn_head.stn_fc1.0", 512, 512)
-    yield from norm("stn_head.stn_fc1.1", 512)
-    yield from linear("stn_head.stn_fc2", 512, 40)
-    yield from [
-        ("tps.inverse_kernel", (23, 23)), ("tps.padding_matrix", (3, 2)), ("tps.target_coordinate_repr", (3200, 23)),
-        ("tps.target_control_points", (20, 2)),
-    ]  # fmt: skip
+    yield from stn(3, pixels=3200)
     for name, shape in resnet45("encoder"):
         yield name.replace("encoder.conv1", "encoder.layer0.0").replace("encoder.bn1", "encoder.layer0.1"), shape
     for layer in (0, 1):

@@ -36,7 +36,7 @@ def gru(name: str, width: int = 64) -> Shapes:
         yield from [(f"{name}.bias_{part}_l0{end}", (3 * width // 2,)) for part in ("ih", "hh")]
 
 
-def stn(channels: int) -> Shapes:
+def stn(channels: int, pixels: int = 1024) -> Shapes:
     inputs = channels
     for index, width in enumerate((32, 64, 128, 256, 256, 256)):
         yield from conv(f"stn_head.stn_convnet.{2 * index}.0", inputs, width, 3)
@@ -45,7 +45,7 @@ def stn(channels: int) -> Shapes:
     yield from linear("stn_head.stn_fc1.0", 512, 512)
     yield from norm("stn_head.stn_fc1.1", 512)
     yield from linear("stn_head.stn_fc2", 512, 40)
-    yield from [("tps.inverse_kernel", (23, 23)), ("tps.padding_matrix", (3, 2)), ("tps.target_coordinate_repr", (1024, 23)),
+    yield from [("tps.inverse_kernel", (23, 23)), ("tps.padding_matrix", (3, 2)), ("tps.target_coordinate_repr", (pixels, 23)),
                 ("tps.target_control_points", (20, 2))]  # fmt: skip
 
 
