@@ -15,7 +15,7 @@ GREY, COLOUR = 0.12, 0.16
 """Of the range: luma differs by less than the first although a mixture of the channels differs by more than the second ..."""
 TIMES = 2.0
 """... and so many times as much as luma; noise differs by half as much again."""
-_PAPER, _INK = 0.95, 0.05
+_PAPER, _INK, _RARE = 0.95, 0.05, 0.1
 _STEP, _SAMPLES = 2, 120_000  # pixels; of whole rows
 
 
@@ -38,8 +38,11 @@ def colour_contrast(image: Image.Image) -> Image.Image | None:
         return None
     grey = np.asarray(flat, dtype=np.float32) @ mixture
     paper = float(np.median(grey))
-    low, high = (float(value) for value in np.percentile(grey, (0.5, 99.5)))
+    # A stroke has edges on both sides, so ink may be less of the page than its edges are.
+    low, high = (float(value) for value in np.percentile(grey, (_RARE, 100 - _RARE)))
     ink = low if paper - low > high - paper else high
+    if ink == paper:
+        return None
     return from_luma(((grey - ink) / (paper - ink) * (_PAPER - _INK) + _INK).astype(np.float32))
 
 

@@ -59,3 +59,16 @@ def test_other_pages_are_left():
     screened = np.asarray(text((20, 20, 20), (245, 245, 245))).copy()
     screened[::2, ::2, 2] //= 2
     assert colour_contrast(Image.fromarray(screened)) is None
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("strokes", [0, 1, 2, 3, 5, 20])
+def test_a_drawn_page_with_few_strokes_is_read_or_left(strokes):
+    """Without a scanner's noise most pixels are the paper's very colour."""
+    (ink, paper) = SAME_LUMA[0]
+    page = Image.new("RGB", (620, 877), paper)
+    for number in range(strokes):
+        ImageDraw.Draw(page).line([(20 + 15 * number, 20), (20 + 15 * number, 860)], fill=ink)
+    grey = colour_contrast(page)
+    assert grey is None or (int(np.asarray(grey).min()) < 60 and int(np.median(np.asarray(grey))) > 200)
+    assert (grey is not None) == (strokes > 1)
