@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,13 +77,27 @@ def rasterize_pdf_page(
     orientation of small text badly.
     """
     result = yield
-    if result is None or options is None or options.superres.trigger == "off":
-        return result
-    if raster_device == GhostscriptRasterDevice.JPEGGRAY:
-        worker.enlarge_preview(Path(output_file), pageno, options.superres)
-    elif worker.enlarges_raster(options):
-        worker.page_raster(Path(output_file), pageno, options)
+    if result is not None:
+        after_rasterizing(Path(output_file), raster_device, pageno, options, worker.page_raster)
     return result
+
+
+def after_rasterizing(raster: Path, device: str, pageno: int, options: Any, on_page: Callable[[Path, int, Any], None]) -> None:
+    """Enlarge *raster* where it is a preview; call *on_page* with it where the page itself is enlarged here.
+
+    Args:
+        raster: the file that OCRmyPDF rasterized a page into.
+        device: the Ghostscript device that it asked for.
+        pageno: number of the page, from 1.
+        options: OCRmyPDF's options, None outside of a job.
+        on_page: called with *raster*, *pageno* and *options*.
+    """
+    if options is None or options.superres.trigger == "off":
+        return
+    if device == GhostscriptRasterDevice.JPEGGRAY:
+        worker.enlarge_preview(raster, pageno, options.superres)
+    elif worker.enlarges_raster(options):
+        on_page(raster, pageno, options)
 
 
 @hookimpl(wrapper=True)

@@ -63,7 +63,8 @@ def enlarges_raster(options: Any) -> bool:
     --redo-ocr with --clean is the exception: OCRmyPDF labels the cleaned page with the dpi of the scan,
     and hides visible text from OCR by that label.
     """
-    return options.superres.use_for == "page" and not (options.redo_ocr and options.clean)
+    ours: SuperresOptions = options.superres
+    return ours.trigger != "off" and ours.use_for == "page" and not (options.redo_ocr and options.clean)
 
 
 def plan_settings(options: Any) -> PlanSettings:
@@ -113,7 +114,7 @@ def _prepared(page: Any, image: Image.Image) -> Image.Image:
     options = page.options
     ours: SuperresOptions = options.superres
     number = page.pageno + 1
-    if ours.trigger != "off" and enlarges_raster(options):
+    if enlarges_raster(options):
         state, result = _enlarged_before(page, image)
     else:
         state, result = PageState(new_record(options, number, image), image.size), image

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from ocrmypdf import hookimpl
 from ocrmypdf.hocrtransform import BoundingBox, OcrClass, OcrElement
-from ocrmypdf.pluginspec import GhostscriptRasterDevice
 from PIL import Image
 
 from ocrmypdf_superres.files import append_line, atomic_write_text
 from ocrmypdf_superres.plugin import worker
 from ocrmypdf_superres.plugin.guard import guard
-from ocrmypdf_superres.plugin.hooks import add_options, check_options, check_pages, register_options
+from ocrmypdf_superres.plugin.hooks import add_options, after_rasterizing, check_options, check_pages, register_options
 from ocrmypdf_superres.plugin.ocr_engine import VerifyingEngine
 from ocrmypdf_superres.plugin.page_source import make_plan, page_source
 
@@ -57,16 +56,8 @@ def rasterize_pdf_page(
 ) -> Generator[None, Path | None, Path | None]:
     """Enlarge what --rotate-pages looks at, as the plugin does; with ``--superres-use-for page`` plan here, as it does."""
     result = yield
-    if result is None or options is None or options.superres.trigger == "off":
-        return result
-    if raster_device == GhostscriptRasterDevice.JPEGGRAY:
-        worker.enlarge_preview(Path(output_file), pageno, options.superres)
-    elif worker.enlarges_raster(options):
-        with Image.open(output_file) as image:
-            record = worker.new_record(options, pageno, image)
-            with guard("could not be planned for", pageno, "skip", record):
-                _note(make_plan(image, worker.plan_settings(options), record), record, options)
-        _end(record, options)
+    if result is not None:
+        after_rasterizing(Path(output_file), raster_device, pageno, options, _plan_raster)
     return result
 
 
@@ -75,7 +66,7 @@ def filter_ocr_image(page: Any, image: Image.Image) -> Generator[None, Image.Ima
     """Plan for the image that OCR would be given; it is returned unchanged."""
     filtered = yield
     options = page.options
-    if options.superres.trigger != "off" and worker.enlarges_raster(options):
+    if worker.enlarges_raster(options):
         return filtered
     shown = image if filtered is None else filtered
     record = worker.new_record(options, page.pageno + 1, shown)
@@ -90,6 +81,15 @@ def get_ocr_engine(options: Any) -> Generator[None, OcrEngine | None, OcrEngine 
     """Wrap whichever engine the other plugins chose, so that it finds orientations but reads nothing."""
     engine = yield
     return engine if engine is None else _Unread(engine)
+
+
+def _plan_raster(raster: Path, pageno: int, options: Any) -> None:
+    """Plan for a page that the plugin would enlarge once it is rasterized."""
+    with Image.open(raster) as image:
+        record = worker.new_record(options, pageno, image)
+        with guard("could not be planned for", pageno, "skip", record):
+            _note(make_plan(image, worker.plan_settings(options), record), record, options)
+    _end(record, options)
 
 
 def _note(plan: Plan, record: PageRecord, options: Any) -> None:
