@@ -22,7 +22,7 @@ from ocrmypdf_superres.errors import RecognizerError, SuperresError
 from ocrmypdf_superres.evaluation.data.ground_truth import read_truth
 from ocrmypdf_superres.evaluation.data.pages import Case
 from ocrmypdf_superres.evaluation.methods.images import lr_image
-from ocrmypdf_superres.evaluation.words import right_words
+from ocrmypdf_superres.evaluation.words import correct_words
 from ocrmypdf_superres.files import atomic_write_text
 from ocrmypdf_superres.metrics.text import TextScore, score
 from ocrmypdf_superres.modelstore.cards import WEIGHTS
@@ -180,7 +180,7 @@ def fit(
         for page in pages:
             found = page.readings[name].words
             confidences += [w.confidence for w in found]
-            right += right_words(found, page.truth())
+            right += correct_words(found, page.truth())
         c, r = np.array(confidences), np.array(right, dtype=float)
         rows[name], words[name] = fit_knots(c, r), len(c)
         after = np.interp(c, KNOTS, rows[name])

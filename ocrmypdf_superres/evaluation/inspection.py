@@ -24,7 +24,7 @@ from ocrmypdf_superres.evaluation.summary import in_order
 from ocrmypdf_superres.evaluation.trust.dictionary import words_of_language
 from ocrmypdf_superres.evaluation.trust.invented import invented_words
 from ocrmypdf_superres.evaluation.trust.trust import Trust, inconsistency, silent_substitutions, summarize
-from ocrmypdf_superres.evaluation.words import cached_words, right_words
+from ocrmypdf_superres.evaluation.words import cached_words, correct_words
 from ocrmypdf_superres.metrics.boxes import boxes_iou, scaled
 from ocrmypdf_superres.metrics.image import psnr, ssim
 from ocrmypdf_superres.page.image import resize_luma, to_luma
@@ -65,7 +65,7 @@ def inspect_page(
         read = cached_words(ready.image, ready.dpi, languages, cache, RAW_LINE if case.page.line else None)
         words = [ReadWord(word.text, word.confidence, word.box) for word in read]
     truth = read_truth(Path(case.page.truth))
-    verdicts = right_words(words, truth.text)
+    verdicts = correct_words(words, truth.text)
     seen = [replace(word, right=right) for word, right in zip(words, verdicts, strict=True)]
     silent = silent_substitutions(words, truth.text, languages)
     with Image.open(case.page.image) as opened:

@@ -19,7 +19,7 @@ from ocrmypdf_superres.evaluation.run_folder import read_run
 from ocrmypdf_superres.evaluation.trust.dictionary import known
 from ocrmypdf_superres.evaluation.trust.invented import PAGES, SIZE, invented_words
 from ocrmypdf_superres.evaluation.trust.trust import Trust, inconsistency, silent_substitutions, summarize, trust_table
-from ocrmypdf_superres.evaluation.words import right_letters, right_words
+from ocrmypdf_superres.evaluation.words import correct_letters, correct_words
 from ocrmypdf_superres.ocr.hypothesis import Word
 
 needs_tools = pytest.mark.skipif(shutil.which("dawg2wordlist") is None, reason="Tesseract's dawg2wordlist is not installed")
@@ -30,13 +30,13 @@ def word(text: str, confidence: float) -> Word:
 
 
 def test_right_words_are_a_bag() -> None:
-    assert right_words([word("the", 90), word("the", 90), word("cat", 90)], "the cat") == [True, False, True]
+    assert correct_words([word("the", 90), word("the", 90), word("cat", 90)], "the cat") == [True, False, True]
 
 
 def test_right_letters_leave_punctuation_aside() -> None:
     words = [word("(Name/Telephone):", 90), word("stand-alone", 90), word("name", 90), word("alone.", 90), word("--", 90)]
-    assert right_letters(words, "(Name/ Telephone) : stand- alone alone") == [True, True, False, True, True]
-    assert right_letters(words[3:4] * 2, "stand-alone") == [True, False]
+    assert correct_letters(words, "(Name/ Telephone) : stand- alone alone") == [True, True, False, True, True]
+    assert correct_letters(words[3:4] * 2, "stand-alone") == [True, False]
 
 
 @needs_tools

@@ -153,7 +153,7 @@ def _figures(group: str, stock: Sequence[float], tuned: Sequence[float], lines: 
 
 
 def _is_clean(line: Line) -> bool:
-    return line.form == "as-is" and line.x_height >= CLEAN_X_HEIGHT
+    return line.variant == "as-is" and line.x_height >= CLEAN_X_HEIGHT
 
 
 def _low(low: float = 0.0, high: float = 1e9, **wanted: Any) -> Callable[[Line], bool]:
@@ -170,9 +170,9 @@ _GROUPS: dict[str, Callable[[Line], bool]] = {
     "5 to 7 px": _low(5, 7),
     "7 to 9 px": _low(7, 9),
     "from 9 px": _low(9),
-    "net": _low(form="net"),
-    "blend": _low(form="blend"),
-    "lanczos": _low(form="lanczos"),
+    "net": _low(variant="net"),
+    "blend": _low(variant="blend"),
+    "lanczos": _low(variant="lanczos"),
     "scans": _low(kind="scan"),
     "rendered": lambda line: not _is_clean(line) and line.kind != "scan",
     "clean": _is_clean,

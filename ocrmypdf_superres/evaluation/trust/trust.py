@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from ocrmypdf_superres.evaluation.trust.dictionary import known
-from ocrmypdf_superres.evaluation.words import right_letters
+from ocrmypdf_superres.evaluation.words import correct_letters
 from ocrmypdf_superres.metrics.image import decibels, mean_squared_error
 from ocrmypdf_superres.metrics.statistics import interval
 from ocrmypdf_superres.metrics.text import fold
@@ -70,7 +70,7 @@ def silent_substitutions(words: Sequence[W], truth: str, language: str) -> list[
     Raises:
         SuperresError: the dictionary of *language* cannot be read.
     """
-    verdicts = right_letters(words, truth)
+    verdicts = correct_letters(words, truth)
     return [
         word
         for word, right in zip(words, verdicts, strict=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""The word list inside a ``.traineddata`` file, which Tesseract keeps as a graph of letters (a DAWG)."""
+"""The word list of a ``.traineddata`` file, which is a directed acyclic word graph (DAWG)."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 
 from ocrmypdf_superres.errors import RecognizerError
 
-#: Index of the component with the network's own word list.
+#: Index of the component with the LSTM network's word list.
 WORD_DAWG = 19
 _MAGIC = 42
 _LAST, _BACKWARD, _ENDS = 1, 2, 4
 _FLAG_BITS = 3
-_LONGEST = 24
+_MAX_LENGTH = 24
 
 
 class Dictionary:
-    """Words of a graph.
+    """The words of a DAWG.
 
-    The format: int16 42, int32 number of characters, int32 number of edges, then one uint64 an edge. From the lowest bit:
+    The format: int16 42, int32 number of characters, int32 number of edges, then one uint64 per edge. From the lowest bit:
     the character's id, three flags (last edge of its node, backward, ends a word), and the index of the next node's first edge.
 
     Args:
@@ -41,15 +41,15 @@ class Dictionary:
         magic, count, edges = struct.unpack_from("<hii", component)
         if magic != _MAGIC or count < 1 or edges < 1 or len(component) != 10 + 8 * edges:
             raise RecognizerError(
-                f"A word list with the mark {magic} and {edges} edges in {len(component)} bytes was given, the mark {_MAGIC} "
-                f"and 8 bytes an edge were expected; use another file."
+                f"A word list with the magic number {magic} and {edges} edges in {len(component)} bytes was given, "
+                f"the magic number {_MAGIC} and 8 bytes per edge were expected; use another file."
             )
         self.edges: NDArray[np.uint64] = np.frombuffer(component, "<u8", edges, 10)
         self.bits = max(1, int(np.ceil(np.log2(count + 1))))
         self.characters = characters
 
     def words(self) -> list[str]:
-        """Return all words of at most 24 characters, in the order of the graph."""
+        """Return all words of at most 24 characters, in the order of a depth-first search."""
         found: list[str] = []
         waiting = [(0, "")]
         while waiting:
@@ -58,7 +58,7 @@ class Dictionary:
                 text = start + (self.characters[letter] if letter < len(self.characters) else "")
                 if flags & _ENDS:
                     found.append(text)
-                if 0 < following < len(self.edges) and len(text) < _LONGEST:
+                if 0 < following < len(self.edges) and len(text) < _MAX_LENGTH:
                     waiting.append((following, text))
         return found
 
