@@ -15,7 +15,15 @@ from rich.console import Console
 
 from ocrmypdf_superres.commands.networks import actions as network_actions
 from ocrmypdf_superres.commands.shared.output import steps
-from ocrmypdf_superres.commands.shared.parsing import add_data, add_device, add_language, add_output, add_seed, subcommand
+from ocrmypdf_superres.commands.shared.parsing import (
+    add_data,
+    add_device,
+    add_language,
+    add_output,
+    add_resume,
+    add_seed,
+    subcommand,
+)
 from ocrmypdf_superres.errors import ImageError, OptionError
 from ocrmypdf_superres.metrics.text import edit_distance
 from ocrmypdf_superres.processes import available_cores
@@ -51,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_installed(action, "language, or path of a .traineddata file (default: the recipe's, or eng)", None)
     add_output(action, "file to write, NAME.traineddata", metavar="FILE", required=True)
     add_device(action)
-    action.add_argument("--resume", action="store_true", help="go on from the checkpoint of an interrupted run, in OUTPUT.run")
+    add_resume(action, "continue an interrupted run from its checkpoint in OUTPUT.run")
     recipe = action.add_argument_group("with a recipe")
     add_data(recipe, "folder that the recipe's lines lie in (default: here)")
     recipe.add_argument(
@@ -93,7 +101,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data(action, "folder that the recipe's sources lie in (default: here)", default=Path())
     add_output(action, "folder of the recognizer to write", metavar="FOLDER", required=True)
     add_device(action)
-    action.add_argument("--resume", action="store_true", help="go on from the checkpoint of an interrupted run, in OUTPUT.run")
+    add_resume(action, "continue an interrupted run from its checkpoint in OUTPUT.run")
 
     network_actions.add_actions(actions)
 
@@ -103,7 +111,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data(action, "folder that the recipe's folders lie in (default: here)", default=Path())
     add_output(action, "folder for nets, networks, lines and the report", metavar="FOLDER", required=True)
     add_device(action)
-    action.add_argument("--resume", action="store_true", help="go on with what is missing in the folder")
+    add_resume(action, "make what is missing in the folder")
 
     text = "write the network as ONNX"
     action = subcommand(actions, "export", "recognizer export", text)

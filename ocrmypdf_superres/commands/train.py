@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ocrmypdf_superres.commands.shared.parsing import add_data, add_device, add_output
+from ocrmypdf_superres.commands.shared.parsing import add_data, add_device, add_output, add_resume
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", type=Path, help="a TOML file, see examples/recipes")
     add_data(parser, "folder that the recipe's sources lie in (default: here)", default=Path())
     add_output(parser, "folder of the run (default: runs/NAME)", metavar="FOLDER")
-    parser.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
+    add_resume(parser, "continue an interrupted run from its checkpoint")
     parser.add_argument("--show-data", action="store_true", help="only write a grid of training strips")
     parser.add_argument(
         "--one-step", action="store_true",
