@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from ocrmypdf_superres.commands.shared.output import STANDARD_OUTPUT, show
+from ocrmypdf_superres.commands.shared.output import STANDARD_OUTPUT, show, steps
 from ocrmypdf_superres.commands.shared.parsing import add_json, add_language, add_output, subcommand
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.files import atomic_write_text
@@ -76,6 +77,7 @@ def measure(console: Console, args: argparse.Namespace) -> int:
         SuperresError: the network, the lines or the program cannot be used.
     """
     from ocrmypdf_superres.evaluation.networks.tuned_network import (
+        BLOCK,
         INSTALLED,
         TUNED,
         compare_on_lines,
@@ -90,7 +92,8 @@ def measure(console: Console, args: argparse.Namespace) -> int:
         raise OptionError(f"--against was given the name {min(taken)}, which the table has already; give another one.")
     network = networks_in(args.network)[0]
     lines = read_held_out(args.lines, max(0, args.count))
-    edits = read_by_files(network, lines, args.tessdata_dir, others)
+    track = partial(steps, what=f"reading, {BLOCK} lines each")
+    edits = read_by_files(network, lines, args.tessdata_dir, others, track)
     figures = compare_on_lines(edits, lines)
     table = Table("lines", "n", "stock, CER %", "tuned", "ratio", "points")
     for one in figures:
