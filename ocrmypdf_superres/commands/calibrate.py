@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from ocrmypdf_superres.commands.shared.output import steps
+from ocrmypdf_superres.commands.shared.output import say, steps
 from ocrmypdf_superres.commands.shared.parsing import add_data, add_jobs, add_model, add_output
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.calibration_fit import ReadCase, compare, fit, plot, read_variants
@@ -95,10 +95,10 @@ def run(args: argparse.Namespace) -> int:
     table, curves = fit(pages, model, f"{len(pages)} {kind} of {args.data.name}: {', '.join(args.conditions)}", console)
     if network is not None:
         change_card(network, calibration=asdict(table))
-        console.print(f"Written: {network.folder / NETWORK_CARD}")
+        say(f"Written: {network.folder / NETWORK_CARD}")
     else:
         atomic_write_text(args.output, table.to_json())
-        console.print(f"Written: {args.output}")
+        say(f"Written: {args.output}")
     if args.plot is not None:
         plot(table, curves, args.plot)
     return 0
@@ -146,8 +146,6 @@ def _fit_engine(args: argparse.Namespace, cases: Sequence[Case], data: str, cons
     write_row(row_name(args.engine, engine, args.enlarged), row, args.output)
     if args.plot is not None:
         plot_engine(row, read, args.plot)
-    console.print(
-        f"{row.version}: {row.words} words; calibration error {before:.3f} before, {after:.3f} after. Written: {args.output}",
-        highlight=False,
-    )
+    error = f"calibration error {before:.3f} before, {after:.3f} after"
+    say(f"{row.version}: {row.words} words; {error}. Written: {args.output}", console)
     return 0

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
-from ocrmypdf_superres.commands.shared.output import STANDARD_OUTPUT, progress, write_json
+from ocrmypdf_superres.commands.shared.output import STANDARD_OUTPUT, progress, say, write_json
 from ocrmypdf_superres.commands.shared.parsing import add_data, add_jobs, add_json, add_language, add_model
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.benchmark import Result, applies, run_cases, to_json
@@ -153,20 +154,21 @@ def run(args: argparse.Namespace) -> int:
     results = _read(args, cases, peers)
     for result in results:
         if result.error:
-            console.print(f"[red]{result.group}: {result.page}, {result.method}: {result.error}[/red]", highlight=False)
+            said = escape(f"{result.group}: {result.page}, {result.method}: {result.error}")
+            console.print(f"[red]{said}[/red]", highlight=False)
     ours = [method for method in PLUGIN_METHODS if method in args.methods]
     _show_table(console, results)
     if args.goals:
         _show_goals(console, results, ours, args.unordered)
     for line in headlines(results, args.unordered):
-        console.print(line, highlight=False, soft_wrap=True)
+        say(line, console)
     if args.lines:
         _show_word_accuracy(console, results)
     written = [to_json(result) for result in results]
     if args.json:
         write_json(args.json, written)
     compared = networks_table(results)
-    console.print(compared, highlight=False, markup=False, soft_wrap=True, end="")
+    say(compared, console, end="")
     trust = _save_run(console, args, cases, peers, written) if args.run else ""
     if args.markdown:
         # Its intervals need scipy, which an installation of the plugin alone does not have.
@@ -174,7 +176,7 @@ def run(args: argparse.Namespace) -> int:
         args.markdown.write_text("\n".join(table for table in tables if table), encoding="utf-8")
     if args.worst and ours:
         for path in save_worst(results, cases, ours[0], args.model, args.worst, args.worst_count):
-            console.print(str(path), highlight=False, soft_wrap=True)
+            say(str(path), console)
     return 1 if any(result.error for result in results) else 0
 
 
@@ -215,10 +217,10 @@ def _save_run(
             tuple(args.lpips) if args.lpips else None, lambda: bar.advance(task),
         )  # fmt: skip
     for sentence in run.trust["sentences"]:
-        console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+        say(sentence, console)
     table: str = run.trust["table"]
-    console.print(table, highlight=False, markup=False, soft_wrap=True, end="")
-    console.print(f"For the report: ocrmypdf-superres report {args.run}", highlight=False, markup=False, soft_wrap=True)
+    say(table, console, end="")
+    say(f"For the report: ocrmypdf-superres report {args.run}", console)
     return table
 
 
@@ -227,11 +229,9 @@ def _show_word_accuracy(console: Console, results: list[Result]) -> None:
     for method in in_order(r.method for r in results):
         found = word_accuracy([(r.group, r.scores.get("textzoom_right", 0.0) > 0) for r in results if r.method == method])
         shares = ", ".join(f"{name} {share:.1%}" for name, share in found.by_subset.items())
-        console.print(
-            f"{method}: {found.by_image:.1%} of images right under TextZoom's rules, "
+        say(f"{method}: {found.by_image:.1%} of images right under TextZoom's rules, "
             f"{found.by_subsets_mean:.1%} as the mean of sets "
-            f"({shares})", highlight=False, soft_wrap=True,
-        )  # fmt: skip
+            f"({shares})", console)  # fmt: skip
 
 
 def _show_table(console: Console, results: list[Result]) -> None:
@@ -250,7 +250,7 @@ def _show_table(console: Console, results: list[Result]) -> None:
     for row in rows(results):
         c = row.counts
         table.add_row(
-            row.group, row.method, str(row.pages), f"{100 * c.cer:.2f}", f"{100 * (1 - c.recall):.1f}",
+            escape(row.group), escape(row.method), str(row.pages), f"{100 * c.cer:.2f}", f"{100 * (1 - c.recall):.1f}",
             f"{100 * c.precision:.1f}", f"{row.seconds:.2f}", f"{row.superres_share:.0%}" if row.superres_share else "",
         )  # fmt: skip
     console.print(table)
@@ -261,5 +261,5 @@ def _show_goals(console: Console, results: list[Result], ours: list[str], unorde
     for method in ours:
         promised = Table("promised", "figure", "limit", "", title=method)
         for goal in goals(results, method, unordered):
-            promised.add_row(goal.words, goal.figure, goal.limit, "met" if goal.met else "not met")
+            promised.add_row(escape(goal.words), escape(goal.figure), goal.limit, "met" if goal.met else "not met")
         console.print(promised)

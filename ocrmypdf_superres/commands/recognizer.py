@@ -14,7 +14,7 @@ from PIL import Image
 from rich.console import Console
 
 from ocrmypdf_superres.commands.networks import actions as network_actions
-from ocrmypdf_superres.commands.shared.output import steps
+from ocrmypdf_superres.commands.shared.output import say, steps
 from ocrmypdf_superres.commands.shared.parsing import (
     add_data,
     add_device,
@@ -147,12 +147,12 @@ def run(args: argparse.Namespace) -> int:
         from ocrmypdf_superres.training.workflows.train_recognizer import train_recognizer
 
         written = train_recognizer(args.recipe, args.output, args.data, args.resume, args.device)
-        console.print(f"Written: {written}", markup=False, soft_wrap=True)
+        say(f"Written: {written}", console)
         return 0
     from ocrmypdf_superres.export.recognizer_onnx import export_recognizer
 
     export_recognizer(load_recognizer(args.language, args.tessdata_dir), args.output)
-    console.print(f"{args.output}: {args.output.stat().st_size / 1e6:.2f} MB", markup=False)
+    say(f"{args.output}: {args.output.stat().st_size / 1e6:.2f} MB", console)
     return 0
 
 
@@ -183,12 +183,12 @@ def _compare(console: Console, args: argparse.Namespace) -> int:
     items = compare(recognizer, images, names, language, _truths(args.images), installed.parent)
     for item in items:
         upper, marks, lower = item.rows()
-        console.print(item.name if item.edits else f"{item.name}: the same", markup=False, soft_wrap=True)
-        console.print(f"  port       {upper}", markup=False, soft_wrap=True)
+        say(item.name if item.edits else f"{item.name}: the same", console)
+        say(f"  port       {upper}", console)
         if item.edits:
-            console.print(f"             {marks}", markup=False, soft_wrap=True)
-            console.print(f"  tesseract  {lower}", markup=False, soft_wrap=True)
-    console.print(str(summarise(items)), markup=False)
+            say(f"             {marks}", console)
+            say(f"  tesseract  {lower}", console)
+    say(str(summarise(items)), console)
     return 0
 
 
@@ -203,7 +203,7 @@ def _lines(console: Console, args: argparse.Namespace) -> int:
     stream = build_stream(args.language, Sources(args.text, args.scans, args.cache), args.seed, held=args.held_out)
     files = -(-args.count // SHARD_LINES)
     for path, made in steps(make_shards(stream, args.folder, files, args.first), "files of lines", files):
-        console.print(f"{path}{'' if made else ': was there'}", markup=False, soft_wrap=True)
+        say(f"{path}{'' if made else ': was there'}", console)
     return 0
 
 
@@ -224,11 +224,9 @@ def _alternate(console: Console, args: argparse.Namespace) -> int:
     recipe = read_alternating_recipe(args.recipe)
     if args.output.exists() and not args.resume:
         raise OptionError(f"{args.output} exists already; add --resume to go on with it, or give another folder with -o.")
-    console.print(
-        "CER of tesseract on held-out lines in %, by the pair's net (sr), Lanczos and hr:", markup=False, soft_wrap=True
-    )
+    say("CER of tesseract on held-out lines in %, by the pair's net (sr), Lanczos and hr:", console)
     for row in alternate(recipe, args.data, args.output, args.device):
-        console.print(row, markup=False, soft_wrap=True)
+        say(row, console)
     return 0
 
 
@@ -260,9 +258,9 @@ def _tune_by_recipe(console: Console, args: argparse.Namespace) -> int:
         raise OptionError(f"{run} holds an earlier run; add --resume to go on with it, delete it, or give another --output.")
     tuned = tune_on_lines(recipe, args.data, run, args.resume, args.device, limit)
     save_traineddata(tuned.data, args.output)
-    console.print(f"{args.output}: {tuned.steps} steps. CER of tesseract on held-out lines in %:", markup=False, soft_wrap=True)
+    say(f"{args.output}: {tuned.steps} steps. CER of tesseract on held-out lines in %:", console)
     for row in table({"before": tuned.before, "after": tuned.after}):
-        console.print(row, markup=False, soft_wrap=True)
+        say(row, console)
     return 0
 
 
@@ -297,14 +295,14 @@ def _tune_on_images(console: Console, args: argparse.Namespace) -> int:
     # As the base is: an int8 file is read faster and is what distributions have.
     save_traineddata(int8_copy(tuned) if data.integer else tuned, args.output)
     count = len(learnt) - len(report.skipped)
-    console.print(f"{args.output}: {report.steps} steps on {count} lines", markup=False, soft_wrap=True)
-    console.print("loss, nats a character: " + ", ".join(f"{value:.4f}" for value in report.losses), markup=False)
+    say(f"{args.output}: {report.steps} steps on {count} lines", console)
+    say("loss, nats a character: " + ", ".join(f"{value:.4f}" for value in report.losses), console)
     for index, reason in report.skipped.items():
-        console.print(f"left out line {index}: {reason}", markup=False, soft_wrap=True)
+        say(f"left out line {index}: {reason}", console)
     if held_out:
         before = _error_rate(held_out, installed)
         after = _error_rate(held_out, args.output)
-        console.print(f"CER of tesseract on {len(held_out)} held-out lines: {before:.2f} % before, {after:.2f} % after")
+        say(f"CER of tesseract on {len(held_out)} held-out lines: {before:.2f} % before, {after:.2f} % after", console)
     return 0
 
 

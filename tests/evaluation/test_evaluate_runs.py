@@ -168,6 +168,14 @@ def test_command(benchmark_folder: Path, lanczos_net: Path, tmp_path: Path, caps
     assert [r for r in written if r["method"] == "plugin"] == second
 
 
+def test_a_name_that_looks_like_markup_is_printed_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("L", (300, 100), 255).save(tmp_path / "page [red].png", dpi=(100, 100))
+    (tmp_path / "page [red].gt.txt").write_text("nothing")
+    given = ["--data", str(tmp_path), "--language", "no_such_language", "--methods", "as-is", "--conditions", "--jobs", "1"]
+    assert command.run(arguments(*given)) == 1
+    assert "page [red], as-is" in " ".join(capsys.readouterr().out.split())
+
+
 def test_command_refuses(benchmark_folder: Path) -> None:
     with pytest.raises(OptionError, match="no collection 'nothing'"):
         command.run(arguments("--data", str(benchmark_folder), "--collections", "nothing"))
