@@ -16,6 +16,7 @@ from ocrmypdf_superres.modelstore.store import find_model
 from ocrmypdf_superres.processes import available_cores
 from ocrmypdf_superres.tables import read_toml
 from ocrmypdf_superres.training.data.estimate import estimate_folder, like
+from ocrmypdf_superres.training.data.split import split_scans
 from ocrmypdf_superres.training.loop.time_limit import TimeLimit
 from ocrmypdf_superres.training.loop.trainer import CHECKPOINT
 from ocrmypdf_superres.training.recipe import read_recipe
@@ -97,7 +98,7 @@ def _finetune(settings: ModelSettings, comparison: ModelComparison) -> Finetuned
 
 def _prepare(settings: ModelSettings, jobs: int) -> dict[str, Any]:
     """Sort the scans, let Tesseract read them, and return the recipe, whose number of steps is yet to be set."""
-    settings.read(settings.split(), jobs)
+    settings.read(split_scans(settings.scans), jobs)
     recognizers = choose_recognizers(settings.languages, settings.run)
     values = tuning_values(settings.out.name, find_model(settings.base), settings.languages, recognizers, settings.text)
     if settings.low is not None:

@@ -22,6 +22,7 @@ from ocrmypdf_superres.recognizers.tesseract.format.writer import save_trainedda
 from ocrmypdf_superres.recognizers.tesseract.networks.language_file import open_language_file, write_pieces
 from ocrmypdf_superres.recognizers.tesseract.networks.pack import About, change_card, pack_network
 from ocrmypdf_superres.tesseract import find_traineddata
+from ocrmypdf_superres.training.data.split import split_scans
 from ocrmypdf_superres.training.loop.time_limit import TimeLimit
 from ocrmypdf_superres.training.networks.own_lines import HELD_SHARDS, OwnLines, make_own_lines
 from ocrmypdf_superres.training.networks.reading import Reading, table
@@ -104,7 +105,7 @@ def _finetune(settings: NetworkSettings, comparison: Comparison) -> FinetunedNet
 
 def _prepare(settings: NetworkSettings, jobs: int) -> None:
     """Sort the pages that have a text, let Tesseract find their lines, and write the texts to render."""
-    split, run = settings.split(), settings.run
+    split, run = split_scans(settings.scans), settings.run
     told = [len(pages) for pages in (split.learnt, split.held_out)]
     split.learnt = [page for page in split.learnt if page.truth is not None]
     split.held_out = [page for page in split.held_out if page.truth is not None]

@@ -15,7 +15,7 @@ from typing import Protocol
 from ocrmypdf_superres.errors import OptionError, SuperresError
 from ocrmypdf_superres.modelstore.cards import check_name
 from ocrmypdf_superres.tesseract import find_traineddata
-from ocrmypdf_superres.training.data.split import Split, prepare_pages, split_scans
+from ocrmypdf_superres.training.data.split import Split, prepare_pages
 
 log = logging.getLogger(__name__)
 
@@ -115,21 +115,6 @@ class FinetuneSettings:
         for language in self.languages.split("+"):
             find_traineddata(language)
 
-    def split(self) -> Split:
-        """Return the scans, split into pages to learn from and held-out pages, and warn of those that are left out.
-
-        Raises:
-            OptionError: there are not enough pages of enough resolution.
-        """
-        split = split_scans(self.scans)
-        if split.small:
-            log.info("%d pages of less than about 200 dpi are left out.", split.small)
-        if split.unreadable:
-            log.warning(
-                "%d files or pages cannot be read and are left out, the first: %s", len(split.unreadable), split.unreadable[0]
-            )
-        return split
-
     def read(self, split: Split, jobs: int) -> tuple[int, int]:
         """Let Tesseract read the pages of *split* into the run's folder; return the numbers to learn from and held out.
 
@@ -140,6 +125,12 @@ class FinetuneSettings:
         log.info("Reading %d pages with Tesseract.", len(split.learnt) + len(split.held_out))
         learnt, held_out = prepare_pages(split, self.languages, self.run, jobs)
         log.info("%d pages to learn from, %d held out, of %d documents.", learnt, held_out, split.documents)
+        if split.small:
+            log.info("%d pages of less than about 200 dpi are left out.", split.small)
+        if split.unreadable:
+            log.warning(
+                "%d files or pages cannot be read and are left out, the first: %s", len(split.unreadable), split.unreadable[0]
+            )
         return learnt, held_out
 
     def training_seconds(self, began: float, comparing: float) -> float:
