@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 from rich.console import Console
@@ -46,13 +46,24 @@ _RECIPE = {"data": Path(), "minutes": 0.0}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the actions with their arguments."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    _add_compare(actions)
+    _add_tune(actions)
+    _add_lines(actions)
+    _add_train(actions)
+    network_actions.add_actions(actions)
+    _add_alternate(actions)
+    _add_export(actions)
 
+
+def _add_compare(actions: Any) -> None:
     text = "text of the port beside that of tesseract --psm 13, for images of single lines"
     action = subcommand(actions, "compare", "recognizer compare", text)
     _add_installed(action)
     action.add_argument("images", nargs="+", type=Path, help="line images; a NAME.gt.txt beside one gives its truth")
     action.add_argument("--as-trained", action="store_true", help="without Tesseract's rounding and border noise")
 
+
+def _add_tune(actions: Any) -> None:
     text = "tune a network on lines, for the stock tesseract: on images with NAME.gt.txt, or on prepared lines by a recipe"
     action = subcommand(actions, "tune", "recognizer tune", text)
     action.add_argument("lines", type=Path, help="folder of line images and texts, or a recipe (examples/recipes/tesseract.toml)")
@@ -82,6 +93,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     images.add_argument("--patience", type=int, metavar="N", help="end after N validations in a row without a gain")
 
+
+def _add_lines(actions: Any) -> None:
     text = "prepare low-resolution lines to tune a network on, in files of some hundred; what is there already stays"
     action = subcommand(actions, "lines", "recognizer lines", text)
     action.add_argument("folder", type=Path, help="folder to write the files to")
@@ -95,6 +108,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_seed(action, "of the lines")
     action.add_argument("--held-out", action="store_true", help="from the texts and documents that training never sees")
 
+
+def _add_train(actions: Any) -> None:
     text = "train a recognizer or a text detector of the published systems from a recipe"
     action = subcommand(actions, "train", "recognizer train", text)
     action.add_argument("recipe", type=Path, help="a TOML file, see examples/recipes/papers")
@@ -103,8 +118,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_device(action)
     add_resume(action, "continue an interrupted run from its checkpoint in OUTPUT.run")
 
-    network_actions.add_actions(actions)
 
+def _add_alternate(actions: Any) -> None:
     text = "train a super-resolution net and a network in turn, with controls, by a recipe (examples/recipes/alternating.toml)"
     action = subcommand(actions, "alternate", "recognizer alternate", text)
     action.add_argument("recipe", type=Path, help="a TOML file")
@@ -113,6 +128,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_device(action)
     add_resume(action, "make what is missing in the folder")
 
+
+def _add_export(actions: Any) -> None:
     text = "write the network as ONNX"
     action = subcommand(actions, "export", "recognizer export", text)
     _add_installed(action)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -147,14 +147,34 @@ def save_run(
     """
     names = inspected_methods(methods, peers)
     by_name = {peer.name: peer for peer in peers}
+    images = {(number, name): folder / "pages" / f"{number:04d}-{name}.png" for number in range(len(cases)) for name in names}
+    tasks = {
+        (number, name): (cases[number], name, model, by_name.get(name), cache, image, weights)
+        for (number, name), image in images.items()
+    }
+    found = _inspect_all(tasks, jobs, advance)
+    before, after = names[0], names[-1]
+    pages = []
+    for number, case in enumerate(cases):
+        old, new = found.get((number, before)), found.get((number, after))
+        if old is not None and new is not None:
+            pages.append(PageComparison(case.group, case.page.name, new.action, new.reason, old.side, new.side))
+        for name in names[1:-1]:
+            images[number, name].unlink(missing_ok=True)
+    ordered = [found[key].trust for key in sorted(found, key=lambda key: (names.index(key[1]), key[0]))]
+    run = Run(title, before, after, results, pages, summarize(ordered, invented_words(model)))
+    write_run(run, folder)
+    return run
+
+
+def _inspect_all(
+    tasks: Mapping[tuple[int, str], tuple[Any, ...]], jobs: int, advance: Callable[[], object]
+) -> dict[tuple[int, str], InspectedPage]:
+    """Return :func:`inspect_page` of the arguments of each of *tasks*, without those that failed."""
     found: dict[tuple[int, str], InspectedPage] = {}
     pool = worker_pool(jobs)
     try:
-        waiting = {}
-        for number, case in enumerate(cases):
-            for name in names:
-                image = folder / "pages" / f"{number:04d}-{name}.png"
-                waiting[pool.submit(inspect_page, case, name, model, by_name.get(name), cache, image, weights)] = (number, name)
+        waiting = {pool.submit(inspect_page, *arguments): key for key, arguments in tasks.items()}
         for job in as_completed(waiting):
             advance()
             try:
@@ -164,15 +184,4 @@ def save_run(
                 continue
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-    before, after = names[0], names[-1]
-    pages = []
-    for number, case in enumerate(cases):
-        old, new = found.get((number, before)), found.get((number, after))
-        if old is not None and new is not None:
-            pages.append(PageComparison(case.group, case.page.name, new.action, new.reason, old.side, new.side))
-        for name in names[1:-1]:
-            (folder / "pages" / f"{number:04d}-{name}.png").unlink(missing_ok=True)
-    ordered = [found[key].trust for key in sorted(found, key=lambda key: (names.index(key[1]), key[0]))]
-    run = Run(title, before, after, results, pages, summarize(ordered, invented_words(model)))
-    write_run(run, folder)
-    return run
+    return found
