@@ -189,7 +189,9 @@ def _cases(args: argparse.Namespace) -> list[Case]:
     pages = of_collections(find_pages(args.data, args.language, args.lines), args.collections)
     cases = make_cases(pages, [parse_condition(text) for text in args.conditions], args.count)
     if not cases:
-        raise OptionError(f"No page of {args.data} is below 150 dpi or at least 200 dpi; nothing can be measured.")
+        raise OptionError(
+            f"No page of {args.data} is below 150 dpi or at least 200 dpi, so that nothing can be measured; give other pages."
+        )
     return cases
 
 

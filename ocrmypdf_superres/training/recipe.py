@@ -117,7 +117,7 @@ class Stage(TrainingStage):
         for head, losses in self.heads.items():
             place = f"{where}, head {head},"
             if not isinstance(losses, Mapping) or not losses:
-                raise OptionError(f"{place} has {losses!r}, but a table of losses was expected.")
+                raise OptionError(f"{place} has {losses!r}; give a table of losses.")
             found[head] = {name: loss_setting(name, value, place) for name, value in losses.items()}
             for name, setting in found[head].items():
                 if setting.reads_lines:
@@ -232,14 +232,14 @@ def read_nested(kind: type[T], values: Mapping[str, Any], where: str, **rows: ty
     for key, row in rows.items():
         tables = values.get(key, [] if key in values else None)
         if tables is None:
-            raise OptionError(f"{where} lacks the key {key!r}; it needs at least one [[{key}]] table.")
+            raise OptionError(f"{where} lacks the key {key!r}; add at least one [[{key}]] table.")
         if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
-            raise OptionError(f"{where} needs at least one [[{key}]] table.")
+            raise OptionError(f"{where} has {key} = {tables!r}; give at least one [[{key}]] table.")
         for number, table in enumerate(tables):
             read_table(row, table, f"{where}, {key}[{number}]")
     if "validation" in values:
         if not isinstance(values["validation"], dict):
-            raise OptionError(f"{where} has validation = {values['validation']!r}, but a [validation] table was expected.")
+            raise OptionError(f"{where} has validation = {values['validation']!r}; give a [validation] table.")
         read_table(Validation, values["validation"], f"{where}, [validation]")
     return read_table(kind, values, where)
 
@@ -302,11 +302,11 @@ def _check_stage(stage: Stage, where: str) -> None:
     if not stage.losses and not stage.heads:
         raise OptionError(f"{where} has neither losses nor heads; give at least one loss.")
     if stage.recognizer_lines < 1:
-        raise OptionError(f"{where} has recognizer_lines = {stage.recognizer_lines}, but at least 1 was expected.")
+        raise OptionError(f"{where} has recognizer_lines = {stage.recognizer_lines}; give at least 1.")
     settings = stage.loss_settings(where)
     reading = [name for name, setting in settings.items() if setting.reads_lines]
     if reading and not stage.recognizers:
-        raise OptionError(f"{where} has the loss {reading[0]!r}, which needs recognizers = [...].")
+        raise OptionError(f"{where} has the loss {reading[0]!r}, which needs recognizers; add recognizers = [...].")
     stage.head_settings(where)
     make_balance(stage.balance, list(settings), where)
 

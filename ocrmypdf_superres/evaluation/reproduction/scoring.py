@@ -90,7 +90,9 @@ class Scorer:
             degradation, clean = (self.recipe.degradation, self.recipe.clean) if self.recipe else ((), 0.0)
             if noise is not None:
                 if not any(stage["name"] == "noise" for stage in degradation):
-                    raise OptionError("A row of the table gives noise, but its setting has no recipe whose degradation has any.")
+                    raise OptionError(
+                        "A row of the table gives noise, but its setting has no recipe with noise in its degradation; add one."
+                    )
                 degradation = tuple(s if s["name"] != "noise" else {**s, "sigma": [noise, noise]} for s in degradation)
             self._patches[noise] = patches(self.data, self.setting.scale, count, degradation, clean, "eng", self.cache, source)
         return self._patches[noise]

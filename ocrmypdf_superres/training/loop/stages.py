@@ -51,7 +51,7 @@ def _matching(net: nn.Module, patterns: Iterable[str], where: str) -> set[str]:
         hits = {name for name in names if fnmatchcase(name, pattern)}
         if not hits:
             parts = ", ".join(dict.fromkeys(name.partition(".")[0] + ".*" for name in names))
-            raise OptionError(f"{where} names {pattern!r}, which matches no parameter of the net; its parts are {parts}.")
+            raise OptionError(f"{where} names {pattern!r}, which matches no parameter of the net; use its parts, {parts}.")
         found |= hits
     return found
 

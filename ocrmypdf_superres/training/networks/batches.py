@@ -132,5 +132,5 @@ def _check(pool: LinePool) -> None:
     if not len(pool):
         first = next(iter(pool.reasons.values()), "no line was given")
         raise RecognizerError(
-            f"None of {len(pool.reasons)} lines can be used for tuning, at least one was expected; first reason: {first}"
+            f"None of {len(pool.reasons)} lines can be used for tuning (the first: {first}), one was expected; give others."
         )

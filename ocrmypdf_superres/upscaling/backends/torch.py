@@ -41,7 +41,9 @@ def load_network(model: Model) -> torch.nn.Module:
         net.load_state_dict(state)
     except (RuntimeError, KeyError, ValueError, TypeError) as error:
         first = str(error).splitlines()[0]
-        raise ModelError(f"{path} does not hold weights of {model.card.architecture} as its card says ({first}).") from error
+        raise ModelError(
+            f"{path} does not hold weights of {model.card.architecture} as its card says ({first}); install or export it again."
+        ) from error
     return net.eval()
 
 
