@@ -20,7 +20,7 @@ from ocrmypdf_superres.ocr.engines.base import LineEngine, Quad, shared_engine
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 
 SHEET, GAP = 8, 16
-"""Images that are looked at together, and the paper around each, in pixels."""
+"""Number of images that are combined, and the paper around each, in pixels."""
 DPI = 300.0
 """What the hr patches have; engines use it for their own layout only."""
 
@@ -41,7 +41,7 @@ class Outsider:
     def text_masks(self, images: Sequence[Image.Image]) -> list[NDArray[np.bool_]]:
         """Return where the engine sees text on each of *images*, in mode ``L`` and of one size, bool (height, width) each.
 
-        Some are looked at together, one below the other with paper between them: detectors enlarge a single strip until its
+        Some are combined, one below the other with paper between them: detectors enlarge a single strip until its
         height is a page's.
 
         Raises:

@@ -35,7 +35,7 @@ from ocrmypdf_superres.training.recognizers.tasks import enlarged
 OWN = "recognizer"
 """The name of a row's own recognizer in the columns."""
 Shrink = Callable[[nn.Module, int, str], None]
-"""Called as ``shrink(net, bits, part)``, part ``sr`` or ``recognizer``: gives *net*, in place, weights of so many bits."""
+"""Called as ``shrink(net, bits, part)``, part ``sr`` or ``recognizer``: gives *net*, in place, weights of *bits* bits."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Scorer:
     """Evaluates rows on data that is read once.
 
     Attributes:
-        table, setting: what is evaluated on what. data: the folder that sets and sources lie in. recipe: whose degradation
+        table, setting: what is evaluated on what. data: the folder that sets and sources are in. recipe: whose degradation
             reduces patches. cache: for lines found in scans. device: where nets run. shrink: quantises, see :data:`Shrink`.
         count: patches or lines of each set; 0 for the setting's.
     """

@@ -45,11 +45,11 @@ class Pair:
 
 
 class Alternation:
-    """The parts of an alternation, each of which is made once: an interrupted run goes on with what is missing.
+    """The parts of an alternation, each of which is made once: an interrupted run makes what is missing.
 
     Args:
         recipe: what to do.
-        data: the folder that its text, scans and sources lie in.
+        data: the folder that its text, scans and sources are in.
         run: the folder for everything.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     """
