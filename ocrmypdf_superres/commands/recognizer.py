@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 from rich.console import Console
 
-from ocrmypdf_superres.commands.networks import actions as network_actions
+from ocrmypdf_superres.commands.networks import tuned_networks
 from ocrmypdf_superres.commands.shared.output import say, steps
 from ocrmypdf_superres.commands.shared.parsing import (
     add_data,
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_tune(actions)
     _add_lines(actions)
     _add_train(actions)
-    network_actions.add_actions(actions)
+    tuned_networks.add_actions(actions)
     _add_alternate(actions)
     _add_export(actions)
 
@@ -157,7 +157,7 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "lines":
         return _lines(console, args)
     if args.action in ("pack", "measure"):
-        return {"pack": network_actions.pack, "measure": network_actions.measure}[args.action](console, args)
+        return {"pack": tuned_networks.pack, "measure": tuned_networks.measure}[args.action](console, args)
     if args.action == "alternate":
         return _alternate(console, args)
     if args.action == "train":

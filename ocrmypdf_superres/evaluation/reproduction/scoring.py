@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.evaluation.networks.independent_engines import independent_engines
 from ocrmypdf_superres.evaluation.networks.line_sets import (
     WHOLE_SETS,
     LineMetrics,
@@ -21,7 +22,6 @@ from ocrmypdf_superres.evaluation.networks.line_sets import (
     lanczos,
     model_predictor,
 )
-from ocrmypdf_superres.evaluation.networks.outsiders import outsiders
 from ocrmypdf_superres.evaluation.networks.patches import evaluate_patches, patches, predictor
 from ocrmypdf_superres.evaluation.reproduction.table import PaperTable, Row, Setting
 from ocrmypdf_superres.modelstore.store import find_model
@@ -68,7 +68,7 @@ class Scorer:
     def __post_init__(self) -> None:
         self._patches: dict[float | None, list[Batch]] = {}
         self._lines: dict[str, list[Batch]] = {}
-        self._others = outsiders(self.setting.engines)
+        self._others = independent_engines(self.setting.engines)
 
     def score(self, row: Row, method: str, model: Path | None, recognizer: Path | None) -> dict[str, Figures]:
         """Return the figures of *row* by column.
