@@ -84,6 +84,23 @@ def test_words(path):
     assert not found, "\n".join(found)
 
 
+# The list of changes names what was replaced; results and models' pages are written from files of their time.
+PROSE = sorted(
+    path
+    for folder in ("", "docs", "examples")
+    for path in (PACKAGE.parent / folder).glob("*.md" if folder != "examples" else "**/*.md")
+    if path.name not in ("CHANGELOG.md", "CONTRIBUTING.md")
+)
+FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("path", PROSE, ids=lambda path: path.relative_to(PACKAGE.parent).as_posix())
+def test_words_of_the_documentation(path):
+    prose = FENCED.sub("", path.read_text(encoding="utf-8"))
+    hits = {hit[0] for hit in ANY.finditer(prose) if not hit[0].endswith(" no")}
+    assert not hits, f"see the table in CONTRIBUTING.md: {sorted(hits)}"
+
+
 def test_names_of_files():
     names = [path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*") if "__pycache__" not in path.parts]
     assert [name for name in names if (hit := ANY.search(words_of(name))) and not allowed(name, hit[0])] == []

@@ -114,7 +114,7 @@ def _add_methods(parser: argparse.ArgumentParser) -> None:
 def _add_outputs(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("outputs")
     add_jobs(group)
-    group.add_argument("--cache", type=Path, metavar="FOLDER", help="folder that keeps readings, so that a run can go on")
+    group.add_argument("--cache", type=Path, metavar="FOLDER", help="folder that keeps readings, so that a run can be resumed")
     group.add_argument("--worst", type=Path, metavar="FOLDER", help="write images of the pages that the plugin reads worst there")
     group.add_argument("--worst-count", type=int, default=10, metavar="N", help="how many")
     group.add_argument(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 from rich.console import Console
 
-from ocrmypdf_superres.commands.networks import actions as network_actions
+from ocrmypdf_superres.commands.networks import tuned_networks
 from ocrmypdf_superres.commands.shared.output import say, steps
 from ocrmypdf_superres.commands.shared.parsing import (
     add_data,
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_tune(actions)
     _add_lines(actions)
     _add_train(actions)
-    network_actions.add_actions(actions)
+    tuned_networks.add_actions(actions)
     _add_alternate(actions)
     _add_export(actions)
 
@@ -72,12 +72,12 @@ def _add_tune(actions: Any) -> None:
     add_device(action)
     add_resume(action, "continue an interrupted run from its checkpoint in OUTPUT.run")
     recipe = action.add_argument_group("with a recipe")
-    add_data(recipe, "folder that the recipe's lines lie in (default: here)")
+    add_data(recipe, "folder that the recipe's lines are in (default: here)")
     recipe.add_argument(
         "--minutes",
         type=float,
         metavar="N",
-        help="end after so many minutes, with fewer steps than the recipe's (default: no limit)",
+        help="end after this many minutes, with fewer steps than the recipe's (default: no limit)",
     )
     images = action.add_argument_group("with line images")
     images.add_argument("--epochs", type=int, metavar="N", help="times over all lines (default: 4)")
@@ -113,7 +113,7 @@ def _add_train(actions: Any) -> None:
     text = "train a recognizer or a text detector of the published systems from a recipe"
     action = subcommand(actions, "train", "recognizer train", text)
     action.add_argument("recipe", type=Path, help="a TOML file, see examples/recipes/papers")
-    add_data(action, "folder that the recipe's sources lie in (default: here)", default=Path())
+    add_data(action, "folder that the recipe's sources are in (default: here)", default=Path())
     add_output(action, "folder of the recognizer to write", metavar="FOLDER", required=True)
     add_device(action)
     add_resume(action, "continue an interrupted run from its checkpoint in OUTPUT.run")
@@ -123,7 +123,7 @@ def _add_alternate(actions: Any) -> None:
     text = "train a super-resolution net and a network in turn, with controls, by a recipe (examples/recipes/alternating.toml)"
     action = subcommand(actions, "alternate", "recognizer alternate", text)
     action.add_argument("recipe", type=Path, help="a TOML file")
-    add_data(action, "folder that the recipe's folders lie in (default: here)", default=Path())
+    add_data(action, "folder that the recipe's folders are in (default: here)", default=Path())
     add_output(action, "folder for nets, networks, lines and the report", metavar="FOLDER", required=True)
     add_device(action)
     add_resume(action, "make what is missing in the folder")
@@ -157,7 +157,7 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "lines":
         return _lines(console, args)
     if args.action in ("pack", "measure"):
-        return {"pack": network_actions.pack, "measure": network_actions.measure}[args.action](console, args)
+        return {"pack": tuned_networks.pack, "measure": tuned_networks.measure}[args.action](console, args)
     if args.action == "alternate":
         return _alternate(console, args)
     if args.action == "train":
@@ -240,7 +240,7 @@ def _alternate(console: Console, args: argparse.Namespace) -> int:
 
     recipe = read_alternating_recipe(args.recipe)
     if args.output.exists() and not args.resume:
-        raise OptionError(f"{args.output} exists already; add --resume to go on with it, or give another folder with -o.")
+        raise OptionError(f"{args.output} exists already; add --resume to continue it, or give another folder with -o.")
     say("CER of tesseract on held-out lines in %, by the pair's net (sr), Lanczos and hr:", console)
     for row in alternate(recipe, args.data, args.output, args.device):
         say(row, console)
@@ -272,7 +272,7 @@ def _tune_by_recipe(console: Console, args: argparse.Namespace) -> int:
     limit = time_limit(args.minutes) if args.minutes else None
     run = args.output.with_suffix(".run")
     if (run / CHECKPOINT).is_file() and not args.resume:
-        raise OptionError(f"{run} holds an earlier run; add --resume to go on with it, delete it, or give another --output.")
+        raise OptionError(f"{run} holds an earlier run; add --resume to continue it, delete it, or give another --output.")
     tuned = tune_on_lines(recipe, args.data, run, args.resume, args.device, limit)
     save_traineddata(tuned.data, args.output)
     say(f"{args.output}: {tuned.steps} steps. CER of tesseract on held-out lines in %:", console)

@@ -185,7 +185,7 @@ def installed_networks() -> list[Network]:
         try:
             network = read_network(folder)
         except RecognizerError:
-            continue  # `models verify` names it; a job goes on
+            continue  # `models verify` names it; a job continues
         if network is not None:
             found.setdefault(network.card.name, network)
     return list(found.values())

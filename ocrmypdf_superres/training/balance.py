@@ -32,7 +32,7 @@ class Fixed:
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` returned."""
+        """Continue from what :meth:`state_dict` returned."""
 
 
 class _Windowed(Fixed):
@@ -85,7 +85,7 @@ class _Windowed(Fixed):
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` returned.
+        """Continue from what :meth:`state_dict` returned.
 
         Raises:
             OptionError: it is of another balance, or of other losses.
@@ -146,7 +146,7 @@ class DWA(_Windowed):
         return {**super().state_dict(), "scales": dict(self._scales)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` returned."""
+        """Continue from what :meth:`state_dict` returned."""
         super().load_state_dict(state)
         self._scales = dict(state.get("scales", {}))
 

@@ -28,7 +28,7 @@ class Source:
     Kinds for page nets are rendered, scans, pairs and patches; for line nets words (rendered from text files), lines (images with
     ``NAME.gt.txt``), textzoom and recognition (their LMDBs). Other packages add kinds, see :class:`SourceKind`.
 
-    ``pages`` limits scans to so many pages, spread evenly over the folder's; 0 takes all. Lines of scans that have no
+    ``pages`` limits scans to this many pages, spread evenly over the folder's; 0 takes all. Lines of scans that have no
     other text than Tesseract's are used from a mean ``confidence`` (0 to 100) on. ``low`` is the folder of the
     low-resolution scans of pairs, which have the names of those in ``folder``; lines and patches may have one too. ``options``
     are a kind's own: ``part`` (``train`` or ``test``) and ``share`` of scans, pairs and patches, ``size`` of patches.
@@ -123,9 +123,7 @@ class Stage(TrainingStage):
                 if setting.reads_lines:
                     raise OptionError(f"{place} has the loss {name!r}, which reads lines of the sr image; put it in losses.")
                 if setting.target is not Target.HR:
-                    raise OptionError(
-                        f"{place} has the loss {name!r}, which looks at more than one image and hr; put it in losses."
-                    )
+                    raise OptionError(f"{place} has the loss {name!r}, which needs more than one image and hr; put it in losses.")
         return found
 
 

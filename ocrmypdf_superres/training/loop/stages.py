@@ -25,7 +25,7 @@ def stage_at(stages: Sequence[TrainingStage], step: int) -> tuple[TrainingStage,
     """Return the stage of the run's *step*, from 0, the step within it, and the stage's number.
 
     Raises:
-        IndexError: there are not so many steps.
+        IndexError: there are fewer steps.
     """
     for number, stage in enumerate(stages):
         if step < stage.steps:

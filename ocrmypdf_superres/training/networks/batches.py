@@ -22,7 +22,7 @@ PIXELS = 4500
 """Pixels of width that a batch may have in all: wide lines come in smaller batches."""
 SMALLEST = 6
 LOOK_EVERY = 250
-"""Steps after which the folder of lines is looked at for new files."""
+"""Steps after which the folder of lines is searched for new files."""
 _NARROWEST = 32
 _SLOPE = 0.1
 

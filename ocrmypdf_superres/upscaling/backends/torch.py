@@ -104,7 +104,7 @@ class TorchBackend:
                             "give a smaller --superres-tile or --superres-device cpu."
                         ) from error
                     self.batch //= 2
-                    log.info("GPU memory ran out; going on with %d tiles at a time", self.batch)
+                    log.info("GPU memory ran out; continuing with %d tiles at a time", self.batch)
                     continue
                 start += len(part)
         return np.concatenate(outputs)
