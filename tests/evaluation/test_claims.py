@@ -154,5 +154,5 @@ def test_a_row_may_have_noise_of_its_own(tmp_path):
     # The same blur each time; noise of 15 of 255 alone is 24.6 dB.
     assert found[15.0] < found[0.0] and found[15.0] < 25
     without = Scorer(table, setting, tmp_path, tmp_path / "lines", torch.device("cpu"))
-    with pytest.raises(OptionError, match="no recipe whose degradation has any"):
+    with pytest.raises(OptionError, match="no recipe with noise in its degradation"):
         without.score(Row("a", noise=7.0, method="bicubic"), "bicubic", None, None)
