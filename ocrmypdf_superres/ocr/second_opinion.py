@@ -91,6 +91,13 @@ def is_doubtful(readings: Mapping[str, Hypothesis], calibration: Calibration, by
     return len(readings) == 1 and _best_probability(readings, calibration) < (LOST if by_line else SURE)
 
 
+def is_lost(readings: Mapping[str, Hypothesis], calibration: Calibration, limit: float = LOST) -> bool:
+    """Whether nothing was read, or the words of the best reading are right with less than the mean probability *limit*."""
+    if not any(reading.words for reading in readings.values()):
+        return True
+    return _best_probability(readings, calibration) < limit
+
+
 def in_turn(variants: Sequence[str], readings: Mapping[str, Hypothesis], calibration: Calibration) -> list[str]:
     """Return *variants* in the order in which they should be read: the original first where a first reading is lost."""
     words = any(reading.words for reading in readings.values())

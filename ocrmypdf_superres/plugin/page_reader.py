@@ -15,7 +15,7 @@ from PIL import Image
 from ocrmypdf_superres.ocr.lines.doubt import unread_lines
 from ocrmypdf_superres.ocr.merge.seams import join_seams
 from ocrmypdf_superres.ocr.merge.vote import Merged
-from ocrmypdf_superres.ocr.second_opinion import ASK, ASK_TUNED, UNREAD, affordable, is_doubtful, time_limit, wants_opinion
+from ocrmypdf_superres.ocr.second_opinion import ASK, ASK_TUNED, SURE, UNREAD, affordable, is_doubtful, time_limit, wants_opinion
 from ocrmypdf_superres.ocr.unsure_words import without_unsure
 from ocrmypdf_superres.ocr.variants import AS_IS, NET, SAUVOLA, make_variant
 from ocrmypdf_superres.plugin import handover
@@ -203,7 +203,7 @@ class PageReader:
             if source is None:
                 with Image.open(self.input_file) as opened:
                     source = make_variant(AS_IS, opened, opened)
-            left = self._state.original is None and self._ours.trigger == "auto"
+            left = self._state.original is None and self._ours.trigger == "auto" and not found.given_up(self._state)
             rescued = rescued_image(found, source, (self._size, self._dpi), left, self._options)
             if rescued is None:
                 return
@@ -222,7 +222,7 @@ class PageReader:
             return
         with self._guard(NOT_VERIFIED):
             layout = found.layout()
-            if layout is None or layout in (AS_IS, CONTRAST):
+            if layout is None or layout in (AS_IS, CONTRAST) or found.given_up(self._state):
                 return
             unread = unread_lines(original, found.whole[layout], self._size)
             found.unread = len(unread)
@@ -253,7 +253,7 @@ class PageReader:
             # Doubt first: looking for installed engines costs every page some milliseconds.
             below = ASK_TUNED if self._networks.tuned else ASK
             doubt = found.unread >= UNREAD or wants_opinion(found.whole, found.calibration, below)
-            if self._ours.verify != "always" and not doubt:
+            if self._ours.verify != "always" and (not doubt or found.given_up(self._state, SURE)):
                 return
             engines = engines_for(self._options)
             if not engines:

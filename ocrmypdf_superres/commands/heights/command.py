@@ -119,11 +119,13 @@ def _count_invented(args: argparse.Namespace) -> int:
 
     found = invented_on_rendered_pages(args.count, args.seed)
     pages = by_kind(steps(found, "pages without text", args.count * len(WITHOUT_TEXT)))
-    table = Table("pages of", "pages", "enlarged", "words, alone", "words, plugin", "CPU s, alone", "CPU s, plugin")
+    table = Table("pages of", "pages", "enlarged", "words, alone", "words, plugin", "CPU s, alone", "CPU s, plugin", "times")
     for kind, rows in pages.items():
         sums = [sum(getattr(row, name) for row in rows) for name in ("enlarged", "alone", "plugin")]
         seconds = [sum(getattr(row, name) for row in rows) / len(rows) for name in ("seconds_alone", "seconds_plugin")]
-        table.add_row(kind, str(len(rows)), *map(str, sums), *(f"{value:.2f}" for value in seconds))
+        table.add_row(
+            kind, str(len(rows)), *map(str, sums), *(f"{value:.2f}" for value in (*seconds, seconds[1] / max(seconds[0], 1e-3)))
+        )
     show(table, args.json, [asdict(row) for rows in pages.values() for row in rows])
     return 0
 

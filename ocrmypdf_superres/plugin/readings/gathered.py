@@ -11,8 +11,9 @@ from ocrmypdf_superres.ocr.calibration import Calibration, mean_confidence
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.ocr.merge.order import layout_winner, page_winner
 from ocrmypdf_superres.ocr.merge.vote import Merged, in_order, merge
-from ocrmypdf_superres.ocr.second_opinion import in_turn
+from ocrmypdf_superres.ocr.second_opinion import LOST, in_turn, is_lost
 from ocrmypdf_superres.ocr.variants import NET
+from ocrmypdf_superres.plugin.handover import PageState
 
 
 @dataclass
@@ -63,6 +64,15 @@ class Gathered:
     def best(self) -> str:
         """Return the variant of the best whole reading, of which there must be one; the first where that is not known."""
         return page_winner(self.whole, self.calibration) if self.calibration is not None else next(iter(self.whole))
+
+    def given_up(self, state: PageState, sure: float = LOST) -> bool:
+        """Whether the page is not worth more time: no text was measured, or hopelessly small text, and what was read is lost.
+
+        Without text measured, words that are right with less than the mean probability *sure* are none.
+        """
+        if self.calibration is None or not (state.no_text or state.hopeless):
+            return False
+        return is_lost(self.whole, self.calibration, sure if state.no_text else LOST)
 
     def in_turn(self, variants: Sequence[str]) -> list[str]:
         """Return *variants* in the order in which they should be read; see :func:`second_opinion.in_turn`."""

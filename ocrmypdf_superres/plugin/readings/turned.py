@@ -46,9 +46,9 @@ def straightened(
         target: where to write the upright one, without suffix.
         reading: its reading.
         calibration: how far that can be trusted.
-        state: of the page; one without text, or turned already, is not asked about.
+        state: of the page; one without text, with text too small, or turned already, is not asked about.
     """
-    if not reading.words or state.turns or state.no_text or state.record.action == "failed":
+    if not reading.words or state.turns or state.no_text or state.hopeless or state.record.action == "failed":
         return None
     if calibration.mean_probability(reading.words, NET) >= LOST_UPRIGHT:
         return None
