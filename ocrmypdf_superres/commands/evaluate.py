@@ -105,7 +105,7 @@ def _add_methods(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="MODEL",
-        help="nets by themselves as further methods, names or folders of models, or the word all: each enlarges a "
+        help="nets alone as further methods, by name or folder, or the word all: each enlarges a "
         "page once, without a second reading (--model is the one that the plugin's methods use)",
     )
     add_model(group, "name or folder of the model of the methods plugin...")
@@ -116,7 +116,7 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
     add_jobs(group)
     group.add_argument("--cache", type=Path, metavar="FOLDER", help="folder that keeps readings, so that a run can be resumed")
     group.add_argument("--worst", type=Path, metavar="FOLDER", help="write images of the pages that the plugin reads worst there")
-    group.add_argument("--worst-count", type=int, default=10, metavar="N", help="how many")
+    group.add_argument("--worst-count", type=int, default=10, metavar="N", help="number of these pages")
     group.add_argument(
         "--run",
         type=Path,

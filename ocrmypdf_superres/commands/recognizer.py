@@ -56,15 +56,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_compare(actions: Any) -> None:
-    text = "text of the port beside that of tesseract --psm 13, for images of single lines"
+    text = "compare what the port and tesseract --psm 13 read on images of single lines"
     action = subcommand(actions, "compare", "recognizer compare", text)
     _add_installed(action)
-    action.add_argument("images", nargs="+", type=Path, help="line images; a NAME.gt.txt beside one gives its truth")
+    action.add_argument("images", nargs="+", type=Path, help="line images; NAME.gt.txt beside an image has its true text")
     action.add_argument("--as-trained", action="store_true", help="without Tesseract's rounding and border noise")
 
 
 def _add_tune(actions: Any) -> None:
-    text = "tune a network on lines, for the stock tesseract: on images with NAME.gt.txt, or on prepared lines by a recipe"
+    text = "tune a network for the stock tesseract, on line images with NAME.gt.txt or by a recipe on prepared lines"
     action = subcommand(actions, "tune", "recognizer tune", text)
     action.add_argument("lines", type=Path, help="folder of line images and texts, or a recipe (examples/recipes/tesseract.toml)")
     _add_installed(action, "language, or path of a .traineddata file (default: the recipe's, or eng)", None)
@@ -80,33 +80,37 @@ def _add_tune(actions: Any) -> None:
         help="end after this many minutes, with fewer steps than the recipe's (default: no limit)",
     )
     images = action.add_argument_group("with line images")
-    images.add_argument("--epochs", type=int, metavar="N", help="times over all lines (default: 4)")
+    images.add_argument("--epochs", type=int, metavar="N", help="passes over all lines (default: 4)")
     images.add_argument("--lr", type=float, metavar="N", help="peak learning rate (default: 0.001)")
     add_seed(images, "of the order of lines and of noise (default: 0)", None)
-    images.add_argument("--hold-out", type=int, metavar="N", help="every Nth line measures, 0: none (default: 10)")
     images.add_argument(
-        "--ema", type=float, metavar="N", help="share of the average of the weights kept a step (default: 0, none)"
+        "--hold-out", type=int, metavar="N", help="hold out every Nth line to measure on, 0 for none (default: 10)"
+    )
+    images.add_argument(
+        "--ema", type=float, metavar="N", help="decay per step of the weights' moving average (default: 0, no average)"
     )
     images.add_argument(
         "--validate-every", type=int, metavar="STEPS",
-        help="keep the weights by which tesseract reads every Nth line and one best, measured so often (default: 0, the last)",
+        help="keep the weights with which tesseract reads held-out lines best, measured at this interval (default: 0, the last)",
     )  # fmt: skip
     images.add_argument("--patience", type=int, metavar="N", help="end after N validations in a row without a gain")
 
 
 def _add_lines(actions: Any) -> None:
-    text = "prepare low-resolution lines to tune a network on, in files of some hundred; what is there already stays"
+    text = "prepare low-resolution lines to tune a network on, in files of a few hundred; existing files are kept"
     action = subcommand(actions, "lines", "recognizer lines", text)
     action.add_argument("folder", type=Path, help="folder to write the files to")
     add_language(action, "language whose network is to be tuned")
-    action.add_argument("--text", type=Path, required=True, metavar="FOLDER", help="text, one folder a language (eng/*.txt)")
+    action.add_argument(
+        "--text", type=Path, required=True, metavar="FOLDER", help="texts, in one folder per language (eng/*.txt)"
+    )
     action.add_argument("--scans", type=Path, metavar="FOLDER", help="page scans with NAME.gt.txt, to take lines from as well")
     action.add_argument("--cache", type=Path, default=Path("line-cache"), metavar="FOLDER",
                         help="where Tesseract's readings of scans are kept")  # fmt: skip
     action.add_argument("--count", type=int, default=10000, metavar="N", help="lines in all")
     action.add_argument("--first", type=int, default=0, metavar="N", help="number of the first file")
     add_seed(action, "of the lines")
-    action.add_argument("--held-out", action="store_true", help="from the texts and documents that training never sees")
+    action.add_argument("--held-out", action="store_true", help="use the texts and documents that training never sees")
 
 
 def _add_train(actions: Any) -> None:
