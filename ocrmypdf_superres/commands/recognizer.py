@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -153,23 +153,21 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         SuperresError: an image, language or option cannot be used.
     """
-    console = Console(highlight=False)
-    if args.action == "compare":
-        return _compare(console, args)
-    if args.action == "tune":
-        return _tune(console, args)
-    if args.action == "lines":
-        return _lines(console, args)
-    if args.action in ("pack", "measure"):
-        return {"pack": tuned_networks.pack, "measure": tuned_networks.measure}[args.action](console, args)
-    if args.action == "alternate":
-        return _alternate(console, args)
-    if args.action == "train":
-        from ocrmypdf_superres.training.workflows.train_recognizer import train_recognizer
+    actions: dict[str, Callable[[Console, argparse.Namespace], int]] = {
+        "compare": _compare, "tune": _tune, "lines": _lines, "train": _train, "pack": tuned_networks.pack,
+        "measure": tuned_networks.measure, "alternate": _alternate, "export": _export,
+    }  # fmt: skip
+    return actions[args.action](Console(highlight=False), args)
 
-        written = train_recognizer(args.recipe, args.output, args.data, args.resume, args.device)
-        say(f"Written: {written}", console)
-        return 0
+
+def _train(console: Console, args: argparse.Namespace) -> int:
+    from ocrmypdf_superres.training.workflows.train_recognizer import train_recognizer
+
+    say(f"Written: {train_recognizer(args.recipe, args.output, args.data, args.resume, args.device)}", console)
+    return 0
+
+
+def _export(console: Console, args: argparse.Namespace) -> int:
     from ocrmypdf_superres.export.recognizer_onnx import export_recognizer
 
     export_recognizer(load_recognizer(args.language, args.tessdata_dir), args.output)
