@@ -16,10 +16,11 @@ from rich.table import Table
 from ocrmypdf_superres.commands.shared.output import steps
 from ocrmypdf_superres.commands.shared.parsing import add_data, add_jobs, add_model, add_output
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.evaluation.calibration_fit import ReadCase, compare, fit, plot, read_variants
+from ocrmypdf_superres.evaluation.calibration.engine import fit_engine, plot_engine, read_case, write_row
+from ocrmypdf_superres.evaluation.calibration.fit import ReadCase, compare, fit, plot, read_variants
+from ocrmypdf_superres.evaluation.calibration.vote import cross_validated, described, read_places
 from ocrmypdf_superres.evaluation.data.pages import BenchmarkPage, Case, find_pages, make_cases
 from ocrmypdf_superres.evaluation.data.profiles import DEFAULT_CONDITIONS, parse_condition
-from ocrmypdf_superres.evaluation.engine_calibration import fit_engine, plot_engine, read_case, write_row
 from ocrmypdf_superres.evaluation.trust.lost_pages import best_limit, case_with_text, cases_without_text, limit_rows
 from ocrmypdf_superres.files import atomic_write_text
 from ocrmypdf_superres.modelstore.cards import WEIGHTS
@@ -39,9 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``calibrate``."""
     parser.add_argument(
         "action",
-        choices=("fit", "compare", "engine", "lost"),
-        help="fit a table; compare ways of choosing by the package's own; fit the row of a further engine; or find below which "
-        "mean probability a page is lost, on pages of --data and rendered ones without text",
+        choices=("fit", "compare", "engine", "vote", "lost"),
+        help="fit a table; compare ways of choosing by the package's own; fit the row of a further engine; fit the "
+        "weights of the vote between Tesseract and that engine; or find below which mean probability a page is lost, on pages of "
+        "--data and rendered ones without text",
     )
     add_data(parser, "folder of pages with known text; fit on pages that nothing is measured on", required=True)
     parser.add_argument(
@@ -60,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="for fit: a tuned network, whose own table is fitted on pages of its language and written into its card",
     )
     parser.add_argument("--held-out", action="store_true", help="only the documents that `recognizer lines` holds out")
-    parser.add_argument("--engine", default="rapidocr", metavar="NAME", help="for engine: which one")
+    parser.add_argument("--engine", default="rapidocr", metavar="NAME", help="for engine and vote: which one")
     parser.add_argument(
         "--enlarged", action="store_true", help="for engine: lines found on the page are read where the model enlarged it"
     )
@@ -83,6 +85,8 @@ def run(args: argparse.Namespace) -> int:
     data = f"{len(cases)} pages of {args.data.name}: {', '.join(args.conditions)}"
     if args.action == "engine":
         return _fit_engine(args, cases, data, console)
+    if args.action == "vote":
+        return _fit_vote(args, cases, data, console)
     variants = (NET,) if args.action == "lost" else VARIANTS
     with ThreadPoolExecutor(args.jobs) as pool:
         jobs = [pool.submit(read_variants, case, args.model, args.cache, args.networks, variants) for case in cases]
@@ -150,4 +154,18 @@ def _fit_engine(args: argparse.Namespace, cases: Sequence[Case], data: str, cons
         f"{row.version}: {row.words} words; calibration error {before:.3f} before, {after:.3f} after. Written: {args.output}",
         highlight=False,
     )
+    return 0
+
+
+def _fit_vote(args: argparse.Namespace, cases: Sequence[Case], data: str, console: Console) -> int:
+    engine: Engine = ENGINES.load(args.engine)()
+    known = [case for case in cases if engine.knows(case.page.languages.split("+"))]
+    places = [place for case in steps(known, "reading") for place in read_places(case, args.model, engine, args.cache)]
+    table = Table("collection", "places", "to be had", "first reading", "sum of probabilities", "weights")
+    for name, row in cross_validated(places).items():
+        table.add_row(name, *map(str, row))
+    console.print("Places in which readings differ, and in how many a text that is right was taken, by weights of the others:")
+    console.print(table)
+    atomic_write_text(args.output, described(places, engine, data).to_json())
+    console.print(f"Written: {args.output}", highlight=False)
     return 0

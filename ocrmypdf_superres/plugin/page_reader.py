@@ -12,6 +12,8 @@ from ocrmypdf.exceptions import ExitCodeException
 from ocrmypdf.pluginspec import OcrEngine
 from PIL import Image
 
+from ocrmypdf_superres.ocr.engines.opinion import ask, calibrated
+from ocrmypdf_superres.ocr.lexicon import lexicon_for
 from ocrmypdf_superres.ocr.lines.doubt import unread_lines
 from ocrmypdf_superres.ocr.merge.seams import join_seams
 from ocrmypdf_superres.ocr.merge.vote import Merged
@@ -26,7 +28,7 @@ from ocrmypdf_superres.plugin.options import SuperresOptions
 from ocrmypdf_superres.plugin.reading import ReadImage, Reading, Result
 from ocrmypdf_superres.plugin.readings.gathered import Gathered
 from ocrmypdf_superres.plugin.readings.lines import LINE_VARIANTS, can_read_lines, lines_in_doubt, lines_within, read_lines
-from ocrmypdf_superres.plugin.readings.opinions import AUTO, ask, calibrated, engines_for, on_original
+from ocrmypdf_superres.plugin.readings.opinions import AUTO, engines_for
 from ocrmypdf_superres.plugin.readings.rescue import CONTRAST, ENLARGED, contrast_image, enlarged_image, needs_a_look, reads_badly
 from ocrmypdf_superres.plugin.readings.turned import TURNED, is_better, straightened, turn_state
 from ocrmypdf_superres.plugin.record import PageRecord
@@ -268,10 +270,10 @@ class PageReader:
                 with self._guard(f"could not be read by {name}"):
                     enlarged = read if original is not None else None
                     kept = found.whole[layout] if layout is not None else None
-                    opinion = ask(engine, original or read, enlarged, kept, self._options, float(self._dpi[0]))
+                    opinion = ask(engine, original or read, enlarged, kept, self._options.languages, float(self._dpi[0]))
                     found.opinions[name] = opinion.whole
                     if opinion.doubtful is not None:
-                        found.lines[on_original(name)] = opinion.doubtful
+                        found.opinion_lines[name] = opinion.doubtful
                 found.opinion_seconds[name] = time.monotonic() - began
 
     def _read(self, variant: str, image: Path, read: ReadImage) -> None:
@@ -320,7 +322,7 @@ class PageReader:
             return None
         if not whole:
             with self._guard(NOT_MERGED):
-                return found.merged(self._may_change())
+                return found.merged(self._may_change(), lexicon_for(self._options.languages))
         best = next(iter(found.whole))
         with self._guard(NOT_VERIFIED):
             best = found.best()
