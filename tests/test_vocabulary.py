@@ -30,6 +30,9 @@ REPLACED = {
     r"readers?": "recognizer (reads a line) or engine (reads a page)",
     r"stash|unstash|unrest": "save, load, unstable",
     r"forms of (?:a|the) page": "variants of the page",
+    r"key strokes?": "keystroke",
+    r"needle printers?": "dot-matrix printer",
+    r"blackletter faces?|faces? of (?:blackletter|this machine)": "font",
 }  # fmt: skip
 
 # (beginning of a file's path, beginning of the word) -> why the word is right there.
@@ -40,14 +43,9 @@ ALLOWED = {
     ("plugin/", "reader"): "PageReader reads a page through an engine",
     ("recognizers/tesseract/format/", "reader"): "it reads the bytes of a file",
     ("reporting/", "draw"): "lines and bars of a chart",
-    ("training/data/fonts.py", "draw"): "a font draws letters",
-    ("training/data/ocr_lines/faces.py", "draw"): "a font draws letters",
-    ("training/data/ocr_lines/rendering.py", "draw"): "text is drawn as ink",
-    ("training/data/rendered_pages/", "draw"): "text is drawn as ink",
-    ("training/data/sources/", "draw"): "text is drawn as ink",
-    ("training/losses/recognition/confusion.py", "draw"): "characters are drawn in a font",
 }
 
+PILLOW = {"ImageDraw", "Draw"}
 ANY = re.compile("|".join(rf"\b(?:{word})\b" for word in REPLACED), re.IGNORECASE)
 
 
@@ -64,7 +62,7 @@ def uses(path: Path) -> Iterator[tuple[int, str]]:
     """Yield (line, word) for each use of a replaced word in the names, strings and comments of *path*."""
     source = io.StringIO(path.read_text(encoding="utf-8"))
     for token in tokenize.generate_tokens(source.readline):
-        if token.type in (tokenize.NAME, tokenize.STRING, tokenize.COMMENT):
+        if token.type in (tokenize.NAME, tokenize.STRING, tokenize.COMMENT) and token.string not in PILLOW:
             text = words_of(token.string)
             for hit in ANY.finditer(text):
                 yield token.start[0] + text.count("\n", 0, hit.start()), hit[0]

@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
-from ocrmypdf_superres.commands.shared.output import STANDARD_OUTPUT, progress, write_json
+from ocrmypdf_superres.commands.shared.output import STANDARD_OUTPUT, progress, say, write_json
 from ocrmypdf_superres.commands.shared.parsing import add_data, add_jobs, add_json, add_language, add_model
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.benchmark import Result, applies, run_cases, to_json
 from ocrmypdf_superres.evaluation.data.pages import Case, find_pages, make_cases, of_collections
 from ocrmypdf_superres.evaluation.data.profiles import DEFAULT_CONDITIONS, PROFILES, parse_condition
 from ocrmypdf_superres.evaluation.goals import goals, markdown_tables
-from ocrmypdf_superres.evaluation.inspection import check_dictionaries, check_weights, inspected_methods, save_run
+from ocrmypdf_superres.evaluation.inspection import check_weights, inspected_methods, save_run
 from ocrmypdf_superres.evaluation.methods.names import FURTHER, METHODS, PLUGIN_METHODS
 from ocrmypdf_superres.evaluation.methods.peers import Peer, all_peers
 from ocrmypdf_superres.evaluation.networks_table import networks_table
@@ -131,6 +132,9 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
     )
     add_json(group, "write every result there; - for standard output, and the tables go to standard error")
     group.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables there")
+    group.add_argument(
+        "--goals", action="store_true", help="add the limits that this project sets its plugin on its own benchmark pages"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -141,19 +145,55 @@ def run(args: argparse.Namespace) -> int:
         ModelError: the model cannot be used.
     """
     console = Console(stderr=str(args.json) == STANDARD_OUTPUT)
-    cases = make_cases(
-        of_collections(find_pages(args.data, args.language, args.lines), args.collections),
-        [parse_condition(text) for text in args.conditions],
-        args.count,
-    )
-    if not cases:
-        raise OptionError(f"No page of {args.data} is below 150 dpi or at least 200 dpi; nothing can be measured.")
+    cases = _cases(args)
     peers = all_peers(args.peer, args.dnn_superres, args.spandrel, args.models, (*METHODS, *FURTHER), args.tessdata)
-    methods = [*((name, None) for name in args.methods), *((peer.name, peer) for peer in peers)]
-    if args.run:
-        check_dictionaries(cases)
     if args.lpips:
         check_weights(*args.lpips)
+    results = _read(args, cases, peers)
+    for result in results:
+        if result.error:
+            said = escape(f"{result.group}: {result.page}, {result.method}: {result.error}")
+            console.print(f"[red]{said}[/red]", highlight=False)
+    ours = [method for method in PLUGIN_METHODS if method in args.methods]
+    _show_table(console, results)
+    if args.goals:
+        _show_goals(console, results, ours, args.unordered)
+    for line in headlines(results, args.unordered):
+        say(line, console)
+    if args.lines:
+        _show_word_accuracy(console, results)
+    written = [to_json(result) for result in results]
+    if args.json:
+        write_json(args.json, written)
+    compared = networks_table(results)
+    say(compared, console, end="")
+    trust = _save_run(console, args, cases, peers, written) if args.run else ""
+    if args.markdown:
+        # Its intervals need scipy, which an installation of the plugin alone does not have.
+        tables = [markdown_tables(results, ours, args.unordered, args.goals), compared, trust]
+        args.markdown.write_text("\n".join(table for table in tables if table), encoding="utf-8")
+    if args.worst and ours:
+        for path in save_worst(results, cases, ours[0], args.model, args.worst, args.worst_count):
+            say(str(path), console)
+    return 1 if any(result.error for result in results) else 0
+
+
+def _cases(args: argparse.Namespace) -> list[Case]:
+    """Return the pages to read.
+
+    Raises:
+        OptionError: there are none.
+    """
+    pages = of_collections(find_pages(args.data, args.language, args.lines), args.collections)
+    cases = make_cases(pages, [parse_condition(text) for text in args.conditions], args.count)
+    if not cases:
+        raise OptionError(f"No page of {args.data} is below 150 dpi or at least 200 dpi; nothing can be measured.")
+    return cases
+
+
+def _read(args: argparse.Namespace, cases: list[Case], peers: list[Peer]) -> list[Result]:
+    """Read *cases* by every method, and return the results by group, page and method."""
+    methods = [*((name, None) for name in args.methods), *((peer.name, peer) for peer in peers)]
     results: list[Result] = []
     with progress() as bar:
         task = bar.add_task("reading", total=sum(applies(case, *method) for case in cases for method in methods))
@@ -161,28 +201,7 @@ def run(args: argparse.Namespace) -> int:
             results.append(result)
             bar.advance(task)
     order = [*METHODS, *in_order(r.method for r in results)]
-    results.sort(key=lambda r: (r.group, r.page, order.index(r.method)))
-    for result in results:
-        if result.error:
-            console.print(f"[red]{result.group}: {result.page}, {result.method}: {result.error}[/red]", highlight=False)
-    ours = [method for method in PLUGIN_METHODS if method in args.methods]
-    _show(console, results, ours, args.unordered)
-    if args.lines:
-        _show_word_accuracy(console, results)
-    written = [to_json(result) for result in results]
-    if args.json:
-        write_json(args.json, written)
-    compared = networks_table(results)
-    console.print(compared, highlight=False, markup=False, soft_wrap=True, end="")
-    trust = _save_run(console, args, cases, peers, written) if args.run else ""
-    if args.markdown:
-        # Its intervals need scipy, which an installation of the plugin alone does not have.
-        tables = [markdown_tables(results, ours, args.unordered), compared, trust]
-        args.markdown.write_text("\n".join(table for table in tables if table), encoding="utf-8")
-    if args.worst and ours:
-        for path in save_worst(results, cases, ours[0], args.model, args.worst, args.worst_count):
-            console.print(str(path), highlight=False, soft_wrap=True)
-    return 1 if any(result.error for result in results) else 0
+    return sorted(results, key=lambda r: (r.group, r.page, order.index(r.method)))
 
 
 def _save_run(
@@ -196,10 +215,10 @@ def _save_run(
             tuple(args.lpips) if args.lpips else None, lambda: bar.advance(task),
         )  # fmt: skip
     for sentence in run.trust["sentences"]:
-        console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+        say(sentence, console)
     table: str = run.trust["table"]
-    console.print(table, highlight=False, markup=False, soft_wrap=True, end="")
-    console.print(f"For the report: ocrmypdf-superres report {args.run}", highlight=False, markup=False, soft_wrap=True)
+    say(table, console, end="")
+    say(f"For the report: ocrmypdf-superres report {args.run}", console)
     return table
 
 
@@ -208,15 +227,13 @@ def _show_word_accuracy(console: Console, results: list[Result]) -> None:
     for method in in_order(r.method for r in results):
         found = word_accuracy([(r.group, r.scores.get("textzoom_right", 0.0) > 0) for r in results if r.method == method])
         shares = ", ".join(f"{name} {share:.1%}" for name, share in found.by_subset.items())
-        console.print(
-            f"{method}: {found.by_image:.1%} of images right under TextZoom's rules, "
+        say(f"{method}: {found.by_image:.1%} of images right under TextZoom's rules, "
             f"{found.by_subsets_mean:.1%} as the mean of sets "
-            f"({shares})", highlight=False, soft_wrap=True,
-        )  # fmt: skip
+            f"({shares})", console)  # fmt: skip
 
 
-def _show(console: Console, results: list[Result], ours: list[str], unordered: list[str]) -> None:
-    """Print the table by group, the goals, and the pages by name."""
+def _show_table(console: Console, results: list[Result]) -> None:
+    """Print the table by group."""
     longest = max((len(result.method) for result in results), default=0)
     table = Table(
         "pages",
@@ -231,14 +248,16 @@ def _show(console: Console, results: list[Result], ours: list[str], unordered: l
     for row in rows(results):
         c = row.counts
         table.add_row(
-            row.group, row.method, str(row.pages), f"{100 * c.cer:.2f}", f"{100 * (1 - c.recall):.1f}",
+            escape(row.group), escape(row.method), str(row.pages), f"{100 * c.cer:.2f}", f"{100 * (1 - c.recall):.1f}",
             f"{100 * c.precision:.1f}", f"{row.seconds:.2f}", f"{row.superres_share:.0%}" if row.superres_share else "",
         )  # fmt: skip
     console.print(table)
+
+
+def _show_goals(console: Console, results: list[Result], ours: list[str], unordered: list[str]) -> None:
+    """Print for each of *ours* the goals that *results* can decide."""
     for method in ours:
         promised = Table("promised", "figure", "limit", "", title=method)
         for goal in goals(results, method, unordered):
-            promised.add_row(goal.words, goal.figure, goal.limit, "met" if goal.met else "not met")
+            promised.add_row(escape(goal.words), escape(goal.figure), goal.limit, "met" if goal.met else "not met")
         console.print(promised)
-    for line in headlines(results, unordered):
-        console.print(line, highlight=False, soft_wrap=True)

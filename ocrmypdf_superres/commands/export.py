@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
-from rich.console import Console
-
+from ocrmypdf_superres.commands.shared.output import say, steps
 from ocrmypdf_superres.commands.shared.parsing import add_output
 
 
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_output(parser, "the model folder to write", metavar="MODEL", required=True)
     parser.add_argument("--name", metavar="NAME", help="name of the model (default: the recipe's)")
     parser.add_argument(
-        "--aciq", type=int, metavar="BITS", help="store the weights in so many bits, 2 to 8 (runs with torch only)"
+        "--aciq", type=int, metavar="BITS", help="store the weights in this many bits, 2 to 8 (runs with torch only)"
     )
 
 
@@ -30,12 +30,12 @@ def run(args: argparse.Namespace) -> int:
     """
     from ocrmypdf_superres.training.workflows.export_run import export_run
 
-    export_run(args.recipe, args.run, args.output, args.name)
+    export_run(args.recipe, args.run, args.output, args.name, track=partial(steps, what="exporting graphs"))
     if args.aciq is not None:
         from ocrmypdf_superres.export.aciq_model import quantize_model
         from ocrmypdf_superres.modelstore.store import find_model
 
         made = find_model(str(args.output))
         quantize_model(made, args.aciq, args.output, made.card.name)
-    Console().print(f"Written: {args.output}", highlight=False, markup=False, soft_wrap=True)
+    say(f"Written: {args.output}")
     return 0

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from ocrmypdf_superres.commands.shared.parsing import add_device, add_language, add_output
+from ocrmypdf_superres.commands.shared.output import progress, say
+from ocrmypdf_superres.commands.shared.parsing import add_device, add_language, add_output, add_resume
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.modelstore.networks import AUTO
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from ocrmypdf_superres.evaluation.benchmark import Result
     from ocrmypdf_superres.evaluation.data.pages import Case
     from ocrmypdf_superres.evaluation.gain import Gain
+    from ocrmypdf_superres.training.workflows.finetune import Finetuned
+    from ocrmypdf_superres.training.workflows.finetune_network import FinetunedNetworks
+    from ocrmypdf_superres.training.workflows.finetune_settings import FinetuneSettings
 
 CONDITIONS = ("72-scan", "100-scan", "100-hard")
 
@@ -42,10 +47,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_language(parser, "Tesseract languages of the scans, such as deu+fra")
     parser.add_argument(
-        "--minutes", type=float, default=40.0, metavar="N", help="how long it may take in all, anew with --resume"
+        "--minutes", type=float, default=40.0, metavar="N", help="how long it may take in all, counted afresh with --resume"
     )
     parser.add_argument(
-        "--steps", type=int, metavar="N", help="train so many steps instead, which can be repeated on any machine"
+        "--steps", type=int, metavar="N", help="train this many steps instead, which gives the same result on any machine"
     )
     parser.add_argument("--low", type=Path, metavar="FOLDER", help="scans of low resolution to imitate")
     parser.add_argument(
@@ -57,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add_device(parser)
     parser.add_argument("--force", action="store_true", help="save the model even if it reads no better than its base")
-    parser.add_argument("--resume", action="store_true", help="go on where an interrupted run stopped")
+    add_resume(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -76,65 +81,54 @@ def run(args: argparse.Namespace) -> int:
     return _run_model(args, conditions)
 
 
+def _common(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings that a model and networks have in common."""
+    return {
+        "scans": args.scans, "out": args.output, "languages": args.language, "minutes": args.minutes, "steps": args.steps,
+        "text": args.text, "force": args.force, "resume": args.resume, "device": args.device,
+    }  # fmt: skip
+
+
 def _run_network(args: argparse.Namespace, conditions: Sequence[tuple[float, str]]) -> int:
     from ocrmypdf_superres.training.workflows.finetune_network import NetworkSettings, finetune_networks
 
     if args.low is not None:
         raise OptionError("--low was given with --network, which imitates all kinds of low resolution; leave it out.")
-    settings = NetworkSettings(
-        args.scans, args.output, args.language, args.base_networks or AUTO, args.base, args.minutes, args.steps, args.text,
-        args.force, args.resume, args.device,
-    )  # fmt: skip
+    settings = NetworkSettings(**_common(args), base=args.base_networks or AUTO, model=args.base)
     comparison = _NetworkComparison(conditions, args.base)
     result = finetune_networks(settings, comparison)
     console = Console()
-    console.print("CER of tesseract on lines of held-out pages in %:", highlight=False)
+    say("CER of tesseract on lines of held-out pages in %:", console)
     for row in result.rows():
-        console.print(row, soft_wrap=True, highlight=False, markup=False)
-    if comparison.gain is not None:
-        console.print(comparison.gain.table())
-    if result.saved:
-        text = f"Written: {args.output} ({result.gain.summary}); use it with --superres-networks {args.output}."
-        text += f" {settings.run} can be deleted."
-    else:
-        text = (
-            f"Nothing was saved: the tuned networks read the held-out pages no better than before ({result.gain.summary}); give "
-            "more or other scans or more minutes, or add --resume --force to save them all the same."
-        )
-    console.print(text, soft_wrap=True, highlight=False, markup=False)
-    return 0 if result.saved else 1
+        say(row, console)
+    return _show_outcome(console, settings, comparison.gain, result, "--superres-networks", "the networks that it started from")
 
 
 def _run_model(args: argparse.Namespace, conditions: Sequence[tuple[float, str]]) -> int:
-    from ocrmypdf_superres.training.workflows.finetune import FinetuneSettings, finetune
+    from ocrmypdf_superres.training.workflows.finetune import ModelSettings, finetune
 
-    settings = FinetuneSettings(
-        args.scans,
-        args.output,
-        args.base,
-        args.language,
-        args.minutes,
-        args.steps,
-        args.low,
-        args.text,
-        args.force,
-        args.resume,
-        args.device,
-    )
+    settings = ModelSettings(**_common(args), base=args.base, low=args.low)
     comparison = _TesseractComparison(conditions)
     result = finetune(settings, comparison)
-    console = Console()
-    if comparison.gain is not None:
-        console.print(comparison.gain.table())
+    return _show_outcome(Console(), settings, comparison.gain, result, "--superres-model", result.base)
+
+
+def _show_outcome(
+    console: Console, settings: FinetuneSettings, pages: Gain | None, result: Finetuned | FinetunedNetworks, option: str,
+    base: str,
+) -> int:  # fmt: skip
+    """Print the comparison of *pages* and what to do now; return the exit status."""
+    if pages is not None:
+        console.print(pages.table())
     if result.saved:
-        text = f"Written: {args.output} ({result.gain.summary}); use it with --superres-model {args.output}."
-        text += f" {settings.run} can be deleted."
+        use = f"use it with {option} {settings.out}. {settings.run} can be deleted."
+        text = f"Written: {settings.out} ({result.gain.summary}); {use}"
     else:
         text = (
-            f"Nothing was saved: the fine-tuned net reads the held-out pages no better than {result.base} "
-            f"({result.gain.summary}); give more or other scans or more minutes, or add --resume --force to save it all the same."
+            f"Nothing was saved: the held-out pages are read no better than with {base} ({result.gain.summary}); give more "
+            "or other scans or more minutes, or add --resume --force to save the result all the same."
         )
-    console.print(text, soft_wrap=True, highlight=False, markup=False)
+    say(text, console)
     return 0 if result.saved else 1
 
 
@@ -155,6 +149,13 @@ class _HeldOutReadings:
         self._cache, self._jobs = cache, jobs
         self._cases = reduced_cases(folder, self.conditions)
 
+    @contextmanager
+    def _bar(self, what: str) -> Iterator[Callable[[], None]]:
+        """Show a progress bar for *what* is done to the pages; yield the function to call after each."""
+        with progress() as bar:
+            task = bar.add_task(what, total=len(self._cases))
+            yield lambda: bar.advance(task)
+
     def _seconds(self) -> float:
         """Return what reading the pages took."""
         return sum(result.tesseract_seconds + result.superres_seconds for result in self._before) / self._jobs
@@ -163,19 +164,21 @@ class _HeldOutReadings:
 class _TesseractComparison(_HeldOutReadings):
     """Reads held-out pages, reduced to *conditions* (dpi, profile), by OCRmyPDF with one model and the other."""
 
-    def read_before(self, folder: Path, model: str, cache: Path, jobs: int) -> float:
-        """Read the pages of *folder* with *model*; return the seconds that it takes without *cache*."""
+    def read_before(self, folder: Path, base: str, cache: Path, jobs: int) -> float:
+        """Read the pages of *folder* with the model *base*; return the seconds that it takes without *cache*."""
         from ocrmypdf_superres.evaluation.gain import read_with
 
         self._reduce(folder, cache, jobs)
-        self._before = read_with(self._cases, model, cache, jobs, "reading before")
+        with self._bar("reading before") as advance:
+            self._before = read_with(self._cases, base, cache, jobs, advance)
         return self._seconds()
 
-    def read_after(self, model: str) -> Gain:
-        """Read the same pages with the new *model*."""
+    def read_after(self, tuned: str) -> Gain:
+        """Read the same pages with the model *tuned*."""
         from ocrmypdf_superres.evaluation.gain import compare, read_with
 
-        self.gain = compare(self._before, read_with(self._cases, model, self._cache, self._jobs, "reading after"))
+        with self._bar("reading after") as advance:
+            self.gain = compare(self._before, read_with(self._cases, tuned, self._cache, self._jobs, advance))
         return self.gain
 
     def card_metrics(self, base: str) -> Mapping[str, str]:
@@ -199,19 +202,20 @@ class _NetworkComparison(_HeldOutReadings):
         super().__init__(conditions)
         self.model = model
 
-    def read_before(self, folder: Path, networks: str, cache: Path, jobs: int) -> float:
-        """Read the pages of *folder* with *networks*; return the seconds that it takes without *cache*."""
+    def read_before(self, folder: Path, base: str, cache: Path, jobs: int) -> float:
+        """Read the pages of *folder* with the networks *base*; return the seconds that it takes without *cache*."""
         from ocrmypdf_superres.evaluation.gain import read_with_networks
 
         self._reduce(folder, cache, jobs)
-        self._before = read_with_networks(self._cases, self.model, networks, cache / "before", jobs, "reading before")
+        with self._bar("reading before") as advance:
+            self._before = read_with_networks(self._cases, self.model, base, cache / "before", jobs, advance)
         return self._seconds()
 
-    def read_after(self, networks: str) -> Gain:
-        """Read the same pages with other *networks*; they may have been trained on, so no reading is kept."""
+    def read_after(self, tuned: str) -> Gain:
+        """Read the same pages with the networks *tuned*; no reading is kept, as training may continue under that name."""
         from ocrmypdf_superres.evaluation.gain import compare, read_with_networks
 
-        with tempfile.TemporaryDirectory() as cache:
-            after = read_with_networks(self._cases, self.model, networks, Path(cache), self._jobs, "reading after")
+        with tempfile.TemporaryDirectory() as cache, self._bar("reading after") as advance:
+            after = read_with_networks(self._cases, self.model, tuned, Path(cache), self._jobs, advance)
         self.gain = compare(self._before, after)
         return self.gain

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ocrmypdf_superres.commands.shared.output import STANDARD_OUTPUT, write_json
+from ocrmypdf_superres.commands.shared.output import STANDARD_OUTPUT, say, write_json
 from ocrmypdf_superres.commands.shared.parsing import add_json
 from ocrmypdf_superres.errors import ModelError, RecognizerError
 from ocrmypdf_superres.modelstore.cards import CARD
@@ -100,14 +100,14 @@ def _verify(console: Console, name: str | None) -> int:
         except ModelError as error:
             failed += _failed(console, folder, error)
         else:
-            console.print(f"{model.card.name}: {len(model.card.files)} files as in the card", highlight=False, soft_wrap=True)
+            say(f"{model.card.name}: {len(model.card.files)} files as in the card", console)
     for path in [] if name else network_folders():
         try:
             _verify_network(path)
         except (RecognizerError, ValueError, TypeError, AttributeError) as error:
             failed += _failed(console, str(path), error)
         else:
-            console.print(f"tuned network {path.name}: as in the card", highlight=False, soft_wrap=True)
+            say(f"tuned network {path.name}: as in the card", console)
     return 1 if failed else 0
 
 

@@ -8,14 +8,22 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 from rich.console import Console
 
 from ocrmypdf_superres.commands.networks import actions as network_actions
-from ocrmypdf_superres.commands.shared.output import steps
-from ocrmypdf_superres.commands.shared.parsing import add_data, add_device, add_language, add_output, add_seed, subcommand
+from ocrmypdf_superres.commands.shared.output import say, steps
+from ocrmypdf_superres.commands.shared.parsing import (
+    add_data,
+    add_device,
+    add_language,
+    add_output,
+    add_resume,
+    add_seed,
+    subcommand,
+)
 from ocrmypdf_superres.errors import ImageError, OptionError
 from ocrmypdf_superres.metrics.text import edit_distance
 from ocrmypdf_superres.processes import available_cores
@@ -38,20 +46,31 @@ _RECIPE = {"data": Path(), "minutes": 0.0}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the actions with their arguments."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    _add_compare(actions)
+    _add_tune(actions)
+    _add_lines(actions)
+    _add_train(actions)
+    network_actions.add_actions(actions)
+    _add_alternate(actions)
+    _add_export(actions)
 
+
+def _add_compare(actions: Any) -> None:
     text = "text of the port beside that of tesseract --psm 13, for images of single lines"
     action = subcommand(actions, "compare", "recognizer compare", text)
     _add_installed(action)
     action.add_argument("images", nargs="+", type=Path, help="line images; a NAME.gt.txt beside one gives its truth")
     action.add_argument("--as-trained", action="store_true", help="without Tesseract's rounding and border noise")
 
+
+def _add_tune(actions: Any) -> None:
     text = "tune a network on lines, for the stock tesseract: on images with NAME.gt.txt, or on prepared lines by a recipe"
     action = subcommand(actions, "tune", "recognizer tune", text)
     action.add_argument("lines", type=Path, help="folder of line images and texts, or a recipe (examples/recipes/tesseract.toml)")
     _add_installed(action, "language, or path of a .traineddata file (default: the recipe's, or eng)", None)
     add_output(action, "file to write, NAME.traineddata", metavar="FILE", required=True)
     add_device(action)
-    action.add_argument("--resume", action="store_true", help="go on from the checkpoint of an interrupted run, in OUTPUT.run")
+    add_resume(action, "continue an interrupted run from its checkpoint in OUTPUT.run")
     recipe = action.add_argument_group("with a recipe")
     add_data(recipe, "folder that the recipe's lines lie in (default: here)")
     recipe.add_argument(
@@ -74,6 +93,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     images.add_argument("--patience", type=int, metavar="N", help="end after N validations in a row without a gain")
 
+
+def _add_lines(actions: Any) -> None:
     text = "prepare low-resolution lines to tune a network on, in files of some hundred; what is there already stays"
     action = subcommand(actions, "lines", "recognizer lines", text)
     action.add_argument("folder", type=Path, help="folder to write the files to")
@@ -87,24 +108,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_seed(action, "of the lines")
     action.add_argument("--held-out", action="store_true", help="from the texts and documents that training never sees")
 
+
+def _add_train(actions: Any) -> None:
     text = "train a recognizer or a text detector of the published systems from a recipe"
     action = subcommand(actions, "train", "recognizer train", text)
     action.add_argument("recipe", type=Path, help="a TOML file, see examples/recipes/papers")
     add_data(action, "folder that the recipe's sources lie in (default: here)", default=Path())
     add_output(action, "folder of the recognizer to write", metavar="FOLDER", required=True)
     add_device(action)
-    action.add_argument("--resume", action="store_true", help="go on from the checkpoint of an interrupted run, in OUTPUT.run")
+    add_resume(action, "continue an interrupted run from its checkpoint in OUTPUT.run")
 
-    network_actions.add_actions(actions)
 
+def _add_alternate(actions: Any) -> None:
     text = "train a super-resolution net and a network in turn, with controls, by a recipe (examples/recipes/alternating.toml)"
     action = subcommand(actions, "alternate", "recognizer alternate", text)
     action.add_argument("recipe", type=Path, help="a TOML file")
     add_data(action, "folder that the recipe's folders lie in (default: here)", default=Path())
     add_output(action, "folder for nets, networks, lines and the report", metavar="FOLDER", required=True)
     add_device(action)
-    action.add_argument("--resume", action="store_true", help="go on with what is missing in the folder")
+    add_resume(action, "make what is missing in the folder")
 
+
+def _add_export(actions: Any) -> None:
     text = "write the network as ONNX"
     action = subcommand(actions, "export", "recognizer export", text)
     _add_installed(action)
@@ -139,12 +164,12 @@ def run(args: argparse.Namespace) -> int:
         from ocrmypdf_superres.training.workflows.train_recognizer import train_recognizer
 
         written = train_recognizer(args.recipe, args.output, args.data, args.resume, args.device)
-        console.print(f"Written: {written}", markup=False, soft_wrap=True)
+        say(f"Written: {written}", console)
         return 0
     from ocrmypdf_superres.export.recognizer_onnx import export_recognizer
 
     export_recognizer(load_recognizer(args.language, args.tessdata_dir), args.output)
-    console.print(f"{args.output}: {args.output.stat().st_size / 1e6:.2f} MB", markup=False)
+    say(f"{args.output}: {args.output.stat().st_size / 1e6:.2f} MB", console)
     return 0
 
 
@@ -175,12 +200,12 @@ def _compare(console: Console, args: argparse.Namespace) -> int:
     items = compare(recognizer, images, names, language, _truths(args.images), installed.parent)
     for item in items:
         upper, marks, lower = item.rows()
-        console.print(item.name if item.edits else f"{item.name}: the same", markup=False, soft_wrap=True)
-        console.print(f"  port       {upper}", markup=False, soft_wrap=True)
+        say(item.name if item.edits else f"{item.name}: the same", console)
+        say(f"  port       {upper}", console)
         if item.edits:
-            console.print(f"             {marks}", markup=False, soft_wrap=True)
-            console.print(f"  tesseract  {lower}", markup=False, soft_wrap=True)
-    console.print(str(summarise(items)), markup=False)
+            say(f"             {marks}", console)
+            say(f"  tesseract  {lower}", console)
+    say(str(summarise(items)), console)
     return 0
 
 
@@ -195,7 +220,7 @@ def _lines(console: Console, args: argparse.Namespace) -> int:
     stream = build_stream(args.language, Sources(args.text, args.scans, args.cache), args.seed, held=args.held_out)
     files = -(-args.count // SHARD_LINES)
     for path, made in steps(make_shards(stream, args.folder, files, args.first), "files of lines", files):
-        console.print(f"{path}{'' if made else ': was there'}", markup=False, soft_wrap=True)
+        say(f"{path}{'' if made else ': was there'}", console)
     return 0
 
 
@@ -216,11 +241,9 @@ def _alternate(console: Console, args: argparse.Namespace) -> int:
     recipe = read_alternating_recipe(args.recipe)
     if args.output.exists() and not args.resume:
         raise OptionError(f"{args.output} exists already; add --resume to go on with it, or give another folder with -o.")
-    console.print(
-        "CER of tesseract on held-out lines in %, by the pair's net (sr), Lanczos and hr:", markup=False, soft_wrap=True
-    )
+    say("CER of tesseract on held-out lines in %, by the pair's net (sr), Lanczos and hr:", console)
     for row in alternate(recipe, args.data, args.output, args.device):
-        console.print(row, markup=False, soft_wrap=True)
+        say(row, console)
     return 0
 
 
@@ -252,9 +275,9 @@ def _tune_by_recipe(console: Console, args: argparse.Namespace) -> int:
         raise OptionError(f"{run} holds an earlier run; add --resume to go on with it, delete it, or give another --output.")
     tuned = tune_on_lines(recipe, args.data, run, args.resume, args.device, limit)
     save_traineddata(tuned.data, args.output)
-    console.print(f"{args.output}: {tuned.steps} steps. CER of tesseract on held-out lines in %:", markup=False, soft_wrap=True)
+    say(f"{args.output}: {tuned.steps} steps. CER of tesseract on held-out lines in %:", console)
     for row in table({"before": tuned.before, "after": tuned.after}):
-        console.print(row, markup=False, soft_wrap=True)
+        say(row, console)
     return 0
 
 
@@ -289,14 +312,14 @@ def _tune_on_images(console: Console, args: argparse.Namespace) -> int:
     # As the base is: an int8 file is read faster and is what distributions have.
     save_traineddata(int8_copy(tuned) if data.integer else tuned, args.output)
     count = len(learnt) - len(report.skipped)
-    console.print(f"{args.output}: {report.steps} steps on {count} lines", markup=False, soft_wrap=True)
-    console.print("loss, nats a character: " + ", ".join(f"{value:.4f}" for value in report.losses), markup=False)
+    say(f"{args.output}: {report.steps} steps on {count} lines", console)
+    say("loss, nats a character: " + ", ".join(f"{value:.4f}" for value in report.losses), console)
     for index, reason in report.skipped.items():
-        console.print(f"left out line {index}: {reason}", markup=False, soft_wrap=True)
+        say(f"left out line {index}: {reason}", console)
     if held_out:
         before = _error_rate(held_out, installed)
         after = _error_rate(held_out, args.output)
-        console.print(f"CER of tesseract on {len(held_out)} held-out lines: {before:.2f} % before, {after:.2f} % after")
+        say(f"CER of tesseract on {len(held_out)} held-out lines: {before:.2f} % before, {after:.2f} % after", console)
     return 0
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ocrmypdf_superres.commands.shared.parsing import add_data, add_device, add_output
+from ocrmypdf_superres.commands.shared.output import say
+from ocrmypdf_superres.commands.shared.parsing import add_data, add_device, add_output, add_resume
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", type=Path, help="a TOML file, see examples/recipes")
     add_data(parser, "folder that the recipe's sources lie in (default: here)", default=Path())
     add_output(parser, "folder of the run (default: runs/NAME)", metavar="FOLDER")
-    parser.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
+    add_resume(parser, "continue an interrupted run from its checkpoint")
     parser.add_argument("--show-data", action="store_true", help="only write a grid of training strips")
     parser.add_argument(
         "--one-step", action="store_true",
@@ -48,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
 
     written = train(args.recipe, args.output, args.data, resume=args.resume, show_data=args.show_data, device=args.device)
     if os.environ.get("RANK", "0") == "0":  # of several processes one speaks
-        Console().print(f"Written: {written}", highlight=False, markup=False, soft_wrap=True)
+        say(f"Written: {written}")
     return 0
 
 
@@ -66,7 +67,7 @@ def _print_step(recipe: Path, device: str, batch: int) -> None:
         parameters = [f"{count:,}" for count in cost.parameters]
         table.add_row(cost.stage, str(cost.batch), *parameters, f"{cost.seconds:.3f}", f"{cost.memory:,.0f}")
     console = Console(highlight=False)
-    console.print(f"{recipe.name} on {pick_device(device)}, one step forwards and backwards.", markup=False, soft_wrap=True)
+    say(f"{recipe.name} on {pick_device(device)}, one step forwards and backwards.", console)
     console.print(table)
 
 
@@ -77,4 +78,4 @@ def _print_degradation(recipe: Path, folder: Path) -> None:
     from ocrmypdf_superres.training.recipe import read_recipe
 
     tables = like(estimate_folder(folder), read_recipe(recipe).degradation)
-    Console().print(tomli_w.dumps({"degradation": tables}), highlight=False, markup=False, soft_wrap=True, end="")
+    say(tomli_w.dumps({"degradation": tables}), end="")

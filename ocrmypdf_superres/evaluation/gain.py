@@ -4,12 +4,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from ocrmypdf_superres.errors import OptionError, SuperresError
@@ -71,44 +69,41 @@ def reduced_cases(folder: Path, conditions: Sequence[tuple[float, str]]) -> list
     return cases
 
 
-def read_with(cases: Sequence[Case], model: str, cache: Path, jobs: int, title: str) -> list[Result]:
-    """Read *cases* through OCRmyPDF with *model* and return the results in their order.
+def read_with(cases: Sequence[Case], model: str, cache: Path, jobs: int, advance: Callable[[], object]) -> list[Result]:
+    """Read *cases* through OCRmyPDF with *model* and return the results in their order; call *advance* after each.
 
     Raises:
         SuperresError: a page could not be read.
     """
     results = []
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(title, total=len(cases))
-        for result in run_cases(cases, ["plugin"], model, cache, jobs):
-            if result.error:
-                raise SuperresError(f"The held-out page {result.page} cannot be read at {result.group}: {result.error}")
-            results.append(result)
-            progress.advance(task)
+    for result in run_cases(cases, ["plugin"], model, cache, jobs):
+        if result.error:
+            raise SuperresError(f"The held-out page {result.page} cannot be read at {result.group}: {result.error}")
+        results.append(result)
+        advance()
     order = {(case.group, case.page.name): number for number, case in enumerate(cases)}
     return sorted(results, key=lambda result: order[result.group, result.page])
 
 
-def read_with_networks(cases: Sequence[Case], model: str, networks: str, cache: Path, jobs: int, title: str) -> list[Result]:
+def read_with_networks(
+    cases: Sequence[Case], model: str, networks: str, cache: Path, jobs: int, advance: Callable[[], object]
+) -> list[Result]:
     """Read *cases* through OCRmyPDF with Tesseract alone and its *networks*; return the results in their order.
 
     Args:
         cases: what to read.
-        model: that enlarges.
+        model: name or folder of the model that enlarges.
         networks: as ``--superres-networks`` takes them.
-        cache: a folder of readings that is for these cases, this model and these networks alone.
+        cache: a folder of readings for these cases, this model and these networks only.
         jobs: pages read at a time.
-        title: of the progress bar.
+        advance: called after each page.
 
     Raises:
         SuperresError: a page could not be read.
     """
     readings, results = ReadingCache(cache), []
     cache.mkdir(parents=True, exist_ok=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress, worker_pool(jobs) as pool:
-        task = progress.add_task(title, total=len(cases))
+    with worker_pool(jobs) as pool:
         keys = [re.sub(r"[^\w.-]+", "_", f"{case.page.name}-{case.group}") for case in cases]
         jobs_of = {
             key: pool.submit(_read_page, case, model, networks)
@@ -119,7 +114,7 @@ def read_with_networks(cases: Sequence[Case], model: str, networks: str, cache: 
             if key in jobs_of:
                 readings.save(key, asdict(jobs_of[key].result()))
             results.append(result_of(case, "plugin", readings.load(key) or {}))
-            progress.advance(task)
+            advance()
     return results
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What this project promises of its plugin, checked on one run: each goal with its limit, met or not."""
+"""The goals that this project sets its plugin on its own benchmark, checked on one run: each with its limit, met or not."""
 
 from __future__ import annotations
 
@@ -126,13 +126,15 @@ def _pages(
     return found
 
 
-def markdown_tables(results: Sequence[Result], ours: Sequence[str], unordered: Sequence[str] = ()) -> str:
-    """Return all tables of a run in Markdown: errors and costs, intervals, and for each of *ours* the pairs and goals.
+def markdown_tables(
+    results: Sequence[Result], ours: Sequence[str], unordered: Sequence[str] = (), with_goals: bool = False
+) -> str:
+    """Return all tables of a run in Markdown: errors and costs, intervals, and for each of *ours* the comparison by pages.
 
-    *unordered* is as for :func:`goals`.
+    With *with_goals*, each of *ours* also has a table of its goals; *unordered* is as for :func:`goals`.
     """
     parts = [markdown(results), interval_table(results), *(paired_table(results, method) for method in ours)]
-    for method in ours:
+    for method in ours if with_goals else ():
         lines = [f"| {method}: promised | figure | limit | |", "|---|---|---|---|"]
         for goal in goals(results, method, unordered):
             lines.append(f"| {goal.words} | {goal.figure} | {goal.limit} | {'met' if goal.met else 'not met'} |")

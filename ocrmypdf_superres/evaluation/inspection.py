@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,10 +21,9 @@ from ocrmypdf_superres.evaluation.methods.peers import Peer
 from ocrmypdf_superres.evaluation.methods.prepared import prepare
 from ocrmypdf_superres.evaluation.run_folder import Run, write_run
 from ocrmypdf_superres.evaluation.summary import in_order
-from ocrmypdf_superres.evaluation.trust.dictionary import words_of_language
 from ocrmypdf_superres.evaluation.trust.invented import invented_words
 from ocrmypdf_superres.evaluation.trust.trust import Trust, inconsistency, silent_substitutions, summarize
-from ocrmypdf_superres.evaluation.words import cached_words, right_words
+from ocrmypdf_superres.evaluation.words import cached_words, correct_words
 from ocrmypdf_superres.metrics.boxes import boxes_iou, scaled
 from ocrmypdf_superres.metrics.image import psnr, ssim
 from ocrmypdf_superres.page.image import resize_luma, to_luma
@@ -65,7 +64,7 @@ def inspect_page(
         read = cached_words(ready.image, ready.dpi, languages, cache, RAW_LINE if case.page.line else None)
         words = [ReadWord(word.text, word.confidence, word.box) for word in read]
     truth = read_truth(Path(case.page.truth))
-    verdicts = right_words(words, truth.text)
+    verdicts = correct_words(words, truth.text)
     seen = [replace(word, right=right) for word, right in zip(words, verdicts, strict=True)]
     silent = silent_substitutions(words, truth.text, languages)
     with Image.open(case.page.image) as opened:
@@ -97,18 +96,8 @@ def _in_text_layer(case: Case, method: str, model: str, cache: Path | None, size
     return [ReadWord(text, sure, scaled([box], x, y)[0]) for text, sure, box in found["words"]]
 
 
-def check_dictionaries(cases: Sequence[Case]) -> None:
-    """List every language's dictionary once, so that a missing one is reported before hours of work.
-
-    Raises:
-        SuperresError: as :func:`~ocrmypdf_superres.evaluation.trust.dictionary.words_of_language`.
-    """
-    for languages in sorted({case.page.languages for case in cases}):
-        words_of_language(languages)
-
-
 def check_weights(backbone: Path, linear: Path) -> None:
-    """Load the weights of LPIPS once, for the same reason.
+    """Load the weights of LPIPS once, so that what is wrong with them is said before hours of work.
 
     Raises:
         OptionError: they are missing, damaged or of another network.
@@ -147,14 +136,34 @@ def save_run(
     """
     names = inspected_methods(methods, peers)
     by_name = {peer.name: peer for peer in peers}
+    images = {(number, name): folder / "pages" / f"{number:04d}-{name}.png" for number in range(len(cases)) for name in names}
+    tasks = {
+        (number, name): (cases[number], name, model, by_name.get(name), cache, image, weights)
+        for (number, name), image in images.items()
+    }
+    found = _inspect_all(tasks, jobs, advance)
+    before, after = names[0], names[-1]
+    pages = []
+    for number, case in enumerate(cases):
+        old, new = found.get((number, before)), found.get((number, after))
+        if old is not None and new is not None:
+            pages.append(PageComparison(case.group, case.page.name, new.action, new.reason, old.side, new.side))
+        for name in names[1:-1]:
+            images[number, name].unlink(missing_ok=True)
+    ordered = [found[key].trust for key in sorted(found, key=lambda key: (names.index(key[1]), key[0]))]
+    run = Run(title, before, after, results, pages, summarize(ordered, invented_words(model)))
+    write_run(run, folder)
+    return run
+
+
+def _inspect_all(
+    tasks: Mapping[tuple[int, str], tuple[Any, ...]], jobs: int, advance: Callable[[], object]
+) -> dict[tuple[int, str], InspectedPage]:
+    """Return :func:`inspect_page` of the arguments of each of *tasks*, without those that failed."""
     found: dict[tuple[int, str], InspectedPage] = {}
     pool = worker_pool(jobs)
     try:
-        waiting = {}
-        for number, case in enumerate(cases):
-            for name in names:
-                image = folder / "pages" / f"{number:04d}-{name}.png"
-                waiting[pool.submit(inspect_page, case, name, model, by_name.get(name), cache, image, weights)] = (number, name)
+        waiting = {pool.submit(inspect_page, *arguments): key for key, arguments in tasks.items()}
         for job in as_completed(waiting):
             advance()
             try:
@@ -164,15 +173,4 @@ def save_run(
                 continue
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-    before, after = names[0], names[-1]
-    pages = []
-    for number, case in enumerate(cases):
-        old, new = found.get((number, before)), found.get((number, after))
-        if old is not None and new is not None:
-            pages.append(PageComparison(case.group, case.page.name, new.action, new.reason, old.side, new.side))
-        for name in names[1:-1]:
-            (folder / "pages" / f"{number:04d}-{name}.png").unlink(missing_ok=True)
-    ordered = [found[key].trust for key in sorted(found, key=lambda key: (names.index(key[1]), key[0]))]
-    run = Run(title, before, after, results, pages, summarize(ordered, invented_words(model)))
-    write_run(run, folder)
-    return run
+    return found

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""The words that Tesseract reads on an image, with boxes and confidences, and which of them are right."""
+"""The words that Tesseract reads on an image, with boxes and confidences, and which of them are correct."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ocrmypdf_superres.tesseract import Word, parse_tsv, read_page, version
 def read_words(image: Image.Image, dpi: float, languages: str, segmentation: int | None = None) -> list[Word]:
     """Return the words that the Tesseract program finds in *image*, in its reading order.
 
-    *segmentation* is Tesseract's page segmentation mode; None for its default.
+    *dpi* is the resolution that Tesseract is told, *segmentation* its page segmentation mode (None: its default).
 
     Raises:
         SuperresError: Tesseract is not installed or fails.
@@ -31,7 +31,7 @@ def read_words(image: Image.Image, dpi: float, languages: str, segmentation: int
 def cached_words(
     image: Image.Image, dpi: float, languages: str, cache: Path | None, segmentation: int | None = None
 ) -> list[Word]:
-    """:func:`read_words`, kept in the folder *cache* under the hash of all that decides it.
+    """Return the words as :func:`read_words` does, from the folder *cache* if they are there; None: read always.
 
     Raises:
         SuperresError: as :func:`read_words`.
@@ -54,24 +54,24 @@ class HasText(Protocol):
 
     @property
     def text(self) -> str:
-        """The word."""
+        """The word, with its punctuation."""
 
 
-def right_words(words: Sequence[HasText], truth: str) -> list[bool]:
-    """Return for each word whether *truth* still has one like it: both folded, the words as a multiset."""
-    return _taken([[fold(word.text)] for word in words], fold(truth).split())
+def correct_words(words: Sequence[HasText], truth: str) -> list[bool]:
+    """Return for each word whether it is in *truth*, both folded; each word of *truth* counts for one of *words*."""
+    return _matched([[fold(word.text)] for word in words], fold(truth).split())
 
 
-def right_letters(words: Sequence[HasText], truth: str) -> list[bool]:
-    """Return for each word whether *truth* still has its bare words, punctuation and spaces aside, as a multiset."""
-    return _taken([bare_words(word.text) for word in words], bare_words(truth))
+def correct_letters(words: Sequence[HasText], truth: str) -> list[bool]:
+    """Return the same as :func:`correct_words`, but ignore punctuation and where words are split by it."""
+    return _matched([bare_words(word.text) for word in words], bare_words(truth))
 
 
-def _taken(parts: Sequence[list[str]], truth: list[str]) -> list[bool]:
-    """Return for the *parts* of each word whether all of them are left in *truth*, from which they are then taken."""
-    left = Counter(truth)
-    verdicts = []
+def _matched(parts: Sequence[list[str]], truth: list[str]) -> list[bool]:
+    """Return for each word whether all of its *parts* are in *truth*; a part of *truth* is matched once."""
+    unmatched = Counter(truth)
+    correct = []
     for own in map(Counter, parts):
-        verdicts.append(own <= left)
-        left -= own
-    return verdicts
+        correct.append(own <= unmatched)
+        unmatched -= own
+    return correct

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -50,11 +50,13 @@ def export_model(
     recipe: str = "",
     licence: str = "MPL-2.0",
     scales: Sequence[int] = (),
+    track: Callable[[Sequence[int]], Iterable[int]] = iter,
 ) -> Model:
     """Write *net*, built from *spec* and *config*, to *folder* as the model *name*; return it.
 
     The net is folded where it can be (in place). The folder appears whole or not at all; one that exists is
-    replaced only when it holds a model. *scales* are those of the net's that the model offers; without it all.
+    replaced only when it holds a model. *scales* are those of the net's that the model offers; without it all. *track*
+    iterates over the scales, for a progress bar.
 
     Raises:
         ModelError: *name* is not a plain name, *folder* exists and does not hold a model, or torch and onnxruntime
@@ -67,7 +69,7 @@ def export_model(
     with model_folder(folder) as part:
         save_file({k: v.contiguous() for k, v in net.state_dict().items()}, part / WEIGHTS)
         offered = tuple(scale for scale in spec.scales(config) if not scales or scale in scales)
-        for scale in offered:
+        for scale in track(offered):
             graph = export_graph(net, scale, spec, spec.channels_of(config), part / onnx_name(scale))
             _compare(graph, spec, part / onnx_name(scale))
         card = Card(

@@ -15,7 +15,7 @@ SHORTEST = 3
 
 _AROUND = re.compile(r"^[\W_]+|[\W_]+$")
 _BETWEEN = re.compile(r"['’\-\s]")
-_ODD = re.compile(r"[^\w\s.,;:!?'\"()\[\]/&%$€£#@+=*°§-]|_")
+_ODD = re.compile(r"[^\w\s•.,;:!?'\"()\[\]/&%$€£#@+=*°§-]|_")
 
 
 @dataclass(frozen=True)

@@ -253,12 +253,10 @@ class PageReader:
         if not self._known or not self._may_change() or found.calibration is None:
             return
         with self._guard(NOT_VERIFIED):
-            # Doubt first: looking for installed engines costs every page some milliseconds.
             below = ASK_TUNED if self._networks.tuned else ASK
             doubt = found.unread >= UNREAD or wants_opinion(found.whole, found.calibration, below)
-            if self._ours.verify != "always" and not doubt:
-                return
-            engines = engines_for(self._options)
+            # Doubt first: looking for installed engines costs every page some milliseconds.
+            engines = engines_for(self._options) if doubt or self._ours.verify == "always" else {}
             if not engines:
                 return
             found.calibration = calibrated(found.calibration, engines, original is not None)
@@ -268,8 +266,7 @@ class PageReader:
             for name, engine in engines.items():
                 began = time.monotonic()
                 with self._guard(f"could not be read by {name}"):
-                    enlarged = read if original is not None else None
-                    kept = found.whole[layout] if layout is not None else None
+                    enlarged, kept = (read if original is not None else None), found.whole.get(layout or "")
                     opinion = ask(engine, original or read, enlarged, kept, self._options.languages, float(self._dpi[0]))
                     found.opinions[name] = opinion.whole
                     if opinion.doubtful is not None:

@@ -143,8 +143,10 @@ def test_command(benchmark_folder: Path, lanczos_net: Path, tmp_path: Path, caps
     assert command.run(arguments(*given)) == 0
     shown = capsys.readouterr().out
     assert "72 dpi scan" in shown
-    assert "promised" in shown
-    assert "| faxes (1) |" in (tmp_path / "table.md").read_text(encoding="utf-8")
+    tables = (tmp_path / "table.md").read_text(encoding="utf-8")
+    assert "| faxes (1) |" in tables
+    # The goals of this project say nothing about a user's pages.
+    assert "promised" not in shown + tables
     written = json.loads((tmp_path / "one.json").read_text(encoding="utf-8"))
     assert [(r["group"], r["method"]) for r in written] == [
         ("72 dpi scan", "as-is"), ("72 dpi scan", "lanczos"), ("72 dpi scan", "plugin"), ("72 dpi scan", "native"),
@@ -155,14 +157,23 @@ def test_command(benchmark_folder: Path, lanczos_net: Path, tmp_path: Path, caps
         assert sheet.mode == "RGB"
         assert sheet.width > 1800
     # A run without the cache gives the same but for what varies.
-    again = [*given[:4], "--methods", "plugin", *given[9:13], "--json", str(tmp_path / "two.json")]
+    again = [*given[:4], "--methods", "plugin", *given[9:13], "--json", str(tmp_path / "two.json"), "--goals"]
     assert command.run(arguments(*again)) == 0
+    assert "promised" in capsys.readouterr().out
     second = json.loads((tmp_path / "two.json").read_text(encoding="utf-8"))
     for run in (written, second):
         for entry in run:
             for key in [key for key in entry if key.endswith("seconds")]:
                 del entry[key]
     assert [r for r in written if r["method"] == "plugin"] == second
+
+
+def test_a_name_that_looks_like_markup_is_printed_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("L", (300, 100), 255).save(tmp_path / "page [red].png", dpi=(100, 100))
+    (tmp_path / "page [red].gt.txt").write_text("nothing")
+    given = ["--data", str(tmp_path), "--language", "no_such_language", "--methods", "as-is", "--conditions", "--jobs", "1"]
+    assert command.run(arguments(*given)) == 1
+    assert "page [red], as-is" in " ".join(capsys.readouterr().out.split())
 
 
 def test_command_refuses(benchmark_folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ocrmypdf_superres.cli import main
 from ocrmypdf_superres.errors import RecognizerError
+from ocrmypdf_superres.evaluation.networks import tuned_network
+from ocrmypdf_superres.modelstore.networks import networks_in
 from ocrmypdf_superres.tesseract import find_traineddata
 from ocrmypdf_superres.training.data.ocr_lines.shards import shard_path, write_shard
 from ocrmypdf_superres.training.data.ocr_lines.stream import Line
@@ -38,8 +41,8 @@ def lines(tmp_path: Path) -> Path:
     for number, text in enumerate(TEXTS):
         image = Image.new("L", (460, 48), 255)
         ImageDraw.Draw(image).text((6, 4), text, font=font, fill=0)
-        form, height = ("net", 5.5) if number < 2 else ("as-is", 16.0)
-        made.append(Line(np.asarray(image), text, "prose", form, height))
+        variant, height = ("net", 5.5) if number < 2 else ("as-is", 16.0)
+        made.append(Line(np.asarray(image), text, "prose", variant, height))
     folder = tmp_path / "held-out"
     folder.mkdir()
     write_shard(shard_path(folder, 0), made)
@@ -57,6 +60,21 @@ def test_both_networks_by_group(installed: Path, lines: Path, tmp_path: Path) ->
         "low resolution": 2, "5 to 7 px": 2, "net": 2, "rendered": 2, "clean": 2,
     }  # fmt: skip
     assert all(one["stock"] < 15 and one["tuned"] < 15 for one in groups.values())
+
+
+def test_lines_are_read_in_blocks_for_the_progress_bar(installed: Path, lines: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (network,), held_out = networks_in(NETWORK), tuned_network.read_held_out(lines)
+    whole = tuned_network.read_by_files(network, held_out)
+    monkeypatch.setattr(tuned_network, "BLOCK", 3)
+    seen: list[tuple[str, int]] = []
+
+    def track(blocks: Sequence[tuple[str, Sequence[Line]]]) -> Iterator[tuple[str, Sequence[Line]]]:
+        for name, block in blocks:
+            seen.append((name, len(block)))
+            yield name, block
+
+    assert tuned_network.read_by_files(network, held_out, track=track) == whole
+    assert seen == [("installed", 3), ("installed", 1), ("tuned", 3), ("tuned", 1)]
 
 
 def test_other_files_stand_in_a_table(installed: Path, lines: Path, tmp_path: Path) -> None:

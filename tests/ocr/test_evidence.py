@@ -18,14 +18,18 @@ from ocrmypdf_superres.ocr.lexicon import Lexicon
 from ocrmypdf_superres.ocr.merge.evidence import FEATURES, Weights, read_weights
 from ocrmypdf_superres.ocr.merge.vote import merge
 
-CALIBRATION = Calibration({name: [0.0, 1.0] for name in ("net", "rapidocr", "lines:blend", "lines:rapidocr:original")}, [0.0, 0.5])
+CALIBRATION = Calibration(
+    {name: [0.0, 1.0] for name in ("net", "rapidocr", "lines:blend", "lines:rapidocr:original")}, [0.0, 0.5]
+)
 
 
 def page(*words, top=10):
     """A page of one line: *words* are (text, confidence)."""
     nodes, left = [], 10
     for text, confidence in words:
-        nodes.append(OcrElement(OcrClass.WORD, bbox=BoundingBox(left, top, left + 100, top + 20), text=text, confidence=confidence))
+        nodes.append(
+            OcrElement(OcrClass.WORD, bbox=BoundingBox(left, top, left + 100, top + 20), text=text, confidence=confidence)
+        )
         left += 120
     line = OcrElement(OcrClass.LINE, bbox=BoundingBox(10, top, left, top + 20), children=nodes)
     paragraph = OcrElement(OcrClass.PARAGRAPH, bbox=line.bbox, children=[line])

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import shutil
 import struct
+import subprocess
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +15,7 @@ from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.recognizers.tesseract.format.container import WORD_DAWG, join_container, read_container
 from ocrmypdf_superres.recognizers.tesseract.format.dawg import read_word_graph
 from ocrmypdf_superres.recognizers.tesseract.word_list import word_lists
-from ocrmypdf_superres.tesseract import data_folder
+from ocrmypdf_superres.tesseract import data_folder, find_traineddata
 
 TEXTS = [" ", "", "a", "b", "t", "ch"]
 LAST, END = 1, 4
@@ -33,6 +35,7 @@ EDGES = [("b", 0, 3), ("a", 0, 4), ("ch", LAST, 5), ("a", LAST, 4), ("t", LAST |
 def test_words_of_a_graph():
     words = read_word_graph(graph(EDGES), TEXTS, "x")
     asked = ("at", "bat", "cha", "chat", "a", "ba", "b", "t", "bata", "", "zat", "ch")
+    assert sorted(read_word_graph(graph(EDGES), TEXTS, "x").words()) == ["at", "bat", "cha", "chat"]
     assert [word for word in asked if word in words] == ["at", "bat", "cha", "chat"]
     assert 3 not in words
 
@@ -77,3 +80,22 @@ def test_languages_without_words_are_left_out(tmp_path, monkeypatch):
     (tmp_path / "eng.traineddata").write_bytes((data_folder() / "eng.traineddata").read_bytes())
     monkeypatch.setenv("TESSDATA_PREFIX", str(tmp_path))
     assert len(word_lists(["none", "short", "missing", "eng"])) == 1
+
+
+def test_words_are_those_that_tesseracts_tool_lists(tmp_path):
+    tools = [shutil.which("combine_tessdata"), shutil.which("dawg2wordlist")]
+    if None in tools:
+        pytest.skip("Tesseract's training tools are not installed")
+    try:
+        installed = find_traineddata("eng")
+    except RecognizerError:
+        pytest.skip("the language eng is not installed")
+    subprocess.run([tools[0], "-u", str(installed), str(tmp_path / "eng.")], check=True, capture_output=True)
+    listed = tmp_path / "words.txt"
+    files = [str(tmp_path / "eng.lstm-unicharset"), str(tmp_path / "eng.lstm-word-dawg"), str(listed)]
+    subprocess.run([tools[1], *files], check=True, capture_output=True)
+    (graph,) = word_lists(["eng"])
+    ours = set(graph.words())
+    theirs = set(listed.read_text(encoding="utf-8").splitlines())
+    assert len(theirs - ours) < len(theirs) / 1000
+    assert len(ours - theirs) < len(theirs) / 1000

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from ocrmypdf_superres.training.loop.checkpoint import load_checkpoint
 from ocrmypdf_superres.training.loop.time_limit import TimeLimit
 from ocrmypdf_superres.training.loop.trainer import CHECKPOINT, Trainer
 from ocrmypdf_superres.training.super_resolution import super_resolution_trainer
-from ocrmypdf_superres.training.workflows.finetune import _limit
+from ocrmypdf_superres.training.workflows.finetune_settings import FinetuneSettings
 
 STAGE = {"steps": 40, "lr": 1e-3, "final": 0.02, "warmup": 2}
 
@@ -77,8 +76,10 @@ def test_what_follows_is_slow_too_and_a_stage_ends_at_once_without_time(data_fol
     assert counts == [5, 10]
 
 
-def test_the_time_left_for_training():
+def test_the_time_left_for_training(caplog):
+    settings = FinetuneSettings(scans=Path("scans"), out=Path("mine"), base="docsr-s2", minutes=10.0)
     now = clock.monotonic()
-    limit = _limit(10.0, now - 100.0, 80.0)
-    assert limit.until - now == pytest.approx(600 - 100 - 80, abs=1) and limit.after == 80.0 and limit.pace == math.inf
-    assert _limit(10.0, now - 500.0, 80.0).until - now == pytest.approx(150, abs=1), "a quarter at least"
+    assert settings.training_seconds(now - 100.0, 80.0) == pytest.approx(600 - 100 - 80, abs=1)
+    assert not caplog.records
+    assert settings.training_seconds(now - 500.0, 80.0) == pytest.approx(150, abs=1), "a quarter at least"
+    assert "Reading pages alone takes 9.7 of the 10 minutes" in caplog.text

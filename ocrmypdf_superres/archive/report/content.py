@@ -37,24 +37,6 @@ def report_of(
         comparisons: those of them that were read again, by file and page number.
         root: the folder that the paths of their images start from.
     """
-    ends = [(state.value, code, f"{files:,}", reason) for state, code, files, reason in summary.ends]
-    listings = [Listing("How the files ended", "One reason is shown for each kind.", ("end", "kind", "files", "reason"), ends)]
-    if summary.findings:
-        found = [(text, f"{count:,}") for text, count in summary.findings.most_common(50)]
-        listings.append(Listing("Why pages should be checked", "A page may count more than once.", ("finding", "pages"), found))
-    for state in (State.FAILED, State.SKIPPED):
-        number = summary.files(state)
-        if number:
-            named = [
-                (printable(r.path), r.code, printable(r.reason), str(r.tries)) for r in ended_otherwise(manifest, state, LISTED)
-            ]
-            note = (
-                ("The only one." if number == 1 else f"All {number:,}.")
-                if number <= LISTED
-                else f"The first {LISTED} of {number:,}; the catalogue has all."
-            )
-            listings.append(Listing(f"Files that were {state.value}" if state is State.SKIPPED else "Files that failed", note,
-                                    ("file", "kind", "reason", "tries"), named))  # fmt: skip
     bins = [(f"{10 * n} to {10 * n + 10} %", float(count)) for n, count in enumerate(summary.confidences)]
     charts: list[Chart] = [
         Bars(
@@ -67,8 +49,28 @@ def report_of(
     rows = [_row(page, comparisons.get((page.file.number, page.page.page))) for page in worst]
     return Report(
         printable(out.absolute().name), BEFORE, AFTER, CERTAINTY, rows, _sentences(summary), _cards(summary),
-        charts, root=root, of="File", listings=listings,
+        charts, root=root, of="File", listings=_listings(manifest, summary),
     )  # fmt: skip
+
+
+def _listings(manifest: Manifest, summary: Summary) -> list[Listing]:
+    """Return the tables of how files ended, of findings, and of the files that failed or were skipped."""
+    ends = [(state.value, code, f"{files:,}", reason) for state, code, files, reason in summary.ends]
+    listings = [Listing("How the files ended", "One reason is shown for each kind.", ("end", "kind", "files", "reason"), ends)]
+    if summary.findings:
+        found = [(text, f"{count:,}") for text, count in summary.findings.most_common(50)]
+        listings.append(Listing("Why pages should be checked", "A page may count more than once.", ("finding", "pages"), found))
+    for state, heading in ((State.FAILED, "Files that failed"), (State.SKIPPED, "Files that were skipped")):
+        number = summary.files(state)
+        if not number:
+            continue
+        if number > LISTED:
+            note = f"The first {LISTED} of {number:,}; the catalogue has all."
+        else:
+            note = "The only one." if number == 1 else f"All {number:,}."
+        rows = [(printable(r.path), r.code, printable(r.reason), str(r.tries)) for r in ended_otherwise(manifest, state, LISTED)]
+        listings.append(Listing(heading, note, ("file", "kind", "reason", "tries"), rows))
+    return listings
 
 
 def _row(worst: WorstPage, comparison: PageComparison | None) -> Row:

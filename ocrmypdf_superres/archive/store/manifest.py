@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MPL-2.0
 """The manifest of a run: an SQLite database with a row per file and a row per page.
 
-Only the run's own process writes; any number of processes may read at the same time (write-ahead log), also during a run.
-Paths are BLOBs, since a name may hold a line end or bytes that are not text; in Python they are ``str`` as
-``os.fsdecode`` returns them, with ``/`` between folders. Every commit is on the disk when it returns
-(``synchronous=FULL``); :mod:`ocrmypdf_superres.archive.run` explains why that matters.
+Only the process of the run writes; any number of processes may read meanwhile (write-ahead log).
+Paths are BLOBs, since a name may contain newlines or bytes that are not valid text; in Python they are ``str`` as
+``os.fsdecode`` returns them, with ``/`` between folders. A commit is durable when it returns (``synchronous=FULL``);
+:mod:`ocrmypdf_superres.archive.run` explains why that matters.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class Manifest:
     """The database of one run.
 
     Args:
-        path: of its file.
-        write: create or change it; otherwise it must exist and is only read.
+        path: file of the database.
+        write: open it for writing and create it if it is missing; otherwise it is read only.
 
     Raises:
-        ArchiveError: it is missing, damaged, or of another version of this package.
+        ArchiveError: the file is missing or damaged, or its schema is another version's.
     """
 
     def __init__(self, path: Path, write: bool = False) -> None:
@@ -54,7 +54,7 @@ class Manifest:
             raise ArchiveError(f"The manifest {path} cannot be used ({error}); restore it from a backup.") from error
 
     def _connect(self, write: bool) -> None:
-        # SQLite writes beside a database that it reads, unless told that nothing can change it, as on a read-only medium.
+        # SQLite creates files beside a database even to read it, unless it is immutable, as on a read-only medium.
         log = self.path.with_name(f"{self.path.name}-wal")
         immutable = not write and not os.access(self.path.parent, os.W_OK) and not log.exists()
         where = self.path.absolute().as_uri() + ("?immutable=1" if immutable else "")
@@ -72,7 +72,7 @@ class Manifest:
             )
 
     def close(self) -> None:
-        """Close the database, which merges the write-ahead log."""
+        """Close the database; the last connection to close merges the write-ahead log."""
         self.db.close()
 
     def __enter__(self) -> Manifest:
@@ -83,7 +83,7 @@ class Manifest:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Commit the writes inside at once; an inner transaction is part of the outer one."""
+        """Commit the writes inside together, or none after an error; a nested transaction is part of the outer one."""
         if self.db.in_transaction:
             yield
             return
@@ -98,7 +98,7 @@ class Manifest:
     # Facts, settings, sessions
 
     def fact(self, name: str) -> str | None:
-        """Return a fact about the run (``input``: the input folder), None if it is not known."""
+        """Return a fact about the run, such as ``input``, the input folder; None if it is not stored."""
         row = self.db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
         return None if row is None else str(row[0])
 
@@ -112,7 +112,7 @@ class Manifest:
         return None if row is None else SettingsRow(*row)
 
     def begin_session(self, settings: SettingsRow, host: str, software: dict[str, str]) -> int:
-        """Remember that a run starts; return its number."""
+        """Store that a session starts; return its number."""
         with self.transaction():
             self.db.execute(
                 "INSERT OR IGNORE INTO settings VALUES (?, ?, ?, ?)",
@@ -125,18 +125,18 @@ class Manifest:
         return int(done.lastrowid or 0)
 
     def end_session(self, number: int, outcome: str) -> None:
-        """Store the end of session *number* and how it ended."""
+        """Store that session *number* ended now, and its *outcome*."""
         self.db.execute("UPDATE sessions SET ended = ?, outcome = ? WHERE number = ?", (time.time(), outcome, number))
 
-    # Reading; the names of columns in queries are constants of schema.py.
+    # Reading; the column names in queries are constants from schema.py.
 
     def counts(self) -> dict[tuple[State, str], tuple[int, int]]:
-        """Return (state, code) -> (files, pages)."""
+        """Return the numbers of (files, pages) by (state, code)."""
         rows = self.db.execute("SELECT state, code, COUNT(*), SUM(pages) FROM files GROUP BY state, code")
         return {(State(state), code): (files, pages) for state, code, files, pages in rows}
 
     def files(self, state: State | None = None) -> Iterator[FileRow]:
-        """Yield the files, or those in *state*, in the order of their numbers."""
+        """Yield the files, or those in *state*, by number."""
         where = "" if state is None else " WHERE state = ?"
         order = "files NOT INDEXED" if state is None else "files"
         with closing(self.db.cursor()) as cursor:
@@ -151,12 +151,12 @@ class Manifest:
         return None if row is None else file_row(row)
 
     def find(self, path: str) -> FileRow | None:
-        """Return the file whose path below the input folder is *path*, None if there is no such file."""
+        """Return the file with *path*, relative to the input folder; None if there is no such file."""
         row = self.db.execute(f"SELECT {FILE_FIELDS} FROM files WHERE path = ?", (os.fsencode(path),)).fetchone()  # noqa: S608
         return None if row is None else file_row(row)
 
     def known_file(self, path: str) -> KnownFile | None:
-        """Return the columns of the file *path* that decide whether it is looked at again, None if there is no such file."""
+        """Return the columns that decide whether the file *path* is processed again; None if there is no such file."""
         row = self.db.execute(
             "SELECT number, size, mtime_ns, state, code, transient, settings FROM files WHERE path = ?", (os.fsencode(path),)
         ).fetchone()
@@ -175,7 +175,7 @@ class Manifest:
         return [PageResult(**{**p, "findings": json.loads(p["findings"]), "record": json.loads(p["record"])}) for p in pages]
 
     def outputs(self, number: int, staged: bool = False) -> list[Output]:
-        """Return the published outputs of file *number*, or those that are *staged* for publishing."""
+        """Return the outputs of file *number* that are published, or with *staged* those that are ready to be."""
         rows = self.db.execute(
             "SELECT kind, name, sha256, size FROM outputs WHERE file = ? AND staged = ? ORDER BY name", (number, int(staged))
         )
@@ -191,7 +191,7 @@ class Manifest:
         return [file_row(row) for row in rows]
 
     def next_try(self) -> float | None:
-        """Return when the first waiting file may be processed (seconds since 1970); None if none waits."""
+        """Return the time at which the next waiting file may be processed (seconds since 1970); None if none is waiting."""
         row = self.db.execute("SELECT MIN(next_try) FROM files INDEXED BY files_waiting WHERE state = 'waiting'").fetchone()
         return None if row[0] is None else float(row[0])
 
@@ -202,23 +202,23 @@ class Manifest:
     # Writing
 
     def add(self, path: str, kind: Kind, size: int, mtime_ns: int) -> int:
-        """Add a waiting file, or set an existing one back to waiting without tries; return its number."""
+        """Add a file that waits to be processed, or reset an existing one; return its number."""
         row = self.db.execute(
             "INSERT INTO files (path, kind, size, mtime_ns, state) VALUES (?, ?, ?, ?, 'waiting') "
             "ON CONFLICT (path) DO UPDATE SET kind = excluded.kind, size = excluded.size, mtime_ns = excluded.mtime_ns, "
             "state = 'waiting', code = '', reason = '', transient = 0, tries = 0, next_try = 0, "
-            # Only for a file that is done, the hash belongs to the present outputs.
+            # The hash is kept only if it belongs to the present outputs, which is so if the file is done.
             "sha256 = CASE state WHEN 'done' THEN sha256 ELSE '' END RETURNING number",
             (os.fsencode(path), kind.value, size, mtime_ns),
         ).fetchone()
         return int(row[0])
 
     def forget(self, path: str) -> None:
-        """Remove a row that means nothing any more: of a folder that could not be read, and now can."""
+        """Delete the row of *path*, such as a folder that could not be read before and now can."""
         self.db.execute("DELETE FROM files WHERE path = ?", (os.fsencode(path),))
 
     def stage(self, result: FileResult, settings: str, staging: str) -> None:
-        """Store a result whose outputs are complete in *staging*; after this they may be published."""
+        """Store a result whose outputs are complete in the folder *staging*; from now on they may be published."""
         with self.transaction():
             self._end(result, State.STAGED, settings)
             self.db.execute("UPDATE files SET staging = ? WHERE number = ?", (staging, result.number))
@@ -229,14 +229,14 @@ class Manifest:
             )
 
     def publish(self, number: int) -> None:
-        """Store that all staged outputs of file *number* are published, so the file is done."""
+        """Store that all staged outputs of file *number* are published, which makes the file done."""
         with self.transaction():
             self.db.execute("DELETE FROM outputs WHERE file = ? AND staged = 0", (number,))
             self.db.execute("UPDATE outputs SET staged = 0 WHERE file = ?", (number,))
             self.db.execute("UPDATE files SET state = 'done', staging = '' WHERE number = ?", (number,))
 
     def finish(self, result: FileResult, settings: str, keep: bool = False) -> None:
-        """Store the end of a file without new outputs: failed or skipped (or, with *keep*, done as before)."""
+        """Store that a file ended without new outputs: failed or skipped, or with *keep* still done."""
         with self.transaction():
             self.db.execute("DELETE FROM outputs WHERE file = ? AND staged = 1", (result.number,))
             if keep:
@@ -247,7 +247,7 @@ class Manifest:
                 self._end(result, result.state, settings)
 
     def wait_again(self, number: int) -> None:
-        """Let a file whose staged outputs are lost be processed again."""
+        """Set a file whose staged outputs are lost back to waiting."""
         with self.transaction():
             self.db.execute("DELETE FROM outputs WHERE file = ? AND staged = 1", (number,))
             self.db.execute(
@@ -255,7 +255,7 @@ class Manifest:
             )
 
     def retry(self, number: int, code: str, reason: str, next_try: float) -> None:
-        """Let a file that failed wait for another try at the time *next_try*."""
+        """Set a file that failed back to waiting, until the time *next_try* (seconds since 1970)."""
         self.db.execute(
             "UPDATE files SET state = 'waiting', code = ?, reason = ?, transient = 1, tries = tries + 1, next_try = ? "
             "WHERE number = ?",

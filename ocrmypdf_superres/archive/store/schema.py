@@ -51,15 +51,15 @@ class FileRow:
     """A file in the manifest.
 
     Attributes:
-        number: of its row, which never changes.
-        path: below the run's input folder.
-        size, mtime_ns: of the input when it was last looked at.
+        number: key of the row; it never changes.
+        path: relative to the run's input folder.
+        size, mtime_ns: of the input when it was last examined.
         state, code, reason, transient: as in :class:`~ocrmypdf_superres.archive.tasks.FileResult`; a waiting file with a
-            code has failed before and is tried again at ``next_try`` (seconds since 1970).
-        tries: number of finished tries, for the present input and settings.
+            code failed before and is tried again at ``next_try`` (seconds since 1970).
+        tries: number of attempts so far, for the present input and settings.
         settings: hash of the settings under which the file ended; see :meth:`Manifest.settings`.
         sha256: of the input as it was read.
-        seconds: wall-clock time of the last try.
+        seconds: wall-clock time of the last attempt.
         pages, words, confidence: number of pages and words, and the mean confidence of the words in [0, 1].
         ended: time of the end (seconds since 1970); None before.
         staging: name of the folder in staging that holds the outputs of a ``STAGED`` file.
@@ -90,7 +90,7 @@ class FileRow:
 
 
 class KnownFile(NamedTuple):
-    """The columns of a file that decide whether it is looked at again; see :class:`FileRow`."""
+    """The columns of a file that decide whether it is processed again; see :class:`FileRow`."""
 
     number: int
     size: int
@@ -133,7 +133,7 @@ _KINDS, _STATES = {kind.value: kind for kind in Kind}, {state.value: state for s
 
 
 def file_row(row: Sequence[Any]) -> FileRow:
-    """Return the object for a row of :data:`FILE_FIELDS`; it is fast, since there may be a million rows."""
+    """Return the object for a row of :data:`FILE_FIELDS`; it must be fast, as there may be a million rows."""
     values = list(row)
     values[1] = os.fsdecode(row[1])
     values[2], values[5], values[8] = _KINDS[row[2]], _STATES[row[5]], bool(row[8])

@@ -17,6 +17,7 @@ from ocrmypdf_superres.archive.store.catalogue import FILE_FIELDS, PAGE_FIELDS, 
 from ocrmypdf_superres.archive.store.layout import Layout, open_layout
 from ocrmypdf_superres.archive.store.manifest import Manifest
 from ocrmypdf_superres.archive.store.name_encoding import printable
+from ocrmypdf_superres.commands.shared.output import say
 from ocrmypdf_superres.commands.shared.parsing import add_output, examples_of
 from ocrmypdf_superres.errors import ArchiveError, SuperresError
 from ocrmypdf_superres.evaluation.methods.pdf_pages import PdfSettings
@@ -90,7 +91,7 @@ def _read_again(
 
 
 def _say(console: Console, text: str) -> None:
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
+    say(text, console)
 
 
 def _catalogue(manifest: Manifest, csv: Path | None, json: Path | None) -> Iterable[Path]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from ocrmypdf_superres.commands.shared.output import say
 from ocrmypdf_superres.commands.shared.parsing import add_language, examples_of
 
 if TYPE_CHECKING:
@@ -147,11 +148,9 @@ def run(args: argparse.Namespace) -> int:
         if session.tally.pages
         else ""
     )
-    Console().print(f"{summary}{pace}", highlight=False, soft_wrap=True)
+    say(f"{summary}{pace}")
     if stop.reason:
         why = "the disk is full; make room" if stop.reason == "disk-full" else f"stopped by {stop.reason}"
-        Console(stderr=True).print(
-            f"The run is not finished: {why}. The same command continues it.", highlight=False, soft_wrap=True
-        )
+        say(f"The run is not finished: {why}. The same command continues it.", Console(stderr=True))
         return STOPPED
     return FAILED if files[State.FAILED] else 0

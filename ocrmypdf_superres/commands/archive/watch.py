@@ -15,6 +15,7 @@ from ocrmypdf_superres.commands.archive.run import (
     read_run_settings,
     stopped_by_signals,
 )
+from ocrmypdf_superres.commands.shared.output import say
 from ocrmypdf_superres.commands.shared.parsing import examples_of
 from ocrmypdf_superres.errors import OptionError
 
@@ -68,12 +69,8 @@ def run(args: argparse.Namespace) -> int:
         session.run()
     console = Console(stderr=True)
     if stop.reason == "disk-full":
-        console.print("The disk is full; make room. The same command continues.", highlight=False, soft_wrap=True)
+        say("The disk is full; make room. The same command continues.", console)
         return STOPPED
     tally = session.tally
-    console.print(
-        f"Stopped by {stop.reason} after {tally.files:,} files, {tally.failed:,} of which failed.",
-        highlight=False,
-        soft_wrap=True,
-    )
+    say(f"Stopped by {stop.reason} after {tally.files:,} files, {tally.failed:,} of which failed.", console)
     return 0

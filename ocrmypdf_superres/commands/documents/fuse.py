@@ -11,7 +11,7 @@ from PIL import Image
 from rich.console import Console
 
 from ocrmypdf_superres.commands.documents.upscale import output_name, read_pages, save_image
-from ocrmypdf_superres.commands.shared.output import steps
+from ocrmypdf_superres.commands.shared.output import say, steps
 from ocrmypdf_superres.commands.shared.parsing import add_device, add_model, add_output
 from ocrmypdf_superres.errors import ImageError, OptionError
 from ocrmypdf_superres.page.image import from_luma, to_luma
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         save_image(fused, path, dpi)
         size = f"{pages[0][0].width}x{pages[0][0].height} to {fused.width}x{fused.height}"
         line = f"{path}: {len(pages)} scans of {size}, {dpi:.0f} dpi"
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        say(line, console)
     return 0
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
+from ocrmypdf_superres.commands.shared.output import say
 from ocrmypdf_superres.commands.shared.parsing import add_language, add_output
 from ocrmypdf_superres.errors import OptionError, SuperresError
 from ocrmypdf_superres.evaluation.benchmark import from_json
@@ -57,9 +58,9 @@ def run(args: argparse.Namespace) -> int:
         report = _load(args, Path(temporary), console)
         write_report(report, args.output)
     for sentence in report.sentences:
-        console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+        say(sentence, console)
     size = args.output.stat().st_size / 1e6
-    console.print(f"Written: {args.output}, {size:.1f} MB", highlight=False, markup=False, soft_wrap=True)
+    say(f"Written: {args.output}, {size:.1f} MB", console)
     return 0
 
 
@@ -95,7 +96,7 @@ def _read_pages(records: list[dict[str, Any]], args: argparse.Namespace, folder:
     for number, (name, wanted) in enumerate(by_file.items()):
         pdf = next((p for p in (Path(name), args.source.parent / name) if p.is_file()), None)
         if pdf is None:
-            console.print(f"{name} no longer exists; its pages are shown without images.", markup=False, soft_wrap=True)
+            say(f"{name} no longer exists; its pages are shown without images.", console)
             continue
         numbers = ",".join(str(n) for n in sorted({int(r["page"]) for r in wanted}))
         model = str(wanted[0].get("model") or DEFAULT_MODEL)
@@ -103,7 +104,7 @@ def _read_pages(records: list[dict[str, Any]], args: argparse.Namespace, folder:
         try:
             pages += read_again(pdf, folder, str(number), settings).values()
         except (SuperresError, OSError) as error:
-            console.print(f"{name}: {error} Its pages are shown without images.", markup=False, soft_wrap=True)
+            say(f"{name}: {error} Its pages are shown without images.", console)
     return pages
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 from rich.console import Console
 
-from ocrmypdf_superres.commands.shared.output import steps
+from ocrmypdf_superres.commands.shared.output import say, steps
 from ocrmypdf_superres.commands.shared.parsing import add_device, add_model, add_output
 from ocrmypdf_superres.errors import ImageError, OptionError
 from ocrmypdf_superres.files import atomic_write
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         path = output_name(args.output, number, count)
         save_image(result, path, dpi)
         line = f"{path}: {image.width}x{image.height} to {result.width}x{result.height}, {plan.reason}"
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        say(line, console)
     return 0
 
 

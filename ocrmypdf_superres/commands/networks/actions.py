@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from ocrmypdf_superres.commands.shared.output import STANDARD_OUTPUT, show
+from ocrmypdf_superres.commands.shared.output import STANDARD_OUTPUT, say, show, steps
 from ocrmypdf_superres.commands.shared.parsing import add_json, add_language, add_output, subcommand
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.files import atomic_write_text
@@ -65,7 +66,7 @@ def pack(console: Console, args: argparse.Namespace) -> int:
         raise OptionError(f"The recipe {args.recipe} cannot be read ({error.strerror}); correct the path.") from error
     about = About(args.description, args.trained_on, recipe, args.steps)
     network = pack_network(args.tuned, base, args.output, args.language, about, args.name or "")
-    console.print(f"{network.folder}: {len(network.data()) / 1e6:.2f} MB, {network.card.sha256[:12]}", markup=False)
+    say(f"{network.folder}: {len(network.data()) / 1e6:.2f} MB, {network.card.sha256[:12]}", console)
     return 0
 
 
@@ -76,6 +77,7 @@ def measure(console: Console, args: argparse.Namespace) -> int:
         SuperresError: the network, the lines or the program cannot be used.
     """
     from ocrmypdf_superres.evaluation.networks.tuned_network import (
+        BLOCK,
         INSTALLED,
         TUNED,
         compare_on_lines,
@@ -90,7 +92,8 @@ def measure(console: Console, args: argparse.Namespace) -> int:
         raise OptionError(f"--against was given the name {min(taken)}, which the table has already; give another one.")
     network = networks_in(args.network)[0]
     lines = read_held_out(args.lines, max(0, args.count))
-    edits = read_by_files(network, lines, args.tessdata_dir, others)
+    track = partial(steps, what=f"reading, {BLOCK} lines each")
+    edits = read_by_files(network, lines, args.tessdata_dir, others, track)
     figures = compare_on_lines(edits, lines)
     table = Table("lines", "n", "stock, CER %", "tuned", "ratio", "points")
     for one in figures:
@@ -103,13 +106,13 @@ def measure(console: Console, args: argparse.Namespace) -> int:
     if others or args.markdown:
         text = files_table(edits, lines)
         if str(args.json) != STANDARD_OUTPUT:
-            console.print(text, markup=False, highlight=False, soft_wrap=True, end="")
+            say(text, console, end="")
         if args.markdown:
             atomic_write_text(args.markdown, text)
     if args.write:
         written = {"printed by": "ocrmypdf-superres recognizer measure", **for_card(figures)}
         change_card(network, metrics=written)
-        console.print(f"Written: {network.folder}", markup=False)
+        say(f"Written: {network.folder}", console)
     return 0
 
 

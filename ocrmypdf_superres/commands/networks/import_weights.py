@@ -6,8 +6,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rich.console import Console
-
+from ocrmypdf_superres.commands.shared.output import say
 from ocrmypdf_superres.commands.shared.parsing import add_output
 
 KINDS = (
@@ -37,5 +36,5 @@ def run(args: argparse.Namespace) -> int:
     from ocrmypdf_superres.export.import_weights import import_weights
 
     written = import_weights(args.kind, args.files, args.output, args.name or "")
-    Console().print(f"Written: {written}", highlight=False, markup=False, soft_wrap=True)
+    say(f"Written: {written}")
     return 0

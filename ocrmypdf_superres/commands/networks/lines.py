@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ocrmypdf_superres.commands.networks.systems import add_systems
@@ -119,5 +120,5 @@ def _table(rows: dict[str, LineMetrics], published: bool) -> Table:
     for name, row in rows.items():
         shares = [f"{100 * share:.2f}" for share in (row.words, *row.recognizers.values())]
         added = (f"{row.psnr_batches:.2f}", f"{row.ssim:.4f}") if published else ()
-        table.add_row(name, f"{row.psnr:.2f}", *added, f"{row.cer:.4f}", *shares)
+        table.add_row(escape(name), f"{row.psnr:.2f}", *added, f"{row.cer:.4f}", *shares)
     return table

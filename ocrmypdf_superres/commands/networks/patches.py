@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from ocrmypdf_superres.commands.networks.systems import add_systems
@@ -135,5 +136,5 @@ def _table(metrics: Mapping[str, PatchMetrics]) -> Table:
         cells = [f"{row.psnr:.2f}", f"{row.ssim:.4f}", f"{100 * row.cer:.2f}", f"{row.s_lcs:.4f}", f"{row.s_ld:.4f}"]
         cells += [f"{row.lpips:.4f}"] if row.lpips is not None else []
         cells += [f"{row.iou:.4f}"] if row.iou is not None else []
-        table.add_row(name, *cells, *(f"{value:.4f}" for value in row.distances.values()))
+        table.add_row(escape(name), *cells, *(f"{value:.4f}" for value in row.distances.values()))
     return table

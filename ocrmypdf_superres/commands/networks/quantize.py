@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from ocrmypdf_superres.commands.shared.output import steps
+from ocrmypdf_superres.commands.shared.output import say, steps
 from ocrmypdf_superres.commands.shared.parsing import add_device, add_output
 
 if TYPE_CHECKING:
@@ -69,10 +69,10 @@ def run(args: argparse.Namespace) -> int:
 
         name = args.name or args.output.name
         made = add_int8(model, args.int8, args.output, name, args.run or Path("runs") / f"{name}-int8", Int8Settings(args.steps))
-        console.print(f"Written: {made.folder}", markup=False, soft_wrap=True)
+        say(f"Written: {made.folder}", console)
     elif args.output is not None:
         made = quantize_model(model, args.bits, args.output, args.name or args.output.name, settings)
-        console.print(f"Written: {made.folder}", markup=False, soft_wrap=True)
+        say(f"Written: {made.folder}", console)
     return 0
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from ocrmypdf_superres.commands.shared.output import say
 from ocrmypdf_superres.commands.shared.parsing import add_data, add_device, add_output
 
 if TYPE_CHECKING:
@@ -57,8 +58,8 @@ def run(args: argparse.Namespace) -> int:
     )  # fmt: skip
     written = reproduce(args.table, job, _shrink)
     console = Console(highlight=False)
-    console.print(written.read_text(encoding="utf-8"), markup=False, soft_wrap=True)
-    console.print(f"Written: {written} and {written.with_suffix('.csv')}", markup=False, soft_wrap=True)
+    say(written.read_text(encoding="utf-8"), console)
+    say(f"Written: {written} and {written.with_suffix('.csv')}", console)
     return 0
 
 

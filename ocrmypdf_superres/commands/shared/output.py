@@ -19,9 +19,9 @@ Item = TypeVar("Item")
 STANDARD_OUTPUT = "-"
 
 
-def say(text: str, console: Console | None = None) -> None:
-    """Print *text* as it is: not wrapped, no markup, no colours."""
-    (console or Console()).print(text, highlight=False, markup=False, soft_wrap=True)
+def say(text: str, console: Console | None = None, end: str = "\n") -> None:
+    """Print *text* literally, since names of files may look like markup: no wrapping, markup or colours."""
+    (console or Console()).print(text, highlight=False, markup=False, soft_wrap=True, end=end)
 
 
 def show(shown: RenderableType, target: Path | None, values: Any) -> None:

@@ -65,6 +65,11 @@ def add_device(parser: Any, of: str = "") -> None:
     parser.add_argument("--device", default="auto", metavar="DEVICE", help=f"{of}{DEVICES}")
 
 
+def add_resume(parser: Any, help_text: str = "continue an interrupted run") -> None:
+    """Add ``--resume``."""
+    parser.add_argument("--resume", action="store_true", help=help_text)
+
+
 def add_jobs(parser: Any, help_text: str = "pages at a time", default: int | None = 2) -> None:
     """Add ``--jobs``."""
     parser.add_argument("--jobs", type=int, default=default, metavar="N", help=help_text)

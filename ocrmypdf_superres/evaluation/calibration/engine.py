@@ -15,7 +15,7 @@ from ocrmypdf_superres.evaluation.calibration.fit import calibration_error, fit_
 from ocrmypdf_superres.evaluation.data.ground_truth import read_truth
 from ocrmypdf_superres.evaluation.data.pages import Case
 from ocrmypdf_superres.evaluation.methods.images import lr_image
-from ocrmypdf_superres.evaluation.words import right_words
+from ocrmypdf_superres.evaluation.words import correct_words
 from ocrmypdf_superres.files import atomic_write_text
 from ocrmypdf_superres.ocr.engines.base import Engine, LineEngine, read_enlarged
 from ocrmypdf_superres.ocr.engines.calibration import EngineRow
@@ -57,7 +57,7 @@ def read_case(engine: Engine, case: Case, model: str | None = None) -> tuple[lis
         else:
             page = engine.read(enlarged, languages, enlarged.info["dpi"][0])
     words = Hypothesis(page).words
-    return [word.confidence for word in words], right_words(words, read_truth(Path(case.page.truth)).text)
+    return [word.confidence for word in words], correct_words(words, read_truth(Path(case.page.truth)).text)
 
 
 def fit_engine(engine: Engine, read: Sequence[tuple[list[float], list[bool]]], data: str) -> tuple[EngineRow, float, float]:

@@ -10,13 +10,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from ocrmypdf.hocrtransform import OcrClass, OcrElement
 from scipy.optimize import minimize
 
-from ocrmypdf_superres.evaluation.calibration.fit import read_variants
+from ocrmypdf_superres.evaluation.calibration.fit import chosen_networks, read_variants
 from ocrmypdf_superres.evaluation.data.pages import Case
 from ocrmypdf_superres.evaluation.methods.images import lr_image
-from ocrmypdf_superres.evaluation.words import right_words
+from ocrmypdf_superres.evaluation.words import correct_words
 from ocrmypdf_superres.metrics.boxes import touches
 from ocrmypdf_superres.ocr.calibration import Calibration, line_row, read_table, with_line_rows
 from ocrmypdf_superres.ocr.engines.base import Engine
@@ -27,6 +26,7 @@ from ocrmypdf_superres.ocr.lines.doubt import doubtful_lines
 from ocrmypdf_superres.ocr.merge.ballot import make_ballot
 from ocrmypdf_superres.ocr.merge.evidence import FEATURES, FIRST, PARTS, Weights, candidates, features
 from ocrmypdf_superres.ocr.merge.seams import join_seams
+from ocrmypdf_superres.ocr.network_calibration import network_calibration
 from ocrmypdf_superres.ocr.variants import BLEND, NET, enlarge
 from ocrmypdf_superres.page.plan import PlanSettings, plan_image
 from ocrmypdf_superres.tesseract import version
@@ -53,21 +53,21 @@ class Place:
     first: int | None
 
 
-def read_places(case: Case, model: str, engine: Engine, cache: Path) -> list[Place]:
+def read_places(case: Case, model: str, engine: Engine, cache: Path, networks: Path | None = None) -> list[Place]:
     """Return the places of a case in which readings differ: without the further engine, with it alone, and with all.
-
-    Tesseract reads with its installed networks, which have seen none of the pages.
 
     Args:
         case: the page and its condition; a page that the plan leaves has no places.
         model: the model that enlarges it.
         engine: the further engine.
         cache: folder that keeps Tesseract's readings.
+        networks: folder of the tuned networks that read, of which at least one is for a language of the page; None for the
+            installed ones.
 
     Raises:
         SuperresError: an engine or the model cannot be used or fails.
     """
-    found = read_variants(case, model, cache, variants=(NET, BLEND))
+    found = read_variants(case, model, cache, networks, (NET, BLEND))
     if found is None:
         return []
     upscaler = load_upscaler(model, "cpu", 1)
@@ -75,18 +75,18 @@ def read_places(case: Case, model: str, engine: Engine, cache: Path) -> list[Pla
     net = enlarge(original, plan_image(original, (dpi, dpi), PlanSettings(scales=upscaler.scales)), upscaler)
     languages = case.page.languages.split("+")
     first, _ = join_seams(found.readings[NET])
-    table = read_table()
-    calibration = table.calibration(f"Tesseract OCR {version().split()[-1]}", table.model_sha256)
+    chosen = chosen_networks(case.page.languages, networks) if networks is not None else ()
+    calibration = network_calibration(chosen, f"Tesseract OCR {version().split()[-1]}", read_table().model_sha256)
     again = _doubtful(found.readings[BLEND], first, calibration)
     opinion = ask(engine, original, net, first, languages, net.info["dpi"][0])
-    other, second = opinion.whole, opinion.doubtful or Hypothesis(OcrElement(OcrClass.PAGE, bbox=first.page.bbox))
+    other, second = opinion.whole, opinion.doubtful or first.only([])
     names = {"again": line_row(BLEND), "other": engine.name, "second": line_row(on_original(engine.name))}
     calibration = with_line_rows(calibrated(calibration, {engine.name: engine}, True), [BLEND, on_original(engine.name)])
     truth, lexicon = found.truth(), lexicon_for(languages)
     right = {
         (name, word.box, word.text): verdict
         for name, reading in ((NET, first), (names["again"], again), (names["other"], other), (names["second"], second))
-        for word, verdict in zip(reading.words, right_words(reading.words, truth), strict=True)
+        for word, verdict in zip(reading.words, correct_words(reading.words, truth), strict=True)
     }
     places = []
     with_again, with_other, with_second = {names["again"]: again}, {names["other"]: other}, {names["second"]: second}
@@ -98,8 +98,7 @@ def read_places(case: Case, model: str, engine: Engine, cache: Path) -> list[Pla
 def _doubtful(reading: Hypothesis, first: Hypothesis, calibration: Calibration) -> Hypothesis:
     """Return the lines of *reading* that lie where lines of *first* are in doubt."""
     boxes = [line.box for line in doubtful_lines(first, calibration, NET)]
-    kept = [line.element for line in reading.lines if any(touches(line.box, box) for box in boxes)]
-    return Hypothesis(OcrElement(OcrClass.PAGE, bbox=reading.page.bbox, dpi=reading.page.dpi, children=kept))
+    return reading.only(line for line in reading.lines if any(touches(line.box, box) for box in boxes))
 
 
 def _places(

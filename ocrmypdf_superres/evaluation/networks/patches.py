@@ -178,6 +178,53 @@ def _head(net: HasAuxiliaryOutputs, channels: int, lr: Tensor, factor: int, part
     return output.mean(dim=1, keepdim=True)
 
 
+@dataclass
+class _Patches:
+    """What is collected patch by patch, sr against hr.
+
+    Attributes:
+        psnr, ssim, lpips: of each patch; LPIPS only with its network.
+        overlaps: intersection over union of each patch's text areas, with a detector.
+        distances: sums over the patches of the mean absolute difference of the detector's outputs, by name.
+        lines: (image, text) of the lines or blocks with text, by language and page segmentation mode.
+        images: (sr, hr) of each patch.
+    """
+
+    psnr: list[float] = field(default_factory=list)
+    ssim: list[float] = field(default_factory=list)
+    lpips: list[float] = field(default_factory=list)
+    overlaps: list[float] = field(default_factory=list)
+    distances: dict[str, float] = field(default_factory=lambda: dict.fromkeys(PARTS, 0.0))
+    lines: dict[tuple[str, int], list[tuple[Image.Image, str]]] = field(default_factory=dict)
+    images: list[tuple[Image.Image, Image.Image]] = field(default_factory=list)
+
+    def add(self, sr: Tensor, batch: Batch, perceptual: LPIPS | None) -> None:
+        """Add the images of *sr*, float (B, 1, H, W) in [0, 1] on the CPU, and the lines of *batch* on them."""
+        for index in range(len(sr)):
+            ours, theirs = sr[index, 0].numpy(), batch.hr[index, 0].numpy()
+            self.psnr.append(psnr(ours, theirs))
+            self.ssim.append(ssim(ours, theirs))
+            if perceptual is not None:
+                self.lpips.append(lpips(ours, theirs, perceptual))
+            self.images.append((from_luma(ours), from_luma(theirs)))
+            box, text = batch.boxes[index], batch.texts[index]
+            if text:
+                image = from_luma(ours if box is None else ours[box[1] : box[3], box[0] : box[2]])
+                # A text without a line's box is that of the whole patch.
+                mode = BLOCK if box is None else RAW_LINE
+                self.lines.setdefault((batch.languages[index], mode), []).append((image, text))
+
+    def add_detected(self, sr: Tensor, hr: Tensor, detector: CTPN) -> None:
+        """Add what *detector* finds on *sr* and on *hr*, float (B, 1, H, W) in [0, 1]."""
+        size = (int(sr.shape[2]), int(sr.shape[3]))
+        device = next(detector.parameters()).device
+        seen, wanted = detector(sr.to(device)), detector(hr.to(device))
+        masks = zip(text_masks(seen[1], seen[2], size), text_masks(wanted[1], wanted[2], size), strict=True)
+        self.overlaps += [area_iou(a, b) for a, b in masks]
+        for name, a, b in zip(PARTS, seen, wanted, strict=True):
+            self.distances[name] += float((a - b).abs().mean()) * len(sr)
+
+
 @torch.no_grad()
 def evaluate_patches(
     predict: Predictor, batches: Sequence[Batch], detector: CTPN | None = None, perceptual: LPIPS | None = None,
@@ -195,53 +242,28 @@ def evaluate_patches(
     Raises:
         MissingDependencyError, RecognizerError: Tesseract is not installed, or has not a language.
     """
-    near: list[tuple[float, float]] = []
-    looks: list[float] = []
-    overlaps: list[float] = []
-    sums = dict.fromkeys(PARTS, 0.0)
-    lines: dict[tuple[str, int], list[tuple[Image.Image, str]]] = {}
-    images: list[tuple[Image.Image, Image.Image]] = []
+    found = _Patches()
     for batch in batches:
         sr = predict(batch.lr)
-        shown = sr.cpu()
-        for index in range(len(sr)):
-            ours, theirs = shown[index, 0].numpy(), batch.hr[index, 0].numpy()
-            near.append((psnr(ours, theirs), ssim(ours, theirs)))
-            if perceptual is not None:
-                looks.append(lpips(ours, theirs, perceptual))
-            images.append((from_luma(ours), from_luma(theirs)))
-            box, text = batch.boxes[index], batch.texts[index]
-            if text:
-                image = from_luma(ours if box is None else ours[box[1] : box[3], box[0] : box[2]])
-                # A text without a line's box is that of the whole patch.
-                mode = BLOCK if box is None else RAW_LINE
-                lines.setdefault((batch.languages[index], mode), []).append((image, text))
+        found.add(sr.cpu(), batch, perceptual)
         if detector is not None:
-            size = (int(sr.shape[2]), int(sr.shape[3]))
-            place = next(detector.parameters()).device
-            seen, wanted = detector(sr.to(place)), detector(batch.hr.to(place))
-            overlaps += [
-                area_iou(a, b)
-                for a, b in zip(text_masks(seen[1], seen[2], size), text_masks(wanted[1], wanted[2], size), strict=True)
-            ]
-            for name, a, b in zip(PARTS, seen, wanted, strict=True):
-                sums[name] += float((a - b).abs().mean()) * len(sr)
-    texts = _read(lines)
+            found.add_detected(sr, batch.hr, detector)
+    texts = _read(found.lines)
     scores = [score(a, b) for a, b in texts]
     single = {
-        "psnr": [p for p, _ in near], "ssim": [s for _, s in near], "lpips": looks, "iou": overlaps,
+        "psnr": found.psnr, "ssim": found.ssim, "lpips": found.lpips, "iou": found.overlaps,
         "edits": [float(s.edits) for s in scores], "characters": [float(s.characters) for s in scores],
         "s_lcs": [s_lcs(a, b) for a, b in texts], "s_ld": [s_ld(a, b) for a, b in texts],
     }  # fmt: skip
     for other in others:
-        seen_on, known = (other.text_masks([pair[index] for pair in images]) for index in (0, 1))
-        single[f"iou {other.name}"] = [area_iou(a, b) for a, b in zip(seen_on, known, strict=True)]
-        single[f"edits {other.name}"] = _read_by(other, lines)
+        seen, known = (other.text_masks([pair[index] for pair in found.images]) for index in (0, 1))
+        single[f"iou {other.name}"] = [area_iou(a, b) for a, b in zip(seen, known, strict=True)]
+        single[f"edits {other.name}"] = _read_by(other, found.lines)
     means = {name: sum(values) / max(1, len(values)) for name, values in single.items()}
     return PatchMetrics(
-        len(near), len(texts), means["psnr"], means["ssim"], sum(scores, TextScore()).cer, means["s_lcs"], means["s_ld"],
-        means["lpips"] if looks else None, means["iou"] if overlaps else None,
-        {n: v / len(near) for n, v in sums.items()} if detector is not None else {},
+        len(found.psnr), len(texts), means["psnr"], means["ssim"], sum(scores, TextScore()).cer, means["s_lcs"], means["s_ld"],
+        means["lpips"] if found.lpips else None, means["iou"] if found.overlaps else None,
+        {n: v / len(found.psnr) for n, v in found.distances.items()} if detector is not None else {},
         {name: tuple(values) for name, values in single.items()},
     )  # fmt: skip
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,10 @@ from ocrmypdf_superres.training.data.ocr_lines.stream import Line
 
 INSTALLED, TUNED = "installed", "tuned"
 """The names of the installed network and of the tuned one."""
+BLOCK = 200
+"""Number of lines that one run of the program reads."""
+Block = tuple[str, Sequence[Line]]
+"""Lines to read, and the name of the language file to read them with."""
 CLEAN_X_HEIGHT = 13.0
 """Lines that are not enlarged and whose x-height is at least this are clean; in pixels."""
 
@@ -64,7 +68,11 @@ def read_held_out(folder: Path, most: int = 0) -> list[Line]:
 
 
 def read_by_files(
-    network: Network, lines: Sequence[Line], tessdata: Path | None = None, others: Mapping[str, Path] | None = None
+    network: Network,
+    lines: Sequence[Line],
+    tessdata: Path | None = None,
+    others: Mapping[str, Path] | None = None,
+    track: Callable[[Sequence[Block]], Iterable[Block]] = iter,
 ) -> dict[str, list[float]]:
     """Return the edit distance of what ``tesseract --psm 13``, with its dictionaries, reads on each of *lines*.
 
@@ -75,6 +83,7 @@ def read_by_files(
         lines: held out from its training.
         tessdata: folder of the installed language file; None for where the program looks.
         others: further language files by name.
+        track: iterates over the blocks of lines, for a progress bar.
 
     Returns:
         A list for :data:`INSTALLED`, for :data:`TUNED`, and for each of *others*.
@@ -89,7 +98,11 @@ def read_by_files(
         tuned = Path(folder) / base.path.name
         write_pieces(tuned, base.with_network(network.data()))
         files = {INSTALLED: base.path, TUNED: tuned, **(others or {})}
-        return {name: _edits(file, lines) for name, file in files.items()}
+        found: dict[str, list[float]] = {name: [] for name in files}
+        blocks = [(name, lines[start : start + BLOCK]) for name in files for start in range(0, len(lines), BLOCK)]
+        for name, block in track(blocks):
+            found[name] += _edits(files[name], block)
+        return found
 
 
 def _edits(file: Path, lines: Sequence[Line]) -> list[float]:
@@ -153,7 +166,7 @@ def _figures(group: str, stock: Sequence[float], tuned: Sequence[float], lines: 
 
 
 def _is_clean(line: Line) -> bool:
-    return line.form == "as-is" and line.x_height >= CLEAN_X_HEIGHT
+    return line.variant == "as-is" and line.x_height >= CLEAN_X_HEIGHT
 
 
 def _low(low: float = 0.0, high: float = 1e9, **wanted: Any) -> Callable[[Line], bool]:
@@ -170,9 +183,9 @@ _GROUPS: dict[str, Callable[[Line], bool]] = {
     "5 to 7 px": _low(5, 7),
     "7 to 9 px": _low(7, 9),
     "from 9 px": _low(9),
-    "net": _low(form="net"),
-    "blend": _low(form="blend"),
-    "lanczos": _low(form="lanczos"),
+    "net": _low(variant="net"),
+    "blend": _low(variant="blend"),
+    "lanczos": _low(variant="lanczos"),
     "scans": _low(kind="scan"),
     "rendered": lambda line: not _is_clean(line) and line.kind != "scan",
     "clean": _is_clean,

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ocrmypdf_superres.evaluation.calibration.fit import ReadCase, read_cached
-from ocrmypdf_superres.evaluation.words import right_words
+from ocrmypdf_superres.evaluation.words import correct_words
 from ocrmypdf_superres.metrics.text import score
 from ocrmypdf_superres.ocr.calibration import Calibration
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
@@ -85,7 +85,7 @@ def cases_without_text(count: int, seed: int, cache: Path, calibration: Calibrat
 def _case(kind: str, reading: Hypothesis, variant: str, truth: str, calibration: Calibration) -> LostCase:
     shorter = without_unsure(Merged(reading, variant), calibration, no_text=True).hypothesis
     before, after = (score(one.text(), truth) for one in (reading, shorter))
-    right = sum(right_words(reading.words, truth)) - sum(right_words(shorter.words, truth))
+    right = sum(correct_words(reading.words, truth)) - sum(correct_words(shorter.words, truth))
     dropped = len(reading.words) - len(shorter.words)
     probability = calibration.mean_probability(reading.words, variant)
     return LostCase(kind, probability, after.edits - before.edits, right, dropped - right, len(reading.words))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Fonts of this machine that can draw a text, found by fontconfig."""
+"""The installed fonts that cover a text, found by fontconfig."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _SAMPLE = "AaBbEeGgMmSsTtQq0123456789.,-()'"
 
 @dataclass(frozen=True)
 class FontFile:
-    """A font: its file, face index, whether it is a typewriter face, and its character set as ranges."""
+    """A font: its file, its index in the file, whether it is monospaced, and the code points it covers, as inclusive ranges."""
 
     path: str
     index: int
     mono: bool
     ranges: tuple[tuple[int, int], ...]
 
-    def draws(self, text: str) -> bool:
-        """Whether every character of *text* is in the font."""
+    def covers(self, text: str) -> bool:
+        """Return whether the font has every character of *text*."""
         return all(any(low <= ord(c) <= high for low, high in self.ranges) for c in set(text))
 
 
 def fc_list(pattern: str, *fields: str) -> list[list[str]]:
-    """Return *fields* of each font that fontconfig lists for *pattern*, such as ``file`` and ``family[0]``.
+    """Return *fields*, such as ``file`` and ``family[0]``, of each font that fontconfig lists for *pattern*.
 
     Raises:
         OptionError: fontconfig is not installed.
@@ -64,7 +64,7 @@ def installed_fonts() -> tuple[FontFile, ...]:
             low, _, high = part.partition("-")
             ranges.append((int(low, 16), int(high or low, 16)))
         font = FontFile(path, int(index or 0) & 0xFFFF, spacing == "100", tuple(ranges))
-        if font.draws(_SAMPLE):
+        if font.covers(_SAMPLE):
             fonts.add(font)
     if not fonts:
         raise OptionError("fontconfig lists no text fonts; install some, for example fonts-dejavu and fonts-freefont-ttf.")
@@ -73,6 +73,6 @@ def installed_fonts() -> tuple[FontFile, ...]:
 
 @lru_cache(maxsize=512)
 def open_font(path: str, index: int, size: int, ligatures: bool = False) -> ImageFont.FreeTypeFont:
-    """Return the font at *size* pixels an em; with *ligatures* it sets those that it has, where Pillow can."""
+    """Return the font at *size* pixels per em; with *ligatures* it uses its ligatures, if Pillow has Raqm."""
     engine = ImageFont.Layout.RAQM if ligatures and features.check("raqm") else ImageFont.Layout.BASIC
     return ImageFont.truetype(path, size, index=index, layout_engine=engine)

@@ -14,7 +14,7 @@ from ocrmypdf_superres.tesseract import find_traineddata
 from ocrmypdf_superres.training.data.ocr_lines.build import settings_of, texts_of
 from ocrmypdf_superres.training.data.ocr_lines.scan_lines import ScanLines
 from ocrmypdf_superres.training.data.ocr_lines.shards import make_shards, shard_paths
-from ocrmypdf_superres.training.data.ocr_lines.stream import LineStream, writer
+from ocrmypdf_superres.training.data.ocr_lines.stream import LineStream, encodable_with
 from ocrmypdf_superres.training.data.ocr_lines.texts import TextSource
 from ocrmypdf_superres.upscaling.loading import load_upscaler
 
@@ -79,8 +79,8 @@ def _stream(own: OwnLines, held: bool) -> LineStream:
     """Return lines of the pages to learn from and of text, or of the held-out pages alone."""
     side = "held-out" if held else "train"
     scans = ScanLines(own.run / side, own.language, own.run / "lines", held=None)
-    can_write = writer(read_traineddata(find_traineddata(own.language)).charset.encode)
-    scans.keep(can_write)
+    is_encodable = encodable_with(read_traineddata(find_traineddata(own.language)).charset.encode)
+    scans.keep(is_encodable)
     if not len(scans):
         raise OptionError(
             f"No line of the pages {'to compare on' if held else 'to learn from'} is read by Tesseract with certainty and can be "
@@ -90,7 +90,7 @@ def _stream(own: OwnLines, held: bool) -> LineStream:
     texts = [] if held else _texts(own)
     settings = replace(settings_of(own.language), clean=CLEAN, scans=SCANS if texts else 1.0, others=0.0)
     net = load_upscaler(own.model, device="cpu", threads=1)
-    return LineStream(texts, net, can_write, _SEED + held, scans, settings, own=max(1, len(texts)))
+    return LineStream(texts, net, is_encodable, _SEED + held, scans, settings, own=max(1, len(texts)))
 
 
 def _texts(own: OwnLines) -> list[TextSource]:

@@ -37,7 +37,7 @@ _SIZES = (5.0, 7.0, 9.0)
 class Reading:
     """Character error rates by group of lines, in percent.
 
-    Groups are ``all``, ``low`` and ``clean``, and of low-resolution lines their x-height (``low 5-7``), form (``low net``)
+    Groups are ``all``, ``low`` and ``clean``, and of low-resolution lines their x-height (``low 5-7``), variant (``low net``)
     and origin (``low scan``, ``low rendered``).
     """
 
@@ -62,12 +62,12 @@ class Reading:
 
 def groups_of(line: Line) -> list[str]:
     """Return the groups of *line* but for ``all``."""
-    if line.form == "as-is" and line.x_height >= CLEAN[0] * 0.95:
+    if line.variant == "as-is" and line.x_height >= CLEAN[0] * 0.95:
         return ["clean"]
     edges = (0.0, *_SIZES, np.inf)
     low, high = next((low, high) for low, high in pairwise(edges) if line.x_height < high)
     size = f"<{high:g}" if low == 0 else f">{low:g}" if high == np.inf else f"{low:g}-{high:g}"
-    return ["low", f"low {size}", f"low {line.form}", "low scan" if line.kind == "scan" else "low rendered"]
+    return ["low", f"low {size}", f"low {line.variant}", "low scan" if line.kind == "scan" else "low rendered"]
 
 
 def read_folder(folder: Path, most: int) -> list[Line]:

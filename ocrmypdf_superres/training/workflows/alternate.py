@@ -22,7 +22,7 @@ from ocrmypdf_superres.recognizers.tesseract.format.traineddata import read_trai
 from ocrmypdf_superres.recognizers.tesseract.format.writer import save_traineddata
 from ocrmypdf_superres.tesseract import find_traineddata
 from ocrmypdf_superres.training.data.ocr_lines.build import Sources, build_stream, settings_of
-from ocrmypdf_superres.training.data.ocr_lines.preparing import Form
+from ocrmypdf_superres.training.data.ocr_lines.preparing import LineVariant
 from ocrmypdf_superres.training.data.ocr_lines.shards import SHARD_LINES, make_shards
 from ocrmypdf_superres.training.loop.trainer import CHECKPOINT
 from ocrmypdf_superres.training.networks.alternating import AlternatingRecipe
@@ -58,16 +58,16 @@ class Alternation:
         self.recipe, self.data, self.run, self.device = recipe, data, run, device
         self.stock = find_traineddata(recipe.language)
 
-    def lines(self, net: str, name: str, form: Form, held: bool = False) -> Path:
-        """Return the folder of lines of one *form* by the model *net*, called *name*; of one index they are of one text."""
-        folder = self.run / "lines" / f"{form}-{name}{'-held' if held else ''}"
+    def lines(self, net: str, name: str, variant: LineVariant, held: bool = False) -> Path:
+        """Return the folder of lines of one *variant* by the model *net*, called *name*; of one index they are of one text."""
+        folder = self.run / "lines" / f"{variant}-{name}{'-held' if held else ''}"
         count = self.recipe.held_out if held else self.recipe.lines
         scans = self.data / self.recipe.scans if self.recipe.scans else None
         shards = -(-count // SHARD_LINES)
         if (folder / "done").is_file():
             return folder
         log.info("Making %d lines in %s.", count, folder)
-        settings = replace(settings_of(self.recipe.language), forms=(form,))
+        settings = replace(settings_of(self.recipe.language), variants=(variant,))
         sources = Sources(self.data / self.recipe.text, scans, self.run / "readings", net)
         stream = build_stream(self.recipe.language, sources, self.recipe.seed, held=held, settings=settings)
         list(make_shards(stream, folder, shards))
@@ -102,12 +102,12 @@ class Alternation:
         """Return the pair that it starts from, the controls, and the pair of each round, after making what is missing."""
         recipe, rounds, start = self.recipe, self.recipe.rounds, self.recipe.start
         found = [Pair("start", start, self.stock)]
-        forms: dict[str, Form] = {"lanczos": "lanczos", "hr": "hr", "sr": "net"}
+        variants: dict[str, LineVariant] = {"lanczos": "lanczos", "hr": "hr", "sr": "net"}
         for control in recipe.controls:
             if control == "net":
                 found.append(Pair("net alone", self.net("net-alone", start, self.stock, rounds), self.stock))
                 continue
-            lines, held = (self.lines(start, "start", forms[control], held) for held in (False, True))
+            lines, held = (self.lines(start, "start", variants[control], held) for held in (False, True))
             network = self.network(f"on-{control}", self.stock, lines, held, rounds)
             found.append(Pair(f"network on {control}", start, network))
         net, network = start, self.stock
@@ -132,9 +132,9 @@ class Alternation:
             own = Path(pair.net).parent.name if pair.net != start else "start"
             data = read_traineddata(pair.network)
             folders = {"sr": self.lines(pair.net, own, "net", held=True)}
-            folders |= {form: self.lines(start, "start", form, held=True) for form in ("lanczos", "hr")}
-            lines = {form: read_folder(folder, self.recipe.held_out) for form, folder in folders.items()}
-            result[pair.name] = {form: read_by_program(data, held) for form, held in lines.items()}
+            folders |= {variant: self.lines(start, "start", variant, held=True) for variant in ("lanczos", "hr")}
+            lines = {variant: read_folder(folder, self.recipe.held_out) for variant, folder in folders.items()}
+            result[pair.name] = {variant: read_by_program(data, held) for variant, held in lines.items()}
             for engine in outside:
                 known = f"sr by {engine.name}"
                 same = next((one[known] for name, one in result.items() if nets.get(name) == pair.net), None)
@@ -152,12 +152,12 @@ def alternate(recipe: AlternatingRecipe, data: Path, run: Path, device: str = "a
     work = Alternation(recipe, data, run, device)
     found = work.readings(work.pairs())
     columns = list(next(iter(found.values())))
-    rows = [f"| net and network | {' | '.join(f'{form}, low | clean' for form in columns)} |"]
+    rows = [f"| net and network | {' | '.join(f'{variant}, low | clean' for variant in columns)} |"]
     rows.append("|---" * (2 * len(columns) + 1) + "|")
     for name, readings in found.items():
-        cells = [f"{readings[form].rates.get(group, float('nan')):.2f}" for form in columns for group in ("low", "clean")]
+        cells = [f"{readings[variant].rates.get(group, float('nan')):.2f}" for variant in columns for group in ("low", "clean")]
         rows.append(f"| {name} | {' | '.join(cells)} |")
-    rates = {name: {form: reading.rates for form, reading in readings.items()} for name, readings in found.items()}
+    rates = {name: {variant: reading.rates for variant, reading in readings.items()} for name, readings in found.items()}
     atomic_write_text(run / "report.json", json.dumps(rates, indent=1) + "\n")
     atomic_write_text(
         run / REPORT,

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ocrmypdf_superres.architectures import get
@@ -15,11 +15,17 @@ from ocrmypdf_superres.training.recipe import read_recipe
 
 
 def export_run(
-    recipe_path: Path, run: Path, output: Path, name: str | None = None, metrics: Mapping[str, str] | None = None
+    recipe_path: Path,
+    run: Path,
+    output: Path,
+    name: str | None = None,
+    metrics: Mapping[str, str] | None = None,
+    track: Callable[[Sequence[int]], Iterable[int]] = iter,
 ) -> None:
     """Write the weights of the last checkpoint in the folder *run* as the model folder *output*.
 
-    They are the best so far where the run is validated, else the averaged ones.
+    They are the best so far where the run is validated, else the averaged ones. *track* is as for
+    :func:`~ocrmypdf_superres.export.onnx.export_model`.
 
     Raises:
         OptionError: the recipe or the checkpoint cannot be used.
@@ -37,5 +43,5 @@ def export_run(
     text = recipe_path.read_text(encoding="utf-8")
     export_model(
         net.eval(), spec, config, output, name or recipe.name, description=recipe.description, metrics=metrics, recipe=text,
-        scales=recipe.offered_scales,
+        scales=recipe.offered_scales, track=track,
     )  # fmt: skip

@@ -10,26 +10,24 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import tomli_w
 
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.files import atomic_write_text
-from ocrmypdf_superres.modelstore.cards import check_name
 from ocrmypdf_superres.modelstore.networks import networks_for, read_network
-from ocrmypdf_superres.modelstore.store import find_model
+from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model
 from ocrmypdf_superres.processes import available_cores, worker_pool
 from ocrmypdf_superres.recognizers.tesseract.format.writer import save_traineddata
 from ocrmypdf_superres.recognizers.tesseract.networks.language_file import open_language_file, write_pieces
 from ocrmypdf_superres.recognizers.tesseract.networks.pack import About, change_card, pack_network
 from ocrmypdf_superres.tesseract import find_traineddata
-from ocrmypdf_superres.training.data.split import prepare_pages, split_scans
+from ocrmypdf_superres.training.data.split import split_scans
 from ocrmypdf_superres.training.loop.time_limit import TimeLimit
 from ocrmypdf_superres.training.networks.own_lines import HELD_SHARDS, OwnLines, make_own_lines
 from ocrmypdf_superres.training.networks.reading import Reading, table
 from ocrmypdf_superres.training.networks.recipe import parse_tuning_recipe
-from ocrmypdf_superres.training.workflows.finetune import Gain
+from ocrmypdf_superres.training.workflows.finetune_settings import Comparison, FinetuneSettings, Gain, resumable
 from ocrmypdf_superres.training.workflows.tune_network import TunedNetwork, tune_on_lines
 
 log = logging.getLogger(__name__)
@@ -39,68 +37,18 @@ RESULT = "network"
 STEPS = 4000
 FIRST_SHARDS = 2
 """Files of lines that are there before training begins; more are made beside it."""
-LEAST_SHARE = 0.25
-"""Share of the minutes that is trained at least, however long reading took."""
 _WAIT = 0.5
 
 
-class PageComparison(Protocol):
-    """Reads held-out pages with the networks of a folder; where it comes from is not the business of training."""
-
-    def read_before(self, folder: Path, networks: str, cache: Path, jobs: int) -> float:
-        """Read the pages of *folder*, which has an index, with *networks*; return the seconds that it takes without *cache*.
-
-        Args:
-            folder: of held-out pages.
-            networks: as ``--superres-networks`` takes them.
-            cache: a folder to keep readings in.
-            jobs: pages read at a time.
-
-        Raises:
-            SuperresError: a page cannot be read.
-        """
-        ...
-
-    def read_after(self, networks: str) -> Gain:
-        """Read the same pages with other *networks*.
-
-        Raises:
-            SuperresError: a page cannot be read.
-        """
-        ...
-
-
-@dataclass(frozen=True)
-class NetworkSettings:
-    """What to tune, and for how long.
+@dataclass(frozen=True, kw_only=True)
+class NetworkSettings(FinetuneSettings):
+    """How to tune Tesseract's networks; the scans are images with ``NAME.gt.txt``, whose text is rendered if none is given.
 
     Attributes:
-        scans: a folder of page images with ``NAME.gt.txt``. out: the folder of networks to write, one for each language.
-        languages: Tesseract's, joined by ``+``.
-        base: the networks to start from, as ``--superres-networks`` takes them.
         model: the super-resolution model that enlarges.
-        minutes: how long it may take in all, anew when resumed. steps: train so many steps for each language instead.
-        text: folders by language whose text is rendered and mixed in; without it the scans' own text is.
-        force: save the networks even where nothing was gained. resume: go on with an interrupted run.
-        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     """
 
-    scans: Path
-    out: Path
-    languages: str
-    base: str
-    model: str
-    minutes: float = 50.0
-    steps: int | None = None
-    text: Path | None = None
-    force: bool = False
-    resume: bool = False
-    device: str = "auto"
-
-    @property
-    def run(self) -> Path:
-        """The folder for all that may be deleted afterwards."""
-        return self.out.with_name(f"{self.out.name}.run")
+    model: str = DEFAULT_MODEL
 
 
 @dataclass(frozen=True)
@@ -119,15 +67,22 @@ class FinetunedNetworks:
         return table(columns)
 
 
-def finetune_networks(settings: NetworkSettings, comparison: PageComparison) -> FinetunedNetworks:
-    """Tune, compare, and save the networks where they read the held-out pages better.
+def finetune_networks(settings: NetworkSettings, comparison: Comparison) -> FinetunedNetworks:
+    """Tune, compare, and save the networks if they read the held-out pages better.
 
     Raises:
         SuperresError: an argument, the scans or the disk cannot be used.
         KeyboardInterrupt: the user stopped it; what was done is kept.
     """
+    settings.check(PAGES)
+    networks_for(settings.base, settings.languages.split("+"))
+    find_model(settings.model)
+    with resumable(settings.run):
+        return _finetune(settings, comparison)
+
+
+def _finetune(settings: NetworkSettings, comparison: Comparison) -> FinetunedNetworks:
     began = time.monotonic()
-    _check(settings)
     run, jobs = settings.run, available_cores()
     languages = settings.languages.split("+")
     if not (run / PAGES).is_file():
@@ -135,32 +90,17 @@ def finetune_networks(settings: NetworkSettings, comparison: PageComparison) -> 
     before_began = time.monotonic()
     seconds = comparison.read_before(run / "held-out", settings.base, run / "readings", jobs)
     after = max(time.monotonic() - before_began, seconds)
+    end = None if settings.steps else time.monotonic() + settings.training_seconds(began, after)
     lines = {}
     for number, language in enumerate(languages):
-        limit = None if settings.steps else _limit(settings.minutes, began, after, len(languages) - number)
-        lines[language] = _tune(settings, language, limit)
+        # The languages that are left share the time that is left.
+        share = None if end is None else (end - time.monotonic()) / (len(languages) - number)
+        lines[language] = _tune(settings, language, None if share is None else TimeLimit(time.monotonic() + share, 0.0))
     gain = comparison.read_after(str(run / RESULT))
     saved = gain.better or settings.force
     if saved:
         _save(settings, languages, gain)
     return FinetunedNetworks(gain, lines, saved)
-
-
-def _check(settings: NetworkSettings) -> None:
-    """Refuse at once what would fail after an hour."""
-    check_name(settings.out.name)
-    if settings.out.exists():
-        raise OptionError(f"{settings.out} exists already; give another name with -o.")
-    if not settings.minutes > 0 or (settings.steps is not None and settings.steps < 1):
-        raise OptionError("--minutes and --steps must be above 0.")
-    if (settings.run / PAGES).exists() and not settings.resume:
-        raise OptionError(
-            f"{settings.run} holds an earlier run; add --resume to go on with it, delete it, or give another name with -o."
-        )
-    networks_for(settings.base, settings.languages.split("+"))
-    find_model(settings.model)
-    for language in settings.languages.split("+"):
-        find_traineddata(language)
 
 
 def _prepare(settings: NetworkSettings, jobs: int) -> None:
@@ -174,9 +114,7 @@ def _prepare(settings: NetworkSettings, jobs: int) -> None:
             f"Of the pages in {settings.scans} {len(split.learnt)} of {told[0]} to learn from and {len(split.held_out)} of "
             f"{told[1]} to compare on have a text; a network needs NAME.gt.txt beside the images on both sides."
         )
-    run.mkdir(parents=True, exist_ok=True)
-    learnt, held_out = prepare_pages(split, settings.languages, run, jobs)
-    log.info("%d pages to learn from, %d held out, of %d documents.", learnt, held_out, split.documents)
+    learnt, held_out = settings.read(split, jobs)
     texts = [Path(row["text"]).read_text(encoding="utf-8", errors="replace") for row in _index(run / "train") if row["text"]]
     (run / "text").mkdir(exist_ok=True)
     (run / "text" / "pages.txt").write_text("\n".join(texts), encoding="utf-8")
@@ -186,16 +124,6 @@ def _prepare(settings: NetworkSettings, jobs: int) -> None:
 def _index(folder: Path) -> list[dict[str, str]]:
     rows: list[dict[str, str]] = json.loads((folder / "index.json").read_text(encoding="utf-8"))
     return rows
-
-
-def _limit(minutes: float, began: float, after: float, languages: int) -> TimeLimit:
-    """Return the time of one of *languages* networks where all is to end *minutes* after *began*, and comparing takes *after*."""
-    now, given = time.monotonic(), 60 * minutes
-    left = began + given - after - now
-    if left < LEAST_SHARE * given:
-        left = LEAST_SHARE * given
-        log.warning("Reading pages alone takes %.1f of the %g minutes; a quarter of them is still trained.", after / 60, minutes)
-    return TimeLimit(now + left / languages, 0.0)
 
 
 def _start(settings: NetworkSettings, language: str) -> tuple[Path, str]:

@@ -69,10 +69,10 @@ def test_each_round_goes_on_from_the_one_before(data: Path) -> None:
     assert set(readings["round 1"]) == {"sr", "lanczos", "hr"} | outside
     for form in outside:
         assert readings["start"][form] == readings["network on hr"][form], "the same lines of the same net"
-    forms = [read_shard(shard_path(data / "run" / "lines" / name, 0)) for name in ("net-start-held", "hr-start-held")]
-    for one, other in zip(*forms, strict=True):
+    variants = [read_shard(shard_path(data / "run" / "lines" / name, 0)) for name in ("net-start-held", "hr-start-held")]
+    for one, other in zip(*variants, strict=True):
         assert (one.text, one.x_height, one.image.shape) == (other.text, other.x_height, other.image.shape)
-        assert one.form == other.form == "as-is" or not np.array_equal(one.image, other.image)
+        assert one.variant == other.variant == "as-is" or not np.array_equal(one.image, other.image)
 
 
 def test_the_command_writes_a_report(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -82,7 +82,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_networks_are_saved_where_pages_are_read_better(scans: Path, tmp_path: Path, small: None) -> None:
-    settings = NetworkSettings(scans, tmp_path / "mine", "eng", "stock", DEFAULT_MODEL, steps=2)
+    settings = NetworkSettings(scans=scans, out=tmp_path / "mine", languages="eng", base="stock", steps=2)
     pages = Pages(100)
     assert not finetune_networks(settings, pages).saved and not settings.out.exists()
     assert pages.asked == ["stock", str(settings.run / "network")]
@@ -98,28 +98,28 @@ def test_networks_are_saved_where_pages_are_read_better(scans: Path, tmp_path: P
     before = (settings.run / "held-out" / "index.json").read_text()
     assert "untold" not in before + (settings.run / "train" / "index.json").read_text()
     # The next run starts from what was tuned.
-    again = NetworkSettings(scans, tmp_path / "again", "eng", str(settings.out), DEFAULT_MODEL, steps=1)
+    again = NetworkSettings(scans=scans, out=tmp_path / "again", languages="eng", base=str(settings.out), steps=1)
     finetune_networks(again, Pages(100))
     assert (again.run / "base" / "eng.traineddata").stat().st_size > 1_000_000
 
 
 def test_pages_are_read_with_the_networks_that_are_named(scans: Path, tmp_path: Path, small: None) -> None:
-    settings = NetworkSettings(scans, tmp_path / "mine", "eng", "stock", DEFAULT_MODEL, steps=1, force=True)
+    settings = NetworkSettings(scans=scans, out=tmp_path / "mine", languages="eng", base="stock", steps=1, force=True)
     finetune_networks(settings, Pages(100))
     cases = reduced_cases(settings.run / "held-out", [(72.0, "scan")])[:1]
     stock, own = (
-        read_with_networks(cases, DEFAULT_MODEL, networks, tmp_path / "cache" / str(number), 1, "reading")
+        read_with_networks(cases, DEFAULT_MODEL, networks, tmp_path / "cache" / str(number), 1, lambda: None)
         for number, networks in enumerate(("stock", str(settings.out)))
     )
     assert compare(stock, own).pages == 1
     assert "networks" not in stock[0].details or not stock[0].details["networks"]
     assert "mine-eng" in str(own[0].details)
-    again = read_with_networks(cases, DEFAULT_MODEL, "no-such-folder", tmp_path / "cache" / "1", 1, "reading")
+    again = read_with_networks(cases, DEFAULT_MODEL, "no-such-folder", tmp_path / "cache" / "1", 1, lambda: None)
     assert again[0].counts == own[0].counts, "what was read is kept"
 
 
 def test_lines_are_of_the_pages_and_of_their_text(scans: Path, tmp_path: Path, small: None) -> None:
-    settings = NetworkSettings(scans, tmp_path / "mine", "eng", "stock", DEFAULT_MODEL, steps=1)
+    settings = NetworkSettings(scans=scans, out=tmp_path / "mine", languages="eng", base="stock", steps=1)
     finetune_networks(settings, Pages(100))
     own = OwnLines(settings.run, "eng", DEFAULT_MODEL)
     kinds = {line.kind for path in shard_paths(own.folder()) for line in read_shard(path)}
@@ -138,7 +138,7 @@ def test_each_of_several_languages_has_its_network(scans: Path, tmp_path: Path, 
         find_traineddata("deu")
     except RecognizerError:
         pytest.skip("the language deu is not installed")
-    settings = NetworkSettings(scans, tmp_path / "mine", "eng+deu", "stock", DEFAULT_MODEL, steps=1)
+    settings = NetworkSettings(scans=scans, out=tmp_path / "mine", languages="eng+deu", base="stock", steps=1)
     done = finetune_networks(settings, Pages(50))
     assert set(done.lines) == {"eng", "deu"} and "deu after" in done.rows()[0]
     assert [network.card.language for network in networks_in(settings.out)] == ["deu", "eng"]

@@ -12,17 +12,17 @@ from ocrmypdf_superres.errors import MissingDependencyError, OptionError, Recogn
 from ocrmypdf_superres.recognizers.tesseract.format.traineddata import read_traineddata
 from ocrmypdf_superres.tesseract import find_traineddata
 from ocrmypdf_superres.training.data.ocr_lines.build import texts_of
-from ocrmypdf_superres.training.data.ocr_lines.faces import Faces, is_blackletter
+from ocrmypdf_superres.training.data.ocr_lines.line_fonts import LineFonts, is_blackletter
 from ocrmypdf_superres.training.data.ocr_lines.paper import _screen, add_columns
 from ocrmypdf_superres.training.data.ocr_lines.rendering import render
 from ocrmypdf_superres.training.data.ocr_lines.spelling import (
+    COMBINING_E,
     LONG_S,
-    SMALL_E,
     as_printed,
     as_written,
+    with_combining_e,
     with_long_s,
     with_old_spelling,
-    with_small_e,
 )
 from ocrmypdf_superres.training.data.ocr_lines.stream import LineStream, StreamSettings
 from ocrmypdf_superres.training.data.ocr_lines.texts import TextSource
@@ -52,8 +52,8 @@ def test_the_long_s_stands_where_print_had_it(modern: str, printed: str) -> None
 
 def test_old_spellings_and_umlauts() -> None:
     assert with_old_spelling("Ein Teil tat bei zwei") == "Ein Theil that bey zwey"
-    assert with_small_e("schön für Äpfel") == f"scho{SMALL_E}n fu{SMALL_E}r Äpfel"
-    assert as_written(with_small_e("schön für ähnliche")) == "schön für ähnliche"
+    assert with_combining_e("schön für Äpfel") == f"scho{COMBINING_E}n fu{COMBINING_E}r Äpfel"
+    assert as_written(with_combining_e("schön für ähnliche")) == "schön für ähnliche"
     texts = {as_printed("Der Teil SOMMER ist schön", np.random.default_rng(seed)) for seed in range(40)}
     assert len(texts) == 4 and all("Sommer iſt" in text for text in texts)
 
@@ -90,34 +90,34 @@ def test_texts_of_a_script_take_turns(tmp_path: Path, text_folder: Path, stream:
 
 
 @pytest.fixture(scope="module")
-def faces() -> Faces:
-    found = Faces()
+def fonts() -> LineFonts:
+    found = LineFonts()
     if not found.blackletter:
         pytest.skip("no face of blackletter is installed, see examples/install_line_fonts.sh")
     return found
 
 
-def test_blackletter_is_kept_apart(faces: Faces) -> None:
-    assert all(is_blackletter(font) for font in faces.blackletter)
-    assert not any(is_blackletter(font) for font in faces.print + faces.mono)
+def test_blackletter_is_kept_apart(fonts: LineFonts) -> None:
+    assert all(is_blackletter(font) for font in fonts.blackletter)
+    assert not any(is_blackletter(font) for font in fonts.print + fonts.mono)
     with pytest.raises(OptionError, match="blackletter"):
-        faces.choose_blackletter(np.random.default_rng(0), "сад")
+        fonts.choose_blackletter(np.random.default_rng(0), "сад")
 
 
-def test_a_small_e_stands_above_its_vowel(faces: Faces) -> None:
-    font = faces.choose_blackletter(np.random.default_rng(0), "nun")
-    plain, marked = (render(text, font, 40.0, [], np.random.default_rng(7)) for text in ("nun nun", f"nu{SMALL_E}n nun"))
+def test_a_small_e_stands_above_its_vowel(fonts: LineFonts) -> None:
+    font = fonts.choose_blackletter(np.random.default_rng(0), "nun")
+    plain, marked = (render(text, font, 40.0, [], np.random.default_rng(7)) for text in ("nun nun", f"nu{COMBINING_E}n nun"))
     assert plain is not None and marked is not None
-    assert marked.top < plain.top - 8 and marked.text == f"nu{SMALL_E}n nun"
+    assert marked.top < plain.top - 8 and marked.text == f"nu{COMBINING_E}n nun"
     assert marked.image.shape == plain.image.shape, "the line is not longer for it"
 
 
-def test_lines_in_blackletter_say_what_the_network_can_write(tmp_path: Path, stream: LineStream, faces: Faces) -> None:
+def test_lines_in_blackletter_say_what_the_network_can_write(tmp_path: Path, stream: LineStream, fonts: LineFonts) -> None:
     settings = StreamSettings(clean=1.0, blackletter=1.0)
     german = LineStream([_german(tmp_path)], stream.net, lambda text: True, 3, settings=settings)
     lines = [german.line(index) for index in range(12)]
     said = " ".join(line.text for line in lines)
-    assert LONG_S in said and SMALL_E not in said
+    assert LONG_S in said and COMBINING_E not in said
     for name in ("frk", "deu"):
         try:
             charset = read_traineddata(find_traineddata(name)).charset
@@ -135,7 +135,7 @@ def test_rules_between_columns_and_screens() -> None:
 
 
 def test_cells_between_rules_are_close_and_slashes_may_be_hairlines() -> None:
-    font = next(font for font in Faces().print if "DejaVuSerif.ttf" in font.path)
+    font = next(font for font in LineFonts().print if "DejaVuSerif.ttf" in font.path)
     widths, dark = [], []
     for seed in range(60):
         strip = render("Sum\t1/2", font, 30.0, [], np.random.default_rng(seed))
@@ -147,7 +147,7 @@ def test_cells_between_rules_are_close_and_slashes_may_be_hairlines() -> None:
 
 
 def test_letters_that_wore_off_make_no_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    font = next(font for font in Faces().print if "DejaVuSerif.ttf" in font.path)
+    font = next(font for font in LineFonts().print if "DejaVuSerif.ttf" in font.path)
     arguments = ("worn off", font, 30.0, ["a line above"])
     assert render(*arguments, np.random.default_rng(1)) is not None
     place = "ocrmypdf_superres.training.data.ocr_lines.rendering.wear_letters"

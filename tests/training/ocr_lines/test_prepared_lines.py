@@ -12,7 +12,7 @@ from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.page import plan
 from ocrmypdf_superres.page.text_height import TextHeight
 from ocrmypdf_superres.tesseract import languages
-from ocrmypdf_superres.training.data.ocr_lines.faces import Faces, has_small_capitals, is_plain, x_height_share
+from ocrmypdf_superres.training.data.ocr_lines.line_fonts import LineFonts, has_small_capitals, is_plain, relative_x_height
 from ocrmypdf_superres.training.data.ocr_lines.preparing import Quality, crop, degrade, enlarge, planned_factor
 from ocrmypdf_superres.training.data.ocr_lines.rendering import Strip, render
 from ocrmypdf_superres.training.data.ocr_lines.shards import SHARD_LINES, make_shards, read_shard, shard_path, write_shard
@@ -20,13 +20,13 @@ from ocrmypdf_superres.training.data.ocr_lines.stream import CLEAN, HARD, LOW, L
 
 
 @pytest.fixture(scope="module")
-def faces() -> Faces:
-    return Faces()
+def fonts() -> LineFonts:
+    return LineFonts()
 
 
 def test_a_seed_and_an_index_give_the_same_line(stream):
-    again = LineStream(stream.texts, stream.net, stream.can_write, stream.seed)
-    other = LineStream(stream.texts, stream.net, stream.can_write, stream.seed + 1)
+    again = LineStream(stream.texts, stream.net, stream.is_encodable, stream.seed)
+    other = LineStream(stream.texts, stream.net, stream.is_encodable, stream.seed + 1)
     for index in (7, 3):
         first, second, third = (source.line(index) for source in (stream, again, other))
         assert first.text == second.text
@@ -42,17 +42,17 @@ def test_lines_are_what_the_mixture_says(stream):
         # Dark letters on light paper, as high as the plugin makes them.
         assert np.median(line.image) > line.image.min() + 20
         assert 25 <= line.image.shape[0] <= 110
-    assert {"net", "blend", "lanczos", "as-is"} == {line.form for line in lines}
-    low = [line.x_height for line in lines if line.form in ("net", "blend", "lanczos")]
+    assert {"net", "blend", "lanczos", "as-is"} == {line.variant for line in lines}
+    low = [line.x_height for line in lines if line.variant in ("net", "blend", "lanczos")]
     assert LOW[0] * 0.9 < min(low) and max(low) < CLEAN[1] * 1.1
 
 
 def test_clean_lines_are_not_enlarged(stream):
-    clean = LineStream(stream.texts, stream.net, stream.can_write, 1, settings=StreamSettings(clean=1.0))
+    clean = LineStream(stream.texts, stream.net, stream.is_encodable, 1, settings=StreamSettings(clean=1.0))
     for index in range(8):
         line = clean.line(index)
         assert line.x_height > CLEAN[0] * 0.9
-        assert line.form == "as-is" or line.x_height < 20 / plan.MIN_FACTOR_NOISY
+        assert line.variant == "as-is" or line.x_height < 20 / plan.MIN_FACTOR_NOISY
 
 
 def test_only_texts_that_can_be_written_are_used(stream):
@@ -94,29 +94,29 @@ def test_a_crop_holds_the_line_and_its_padding():
     assert len(set(heights)) > 3
 
 
-def test_faces_are_plain_and_small_capitals_are_known(faces):
-    assert all(is_plain(font) for font in faces.mono + faces.print)
-    assert not any(has_small_capitals(font) for font in faces.print if "DejaVuSerif" in font.path)
-    with pytest.raises(OptionError, match="No face"):
-        faces.choose(np.random.default_rng(0), "\u0e01\u4e2d\u05d0\ua000", 0.5)
+def test_fonts_are_plain_and_small_capitals_are_known(fonts):
+    assert all(is_plain(font) for font in fonts.mono + fonts.print)
+    assert not any(has_small_capitals(font) for font in fonts.print if "DejaVuSerif" in font.path)
+    with pytest.raises(OptionError, match="No installed font"):
+        fonts.choose(np.random.default_rng(0), "\u0e01\u4e2d\u05d0\ua000", 0.5)
 
 
-def test_a_rendered_line_stands_where_it_says(faces):
-    font = next(font for font in faces.print if "DejaVuSerif" in font.path)
+def test_a_rendered_line_stands_where_it_says(fonts):
+    font = next(font for font in fonts.print if "DejaVuSerif" in font.path)
     for seed in range(6):
         strip = render("nose\tmovers", font, 30.0, [], np.random.default_rng(seed))
         assert strip is not None
         assert strip.text.lower() == "nose movers"
         assert strip.x_height == pytest.approx(30.0, rel=0.05)
-        assert x_height_share(font) == pytest.approx(0.55, abs=0.06)
+        assert relative_x_height(font) == pytest.approx(0.55, abs=0.06)
         assert strip.top < strip.baseline - 0.8 * strip.x_height
         assert abs(strip.bottom - strip.baseline) < 0.2 * strip.x_height
         inside = strip.image[int(strip.top) : int(strip.bottom), int(strip.left) : int(strip.right)]
         assert inside.min() < np.median(strip.image) - 0.1
 
 
-def test_legibility_falls_with_blur_noise_and_size(faces):
-    font = next(font for font in faces.print if "DejaVuSerif" in font.path)
+def test_legibility_falls_with_blur_noise_and_size(fonts):
+    font = next(font for font in fonts.print if "DejaVuSerif" in font.path)
     strip = render("certain of every letter", font, 40.0, [], np.random.default_rng(2))
     assert strip is not None
     rng = np.random.default_rng
@@ -144,7 +144,9 @@ def test_shards_keep_lines_as_they_are(tmp_path):
     write_shard(tmp_path / "a.npz", lines)
     again = read_shard(tmp_path / "a.npz")
     assert [line.text for line in again] == [line.text for line in lines]
-    assert [(line.kind, line.form, line.x_height) for line in again] == [(line.kind, line.form, line.x_height) for line in lines]
+    assert [(line.kind, line.variant, line.x_height) for line in again] == [
+        (line.kind, line.variant, line.x_height) for line in lines
+    ]
     assert all(np.array_equal(one.image, two.image) for one, two in zip(again, lines, strict=True))
 
 

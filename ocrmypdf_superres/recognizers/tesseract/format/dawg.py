@@ -8,7 +8,7 @@ node, one that leads backwards, the end of a word), and above them the index of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ _MOST_EDGES = 1 << 26
 
 
 class WordGraph:
-    """The words of a graph, to be asked for one at a time.
+    """The words of a graph, to be listed or looked up.
 
     Args:
         edges: uint64 (N,).
@@ -31,7 +31,7 @@ class WordGraph:
     """
 
     def __init__(self, edges: NDArray[np.uint64], texts: Sequence[str], right_to_left: bool = False) -> None:
-        self._edges = edges
+        self._edges, self._texts = edges, texts
         # As many bits as the size itself needs, which is one more than its last id may need.
         self._bits = len(texts).bit_length()
         self._ids: dict[str, int] = {}
@@ -48,6 +48,20 @@ class WordGraph:
         ids = self._encode(word)
         return ids is not None and (self._holds(ids) or (self._right_to_left and self._holds(ids[::-1])))
 
+    def words(self, longest: int = 24) -> list[str]:
+        """Return all words of at most *longest* characters, in the order of a depth-first search."""
+        found: list[str] = []
+        waiting = [(0, "")]
+        while waiting:
+            node, start = waiting.pop()
+            for index, flags, following in self._edges_of(node):
+                text = start + (self._texts[index] if index < len(self._texts) else "")
+                if flags & _END:
+                    found.append(text)
+                if 0 < following < len(self._edges) and len(text) < longest:
+                    waiting.append((following, text))
+        return found
+
     def _encode(self, word: str) -> list[int] | None:
         """Return the ids of the characters of *word*, the longest first; None where one has none."""
         ids, at = [], 0
@@ -63,27 +77,26 @@ class WordGraph:
         return ids
 
     def _holds(self, ids: Sequence[int]) -> bool:
-        node, edge = 0, 0
+        node, flags = 0, 0
         for position, index in enumerate(ids):
-            found = self._edge(node, index) if node or not position else None
+            edges = self._edges_of(node) if node or not position else ()
+            # A node has at most one edge for a character.
+            found = next((edge for edge in edges if edge[0] == index), None)
             if found is None:
                 return False
-            edge = found
-            node = edge >> (self._bits + _FLAGS)
-        return bool((edge >> self._bits) & _END)
+            _, flags, node = found
+        return bool(flags & _END)
 
-    def _edge(self, node: int, index: int) -> int | None:
-        """Return the edge of *node* for the character *index*, of which there is at most one; None for none."""
+    def _edges_of(self, node: int) -> Iterator[tuple[int, int, int]]:
+        """Yield character, flags and next node of the forward edges of *node*; no node has more than there are edges."""
         mask = (1 << self._bits) - 1
-        # No walk is longer than the graph, whatever a damaged file says.
         for place in range(node, len(self._edges)):
             edge = int(self._edges[place])
-            flags = edge >> self._bits
-            if edge & mask == index and not flags & _BACKWARD:
-                return edge
+            flags = edge >> self._bits & ((1 << _FLAGS) - 1)
+            if not flags & _BACKWARD:
+                yield edge & mask, flags, edge >> (self._bits + _FLAGS)
             if flags & _LAST:
-                return None
-        return None
+                return
 
 
 def read_word_graph(data: bytes, texts: Sequence[str], source: str, right_to_left: bool = False) -> WordGraph:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What is on the paper beside a line's letters: rules, stains, screens and the other side's print; and worn letters."""
+"""Rules, stains, halftone screens and show-through around a line's letters, and wear of the letters themselves."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ocrmypdf_superres.page.image import FloatImage
 def add_rules(
     ink: FloatImage, box: tuple[float, float, float, float], x_height: float, baseline: float, rng: np.random.Generator
 ) -> None:
-    """Sometimes add an underline or a table's rules, near the text or touching it."""
+    """Add an underline or a table's rules to *ink*, at random, near the text in *box* or touching it."""
     thick = max(1, round(x_height * rng.uniform(0.05, 0.14)))
     shade = float(rng.uniform(0.5, 1.0))
     if rng.random() < 0.09:
@@ -32,7 +32,7 @@ def add_rules(
 
 
 def add_columns(ink: FloatImage, places: Sequence[float], x_height: float, rng: np.random.Generator) -> None:
-    """Add the rules between a table's columns at *places*, pixels from the left, from top to bottom of the strip."""
+    """Add full-height rules to *ink* between a table's columns, at *places* in pixels from the left."""
     thick = max(1, round(x_height * rng.uniform(0.04, 0.1)))
     shade = float(rng.uniform(0.4, 1.0))
     for place in places:
@@ -41,7 +41,7 @@ def add_columns(ink: FloatImage, places: Sequence[float], x_height: float, rng: 
 
 
 def _screen(shape: tuple[int, int], period: float, rng: np.random.Generator) -> FloatImage:
-    """Return a halftone screen in [0, 1]: dots of *period* pixels on a grid at an angle, from some column on."""
+    """Return a halftone screen, float32 in [0, 1]: dots *period* pixels apart on a rotated grid, in all or the right columns."""
     angle = float(rng.choice([0.0, 0.26, 0.79]))
     rows, columns = np.mgrid[: shape[0], : shape[1]].astype(np.float32) * np.float32(2 * np.pi / period)
     across, along = columns * np.cos(angle) + rows * np.sin(angle), rows * np.cos(angle) - columns * np.sin(angle)
@@ -52,7 +52,7 @@ def _screen(shape: tuple[int, int], period: float, rng: np.random.Generator) -> 
 
 
 def wear_letters(ink: FloatImage, x_height: float, rng: np.random.Generator) -> FloatImage:
-    """Thicken, thin or round the strokes, turn the line a little."""
+    """Return *ink* with strokes thickened, thinned or rounded and the line rotated a little, each at random."""
     kind = rng.random()
     if kind < 0.4:
         soft = ndimage.gaussian_filter(ink, x_height * float(rng.uniform(0.02, 0.06)))
@@ -65,13 +65,13 @@ def wear_letters(ink: FloatImage, x_height: float, rng: np.random.Generator) -> 
 
 
 def _field(shape: tuple[int, int], cell: float, rng: np.random.Generator) -> FloatImage:
-    """Return a smooth random field in about [0, 1] with bumps of *cell* pixels."""
+    """Return smooth noise, float32 in [0, 1], with a grain of *cell* pixels."""
     coarse = rng.random((max(2, round(shape[0] / cell)), max(2, round(shape[1] / cell))), dtype=np.float32)
     return np.asarray(Image.fromarray(coarse).resize((shape[1], shape[0]), Image.Resampling.BILINEAR), dtype=np.float32)
 
 
 def put_on_paper(ink: FloatImage, x_height: float, rng: np.random.Generator) -> FloatImage:
-    """Return *ink* on paper of some tone, with stains, show-through and uneven ink."""
+    """Return *ink*, float32 in [0, 1], on paper: float32 in [0, 1], 1 is white, with stains, show-through and uneven ink."""
     paper, black = float(rng.uniform(0.72, 1.0)), float(rng.uniform(0.0, 0.3))
     kind = rng.random()
     if kind < 0.3:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Lines of real scans whose text is certain: Tesseract's own line boxes, matched to the ground truth of the page."""
+"""Lines of real scans with reliable transcriptions: Tesseract's line boxes, matched to the page's ground truth."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from ocrmypdf_superres.training.data.sources.scans import index_page, list_pages
 
 log = logging.getLogger(__name__)
 
-#: Similarity, 0 to 100, that the ground truth must have with what Tesseract read for a line to be certain.
+#: Least similarity, 0 to 100, of the ground truth to what Tesseract read for a line to be used.
 CERTAIN = 90.0
-#: One document in so many is held out, by name, from the third one on: of a few, most are needed for training.
+#: One document in HELD_EVERY by name is held out, beginning with the third: of a few, most are needed for training.
 HELD_EVERY, HELD_FIRST = 8, 2
-#: A scan is used at up to this multiple of its own size: more would show the enlarging's blur.
+#: A scan is enlarged by at most this factor; more would show as blur.
 _MOST_ENLARGED = 1.15
 _FORBIDDEN = "validation"
 _NUMBER_AT_END = re.compile(r"[\s._-]*\d+$")
@@ -37,7 +37,7 @@ _NUMBER_AT_END = re.compile(r"[\s._-]*\d+$")
 
 @dataclass(frozen=True)
 class ScanLine:
-    """A line on page number *page*: its words' common box (left, top, right, bottom) in pixels, and what it says."""
+    """A line on the page with index *page*: the bounding box (left, top, right, bottom) in pixels, and its transcription."""
 
     page: int
     box: tuple[int, int, int, int]
@@ -45,24 +45,22 @@ class ScanLine:
 
 
 class ScanLines:
-    """Lines of the pages in a folder that have ground truth.
+    """Lines of the pages in a folder, as far as those have ground truth.
 
     Args:
         folder: page images with ``NAME.gt.txt``, or an ``index.json``, as ``training.data.sources.scans`` describes it.
-        language: only pages in this language, Tesseract's code, are used; empty for all.
-        cache: where Tesseract's readings are kept.
-        held: use the documents that are held out instead of the others; None for all documents.
-        without: pages in this language are left out.
+        language: use only pages in this language, Tesseract's code; empty for all.
+        cache: folder for Tesseract's readings.
+        held: use the held-out documents instead of the others; None for all documents.
+        without: leave out pages in this language.
 
     Raises:
-        OptionError: the folder is missing, or a folder for validation.
+        OptionError: the folder is missing, or holds validation data.
     """
 
     def __init__(self, folder: Path, language: str, cache: Path, *, held: bool | None = False, without: str = "") -> None:
         if _FORBIDDEN in folder.resolve().parts:
-            raise OptionError(
-                f"The folder {folder} is one for validation, a folder to train with was expected; give another one."
-            )
+            raise OptionError(f"The folder {folder} holds validation data, training data was expected; give another folder.")
         self.pixels: list[NDArray[np.uint8]] = []
         self.x_heights: list[float] = []
         self.lines: list[ScanLine] = []
@@ -93,21 +91,21 @@ class ScanLines:
         page = len(self.pixels)
         for words in index_page(image, truth, languages, cache).lines:
             box, text = _box(words), as_written(_text(words))
-            # A line much higher than its neighbours is two lines or a heading, whose letters have another height.
+            # A box much taller than the page's lines holds two of them, or a heading in larger letters.
             usual = 1.0 < (box[3] - box[1]) / x_height < 3.2
             if usual and box[2] - box[0] > 2 * x_height and fuzz.ratio(fold(read.get(box, "")), fold(text)) >= CERTAIN:
                 self.lines.append(ScanLine(page, box, text))
         self.pixels.append((luma * 255.0 + 0.5).astype(np.uint8))
         self.x_heights.append(x_height)
 
-    def keep(self, can_write: Callable[[str], bool]) -> None:
-        """Leave out the lines whose text *can_write* refuses, such as those in another language of the pages."""
-        self.lines = [line for line in self.lines if can_write(line.text)]
+    def keep(self, is_encodable: Callable[[str], bool]) -> None:
+        """Remove the lines whose text is not *is_encodable*, such as those in another language of the page."""
+        self.lines = [line for line in self.lines if is_encodable(line.text)]
 
     def strip(self, rng: np.random.Generator, x_height: float, scale: int) -> tuple[int, Strip | None]:
-        """Return (scale, strip) of a random line whose letters are about *x_height* times that scale high.
+        """Return (scale, strip) of a random line, its x-height being about *x_height* times that scale.
 
-        The scale is *scale*, or a smaller one where the scan has too few pixels; the strip is None where 2 is too much too.
+        The scale is *scale*, or a smaller one if the scan has too few pixels; the strip is None if even 2 is too large.
         """
         line = self.lines[int(rng.integers(len(self.lines)))]
         own = self.x_heights[line.page]
@@ -119,25 +117,25 @@ class ScanLines:
         return scale, _cut(self.pixels[line.page], line, own, factor)
 
     def native(self, rng: np.random.Generator) -> Strip:
-        """Return the strip of a random line as it is in the scan."""
+        """Return the strip of a random line at the scan's own size."""
         line = self.lines[int(rng.integers(len(self.lines)))]
         return _cut(self.pixels[line.page], line, self.x_heights[line.page], 1.0)
 
 
 def document_of(image: Path) -> str:
-    """Return the name of a page's document: pages of one differ in the number at the end of their names."""
+    """Return the name of the document that a page is from: the file name without a number at its end."""
     return _NUMBER_AT_END.sub("", image.stem) or image.stem
 
 
 def held_documents(documents: Collection[str]) -> set[str]:
-    """Return those of *documents* that are held out; of two the second one, of one none."""
+    """Return the held-out ones of *documents*: the second of two, none of one."""
     ordered = sorted(documents)
     return set(ordered[HELD_FIRST::HELD_EVERY] or ordered[1:])
 
 
 def _cut(pixels: NDArray[np.uint8], line: ScanLine, x_height: float, factor: float) -> Strip:
     left, top, right, bottom = line.box
-    # Where the letters' feet stand is not known exactly: of a line with descenders they are a third of the x-height higher.
+    # The baseline is estimated: descenders reach about a third of the x-height below it.
     descends = any(sign in "gjpqyçQ;,()[]" for sign in line.text)
     baseline = bottom - (0.3 * x_height if descends else 0.0)
     edges = np.array([left - 2 * x_height, baseline - ABOVE * x_height, right + 2 * x_height, baseline + BELOW * x_height])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Prepared lines on the disk: one ``.npz`` file for some hundred lines, written whole, so that an interrupted run goes on."""
+"""Prepared lines on disk: ``.npz`` files of a few hundred lines, each written atomically, so that a run can be resumed."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ _NAME = "lines-{:06d}.npz"
 
 
 def shard_path(folder: Path, number: int) -> Path:
-    """Return the path of shard *number*, which holds the lines from ``number * SHARD_LINES`` on."""
+    """Return the path of shard *number*, whose first line is ``number * SHARD_LINES``."""
     return folder / _NAME.format(number)
 
 
 def shard_paths(folder: Path) -> list[Path]:
-    """Return the files of prepared lines in *folder*, by number."""
+    """Return the shards in *folder*, by number."""
     return sorted(folder.glob("lines-*.npz"))
 
 
 def write_shard(path: Path, lines: Sequence[Line]) -> None:
-    """Write *lines* to *path*: their pixels one after the other, their shapes, and a JSON text of everything else.
+    """Write *lines* to *path*: their concatenated pixels, their shapes, and the rest as JSON.
 
     Raises:
         OSError: the file cannot be written.
     """
-    about = [[line.text, line.kind, line.form, round(line.x_height, 3)] for line in lines]
+    about = [[line.text, line.kind, line.variant, round(line.x_height, 3)] for line in lines]
     with atomic_write(path) as part, part.open("wb") as file:
         np.savez_compressed(
             file,
@@ -58,13 +58,15 @@ def read_shard(path: Path) -> list[Line]:
         images = [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
         return [Line(image, *row) for image, row in zip(images, about, strict=True)]
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise OptionError(f"{path} is not a whole file of prepared lines ({error}); delete it and make it anew.") from error
+        raise OptionError(
+            f"{path} is not a complete file of prepared lines ({error}); delete it and prepare the lines again."
+        ) from error
 
 
 def make_shards(stream: LineStream, folder: Path, count: int, first: int = 0) -> Iterator[tuple[Path, bool]]:
-    """Write shards *first* to *first* + *count* - 1 of *stream* to *folder*; yield (path, whether it was made now) of each.
+    """Write shards *first* to *first* + *count* - 1 of *stream* to *folder*; yield (path, whether it was written) of each.
 
-    Shards that are there already stay as they are, whatever stream they are from.
+    Existing shards are kept, whatever stream they are from.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(first, first + count):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""German as it was printed in blackletter: the long s, umlauts with a small e, and spellings of before 1901."""
+"""German as printed in blackletter: the long s, umlauts with a small e above, and spellings from before the reform of 1901."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import re
 import numpy as np
 
 LONG_S = "\u017f"
-SMALL_E = "\u0364"
-"""The combining small e above a vowel, which older prints have in place of two dots."""
+COMBINING_E = "\u0364"
+"""COMBINING LATIN SMALL LETTER E: older prints have an e above a vowel instead of two dots."""
 
-# A prefix that ends in a round s, whatever follows.
+# Prefixes that end in a round s whatever follows.
 _PREFIXES = re.compile(
     r"\b(?:[Aa]us|[Hh]eraus|[Hh]inaus|[Vv]oraus|[Dd]urchaus)(?=[aeiouäöütps])|\b(?:[Dd]as|[Dd]es|[Bb]is)(?=[aeiou])"
 )
-# Where a word goes on after a compound's joint: no syllable begins with a long s and one of these.
-_BEFORE = frozenset("bdfghklmnrvwxzBDFGHKLMNRVWXZ")
-# Endings that begin with ch, whose s before is not that of sch.
+# No syllable begins with a long s and one of these, so an s before them ends a part of a compound.
+_AFTER_ROUND_S = frozenset("bdfghklmnrvwxzBDFGHKLMNRVWXZ")
+# In a diminutive the s before -chen ends the stem; it is not part of sch.
 _SMALL = re.compile(r"(?<=[aeiouäöü])s(?=chen\b|chens\b)")
 _OLD = {
     "Teil": "Theil", "teil": "theil", "Tür": "Thür", "Tor": "Thor", "Tat": "That", "tat": "that", "tun": "thun", "Tal": "Thal",
@@ -34,43 +34,43 @@ _VOWELS = {"ä": "a", "ö": "o", "ü": "u"}
 
 
 def with_long_s(text: str) -> str:
-    """Return German *text* with the long s where print had it: not at the end of words and, as far as can be told, of parts.
+    """Return German *text* with the long s.
 
-    Rules of before 1941: round at the end of a word and of a part of a compound, long everywhere else, ``ß`` as it is.
-    The joints of compounds are not known without a dictionary, so that some are missed.
+    By the rules in use until 1941, s is round at the end of a word and of each part of a compound, and long everywhere else;
+    ``ß`` stays. Without a dictionary some ends of parts are missed.
     """
     marked = _PREFIXES.sub(lambda match: f"{match.group(0)[:-1]}\0", text)
     marked = _SMALL.sub("\0", marked)
-    signs = list(marked)
-    for place, sign in enumerate(signs[:-1]):
-        following = signs[place + 1]
-        if sign == "s" and following.isalpha() and following not in _BEFORE:
-            signs[place] = LONG_S
-    return "".join(signs).replace("\0", "s")
+    characters = list(marked)
+    for index, character in enumerate(characters[:-1]):
+        following = characters[index + 1]
+        if character == "s" and following.isalpha() and following not in _AFTER_ROUND_S:
+            characters[index] = LONG_S
+    return "".join(characters).replace("\0", "s")
 
 
 def with_old_spelling(text: str) -> str:
-    """Return German *text* in spellings of the nineteenth century, of the words that are listed here."""
+    """Return German *text* with nineteenth-century spellings of the words in a short list."""
     return _OLD_WORDS.sub(lambda match: _OLD[match.group(0)], text)
 
 
-def with_small_e(text: str) -> str:
-    """Return *text* with small umlauts as vowels under a small e."""
-    return "".join(f"{_VOWELS[sign]}{SMALL_E}" if sign in _VOWELS else sign for sign in text)
+def with_combining_e(text: str) -> str:
+    """Return *text* with each lowercase umlaut as its vowel and :data:`COMBINING_E`."""
+    return "".join(f"{_VOWELS[letter]}{COMBINING_E}" if letter in _VOWELS else letter for letter in text)
 
 
 def as_printed(text: str, rng: np.random.Generator) -> str:
-    """Return German *text* as a print in blackletter has it; which spellings it has is sampled."""
-    # Nobody could read whole words in capitals of this kind.
+    """Return German *text* with the spelling and the letters of a blackletter print; *rng* chooses among those in use."""
+    # Blackletter capitals are illegible in a row, so printers did not set words in them.
     text = _CAPITALS.sub(lambda match: match.group(0).capitalize(), text)
     if rng.random() < 0.5:
         text = with_old_spelling(text)
     text = with_long_s(text)
-    return with_small_e(text) if rng.random() < 0.25 else text
+    return with_combining_e(text) if rng.random() < 0.25 else text
 
 
 def as_written(text: str) -> str:
-    """Return *text*, whose long s stays, with vowels under a small e as umlauts, which networks write."""
+    """Return *text* with umlauts instead of vowels and :data:`COMBINING_E`, as in charsets; the long s stays."""
     for umlaut, vowel in _VOWELS.items():
-        text = text.replace(f"{vowel}{SMALL_E}", umlaut).replace(f"{vowel.upper()}{SMALL_E}", umlaut.upper())
+        text = text.replace(f"{vowel}{COMBINING_E}", umlaut).replace(f"{vowel.upper()}{COMBINING_E}", umlaut.upper())
     return text

@@ -11,12 +11,12 @@ import numpy as np
 
 from ocrmypdf_superres.errors import OptionError, RecognizerError
 from ocrmypdf_superres.page.plan import NOISY
-from ocrmypdf_superres.training.data.ocr_lines.faces import Faces
+from ocrmypdf_superres.training.data.ocr_lines.line_fonts import LineFonts
 from ocrmypdf_superres.training.data.ocr_lines.preparing import (
-    FORMS,
+    VARIANTS,
     Enlarger,
-    Form,
     Levels,
+    LineVariant,
     Quality,
     crop,
     degrade,
@@ -29,14 +29,14 @@ from ocrmypdf_superres.training.data.ocr_lines.scan_lines import ScanLines
 from ocrmypdf_superres.training.data.ocr_lines.spelling import as_printed, as_written
 from ocrmypdf_superres.training.data.ocr_lines.texts import TextSource
 
-#: X-heights of low-resolution lines and of clean ones at 300 dpi, in pixels.
+#: Ranges of x-heights in pixels: of low-resolution lines, and of clean lines at 300 dpi.
 LOW, CLEAN = (3.8, 12.0), (14.0, 26.0)
-#: Below the first legibility nobody could read a line, below the second half of them are kept.
+#: Lines of lower legibility than the first are dropped, as nobody could read them; below the second, half are kept.
 ILLEGIBLE, HARD = 2.3, 3.0
 _KEPT_OF_HARD = 0.5
 _LEAST_CONTRAST = 0.08
-_MOST_TRIES = 200
-#: Smaller crops have no letters left.
+_MAX_ATTEMPTS = 200
+#: Smaller crops, in pixels, show no letters.
 _SMALLEST = 8
 
 
@@ -46,31 +46,31 @@ class Line:
 
     Attributes:
         image: uint8 (H, W), as Tesseract would cut it from the page that the plugin hands over.
-        text: what it says.
-        kind: kind of text, or ``scan``.
-        form: ``net``, ``blend``, ``lanczos`` or ``hr``, or ``as-is`` where the page is not enlarged.
+        text: transcription.
+        kind: one of :data:`~.texts.KINDS`, or ``scan``.
+        variant: ``net``, ``blend``, ``lanczos`` or ``hr``; ``as-is`` if the page is not enlarged.
         x_height: in pixels before enlarging.
     """
 
     image: Levels
     text: str
     kind: str
-    form: str
+    variant: str
     x_height: float
 
 
 @dataclass(frozen=True)
 class StreamSettings:
-    """The mixture.
+    """The mixture of lines.
 
     Attributes:
         clean: share of clean lines at 300 dpi.
-        scans: share of lines from scans, where there are any.
-        others: share of lines from the other texts, where there are any.
-        monospaced: share of typewriter faces among rendered lines.
-        longest: characters of the longest line.
+        scans: share of lines from scans, if there are any.
+        others: share of lines in other languages, if there are texts in any.
+        monospaced: probability of a typewriter font for a rendered line.
+        longest: maximum number of characters in a line.
         blackletter: share of the language's own rendered lines that are in blackletter, with the spelling of its time.
-        forms: of enlarged lines, in turn; ``hr`` is the line of that size before it was degraded.
+        variants: of enlarged lines, in rotation; ``hr`` is the line at the enlarged size without degradation.
     """
 
     clean: float = 0.15
@@ -79,27 +79,27 @@ class StreamSettings:
     monospaced: float = 0.35
     longest: int = 64
     blackletter: float = 0.0
-    forms: tuple[Form, ...] = FORMS
+    variants: tuple[LineVariant, ...] = VARIANTS
 
 
 class LineStream:
     """Lines by index.
 
     Args:
-        texts: texts of the language, of which there are *own*, and then of others whose characters it has.
+        texts: *own* texts of the language, followed by texts of others that its charset can encode.
         net: enlarges strips.
-        can_write: whether the recognizer's charset has all characters of a text.
-        seed: another seed gives another stream.
-        scans: lines of scans, if there are any.
+        is_encodable: tells whether the recognizer's charset has all characters of a text.
+        seed: of the stream.
+        scans: lines of scans; those that cannot be encoded are removed from it.
         settings: the mixture.
-        own: number of texts that are the language's own; a script has several, in turn.
+        own: number of texts that are the language's own; a script has several, used at random.
     """
 
     def __init__(
         self,
         texts: Sequence[TextSource],
         net: Enlarger,
-        can_write: Callable[[str], bool],
+        is_encodable: Callable[[str], bool],
         seed: int,
         scans: ScanLines | None = None,
         settings: StreamSettings | None = None,
@@ -108,50 +108,50 @@ class LineStream:
         self.texts = list(texts)
         self.own = own
         self.net = net
-        self.can_write = can_write
+        self.is_encodable = is_encodable
         self.seed = seed
         if scans is not None:
-            scans.keep(can_write)
+            scans.keep(is_encodable)
         self.scans = scans if scans is not None and len(scans) else None
         self.settings = settings or StreamSettings()
-        self.faces = Faces()
+        self.fonts = LineFonts()
 
     def line(self, index: int) -> Line:
         """Return line *index*.
 
         Raises:
-            OptionError: no text can be sampled and written within many tries.
+            OptionError: no usable line was found in many attempts.
         """
         rng = np.random.default_rng((self.seed, index))
-        for _ in range(_MOST_TRIES):
-            line = self._attempt(rng, self.settings.forms[index % len(self.settings.forms)])
+        for _ in range(_MAX_ATTEMPTS):
+            line = self._attempt(rng, self.settings.variants[index % len(self.settings.variants)])
             if line is not None:
                 return line
         raise OptionError(
-            f"None of {_MOST_TRIES} texts for line {index} can be used; check the text's language, the charset and the fonts."
+            f"None of {_MAX_ATTEMPTS} attempts at line {index} failed; check the text's language, the charset and the fonts."
         )
 
-    def _attempt(self, rng: np.random.Generator, form: Form) -> Line | None:
-        """Return a line, or None where what was sampled cannot be used."""
+    def _attempt(self, rng: np.random.Generator, variant: LineVariant) -> Line | None:
+        """Return a line, or None if the sampled one is not usable."""
         clean = rng.random() < self.settings.clean
         strip, kind, noisy, large = self._small_strip(rng, clean)
-        if strip is None or not self.can_write(strip.text):
+        if strip is None or not self.is_encodable(strip.text):
             return None
         levels = (strip.image * 255.0 + 0.5).astype(np.uint8)
-        # The plan goes by the page's letters, of which a line's may differ.
+        # The plugin plans by the x-height of the page, from which a line's may differ.
         factor, scale = planned_factor(strip.x_height * float(rng.uniform(0.9, 1.1)), noisy, self.net.scales)
         if factor > 1.0:
-            levels = reduce_strip(large, levels, factor) if form == "hr" else enlarge(levels, factor, scale, form, self.net)
+            levels = reduce_strip(large, levels, factor) if variant == "hr" else enlarge(levels, factor, scale, variant, self.net)
         image = crop(levels, strip, factor, rng)
         if min(image.shape) < _SMALLEST:
             return None
-        return Line(image, strip.text, kind, form if factor > 1.0 else "as-is", strip.x_height)
+        return Line(image, strip.text, kind, variant if factor > 1.0 else "as-is", strip.x_height)
 
     def _small_strip(self, rng: np.random.Generator, clean: bool) -> tuple[Strip | None, str, bool, Strip | None]:
-        """Return a strip before it is enlarged, its kind, whether it is noisy, and its hr; None where it is of no use."""
+        """Return a strip before enlarging, its kind, whether it is noisy, and its hr strip; no strip if it is not usable."""
         low, high = CLEAN if clean else LOW
         x_height = float(np.exp(rng.uniform(np.log(low), np.log(high))))
-        # Letters of 300 dpi are rendered at twice their size, smaller ones at four times.
+        # Lines at 300 dpi are rendered at twice their size, smaller ones at four times.
         scale, kind = 2 if clean else 4, "scan"
         if self.scans is not None and rng.random() < self.settings.scans:
             if clean:
@@ -169,14 +169,14 @@ class LineStream:
         first, last = (self.own, len(self.texts)) if other else (0, self.own)
         source = self.texts[int(rng.integers(first, last)) if last > first + 1 else first]
         text, kind = source.line(rng, int(rng.integers(8, self.settings.longest + 1)))
-        if not text or not self.can_write(text):
+        if not text or not self.is_encodable(text):
             return None, kind
         neighbours = [source.line(rng, self.settings.longest)[0] for _ in range(2)]
         black = not other and self.settings.blackletter > 0 and rng.random() < self.settings.blackletter
         if black:
             text, *neighbours = (as_printed(line, rng) for line in (text, *neighbours))
         try:
-            choose = self.faces.choose_blackletter if black else partial(self.faces.choose, monospaced=self.settings.monospaced)
+            choose = self.fonts.choose_blackletter if black else partial(self.fonts.choose, monospaced=self.settings.monospaced)
             font = choose(rng, text)
         except OptionError:
             return None, kind
@@ -185,19 +185,19 @@ class LineStream:
 
 
 def _legible(quality: Quality, rng: np.random.Generator) -> bool:
-    """Return whether a line is kept: one that nobody could read would train the network to guess."""
+    """Return whether a line is kept; one that nobody could read would train the network to guess."""
     if quality.legibility < ILLEGIBLE or quality.contrast < _LEAST_CONTRAST:
         return False
     return quality.legibility >= HARD or bool(rng.random() < _KEPT_OF_HARD)
 
 
-def writer(encode: Callable[[str], Sequence[int]]) -> Callable[[str], bool]:
-    """Return a test whether *encode*, a charset's, accepts a text."""
+def encodable_with(encode: Callable[[str], Sequence[int]]) -> Callable[[str], bool]:
+    """Return a function that tells whether *encode*, a charset's, accepts a text of at least one code."""
 
-    def can_write(text: str) -> bool:
+    def is_encodable(text: str) -> bool:
         try:
             return bool(encode(text))
         except RecognizerError:
             return False
 
-    return can_write
+    return is_encodable

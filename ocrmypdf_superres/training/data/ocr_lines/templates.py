@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: MPL-2.0
 """Dates, amounts, addresses, table cells and other short texts of forms and letters, made from templates by language.
 
-A template is a text with fields in braces. A field names a list of ``phrases.toml``, of which one entry is filled in
-turn, or one of these:
+A template is a text with fields in braces. A field names a list in ``phrases.toml``, one of whose entries is filled in
+in turn, or is one of these:
 
 ========== =====================================================================
-``n``      a number of one to three digits, small ones being more frequent
+``n``      a number of one to three digits; small ones are commoner
 ``digit``  1 to 9
 ``#3``     three digits, and likewise for other counts
 ``d m``    day and month as numbers; ``dd mm`` with two digits
 ``y yy``   a year from 1830 to 2025; ``yy`` its last two digits
-``hour minute`` with one or two, and with two digits
-``money``  an amount with two decimals in the language's style; ``whole`` without
+``hour minute`` an hour with one or two digits, a minute with two
+``money``  an amount with two decimals in the language's style; ``whole`` has none
 ``roman``  a Roman numeral up to XXXIX
-``A a``    a capital, a small letter, of the language's words
-``word Word WORD`` a word of the language's prose, as it is, with a capital, in capitals
+``A a``    an initial of the language's words, uppercase or lowercase
+``word Word WORD`` a word of the language's prose, in lowercase, capitalized or in uppercase
 ========== =====================================================================
 """
 
@@ -31,10 +31,10 @@ import numpy as np
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.tables import did_you_mean, read_toml
 
-#: Separates the cells of a row; the renderer leaves a wide gap there, the text has a space.
+#: Separates the cells of a row: a wide gap in the image, a space in the transcription.
 GAP = "\t"
 _FIELD = re.compile(r"\{([^{}]+)\}")
-_DEEPEST = 6
+_MAX_DEPTH = 6
 
 
 @lru_cache(maxsize=1)
@@ -53,7 +53,7 @@ class Templates:
 
     Args:
         language: one of :func:`languages`.
-        words: words of the language's prose, at least one of letters only.
+        words: words of the language's prose; at least one must have three letters or more and nothing else.
 
     Raises:
         OptionError: there are no templates for the language, or no word fits.
@@ -149,7 +149,7 @@ class Templates:
                 return "".join(str(digit) for digit in rng.integers(10, size=int(name[1:])))
             if name in self.fields:
                 return self.fields[name](rng)
-            if depth >= _DEEPEST:
+            if depth >= _MAX_DEPTH:
                 raise OptionError(f"The phrase {template!r} refers to itself; correct the list of phrases.")
             return self._filled(str(_one(self.lists[name], rng)), rng, depth + 1)
 

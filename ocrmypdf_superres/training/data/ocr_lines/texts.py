@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What a line says: prose, words of the dictionary, and the short texts of forms, receipts, tables and letters."""
+"""Texts of lines: prose, dictionary words, and the short texts of forms, receipts, tables and letters."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import numpy as np
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.training.data.ocr_lines.templates import GAP, Templates
 
-#: Of this many text files of a language, sorted by name, the last one is held out; of a single one its last part.
+#: One in so many of a language's text files, sorted by name, is held out; of a single file, its last part.
 HELD_EVERY = 6
 _UNDERSCORES = re.compile(r"_")
-#: Kind of text: its share of all lines.
+#: Share of each kind of text among all lines.
 KINDS = {"prose": 0.46, "words": 0.12, "field": 0.11, "receipt": 0.09, "row": 0.11, "letter": 0.11}
 
 
 def split_files(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
-    """Return the text files to train with and those held out: every :data:`HELD_EVERY`-th by name, at least one of two."""
+    """Return the text files for training and the held-out ones: every :data:`HELD_EVERY`-th by name, at least one of two."""
     ordered = sorted(paths)
     held = ordered[HELD_EVERY - 1 :: HELD_EVERY] or ordered[1:][-1:]
     return [path for path in ordered if path not in held], held
@@ -32,9 +32,9 @@ class TextSource:
     Args:
         folder: a folder of text files (UTF-8, ``*.txt``).
         language: Tesseract's code, which chooses the templates.
-        held: give texts from the files that are held out instead of the others.
+        held: use the held-out files instead of the others.
         whole: hold nothing out.
-        dictionary: words of the recognizer's own dictionary; without it the vocabulary of the files is used.
+        dictionary: words of the recognizer's own dictionary; if empty, the vocabulary of the files is used.
 
     Raises:
         OptionError: the folder holds no text, or there are no templates for the language.
@@ -67,11 +67,11 @@ class TextSource:
         }
 
     def line(self, rng: np.random.Generator, length: int) -> tuple[str, str]:
-        """Return a text of about *length* characters, at most, and its kind; cells are separated by tabs."""
+        """Return a text of at most *length* characters, and its kind; its cells are separated by :data:`~.templates.GAP`."""
         kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
         text = self.kinds[kind](rng, length)
         if len(text) > length:
-            # Whole words alone: half a word is cut where the image ends, and nobody could read it.
+            # Cut between words; nobody could read half a word at the edge of the image.
             text = text[: length + 1].rpartition(" ")[0] or text[:length]
         return text.strip(f" {GAP}"), kind
 
@@ -97,10 +97,10 @@ class TextSource:
 
 
 def _broken(words: Sequence[str], length: int) -> str:
-    """Return the words with the last one broken by a hyphen, as at the end of a printed line."""
+    """Return *words* with the last one hyphenated so that the line has *length* characters, or without it."""
     *whole, last = words
     room = length - sum(map(len, whole)) - len(whole) - 1
-    # A syllable's border is not known; from three letters on either side a break looks like one.
+    # Where syllables end is not known; with three letters or more on either side a break is plausible.
     if last.isalpha() and room >= 3 and len(last) - room >= 3:
         return " ".join([*whole, f"{last[:room]}-"])
     return " ".join(whole) or last

@@ -14,10 +14,12 @@ from ocrmypdf_superres.training.data.sources.rendered import RenderedSource
 
 
 class RenderedPages(RenderedSource):
-    """Pieces of pages: lines of text in one or two columns, headings, rules, an image, on paper.
+    """Parts of pages: lines of text in one or two columns, headings and rules.
 
     Args:
-        folder, weights: as for :class:`RenderedSource`. size: (height, width) in pixels, multiples of 16.
+        folder: as for :class:`RenderedSource`.
+        weights: as for :class:`RenderedSource`.
+        size: (height, width) of a part in pixels, multiples of 16.
     """
 
     def __init__(self, folder: Path, weights: dict[str, float] | None, size: tuple[int, int]) -> None:
@@ -25,7 +27,7 @@ class RenderedPages(RenderedSource):
         self.size = size
 
     def page(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return a page, float32 (height, width) in [0, 1], and its lines' boxes, float32 (N, 4): left, top, right, bottom."""
+        """Return a part, float32 (height, width) in [0, 1], and its lines' boxes, float32 (N, 4): left, top, right, bottom."""
         height, width = self.size
         layer = Image.new("L", (width, height), 0)
         pen = ImageDraw.Draw(layer)
@@ -64,7 +66,7 @@ class RenderedPages(RenderedSource):
         room = (right - left) * (float(rng.uniform(0.2, 1.0)) if rng.random() < 0.25 else 1.0)
         words: list[str] = []
         for word in self._text(rng, language).split():
-            if not font_file.draws(word) or font.getlength(" ".join([*words, word])) > room:
+            if not font_file.covers(word) or font.getlength(" ".join([*words, word])) > room:
                 break
             words.append(word)
         text = " ".join(words)
@@ -72,6 +74,6 @@ class RenderedPages(RenderedSource):
             return None
         pen.text((left, top), text, fill=int(rng.uniform(150, 256)), font=font)
         box = pen.textbbox((left, top), text, font=font)
-        # The line's height is the font's, whatever letters it has: detectors join slices of equal height.
+        # The height is the font's, whatever letters the line has, as detectors join slices of equal height.
         upper, lower = pen.textbbox((left, top), "Hdpg", font=font)[1::2]
         return float(box[0]), float(upper), float(box[2]), float(lower)

@@ -19,7 +19,7 @@ from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.page.image import flatten
 from ocrmypdf_superres.training.data.lmdb_words import count_entries, read_entries
 from ocrmypdf_superres.training.data.sample import Sample
-from ocrmypdf_superres.training.data.sources.words import BOX, HEIGHT, WIDTH, fitted_colour, open_line
+from ocrmypdf_superres.training.data.sources.words import BOX, HEIGHT, WIDTH, open_line, resized_rgb
 from ocrmypdf_superres.training.protocols import SourceKind
 from ocrmypdf_superres.training.recipe import Source
 
@@ -74,8 +74,8 @@ class RecognitionSet:
         poor = image
         if self.degraded:
             poor = Image.fromarray(degrade(np.asarray(image, dtype=np.uint8), np.random.default_rng([20230817, number])))
-        hr = fitted_colour(image, (WIDTH, HEIGHT))
-        lr = fitted_colour(poor, (WIDTH // scale, HEIGHT // scale))
+        hr = resized_rgb(image, (WIDTH, HEIGHT))
+        lr = resized_rgb(poor, (WIDTH // scale, HEIGHT // scale))
         return Sample(hr, hr, label.decode("utf-8", errors="replace"), BOX, "eng", lr)
 
     def sample(self, rng: np.random.Generator, line_height: int, scale: int) -> Sample:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Strips of rendered text with exact ground truth: print, typewriter, tables and rules, paper and ink."""
+"""Strips of rendered text with exact ground truth: print and typewriting on uneven paper, with rules and worn letters."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class RenderedSource:
     """A source of strips around one rendered line, with its neighbours above and below.
 
     Args:
-        folder: text files, one folder a language (``eng/*.txt``, ...).
-        weights: of the languages, by folder name; the others get 1.
-        blank: share of strips without a line: empty paper, rules, images.
+        folder: folder of text files in one folder per language (``eng/*.txt``, ...).
+        weights: relative frequencies of the languages, by folder name; the others get 1.
+        blank: share of strips without text: empty paper, rules, images.
 
     Raises:
         OptionError: the folder holds no text.
@@ -61,7 +61,7 @@ class RenderedSource:
             return _paper_only(rng)
         language = str(rng.choice(self.languages, p=self.probabilities))
         font_file = self._font(rng, self.words[language])
-        # Half of a typewriter page's character is uneven key strokes.
+        # Uneven keystrokes are what typewriting looks like most of the time.
         uneven = font_file.mono and rng.random() < 0.7
         ink = np.zeros((STRIP_HEIGHT, STRIP_WIDTH), np.float32)
         top = (STRIP_HEIGHT - line_height) // 2 + LINE_PAD
@@ -76,7 +76,7 @@ class RenderedSource:
             if row and rng.random() < 0.2:
                 continue
             line = self._text(rng, language)
-            fitting, right = _draw_line(
+            fitting, right = _render_line(
                 ink, line, font_file, size, start, top + ascent + row * pitch, room if row == 0 else STRIP_WIDTH, rng, uneven
             )
             if row == 0:
@@ -95,13 +95,13 @@ class RenderedSource:
         pool = self.mono if self.mono and rng.random() < 0.35 else self.fonts
         for _ in range(50):
             font = pool[int(rng.integers(len(pool)))]
-            # Most text is upright and of ordinary weight; fonts' folders hold as much bold and italic.
+            # Most text is upright and of regular weight, but most font files are not.
             if _STYLED.search(font.path) and rng.random() < 0.65:
                 continue
-            if font.draws(probe):
+            if font.covers(probe):
                 return font
         for font in self.fonts:
-            if font.draws(probe):
+            if font.covers(probe):
                 return font
         return self.fonts[0]
 
@@ -128,35 +128,38 @@ KIND = SourceKind(_make)
 
 
 def _code(rng: np.random.Generator) -> str:
-    """Return a number, date, sum or reference as forms and letters have them."""
+    """Return a number, date, amount or reference, as in forms and letters."""
     digits = "".join(str(d) for d in rng.integers(10, size=int(rng.integers(1, 7))))
-    forms = (
+    kinds = (
         digits, f"{rng.integers(1, 32)}/{rng.integers(1, 13)}/{rng.integers(30, 99)}", f"{digits}.{rng.integers(100):02d}",
         f"No. {digits}", f"({digits})", f"{digits}%", f"{rng.integers(1, 29)}.{rng.integers(1, 13)}.{rng.integers(1850, 2020)}",
         f"{digits}-{rng.integers(1000, 9999)}", f"${digits}",
         f"{chr(65 + int(rng.integers(26)))}.{chr(65 + int(rng.integers(26)))}.",
     )  # fmt: skip
-    return forms[int(rng.integers(len(forms)))]
+    return kinds[int(rng.integers(len(kinds)))]
 
 
 def _fit(font_file: FontFile, height: int) -> tuple[int, int]:
-    """Return the font size at which ascenders to descenders span *height* px, and the ascenders' height."""
+    """Return the font size at which ascenders to descenders span *height* pixels, and the height of ascenders in pixels."""
     probe = open_font(font_file.path, font_file.index, 100)
     _, top, _, bottom = probe.getbbox("Hdfpqg", anchor="ls")
     size = max(6, round(100 * height / max(1, bottom - top)))
     return size, round(-top * size / 100)
 
 
-def _draw_line(
+def _render_line(
     ink: NDArray[np.float32], text: str, font_file: FontFile, size: int, left: int, baseline: int, room: int,
     rng: np.random.Generator, uneven: bool,
 ) -> tuple[str, int]:  # fmt: skip
-    """Add as many whole words as fit into *room* px to *ink*; return their text and right end."""
+    """Render the words of *text* that fit into *room* pixels into *ink*; return their text and right end.
+
+    With *uneven*, letters differ in height and ink, as keystrokes do.
+    """
     font = open_font(font_file.path, font_file.index, size)
     words: list[str] = []
     width = 0.0
     for word in text.split():
-        if not font_file.draws(word):
+        if not font_file.covers(word):
             continue
         longer = font.getlength(" ".join([*words, word]))
         if longer > room:
@@ -182,7 +185,7 @@ def _draw_line(
 
 
 def _rules(ink: NDArray[np.float32], rng: np.random.Generator, top: int, height: int) -> None:
-    """Sometimes draw an underline, a table's lines or a dotted leader."""
+    """Add an underline or a table's rule to *ink*, at random."""
     if rng.random() < 0.08:
         y = top + int(height * rng.uniform(1.02, 1.2))
         ink[y : y + int(rng.integers(1, 4)), int(rng.integers(200)) : int(rng.integers(300, STRIP_WIDTH))] = 1.0
@@ -192,7 +195,7 @@ def _rules(ink: NDArray[np.float32], rng: np.random.Generator, top: int, height:
 
 
 def _wear(ink: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Thicken or thin strokes a little and round them, as ribbons, type metal and photocopies do."""
+    """Return *ink* with strokes thickened or rounded and the strip rotated a little, each at random."""
     kind = rng.random()
     if kind < 0.15:
         image = Image.fromarray((ink * 255).astype(np.uint8)).filter(ImageFilter.MaxFilter(3))
@@ -214,9 +217,9 @@ def _smooth_field(rng: np.random.Generator, cells: tuple[int, int]) -> NDArray[n
 
 
 def _on_paper(ink: NDArray[np.float32], rng: np.random.Generator, lift: float = 1.0) -> Sample:
-    """Lay *ink* on paper; what the paper adds (grain, stains, show-through) is in the source only.
+    """Return *ink* on paper; grain, stains and show-through are in the source image only.
 
-    The target's ink is raised to the power *lift*: faint key strokes come out darker than they were.
+    The target's ink is raised to the power *lift*: below 1, faint keystrokes are darker in the target.
     """
     paper, black = float(rng.uniform(0.75, 1.0)), float(rng.uniform(0.0, 0.3))
     if rng.random() < 0.3:
@@ -233,7 +236,7 @@ def _on_paper(ink: NDArray[np.float32], rng: np.random.Generator, lift: float = 
             rng.uniform(0.02, 0.12)
         )
     if rng.random() < 0.3:
-        # Typewriter ribbon and worn type: ink of uneven density, which the net should fill.
+        # Typewriter ribbon and worn type give uneven ink, which the net should even out.
         source += ink * (_smooth_field(rng, (24, 144)) - 0.3) * float(rng.uniform(0.05, 0.45)) * (paper - black)
     if rng.random() < 0.12:
         reverse = np.roll(ink[:, ::-1], (int(rng.integers(-30, 30)), int(rng.integers(-90, 90))), (0, 1))
@@ -244,7 +247,7 @@ def _on_paper(ink: NDArray[np.float32], rng: np.random.Generator, lift: float = 
 
 
 def _paper_only(rng: np.random.Generator) -> Sample:
-    """Empty paper, a rule, or a patch of halftone image: nothing that may turn into letters."""
+    """Return paper without text, empty or with rules or a photograph, in which a net must not predict letters."""
     ink = np.zeros((STRIP_HEIGHT, STRIP_WIDTH), np.float32)
     kind = rng.random()
     if kind < 0.3:

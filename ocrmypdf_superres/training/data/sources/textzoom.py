@@ -10,7 +10,7 @@ import numpy as np
 
 from ocrmypdf_superres.training.data.lmdb_words import count_entries, read_entries
 from ocrmypdf_superres.training.data.sample import Sample
-from ocrmypdf_superres.training.data.sources.words import BOX, HEIGHT, WIDTH, fitted_colour, open_line
+from ocrmypdf_superres.training.data.sources.words import BOX, HEIGHT, WIDTH, open_line, resized_rgb
 from ocrmypdf_superres.training.protocols import SourceKind
 from ocrmypdf_superres.training.recipe import Source
 
@@ -37,8 +37,8 @@ class TextZoom:
         if not 0 <= index < self.count:
             raise IndexError(index)
         high, low, label = read_entries(self.folder, [f"{key}-{index + 1:09d}" for key in ("image_hr", "image_lr", "label")])
-        image = fitted_colour(open_line(io.BytesIO(high)), (WIDTH, HEIGHT))
-        lr = fitted_colour(open_line(io.BytesIO(low)), (WIDTH // scale, HEIGHT // scale))
+        image = resized_rgb(open_line(io.BytesIO(high)), (WIDTH, HEIGHT))
+        lr = resized_rgb(open_line(io.BytesIO(low)), (WIDTH // scale, HEIGHT // scale))
         return Sample(image, image, label.decode("utf-8", errors="replace"), BOX, self.language, lr)
 
     def sample(self, rng: np.random.Generator, line_height: int, scale: int) -> Sample:

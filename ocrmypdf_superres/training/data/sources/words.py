@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Text lines for the line nets: rendered words like TextZoom's, and folders of line images.
+"""Samples for the line nets: rendered words like TextZoom's, and folders of line images.
 
-All give hr of 32 x 128 and, for scale 2, lr of 16 x 64.  Rendered words have no lr of their own; the recipe's degradation
-makes it.
+The hr images are 32 x 128 pixels, for scale 2 the lr images 16 x 64.  Rendered words have no lr image; the recipe's
+degradation makes it.
 """
 
 from __future__ import annotations
@@ -27,58 +27,70 @@ BOX = (0, 0, WIDTH, HEIGHT)
 Array = NDArray[np.float32]
 
 
-def fitted_colour(image: Image.Image, size: tuple[int, int]) -> Array:
-    """Return *image* stretched to *size* (width, height), bicubic, as RGB, float32 (3, height, width) in [0, 1]."""
+def resized_rgb(image: Image.Image, size: tuple[int, int]) -> Array:
+    """Return *image* as RGB, resized to *size* (width, height) with bicubic resampling: float32 (3, height, width) in [0, 1]."""
     rgb = np.asarray(flatten(image).convert("RGB"), dtype=np.float32) / np.float32(255)
     bands = [Image.fromarray(np.ascontiguousarray(rgb[..., band])).resize(size, Image.Resampling.BICUBIC) for band in range(3)]
     return np.clip(np.stack([np.asarray(band, dtype=np.float32) for band in bands]), 0, 1)
 
 
 class WordSource(RenderedSource):
-    """Rendered words: a share *stretched* to the image's width, as TextZoom's are, the others at their own aspect.
+    """Rendered words, either one stretched to the image's width, as in TextZoom, or several at their own aspect ratio.
 
     Args:
-        folder: as for :class:`RenderedSource`. weights: of the languages; without it all alike.
+        folder: folder of text files in one folder per language, as for :class:`RenderedSource`.
+        weights: relative frequencies of the languages, others get 0; None for equal ones.
+        stretched: share of stretched words.
+
+    Raises:
+        OptionError: the folder holds no text.
     """
 
     def __init__(self, folder: Path, weights: dict[str, float] | None = None, stretched: float = 0.4) -> None:
         if weights and folder.is_dir():
-            # The recognizers know a-z alone: a language that is not named is not meant.
+            # The recognizers know only a-z, so languages that are not named are left out.
             weights = {language.name: 0.0 for language in folder.iterdir()} | weights
         super().__init__(folder, weights, blank=0.0)
         self.stretched = stretched
 
     def sample(self, rng: np.random.Generator, line_height: int, scale: int) -> Sample:
-        """Return a line; its height is its own, whatever *line_height* says."""
+        """Return a sample of :data:`HEIGHT` x :data:`WIDTH` pixels; *line_height* and *scale* are ignored.
+
+        Raises:
+            OptionError: no installed font covers the words of the language.
+        """
         language = str(rng.choice(self.languages, p=self.probabilities))
         for _ in range(20):
             font_file = self._font(rng, self.words[language])
             words = self._text(rng, language).split()
-            ink = self._one(rng, words, font_file) if rng.random() < self.stretched else self._several(rng, words, font_file)
+            render = self._stretched if rng.random() < self.stretched else self._unstretched
+            ink = render(rng, words, font_file)
             if ink is not None:
                 text, layer = ink
                 image = _on_paper(layer, rng)
                 return Sample(image, image, text, BOX, language)
-        raise OptionError(f"No font of this machine draws the words of the language {language}; install fonts for it.")
+        raise OptionError(f"No installed font covers the words of the language {language}; install fonts for it.")
 
-    def _one(self, rng: np.random.Generator, words: list[str], font_file: FontFile) -> tuple[str, Array] | None:
+    def _stretched(self, rng: np.random.Generator, words: list[str], font_file: FontFile) -> tuple[str, Array] | None:
+        """Return the first of *words* and its ink, stretched to the whole image; None if it is not usable."""
         word = words[0][:16]
-        if not word or not font_file.draws(word):
+        if not word or not font_file.covers(word):
             return None
         font = open_font(font_file.path, font_file.index, 64)
         left, top, right, bottom = font.getbbox(word, anchor="ls")
         margin = [int(rng.integers(1, 12)) for _ in range(4)]
         size = (round(right - left) + margin[0] + margin[1], round(bottom - top) + margin[2] + margin[3])
-        # A dash alone would fill the image; TextZoom's narrowest words are about twice as high as wide.
+        # A dash would be stretched over the whole image; TextZoom's narrowest words are about half as wide as tall.
         if bottom - top < 20 or right - left < 12 or size[0] > 1500:
             return None
         layer = Image.new("L", size, 0)
         ImageDraw.Draw(layer).text((margin[0] - left, margin[2] - top), word, fill=255, font=font, anchor="ls")
-        return word, _levels(layer.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC))
+        return word, _to_float(layer.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC))
 
-    def _several(self, rng: np.random.Generator, words: list[str], font_file: FontFile) -> tuple[str, Array] | None:
+    def _unstretched(self, rng: np.random.Generator, words: list[str], font_file: FontFile) -> tuple[str, Array] | None:
+        """Return as many of *words* as fit, and their ink; None if none does."""
         size = int(rng.integers(44, 66))
-        # Three times as large, reduced afterwards: letters stand between pixels as in scans.
+        # Rendered at three times the size and reduced, so that edges fall between pixels as in scans.
         font: ImageFont.FreeTypeFont = open_font(font_file.path, font_file.index, size)
         ascent, descent = font.getbbox("Hdfpqg", anchor="ls")[1], font.getbbox("Hdfpqg", anchor="ls")[3]
         if descent - ascent > 3 * HEIGHT:
@@ -86,7 +98,7 @@ class WordSource(RenderedSource):
         chosen: list[str] = []
         room = 3 * WIDTH - 12
         for word in words:
-            if not font_file.draws(word) or font.getlength(" ".join([*chosen, word])) > room:
+            if not font_file.covers(word) or font.getlength(" ".join([*chosen, word])) > room:
                 break
             chosen.append(word)
         if not chosen:
@@ -96,15 +108,16 @@ class WordSource(RenderedSource):
         baseline = float(rng.uniform(0.25, 0.75)) * room_below - ascent
         text = " ".join(chosen)
         ImageDraw.Draw(layer).text((float(rng.uniform(2, 10)), baseline), text, fill=255, font=font, anchor="ls")
-        return text, _levels(layer.resize((WIDTH, HEIGHT), Image.Resampling.BOX))
+        return text, _to_float(layer.resize((WIDTH, HEIGHT), Image.Resampling.BOX))
 
 
-def _levels(layer: Image.Image) -> Array:
+def _to_float(layer: Image.Image) -> Array:
+    """Return *layer*, mode L, as float32 (H, W) in [0, 1]."""
     return np.asarray(layer, dtype=np.float32) / np.float32(255)
 
 
 def _on_paper(ink: Array, rng: np.random.Generator) -> Array:
-    """Ink and paper of random levels, a little uneven."""
+    """Return *ink*, float32 in [0, 1], on paper of random brightness: float32 in [0, 1], 1 is white."""
     paper, black = float(rng.uniform(0.7, 1.0)), float(rng.uniform(0.0, 0.35))
     if rng.random() < 0.3:
         paper, black = 1.0, 0.0
@@ -116,10 +129,15 @@ def _on_paper(ink: Array, rng: np.random.Generator) -> Array:
 
 
 class FolderLines:
-    """Line images ``NAME.png`` with ``NAME.gt.txt`` beside, and lr of the same names in *low* where it is given.
+    """Line images with their texts.
+
+    Args:
+        folder: folder of hr images ``NAME.png`` with ``NAME.gt.txt`` beside them.
+        low: folder of lr images with the same names, or None.
+        language: Tesseract's code of the texts' language.
 
     Raises:
-        OptionError: there is no image with a text, or one has no partner in *low*.
+        OptionError: there is no image with a text, or one has no lr image in *low*.
     """
 
     def __init__(self, folder: Path, low: Path | None = None, language: str = "eng") -> None:
@@ -129,20 +147,24 @@ class FolderLines:
             label = path.with_name(f"{path.stem}.gt.txt")
             if path.suffix.lower() not in IMAGE_SUFFIXES or not label.is_file():
                 continue
-            partner = None if low is None else _partner(path, folder, low)
-            self.items.append((path, partner, label.read_text(encoding="utf-8").strip()))
+            lr = None if low is None else _lr_path(path, folder, low)
+            self.items.append((path, lr, label.read_text(encoding="utf-8").strip()))
         if not self.items:
             raise OptionError(f"{folder} holds no line images with texts, such as 001.png and 001.gt.txt; give another folder.")
 
     def sample(self, rng: np.random.Generator, line_height: int, scale: int) -> Sample:
-        """Return a line, with its lr where there is one; its height is its own, whatever *line_height* says."""
-        path, partner, text = self.items[int(rng.integers(len(self.items)))]
-        image = fitted_colour(open_line(path), (WIDTH, HEIGHT))
-        lr = None if partner is None else fitted_colour(open_line(partner), (WIDTH // scale, HEIGHT // scale))
+        """Return a random line, with its lr image if there are any; *line_height* is ignored.
+
+        Raises:
+            ImageError: an image is damaged.
+        """
+        path, lr_path, text = self.items[int(rng.integers(len(self.items)))]
+        image = resized_rgb(open_line(path), (WIDTH, HEIGHT))
+        lr = None if lr_path is None else resized_rgb(open_line(lr_path), (WIDTH // scale, HEIGHT // scale))
         return Sample(image, image, text, BOX, self.language, lr)
 
 
-def _partner(path: Path, folder: Path, low: Path) -> Path:
+def _lr_path(path: Path, folder: Path, low: Path) -> Path:
     stem = low / path.relative_to(folder).with_suffix("")
     for suffix in (path.suffix, *sorted(IMAGE_SUFFIXES)):
         if stem.with_name(stem.name + suffix).is_file():

@@ -66,7 +66,7 @@ def _read(path: Path) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=1)
 def _images() -> NDArray[np.float32]:
-    fonts = [font for font in installed_fonts() if font.draws(CHARACTERS)]
+    fonts = [font for font in installed_fonts() if font.covers(CHARACTERS)]
     chosen = [fonts[index * len(fonts) // FONTS] for index in range(FONTS)] if len(fonts) > FONTS else fonts
     return np.stack([[_glyph(font, character) for character in CHARACTERS] for font in chosen])
 
