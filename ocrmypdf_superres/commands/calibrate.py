@@ -18,7 +18,7 @@ from ocrmypdf_superres.commands.shared.parsing import add_data, add_jobs, add_mo
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.calibration.engine import fit_engine, plot_engine, read_case, write_row
 from ocrmypdf_superres.evaluation.calibration.fit import ReadCase, compare, fit, plot, read_variants
-from ocrmypdf_superres.evaluation.calibration.vote import Place, cross_validated, described, read_places
+from ocrmypdf_superres.evaluation.calibration.vote import cross_validated, described, read_places
 from ocrmypdf_superres.evaluation.data.pages import BenchmarkPage, Case, find_pages, make_cases
 from ocrmypdf_superres.evaluation.data.profiles import DEFAULT_CONDITIONS, parse_condition
 from ocrmypdf_superres.evaluation.trust.lost_pages import best_limit, case_with_text, cases_without_text, limit_rows
