@@ -47,4 +47,4 @@ class MissingDependencyError(SuperresError):
 
 
 class ArchiveError(SuperresError):
-    """A run over many files cannot start or go on: its folder, settings, manifest or disk."""
+    """A run over many files cannot start or continue: its folder, settings, manifest or disk."""

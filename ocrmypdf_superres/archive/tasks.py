@@ -26,7 +26,7 @@ class State(enum.StrEnum):
 class Kind(enum.StrEnum):
     """Kind of an input: a PDF, an image file (of one or many pages), or a METS document with its images.
 
-    ``OTHER`` is a file that is not an input or could not be looked at; the manifest has it with the reason.
+    ``OTHER`` is a file that is not an input or could not be examined; the manifest has it with the reason.
     """
 
     PDF = "pdf"

@@ -96,7 +96,7 @@ def verify(layout: Layout, inputs: bool = False, quick: bool = False, jobs: int 
 
 
 def default_jobs(files: int) -> int:
-    """Return the number of processes that are worth starting for so many files."""
+    """Return the number of processes that are worth starting for *files* files."""
     return min(available_cores(), 1 + files // 32)
 
 

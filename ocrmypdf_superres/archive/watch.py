@@ -48,7 +48,7 @@ IDLE = 0.25
 
 @dataclass(frozen=True)
 class WatchTiming:
-    """How often a folder is looked at.
+    """How often a folder is scanned.
 
     Attributes:
         settle: seconds for which a file's size and time must have been stable.
@@ -64,7 +64,7 @@ class WatchRun(Run):
 
     Args:
         arguments, keywords: those of :class:`Run`.
-        timing: how often the folder is looked at.
+        timing: how often the folder is scanned.
     """
 
     def __init__(self, *arguments: Any, timing: WatchTiming | None = None, **keywords: Any) -> None:
@@ -83,7 +83,7 @@ class WatchSession(Session):
 
     Args:
         arguments: those of :class:`Session`.
-        timing: how often the folder is looked at.
+        timing: how often the folder is scanned.
         changed: is set when something changes in the folder.
     """
 

@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "weights of the vote between Tesseract and that engine; or find below which mean probability a page is lost, on pages of "
         "--data and rendered ones without text",
     )
-    add_data(parser, "folder of pages with known text; fit on pages that nothing is measured on", required=True)
+    add_data(parser, "folder of pages with known text; fit on pages that are not evaluated on", required=True)
     parser.add_argument(
         "--conditions", nargs="*", default=list(DEFAULT_CONDITIONS), metavar="DPI-PROFILE",
         help=f"as for evaluate (default: {' '.join(DEFAULT_CONDITIONS)})",

@@ -105,7 +105,7 @@ def _add_methods(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="MODEL",
-        help="nets by themselves as further methods, names or folders of models, or the word all: each enlarges a "
+        help="nets alone as further methods, by name or folder, or the word all: each enlarges a "
         "page once, without a second reading (--model is the one that the plugin's methods use)",
     )
     add_model(group, "name or folder of the model of the methods plugin...")
@@ -114,9 +114,9 @@ def _add_methods(parser: argparse.ArgumentParser) -> None:
 def _add_outputs(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("outputs")
     add_jobs(group)
-    group.add_argument("--cache", type=Path, metavar="FOLDER", help="folder that keeps readings, so that a run can go on")
+    group.add_argument("--cache", type=Path, metavar="FOLDER", help="folder that keeps readings, so that a run can be resumed")
     group.add_argument("--worst", type=Path, metavar="FOLDER", help="write images of the pages that the plugin reads worst there")
-    group.add_argument("--worst-count", type=int, default=10, metavar="N", help="how many")
+    group.add_argument("--worst-count", type=int, default=10, metavar="N", help="number of these pages")
     group.add_argument(
         "--run",
         type=Path,
@@ -187,7 +187,9 @@ def _cases(args: argparse.Namespace) -> list[Case]:
     pages = of_collections(find_pages(args.data, args.language, args.lines), args.collections)
     cases = make_cases(pages, [parse_condition(text) for text in args.conditions], args.count)
     if not cases:
-        raise OptionError(f"No page of {args.data} is below 150 dpi or at least 200 dpi; nothing can be measured.")
+        raise OptionError(
+            f"No page of {args.data} is below 150 dpi or at least 200 dpi, so that nothing can be measured; give other pages."
+        )
     return cases
 
 

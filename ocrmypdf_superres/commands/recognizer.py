@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 from rich.console import Console
 
-from ocrmypdf_superres.commands.networks import actions as network_actions
+from ocrmypdf_superres.commands.networks import tuned_networks
 from ocrmypdf_superres.commands.shared.output import say, steps
 from ocrmypdf_superres.commands.shared.parsing import (
     add_data,
@@ -50,21 +50,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_tune(actions)
     _add_lines(actions)
     _add_train(actions)
-    network_actions.add_actions(actions)
+    tuned_networks.add_actions(actions)
     _add_alternate(actions)
     _add_export(actions)
 
 
 def _add_compare(actions: Any) -> None:
-    text = "text of the port beside that of tesseract --psm 13, for images of single lines"
+    text = "compare what the port and tesseract --psm 13 read on images of single lines"
     action = subcommand(actions, "compare", "recognizer compare", text)
     _add_installed(action)
-    action.add_argument("images", nargs="+", type=Path, help="line images; a NAME.gt.txt beside one gives its truth")
+    action.add_argument("images", nargs="+", type=Path, help="line images; NAME.gt.txt beside an image has its true text")
     action.add_argument("--as-trained", action="store_true", help="without Tesseract's rounding and border noise")
 
 
 def _add_tune(actions: Any) -> None:
-    text = "tune a network on lines, for the stock tesseract: on images with NAME.gt.txt, or on prepared lines by a recipe"
+    text = "tune a network for the stock tesseract, on line images with NAME.gt.txt or by a recipe on prepared lines"
     action = subcommand(actions, "tune", "recognizer tune", text)
     action.add_argument("lines", type=Path, help="folder of line images and texts, or a recipe (examples/recipes/tesseract.toml)")
     _add_installed(action, "language, or path of a .traineddata file (default: the recipe's, or eng)", None)
@@ -72,48 +72,52 @@ def _add_tune(actions: Any) -> None:
     add_device(action)
     add_resume(action, "continue an interrupted run from its checkpoint in OUTPUT.run")
     recipe = action.add_argument_group("with a recipe")
-    add_data(recipe, "folder that the recipe's lines lie in (default: here)")
+    add_data(recipe, "folder that the recipe's lines are in (default: here)")
     recipe.add_argument(
         "--minutes",
         type=float,
         metavar="N",
-        help="end after so many minutes, with fewer steps than the recipe's (default: no limit)",
+        help="end after this many minutes, with fewer steps than the recipe's (default: no limit)",
     )
     images = action.add_argument_group("with line images")
-    images.add_argument("--epochs", type=int, metavar="N", help="times over all lines (default: 4)")
+    images.add_argument("--epochs", type=int, metavar="N", help="passes over all lines (default: 4)")
     images.add_argument("--lr", type=float, metavar="N", help="peak learning rate (default: 0.001)")
     add_seed(images, "of the order of lines and of noise (default: 0)", None)
-    images.add_argument("--hold-out", type=int, metavar="N", help="every Nth line measures, 0: none (default: 10)")
     images.add_argument(
-        "--ema", type=float, metavar="N", help="share of the average of the weights kept a step (default: 0, none)"
+        "--hold-out", type=int, metavar="N", help="hold out every Nth line to measure on, 0 for none (default: 10)"
+    )
+    images.add_argument(
+        "--ema", type=float, metavar="N", help="decay per step of the weights' moving average (default: 0, no average)"
     )
     images.add_argument(
         "--validate-every", type=int, metavar="STEPS",
-        help="keep the weights by which tesseract reads every Nth line and one best, measured so often (default: 0, the last)",
+        help="keep the weights with which tesseract reads held-out lines best, measured at this interval (default: 0, the last)",
     )  # fmt: skip
     images.add_argument("--patience", type=int, metavar="N", help="end after N validations in a row without a gain")
 
 
 def _add_lines(actions: Any) -> None:
-    text = "prepare low-resolution lines to tune a network on, in files of some hundred; what is there already stays"
+    text = "prepare low-resolution lines to tune a network on, in files of a few hundred; existing files are kept"
     action = subcommand(actions, "lines", "recognizer lines", text)
     action.add_argument("folder", type=Path, help="folder to write the files to")
     add_language(action, "language whose network is to be tuned")
-    action.add_argument("--text", type=Path, required=True, metavar="FOLDER", help="text, one folder a language (eng/*.txt)")
+    action.add_argument(
+        "--text", type=Path, required=True, metavar="FOLDER", help="texts, in one folder per language (eng/*.txt)"
+    )
     action.add_argument("--scans", type=Path, metavar="FOLDER", help="page scans with NAME.gt.txt, to take lines from as well")
     action.add_argument("--cache", type=Path, default=Path("line-cache"), metavar="FOLDER",
                         help="where Tesseract's readings of scans are kept")  # fmt: skip
     action.add_argument("--count", type=int, default=10000, metavar="N", help="lines in all")
     action.add_argument("--first", type=int, default=0, metavar="N", help="number of the first file")
     add_seed(action, "of the lines")
-    action.add_argument("--held-out", action="store_true", help="from the texts and documents that training never sees")
+    action.add_argument("--held-out", action="store_true", help="use the texts and documents that training never sees")
 
 
 def _add_train(actions: Any) -> None:
     text = "train a recognizer or a text detector of the published systems from a recipe"
     action = subcommand(actions, "train", "recognizer train", text)
     action.add_argument("recipe", type=Path, help="a TOML file, see examples/recipes/papers")
-    add_data(action, "folder that the recipe's sources lie in (default: here)", default=Path())
+    add_data(action, "folder that the recipe's sources are in (default: here)", default=Path())
     add_output(action, "folder of the recognizer to write", metavar="FOLDER", required=True)
     add_device(action)
     add_resume(action, "continue an interrupted run from its checkpoint in OUTPUT.run")
@@ -123,7 +127,7 @@ def _add_alternate(actions: Any) -> None:
     text = "train a super-resolution net and a network in turn, with controls, by a recipe (examples/recipes/alternating.toml)"
     action = subcommand(actions, "alternate", "recognizer alternate", text)
     action.add_argument("recipe", type=Path, help="a TOML file")
-    add_data(action, "folder that the recipe's folders lie in (default: here)", default=Path())
+    add_data(action, "folder that the recipe's folders are in (default: here)", default=Path())
     add_output(action, "folder for nets, networks, lines and the report", metavar="FOLDER", required=True)
     add_device(action)
     add_resume(action, "make what is missing in the folder")
@@ -157,7 +161,7 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "lines":
         return _lines(console, args)
     if args.action in ("pack", "measure"):
-        return {"pack": network_actions.pack, "measure": network_actions.measure}[args.action](console, args)
+        return {"pack": tuned_networks.pack, "measure": tuned_networks.measure}[args.action](console, args)
     if args.action == "alternate":
         return _alternate(console, args)
     if args.action == "train":
@@ -240,7 +244,7 @@ def _alternate(console: Console, args: argparse.Namespace) -> int:
 
     recipe = read_alternating_recipe(args.recipe)
     if args.output.exists() and not args.resume:
-        raise OptionError(f"{args.output} exists already; add --resume to go on with it, or give another folder with -o.")
+        raise OptionError(f"{args.output} exists already; add --resume to continue it, or give another folder with -o.")
     say("CER of tesseract on held-out lines in %, by the pair's net (sr), Lanczos and hr:", console)
     for row in alternate(recipe, args.data, args.output, args.device):
         say(row, console)
@@ -272,7 +276,7 @@ def _tune_by_recipe(console: Console, args: argparse.Namespace) -> int:
     limit = time_limit(args.minutes) if args.minutes else None
     run = args.output.with_suffix(".run")
     if (run / CHECKPOINT).is_file() and not args.resume:
-        raise OptionError(f"{run} holds an earlier run; add --resume to go on with it, delete it, or give another --output.")
+        raise OptionError(f"{run} holds an earlier run; add --resume to continue it, delete it, or give another --output.")
     tuned = tune_on_lines(recipe, args.data, run, args.resume, args.device, limit)
     save_traineddata(tuned.data, args.output)
     say(f"{args.output}: {tuned.steps} steps. CER of tesseract on held-out lines in %:", console)

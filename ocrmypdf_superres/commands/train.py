@@ -16,7 +16,7 @@ from ocrmypdf_superres.commands.shared.parsing import add_data, add_device, add_
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``train``."""
     parser.add_argument("recipe", type=Path, help="a TOML file, see examples/recipes")
-    add_data(parser, "folder that the recipe's sources lie in (default: here)", default=Path())
+    add_data(parser, "folder that the recipe's sources are in (default: here)", default=Path())
     add_output(parser, "folder of the run (default: runs/NAME)", metavar="FOLDER")
     add_resume(parser, "continue an interrupted run from its checkpoint")
     parser.add_argument("--show-data", action="store_true", help="only write a grid of training strips")

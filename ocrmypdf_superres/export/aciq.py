@@ -27,7 +27,7 @@ LAWS = ("gauss", "laplace")
 WHOLE = "whole"
 """The range as it is, nothing clipped."""
 ALLOCATED = 4
-"""Up to so many bits channels get different numbers of them."""
+"""Up to this many bits, the number of bits differs between channels."""
 Array = NDArray[np.float64]
 
 

@@ -127,7 +127,7 @@ def _compare(net: nn.Module, spec: ArchitectureSpec, path: Path) -> None:
 
 
 def model_readme(card: Card, parameters: int) -> str:
-    """Return the README.md of a model of so many *parameters*."""
+    """Return the README.md of a model with *parameters* parameters."""
     lines = [
         f"# {card.name}",
         "",

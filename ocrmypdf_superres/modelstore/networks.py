@@ -118,7 +118,9 @@ class Network:
         path = self.folder / NETWORK
         try:
             if path.stat().st_size > _LARGEST:
-                raise RecognizerError(f"The network {path} has more than {_LARGEST} bytes, about 400,000 were expected.")
+                raise RecognizerError(
+                    f"The network {path} has more than {_LARGEST} bytes, about 400,000 were expected; install it again."
+                )
             data = path.read_bytes()
         except OSError as error:
             raise RecognizerError(
@@ -183,7 +185,7 @@ def installed_networks() -> list[Network]:
         try:
             network = read_network(folder)
         except RecognizerError:
-            continue  # `models verify` names it; a job goes on
+            continue  # `models verify` names it; a job continues
         if network is not None:
             found.setdefault(network.card.name, network)
     return list(found.values())

@@ -224,6 +224,6 @@ def list_models() -> list[Model]:
         try:
             model = Model(read_card(folder / CARD), folder)
         except ModelError:
-            continue  # `models verify` names it; a listing goes on
+            continue  # `models verify` names it; a listing continues
         found.setdefault(model.card.name, model)
     return list(found.values())

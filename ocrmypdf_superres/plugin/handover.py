@@ -30,6 +30,7 @@ class PageState:
         original: the page before it was enlarged, where other variants can be made of it.
         dpi: resolution of that image as the page's size has it, where OCR is told another; None where it is the same.
         uneven: whether evening out the paper makes another variant of the page.
+        evened: whether its paper was so uneven that it was evened out before.
         hopeless: whether the page's letters are too small to be read at any size.
         turns: quarter turns, counter-clockwise, of the page's text that were undone in that image.
         model_sha256: of the weights of the model that enlarged it; None for a page that was not enlarged.
@@ -42,6 +43,7 @@ class PageState:
     dpi: float | None = None
     turns: int = 0
     uneven: bool = False
+    evened: bool = False
     hopeless: bool = False
 
     @property

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ocrmypdf_superres.errors import ModelError
 from ocrmypdf_superres.modelstore.networks import AUTO, STOCK
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model
-from ocrmypdf_superres.ocr.variants import EVEN, VARIANTS
+from ocrmypdf_superres.ocr.variants import EVEN, SAUVOLA, VARIANTS
 from ocrmypdf_superres.upscaling.backends.base import DEVICE
 
 log = logging.getLogger("ocrmypdf.superres")
@@ -32,7 +32,7 @@ OnError = Literal["skip", "fail"]
 UnsureWords = Literal["drop", "keep"]
 Verify = Literal["off", "auto", "always"]
 
-_EVERY_VARIANT = (VARIANTS[0], EVEN, *VARIANTS[1:])
+_EVERY_VARIANT = (VARIANTS[0], SAUVOLA, EVEN, *VARIANTS[1:])
 _ONE_VARIANT = "|".join(_EVERY_VARIANT)
 _METAVARS = {"report": "FILE", "keep": "FOLDER", "variants": "LIST"}
 
@@ -87,7 +87,8 @@ class SuperresOptions(BaseModel):
         ",".join(_EVERY_VARIANT),
         pattern=rf"^ *({_ONE_VARIANT})( *, *({_ONE_VARIANT}))* *$",
         description="Variants of a page that --superres-verify reads, separated by commas: net (always read, and first), "
-        "even (on uneven paper: lanczos with the paper evened out), blend (of net and lanczos), lanczos, as-is.",
+        "sauvola (on paper that was evened out: net with local thresholds), even (on somewhat uneven paper: net evened out), "
+        "blend (of net and lanczos), lanczos, as-is.",
     )
 
     unsure_words: UnsureWords = Field(
@@ -107,7 +108,7 @@ class SuperresOptions(BaseModel):
         ge=1,
         le=100,
         description="What reading a doubtful page may cost the OCR engine together, in multiples of its first reading; the most "
-        "doubtful lines are read again first. Lost pages and further engines are not counted.",
+        "doubtful lines are read again first. Lost pages, the variant sauvola and further engines are not counted.",
     )
     networks: str = Field(
         AUTO,
@@ -125,13 +126,15 @@ class SuperresOptions(BaseModel):
             raise ValueError("the device should be auto, cpu, cpu:fp32, cuda or cuda:N")
         return device
 
-    def wanted_variants(self, uneven: bool = False) -> list[str]:
+    def wanted_variants(self, uneven: bool = False, evened: bool = False) -> list[str]:
         """Return the variants that may be read after the net's, in the order in which they are read.
 
-        *uneven* says that the page's paper is: only then is evening it out worth a reading.
+        *uneven* says that the page's paper is: only then is evening it out worth a reading. *evened* says that it was
+        evened out before: only then are local thresholds.
         """
         named = {name.strip() for name in self.variants.split(",")}
-        return [name for name in _EVERY_VARIANT[1:] if name in named and (uneven or name != EVEN)]
+        fitting = {EVEN: uneven, SAUVOLA: evened}
+        return [name for name in _EVERY_VARIANT[1:] if name in named and fitting.get(name, True)]
 
     def named_engines(self) -> list[str]:
         """Return the further engines that were asked for by name, each once; none for ``auto`` and ``none``."""

@@ -19,7 +19,7 @@ from ocrmypdf_superres.ocr.merge.seams import join_seams
 from ocrmypdf_superres.ocr.merge.vote import Merged
 from ocrmypdf_superres.ocr.second_opinion import ASK, ASK_TUNED, UNREAD, affordable, is_doubtful, time_limit, wants_opinion
 from ocrmypdf_superres.ocr.unsure_words import without_unsure
-from ocrmypdf_superres.ocr.variants import AS_IS, NET, make_variant
+from ocrmypdf_superres.ocr.variants import AS_IS, NET, SAUVOLA, make_variant
 from ocrmypdf_superres.plugin import handover
 from ocrmypdf_superres.plugin.guard import guard
 from ocrmypdf_superres.plugin.handover import PageState
@@ -29,7 +29,8 @@ from ocrmypdf_superres.plugin.reading import ReadImage, Reading, Result
 from ocrmypdf_superres.plugin.readings.gathered import Gathered
 from ocrmypdf_superres.plugin.readings.lines import LINE_VARIANTS, can_read_lines, lines_in_doubt, lines_within, read_lines
 from ocrmypdf_superres.plugin.readings.opinions import AUTO, engines_for
-from ocrmypdf_superres.plugin.readings.rescue import CONTRAST, ENLARGED, contrast_image, enlarged_image, needs_a_look, reads_badly
+from ocrmypdf_superres.plugin.readings.rescue import CONTRAST, ENLARGED, needs_a_look, rescued_image
+from ocrmypdf_superres.plugin.readings.thresholds import asked_for, has_local_thresholds
 from ocrmypdf_superres.plugin.readings.turned import TURNED, is_better, straightened, turn_state
 from ocrmypdf_superres.plugin.record import PageRecord
 from ocrmypdf_superres.plugin.worker import finish
@@ -174,16 +175,16 @@ class PageReader:
         if original is None or self._ours.verify == "off" or found.calibration is None or unseen:
             return
         always = self._ours.verify == "always"
-        named = found.in_turn(self._ours.wanted_variants(self._state.uneven))
+        local = self._state.evened and has_local_thresholds(self._engine, self._options)
+        named = found.in_turn(self._ours.wanted_variants(self._state.uneven, local))
         limit, hopeless = time_limit(self._options), self._state.hopeless
         for variant in named if always else affordable(named, found.seconds, limit, hopeless):
             wanted = always
             with self._guard(NOT_VERIFIED):
-                wanted = wanted or is_doubtful(
-                    found.whole, found.calibration, not whole and can_read_lines(self._engine, self._options)
-                )
+                by_line = not whole and variant != SAUVOLA and can_read_lines(self._engine, self._options)
+                wanted = wanted or is_doubtful(found.whole, found.calibration, by_line)
             if not wanted:
-                break
+                continue
             with self._guard(f"could not be read in the variant {variant}"):
                 path = self._save_variant(variant, original)
                 self._read(variant, path, read)
@@ -204,13 +205,11 @@ class PageReader:
             if source is None:
                 with Image.open(self.input_file) as opened:
                     source = make_variant(AS_IS, opened, opened)
-            best = found.whole[found.best()] if found.whole else None
-            image, variant = contrast_image(source, best, self._size, self._ours.target_x_height), CONTRAST
             left = self._state.original is None and self._ours.trigger == "auto"
-            if image is None and left and reads_badly(found.whole, found.calibration):
-                image, variant = enlarged_image(source, self._dpi, self._options), ENLARGED
-            if image is None:
+            rescued = rescued_image(found, source, (self._size, self._dpi), left, self._options)
+            if rescued is None:
                 return
+            image, variant = rescued
             with self._guard(f"could not be read in the variant {variant}"):
                 path = self._target(variant).with_suffix(".png")
                 dpi = tuple(float(value) * image.width / self._size[0] for value in self._dpi)
@@ -276,7 +275,7 @@ class PageReader:
     def _read(self, variant: str, image: Path, read: ReadImage) -> None:
         began = time.monotonic()
         try:
-            reading = self._engine_reading(read, image, self._target(variant))
+            reading = self._engine_reading(read, image, variant)
         finally:
             self._found.seconds[variant] = time.monotonic() - began
         self._readings[variant] = reading
@@ -285,17 +284,17 @@ class PageReader:
             if hypothesis is not None:
                 self._found.whole[variant] = hypothesis
 
-    def _engine_reading(self, read: ReadImage, image: Path, target: Path) -> Reading:
+    def _engine_reading(self, read: ReadImage, image: Path, variant: str) -> Reading:
         """Read *image* with the tuned networks; where that fails, with the installed ones, whose own failure counts."""
-        networks = self._networks
+        networks, target = self._networks, self._target(variant)
         if not networks.tuned:
-            return read(image, target, self._options)
+            return read(image, target, asked_for(variant, self._options))
         try:
-            reading = read(image, target, networks.options())
+            reading = read(image, target, asked_for(variant, networks.options()))
             networks.restore(reading.tree, reading.hocr)
         except Exception as error:  # whatever an engine raises: the page is read without the improvement
             networks.drop()
-            reading = read(image, target, self._options)
+            reading = read(image, target, asked_for(variant, self._options))
             with self._guard("could not be read with the tuned networks"):
                 raise error
         return reading

@@ -38,8 +38,9 @@ class PageSource:
 
     @property
     def evened_out(self) -> bool:
-        """Whether the paper is so uneven that it is evened out before the net."""
-        return self.plan.action == "enlarge" and self.plan.text is not None and self.plan.text.uneven > UNEVEN
+        """Whether there is text on paper so uneven that it is evened out before the net, or for OCR where the page is left."""
+        text = self.plan.text
+        return text is not None and text.x_height is not None and text.uneven > UNEVEN
 
 
 def page_source(page: Any, raster: Image.Image, settings: PlanSettings, record: PageRecord) -> PageSource:

@@ -244,16 +244,19 @@ def _result_for_ocr(page: Any, image: Image.Image, state: PageState) -> Image.Im
     if plan.action == "enlarge":
         if found.evened_out:
             source = even_out(source)
+        state.evened = found.evened_out
         result = _carry_out(source, plan, load(ours), state, colour=False)
         if found.marks is not None:
             result = found.marks.over(result)
         if ours.verify != "off":
-            state.original = make_variant(AS_IS, found.image, result)
+            state.original = make_variant(AS_IS, source, result)
             state.original.info["dpi"] = plan.dpi
     elif found.coarse_raster or found.coloured:
         result = flatten(source)
     else:
         result = image
+    if found.evened_out and plan.action != "enlarge":
+        result = even_out(result)
     result = _labelled(result, plan, state)
     return _turned(page, result, plan, state)
 

@@ -19,7 +19,7 @@ def beam_search(step: Step, lines: int, width: int, longest: int, start: int, en
 
     A hypothesis' score is the sum of its codes' log-probabilities, without regard to its length, as in the released decoders of
     ASTER (a width of 5) and CDistNet (10). Ended ones are set aside and compete by their score; a line is done when no hypothesis
-    that goes on can still win.
+    that continues can still win.
 
     Args:
         step: see :data:`Step`; at the first call each line has one hypothesis, later *width*.

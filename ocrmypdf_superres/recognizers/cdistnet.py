@@ -24,7 +24,7 @@ from ocrmypdf_superres.recognizers.line_recognizer import LineRecognizer, padded
 PAD, UNKNOWN, START, END = range(4)
 LONGEST = 30
 MOST_READ = 49
-"""Texts in training are cut to the first; reading goes on to the second, as in the released code."""
+"""Texts in training are cut to the first; reading continues to the second, as in the released code."""
 DROPOUT = 0.1
 """Before each addition and on the sums with positions, as in the released configuration; none within attention."""
 

@@ -66,12 +66,12 @@ def build(kind: str, config: Mapping[str, Any]) -> nn.Module:
         if key not in known:
             raise RecognizerError(
                 f"The network {kind} was given the unknown setting {key!r}{did_you_mean(key, known)}; "
-                f"known are {', '.join(sorted(known))}."
+                f"use one of {', '.join(sorted(known))}."
             )
     try:
         values = table(**{k: tuple(v) if isinstance(v, list) else v for k, v in config.items()})
     except (TypeError, ValueError) as error:
-        raise RecognizerError(f"The network {kind} refuses its configuration: {error}.") from error
+        raise RecognizerError(f"The network {kind} refuses its configuration ({error}); correct it.") from error
     net: nn.Module = getattr(import_module(module), network)(values)
     return net
 

@@ -32,7 +32,7 @@ class Fixed:
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` returned."""
+        """Continue from what :meth:`state_dict` returned."""
 
 
 class _Windowed(Fixed):
@@ -41,7 +41,7 @@ class _Windowed(Fixed):
     def __init__(self, names: Sequence[str], window: int) -> None:
         super().__init__(names)
         if window < 1:
-            raise OptionError(f"The balance has window = {window}, but a number of steps from 1 was expected.")
+            raise OptionError(f"The balance has window = {window}, which must be at least 1 step; correct it.")
         self.window = window
         self._steps = 0
         self._sums = dict.fromkeys(names, 0.0)
@@ -85,14 +85,14 @@ class _Windowed(Fixed):
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` returned.
+        """Continue from what :meth:`state_dict` returned.
 
         Raises:
             OptionError: it is of another balance, or of other losses.
         """
         if state.get("balance") != type(self).__name__ or set(state["factors"]) != set(self.factors):
             raise OptionError(
-                "The checkpoint's balance belongs to other losses than the recipe's stage; go on with the recipe it was made by."
+                "The checkpoint's balance belongs to other losses than the recipe's stage; use the recipe that it was made by."
             )
         # In the stage's own order.
         self.factors = {name: state["factors"][name] for name in self.factors}
@@ -122,10 +122,10 @@ class DWA(_Windowed):
     def __init__(self, names: Sequence[str], window: int = 200, temperature: float = 2.0, equalise: int = 0) -> None:
         super().__init__(names, window)
         if not (temperature > 0 and math.isfinite(temperature)):
-            raise OptionError(f"The balance dwa has temperature = {temperature}, but a number above 0 was expected.")
+            raise OptionError(f"The balance dwa has temperature = {temperature}; give a number above 0.")
         if not 0 <= equalise <= window:
             raise OptionError(
-                f"The balance dwa has equalise = {equalise}, but a number of steps from 0 to its window, {window}, was expected."
+                f"The balance dwa has equalise = {equalise}; give a number of steps from 0 to its window, {window}."
             )
         self.temperature = temperature
         self.equalise = equalise
@@ -146,7 +146,7 @@ class DWA(_Windowed):
         return {**super().state_dict(), "scales": dict(self._scales)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` returned."""
+        """Continue from what :meth:`state_dict` returned."""
         super().load_state_dict(state)
         self._scales = dict(state.get("scales", {}))
 
@@ -180,7 +180,7 @@ class Uncertainty(_Windowed):
     def __init__(self, names: Sequence[str], window: int = 10, rate: float = 0.02) -> None:
         super().__init__(names, window)
         if not (rate > 0 and math.isfinite(rate)):
-            raise OptionError(f"The balance uncertainty has rate = {rate}, but a number above 0 was expected.")
+            raise OptionError(f"The balance uncertainty has rate = {rate}; give a number above 0.")
         self.rate = rate
 
     def _update(self, means: Mapping[str, float]) -> None:

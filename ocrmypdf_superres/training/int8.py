@@ -45,7 +45,7 @@ class Int8Tuning:
 
     Args:
         model: a model whose card has its recipe.
-        data: the folder that the recipe's sources lie in.
+        data: the folder that the recipe's sources are in.
         cache: a folder for lines that were found in scans.
         settings: how long, how fast.
 
@@ -132,7 +132,7 @@ def add_int8(model: Model, data: Path, folder: Path, name: str, run: Path, setti
 
     Args:
         model: a model of an architecture that has an 8-bit form, with its recipe in its card.
-        data: the folder that the recipe's sources lie in.
+        data: the folder that the recipe's sources are in.
         folder: the model folder to write; that of *model* itself is replaced.
         name: the new model's.
         run: the folder that checkpoints go to; a run that was interrupted there is gone on with.

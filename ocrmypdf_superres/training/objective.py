@@ -144,7 +144,7 @@ class Objective:
         return {**self.balance.state_dict(), **({TRAINED: trained} if trained else {})}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` returned."""
+        """Continue from what :meth:`state_dict` returned."""
         for name, own in state.get(TRAINED, {}).items():
             loss = self.losses.get(name)
             if isinstance(loss, LossThatTrains):

@@ -82,7 +82,7 @@ class LossThatTrains(Loss, Protocol):
         ...
 
     def load_training_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from what :meth:`training_state` returned; called on the device that the loss stays on, or the CPU."""
+        """Continue from what :meth:`training_state` returned; called on the device that the loss stays on, or the CPU."""
         ...
 
 
@@ -217,7 +217,7 @@ class Task(Protocol[B]):
 
         Args:
             number: the stage's, from 0.
-            resumed: whether the run goes on within the stage, whose weights are those of the checkpoint.
+            resumed: whether the run continues within the stage, whose weights are those of the checkpoint.
 
         Returns:
             The names of the tensors of the net that have new values, None for all of them; empty where none has.
@@ -251,5 +251,5 @@ class Task(Protocol[B]):
         ...
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` returned; called after :meth:`begin_stage`."""
+        """Continue from what :meth:`state_dict` returned; called after :meth:`begin_stage`."""
         ...

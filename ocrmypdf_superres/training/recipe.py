@@ -28,7 +28,7 @@ class Source:
     Kinds for page nets are rendered, scans, pairs and patches; for line nets words (rendered from text files), lines (images with
     ``NAME.gt.txt``), textzoom and recognition (their LMDBs). Other packages add kinds, see :class:`SourceKind`.
 
-    ``pages`` limits scans to so many pages, spread evenly over the folder's; 0 takes all. Lines of scans that have no
+    ``pages`` limits scans to this many pages, spread evenly over the folder's; 0 takes all. Lines of scans that have no
     other text than Tesseract's are used from a mean ``confidence`` (0 to 100) on. ``low`` is the folder of the
     low-resolution scans of pairs, which have the names of those in ``folder``; lines and patches may have one too. ``options``
     are a kind's own: ``part`` (``train`` or ``test``) and ``share`` of scans, pairs and patches, ``size`` of patches.
@@ -117,15 +117,13 @@ class Stage(TrainingStage):
         for head, losses in self.heads.items():
             place = f"{where}, head {head},"
             if not isinstance(losses, Mapping) or not losses:
-                raise OptionError(f"{place} has {losses!r}, but a table of losses was expected.")
+                raise OptionError(f"{place} has {losses!r}; give a table of losses.")
             found[head] = {name: loss_setting(name, value, place) for name, value in losses.items()}
             for name, setting in found[head].items():
                 if setting.reads_lines:
                     raise OptionError(f"{place} has the loss {name!r}, which reads lines of the sr image; put it in losses.")
                 if setting.target is not Target.HR:
-                    raise OptionError(
-                        f"{place} has the loss {name!r}, which looks at more than one image and hr; put it in losses."
-                    )
+                    raise OptionError(f"{place} has the loss {name!r}, which needs more than one image and hr; put it in losses.")
         return found
 
 
@@ -232,14 +230,14 @@ def read_nested(kind: type[T], values: Mapping[str, Any], where: str, **rows: ty
     for key, row in rows.items():
         tables = values.get(key, [] if key in values else None)
         if tables is None:
-            raise OptionError(f"{where} lacks the key {key!r}; it needs at least one [[{key}]] table.")
+            raise OptionError(f"{where} lacks the key {key!r}; add at least one [[{key}]] table.")
         if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
-            raise OptionError(f"{where} needs at least one [[{key}]] table.")
+            raise OptionError(f"{where} has {key} = {tables!r}; give at least one [[{key}]] table.")
         for number, table in enumerate(tables):
             read_table(row, table, f"{where}, {key}[{number}]")
     if "validation" in values:
         if not isinstance(values["validation"], dict):
-            raise OptionError(f"{where} has validation = {values['validation']!r}, but a [validation] table was expected.")
+            raise OptionError(f"{where} has validation = {values['validation']!r}; give a [validation] table.")
         read_table(Validation, values["validation"], f"{where}, [validation]")
     return read_table(kind, values, where)
 
@@ -302,11 +300,11 @@ def _check_stage(stage: Stage, where: str) -> None:
     if not stage.losses and not stage.heads:
         raise OptionError(f"{where} has neither losses nor heads; give at least one loss.")
     if stage.recognizer_lines < 1:
-        raise OptionError(f"{where} has recognizer_lines = {stage.recognizer_lines}, but at least 1 was expected.")
+        raise OptionError(f"{where} has recognizer_lines = {stage.recognizer_lines}; give at least 1.")
     settings = stage.loss_settings(where)
     reading = [name for name, setting in settings.items() if setting.reads_lines]
     if reading and not stage.recognizers:
-        raise OptionError(f"{where} has the loss {reading[0]!r}, which needs recognizers = [...].")
+        raise OptionError(f"{where} has the loss {reading[0]!r}, which needs recognizers; add recognizers = [...].")
     stage.head_settings(where)
     make_balance(stage.balance, list(settings), where)
 

@@ -187,5 +187,5 @@ def make_degradation(tables: Sequence[Mapping[str, Any]], where: str = "The degr
             raise OptionError(f"{place} has probability = {probability}; give a number from 0 to 1.")
         stages.append(AppliedStage(name, probability, factory(**options)))
     if sum(stage.name == "downsample" for stage in stages) != 1:
-        raise OptionError(f"{where} needs exactly one degradation stage named downsample.")
+        raise OptionError(f"{where} has no degradation stage named downsample, or several; give exactly one.")
     return stages

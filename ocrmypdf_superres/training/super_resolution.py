@@ -34,7 +34,7 @@ class SuperResolution:
 
     Args:
         recipe: what to train.
-        data: the folder that the recipe's source folders lie in.
+        data: the folder that the recipe's source folders are in.
         cache: a folder for lines that were found in scans.
         processes: those that share the training.
 
@@ -144,7 +144,7 @@ class SuperResolution:
         return self.objective.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` returned.
+        """Continue from what :meth:`state_dict` returned.
 
         Raises:
             OptionError: it belongs to other losses.
@@ -160,7 +160,7 @@ def super_resolution_trainer(
 
     Args:
         recipe: what to train.
-        data: the folder that the recipe's source folders lie in.
+        data: the folder that the recipe's source folders are in.
         run: the folder that checkpoints, images and the log go to; made if missing.
         device: ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
         limit: when training must end; None for after the recipe's steps.

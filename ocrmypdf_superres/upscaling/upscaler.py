@@ -103,12 +103,14 @@ class BandUpscaler(ABC):
     def check(self, page: Page, scale: int) -> None:
         """Raise the errors of :meth:`Upscaler.upscale` where *page* or *scale* cannot be used."""
         if page.ndim != 2 or page.size == 0:
-            raise ImageError(f"A page of shape {page.shape} was given, but (H, W) with at least one pixel was expected.")
+            raise ImageError(
+                f"A page of shape {page.shape} was given, (H, W) with at least one pixel was expected; give a grey page."
+            )
         if page.dtype.kind == "f" and not np.isfinite(page).all():
-            raise ImageError("A page with values that are not finite was given; numbers in [0, 1] were expected.")
+            raise ImageError("A page with values that are not finite was given, numbers in [0, 1] were expected; replace them.")
         if scale not in self.scales:
             offered = ", ".join(f"x{s}" for s in self.scales)
-            raise ModelError(f"Model {self.model.card.name} was asked for x{scale}, but offers {offered}.")
+            raise ModelError(f"Model {self.model.card.name} was asked for x{scale}, but offers {offered}; use one of those.")
 
 
 class PageUpscaler(BandUpscaler):

@@ -95,7 +95,7 @@ def test_use_on_the_file_and_groups_in_groups(tmp_path):
     ("sub/a%20b%C3%A4.tif", "sub/a bä.tif"), ("100%.tif", "100%.tif"), ("sub\\one.tif", "sub/one.tif"), ("a#1?.tif", "a#1?.tif"),
     ("./x/../sub/one.tif", "sub/one.tif"), ("file:sub/one.tif", "sub/one.tif"), ("a&amp;b.tif", "a&b.tif"),
 ])  # fmt: skip
-def test_references(tmp_path, href, name):
+def test_a_reference_leads_to_its_file(tmp_path, href, name):
     (tmp_path / "x").mkdir()
     path = write(tmp_path, group("", file("f", href)), page(1, "f"), (name,))
     (only,) = read_mets(path).pages

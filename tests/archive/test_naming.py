@@ -25,7 +25,7 @@ from ocrmypdf_superres.archive.tasks import Kind
         (".superres/a.pdf", Kind.PDF, ".superres.d/a.pdf"),
     ],
 )
-def test_names(name, kind, made):
+def test_the_name_of_the_output(name, kind, made):
     assert pdf_name(name, kind) == made
 
 

@@ -163,7 +163,7 @@ def test_each_frame_keeps_its_own_resolution_and_profile(tmp_path):
         ]
 
 
-def test_findings(tmp_path):
+def test_ink_without_words_is_a_finding(tmp_path):
     source = tmp_path / "a.pdf"
     source.write_bytes(pdf_bytes(page(), scratched(), page("")))
     result = ocr_file(task(tmp_path, source))

@@ -28,7 +28,7 @@ def change(run, *statements: tuple[str, tuple[object, ...]]) -> None:
             db.execute(statement, values)
 
 
-def test_figures(run):
+def test_the_figures_and_the_worst_pages_of_a_run(run):
     change(run, ("UPDATE pages SET action = 'failed', confidence = 0.2, findings = '[\"ink but no words\"]' "
                  "WHERE file = 1 AND page = 2", ()),
            ("UPDATE sessions SET started = 1000, ended = 1120", ()))  # fmt: skip

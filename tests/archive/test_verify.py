@@ -120,7 +120,7 @@ def test_an_output_that_the_manifest_never_had(run):
     assert problems(run) == [Problem(PDF, "text", "the manifest has no such output")]
 
 
-def test_inputs(run):
+def test_inputs_are_verified_on_request(run):
     flip(run.out.parent / "in" / PDF)
     (run.out.parent / "in" / "image.tif").unlink()
     assert problems(run) == []

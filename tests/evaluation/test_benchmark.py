@@ -53,7 +53,7 @@ def test_profile_mistakes():
         parse_condition("72")
 
 
-def test_cases(folder):
+def test_pages_under_conditions_are_cases(folder):
     pages = find_pages(folder)
     assert [(p.name, p.dpi) for p in pages] == [("page", pytest.approx(300, abs=0.1))]
     assert [case.group for case in make_cases(pages, [(72, "scan"), (100, "fax")], 0)] == ["72 dpi scan", "100 dpi fax"]

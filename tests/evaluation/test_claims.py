@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 torch = pytest.importorskip("torch")
 pytest.importorskip("scipy")
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.evaluation.networks.outsiders import outsiders
+from ocrmypdf_superres.evaluation.networks.independent_engines import independent_engines
 from ocrmypdf_superres.evaluation.reproduction.claims import crossed_interval, findings
 from ocrmypdf_superres.evaluation.reproduction.report import cells
 from ocrmypdf_superres.evaluation.reproduction.results import FOLDER, Kept, claims_lines, keep, results_text
@@ -114,7 +114,7 @@ def test_claims_name_rows(tmp_path):
 
 def test_an_engine_finds_and_reads_what_was_in_no_loss():
     pytest.importorskip("rapidocr")
-    (rapid,) = outsiders(["rapidocr"])
+    (rapid,) = independent_engines(["rapidocr"])
     image = Image.new("L", (576, 96), 250)
     file = next(f for f in installed_fonts() if "DejaVuSans.ttf" in f.path)
     ImageDraw.Draw(image).text((20, 20), "several brown foxes", fill=10, font=open_font(file.path, file.index, 44))
@@ -128,11 +128,11 @@ def test_an_engine_finds_and_reads_what_was_in_no_loss():
 
 
 def test_engines_must_find_and_read_lines(monkeypatch):
-    from ocrmypdf_superres.evaluation.networks import outsiders as module
+    from ocrmypdf_superres.evaluation.networks import independent_engines as module
 
     monkeypatch.setattr(module, "shared_engine", lambda name: object())
     with pytest.raises(OptionError, match="finds and reads lines"):
-        outsiders(["other"])
+        independent_engines(["other"])
 
 
 def test_a_row_may_have_noise_of_its_own(tmp_path):
@@ -154,5 +154,5 @@ def test_a_row_may_have_noise_of_its_own(tmp_path):
     # The same blur each time; noise of 15 of 255 alone is 24.6 dB.
     assert found[15.0] < found[0.0] and found[15.0] < 25
     without = Scorer(table, setting, tmp_path, tmp_path / "lines", torch.device("cpu"))
-    with pytest.raises(OptionError, match="no recipe whose degradation has any"):
+    with pytest.raises(OptionError, match="no recipe with noise in its degradation"):
         without.score(Row("a", noise=7.0, method="bicubic"), "bicubic", None, None)

@@ -109,7 +109,7 @@ def test_the_key_holds_the_net_and_not_what_is_told_of_it(lanczos_net: Path) -> 
     assert model_peers([str(lanczos_net)])[0].decides() == key
 
 
-def test_names(models: Path, tmp_path: Path) -> None:
+def test_models_are_found_by_name_and_given_once(models: Path, tmp_path: Path) -> None:
     everyone = [peer.name for peer in model_peers(["all"])]
     assert everyone == [model.card.name for model in list_models()] and {"lanczos-net", "thin", "broken", "docsr-s2"} <= set(
         everyone

@@ -53,7 +53,7 @@ def test_a_command_that_fails() -> None:
 
 
 @pytest.mark.parametrize(("kind", "module", "package"), [("dnn", "cv2", "opencv"), ("spandrel", "spandrel", "spandrel")])
-def test_weights(kind: str, module: str, package: str, tmp_path: Path) -> None:
+def test_missing_and_damaged_weights_are_named(kind: str, module: str, package: str, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="do not exist"):
         weights_peer(tmp_path / "none.pb", kind)
     weights = tmp_path / "FSRCNN_x2.pb"

@@ -74,7 +74,7 @@ def test_bilevel_and_contrast(page: np.ndarray) -> None:
     assert np.quantile(hard, 0.02) > np.quantile(clean, 0.02) + 0.1
 
 
-def test_refused(page: np.ndarray) -> None:
+def test_unknown_profiles_and_enlarging_are_refused(page: np.ndarray) -> None:
     with pytest.raises(OptionError, match="sepia"):
         reduce_page(page, 200, 72, "sepia", "p")
     with pytest.raises(OptionError, match="cannot be reduced"):

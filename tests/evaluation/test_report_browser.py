@@ -195,7 +195,7 @@ def test_colour_schemes_and_phone(browser: Any, report: Path, tmp_path: Path, sc
     opened.finish(report)
 
 
-def test_print(browser: Any, report: Path, tmp_path: Path) -> None:
+def test_print_shows_before_and_after(browser: Any, report: Path, tmp_path: Path) -> None:
     opened = Opened(browser, report)
     opened.page.locator(".open").first.click()
     opened.page.wait_for_function("[...document.images].every(i => i.complete && i.naturalWidth)")

@@ -58,7 +58,7 @@ def test_order_costs_characters_but_no_words() -> None:
         (" \n\f", "\n", (0.0, 0.0, 1.0, 1.0)),
     ],
 )
-def test_empty(text: str, truth: str, rates: tuple[float, ...]) -> None:
+def test_rates_of_empty_texts(text: str, truth: str, rates: tuple[float, ...]) -> None:
     counts = score(text, truth)
     assert (counts.cer, counts.wer, counts.recall, counts.precision) == rates
 
@@ -74,7 +74,7 @@ def test_pooled_is_not_the_mean() -> None:
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
-def test_bounds(text: str, truth: str) -> None:
+def test_rates_are_in_bounds(text: str, truth: str) -> None:
     counts = score(text, truth)
     assert 0 <= counts.recall <= 1
     assert 0 <= counts.precision <= 1

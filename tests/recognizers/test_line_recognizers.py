@@ -139,7 +139,7 @@ def test_a_tiny_reader_overfits_one_batch():
     assert net.eval().read(lines) == texts
 
 
-def test_folders(tmp_path, monkeypatch):
+def test_a_recognizer_is_saved_to_a_folder_and_loaded(tmp_path, monkeypatch):
     net = build("crnn", TINY["crnn"]).eval()
     folder = save(net, "crnn", tmp_path / "judge", "judge", description="for a test", metrics={"accuracy": 0.5})
     loaded = load_folder(str(folder))

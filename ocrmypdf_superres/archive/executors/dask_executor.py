@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""The executor on Dask: processes of this machine, a running cluster, or SLURM through dask-jobqueue.
+"""The executor on Dask: processes on this machine, a running cluster, or SLURM through dask-jobqueue.
 
 Dask brings tasks to workers and reports lost workers; nothing here retries a file. The workers' side is
 :mod:`ocrmypdf_superres.archive.executors.dask_worker`.
@@ -179,7 +179,7 @@ def open_cluster(where: str, requirements: Requirements) -> DaskExecutor:
     """Return the executor for the value *where* of ``--cluster``.
 
     Args:
-        where: ``local`` or ``local:N`` for N processes of this machine, ``dask://HOST:PORT`` (or ``tls://HOST:PORT``) for a
+        where: ``local`` or ``local:N`` for N processes on this machine, ``dask://HOST:PORT`` (or ``tls://HOST:PORT``) for a
             scheduler, or ``dask-scheduler-file:PATH`` for one that wrote its address to a file.
         requirements: what every worker must have and see.
 

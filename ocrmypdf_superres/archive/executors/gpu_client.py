@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""One GPU for all workers of this machine: the run starts the service that holds the model, and tells its tasks the address."""
+"""One GPU for all workers on this machine: the run starts the service that holds the model, and tells its tasks the address."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from ocrmypdf_superres.processes import available_cores
 
 
 def make_executor(settings: Settings, source: Path, out: Path, cluster: str = "") -> Executor:
-    """Return the executor of *cluster*, the value of ``--cluster``, or without one that of this machine.
+    """Return the executor of *cluster*, the value of ``--cluster``, or the one for this machine without it.
 
     Raises:
         ArchiveError: the cluster cannot be reached or used.

@@ -26,7 +26,7 @@ class Intake:
         manifest: where the files are entered.
         settings: hash of the present settings.
         retry_failed: also retry files that failed permanently.
-        ended: called with the path and verdict of each file that ends here: it is not an input or cannot be looked at.
+        ended: called with the path and verdict of each file that ends here: it is not an input or cannot be examined.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Intake:
                 self._enter(row, found, found.verdict or classify(found.full))
 
     def _is_due(self, row: KnownFile, found: Found) -> bool:
-        """Return whether the file must be looked at again."""
+        """Return whether the file must be processed again."""
         unchanged = (row.size, row.mtime_ns) == (found.size, found.mtime_ns)
         if row.state is State.STAGED:
             return False

@@ -64,7 +64,7 @@ class StableScan(Scan):
 def is_being_written(path: str) -> bool:
     """Return whether a process has the file *path* open for writing; False where the system cannot tell.
 
-    Linux grants a read lease only on a file that nobody has open for writing. This covers the processes of this machine, and
+    Linux grants a read lease only on a file that nobody has open for writing. This covers the processes on this machine, and
     the file must belong to this user.
     """
     if not hasattr(fcntl, "F_SETLEASE"):

@@ -33,7 +33,9 @@ def check_settings(settings: Settings) -> None:
     except (ExitCodeException, TypeError, ValueError) as error:
         raise ArchiveError(f"The settings cannot be used: {' '.join(str(error).split())}") from error
     if settings.scratch and not (Path(settings.scratch).is_dir() and os.access(settings.scratch, os.W_OK)):
-        raise ArchiveError(f"The setting scratch is {settings.scratch!r}, which is not a writable folder; create it first.")
+        raise ArchiveError(
+            f"The setting scratch is {settings.scratch!r}, which is not a writable folder; create it, or give another one."
+        )
 
 
 def check_folders(source: Path, out: Path) -> None:

@@ -86,7 +86,7 @@ def read_run_settings(args: argparse.Namespace) -> Settings:
 
 
 def executor_factory(args: argparse.Namespace, settings: Settings) -> Callable[[], Executor]:
-    """Return a function that makes the executor of ``--cluster``, or else that of this machine."""
+    """Return a function that makes the executor of ``--cluster``, or else the one for this machine."""
 
     def make() -> Executor:
         from ocrmypdf_superres.archive.executors.selection import make_executor

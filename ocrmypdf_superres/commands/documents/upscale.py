@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     upscaler = load_upscaler(args.model, args.device, threads=args.threads, tile=args.tile)
     if args.scale is not None and args.scale not in upscaler.scales:
         offered = ", ".join(str(s) for s in upscaler.scales)
-        raise OptionError(f"--scale {args.scale} was given, but the model {args.model} offers {offered}.")
+        raise OptionError(f"--scale {args.scale} was given, but the model {args.model} offers {offered}; give one of those.")
     settings = PlanSettings(trigger="always", target_x_height=args.target_x_height, scales=upscaler.scales, max_pixels=2e9)
     for number, (image, dpi, count) in enumerate(_watched(read_pages(args.input, args.dpi)), 1):
         if args.scale is None:

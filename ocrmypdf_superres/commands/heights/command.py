@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="train: also on pages of --data whose lines NAME.hocr in this folder describes",
     )
-    parser.add_argument("--start", type=Path, metavar="FILE", help="train: weights to go on from; kept as OUTPUT.pt")
+    parser.add_argument("--start", type=Path, metavar="FILE", help="train: weights to start from; kept as OUTPUT.pt")
 
 
 def run(args: argparse.Namespace) -> int:

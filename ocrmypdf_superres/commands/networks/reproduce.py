@@ -29,19 +29,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_device(parser)
     parser.add_argument(
-        "--steps", type=int, default=0, metavar="N", help="at most so many steps of every stage, to try the whole way"
+        "--steps", type=int, default=0, metavar="N", help="at most this many steps of every stage, for a trial run"
     )
     parser.add_argument(
-        "--batch", type=int, default=0, metavar="N", help="at most so many strips or lines a step, to try the whole way"
+        "--batch", type=int, default=0, metavar="N", help="at most this many strips or lines a step, for a trial run"
     )
     parser.add_argument(
-        "--count", type=int, default=0, metavar="N", help="so many patches, or lines of each set, to try the whole way"
+        "--count", type=int, default=0, metavar="N", help="this many patches, or lines of each set, for a trial run"
     )
-    parser.add_argument("--record", action="store_true", help="keep the table with the recipes, and write their RESULTS.md anew")
+    parser.add_argument("--record", action="store_true", help="keep the table with the recipes, and rewrite their RESULTS.md")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Reproduce the table; a second call goes on where the first was interrupted.
+    """Reproduce the table; a second call continues where the first was interrupted.
 
     Raises:
         SuperresError: see :func:`ocrmypdf_superres.evaluation.reproduction.run.reproduce`.

@@ -63,7 +63,9 @@ def find_pages(folder: Path, languages: str = "eng", lines: bool = False) -> lis
                 for row in rows
             ]  # fmt: skip
         except (ValueError, KeyError, TypeError) as error:
-            raise OptionError(f"The index {index} cannot be used ({error!r}); docs/benchmarks.md has its keys.") from error
+            raise OptionError(
+                f"The index {index} cannot be used ({error!r}); correct it, docs/benchmarks.md lists its keys."
+            ) from error
     pages = []
     for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES):
         truth = _truth_of(path)

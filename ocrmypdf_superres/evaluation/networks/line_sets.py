@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from ocrmypdf_superres.architectures.blocks.layers import grey_of, on_luma
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.evaluation.networks.outsiders import Outsider
+from ocrmypdf_superres.evaluation.networks.independent_engines import IndependentEngine
 from ocrmypdf_superres.metrics.image import decibels, mean_squared_error, ssim_textzoom
 from ocrmypdf_superres.metrics.text import TextScore, right_by_textzoom, score
 from ocrmypdf_superres.modelstore.store import Model
@@ -53,7 +53,7 @@ class LineMetrics:
         psnr_batches: in dB, of the mean squared error of a batch of 32, mean over the batches, as TextZoom's users print it.
         ssim: mean of the images' values, see :func:`~ocrmypdf_superres.metrics.image.ssim_textzoom`.
         right: for Tesseract and each recognizer whether each line was read without a mistake, in the lines' order.
-        others: each outsider's edits of each line, by its name.
+        others: each independent engine's edits of each line, by its name.
         errors: Tesseract's edits of each line. characters: the length of each line's text. decibels, similar: each image's PSNR
             and SSIM.
     """
@@ -187,7 +187,7 @@ class _Tally:
             found = recognizer.read(lines)
             self.right[name] += [right_by_textzoom(a, b) for a, b in zip(found, texts, strict=True)]
 
-    def metrics(self, others: Sequence[Outsider]) -> LineMetrics:
+    def metrics(self, others: Sequence[IndependentEngine]) -> LineMetrics:
         found = read_lines(self.images, "eng")
         scores = [score(text, truth) for text, truth in zip(found, self.texts, strict=True)]
         read = tuple(right_by_textzoom(a, b) for a, b in zip(found, self.texts, strict=True))
@@ -200,7 +200,7 @@ class _Tally:
             tuple(self.ssim), {other.name: self._edits(other) for other in others},
         )  # fmt: skip
 
-    def _edits(self, other: Outsider) -> tuple[int, ...]:
+    def _edits(self, other: IndependentEngine) -> tuple[int, ...]:
         return tuple(score(other.read_line(image), text).edits for image, text in zip(self.images, self.texts, strict=True))
 
 
@@ -211,7 +211,7 @@ def _mean(values: Sequence[float]) -> float:
 @torch.no_grad()
 def evaluate(
     net: nn.Module | Predictor, batches: list[Batch], channels: int = 1,
-    recognizers: Mapping[str, LineRecognizer] | None = None, others: Sequence[Outsider] = (),
+    recognizers: Mapping[str, LineRecognizer] | None = None, others: Sequence[IndependentEngine] = (),
 ) -> LineMetrics:  # fmt: skip
     """Return the metrics of *net*, called as ``net(lr, scale)``, on *batches*; *recognizers* and *others* read sr, too.
 

@@ -23,8 +23,8 @@ from ocrmypdf_superres.architectures.spec import HasAuxiliaryOutputs
 from ocrmypdf_superres.detectors.ctpn import CTPN
 from ocrmypdf_superres.detectors.ctpn_lines import LineSettings, lines_of, proposals, union_mask
 from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.evaluation.networks.independent_engines import IndependentEngine
 from ocrmypdf_superres.evaluation.networks.line_sets import held_out_batches
-from ocrmypdf_superres.evaluation.networks.outsiders import Outsider
 from ocrmypdf_superres.metrics.boxes import area_iou
 from ocrmypdf_superres.metrics.image import psnr, ssim
 from ocrmypdf_superres.metrics.lpips import LPIPS, lpips
@@ -58,7 +58,7 @@ class PatchMetrics:
         iou: mean overlap of detected text in sr and hr, or None without a detector.
         distances: mean absolute difference of the detector's deep features, logits and regressions.
         single: what the means are over: ``psnr``, ``ssim``, ``lpips``, ``iou`` of patches, ``edits``, ``characters``, ``s_lcs``,
-            ``s_ld`` of lines, in their order; of each outsider NAME ``iou NAME`` and ``edits NAME``.
+            ``s_ld`` of lines, in their order; of each independent engine NAME ``iou NAME`` and ``edits NAME``.
     """
 
     patches: int
@@ -228,7 +228,7 @@ class _Patches:
 @torch.no_grad()
 def evaluate_patches(
     predict: Predictor, batches: Sequence[Batch], detector: CTPN | None = None, perceptual: LPIPS | None = None,
-    others: Sequence[Outsider] = (),
+    others: Sequence[IndependentEngine] = (),
 ) -> PatchMetrics:  # fmt: skip
     """Return the metrics of what *predict* makes of *batches*; of ``hr`` itself where it returns the batch's hr.
 
@@ -277,7 +277,7 @@ def _read(lines: Mapping[tuple[str, int], list[tuple[Image.Image, str]]]) -> lis
     return pairs
 
 
-def _read_by(other: Outsider, lines: Mapping[tuple[str, int], list[tuple[Image.Image, str]]]) -> list[float]:
+def _read_by(other: IndependentEngine, lines: Mapping[tuple[str, int], list[tuple[Image.Image, str]]]) -> list[float]:
     """Return *other*'s edits of each line and block, in the order of :func:`_read`."""
     return [
         float(score(other.read_block(image) if mode == BLOCK else other.read_line(image), text).edits)

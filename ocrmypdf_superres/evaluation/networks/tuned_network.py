@@ -113,7 +113,7 @@ def _edits(file: Path, lines: Sequence[Line]) -> list[float]:
 def compare_on_lines(edits: Mapping[str, Sequence[float]], lines: Sequence[Line]) -> list[GroupFigures]:
     """Return the figures of each group of *lines*, tuned against installed; *edits* are those of :func:`read_by_files`.
 
-    Lines of one scan hang together, so its intervals are too narrow.
+    Lines of one scan are not independent, so the intervals are too narrow.
     """
     stock, tuned = edits[INSTALLED], edits[TUNED]
     return [

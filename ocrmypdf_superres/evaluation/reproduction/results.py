@@ -45,7 +45,7 @@ class Kept:
 
 
 def keep(recipes: Path, name: str, reduced: bool, kept: Kept) -> Path:
-    """Keep a finished table beside *recipes*, write RESULTS.md anew, and return its path."""
+    """Keep a finished table beside *recipes*, rewrite RESULTS.md, and return its path."""
     folder = recipes / FOLDER
     folder.mkdir(exist_ok=True)
     path = folder / f"{name}{'-reduced' if reduced else ''}.json"

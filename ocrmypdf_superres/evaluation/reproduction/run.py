@@ -37,7 +37,7 @@ class Job:
         recipes: the folder of the recipes, with the tables in ``tables``. data: that of the data. out: where everything goes.
         rows: names of rows, or parts of them; empty for all. seeds: how many. reduced: the small recipes and sets.
         device: where to train and evaluate. steps, batch, count: limits for a try of the whole way; 0 for none.
-        record: keep the finished table with the recipes, and write RESULTS.md anew.
+        record: keep the finished table with the recipes, and rewrite RESULTS.md.
     """
 
     recipes: Path
@@ -57,7 +57,7 @@ def reproduce(name: str, job: Job, shrink: Shrink | None = None) -> Path:
     """Train and evaluate the rows of the table *name*, and write ``table.md`` and ``table.csv``; return the former.
 
     *name* is that of a file in the tables' folder without its suffix, or a path. What an earlier call finished is not done again,
-    and an interrupted training goes on.
+    and an interrupted training is resumed.
 
     Raises:
         OptionError: there is no such table or row, or what was asked to be kept is not the whole table. SuperresError: a recipe,

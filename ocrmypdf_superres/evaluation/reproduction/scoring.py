@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.evaluation.networks.independent_engines import independent_engines
 from ocrmypdf_superres.evaluation.networks.line_sets import (
     WHOLE_SETS,
     LineMetrics,
@@ -21,7 +22,6 @@ from ocrmypdf_superres.evaluation.networks.line_sets import (
     lanczos,
     model_predictor,
 )
-from ocrmypdf_superres.evaluation.networks.outsiders import outsiders
 from ocrmypdf_superres.evaluation.networks.patches import evaluate_patches, patches, predictor
 from ocrmypdf_superres.evaluation.reproduction.table import PaperTable, Row, Setting
 from ocrmypdf_superres.modelstore.store import find_model
@@ -35,7 +35,7 @@ from ocrmypdf_superres.training.recognizers.tasks import enlarged
 OWN = "recognizer"
 """The name of a row's own recognizer in the columns."""
 Shrink = Callable[[nn.Module, int, str], None]
-"""Called as ``shrink(net, bits, part)``, part ``sr`` or ``recognizer``: gives *net*, in place, weights of so many bits."""
+"""Called as ``shrink(net, bits, part)``, part ``sr`` or ``recognizer``: gives *net*, in place, weights of *bits* bits."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Scorer:
     """Evaluates rows on data that is read once.
 
     Attributes:
-        table, setting: what is evaluated on what. data: the folder that sets and sources lie in. recipe: whose degradation
+        table, setting: what is evaluated on what. data: the folder that sets and sources are in. recipe: whose degradation
             reduces patches. cache: for lines found in scans. device: where nets run. shrink: quantises, see :data:`Shrink`.
         count: patches or lines of each set; 0 for the setting's.
     """
@@ -68,7 +68,7 @@ class Scorer:
     def __post_init__(self) -> None:
         self._patches: dict[float | None, list[Batch]] = {}
         self._lines: dict[str, list[Batch]] = {}
-        self._others = outsiders(self.setting.engines)
+        self._others = independent_engines(self.setting.engines)
 
     def score(self, row: Row, method: str, model: Path | None, recognizer: Path | None) -> dict[str, Figures]:
         """Return the figures of *row* by column.
@@ -90,7 +90,9 @@ class Scorer:
             degradation, clean = (self.recipe.degradation, self.recipe.clean) if self.recipe else ((), 0.0)
             if noise is not None:
                 if not any(stage["name"] == "noise" for stage in degradation):
-                    raise OptionError("A row of the table gives noise, but its setting has no recipe whose degradation has any.")
+                    raise OptionError(
+                        "A row of the table gives noise, but its setting has no recipe with noise in its degradation; add one."
+                    )
                 degradation = tuple(s if s["name"] != "noise" else {**s, "sigma": [noise, noise]} for s in degradation)
             self._patches[noise] = patches(self.data, self.setting.scale, count, degradation, clean, "eng", self.cache, source)
         return self._patches[noise]

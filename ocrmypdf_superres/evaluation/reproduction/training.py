@@ -166,7 +166,7 @@ def named_models(method: str, made: Mapping[str, Path]) -> str:
             return str(find_model(found[1]).folder)
         except ModelError as error:
             raise OptionError(
-                f"The method {method!r} names {found[1]!r}, which is not a recipe of the row and not a model."
+                f"The method {method!r} names {found[1]!r}, which is neither a recipe of the row nor a model; correct it."
             ) from error
 
     return re.sub(r"\{([\w.-]+)\}", folder, method)

@@ -22,7 +22,7 @@ from ocrmypdf_superres.training.data.rendered_pages.scripts import SCRIPTS, Scri
 from ocrmypdf_superres.training.data.rendered_pages.without_text import WITHOUT_TEXT
 
 HEIGHTS = (3.6, 28.0)
-"""Letters of the rendered pages are between so many pixels high, evenly in the logarithm."""
+"""Letters of the rendered pages are between these many pixels high, evenly in the logarithm."""
 FULL_HEIGHT = {"ideographs": 1.75}
 """Letters of these kinds must be so much higher than a lower-case x to be read as well."""
 TURNED = ("on its side",)

@@ -20,6 +20,7 @@ from ocrmypdf_superres.page.contrast import even_ink
 from ocrmypdf_superres.page.image import flatten, from_luma, to_luma
 from ocrmypdf_superres.page.plan import plan_image
 from ocrmypdf_superres.page.text_height import measure_text_height
+from ocrmypdf_superres.plugin.readings.gathered import Gathered
 from ocrmypdf_superres.plugin.worker import load, plan_settings
 
 CONTRAST, ENLARGED = "contrast", "enlarged"
@@ -52,6 +53,30 @@ def reads_badly(readings: Mapping[str, Hypothesis], calibration: Calibration) ->
     best = page_winner(readings, calibration)
     words = readings[best].words
     return bool(words) and calibration.mean_probability(words, best) < SURE
+
+
+def rescued_image(
+    found: Gathered, source: Image.Image, page: tuple[tuple[int, int], tuple[float, float]], left: bool, options: Any
+) -> tuple[Image.Image, str] | None:
+    """Return another image to read of a page that seems lost, and its variant's name; None where there is none.
+
+    Args:
+        found: what was read so far, with a calibration.
+        source: the page before it was enlarged.
+        page: (width, height) of the image that was read, and its dpi.
+        left: whether the plan left the page, and may be overruled.
+        options: OCRmyPDF's.
+
+    Raises:
+        ImageError, DeviceError, ModelError: from the net.
+    """
+    best = found.whole[found.best()] if found.whole else None
+    image = contrast_image(source, best, page[0], options.superres.target_x_height)
+    if image is not None:
+        return image, CONTRAST
+    if left and found.calibration is not None and reads_badly(found.whole, found.calibration):
+        image = enlarged_image(source, page[1], options)
+    return None if image is None else (image, ENLARGED)
 
 
 def contrast_image(source: Image.Image, reading: Hypothesis | None, size: tuple[int, int], target: float) -> Image.Image | None:

@@ -26,7 +26,7 @@ from ocrmypdf_superres.training.data.files import find_scans, open_scan, spread
 log = logging.getLogger(__name__)
 
 PAGES = 20
-"""Pages looked at, at most."""
+"""Maximum number of pages that are examined."""
 _SHARPNESS = (0.372, 0.455, 0.525, 0.635, 0.75, 0.85)
 _SIGMA = (1.3, 1.0, 0.8, 0.6, 0.4, 0.2)
 """Largest step between neighbours at an edge, as a share of the edge's height (its 0.9 quantile over a page), and the

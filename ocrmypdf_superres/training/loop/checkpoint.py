@@ -29,7 +29,7 @@ def save_checkpoint(state: dict[str, Any], path: Path) -> None:
         reason = cause.strerror if isinstance(cause, OSError) else str(error).splitlines()[0]
         older = "the older one is untouched" if path.exists() else "there is no older one"
         raise SuperresError(
-            f"The checkpoint {path} could not be written ({reason}), {older}; make room and go on with --resume."
+            f"The checkpoint {path} could not be written ({reason}), {older}; make room and continue with --resume."
         ) from error
 
 

@@ -34,7 +34,7 @@ def writing(run: Path) -> Iterator[None]:
             raise
         raise SuperresError(
             f"The run's folder {run} cannot be written ({error.strerror}); its last checkpoint is whole, "
-            "make room and go on with --resume."
+            "make room and continue with --resume."
         ) from error
 
 

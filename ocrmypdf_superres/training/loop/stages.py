@@ -25,7 +25,7 @@ def stage_at(stages: Sequence[TrainingStage], step: int) -> tuple[TrainingStage,
     """Return the stage of the run's *step*, from 0, the step within it, and the stage's number.
 
     Raises:
-        IndexError: there are not so many steps.
+        IndexError: there are fewer steps.
     """
     for number, stage in enumerate(stages):
         if step < stage.steps:
@@ -51,7 +51,7 @@ def _matching(net: nn.Module, patterns: Iterable[str], where: str) -> set[str]:
         hits = {name for name in names if fnmatchcase(name, pattern)}
         if not hits:
             parts = ", ".join(dict.fromkeys(name.partition(".")[0] + ".*" for name in names))
-            raise OptionError(f"{where} names {pattern!r}, which matches no parameter of the net; its parts are {parts}.")
+            raise OptionError(f"{where} names {pattern!r}, which matches no parameter of the net; use its parts, {parts}.")
         found |= hits
     return found
 

@@ -143,7 +143,7 @@ class Trainer(Generic[K]):
         """Do one step and return the values to log, with ``skipped`` where the gradient was not finite.
 
         Raises:
-            SuperresError: so many steps in a row were skipped that training cannot go on.
+            SuperresError: so many steps in a row were skipped that training cannot continue.
         """
         self._enter_stage()
         seed = np.random.SeedSequence([self.settings.seed, self.step, self.processes.rank]).generate_state(1, np.uint64)
@@ -323,7 +323,7 @@ class Trainer(Generic[K]):
                 progress.update(bar, completed=self.step, total=self.total, description=f"{settings.name}: {stage.name}")
 
     def _plan(self, step: int, ends: bool) -> None:
-        """Set the number of steps anew after *step* where there is a time limit, at each checkpoint."""
+        """Set the number of steps again after *step*, at each checkpoint, where there is a time limit."""
         if self._planner is None or ends:
             return
         self._planner.start(step)

@@ -33,7 +33,7 @@ class Watch:
     waited: int = 0
 
     def begin_stage(self, settings: Validation) -> None:
-        """Count anew; values of the metric ``loss`` are compared within a stage only, since stages have other losses."""
+        """Restart the count; values of the metric ``loss`` are compared within a stage only, since stages have other losses."""
         self.waited = 0
         if settings.metric == "loss":
             self.value = None

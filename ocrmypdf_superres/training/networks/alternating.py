@@ -56,7 +56,7 @@ class AlternatingRecipe:
         Args:
             net: name or folder of a model.
             network: path of a ``.traineddata`` file, or a language.
-            rounds: stages have so many times their steps.
+            rounds: factor for the number of steps of each stage.
         """
         text = json.dumps(dict(self.net)).replace(NET, net).replace(NETWORK, network)
         return parse_recipe(_longer(json.loads(text), rounds), f"{self.name}, [net]")
@@ -68,7 +68,7 @@ class AlternatingRecipe:
             base: path of the file, or empty for the installed one.
             lines: folder of lines.
             held_out: folder of lines to validate on.
-            rounds: stages have so many times their steps.
+            rounds: factor for the number of steps of each stage.
         """
         values = _longer(dict(self.network), rounds)
         validation = {"metric": "cer", "lines": self.held_out, **values.get("validation", {}), "folder": held_out}
@@ -94,7 +94,7 @@ def parse_alternating_recipe(values: Mapping[str, Any], where: str) -> Alternati
     recipe.network_recipe("", "lines", "held")
     if NETWORK not in json.dumps(dict(recipe.net)) or NET not in json.dumps(dict(recipe.net)):
         raise OptionError(
-            f"{where}, [net] names nowhere {NET} and {NETWORK}, so it would not go on from the net and the network of the round "
+            f"{where}, [net] lacks {NET} or {NETWORK}, so it would not continue from the net and the network of the round "
             f'before; write base = "{NET}" and recognizers = ["tesseract:{NETWORK}"].'
         )
     return recipe

@@ -22,7 +22,7 @@ PIXELS = 4500
 """Pixels of width that a batch may have in all: wide lines come in smaller batches."""
 SMALLEST = 6
 LOOK_EVERY = 250
-"""Steps after which the folder of lines is looked at for new files."""
+"""Steps after which the folder of lines is searched for new files."""
 _NARROWEST = 32
 _SLOPE = 0.1
 
@@ -132,5 +132,5 @@ def _check(pool: LinePool) -> None:
     if not len(pool):
         first = next(iter(pool.reasons.values()), "no line was given")
         raise RecognizerError(
-            f"None of {len(pool.reasons)} lines can be used for tuning, at least one was expected; first reason: {first}"
+            f"None of {len(pool.reasons)} lines can be used for tuning (the first: {first}), one was expected; give others."
         )

@@ -106,7 +106,7 @@ class LineFolder:
         return bool(fresh)
 
     def restore(self, names: Sequence[str]) -> None:
-        """Read the files *names* in this order, as a run did that is to go on.
+        """Read the files *names* in this order, which is that of the run that is continued.
 
         Raises:
             OptionError: one is missing or damaged.

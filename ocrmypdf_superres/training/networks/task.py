@@ -105,7 +105,7 @@ class NetworkTuning:
         return {"losses": self.losses, "files": list(files)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` returned.
+        """Continue from what :meth:`state_dict` returned.
 
         Raises:
             OptionError: files of lines are missing.

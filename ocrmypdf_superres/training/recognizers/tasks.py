@@ -79,7 +79,7 @@ class _NetworkTask:
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` returned."""
+        """Continue from what :meth:`state_dict` returned."""
 
 
 class _ReadingLoss(nn.Module):
@@ -99,7 +99,7 @@ class Recognition(_NetworkTask):
 
     Args:
         recipe: what to train.
-        data: the folder that the recipe's source folders lie in.
+        data: the folder that the recipe's source folders are in.
         cache: a folder for what sources keep.
 
     Raises:
@@ -219,7 +219,7 @@ class Detection(_NetworkTask):
 
     Args:
         recipe: what to train, from one source of rendered text.
-        data: the folder that the source's folder lies in.
+        data: the folder that the source's folder is in.
 
     Raises:
         OptionError, RecognizerError: the recipe or something that it names cannot be used.

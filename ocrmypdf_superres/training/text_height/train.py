@@ -42,7 +42,7 @@ def train(
 ) -> HeightNetwork:
     """Return a network trained on *data* (as of :func:`as_arrays`) for *steps* batches, kept at *save* as it goes.
 
-    It goes on from the weights in *start*, where that is given.
+    It starts from the weights in *start*, if given.
     """
     torch.manual_seed(seed)
     generator = np.random.default_rng(seed)

@@ -22,7 +22,7 @@ from ocrmypdf_superres.recognizers.tesseract.format.traineddata import read_trai
 from ocrmypdf_superres.recognizers.tesseract.format.writer import save_traineddata
 from ocrmypdf_superres.tesseract import find_traineddata
 from ocrmypdf_superres.training.data.ocr_lines.build import Sources, build_stream, settings_of
-from ocrmypdf_superres.training.data.ocr_lines.preparing import LineVariant
+from ocrmypdf_superres.training.data.ocr_lines.line_images import LineVariant
 from ocrmypdf_superres.training.data.ocr_lines.shards import SHARD_LINES, make_shards
 from ocrmypdf_superres.training.loop.trainer import CHECKPOINT
 from ocrmypdf_superres.training.networks.alternating import AlternatingRecipe
@@ -45,11 +45,11 @@ class Pair:
 
 
 class Alternation:
-    """The parts of an alternation, each of which is made once: an interrupted run goes on with what is missing.
+    """The parts of an alternation, each of which is made once: an interrupted run makes what is missing.
 
     Args:
         recipe: what to do.
-        data: the folder that its text, scans and sources lie in.
+        data: the folder that its text, scans and sources are in.
         run: the folder for everything.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     """

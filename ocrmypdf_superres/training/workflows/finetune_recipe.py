@@ -46,7 +46,7 @@ def tuning_values(name: str, model: Model, languages: str, recognizers: Sequence
     values = {key: old[key] for key in _KEPT if key in old}
     if "degradation" not in values:
         raise ModelError(
-            f"The card of model {model.card.name} holds no recipe to go on from; give a --base that was trained with one."
+            f"The card of model {model.card.name} holds no recipe to fine-tune with; give a --base that was trained with one."
         )
     scans = {"kind": "scans", "folder": "train", "language": languages, "confidence": CONFIDENCE, "weight": 1.0}
     sources: list[dict[str, Any]] = [scans]

@@ -30,8 +30,8 @@ def train(
     Args:
         recipe_path: the recipe of a super-resolution net.
         out: the run's folder, by default ``runs/NAME``.
-        data: the folder that the recipe's sources lie in.
-        resume: whether to go on from the run's checkpoint.
+        data: the folder that the recipe's sources are in.
+        resume: whether to continue from the run's checkpoint.
         show_data: only write a grid of training strips, ``data.png``, whose path is returned.
         device: ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
 
@@ -42,7 +42,7 @@ def train(
     recipe = read_recipe(recipe_path)
     run = out or Path("runs") / recipe.name
     if (run / CHECKPOINT).exists() and not resume and not show_data:
-        raise OptionError(f"{run} holds a training run already; add --resume to go on with it, or give another folder with -o.")
+        raise OptionError(f"{run} holds a training run already; add --resume to continue it, or give another folder with -o.")
     trainer = super_resolution_trainer(recipe, data, run, device)
     if show_data:
         run.mkdir(parents=True, exist_ok=True)

@@ -24,7 +24,7 @@ def recognizer_trainer(
 
     Args:
         recipe: what to train.
-        data: the folder that the recipe's source folders lie in.
+        data: the folder that the recipe's source folders are in.
         run: the folder that checkpoints and the log go to; None writes nothing.
         text: the recipe's text, which a checkpoint must have too to be resumed.
         device: ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
@@ -41,7 +41,7 @@ def recognizer_trainer(
 def train_recognizer(recipe_path: Path, out: Path, data: Path, resume: bool = False, device: str = "auto") -> Path:
     """Train what *recipe_path* describes on data below *data* and save it to the folder *out*; return it.
 
-    The folder ``OUT.run`` beside *out* holds the log and the checkpoint that an interrupted run goes on from with *resume*;
+    The folder ``OUT.run`` beside *out* holds the log and the checkpoint from which *resume* continues an interrupted run;
     the checkpoint is deleted when *out* is whole.
 
     Raises:
@@ -57,7 +57,7 @@ def train_recognizer(recipe_path: Path, out: Path, data: Path, resume: bool = Fa
     checkpoint = run / CHECKPOINT
     if checkpoint.exists() and not resume:
         raise OptionError(
-            f"{run} holds an interrupted run; add --resume to go on with it, delete it, or give another folder with -o."
+            f"{run} holds an interrupted run; add --resume to continue it, delete it, or give another folder with -o."
         )
     trainer = recognizer_trainer(recipe, data, run, text, device)
     if resume:

@@ -115,7 +115,7 @@ def tune(
         examples: the lines to learn.
         settings: how; the defaults where it is None.
         run: the folder for the log and checkpoints; None writes nothing.
-        resume: whether to go on from the checkpoint in *run*.
+        resume: whether to continue from the checkpoint in *run*.
         device: ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
         error_rate: gives the error rate of a tuned network, such as that of the program on held-out lines; with it the best
             weights are kept.
@@ -238,7 +238,7 @@ def tune_on_lines(
 ) -> TunedNetwork:
     """Tune the network of *recipe* on prepared lines below *folder*; files that are added while it trains are used too.
 
-    For the arguments and what is raised see :func:`network_trainer`; *resume* goes on from the checkpoint in *run*.
+    For the arguments and what is raised see :func:`network_trainer`; *resume* continues from the checkpoint in *run*.
     """
     trainer, held_out = network_trainer(recipe, folder, run, device, limit)
     if resume and run is not None and (run / CHECKPOINT).is_file():

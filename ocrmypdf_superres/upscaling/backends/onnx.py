@@ -80,7 +80,9 @@ class OnnxBackend:
         session = open_session(path, self.threads)
         names = [value.name for value in session.get_inputs()], [value.name for value in session.get_outputs()]
         if names != (["lr"], ["sr"]):
-            raise ModelError(f"{path} has inputs {names[0]} and outputs {names[1]}, but ['lr'] and ['sr'] were expected.")
+            raise ModelError(
+                f"{path} has inputs {names[0]} and outputs {names[1]}, ['lr'] and ['sr'] were expected; export it again."
+            )
         return session
 
     def run(self, tiles: NDArray[np.float32], scale: int) -> NDArray[np.float32]:

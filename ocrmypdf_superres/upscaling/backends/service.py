@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""A backend whose net runs in another process of this machine, which many processes share.
+"""A backend whose net runs in another process on this machine, which many processes share.
 
 The protocol, over a local socket that only this user can open (``multiprocessing.connection``, bytes only, nothing
 is unpickled): the client sends which model it wants, the service answers with its device, batch and tile; then
@@ -121,7 +121,7 @@ class ServiceBackend:
             if self._fallback is None:
                 backend = self._make_fallback()
                 reason = str(error) or "it hung up"
-                log.warning("superres: the service at %s cannot go on (%s); %s takes over", self.address, reason, backend.device)
+                log.warning("superres: the service at %s fails (%s); %s takes over", self.address, reason, backend.device)
                 self.device = backend.device
                 self._fallback = backend
             return self._fallback

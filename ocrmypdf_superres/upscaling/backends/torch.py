@@ -41,7 +41,9 @@ def load_network(model: Model) -> torch.nn.Module:
         net.load_state_dict(state)
     except (RuntimeError, KeyError, ValueError, TypeError) as error:
         first = str(error).splitlines()[0]
-        raise ModelError(f"{path} does not hold weights of {model.card.architecture} as its card says ({first}).") from error
+        raise ModelError(
+            f"{path} does not hold weights of {model.card.architecture} as its card says ({first}); install or export it again."
+        ) from error
     return net.eval()
 
 
@@ -102,7 +104,7 @@ class TorchBackend:
                             "give a smaller --superres-tile or --superres-device cpu."
                         ) from error
                     self.batch //= 2
-                    log.info("GPU memory ran out; going on with %d tiles at a time", self.batch)
+                    log.info("GPU memory ran out; continuing with %d tiles at a time", self.batch)
                     continue
                 start += len(part)
         return np.concatenate(outputs)

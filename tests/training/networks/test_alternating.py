@@ -112,5 +112,5 @@ def test_wrong_recipes_are_refused(change: dict[str, Any], said: str) -> None:
         parse_alternating_recipe(small(**change), "small")
     fixed = small()
     fixed["net"]["base"] = "docsr-s2"
-    with pytest.raises(OptionError, match="would not go on"):
+    with pytest.raises(OptionError, match="would not continue"):
         parse_alternating_recipe(fixed, "small")

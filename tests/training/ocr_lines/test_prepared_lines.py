@@ -13,7 +13,7 @@ from ocrmypdf_superres.page import plan
 from ocrmypdf_superres.page.text_height import TextHeight
 from ocrmypdf_superres.tesseract import languages
 from ocrmypdf_superres.training.data.ocr_lines.line_fonts import LineFonts, has_small_capitals, is_plain, relative_x_height
-from ocrmypdf_superres.training.data.ocr_lines.preparing import Quality, crop, degrade, enlarge, planned_factor
+from ocrmypdf_superres.training.data.ocr_lines.line_images import Quality, crop, degrade, enlarge, planned_factor
 from ocrmypdf_superres.training.data.ocr_lines.rendering import Strip, render
 from ocrmypdf_superres.training.data.ocr_lines.shards import SHARD_LINES, make_shards, read_shard, shard_path, write_shard
 from ocrmypdf_superres.training.data.ocr_lines.stream import CLEAN, HARD, LOW, Line, LineStream, StreamSettings, _legible

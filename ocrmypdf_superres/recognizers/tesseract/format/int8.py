@@ -40,7 +40,7 @@ def _quantised(values: NDArray[np.float64], name: str) -> Matrix:
     weights = values.astype(np.float32)
     if not bool(np.isfinite(weights).all()):
         raise RecognizerError(
-            f"A weight of {name} is not a finite number, finite ones were expected; tune it anew, with a smaller lr."
+            f"A weight of {name} is not a finite number, finite ones were expected; tune it again with a smaller lr."
         )
     scales = np.abs(weights).max(axis=1) / _LARGEST
     levels = weights / np.where(scales > 0, scales, np.float32(1))[:, None]

@@ -2,7 +2,7 @@
 """The cache of joined language files: an installed one with a tuned network in place of its own.
 
 The program reads files only, and a network is not one by itself. A file of the cache is compared with what it should hold
-before a process uses it for the first time, byte by byte, so a damaged one is written anew and never read. Several processes
+before a process uses it for the first time, byte by byte, so a damaged one is written again and never read. Several processes
 may do so at once: each renames a whole file into its place. The folder may be deleted at any time.
 """
 

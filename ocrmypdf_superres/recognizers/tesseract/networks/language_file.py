@@ -26,7 +26,7 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class LanguageFile:
-    """A language file as it was when it was looked at.
+    """A language file as it was when it was read.
 
     Attributes:
         path: of the file.

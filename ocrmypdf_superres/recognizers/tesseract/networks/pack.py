@@ -97,7 +97,7 @@ def _check_same_shape(tuned: TrainedData, base: TrainedData) -> None:
             "was to be tuned; give the file that it was tuned from."
         )
     if tuned.components[LSTM] == base.components[LSTM]:
-        raise RecognizerError(f"The network of {tuned.source} is that of {base.source}, a tuned one was expected.")
+        raise RecognizerError(f"The network of {tuned.source} is that of {base.source}, a tuned one was expected; tune it first.")
 
 
 def _shape(root: Node) -> Iterator[tuple[str, int, int, tuple[int, ...]]]:

@@ -65,7 +65,7 @@ def texts_of(language: str) -> tuple[str, ...]:
     found = _TEXTS.get(name, (name,))
     if not set(found) <= set(languages()):
         known = sorted({*languages(), *_TEXTS})
-        raise OptionError(f"There is no text for the language {language!r}; known are {', '.join(known)}.")
+        raise OptionError(f"There is no text for the language {language!r}; give one of {', '.join(known)}.")
     return found
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from ocrmypdf_superres.errors import OptionError, RecognizerError
 from ocrmypdf_superres.page.plan import NOISY
 from ocrmypdf_superres.training.data.ocr_lines.line_fonts import LineFonts
-from ocrmypdf_superres.training.data.ocr_lines.preparing import (
+from ocrmypdf_superres.training.data.ocr_lines.line_images import (
     VARIANTS,
     Enlarger,
     Levels,

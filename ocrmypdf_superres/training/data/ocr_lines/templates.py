@@ -63,7 +63,7 @@ class Templates:
         if language not in languages():
             raise OptionError(
                 f"There are no templates for the language {language!r}{did_you_mean(language, languages())}; "
-                f"known are {', '.join(languages())}."
+                f"give one of {', '.join(languages())}."
             )
         self.lists: dict[str, Any] = {**_tables()["common"], **_tables()[language]}
         self.words = [word for word in words if word.isalpha() and len(word) > 2]

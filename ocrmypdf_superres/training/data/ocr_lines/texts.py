@@ -12,7 +12,7 @@ import numpy as np
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.training.data.ocr_lines.templates import GAP, Templates
 
-#: One in so many of a language's text files, sorted by name, is held out; of a single file, its last part.
+#: One of this many of a language's text files, sorted by name, is held out; of a single file, its last part.
 HELD_EVERY = 6
 _UNDERSCORES = re.compile(r"_")
 #: Share of each kind of text among all lines.

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 from ocrmypdf_superres.training.data.rendered_pages.scripts import Face, Script, make_word, reference_height
 
 _OVERSAMPLING = 8
-"""Pages are rendered at most so many times larger, so that edges fall between pixels as in a scan."""
+"""Pages are rendered at most this many times larger, so that edges fall between pixels as in a scan."""
 _WHOLE_PIXELS = 72
 """FreeType fits letters of fewer pixels an em to whole pixels, so that they come out up to a tenth higher or lower."""
 

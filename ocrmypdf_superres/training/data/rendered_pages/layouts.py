@@ -145,7 +145,7 @@ def _touch(one: tuple[float, float, float, float], other: tuple[float, float, fl
 
 
 def clear(canvas: Canvas, box: tuple[float, float, float, float]) -> None:
-    """Forget the lines that lie under *box*, and cut those that it covers in part."""
+    """Remove the lines that are under *box*, and cut those that it covers in part."""
     canvas.lines = [line for line in canvas.lines if not (_touch(line.box, box) and _covered(line.box, box) > 0.5)]
 
 

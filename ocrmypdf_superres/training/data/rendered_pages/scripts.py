@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Scripts: their letters, the fonts of this machine that have them, and made-up words."""
+"""Scripts: their letters, the installed fonts that have them, and made-up words."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _UNSUITABLE = re.compile(
     re.I,
 )
 _HELD_OUT = 4
-"""One font file in so many is kept for tests."""
+"""One of this many font files is kept for tests."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def _open(path: str, index: int, size: int) -> ImageFont.FreeTypeFont:
 
 @lru_cache(maxsize=64)
 def faces(script: Script, part: Part = "all") -> tuple[Face, ...]:
-    """Return the fonts of this machine that have *script*: all, or those of one part, which share no file.
+    """Return the installed fonts that have *script*: all, or those of one part, which share no file.
 
     A script of a single font has it in every part. Empty where there is none.
 

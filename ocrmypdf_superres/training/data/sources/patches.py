@@ -28,7 +28,7 @@ SIZE = (256, 256)
 BLANK = 0.02
 """Standard deviation of levels in [0, 1] below which a crop shows nothing: paper, or a black margin."""
 TRIES = 30
-"""Crops that are looked at before an image is passed over; a margin may take most of a page."""
+"""Crops that are tried before an image is skipped; a margin may take most of a page."""
 Array = NDArray[np.float32]
 
 
@@ -39,7 +39,7 @@ class PatchSource:
         folder: images of any form, at any depth.
         size: a multiple of every scale that is trained.
         low: partners at low resolution, of the same place and name but for the suffix; None has lr made by the degradation.
-        limit: at most so many images, spread evenly; 0 for all.
+        limit: at most this many images, spread evenly; 0 for all.
         language: Tesseract's, of texts.
         blank: see :data:`BLANK`; 0 keeps blank crops.
         part, share: see :func:`~ocrmypdf_superres.training.data.files.part_of`.

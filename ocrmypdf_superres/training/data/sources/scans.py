@@ -55,7 +55,7 @@ def list_pages(
 ) -> list[tuple[Path, Path | None, str]]:
     """Return (image, ground truth or None, languages) of the pages under *folder*.
 
-    Pages of PDFs and multi-page TIFFs become images in *cache*.  With a *limit* at most so many pages are
+    Pages of PDFs and multi-page TIFFs become images in *cache*.  With a *limit* at most this many pages are
     returned, spread evenly; unreadable files are left out with a warning. *part* and *share*: see
     :func:`~ocrmypdf_superres.training.data.files.part_of`.
 
@@ -143,7 +143,7 @@ class ScanSource:
         folder: see the module's docstring.
         languages: Tesseract codes for pages that no index names.
         cache: where line boxes are kept.
-        limit: at most so many pages, spread evenly over the folder's; 0 for all.
+        limit: at most this many pages, spread evenly over the folder's; 0 for all.
         confidence: mean word confidence (0 to 100) below which a line without ground truth is not used.
         part, share: see :func:`~ocrmypdf_superres.training.data.files.part_of`.
 

@@ -84,6 +84,6 @@ class AdversarialLoss(nn.Module):
         return {"discriminator": self.discriminator.state_dict(), "optimizer": self._make_optimizer().state_dict()}
 
     def load_training_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from what :meth:`training_state` returned."""
+        """Continue from what :meth:`training_state` returned."""
         self.discriminator.load_state_dict(state["discriminator"])
         self._make_optimizer().load_state_dict(state["optimizer"])

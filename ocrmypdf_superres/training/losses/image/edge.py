@@ -78,7 +78,9 @@ class EdgeLoss(nn.Module):
     def forward(self, sr: Tensor, hr: Tensor) -> Tensor:
         """Return the loss, a scalar; see the class."""
         if sr.shape[1] != 1:
-            raise OptionError(f"The loss edge was given {sr.shape[1]} channels, one of luma was expected.")
+            raise OptionError(
+                f"The loss edge was given {sr.shape[1]} channels, luma alone was expected; leave colour out of the recipe."
+            )
         logits = self.edges(sr)
         with torch.no_grad():
             edge = (self.edges(hr) > 0.0).to(logits.dtype)

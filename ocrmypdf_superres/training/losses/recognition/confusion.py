@@ -2,7 +2,7 @@
 """How easily characters are taken for each other: the weights of the text-focus content loss.
 
 Published are distances between 62 characters (digits, upper case, lower case) in the plane of an autoencoder's code.
-Without them the distances between the characters in this machine's fonts are used.
+Without them the distances between the characters in the installed fonts are used.
 """
 
 from __future__ import annotations

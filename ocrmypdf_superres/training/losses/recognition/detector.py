@@ -30,7 +30,7 @@ class DetectorLoss(nn.Module):
     """mean abs(f(sr) - f(hr)) for the features, the logits (before softmax) and the coordinates; hr is detached.
 
     The three are separate tasks in the paper, so that a balance can weigh them: ``forward(sr, hr)`` takes float (B, C, H, W)
-    each, not clamped, looked at in luma, and returns a scalar for each of ``parts``, which maps the names to their weights.
+    each, not clamped, compared in luma, and returns a scalar for each of ``parts``, which maps the names to their weights.
     """
 
     target = Target.HR

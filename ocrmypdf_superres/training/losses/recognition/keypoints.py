@@ -16,7 +16,7 @@ from ocrmypdf_superres.training.protocols import Target
 class KeypointLoss(nn.Module):
     """mean abs(K(sr) - K(hr)), K the scores of Key.Net for being a point that is found again; hr is detached.
 
-    ``forward(sr, hr)``: float (B, C, H, W) each in [0, 1], looked at in luma; returns a scalar. The paper's distance is not known
+    ``forward(sr, hr)``: float (B, C, H, W) each in [0, 1], compared in luma; returns a scalar. The paper's distance is not known
     here; the mean of absolute differences is that of its detector's terms.
 
     Args:

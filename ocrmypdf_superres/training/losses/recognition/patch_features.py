@@ -17,7 +17,7 @@ class PatchFeatureLoss(nn.Module):
     """mean abs(f(sr) - f(hr)), f the last convolutional features of a CRNN; hr is detached.
 
     The convolutions see the whole patch at its own size, so that no text and no lines need be known. ``forward(sr, hr)``: float
-    (B, C, H, W) each in [0, 1], at least 32 pixels high, looked at in luma; returns a scalar. Which features the paper compares
+    (B, C, H, W) each in [0, 1], at least 32 pixels high, compared in luma; returns a scalar. Which features the paper compares
     is not known here.
 
     Args:

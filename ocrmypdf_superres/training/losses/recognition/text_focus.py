@@ -136,7 +136,7 @@ def text_focus_loss(
 ) -> BatchTextFocus:
     """Return the loss with *recognizer*, the name or folder of a text-focus recognizer.
 
-    *confusion*: ``rendered``, weights from how alike characters look in this machine's fonts; ``none``, the plain
+    *confusion*: ``rendered``, weights from how alike characters look in the installed fonts; ``none``, the plain
     cross-entropy; or a ``.npy`` file of 62 x 62 distances, see :func:`confusion_weights`, whose *compat* it takes.
 
     Raises:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MPL-2.0
 """OCR engines that were in no loss, as a second detector and a second recognizer of patches and lines.
 
-A network that was trained before one detector or recognizer is flattered by that one: what another finds shows whether
-the gain is in the image.
+A network that was trained with a detector or recognizer does well by that one; what an independent engine finds shows whether the
+image is better.
 """
 
 from __future__ import annotations
@@ -20,17 +20,20 @@ from ocrmypdf_superres.ocr.engines.base import LineEngine, Quad, shared_engine
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 
 SHEET, GAP = 8, 16
-"""Images that are looked at together, and the paper around each, in pixels."""
+"""Number of images that are combined, and the paper around each, in pixels."""
 DPI = 300.0
 """What the hr patches have; engines use it for their own layout only."""
 
 
 @dataclass(frozen=True)
-class Outsider:
+class IndependentEngine:
     """An engine that finds lines and reads them.
 
     Attributes:
-        name: the engine's. engine: itself. languages: that it is told, in Tesseract's codes. known: what it saw on sheets before.
+        name: of the engine.
+        engine: the engine.
+        languages: Tesseract's codes of the languages to read.
+        known: the text areas found on a sheet, bool, by the SHA-256 of its pixels; hr images are asked about for every network.
     """
 
     name: str
@@ -41,7 +44,7 @@ class Outsider:
     def text_masks(self, images: Sequence[Image.Image]) -> list[NDArray[np.bool_]]:
         """Return where the engine sees text on each of *images*, in mode ``L`` and of one size, bool (height, width) each.
 
-        Some are looked at together, one below the other with paper between them: detectors enlarge a single strip until its
+        Some are combined, one below the other with paper between them: detectors enlarge a single strip until its
         height is a page's.
 
         Raises:
@@ -56,7 +59,6 @@ class Outsider:
         return masks
 
     def _seen(self, sheet: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        # The images that others are compared with are the same for every network.
         key = hashlib.sha256(sheet.tobytes()).digest()
         if key not in self.known:
             mask = np.zeros(sheet.shape, dtype=bool)
@@ -84,7 +86,7 @@ class Outsider:
         return _text(Hypothesis(self.engine.read(image, self.languages, DPI)))
 
 
-def outsiders(names: Sequence[str]) -> list[Outsider]:
+def independent_engines(names: Sequence[str]) -> list[IndependentEngine]:
     """Return the engines *names*.
 
     Raises:
@@ -98,7 +100,7 @@ def outsiders(names: Sequence[str]) -> list[Outsider]:
             raise OptionError(f"The OCR engine {name!r} was named, one that finds and reads lines was expected; give rapidocr.")
         if missing := engine.missing():
             raise MissingDependencyError(f"The OCR engine {name} cannot be used: {missing}")
-        found.append(Outsider(name, engine))
+        found.append(IndependentEngine(name, engine))
     return found
 
 

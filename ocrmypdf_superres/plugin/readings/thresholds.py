@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Reading a page by local thresholds, as ``--tesseract-thresholding sauvola`` does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ocrmypdf.pluginspec import OcrEngine
+
+from ocrmypdf_superres.ocr.variants import SAUVOLA
+from ocrmypdf_superres.plugin.networks import Replaced
+
+_AUTO, _SAUVOLA = 0, 2
+"""Tesseract's numbers of thresholding methods; OCRmyPDF's names for them are none of its public API."""
+
+
+def has_local_thresholds(engine: OcrEngine, options: Any) -> bool:
+    """Whether *engine* is OCRmyPDF's Tesseract, 5 or later, and *options* leave the choice of a thresholding method to it."""
+    tesseract = getattr(options, "tesseract", None)
+    if tesseract is None or not str(engine).startswith("Tesseract OCR") or engine.supports_generate_ocr():
+        return False
+    return not str(engine).startswith("Tesseract OCR 4") and tesseract.thresholding == _AUTO
+
+
+def asked_for(variant: str, options: Any) -> Any:
+    """Return OCRmyPDF's *options* for reading *variant*, with local thresholds for Sauvola's where the engine has them."""
+    if variant != SAUVOLA:
+        return options
+    method = type(options.tesseract.thresholding)(_SAUVOLA)
+    return Replaced(options, tesseract=options.tesseract.model_copy(update={"thresholding": method}))
