@@ -18,7 +18,7 @@ from ocrmypdf_superres.evaluation.benchmark import Result, applies, run_cases, t
 from ocrmypdf_superres.evaluation.data.pages import Case, find_pages, make_cases, of_collections
 from ocrmypdf_superres.evaluation.data.profiles import DEFAULT_CONDITIONS, PROFILES, parse_condition
 from ocrmypdf_superres.evaluation.goals import goals, markdown_tables
-from ocrmypdf_superres.evaluation.inspection import check_dictionaries, check_weights, inspected_methods, save_run
+from ocrmypdf_superres.evaluation.inspection import check_weights, inspected_methods, save_run
 from ocrmypdf_superres.evaluation.methods.names import FURTHER, METHODS, PLUGIN_METHODS
 from ocrmypdf_superres.evaluation.methods.peers import Peer, all_peers
 from ocrmypdf_superres.evaluation.networks_table import networks_table
@@ -147,8 +147,6 @@ def run(args: argparse.Namespace) -> int:
     console = Console(stderr=str(args.json) == STANDARD_OUTPUT)
     cases = _cases(args)
     peers = all_peers(args.peer, args.dnn_superres, args.spandrel, args.models, (*METHODS, *FURTHER), args.tessdata)
-    if args.run:
-        check_dictionaries(cases)
     if args.lpips:
         check_weights(*args.lpips)
     results = _read(args, cases, peers)
