@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""``ocrmypdf-superres recognizer``: a table of its actions, and those that are short: compare, lines, train, alternate, export."""
+"""``ocrmypdf-superres recognizer``: a table of its actions, and the short ones: compare, lines, train, alternate, export."""
 
 from __future__ import annotations
 
