@@ -22,21 +22,25 @@ from ocrmypdf_superres.errors import SuperresError
 COMMANDS = {
     "plan": ("ocrmypdf_superres.commands.documents.plan", "show what would be done to each page of a PDF, and why", ""),
     "models": ("ocrmypdf_superres.commands.models", "list models, show a card, verify files", ""),
-    "upscale": ("ocrmypdf_superres.commands.documents.upscale", "super-resolve an image or the pages of a PDF, to look at", ""),
+    "upscale": ("ocrmypdf_superres.commands.documents.upscale", "super-resolve an image or the pages of a PDF into images", ""),
     "doctor": ("ocrmypdf_superres.commands.doctor", "show what is installed and run one test tile", ""),
     "evaluate": ("ocrmypdf_superres.commands.evaluate", "compare methods on pages with known text", "eval"),
-    "report": ("ocrmypdf_superres.commands.documents.report", "one HTML page of a run, with before and after to look at", "eval"),
+    "report": (
+        "ocrmypdf_superres.commands.documents.report",
+        "write an HTML report of a run, with images before and after",
+        "eval",
+    ),
     "compare": (
         "ocrmypdf_superres.commands.documents.compare",
         "read a PDF without and with super-resolution, and show both",
         "eval",
     ),
-    "calibrate": ("ocrmypdf_superres.commands.calibrate", "fit how far the engine's confidences can be trusted", "eval"),
+    "calibrate": ("ocrmypdf_superres.commands.calibrate", "calibrate the confidences of OCR engines", "eval"),
     "fuse": ("ocrmypdf_superres.commands.documents.fuse", "make one sharper page from several scans of it", "train"),
     "heights": ("ocrmypdf_superres.commands.heights.command", "benchmark how well the height of text is measured", "train,eval"),
     "train": ("ocrmypdf_superres.commands.train", "train a net from a recipe", "train"),
     "finetune": ("ocrmypdf_superres.commands.finetune", "make a model for your own scans, without annotation", "train,eval"),
-    "export": ("ocrmypdf_superres.commands.export", "make a model folder of a training run's checkpoint", "train"),
+    "export": ("ocrmypdf_superres.commands.export", "make a model from the checkpoint of a training run", "train"),
     "archive": (
         "ocrmypdf_superres.commands.archive.command",
         "run OCR on a whole tree of PDFs and images, and check the result",
@@ -54,7 +58,7 @@ COMMANDS = {
     ),
     "import-weights": (
         "ocrmypdf_superres.commands.networks.import_weights",
-        "make models and recognizers of published weights that you have",
+        "convert published weights into models and recognizers",
         "train",
     ),
     "quantize": (
@@ -64,10 +68,10 @@ COMMANDS = {
     ),
     "reproduce": (
         "ocrmypdf_superres.commands.networks.reproduce",
-        "make a table of a published system again, with intervals",
+        "reproduce a table of a published system, with intervals",
         "train,eval",
     ),
-    "recognizer": ("ocrmypdf_superres.commands.recognizer", "compare or tune Tesseract's network as ported", "train"),
+    "recognizer": ("ocrmypdf_superres.commands.recognizer", "compare, tune and pack Tesseract's network", "train"),
     "completion": ("ocrmypdf_superres.commands.completion", "print the completion script for a shell", "completion"),
 }
 

@@ -16,10 +16,11 @@ from rich.table import Table
 from ocrmypdf_superres.commands.shared.output import say, steps
 from ocrmypdf_superres.commands.shared.parsing import add_data, add_jobs, add_model, add_output
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.evaluation.calibration_fit import ReadCase, compare, fit, plot, read_variants
+from ocrmypdf_superres.evaluation.calibration.engine import fit_engine, plot_engine, read_case, write_row
+from ocrmypdf_superres.evaluation.calibration.fit import ReadCase, compare, fit, plot, read_variants
+from ocrmypdf_superres.evaluation.calibration.vote import cross_validated, described, read_places
 from ocrmypdf_superres.evaluation.data.pages import BenchmarkPage, Case, find_pages, make_cases
 from ocrmypdf_superres.evaluation.data.profiles import DEFAULT_CONDITIONS, parse_condition
-from ocrmypdf_superres.evaluation.engine_calibration import fit_engine, plot_engine, read_case, write_row
 from ocrmypdf_superres.evaluation.trust.lost_pages import best_limit, case_with_text, cases_without_text, limit_rows
 from ocrmypdf_superres.files import atomic_write_text
 from ocrmypdf_superres.modelstore.cards import WEIGHTS
@@ -39,11 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``calibrate``."""
     parser.add_argument(
         "action",
-        choices=("fit", "compare", "engine", "lost"),
-        help="fit a table; compare ways of choosing by the package's own; fit the row of a further engine; or find below which "
-        "mean probability a page is lost, on pages of --data and rendered ones without text",
+        choices=("fit", "compare", "engine", "vote", "lost"),
+        help="fit a table; compare ways of choosing by the package's own; fit the row of a further engine; fit the "
+        "weights of the vote between Tesseract and that engine; or find below which mean probability a page is lost, on pages of "
+        "--data and rendered ones without text",
     )
-    add_data(parser, "folder of pages with known text; fit on pages that nothing is measured on", required=True)
+    add_data(parser, "folder of pages with known text; fit on pages that are not evaluated on", required=True)
     parser.add_argument(
         "--conditions", nargs="*", default=list(DEFAULT_CONDITIONS), metavar="DPI-PROFILE",
         help=f"as for evaluate (default: {' '.join(DEFAULT_CONDITIONS)})",
@@ -57,10 +59,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--networks",
         type=Path,
         metavar="FOLDER",
-        help="for fit: a tuned network, whose own table is fitted on pages of its language and written into its card",
+        help="for fit: a tuned network, whose own table is fitted on pages of its language and written into its card; "
+        "for vote: tuned networks, which read held-out documents beside the installed ones",
     )
     parser.add_argument("--held-out", action="store_true", help="only the documents that `recognizer lines` holds out")
-    parser.add_argument("--engine", default="rapidocr", metavar="NAME", help="for engine: which one")
+    parser.add_argument("--engine", default="rapidocr", metavar="NAME", help="for engine and vote: which one")
     parser.add_argument(
         "--enlarged", action="store_true", help="for engine: lines found on the page are read where the model enlarged it"
     )
@@ -78,11 +81,14 @@ def run(args: argparse.Namespace) -> int:
     """
     model = find_model(args.model)
     console = Console()
-    network = networks_in(args.networks)[0] if args.networks else None
-    cases = make_cases(_pages(args, network), [parse_condition(c) for c in args.conditions], args.count)
+    network = networks_in(args.networks)[0] if args.networks and args.action != "vote" else None
+    pages_to_read = _pages(args, network)
+    cases = make_cases(pages_to_read, [parse_condition(c) for c in args.conditions], args.count)
     data = f"{len(cases)} pages of {args.data.name}: {', '.join(args.conditions)}"
     if args.action == "engine":
         return _fit_engine(args, cases, data, console)
+    if args.action == "vote":
+        return _fit_vote(args, cases, _held_out(args, pages_to_read), data, console)
     variants = (NET,) if args.action == "lost" else VARIANTS
     with ThreadPoolExecutor(args.jobs) as pool:
         jobs = [pool.submit(read_variants, case, args.model, args.cache, args.networks, variants) for case in cases]
@@ -127,10 +133,7 @@ def _pages(args: argparse.Namespace, network: Network | None) -> list[BenchmarkP
     if network is not None:
         pages = [page for page in pages if network.card.language in page.languages.split("+")]
     if args.held_out:
-        from ocrmypdf_superres.training.data.ocr_lines.scan_lines import document_of, held_documents
-
-        kept_apart = held_documents({document_of(Path(page.image)) for page in pages})
-        pages = [page for page in pages if document_of(Path(page.image)) in kept_apart]
+        pages = _of_held_documents(pages)
     if not pages:
         raise OptionError(f"No page of {args.data} is left to fit on; give pages of the language, or leave --held-out away.")
     return pages
@@ -148,4 +151,43 @@ def _fit_engine(args: argparse.Namespace, cases: Sequence[Case], data: str, cons
         plot_engine(row, read, args.plot)
     error = f"calibration error {before:.3f} before, {after:.3f} after"
     say(f"{row.version}: {row.words} words; {error}. Written: {args.output}", console)
+    return 0
+
+
+def _held_out(args: argparse.Namespace, pages: Sequence[BenchmarkPage]) -> list[Case]:
+    """Return the cases of documents that the tuned networks of ``--networks`` were not tuned on; none without networks."""
+    found: dict[str, BenchmarkPage] = {}
+    for network in networks_in(args.networks) if args.networks else ():
+        of_language = [page for page in pages if network.card.language in page.languages.split("+")]
+        found |= {page.name: page for page in _of_held_documents(of_language)}
+    return make_cases(list(found.values()), [parse_condition(c) for c in args.conditions], 0)
+
+
+def _of_held_documents(pages: Sequence[BenchmarkPage]) -> list[BenchmarkPage]:
+    """Return the pages of documents that `recognizer lines` holds out of *pages*, which are all of one language."""
+    from ocrmypdf_superres.training.data.ocr_lines.scan_lines import document_of, held_documents
+
+    kept_apart = held_documents({document_of(Path(page.image)) for page in pages})
+    return [page for page in pages if document_of(Path(page.image)) in kept_apart]
+
+
+def _fit_vote(args: argparse.Namespace, cases: Sequence[Case], held_out: Sequence[Case], data: str, console: Console) -> int:
+    """Fit on what the installed networks read, and on what tuned ones read of documents that they were not tuned on."""
+    engine: Engine = ENGINES.load(args.engine)()
+    jobs = [(case, networks) for found, networks in ((cases, None), (held_out, args.networks)) for case in found]
+    jobs = [(case, networks) for case, networks in jobs if engine.knows(case.page.languages.split("+"))]
+    if held_out:
+        data += f"; {len(held_out)} held-out ones with tuned networks"
+    places = [
+        place
+        for case, networks in steps(jobs, "reading")
+        for place in read_places(case, args.model, engine, args.cache, networks)
+    ]
+    table = Table("collection", "places", "to be had", "first reading", "sum of probabilities", "weights")
+    for name, row in cross_validated(places).items():
+        table.add_row(name, *map(str, row))
+    console.print("Places in which readings differ, and in how many a text that is right was taken, by weights of the others:")
+    console.print(table)
+    atomic_write_text(args.output, described(places, engine, data).to_json())
+    console.print(f"Written: {args.output}", highlight=False)
     return 0

@@ -18,7 +18,7 @@ from ocrmypdf_superres.evaluation.benchmark import Result, applies, run_cases, t
 from ocrmypdf_superres.evaluation.data.pages import Case, find_pages, make_cases, of_collections
 from ocrmypdf_superres.evaluation.data.profiles import DEFAULT_CONDITIONS, PROFILES, parse_condition
 from ocrmypdf_superres.evaluation.goals import goals, markdown_tables
-from ocrmypdf_superres.evaluation.inspection import check_dictionaries, check_weights, inspected_methods, save_run
+from ocrmypdf_superres.evaluation.inspection import check_weights, inspected_methods, save_run
 from ocrmypdf_superres.evaluation.methods.names import FURTHER, METHODS, PLUGIN_METHODS
 from ocrmypdf_superres.evaluation.methods.peers import Peer, all_peers
 from ocrmypdf_superres.evaluation.networks_table import networks_table
@@ -105,7 +105,7 @@ def _add_methods(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="MODEL",
-        help="nets by themselves as further methods, names or folders of models, or the word all: each enlarges a "
+        help="nets alone as further methods, by name or folder, or the word all: each enlarges a "
         "page once, without a second reading (--model is the one that the plugin's methods use)",
     )
     add_model(group, "name or folder of the model of the methods plugin...")
@@ -116,7 +116,7 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
     add_jobs(group)
     group.add_argument("--cache", type=Path, metavar="FOLDER", help="folder that keeps readings, so that a run can be resumed")
     group.add_argument("--worst", type=Path, metavar="FOLDER", help="write images of the pages that the plugin reads worst there")
-    group.add_argument("--worst-count", type=int, default=10, metavar="N", help="how many")
+    group.add_argument("--worst-count", type=int, default=10, metavar="N", help="number of these pages")
     group.add_argument(
         "--run",
         type=Path,
@@ -147,8 +147,6 @@ def run(args: argparse.Namespace) -> int:
     console = Console(stderr=str(args.json) == STANDARD_OUTPUT)
     cases = _cases(args)
     peers = all_peers(args.peer, args.dnn_superres, args.spandrel, args.models, (*METHODS, *FURTHER), args.tessdata)
-    if args.run:
-        check_dictionaries(cases)
     if args.lpips:
         check_weights(*args.lpips)
     results = _read(args, cases, peers)

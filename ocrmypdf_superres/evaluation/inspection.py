@@ -21,7 +21,6 @@ from ocrmypdf_superres.evaluation.methods.peers import Peer
 from ocrmypdf_superres.evaluation.methods.prepared import prepare
 from ocrmypdf_superres.evaluation.run_folder import Run, write_run
 from ocrmypdf_superres.evaluation.summary import in_order
-from ocrmypdf_superres.evaluation.trust.dictionary import words_of_language
 from ocrmypdf_superres.evaluation.trust.invented import invented_words
 from ocrmypdf_superres.evaluation.trust.trust import Trust, inconsistency, silent_substitutions, summarize
 from ocrmypdf_superres.evaluation.words import cached_words, correct_words
@@ -97,18 +96,8 @@ def _in_text_layer(case: Case, method: str, model: str, cache: Path | None, size
     return [ReadWord(text, sure, scaled([box], x, y)[0]) for text, sure, box in found["words"]]
 
 
-def check_dictionaries(cases: Sequence[Case]) -> None:
-    """List every language's dictionary once, so that a missing one is reported before hours of work.
-
-    Raises:
-        SuperresError: as :func:`~ocrmypdf_superres.evaluation.trust.dictionary.words_of_language`.
-    """
-    for languages in sorted({case.page.languages for case in cases}):
-        words_of_language(languages)
-
-
 def check_weights(backbone: Path, linear: Path) -> None:
-    """Load the weights of LPIPS once, for the same reason.
+    """Load the weights of LPIPS once, so that what is wrong with them is said before hours of work.
 
     Raises:
         OptionError: they are missing, damaged or of another network.

@@ -32,7 +32,7 @@ def worst_pages(results: Sequence[Result], method: str, count: int) -> list[Resu
     return sorted(ours, key=badness)[:count]
 
 
-def draw_words(image: Image.Image, dpi: float, languages: str, title: str) -> Image.Image:
+def image_with_boxes(image: Image.Image, dpi: float, languages: str, title: str) -> Image.Image:
     """Return *image* in colour with its words boxed (red below DOUBTFUL, else blue) and *title* above it."""
     words = read_words(image, dpi, languages)
     sure = sum(w.confidence for w in words) / len(words) if words else 0.0
@@ -65,13 +65,13 @@ def save_worst(results: Sequence[Result], cases: Sequence[Case], method: str, mo
         case = by_name[result.group, result.page]
         languages = case.page.languages
         image, dpi = lr_image(case)
-        before = draw_words(lanczos_image(image, dpi), TARGET_DPI, languages, "Lanczos to 300 dpi")
+        before = image_with_boxes(lanczos_image(image, dpi), TARGET_DPI, languages, "Lanczos to 300 dpi")
         plan = plan_image(image, (dpi, dpi), PlanSettings(scales=upscaler.scales))
         ours, ours_dpi, title = image, dpi, f"left as it is, {plan.reason}"
         if plan.action == "enlarge":
             ours = enlarge(image, plan, upscaler)
             ours_dpi, title = float(ours.info["dpi"][0]), f"{model} x{plan.scale}, {plan.reason}"
-        after = draw_words(ours, ours_dpi, languages, f"{title}; CER {result.counts.cer:.1%}")
+        after = image_with_boxes(ours, ours_dpi, languages, f"{title}; CER {result.counts.cer:.1%}")
         sheet = Image.new("RGB", (before.width + after.width + 12, max(before.height, after.height)), "grey")
         sheet.paste(before, (0, 0))
         sheet.paste(after, (before.width + 12, 0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -158,6 +158,19 @@ def lowest(calibrations: Sequence[Calibration]) -> Calibration:
     names = [name for name in calibrations[0].probabilities if all(name in one.probabilities for one in calibrations)]
     rows = {name: [min(one.probability(value, name) for one in calibrations) for value in at] for name in names}
     return Calibration(rows, [min(one.probability(value, "") for one in calibrations) for value in at])
+
+
+def line_row(variant: str) -> str:
+    """Return the name under which lines of *variant* vote."""
+    return f"lines:{variant}"
+
+
+def with_line_rows(calibration: Calibration, variants: Iterable[str]) -> Calibration:
+    """Return *calibration* with a row for lines of each of *variants*: that of whole pages of it."""
+    rows, knots, variants = calibration.probabilities, calibration.knots, list(variants)
+    lines = {line_row(name): rows[name] for name in variants if name in rows}
+    own = {line_row(name): knots[name] for name in variants if name in knots}
+    return Calibration({**rows, **lines}, calibration.fallback, {**knots, **own})
 
 
 def mean_confidence(words: Sequence[Word]) -> float:

@@ -91,6 +91,11 @@ class Hypothesis:
                 parts.append("\n".join(lines))
         return "\n\n".join(parts) + "\n" if parts else ""
 
+    def only(self, lines: Iterable[Line]) -> Hypothesis:
+        """Return the hypothesis with those *lines* of it alone, without their blocks and paragraphs."""
+        children = [line.element for line in lines]
+        return Hypothesis(OcrElement(OcrClass.PAGE, bbox=self.page.bbox, dpi=self.page.dpi, children=children))
+
     def scaled(self, x: float, y: float, dpi: float) -> Hypothesis:
         """Return the hypothesis in the pixels of an image *x* times as wide and *y* times as high, of *dpi*."""
         page = copy.deepcopy(self.page)

@@ -22,7 +22,8 @@ from ocrmypdf.pluginspec import OcrEngine
 from ocrmypdf_superres.errors import MissingDependencyError, RecognizerError
 from ocrmypdf_superres.log_once import log_once
 from ocrmypdf_superres.modelstore.networks import AUTO, STOCK, networks_in
-from ocrmypdf_superres.ocr.calibration import Calibration, CalibrationTable, lowest, parse_table, read_table, unfitted
+from ocrmypdf_superres.ocr.calibration import Calibration
+from ocrmypdf_superres.ocr.network_calibration import network_calibration
 from ocrmypdf_superres.recognizers.tesseract.networks.choice import Tuned, Untuned, choose_network
 from ocrmypdf_superres.tesseract import data_folder
 
@@ -61,16 +62,10 @@ class NetworkChoice:
     def calibration(self, engine: str, model_sha256: str | None) -> Calibration:
         """Return how far the words of *engine* can be trusted on a page that the model of *model_sha256* enlarged.
 
-        A tuned network has a table of its own in its card, which counts where it trusts a word less than the package's; without
-        one, a conservative table stands in.
-
         Raises:
             SuperresError: the package's own table is damaged.
         """
-        stock = read_table()
-        if not self.tuned:
-            return stock.calibration(engine, model_sha256)
-        return lowest([_table_of(one, stock, engine, model_sha256) for one in self._languages])
+        return network_calibration(self._languages if self.tuned else (), engine, model_sha256)
 
     def drop(self) -> None:
         """Read what follows with the installed networks."""
@@ -146,20 +141,6 @@ def choose(options: Any, engine: OcrEngine) -> Sequence[Tuned | Untuned]:
         return tuple(Untuned(language, reason) for language in options.languages)
     chosen = tuple(choose_network(language, folder, given) for language in options.languages)
     return chosen if any(isinstance(one, Tuned) or one.reason for one in chosen) else ()
-
-
-def _table_of(language: Tuned | Untuned, stock: CalibrationTable, engine: str, model_sha256: str | None) -> Calibration:
-    if isinstance(language, Untuned):
-        return stock.calibration(engine, model_sha256)
-    values = language.network.card.calibration
-    if values:
-        try:
-            # Fitted on few documents, it may lower the trust in a word but not raise it, or pages in doubt are read only once.
-            return lowest([parse_table(values).calibration(engine, model_sha256), stock.calibration(engine, model_sha256)])
-        except (ValueError, TypeError, AttributeError) as error:
-            said = f"superres: the calibration of the network {language.network.card.name} cannot be used: {error}"
-            log_once(log, logging.WARNING, said)
-    return unfitted(stock)
 
 
 def _elements(element: OcrElement) -> Iterator[OcrElement]:

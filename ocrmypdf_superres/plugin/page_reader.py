@@ -12,6 +12,8 @@ from ocrmypdf.exceptions import ExitCodeException
 from ocrmypdf.pluginspec import OcrEngine
 from PIL import Image
 
+from ocrmypdf_superres.ocr.engines.opinion import ask, calibrated
+from ocrmypdf_superres.ocr.lexicon import lexicon_for
 from ocrmypdf_superres.ocr.lines.doubt import unread_lines
 from ocrmypdf_superres.ocr.merge.seams import join_seams
 from ocrmypdf_superres.ocr.merge.vote import Merged
@@ -26,7 +28,7 @@ from ocrmypdf_superres.plugin.options import SuperresOptions
 from ocrmypdf_superres.plugin.reading import ReadImage, Reading, Result
 from ocrmypdf_superres.plugin.readings.gathered import Gathered
 from ocrmypdf_superres.plugin.readings.lines import LINE_VARIANTS, can_read_lines, lines_in_doubt, lines_within, read_lines
-from ocrmypdf_superres.plugin.readings.opinions import AUTO, ask, calibrated, engines_for, on_original
+from ocrmypdf_superres.plugin.readings.opinions import AUTO, engines_for
 from ocrmypdf_superres.plugin.readings.rescue import CONTRAST, ENLARGED, needs_a_look, rescued_image
 from ocrmypdf_superres.plugin.readings.thresholds import asked_for, has_local_thresholds
 from ocrmypdf_superres.plugin.readings.turned import TURNED, is_better, straightened, turn_state
@@ -250,12 +252,11 @@ class PageReader:
         if not self._known or not self._may_change() or found.calibration is None:
             return
         with self._guard(NOT_VERIFIED):
-            # Doubt first: looking for installed engines costs every page some milliseconds.
             below = ASK_TUNED if self._networks.tuned else ASK
             doubt = found.unread >= UNREAD or wants_opinion(found.whole, found.calibration, below)
-            if self._ours.verify != "always" and (not doubt or found.given_up(self._state, SURE)):
-                return
-            engines = engines_for(self._options)
+            doubt = doubt and not found.given_up(self._state, SURE)
+            # Doubt first: looking for installed engines costs every page some milliseconds.
+            engines = engines_for(self._options) if doubt or self._ours.verify == "always" else {}
             if not engines:
                 return
             found.calibration = calibrated(found.calibration, engines, original is not None)
@@ -265,12 +266,11 @@ class PageReader:
             for name, engine in engines.items():
                 began = time.monotonic()
                 with self._guard(f"could not be read by {name}"):
-                    enlarged = read if original is not None else None
-                    kept = found.whole[layout] if layout is not None else None
-                    opinion = ask(engine, original or read, enlarged, kept, self._options, float(self._dpi[0]))
+                    enlarged, kept = (read if original is not None else None), found.whole.get(layout or "")
+                    opinion = ask(engine, original or read, enlarged, kept, self._options.languages, float(self._dpi[0]))
                     found.opinions[name] = opinion.whole
                     if opinion.doubtful is not None:
-                        found.lines[on_original(name)] = opinion.doubtful
+                        found.opinion_lines[name] = opinion.doubtful
                 found.opinion_seconds[name] = time.monotonic() - began
 
     def _read(self, variant: str, image: Path, read: ReadImage) -> None:
@@ -319,7 +319,7 @@ class PageReader:
             return None
         if not whole:
             with self._guard(NOT_MERGED):
-                return found.merged(self._may_change())
+                return found.merged(self._may_change(), lexicon_for(self._options.languages))
         best = next(iter(found.whole))
         with self._guard(NOT_VERIFIED):
             best = found.best()

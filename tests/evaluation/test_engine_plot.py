@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ocrmypdf_superres.evaluation.engine_calibration import plot_engine
+from ocrmypdf_superres.evaluation.calibration.engine import plot_engine
 from ocrmypdf_superres.ocr.engines.calibration import EngineRow
 
 

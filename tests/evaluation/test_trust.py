@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +13,11 @@ from evaluation_pages import draw
 from PIL import Image
 
 from ocrmypdf_superres.commands import evaluate as command
-from ocrmypdf_superres.errors import MissingDependencyError
 from ocrmypdf_superres.evaluation.run_folder import read_run
-from ocrmypdf_superres.evaluation.trust.dictionary import known
 from ocrmypdf_superres.evaluation.trust.invented import PAGES, SIZE, invented_words
 from ocrmypdf_superres.evaluation.trust.trust import Trust, inconsistency, silent_substitutions, summarize, trust_table
 from ocrmypdf_superres.evaluation.words import correct_letters, correct_words
 from ocrmypdf_superres.ocr.hypothesis import Word
-
-needs_tools = pytest.mark.skipif(shutil.which("dawg2wordlist") is None, reason="Tesseract's dawg2wordlist is not installed")
 
 
 def word(text: str, confidence: float) -> Word:
@@ -39,7 +34,6 @@ def test_right_letters_leave_punctuation_aside() -> None:
     assert correct_letters(words[3:4] * 2, "stand-alone") == [True, False]
 
 
-@needs_tools
 def test_silent_substitutions_by_hand() -> None:
     truth = "the house was black and old"
     words = [
@@ -50,16 +44,6 @@ def test_silent_substitutions_by_hand() -> None:
     found = [w.text for w in silent_substitutions(words, truth, "eng")]
     assert not silent_substitutions([word("house.", 97)], truth, "eng")
     assert "horse" in found and "blaek" not in found and "bold," not in found and "the" not in found
-    assert known("House,", "eng") and not known("hovse", "eng")
-
-
-def test_without_the_tools(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    from ocrmypdf_superres.evaluation.trust.dictionary import words_of_language
-
-    words_of_language.cache_clear()
-    with pytest.raises(MissingDependencyError, match="dawg2wordlist"):
-        words_of_language("eng")
 
 
 def test_consistency_by_hand() -> None:
@@ -109,7 +93,6 @@ def test_nothing_is_read_on_a_blank_page(lanczos_net: Path) -> None:
     assert all(found["blank", method] == 0 for method in ("as-is", "lanczos", "net", "plugin"))
 
 
-@needs_tools
 @pytest.mark.slow
 def test_a_run_with_a_peer_is_kept_and_repeats(benchmark_folder: Path, lanczos_net: Path, tmp_path: Path) -> None:
     pytest.importorskip("skimage")

@@ -85,7 +85,7 @@ def test_scipys_isotonic_regression_pools_as_ours_did() -> None:
 
 def test_fitted_knots_are_monotone_probabilities_near_the_truth() -> None:
     pytest.importorskip("scipy.optimize")
-    from ocrmypdf_superres.evaluation.calibration_fit import fit_knots
+    from ocrmypdf_superres.evaluation.calibration.fit import fit_knots
 
     rng = np.random.default_rng(5)
     confidences = rng.integers(0, 101, 20000).astype(float)

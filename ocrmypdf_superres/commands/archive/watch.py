@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings_arguments(parser)
     parser.add_argument(
         "--settle", type=float, default=5.0, metavar="SECONDS",
-        help="a file is taken when its size and time have been stable for so long",
+        help="a file is taken when its size and time have been stable for this long",
     )  # fmt: skip
     parser.add_argument(
         "--poll", type=float, default=0.0, metavar="SECONDS",
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--on-stop", choices=["finish", "cancel"], default="finish",
-        help="what SIGTERM and Ctrl-C do to the files in work; a second signal always cancels",
+        help="what SIGTERM and Ctrl-C do to the files being processed; a second signal always cancels",
     )  # fmt: skip
     parser.epilog = examples_of(
         "archive watch",

@@ -24,21 +24,23 @@ from ocrmypdf_superres.plugin.record import PageRecord
 from ocrmypdf_superres.upscaling.loading import load_upscaler
 from ocrmypdf_superres.upscaling.speed import seconds_a_megapixel
 
-_NOTE = "Every --superres-* option of the plugin is taken as well (docs/options.md); nothing is enlarged, read or written."
+_NOTE = "Every --superres-* option of the plugin is accepted, too (docs/options.md); nothing is enlarged, read or written."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``plan``."""
-    parser.add_argument("input", type=Path, metavar="IN.pdf", help="a scanned PDF, or an image as OCRmyPDF takes them")
+    parser.add_argument("input", type=Path, metavar="IN.pdf", help="a scanned PDF, or an image that OCRmyPDF accepts")
     add_language(parser)
     parser.add_argument("--pages", metavar="PAGES", help="only these, such as 1,3-5 (default: all)")
     parser.add_argument("--image-dpi", type=int, metavar="N", help="resolution of an image that claims none")
     modes = parser.add_mutually_exclusive_group()
-    for name, what in (("force-ocr", "read it all the same"), ("redo-ocr", "read it again"), ("skip-text", "leave it")):
-        modes.add_argument(f"--{name}", action="store_true", help=f"of OCRmyPDF, where a page has text: {what}")
-    parser.add_argument("--rotate-pages", action="store_true", help="of OCRmyPDF: turn pages upright first")
-    parser.add_argument("--deskew", action="store_true", help="of OCRmyPDF: straighten pages first")
-    parser.add_argument("--oversample", type=int, metavar="DPI", help="of OCRmyPDF: rasterize pages at this resolution at least")
+    for name, what in (("force-ocr", "rasterize and read"), ("redo-ocr", "read again"), ("skip-text", "skip")):
+        modes.add_argument(f"--{name}", action="store_true", help=f"as in OCRmyPDF: {what} pages that have text")
+    parser.add_argument("--rotate-pages", action="store_true", help="as in OCRmyPDF: turn pages upright first")
+    parser.add_argument("--deskew", action="store_true", help="as in OCRmyPDF: straighten pages first")
+    parser.add_argument(
+        "--oversample", type=int, metavar="DPI", help="as in OCRmyPDF: rasterize pages at this resolution at least"
+    )
     add_jobs(parser)
     add_json(parser)
     hidden = argparse.ArgumentParser(add_help=False)

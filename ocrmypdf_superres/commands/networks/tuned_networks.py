@@ -23,7 +23,7 @@ from ocrmypdf_superres.tesseract import find_traineddata
 
 def add_actions(actions: Any) -> None:
     """Add the actions ``pack`` and ``measure`` to the subparsers *actions*."""
-    text = "make a folder of a tuned network, for --superres-networks: the bare network as int8, and a card"
+    text = "pack a tuned network into a folder for --superres-networks: the bare network as int8, and a card"
     action = subcommand(actions, "pack", "recognizer pack", text)
     action.add_argument("tuned", type=Path, help="the tuned .traineddata file")
     add_output(action, "folder to write", metavar="FOLDER", required=True)
@@ -33,13 +33,13 @@ def add_actions(actions: Any) -> None:
     action.add_argument("--steps", type=int, default=0, metavar="N", help="training steps, for the card")
     action.add_argument("--description", default="", metavar="TEXT", help="for the card")
     action.add_argument("--trained-on", default="", metavar="TEXT", help="what it was tuned on, for the card")
-    action.add_argument("--recipe", type=Path, metavar="FILE", help="a text of how it was tuned, for the card")
+    action.add_argument("--recipe", type=Path, metavar="FILE", help="text file that says how it was tuned, for the card")
 
     text = "compare a tuned network with the installed one, by what tesseract reads on held-out lines"
     action = subcommand(actions, "measure", "recognizer measure", text)
     action.add_argument("network", type=Path, help="the folder of the network")
     action.add_argument("lines", type=Path, help="folder that `recognizer lines --held-out` wrote")
-    action.add_argument("--count", type=int, default=0, metavar="N", help="lines at most (default: all)")
+    action.add_argument("--count", type=int, default=0, metavar="N", help="maximum number of lines (default: all)")
     action.add_argument("--tessdata-dir", type=Path, metavar="FOLDER", help="folder of the installed language file")
     action.add_argument(
         "--against",

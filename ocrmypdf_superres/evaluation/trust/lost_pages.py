@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ocrmypdf_superres.evaluation.calibration_fit import ReadCase, read_cached
+from ocrmypdf_superres.evaluation.calibration.fit import ReadCase, read_cached
 from ocrmypdf_superres.evaluation.words import correct_words
 from ocrmypdf_superres.metrics.text import score
 from ocrmypdf_superres.ocr.calibration import Calibration

@@ -16,11 +16,10 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from PIL import Image
 
-from ocrmypdf_superres.evaluation.trust.dictionary import known
 from ocrmypdf_superres.evaluation.words import correct_letters
 from ocrmypdf_superres.metrics.image import decibels, mean_squared_error
 from ocrmypdf_superres.metrics.statistics import interval
-from ocrmypdf_superres.metrics.text import fold
+from ocrmypdf_superres.ocr.lexicon import lexicon_for
 from ocrmypdf_superres.page.image import FloatImage, to_luma
 from ocrmypdf_superres.reporting.page_comparison import SURE
 
@@ -65,16 +64,13 @@ class SureText(Protocol):
 
 
 def silent_substitutions(words: Sequence[W], truth: str, language: str) -> list[W]:
-    """Return the words of *words* that are wrong although their engine is confident and Tesseract's dictionary knows them.
-
-    Raises:
-        SuperresError: the dictionary of *language* cannot be read.
-    """
+    """Return the words of *words* that are wrong although their engine is confident and the word list of *language* has them."""
+    lexicon = lexicon_for(language.split("+"))
     verdicts = correct_letters(words, truth)
     return [
         word
         for word, right in zip(words, verdicts, strict=True)
-        if not right and word.confidence >= SURE and known(fold(word.text), language)
+        if not right and word.confidence >= SURE and lexicon.known(word.text) == 1.0
     ]
 
 

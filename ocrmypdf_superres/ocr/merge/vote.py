@@ -2,8 +2,8 @@
 """Voting word by word between readings of one page (in the manner of ROVER, Fiscus, ASRU 1997).
 
 Words of different readings that stand in one place form a slot, so that "no where" of one reading meets "nowhere" of
-another. In each slot the text with the largest sum of calibrated probabilities wins; agreement counts for more than the
-certainty of one reading.
+another. Whether there is a word at all is decided by sums of calibrated probabilities; which of several texts it is, by
+:mod:`~ocrmypdf_superres.ocr.merge.evidence`.
 
 Words are taken whole. Voting letter by letter where all readings of a place differ was tried on 41 training pages with three
 readings: it changed 44 of 142 such places, and 9 of the new words were right where 8 of the old ones were.
@@ -14,13 +14,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from ocrmypdf_superres.metrics.boxes import Box, common_share, touches
 from ocrmypdf_superres.ocr.calibration import Calibration
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis, Line, Word, line_of_words
-from ocrmypdf_superres.ocr.merge.align import Slot, make_slots, match_lines
+from ocrmypdf_superres.ocr.lexicon import Lexicon
+from ocrmypdf_superres.ocr.merge.align import Slot, match_lines
+from ocrmypdf_superres.ocr.merge.ballot import Ballot, make_ballot
+from ocrmypdf_superres.ocr.merge.evidence import candidates, features, read_weights
 from ocrmypdf_superres.ocr.merge.order import layout_winner
 from ocrmypdf_superres.ocr.merge.reading_order import form_order
-from ocrmypdf_superres.ocr.merge.regroup import Regrouped, regroup
 from ocrmypdf_superres.ocr.merge.stray_lines import stray_order
 
 NOTHING = 0.3
@@ -30,10 +34,8 @@ SILENT = 0.6
 
 On 24 training pages, words that Tesseract had alone were right in 9 to 28 % where it was less than half sure of them.
 """
-LOOKED = 0.5
-"""An engine's silence counts on a page of which it read at least so many words, as a share of the kept reading's."""
 STAY = 0.1
-"""The advantage of the kept reading's text: on equal terms nothing is changed."""
+"""The advantage of the kept reading's text over nothing: on equal terms nothing is changed."""
 KEEP = 0.5
 """A word of the kept reading that is right with at least this probability may be read otherwise, but not left out."""
 ELSEWHERE = 0.25
@@ -76,7 +78,9 @@ def merge(
     readings: Mapping[str, Hypothesis],
     calibration: Calibration,
     opinions: Mapping[str, Hypothesis] | None = None,
-    parts: Mapping[str, Hypothesis] | None = None,
+    again: Mapping[str, Hypothesis] | None = None,
+    opinions_again: Mapping[str, Hypothesis] | None = None,
+    lexicon: Lexicon | None = None,
 ) -> Merged:
     """Return the reading with the best layout, its words voted on by all.
 
@@ -85,15 +89,20 @@ def merge(
         calibration: says how sure each of them is.
         opinions: by engine, readings without a page layout in these pixels. Their words are sorted into the lines of
             the best layout and vote there; what stands in no line is added.
-        parts: likewise, readings of some lines only, whose silence says nothing.
+        again: some lines only, read again by the engine of *readings*; their silence says nothing.
+        opinions_again: likewise, some lines read again by the engines of *opinions*.
+        lexicon: what is known of words; None for nothing.
+
+    Raises:
+        SuperresError: the package's weights are damaged.
     """
     layout = layout_winner(readings, calibration)
     kept = readings[layout]
     gains = {name: round(calibration.expected_gain(reading.words, name), 2) for name, reading in readings.items()}
     others = sorted((name for name in readings if name != layout), key=lambda name: -gains[name])
-    foreign = {name: regroup(kept.lines, one.lines) for name, one in {**(opinions or {}), **(parts or {})}.items()}
-    silent = [name for name in opinions or {} if foreign[name].count >= LOOKED * max(1, len(kept.words))]
-    kept, exchanged = _vote_on_lines(kept, layout, {name: readings[name] for name in others}, foreign, calibration, silent)
+    ballot = make_ballot(readings, layout, opinions or {}, again or {}, opinions_again or {})
+    foreign = ballot.foreign
+    kept, exchanged = _vote_on_lines(ballot, calibration, lexicon or Lexicon())
     added = 0
     for name in others:
         kept, more = _with_missing_lines(kept, readings[name], name, calibration)
@@ -114,79 +123,83 @@ def in_order(merged: Merged) -> Merged:
     return merged
 
 
-def winner(slot: Slot, names: Sequence[str], kept: str, calibration: Calibration, silent: Sequence[str] = ()) -> str:
+def winner(slot: Slot, names: Sequence[str], ballot: Ballot, calibration: Calibration, lexicon: Lexicon) -> str:
     """Return the reading whose words a slot takes.
 
     Args:
         slot: the words of each reading in one place.
         names: the readings that have the line, or looked for it.
-        kept: of them, the one whose layout stands.
+        ballot: tells the part of each.
         calibration: says how sure each of them is.
-        silent: of them, those whose silence speaks against a word.
+        lexicon: what is known of words.
+
+    Raises:
+        SuperresError: the package's weights are damaged.
     """
-    votes: dict[str, float] = {}
-    for name in names:
-        words = slot.words.get(name)
-        nothing = SILENT if name in silent else NOTHING
-        vote = calibration.mean_probability(words, name) if words else nothing
-        votes[slot.text(name)] = votes.get(slot.text(name), 0.0) + vote
-    ours = slot.text(kept)
-    votes[ours] += STAY
-    if ours and calibration.mean_probability(slot.words[kept], kept) >= KEEP:
-        votes.pop("", None)
-    best = max(votes, key=lambda text: votes[text])
-    if best == ours:
-        return kept
-    # Of those that agree, the boxes of the surest one are taken.
-    agreeing = [name for name in names if slot.text(name) == best]
-    return max(agreeing, key=lambda name: calibration.mean_probability(slot.words[name], name) if best else 0.0)
+    if _is_empty(slot, names, ballot, calibration):
+        return next(name for name in names if name not in slot.words)
+    texts = candidates(slot)
+    if len(texts) == 1:
+        return ballot.layout if ballot.layout in slot.words else next(iter(slot.words))
+    scores = features(slot, texts, ballot.parts, calibration, lexicon) @ read_weights().values()
+    agreeing = list(texts.values())[int(np.argmax(scores))]
+    # Of those that agree, the boxes of the kept reading or of the surest one are taken.
+    if ballot.layout in agreeing:
+        return ballot.layout
+    return max(agreeing, key=lambda name: calibration.mean_probability(slot.words[name], name))
 
 
-def _vote_on_lines(
-    kept: Hypothesis,
-    layout: str,
-    others: Mapping[str, Hypothesis],
-    foreign: Mapping[str, Regrouped],
-    calibration: Calibration,
-    silent: Sequence[str],
-) -> tuple[Hypothesis, int]:
+def _is_empty(slot: Slot, names: Sequence[str], ballot: Ballot, calibration: Calibration) -> bool:
+    """Whether more speaks for there being no word in *slot* than for any one text."""
+    ours = slot.words.get(ballot.layout)
+    absent = [name for name in names if name not in slot.words]
+    if not absent or (ours and calibration.mean_probability(ours, ballot.layout) >= KEEP):
+        return False
+    votes = {text: sum(calibration.mean_probability(slot.words[n], n) for n in which) for text, which in candidates(slot).items()}
+    nothing = sum(SILENT if name in ballot.silent else NOTHING for name in absent)
+    if ours:
+        votes[slot.text(ballot.layout)] += STAY
+    else:
+        nothing += STAY
+    most = max(votes.values())
+    return nothing > most if ours else nothing >= most
+
+
+def _vote_on_lines(ballot: Ballot, calibration: Calibration, lexicon: Lexicon) -> tuple[Hypothesis, int]:
     """Return the kept reading with the words that the votes chose, and in how many places they are other ones."""
-    partners = {name: dict(match_lines(kept.lines, reading.lines)) for name, reading in others.items()}
-    current = [line.words for line in kept.lines]
+    lines = ballot.kept.lines
+    current = [line.words for line in lines]
     chosen: dict[int, Sequence[Word]] = {}
     exchanged = 0
-    for i, line in enumerate(kept.lines):
-        lines = {layout: line, **{n: others[n].lines[partners[n][i]] for n in others if i in partners[n]}}
-        heard = {n: opinion.lines.get(i, []) for n, opinion in foreign.items() if i in opinion.lines or n in silent}
-        lines |= {n: Line(words, line.box, line.element) for n, words in heard.items()}
-        if len(lines) < 2 or any(one.turned for one in lines.values()):
-            continue
-        words, changed = _vote(
-            lines, layout, calibration, [(kept.lines[k].box, current[k]) for k in range(len(current)) if k != i], silent
-        )
-        if changed and (words or silent):
+    found = list(ballot.slots())
+    lexicon = replace(lexicon, seen=ballot.seen(calibration, (slot for _, _, slots in found for slot in slots)))
+    for i, names, slots in found:
+        elsewhere = [(lines[k].box, current[k]) for k in range(len(current)) if k != i]
+        words, changed = _vote(slots, names, ballot, calibration, lexicon, elsewhere)
+        if changed and (words or ballot.silent):
             exchanged += changed
             chosen[i] = current[i] = words
-    return kept.edited(chosen, {}, {}), exchanged
+    return ballot.kept.edited(chosen, {}, {}), exchanged
 
 
 def _vote(
-    lines: Mapping[str, Line],
-    layout: str,
+    slots: Sequence[Slot],
+    names: Sequence[str],
+    ballot: Ballot,
     calibration: Calibration,
+    lexicon: Lexicon,
     elsewhere: Sequence[tuple[Box, Sequence[Word]]],
-    silent: Sequence[str],
 ) -> tuple[list[Word], int]:
     """Return the words of one line after the vote, and the number of places that changed.
 
-    *elsewhere* are the box and the words of each other line of the kept reading; *silent* as for :func:`winner`.
+    *elsewhere* are the box and the words of each other line of the kept reading.
     """
     changed = 0
     words: list[Word] = []
-    for slot in make_slots(lines, layout):
-        name = winner(slot, list(lines), layout, calibration, silent)
-        if slot.text(name) != slot.text(layout):
-            if layout not in slot.words and _is_read(slot.words[name], elsewhere):
+    for slot in slots:
+        name = winner(slot, names, ballot, calibration, lexicon)
+        if slot.text(name) != slot.text(ballot.layout):
+            if ballot.layout not in slot.words and _is_read(slot.words[name], elsewhere):
                 continue
             changed += 1
         words += slot.words.get(name, [])

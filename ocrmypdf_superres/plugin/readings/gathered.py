@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ocrmypdf_superres.ocr.calibration import Calibration, mean_confidence
+from ocrmypdf_superres.ocr.calibration import Calibration, line_row, mean_confidence, with_line_rows
+from ocrmypdf_superres.ocr.engines.opinion import on_original
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
+from ocrmypdf_superres.ocr.lexicon import Lexicon
 from ocrmypdf_superres.ocr.merge.order import layout_winner, page_winner
 from ocrmypdf_superres.ocr.merge.vote import Merged, in_order, merge
 from ocrmypdf_superres.ocr.second_opinion import LOST, in_turn, is_lost
@@ -22,8 +24,9 @@ class Gathered:
 
     Attributes:
         whole: whole readings by variant, in the order in which they were made.
-        lines: doubtful lines that were read again, by variant, or engine and variant.
+        lines: doubtful lines that were read again, by variant.
         opinions: what further engines read, by engine.
+        opinion_lines: doubtful lines that further engines read on the original page, by engine.
         seconds: what each whole reading took, by variant.
         line_seconds: what reading lines again took, by variant.
         opinion_seconds: what each further engine took.
@@ -34,6 +37,7 @@ class Gathered:
     whole: dict[str, Hypothesis] = field(default_factory=dict)
     lines: dict[str, Hypothesis] = field(default_factory=dict)
     opinions: dict[str, Hypothesis] = field(default_factory=dict)
+    opinion_lines: dict[str, Hypothesis] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     line_seconds: dict[str, float] = field(default_factory=dict)
     opinion_seconds: dict[str, float] = field(default_factory=dict)
@@ -46,20 +50,30 @@ class Gathered:
             return None
         return layout_winner(self.whole, self.calibration)
 
-    def merged(self, may_change: bool) -> Merged | None:
+    def merged(self, may_change: bool, lexicon: Lexicon | None = None) -> Merged | None:
         """Return the readings merged; None where no lines and words are known of any.
 
-        *may_change* says whether the lines of a form may be brought into the order of its rows.
+        Args:
+            may_change: whether the lines of a form may be brought into the order of its rows.
+            lexicon: what is known of words; None for nothing.
+
+        Raises:
+            SuperresError: the package's weights of the vote are damaged.
         """
         if not self.whole:
             return None
-        others = len(self.opinions) + len(self.lines)
+        others = len(self.opinions) + len(self.lines) + len(self.opinion_lines)
         if self.calibration is None or len(self.whole) + others < 2:
             best = next(iter(self.whole))
             alone = Merged(self.whole[best], best)
             return in_order(alone) if may_change else alone
-        parts = {line_row(name): reading for name, reading in self.lines.items()}
-        return merge(self.whole, with_line_rows(self.calibration, self.lines), self.opinions, parts)
+        calibration = with_line_rows(self.calibration, self._all_lines())
+        again = {line_row(name): reading for name, reading in self.lines.items()}
+        opinions_again = {line_row(on_original(name)): reading for name, reading in self.opinion_lines.items()}
+        return merge(self.whole, calibration, self.opinions, again, opinions_again, lexicon)
+
+    def _all_lines(self) -> dict[str, Hypothesis]:
+        return self.lines | {on_original(name): reading for name, reading in self.opinion_lines.items()}
 
     def best(self) -> str:
         """Return the variant of the best whole reading, of which there must be one; the first where that is not known."""
@@ -95,7 +109,7 @@ class Gathered:
             "probability": probability,
             "words": {name: len(h.words) for name, h in self.whole.items()},
             "reading_seconds": _rounded(self.seconds),
-            "lines_read": {name: len(reading.lines) for name, reading in self.lines.items()},
+            "lines_read": {name: len(reading.lines) for name, reading in self._all_lines().items()},
             "lines_unread": self.unread,
             "line_seconds": _rounded(self.line_seconds),
             "reading_cost": round(spent / max(self.seconds.get(NET, 0.0), 1e-3), 2),
@@ -108,25 +122,12 @@ class Gathered:
         said = ""
         if len(self.seconds) > 1 or self.line_seconds:
             sure = ", ".join(f"{name} {value:.2f}" for name, value in self.describe(merged)["probability"].items())
-            again = sum(len(reading.lines) for reading in self.lines.values())
+            again = sum(len(reading.lines) for reading in self._all_lines().values())
             said = (
                 f"; read {len(self.seconds)} times and {again} lines again, the order of {merged.layout} kept "
                 f"({sure}; {merged.exchanged} words exchanged, {merged.added} lines added)"
             )
         return said + (f"; {merged.reordered}" if merged.reordered else "")
-
-
-def line_row(variant: str) -> str:
-    """Return the name under which lines of *variant* vote."""
-    return f"lines:{variant}"
-
-
-def with_line_rows(calibration: Calibration, variants: Mapping[str, Any]) -> Calibration:
-    """Return *calibration* with a row for lines of each of *variants*: that of whole pages of it."""
-    rows, knots = calibration.probabilities, calibration.knots
-    lines = {line_row(name): rows[name] for name in variants if name in rows}
-    own = {line_row(name): knots[name] for name in variants if name in knots}
-    return Calibration({**rows, **lines}, calibration.fallback, {**knots, **own})
 
 
 def _rounded(seconds: Mapping[str, float]) -> dict[str, float]:

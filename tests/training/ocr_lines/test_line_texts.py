@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: MPL-2.0
 from __future__ import annotations
 
-import shutil
-import struct
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +9,6 @@ import pytest
 from ocrmypdf_superres.errors import MissingDependencyError, OptionError, RecognizerError
 from ocrmypdf_superres.recognizers.tesseract.format.traineddata import read_traineddata
 from ocrmypdf_superres.tesseract import find_traineddata
-from ocrmypdf_superres.training.data.ocr_lines.dictionary import WORD_DAWG, Dictionary
 from ocrmypdf_superres.training.data.ocr_lines.templates import Templates, languages
 from ocrmypdf_superres.training.data.ocr_lines.texts import KINDS, TextSource, split_files
 
@@ -92,40 +88,3 @@ def test_a_dictionary_takes_the_place_of_the_vocabulary(text_folder):
 def test_a_folder_without_text_is_refused(tmp_path):
     with pytest.raises(OptionError, match="too little text"):
         TextSource(tmp_path, "eng")
-
-
-def _graph(edges: list[tuple[int, int, int]], characters: int) -> bytes:
-    bits = int(np.ceil(np.log2(characters + 1)))
-    packed = [letter | flags << bits | following << (bits + 3) for letter, flags, following in edges]
-    return struct.pack("<hii", 42, characters, len(edges)) + struct.pack(f"<{len(edges)}Q", *packed)
-
-
-def test_words_of_a_small_graph():
-    # Root: a (ends) -> node 2, b -> node 2; node 2: c (ends).
-    graph = _graph([(1, 4, 2), (2, 1, 2), (3, 5, 0)], 3)
-    assert sorted(Dictionary(graph, ["", "a", "b", "c"]).words()) == ["a", "ac", "bc"]
-
-
-@pytest.mark.parametrize("component", [b"", b"\x2a\x00" + b"\x00" * 8, _graph([(1, 5, 0)], 3)[:-1], b"\x00" * 18])
-def test_damaged_graphs_are_refused(component):
-    with pytest.raises(RecognizerError, match="word list"):
-        Dictionary(component, ["", "a"])
-
-
-def test_words_are_those_that_tesseracts_tool_lists(tmp_path):
-    tools = [shutil.which("combine_tessdata"), shutil.which("dawg2wordlist")]
-    if None in tools:
-        pytest.skip("Tesseract's training tools are not installed")
-    try:
-        installed = find_traineddata("eng")
-    except RecognizerError:
-        pytest.skip("the language eng is not installed")
-    subprocess.run([tools[0], "-u", str(installed), str(tmp_path / "eng.")], check=True, capture_output=True)
-    listed = tmp_path / "words.txt"
-    graph = [str(tmp_path / "eng.lstm-unicharset"), str(tmp_path / "eng.lstm-word-dawg"), str(listed)]
-    subprocess.run([tools[1], *graph], check=True, capture_output=True)
-    data = read_traineddata(installed)
-    ours = set(Dictionary(data.components[WORD_DAWG], data.charset.unichars).words())
-    theirs = set(listed.read_text(encoding="utf-8").splitlines())
-    assert len(theirs - ours) < len(theirs) / 1000
-    assert len(ours - theirs) < len(theirs) / 1000

@@ -9,6 +9,7 @@ from pathlib import Path
 from ocrmypdf_superres.errors import RecognizerError
 
 LSTM = 17
+WORD_DAWG = 19
 UNICHARSET = 21
 RECODER = 22
 VERSION = 23

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.recognizers.tesseract.format.container import WORD_DAWG
+from ocrmypdf_superres.recognizers.tesseract.format.dawg import read_word_graph
 from ocrmypdf_superres.recognizers.tesseract.format.traineddata import TrainedData, read_traineddata
 from ocrmypdf_superres.tesseract import find_traineddata
-from ocrmypdf_superres.training.data.ocr_lines.dictionary import WORD_DAWG, Dictionary
 from ocrmypdf_superres.training.data.ocr_lines.scan_lines import ScanLines
 from ocrmypdf_superres.training.data.ocr_lines.stream import LineStream, StreamSettings, encodable_with
 from ocrmypdf_superres.training.data.ocr_lines.templates import languages
@@ -50,7 +51,7 @@ def dictionary_words(data: TrainedData) -> list[str]:
     component = data.components.get(WORD_DAWG)
     if not component:
         return []
-    words = Dictionary(component, data.charset.unichars).words()
+    words = read_word_graph(component, data.charset.unichars, data.source).words()
     return sorted(word for word in words if len(word) > 2 and word.replace("-", "").replace("'", "").isalpha())
 
 

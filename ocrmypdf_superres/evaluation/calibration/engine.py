@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ocrmypdf_superres.evaluation.calibration_fit import calibration_error, fit_knots
+from ocrmypdf_superres.evaluation.calibration.fit import calibration_error, fit_knots
 from ocrmypdf_superres.evaluation.data.ground_truth import read_truth
 from ocrmypdf_superres.evaluation.data.pages import Case
 from ocrmypdf_superres.evaluation.methods.images import lr_image

@@ -88,22 +88,27 @@ def read_variants(
     return ReadCase(case, readings, seconds)
 
 
-def _languages(case: Case, network: Path | None) -> str:
-    """Return the languages as the program is given them.
+def chosen_networks(languages: str, networks: Path) -> list[Tuned | Untuned]:
+    """Return what reads each of *languages*, such as ``eng+deu``, with the tuned networks of a folder.
 
     Raises:
-        RecognizerError: *network* does not fit the installed file.
+        RecognizerError: none of them fits an installed file.
     """
-    if network is None:
-        return case.page.languages
     folder = data_folder()
     if folder is None:
         raise RecognizerError("This tesseract does not tell where its language files are; set TESSDATA_PREFIX.")
-    chosen = [choose_network(language, folder, str(network)) for language in case.page.languages.split("+")]
-    tuned = [one for one in chosen if isinstance(one, Tuned)]
-    if not tuned:
+    chosen = [choose_network(language, folder, str(networks)) for language in languages.split("+")]
+    if not any(isinstance(one, Tuned) for one in chosen):
         reasons = "; ".join(one.reason for one in chosen if isinstance(one, Untuned) and one.reason)
-        raise RecognizerError(reasons or f"There is no network for {case.page.languages} in {network}; give another one.")
+        raise RecognizerError(reasons or f"There is no network for {languages} in {networks}; give another one.")
+    return chosen
+
+
+def _languages(case: Case, network: Path | None) -> str:
+    """Return the languages as the program is given them; errors as :func:`chosen_networks`."""
+    if network is None:
+        return case.page.languages
+    chosen = chosen_networks(case.page.languages, network)
     return "+".join(one.argument if isinstance(one, Tuned) else one.language for one in chosen)
 
 
