@@ -65,6 +65,12 @@ def add_device(parser: Any, of: str = "") -> None:
     parser.add_argument("--device", default="auto", metavar="DEVICE", help=f"{of}{DEVICES}")
 
 
+def add_installed(parser: Any, help_text: str = "language, or path of a .traineddata file", default: str | None = "eng") -> None:
+    """Add ``--language``, which may be a file here, and ``--tessdata-dir``."""
+    add_language(parser, help_text, default)
+    parser.add_argument("--tessdata-dir", type=Path, metavar="FOLDER", help="folder of the language's file")
+
+
 def add_resume(parser: Any, help_text: str = "continue an interrupted run") -> None:
     """Add ``--resume``."""
     parser.add_argument("--resume", action="store_true", help=help_text)
