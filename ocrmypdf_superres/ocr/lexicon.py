@@ -8,7 +8,7 @@ from collections.abc import Collection, Container, Sequence
 from dataclasses import dataclass, field
 
 from ocrmypdf_superres.metrics.text import fold
-from ocrmypdf_superres.recognizers.tesseract.word_list import word_lists
+from ocrmypdf_superres.recognizers.tesseract.networks.word_list import word_lists
 
 SHORTEST = 3
 """Words of fewer letters stand on every page; that they do says nothing."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.recognizers.tesseract.format.container import WORD_DAWG, join_container, read_container
 from ocrmypdf_superres.recognizers.tesseract.format.dawg import read_word_graph
-from ocrmypdf_superres.recognizers.tesseract.word_list import word_lists
+from ocrmypdf_superres.recognizers.tesseract.networks.word_list import word_lists
 from ocrmypdf_superres.tesseract import data_folder, find_traineddata
 
 TEXTS = [" ", "", "a", "b", "t", "ch"]
