@@ -13,7 +13,6 @@ from ocrmypdf.pluginspec import OcrEngine
 from PIL import Image
 
 from ocrmypdf_superres.ocr.engines.opinion import ask, calibrated
-from ocrmypdf_superres.ocr.lexicon import lexicon_for
 from ocrmypdf_superres.ocr.lines.doubt import unread_lines
 from ocrmypdf_superres.ocr.merge.seams import join_seams
 from ocrmypdf_superres.ocr.merge.vote import Merged
@@ -319,7 +318,7 @@ class PageReader:
             return None
         if not whole:
             with self._guard(NOT_MERGED):
-                return found.merged(self._may_change(), lexicon_for(self._options.languages))
+                return found.merged(self._may_change(), self._options.languages)
         best = next(iter(found.whole))
         with self._guard(NOT_VERIFIED):
             best = found.best()

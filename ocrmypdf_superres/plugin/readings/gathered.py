@@ -10,7 +10,7 @@ from typing import Any
 from ocrmypdf_superres.ocr.calibration import Calibration, line_row, mean_confidence, with_line_rows
 from ocrmypdf_superres.ocr.engines.opinion import on_original
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
-from ocrmypdf_superres.ocr.lexicon import Lexicon
+from ocrmypdf_superres.ocr.lexicon import lexicon_for
 from ocrmypdf_superres.ocr.merge.order import layout_winner, page_winner
 from ocrmypdf_superres.ocr.merge.vote import Merged, in_order, merge
 from ocrmypdf_superres.ocr.second_opinion import LOST, in_turn, is_lost
@@ -50,12 +50,12 @@ class Gathered:
             return None
         return layout_winner(self.whole, self.calibration)
 
-    def merged(self, may_change: bool, lexicon: Lexicon | None = None) -> Merged | None:
+    def merged(self, may_change: bool, languages: Sequence[str]) -> Merged | None:
         """Return the readings merged; None where no lines and words are known of any.
 
         Args:
             may_change: whether the lines of a form may be brought into the order of its rows.
-            lexicon: what is known of words; None for nothing.
+            languages: of the page, whose word lists take part in a vote.
 
         Raises:
             SuperresError: the package's weights of the vote are damaged.
@@ -70,7 +70,7 @@ class Gathered:
         calibration = with_line_rows(self.calibration, self._all_lines())
         again = {line_row(name): reading for name, reading in self.lines.items()}
         opinions_again = {line_row(on_original(name)): reading for name, reading in self.opinion_lines.items()}
-        return merge(self.whole, calibration, self.opinions, again, opinions_again, lexicon)
+        return merge(self.whole, calibration, self.opinions, again, opinions_again, lexicon_for(languages))
 
     def _all_lines(self) -> dict[str, Hypothesis]:
         return self.lines | {on_original(name): reading for name, reading in self.opinion_lines.items()}
