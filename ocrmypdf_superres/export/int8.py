@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import copy
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -107,13 +107,17 @@ def _quantize_graph(floats: Path, layers: Mapping[str, FakeQuantConv2d], path: P
             f"8-bit graphs need the package {error.name}, which is not installed; run: {install_line('train')}"
         ) from error
     quant_pre_process(str(floats), str(floats), skip_symbolic_shape=True)
-    nodes = [node for node in onnx.load(str(floats)).graph.node if node.op_type == "Conv"]
+    nodes = list(onnx.load(str(floats)).graph.node)
     ends: dict[str, list[dict[str, Any]]] = {}
     kept = []
     for node in nodes:
+        if node.op_type != "Conv":
+            continue
         layer = layers.get(node.input[1].removeprefix("net.").removesuffix(".weight"))
         if layer is not None:
-            ends[node.input[0]] = [_override(layer.input_range)]
+            for name in _rounded_before(node.input[0], nodes):
+                # Features that go to two layers are rounded as the first of them wants it; both ranges are about the same.
+                ends.setdefault(name, [_override(layer.input_range)])
         if layer is None or layer.input_only:
             kept.append(node.name)
     quantize_static(
@@ -128,6 +132,18 @@ def _quantize_graph(floats: Path, layers: Mapping[str, FakeQuantConv2d], path: P
         op_types_to_quantize=["Conv", "Relu"],
         extra_options={"TensorQuantOverrides": ends},
     )
+
+
+def _rounded_before(name: str, nodes: Sequence[Any]) -> list[str]:
+    """Return the tensor *name* and those that are only put together or rearranged to it, back to what was computed.
+
+    A convolution computes in integers only where its own output is rounded, and not after it was moved.
+    """
+    found, moved = [name], {"Concat", "DepthToSpace"}
+    for node in nodes:
+        if name in node.output and node.op_type in moved:
+            found += [each for source in node.input for each in _rounded_before(source, nodes)]
+    return found
 
 
 def _override(ends: torch.Tensor) -> dict[str, Any]:

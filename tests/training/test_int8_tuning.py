@@ -69,6 +69,33 @@ def test_the_command_adds_graphs_and_figures_and_goes_on(little, data_folder, tm
     assert again.card.files == made.card.files and again.card.metrics["int8, mean difference in grey levels"] == figure
 
 
+def test_a_branch_of_context_computes_in_integers_too(tmp_path, data_folder):
+    import onnx
+
+    more = "convolutions = 5, context = 1, context_features = 8"
+    recipe = RECIPE.replace("convolutions = 3", more)
+    torch.manual_seed(1)
+    spec = get("docsr")
+    config = spec.parse_config({"features": 8, "convolutions": 5, "scales": [2, 3], "context": 1, "context_features": 8})
+    net = spec.build(config)
+    for parameter in net.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    model = export_model(net, spec, config, tmp_path / "branched", "branched", recipe=recipe)
+    made = add_int8(model, data_folder, tmp_path / "out", "branched", tmp_path / "run", Int8Settings(0))
+    graph = onnx.load(str(made.file(int8_name(2)))).graph
+    by_output = {name: node for node in graph.node for name in node.output}
+    users = {name: node for node in graph.node for name in node.input}
+    convolutions = [
+        node for node in graph.node if node.op_type == "Conv" and by_output[node.input[0]].op_type == "DequantizeLinear"
+    ]
+    inner = [node for node in convolutions if node.input[1] in by_output]
+    # What comes out of each convolution but the tail is rounded at once, so that it computes in integers.
+    assert len(inner) == 4 + 3
+    for node in inner:
+        after = users[node.output[0]]
+        assert after.op_type == "QuantizeLinear" or users[after.output[0]].op_type == "QuantizeLinear"
+
+
 def test_a_model_without_its_recipe_is_refused(little, data_folder, tmp_path):
     spec = get("docsr")
     bare = export_model(spec.build(spec.parse_config({})), spec, spec.parse_config({}), tmp_path / "bare", "bare")

@@ -48,6 +48,29 @@ def test_a_larger_net_starts_as_the_smaller_one_and_all_of_it_learns(random_mode
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in net.parameters())
 
 
+def test_a_net_that_gets_a_branch_of_context_starts_as_it_was_and_the_branch_learns(tmp_path):
+    from ocrmypdf_superres.export.onnx import export_model
+
+    plain = SPEC.parse_config({"features": 6, "convolutions": 5, "scales": [2]})
+    model = export_model(SPEC.build(plain), SPEC, plain, tmp_path / "plain", "plain")
+    net = SPEC.build(SPEC.parse_config({"features": 6, "convolutions": 5, "scales": [2], "context": 1, "context_features": 8}))
+    start_from(net, model)
+    x = torch.rand(2, 1, 24, 32, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(net(x, 2), load_network(model)(x, 2), atol=1e-5)
+    before = {name: value.clone() for name, value in net.context.named_parameters()}
+    optimizer = torch.optim.SGD(net.parameters(), 1.0)
+    target = torch.rand(2, 1, 48, 64, generator=torch.Generator().manual_seed(1))
+    for _ in range(4):  # the tail of a net that is Lanczos enlargement learns first, then what joins, then the branch
+        optimizer.zero_grad()
+        (net(x, 2) - target).square().mean().backward()
+        optimizer.step()
+    assert all(not torch.equal(before[name], value) for name, value in net.context.named_parameters())
+    with_branch = export_model(net, SPEC, net.config, tmp_path / "with", "with")
+    again = SPEC.build(net.config)
+    start_from(again, with_branch)
+    assert torch.allclose(again(x, 2), load_network(with_branch)(x, 2), atol=1e-5)
+
+
 def test_a_part_starts_from_a_model(tmp_path):
     from ocrmypdf_superres.errors import OptionError
     from ocrmypdf_superres.export.onnx import export_model

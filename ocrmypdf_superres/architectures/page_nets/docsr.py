@@ -4,6 +4,8 @@
 Space-to-depth, plain 3x3 convolutions that are trained with parallel branches and folded into one
 (RepVGG, arXiv 2101.03697; ECBSR, ACM MM 2021), one PixelShuffle tail a scale, and a residual on the
 Lanczos enlargement, which is itself a fixed convolution, so that tiles agree with the whole page.
+
+With ``context`` a branch at a quarter of the resolution looks along the line, since a letter of 4 px is told by its word.
 """
 
 from __future__ import annotations
@@ -18,22 +20,33 @@ from torch.nn import functional as F
 from ocrmypdf_superres.architectures.blocks.layers import enlargement_kernel, lanczos
 from ocrmypdf_superres.architectures.spec import ArchitectureSpec
 
-SHUFFLE = 2  # space-to-depth factor; the spec's size_multiple follows it
+SHUFFLE = 2  # space-to-depth factor
+SIZE_MULTIPLE = 4  # the branch of context halves the grid of space-to-depth once more
+REACH = 2  # cells to each side that a convolution of the branch of context sees along the line
 
 
 @dataclass(frozen=True)
 class DocSRConfig:
-    """Hyperparameters: features, number of 3x3 convolutions, scales."""
+    """Hyperparameters: features, number of 3x3 convolutions, scales, number of 1x5 convolutions of the branch of context."""
 
     features: int = 48
     convolutions: int = 7
     scales: tuple[int, ...] = (2, 3, 4)
+    context: int = 0
+    context_features: int = 64
 
     def __post_init__(self) -> None:
         if self.features < 1 or self.convolutions < 2:
             raise ValueError("features must be at least 1 and convolutions at least 2")
         if not self.scales or any(s < 2 or s > 8 for s in self.scales):
             raise ValueError("scales must be whole numbers from 2 to 8")
+        if self.context < 0 or (self.context and (self.convolutions < 5 or self.context_features % 4)):
+            raise ValueError("a branch of context needs at least 5 convolutions beside it and features in fours")
+
+    @property
+    def joined(self) -> int:
+        """Features that the branch of context hands over, at the resolution of the other convolutions."""
+        return self.context_features // 4 if self.context else 0
 
 
 def lanczos_kernel(scale: int) -> Tensor:
@@ -82,15 +95,39 @@ class RepConv3x3(nn.Module):
             self.point = None
 
 
+class Context(nn.Module):
+    """A branch at half of its input's resolution that looks along the line: float (B, C, H, W) to (B, features / 4, H, W)."""
+
+    def __init__(self, inputs: int, features: int, convolutions: int) -> None:
+        super().__init__()
+        self.enter = nn.Conv2d(inputs, features, 3, stride=2, padding=1)
+        width = 2 * REACH + 1
+        self.along = nn.ModuleList(nn.Conv2d(features, features, (1, width), padding=(0, REACH)) for _ in range(convolutions))
+        self.leave = nn.Conv2d(features, features, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class's docstring; H and W are even."""
+        y = F.relu(self.enter(x))
+        for layer in self.along:
+            y = F.relu(layer(y))
+        return F.pixel_shuffle(F.relu(self.leave(y)), 2)
+
+
 class DocSR(nn.Module):
-    """See the module's docstring.  Input float (B, 1, H, W) in [0, 1], H and W even."""
+    """See the module's docstring.  Input float (B, 1, H, W) in [0, 1], H and W even, in fours with a branch of context."""
 
     def __init__(self, config: DocSRConfig) -> None:
         super().__init__()
         self.config = config
         width = config.features
         inputs = SHUFFLE**2
-        self.body = nn.ModuleList(RepConv3x3(inputs if i == 0 else width, width) for i in range(config.convolutions - 1))
+        # The branch leaves after a third of the convolutions and joins after two thirds.
+        layers = config.convolutions - 1
+        self.leaves, self.joins = layers // 3, 2 * layers // 3
+        self.context = Context(width, config.context_features, config.context) if config.context else None
+        self.body = nn.ModuleList(
+            RepConv3x3(inputs if i == 0 else width + config.joined * (i == self.joins), width) for i in range(layers)
+        )
         self.tails = nn.ModuleDict()
         for scale in config.scales:
             tail = RepConv3x3(width, (SHUFFLE * scale) ** 2, identity=False)
@@ -107,8 +144,12 @@ class DocSR(nn.Module):
         base = F.pixel_shuffle(F.conv2d(padded, getattr(self, f"lanczos_{scale}")), scale)
         # Ink is 1 and paper 0 for the convolutions, so that their zero padding means paper.
         y = F.pixel_unshuffle(1.0 - x, SHUFFLE)
-        for layer in self.body:
+        for number, layer in enumerate(self.body):
+            if self.context is not None and number == self.joins:
+                y = torch.cat((y, aside), dim=1)
             y = F.relu(layer(y))
+            if self.context is not None and number == self.leaves - 1:
+                aside = self.context(y)
         return base + F.pixel_shuffle(self.tails[str(scale)](y), SHUFFLE * scale)
 
     @torch.no_grad()
@@ -119,14 +160,17 @@ class DocSR(nn.Module):
         depend on the new ones, and the new ones start at random.
 
         Raises:
-            ValueError: *state* has more features, layers or other scales than this net.
+            ValueError: *state* has more features, layers or other scales than this net, or a branch of context.
         """
         width = state["body.0.main.weight"].shape[0]
         layers = sum(name.startswith("body.") and name.endswith("weight") for name in state)
         tails = {name.split(".")[1] for name in state if name.startswith("tails.")}
         if width > self.config.features or layers > len(self.body) or tails != set(self.tails):
             raise ValueError("only a net of the same scales with at most as many features and convolutions can be grown")
-        result = {}
+        if any(name.startswith("context.") for name in state):
+            raise ValueError("a net with a branch of context cannot be grown")
+        # The features of the branch come last where it joins, with weights of zero.
+        result = {name: value.clone() for name, value in self.state_dict().items() if name.startswith("context.")}
         for name, layer in self.named_modules():
             if not isinstance(layer, RepConv3x3):
                 continue
@@ -145,7 +189,10 @@ class DocSR(nn.Module):
 
     def int8_convolutions(self) -> tuple[list[str], list[str]]:
         """See :class:`~ocrmypdf_superres.architectures.spec.HasInt8Form`; the fixed Lanczos kernels stay as they are."""
-        return [f"body.{i}.main" for i in range(len(self.body))], [f"tails.{scale}.main" for scale in self.tails]
+        inner = [f"body.{i}.main" for i in range(len(self.body))]
+        if self.context is not None:
+            inner += ["context.enter", *(f"context.along.{i}" for i in range(len(self.context.along))), "context.leave"]
+        return inner, [f"tails.{scale}.main" for scale in self.tails]
 
     def fold(self) -> None:
         """Fold all re-parameterised convolutions, for inference and export."""
@@ -156,7 +203,12 @@ class DocSR(nn.Module):
 
 def _radius(config: DocSRConfig) -> int:
     # Each 3x3 convolution adds a space-to-depth cell to the radius; a cell spans SHUFFLE pixels.
-    return max(3, SHUFFLE * config.convolutions + SHUFFLE)
+    plain = max(3, SHUFFLE * config.convolutions + SHUFFLE)
+    if not config.context:
+        return plain
+    layers = config.convolutions - 1
+    beside = layers // 3 + (layers - 2 * layers // 3) + 1
+    return max(plain, SHUFFLE * beside + SIZE_MULTIPLE * (REACH * config.context + 2) - SHUFFLE)
 
 
 SPEC = ArchitectureSpec(
@@ -166,7 +218,7 @@ SPEC = ArchitectureSpec(
     build=DocSR,
     scales=lambda config: tuple(config.scales),
     receptive_radius=_radius,
-    size_multiple=SHUFFLE,
+    size_multiple=SIZE_MULTIPLE,
     channels=1,
     paper="this project",
 )
