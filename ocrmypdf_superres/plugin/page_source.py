@@ -6,9 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 
 from ocrmypdf_superres.page.coloured_ink import colour_contrast
+from ocrmypdf_superres.page.image import flatten
 from ocrmypdf_superres.page.plan import Plan, PlanSettings, plan_image
 from ocrmypdf_superres.page.shading import UNEVEN
 from ocrmypdf_superres.plugin.native_image import Marks, is_oversampled, native_pixels, scan_resolution, untouched
@@ -16,6 +17,8 @@ from ocrmypdf_superres.plugin.record import PageRecord
 
 #: A scan that has so many more pixels a side than the raster is read instead of it, though it be not enlarged.
 SHARPER_THAN_RASTER = 1.3
+#: Mean difference, in levels of 255, up to which two images of one size are the same one.
+ALIKE = 0.5
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,8 @@ def _source(page: Any, raster: Image.Image, settings: PlanSettings, record: Page
     if found is None:
         return PageSource(source, plan)
     image = found.image if found.marks is None else found.marks.over(found.image)
-    plan = make_plan(image, settings, record)
+    if not is_alike(image, source):
+        plan = make_plan(image, settings, record)
     if name == "raster" and plan.action == "leave":
         return PageSource(source, plan)
     record.source, record.size = name, image.size
@@ -85,6 +89,14 @@ def _source(page: Any, raster: Image.Image, settings: PlanSettings, record: Page
         record.reason += ", with marks laid over"
     coarse = max(image.size) > SHARPER_THAN_RASTER * max(raster.size)
     return PageSource(image, plan, found.marks, coarse)
+
+
+def is_alike(image: Image.Image, other: Image.Image) -> bool:
+    """Whether *image* is *other* up to the rounding of a decoder, so that a plan for one is a plan for both."""
+    if image.size != other.size or image.info.get("dpi") != other.info.get("dpi"):
+        return False
+    first, second = (flatten(each).convert("L") for each in (image, other))
+    return float(ImageStat.Stat(ImageChops.difference(first, second)).mean[0]) < ALIKE
 
 
 def _is_coarse(pageinfo: Any, raster: Image.Image) -> bool:

@@ -144,12 +144,13 @@ class DocSR(nn.Module):
         base = F.pixel_shuffle(F.conv2d(padded, getattr(self, f"lanczos_{scale}")), scale)
         # Ink is 1 and paper 0 for the convolutions, so that their zero padding means paper.
         y = F.pixel_unshuffle(1.0 - x, SHUFFLE)
+        aside = None
         for number, layer in enumerate(self.body):
-            if self.context is not None and number == self.joins:
+            if self.context is not None and number == self.leaves:
+                aside = self.context(y)
+            if aside is not None and number == self.joins:
                 y = torch.cat((y, aside), dim=1)
             y = F.relu(layer(y))
-            if self.context is not None and number == self.leaves - 1:
-                aside = self.context(y)
         return base + F.pixel_shuffle(self.tails[str(scale)](y), SHUFFLE * scale)
 
     @torch.no_grad()

@@ -33,7 +33,7 @@ class OnnxBackend:
 
     # One tile at a time stays in the cache; larger batches were no faster.
     batch = 1
-    tile = 192
+    tile = 320
 
     def __init__(self, model: Model, threads: int, full: bool = False) -> None:
         self.model = model
