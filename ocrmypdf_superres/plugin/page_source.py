@@ -6,10 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from PIL import Image, ImageChops, ImageStat
+from PIL import Image
 
 from ocrmypdf_superres.page.coloured_ink import colour_contrast
-from ocrmypdf_superres.page.image import flatten
 from ocrmypdf_superres.page.plan import Plan, PlanSettings, plan_image
 from ocrmypdf_superres.page.shading import UNEVEN
 from ocrmypdf_superres.plugin.native_image import Marks, is_oversampled, native_pixels, scan_resolution, untouched
@@ -17,8 +16,8 @@ from ocrmypdf_superres.plugin.record import PageRecord
 
 #: A scan that has so many more pixels a side than the raster is read instead of it, though it be not enlarged.
 SHARPER_THAN_RASTER = 1.3
-#: Mean difference, in levels of 255, up to which two images of one size are the same one.
-ALIKE = 0.5
+#: A raster of at most so many pixels is probably to be enlarged, so that the scan's own pixels are wanted in any case.
+SMALL = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -49,9 +48,9 @@ class PageSource:
 def page_source(page: Any, raster: Image.Image, settings: PlanSettings, record: PageRecord) -> PageSource:
     """Return the scan's own pixels where they can be had and nothing was done to *raster*, else the raster; with the plan.
 
-    Ink that differs from its paper in colour only is looked at, and read, in a mixture of the channels of the raster. A raster
-    that is large enough as it is settles the matter without opening the PDF, unless it is finer or coarser than
-    the page's images. *record* notes source and plan.
+    Ink that differs from its paper in colour only is looked at, and read, in a mixture of the channels of the raster. A large
+    raster whose text is large enough settles the matter without opening the PDF, unless it is finer or coarser than the page's
+    images. *record* notes source and plan.
     """
     found = _source(page, raster, settings, record)
     if found.evened_out:
@@ -67,19 +66,26 @@ def _source(page: Any, raster: Image.Image, settings: PlanSettings, record: Page
         plan = make_plan(grey, settings, record)
         record.reason += "; ink that differs in colour only"
         return PageSource(grey, plan, coloured=True)
-    plan = make_plan(source, settings, record)
     worked_on = options.deskew or options.clean or options.remove_background or options.remove_vectors
+    small = source.width * source.height <= SMALL
+    found = native_pixels(page.origin, page.pageinfo, source) if small and not worked_on else None
+    if found is not None and found.marks is None and found.image.size == source.size:
+        plan = make_plan(found.image, settings, record)
+        if plan.action == "leave":
+            return PageSource(source, plan)
+        record.source, record.size = "native", source.size
+        return PageSource(found.image, plan)
+    plan = make_plan(source, settings, record)
     other = is_oversampled(page.pageinfo, raster) or _is_coarse(page.pageinfo, raster)
     if worked_on or not (plan.action == "enlarge" or other):
         return PageSource(source, plan)
-    found, name = native_pixels(page.origin, page.pageinfo, source), "native"
+    found, name = found if small else native_pixels(page.origin, page.pageinfo, source), "native"
     if found is None:
         found, name = scan_resolution(page.pageinfo, source), "raster"
     if found is None:
         return PageSource(source, plan)
     image = found.image if found.marks is None else found.marks.over(found.image)
-    if not is_alike(image, source):
-        plan = make_plan(image, settings, record)
+    plan = make_plan(image, settings, record)
     if name == "raster" and plan.action == "leave":
         return PageSource(source, plan)
     record.source, record.size = name, image.size
@@ -89,14 +95,6 @@ def _source(page: Any, raster: Image.Image, settings: PlanSettings, record: Page
         record.reason += ", with marks laid over"
     coarse = max(image.size) > SHARPER_THAN_RASTER * max(raster.size)
     return PageSource(image, plan, found.marks, coarse)
-
-
-def is_alike(image: Image.Image, other: Image.Image) -> bool:
-    """Whether *image* is *other* up to the rounding of a decoder, so that a plan for one is a plan for both."""
-    if image.size != other.size or image.info.get("dpi") != other.info.get("dpi"):
-        return False
-    first, second = (flatten(each).convert("L") for each in (image, other))
-    return float(ImageStat.Stat(ImageChops.difference(first, second)).mean[0]) < ALIKE
 
 
 def _is_coarse(pageinfo: Any, raster: Image.Image) -> bool:

@@ -15,7 +15,6 @@ from plugin_pages import draw_page, image_pdf
 
 from ocrmypdf_superres.page.image import flatten
 from ocrmypdf_superres.plugin.native_image import native_pixels, scan_resolution, untouched
-from ocrmypdf_superres.plugin.page_source import is_alike
 
 # 413 pixels on 297.5 points: page edges fall between pixels, so that rasterizing must resample.
 SIZE, PAGE = (413, 585), (297.5, 421.0)
@@ -196,17 +195,3 @@ def test_reading_pixels_leaves_the_image_undecoded(tmp_path: Path) -> None:
         twin = untouched(image)
         assert twin.getpixel((5, 5)) == 255
         assert getattr(image, "_im", None) is None
-
-
-def test_a_plan_for_the_raster_serves_the_scan_where_both_are_one_image(tmp_path: Path) -> None:
-    page = draw_page((400, 600), em=14, lines=14)
-    path = image_pdf(tmp_path / "in.pdf", [page], page_size=(288.0, 432.0))
-    raster = rasterized(path)
-    found = native(path, raster)
-    assert found is not None and is_alike(found, raster)
-    stamped = raster.copy()
-    stamped.paste(0, (20, 20, 120, 60))
-    coarse = raster.resize((raster.width // 2, raster.height // 2))
-    other_label = raster.copy()
-    other_label.info["dpi"] = (300.0, 300.0)
-    assert not any(is_alike(found, other) for other in (stamped, coarse, other_label))
