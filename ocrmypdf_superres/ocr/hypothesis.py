@@ -99,7 +99,7 @@ class Hypothesis:
     def scaled(self, x: float, y: float, dpi: float) -> Hypothesis:
         """Return the hypothesis in the pixels of an image *x* times as wide and *y* times as high, of *dpi*."""
         page = copy.deepcopy(self.page)
-        for element in _all_elements(page):
+        for element in all_elements(page):
             if element.bbox is not None:
                 left, top, right, bottom = box_of(element)
                 element.bbox = BoundingBox(round(left * x), round(top * y), round(right * x), round(bottom * y))
@@ -169,10 +169,11 @@ def for_text_layer(page: OcrElement) -> OcrElement:
     return page
 
 
-def _all_elements(element: OcrElement) -> Iterable[OcrElement]:
+def all_elements(element: OcrElement) -> Iterable[OcrElement]:
+    """Yield *element* and everything in it, in reading order."""
     yield element
     for child in element.children:
-        yield from _all_elements(child)
+        yield from all_elements(child)
 
 
 def _paragraph(owner: OcrElement, lines: list[OcrElement]) -> OcrElement:

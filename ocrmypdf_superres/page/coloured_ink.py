@@ -14,7 +14,7 @@ EDGES = 99.5
 GREY, COLOUR = 0.12, 0.16
 """Of the range: luma differs by less than the first although a mixture of the channels differs by more than the second ..."""
 TIMES = 2.0
-"""... and so many times as much as luma; noise differs by half as much again."""
+"""... and this many times as much as luma; noise differs by half as much again."""
 _PAPER, _INK, _RARE = 0.95, 0.05, 0.1
 _STEP, _SAMPLES = 2, 120_000  # pixels; of whole rows
 

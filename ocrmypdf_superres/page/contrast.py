@@ -14,13 +14,13 @@ from PIL import Image, ImageFilter
 from ocrmypdf_superres.page.image import FloatImage
 
 TILES = 24
-"""About so many tiles lie along the shorter side."""
+"""About this many tiles lie along the shorter side."""
 PAPER, INK = 85, 3
 """Percentiles of a tile that stand for its paper and its ink."""
 BLANK = 3.0
-"""What is less than so many times the noise below the paper is paper."""
+"""What is less than this many times the noise below the paper is paper."""
 NOISE = 4.0
-"""Ink is at least so many times as dark as the noise of the paper; what is paler stays as pale as it is."""
+"""Ink is at least this many times as dark as the noise of the paper; what is paler stays as pale as it is."""
 
 
 def even_ink(luma: FloatImage) -> FloatImage:

@@ -29,8 +29,6 @@ COARSE_PIXELS = 900_000
 COMFORT = (4.5, 24.0)
 #: Share of the support that a hypothesis needs to be sure, alone and where the bands agree with it.
 SURE, SURE_WITH_BANDS = 0.6, 0.25
-#: Two heights nearer than this factor agree.
-AGREE = 1.3
 #: Probability that lines run up or down, and the tiles with text, from which a page is taken to lie on its side.
 SIDEWAYS, SIDEWAYS_TILES = 0.85, 3.0
 #: Place of ideographs among the kinds of letters, and the probability from which letters are taken for such.
@@ -40,7 +38,7 @@ IDEOGRAPHS_LOW = 1.06
 #: Probability from which a tile shows text, and the one that the best tile of a page with text has: on text it is nearly 1, on
 #: dots, staves and hatching it may come to 0.9.
 TEXT_TILE, SURE_TILE = 0.9, 0.98
-#: Text that only so many tiles show is none, in tiles.
+#: Text that only this many tiles show is none, in tiles.
 LEAST_TEXT = 0.8
 
 

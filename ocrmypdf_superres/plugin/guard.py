@@ -47,7 +47,7 @@ def guard(step: str, page: int, on_error: str, record: PageRecord | None = None)
         cause = " ".join(str(error).split()) or type(error).__name__
         if on_error == "fail":
             raise SuperresPageError(
-                f"Page {page} {step}: {cause}; with --superres-on-error skip the job goes on and reads it as well as it can."
+                f"Page {page} {step}: {cause}; with --superres-on-error skip the job continues and reads it as well as it can."
             ) from error
         log.debug("superres: page %d %s", page, step, exc_info=error)
         if record is not None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from ocrmypdf_superres.errors import MissingDependencyError, RecognizerError
 from ocrmypdf_superres.log_once import log_once
 from ocrmypdf_superres.modelstore.networks import AUTO, STOCK, networks_in
 from ocrmypdf_superres.ocr.calibration import Calibration
+from ocrmypdf_superres.ocr.hypothesis import all_elements
 from ocrmypdf_superres.ocr.network_calibration import network_calibration
 from ocrmypdf_superres.recognizers.tesseract.networks.choice import Tuned, Untuned, choose_network
 from ocrmypdf_superres.tesseract import data_folder
@@ -89,7 +90,7 @@ class NetworkChoice:
             if not one.is_there():
                 raise RecognizerError(f"the file {one.file} was changed or removed while the page was read")
         names = {one.argument: one.language for one in self.tuned}
-        for element in _elements(tree) if tree is not None else ():
+        for element in all_elements(tree) if tree is not None else ():
             element.language = names.get(element.language or "", element.language)
         if hocr is not None:
             text = hocr.read_bytes()
@@ -141,9 +142,3 @@ def choose(options: Any, engine: OcrEngine) -> Sequence[Tuned | Untuned]:
         return tuple(Untuned(language, reason) for language in options.languages)
     chosen = tuple(choose_network(language, folder, given) for language in options.languages)
     return chosen if any(isinstance(one, Tuned) or one.reason for one in chosen) else ()
-
-
-def _elements(element: OcrElement) -> Iterator[OcrElement]:
-    yield element
-    for child in element.children:
-        yield from _elements(child)

@@ -14,9 +14,9 @@ from ocrmypdf_superres.page.shading import UNEVEN
 from ocrmypdf_superres.plugin.native_image import Marks, is_oversampled, native_pixels, scan_resolution, untouched
 from ocrmypdf_superres.plugin.record import PageRecord
 
-#: A scan that has so many more pixels a side than the raster is read instead of it, though it be not enlarged.
+#: A scan that has this many more pixels a side than the raster is read instead of it, though it be not enlarged.
 SHARPER_THAN_RASTER = 1.3
-#: A raster of at most so many pixels is probably to be enlarged, so that the scan's own pixels are wanted in any case.
+#: A raster of at most this many pixels is probably to be enlarged, so that the scan's own pixels are wanted in any case.
 SMALL = 4_000_000
 
 

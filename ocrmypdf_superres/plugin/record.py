@@ -78,7 +78,7 @@ class PageRecord:
         return cls(**values, extra=extra)
 
     def fail(self) -> None:
-        """Note that the page goes on unchanged, for the last of :attr:`faults`."""
+        """Note that the page is left unchanged, for the last of :attr:`faults`."""
         self.action, self.reason = "failed", self.faults.pop().partition(": ")[2]
         self.new_size = self.new_dpi = self.scale = None
 
@@ -95,7 +95,7 @@ class PageRecord:
                 f"with {self.model} x{self.scale} on {self.device}: {self.reason}"
             )
         elif self.action == "failed":
-            said = f"page {self.page} goes on unchanged: {self.reason}"
+            said = f"page {self.page} is left unchanged: {self.reason}"
         else:
             said = f"page left as it is: {self.reason}"
         if self.source == "native":

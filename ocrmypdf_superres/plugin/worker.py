@@ -315,7 +315,7 @@ def _carry_out(image: Image.Image, plan: Plan, upscaler: Upscaler, state: PageSt
 
 
 def _undo(state: PageState) -> None:
-    """Note that the page goes on unchanged."""
+    """Note that the page is left unchanged."""
     state.record.fail()
     state.original = state.model_sha256 = state.dpi = None
     state.turns = 0

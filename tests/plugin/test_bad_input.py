@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Bad input: a clear sentence and OCRmyPDF's exit code, or the page goes on unchanged; nothing half-written."""
+"""Bad input: a clear sentence and OCRmyPDF's exit code, or the page is left unchanged; nothing half-written."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_net_that_fails_leaves_the_page_as_it_came(broken_net: Path, tmp_path:
     page, words = grid_page()
     source, target, report = image_pdf(tmp_path / "in.pdf", [page], 80), tmp_path / "out.pdf", tmp_path / "report.jsonl"
     done = run("--superres-model", broken_net, "--superres-report", report, *QUICK, source, target)
-    assert "page 1 goes on unchanged" in done.stderr
+    assert "page 1 is left unchanged" in done.stderr
     assert [record["action"] for record in records(report)] == ["failed"]
     assert image_streams(target) == image_streams(source)
     assert len(printed_words(target)) > len(words) / 2

@@ -34,7 +34,7 @@ def test_log_line_goes_to_ocrmypdfs_logger(caplog: pytest.LogCaptureFixture) -> 
     assert [record.name for record in caplog.records] == ["ocrmypdf.superres"] * 2
     assert [record.levelno for record in caplog.records] == [logging.DEBUG, logging.WARNING]
     assert "left as it is: blank page" in caplog.text
-    assert "goes on unchanged: no memory" in caplog.text
+    assert "is left unchanged: no memory" in caplog.text
 
 
 def test_a_report_that_cannot_be_written_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

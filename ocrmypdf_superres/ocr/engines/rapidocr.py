@@ -27,7 +27,7 @@ from ocrmypdf_superres.ocr.engines.lines import add_line, line_of_text
 from ocrmypdf_superres.onnx_sessions import import_onnxruntime, open_session
 
 UPWARDS = 1.5
-"""A box so many times as high as it is wide holds a line up or down the page."""
+"""A box this many times as high as it is wide holds a line up or down the page."""
 LEAST_SCORE = 0.5
 """Lines that the recognizer is less sure of are not text; the package's own limit."""
 WIDEST = 2000

@@ -21,7 +21,7 @@ DOUBT = 0.9
 COVERED = 0.5
 """A line of ink is read when words cover at least this share of its columns of ink."""
 LETTERS_HIGH = 1.5
-"""Ink narrower than so many heights is not taken for a line."""
+"""Ink narrower than this many heights is not taken for a line."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from ocrmypdf_superres.ocr.merge.evidence import AGAIN, FIRST, OTHER, OTHER_AGAI
 from ocrmypdf_superres.ocr.merge.regroup import Regrouped, regroup
 
 LOOKED = 0.5
-"""An engine's silence counts on a page of which it read at least so many words, as a share of the kept reading's."""
+"""An engine's silence counts on a page of which it read at least this many words, as a share of the kept reading's."""
 SURE = 0.93
 """A word that the kept reading is so sure of, or that another engine reads alike, counts as standing on the page."""
 

@@ -16,13 +16,13 @@ from ocrmypdf_superres.metrics.boxes import Box, common_height, common_width
 from ocrmypdf_superres.ocr.hypothesis import Line
 
 PROSE_LINES = 3
-"""A block of prose has at least so many lines ..."""
+"""A block of prose has at least this many lines ..."""
 PROSE_CHARACTERS = 20
-"""... of at least so many characters in the median, ..."""
+"""... of at least this many characters in the median, ..."""
 LEADING = 1.3
-"""... each at most so many line heights below the one above it, from box to box, ..."""
+"""... each at most this many line heights below the one above it, from box to box, ..."""
 SAME_EDGE = 2.0
-"""... whose left edges differ by at most so many line heights."""
+"""... whose left edges differ by at most this many line heights."""
 SAME_ROW = 0.5
 """Two lines stand in one row when they share more than this part of the height of the lower one."""
 SHRINK = 0.25

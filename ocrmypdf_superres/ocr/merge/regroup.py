@@ -12,7 +12,7 @@ from ocrmypdf_superres.ocr.hypothesis import Line, Word
 BESIDE = 0.5
 """A word belongs to a line only when they share this much of the height of the lower one."""
 NEAR = 1.5
-"""... and when it is no farther from the line's ends than so many line heights."""
+"""... and when it is no farther from the line's ends than this many line heights."""
 FARTHER = 0.2
 """What each line height of distance costs, against a shared height of 1."""
 

@@ -9,13 +9,13 @@ from ocrmypdf_superres.metrics.boxes import Box, common_height
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis, Word, box_of
 
 GAP = 0.4
-"""Two lines in one row are one line when they are at most so many line heights apart: less than columns or cells are."""
+"""Two lines in one row are one line when they are at most this many line heights apart: less than columns or cells are."""
 OVERLAP = 0.5
-"""... and overlap by at most so many."""
+"""... and overlap by at most this many."""
 SAME_ROW = 0.7
 """They share at least this part of the height of the lower one ..."""
 SAME_HEIGHT = 1.5
-"""... and neither is more than so many times as high as the other."""
+"""... and neither is more than this many times as high as the other."""
 
 
 def join_seams(reading: Hypothesis) -> tuple[Hypothesis, list[Box]]:

@@ -16,7 +16,7 @@ CHARACTERS = 20
 ONE_COLUMN = 0.6
 """Two lines go on in one column of prose when they share this part of the width of the wider one ..."""
 PARAGRAPH = 3.0
-"""... and at most so many line heights apart, from box to box."""
+"""... and at most this many line heights apart, from box to box."""
 WITHIN = 0.8
 """A line is above or below another in its column when they share this part of the width of the narrower one."""
 
@@ -24,7 +24,7 @@ WITHIN = 0.8
 def stray_order(lines: Sequence[Line]) -> list[int] | None:
     """Return the order of *lines*, as indices, in which lines that strayed stand where they fit; None where none strayed.
 
-    A line strayed when it goes on neither from its neighbour before it in the order nor to the one after it, while there
+    A line strayed when it continues neither its neighbour before it in the order nor into the one after it, while there
     is one gap between two successive lines of a column that it fills.
     """
     order = list(range(len(lines)))

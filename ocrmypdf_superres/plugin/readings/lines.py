@@ -46,7 +46,7 @@ class _WarningsOfThread(logging.Filter):
         self._thread = threading.get_ident()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether *record* goes on."""
+        """Whether *record* continues."""
         return record.levelno >= logging.WARNING or record.thread != self._thread
 
 

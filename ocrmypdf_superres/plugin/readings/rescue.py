@@ -30,7 +30,7 @@ FEW_WORDS = 12
 FEW_LINES = 0.7
 """So is one with fewer lines than this share of those that were measured."""
 UNREAD_LINES, UNREAD_SHARE = 3, 0.5
-"""A page is lost when at least so many lines of its ink were not read, and this share of all lines."""
+"""A page is lost when at least this many lines of its ink were not read, and this share of all lines."""
 LARGEST_FACTOR = 4.0
 LEAST_HEIGHT = 4.0
 """Lower text in pixels cannot be read at any size."""

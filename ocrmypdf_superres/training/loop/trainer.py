@@ -143,7 +143,7 @@ class Trainer(Generic[K]):
         """Do one step and return the values to log, with ``skipped`` where the gradient was not finite.
 
         Raises:
-            SuperresError: so many steps in a row were skipped that training cannot continue.
+            SuperresError: this many steps in a row were skipped that training cannot continue.
         """
         self._enter_stage()
         seed = np.random.SeedSequence([self.settings.seed, self.step, self.processes.rank]).generate_state(1, np.uint64)

@@ -52,7 +52,7 @@ class TuneSettings:
     """How to tune on line images.
 
     *epochs* over all lines, *batch* lines a step, *lr* the peak rate of Adam, *seed* of the order. *ema* is how much of the
-    average of the weights is kept at each step; 0 takes the last weights. With a *patience* tuning ends when so many
+    average of the weights is kept at each step; 0 takes the last weights. With a *patience* tuning ends when this many
     validations in a row, one every *validate_every* steps, were no better. *threads* are torch's; 0 leaves them.
     """
 
