@@ -86,9 +86,11 @@ def is_doubtful(readings: Mapping[str, Hypothesis], calibration: Calibration, by
 
     *by_line* says that doubtful lines will be read again by themselves, which does as much for less.
     """
+    if len(readings) > 1:
+        return False
     if not any(reading.words for reading in readings.values()):
         return True
-    return len(readings) == 1 and _best_probability(readings, calibration) < (LOST if by_line else SURE)
+    return _best_probability(readings, calibration) < (LOST if by_line else SURE)
 
 
 def is_lost(readings: Mapping[str, Hypothesis], calibration: Calibration, limit: float = LOST) -> bool:
@@ -100,9 +102,7 @@ def is_lost(readings: Mapping[str, Hypothesis], calibration: Calibration, limit:
 
 def in_turn(variants: Sequence[str], readings: Mapping[str, Hypothesis], calibration: Calibration) -> list[str]:
     """Return *variants* in the order in which they should be read: the original first where a first reading is lost."""
-    words = any(reading.words for reading in readings.values())
-    lost = words and _best_probability(readings, calibration) < LOST
-    return sorted(variants, key=lambda name: name != AS_IS) if lost else list(variants)
+    return sorted(variants, key=lambda name: name != AS_IS) if is_lost(readings, calibration) else list(variants)
 
 
 def _best_probability(readings: Mapping[str, Hypothesis], calibration: Calibration) -> float:

@@ -29,6 +29,7 @@ import ocrmypdf_superres  # noqa: F401  before the forks
 NETWORK_SECONDS = 1.0
 """What loading a network and enlarging a page may cost."""
 DPI = 50
+KILLED = -9
 
 
 @dataclass
@@ -81,9 +82,11 @@ def _in_child(source: Path, target: Path, pages: int, said: Path, plugin: bool) 
 
 
 def looks(path: Path, pages: int) -> list[np.ndarray]:
-    """Return the first *pages* pages as they look."""
-    with pypdfium2.PdfDocument(path) as document:
-        return [document[n].render(scale=DPI / 72).to_numpy() for n in range(min(pages, len(document)))]
+    """Return the first *pages* pages as they look; drawn twice, since the first use of a font may give another one."""
+    for _ in range(2):
+        with pypdfium2.PdfDocument(path) as document:
+            shown = [document[n].render(scale=DPI / 72).to_numpy().copy() for n in range(min(pages, len(document)))]
+    return shown
 
 
 def compared(source: Path, folder: Path, pages: int, limit: int) -> dict[str, object]:
@@ -94,7 +97,9 @@ def compared(source: Path, folder: Path, pages: int, limit: int) -> dict[str, ob
     first = run(source, plain, pages, limit, plugin=False)
     second = run(source, ours, pages, 3 * limit, plugin=True)
     fault = ""
-    if first.code != second.code:
+    if first.code == KILLED:
+        pass  # nothing to compare with
+    elif first.code != second.code:
         fault = f"exit code {second.code}, {first.code} without"
     elif second.seconds > 2 * first.seconds + NETWORK_SECONDS * pages:
         fault = f"{second.seconds:.1f} s, {first.seconds:.1f} s without"

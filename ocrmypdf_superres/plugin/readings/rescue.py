@@ -34,6 +34,8 @@ UNREAD_LINES, UNREAD_SHARE = 3, 0.5
 LARGEST_FACTOR = 4.0
 LEAST_HEIGHT = 4.0
 """Lower text in pixels cannot be read at any size."""
+ENOUGH_PIXELS = 12_000_000
+"""A page of more is not enlarged to be looked at again: on drawings of 400 dpi that took five times as long as the first time."""
 
 
 def needs_a_look(readings: Mapping[str, Hypothesis], calibration: Calibration, measured: int | None) -> bool:
@@ -74,7 +76,8 @@ def rescued_image(
     image = contrast_image(source, best, page[0], options.superres.target_x_height)
     if image is not None:
         return image, CONTRAST
-    if left and found.calibration is not None and reads_badly(found.whole, found.calibration):
+    small = source.width * source.height <= ENOUGH_PIXELS
+    if left and small and found.calibration is not None and reads_badly(found.whole, found.calibration):
         image = enlarged_image(source, page[1], options)
     return None if image is None else (image, ENLARGED)
 
@@ -97,7 +100,8 @@ def contrast_image(source: Image.Image, reading: Hypothesis | None, size: tuple[
     height = measure_text_height(luma).x_height
     if height is None or height < LEAST_HEIGHT:
         return None
-    factor = float(np.clip(target / height, 1.0, LARGEST_FACTOR))
+    most = min(LARGEST_FACTOR, max(1.0, (ENOUGH_PIXELS / luma.size) ** 0.5))
+    factor = float(np.clip(target / height, 1.0, most))
     return even.resize((round(even.width * factor), round(even.height * factor)), Image.Resampling.LANCZOS)
 
 
