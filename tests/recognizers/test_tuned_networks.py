@@ -11,17 +11,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tinydata
 
-from ocrmypdf_superres.errors import RecognizerError
+from ocrmypdf_superres.errors import OptionError, RecognizerError
 from ocrmypdf_superres.modelstore.networks import NETWORK, NETWORK_CARD, networks_in, read_network
 from ocrmypdf_superres.recognizers.tesseract.format.container import LSTM, VERSION, join_container, read_container
-from ocrmypdf_superres.recognizers.tesseract.format.traineddata import TrainedData, write_traineddata
+from ocrmypdf_superres.recognizers.tesseract.format.int8 import int8_copy
+from ocrmypdf_superres.recognizers.tesseract.format.traineddata import TrainedData, read_traineddata, write_traineddata
 from ocrmypdf_superres.recognizers.tesseract.format.writer import float_copy
 from ocrmypdf_superres.recognizers.tesseract.networks.cache import CACHE_VARIABLE, cache_folders, joined_file
 from ocrmypdf_superres.recognizers.tesseract.networks.language_file import open_language_file
-from ocrmypdf_superres.recognizers.tesseract.networks.pack import About, change_card, pack_network
+from ocrmypdf_superres.recognizers.tesseract.networks.pack import About, change_card, mean_network, pack_network
 
 WORDS = 19
 
@@ -65,6 +67,20 @@ def test_a_float_network_is_packed_as_the_int8_that_the_program_reads(base, tmp_
     tuned = write(float_copy(tinydata.tiny(seed=1)), tmp_path / "tuned.traineddata")
     network = pack_network(tuned, base, tmp_path / "n", "tst")
     assert network.card.name == "n" and len(network.data()) == network.card.base.network_bytes
+
+
+def test_a_mean_with_the_installed_network_lies_between_both(base, tmp_path):
+    tuned = write(tinydata.tiny(seed=1), tmp_path / "tuned.traineddata")
+    pair = read_traineddata(tuned), read_traineddata(base)
+    mean = mean_network(*pair, 0.25)
+    assert not mean.integer and pair[0].integer == read_traineddata(tuned).integer
+    for one, own, old in zip(*(data.network.walk() for data in (mean, *pair)), strict=True):
+        for matrix, a, b in zip(one.matrices, own.matrices, old.matrices, strict=True):
+            assert np.allclose(matrix.floats(), 0.75 * a.floats() + 0.25 * b.floats())
+    packed = pack_network(tuned, base, tmp_path / "mean", "tst", base_share=0.25)
+    assert packed.data() == int8_copy(mean).components[LSTM] != read_container(tuned)[LSTM]
+    with pytest.raises(OptionError, match="0 to below 1"):
+        pack_network(tuned, base, tmp_path / "much", "tst", base_share=1.0)
 
 
 def test_the_joined_file_is_the_installed_one_with_the_other_network(network, base):

@@ -35,6 +35,21 @@ def int8_copy(data: TrainedData) -> TrainedData:
     return fresh
 
 
+def in_floats(data: TrainedData) -> TrainedData:
+    """Return a copy of *data* with its own weights as float64; the opposite of :func:`int8_copy`, up to its rounding."""
+    fresh = copy.deepcopy(data)
+    for node in fresh.network.walk():
+        node.matrices = [Matrix(matrix.floats()) for matrix in node.matrices]
+    return as_floats(fresh)
+
+
+def as_floats(data: TrainedData) -> TrainedData:
+    """Return *data*, changed in place, as a network of the float matrices that its tree has."""
+    data.training_flags &= ~INTEGER
+    data.components = {**data.components, LSTM: write_lstm(data)}
+    return data
+
+
 def _quantised(values: NDArray[np.float64], name: str) -> Matrix:
     # Distributions build the program with float32, and its rounding is to be met exactly.
     weights = values.astype(np.float32)

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.files import atomic_write_bytes
-from ocrmypdf_superres.recognizers.tesseract.format.container import LSTM
-from ocrmypdf_superres.recognizers.tesseract.format.traineddata import INTEGER, TrainedData, write_lstm, write_traineddata
-from ocrmypdf_superres.recognizers.tesseract.format.tree import Matrix
+from ocrmypdf_superres.recognizers.tesseract.format.int8 import as_floats, in_floats
+from ocrmypdf_superres.recognizers.tesseract.format.traineddata import TrainedData, write_traineddata
 from ocrmypdf_superres.recognizers.tesseract.network import LineNetwork, float_matrices
 
 _SUFFIX = ".traineddata"
@@ -22,18 +21,13 @@ def float_copy(data: TrainedData, network: LineNetwork | None = None) -> Trained
     Charset, recoder, dictionaries and all other components stay. Tesseract then computes in floats: activations are
     not rounded, and the input is not limited to [-1, 1].
     """
-    if network is not None:
-        fresh = copy.deepcopy(data)
-        tree = LineNetwork(fresh, network.dtype)
-        tree.load_state_dict(network.state_dict())
-        float_matrices(tree)
-    else:
-        fresh = copy.deepcopy(data)
-        for node in fresh.network.walk():
-            node.matrices = [Matrix(matrix.floats()) for matrix in node.matrices]
-    fresh.training_flags &= ~INTEGER
-    fresh.components = {**fresh.components, LSTM: write_lstm(fresh)}
-    return fresh
+    if network is None:
+        return in_floats(data)
+    fresh = copy.deepcopy(data)
+    tree = LineNetwork(fresh, network.dtype)
+    tree.load_state_dict(network.state_dict())
+    float_matrices(tree)
+    return as_floats(fresh)
 
 
 def save_traineddata(data: TrainedData, path: Path) -> None:

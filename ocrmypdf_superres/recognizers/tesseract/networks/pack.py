@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ocrmypdf_superres.errors import RecognizerError
+from ocrmypdf_superres.errors import OptionError, RecognizerError
 from ocrmypdf_superres.modelstore.networks import NETWORK, NETWORK_CARD, Network, NetworkCard
 from ocrmypdf_superres.modelstore.writer import model_folder, write_card
 from ocrmypdf_superres.recognizers.tesseract.format.container import LSTM, RECODER, UNICHARSET
-from ocrmypdf_superres.recognizers.tesseract.format.int8 import int8_copy
+from ocrmypdf_superres.recognizers.tesseract.format.int8 import as_floats, in_floats, int8_copy
 from ocrmypdf_superres.recognizers.tesseract.format.traineddata import TrainedData, read_traineddata
-from ocrmypdf_superres.recognizers.tesseract.format.tree import Node
+from ocrmypdf_superres.recognizers.tesseract.format.tree import Matrix, Node
 from ocrmypdf_superres.recognizers.tesseract.networks.language_file import open_language_file
 
 _NOTICE = (
@@ -35,10 +35,14 @@ class About:
     steps: int = 0
 
 
-def pack_network(tuned: Path, base: Path, folder: Path, language: str, about: About | None = None, name: str = "") -> Network:
+def pack_network(
+    tuned: Path, base: Path, folder: Path, language: str, about: About | None = None, name: str = "", base_share: float = 0.0
+) -> Network:
     """Write the network of the file *tuned* with a card to *folder*, which a packed network may be replaced in.
 
     A float network is stored as int8, as :func:`~ocrmypdf_superres.recognizers.tesseract.format.int8.int8_copy` makes it.
+    With a *base_share* the weights are the mean of both networks' (Wortsman et al., "Robust fine-tuning of zero-shot models",
+    CVPR 2022), which forgets less of what the lines of the tuning lacked.
 
     Args:
         tuned: a ``.traineddata`` file whose network was tuned.
@@ -47,13 +51,17 @@ def pack_network(tuned: Path, base: Path, folder: Path, language: str, about: Ab
         language: Tesseract's name, such as ``eng`` or ``script/Latin``.
         about: for the card.
         name: unique name; empty for the folder's.
+        base_share: of the weights of *base* in the mean, at least 0 and below 1.
 
     Raises:
         RecognizerError: a file cannot be used, *tuned* was not made from *base*, or *folder* holds something else.
+        OptionError: the share is out of range.
         OSError: the disk does not take the folder.
     """
     data, original = read_traineddata(tuned), read_traineddata(base)
     _check_same_shape(data, original)
+    if base_share:
+        data = mean_network(data, original, base_share)
     whole = data if data.integer else int8_copy(data)
     network = whole.components[LSTM]
     described = open_language_file(base).describe()
@@ -69,6 +77,23 @@ def pack_network(tuned: Path, base: Path, folder: Path, language: str, about: Ab
         (made / NETWORK).write_bytes(network)
         write_card(card, made / NETWORK_CARD)
     return Network(card, folder)
+
+
+def mean_network(tuned: TrainedData, base: TrainedData, base_share: float) -> TrainedData:
+    """Return *tuned* in floats, each weight the mean of its own and that of *base*, which counts *base_share* of 1.
+
+    Raises:
+        OptionError: the share is out of range.
+    """
+    if not 0 <= base_share < 1:
+        raise OptionError(
+            f"The share {base_share:g} of the installed network was given, 0 to below 1 was expected; give such a one."
+        )
+    mean = in_floats(tuned)
+    for node, other in zip(mean.network.walk(), base.network.walk(), strict=True):
+        pairs = zip(node.matrices, other.matrices, strict=True)
+        node.matrices = [Matrix((1 - base_share) * own.values + base_share * old.floats()) for own, old in pairs]
+    return as_floats(mean)
 
 
 def change_card(network: Network, **values: Any) -> Network:
