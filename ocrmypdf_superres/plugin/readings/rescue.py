@@ -35,7 +35,7 @@ LARGEST_FACTOR = 4.0
 LEAST_HEIGHT = 4.0
 """Lower text in pixels cannot be read at any size."""
 ENOUGH_PIXELS = 12_000_000
-"""A page of more is not enlarged to be looked at again: on drawings of 400 dpi that took five times as long as the first time."""
+"""A page of more is not enlarged to be looked at again: line art of 400 dpi then took five times as long as the first time."""
 
 
 def needs_a_look(readings: Mapping[str, Hypothesis], calibration: Calibration, measured: int | None) -> bool:
