@@ -17,7 +17,6 @@ import resource
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +34,7 @@ SETTINGS = {
     "plugin": PLUGIN,
 }
 LINES = {"10 lines": 10, "50 lines": 50}
-PAGES = 4
+PAGES, TYPICAL = 4, 100
 WIDTH, HEIGHT = 8.27, 11.69
 MEASURE = 1800
 DAY = 86400
@@ -67,18 +66,18 @@ def scan(lines: int, dpi: int, seed: int) -> bytes:
     return file.getvalue()
 
 
-def run(pdf: Path, options: list[str], jobs: int = 1) -> tuple[float, float]:
-    """Return the CPU seconds and the seconds on the clock of a run of OCRmyPDF with all its children."""
-    command = [sys.executable, "-m", "ocrmypdf", "-q", "--output-type", "pdf", "--jobs", str(jobs), *options]
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+def run(pdf: Path, options: list[str]) -> float:
+    """Return the CPU seconds of a run of OCRmyPDF with all its children."""
+    command = [sys.executable, "-m", "ocrmypdf", "-q", "--output-type", "pdf", "--jobs", "1", *options]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([*command, os.fspath(pdf), os.fspath(pdf.with_suffix(".out.pdf"))], check=True, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, time.monotonic() - began
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def cost(one: Path, several: Path, options: list[str]) -> Cost:
     """Return what a page costs of *several*, which has PAGES of them, against *one* of a single page."""
-    alone, together = run(one, options)[0], run(several, options)[0]
+    alone, together = run(one, options), run(several, options)
     page = (together - alone) / (PAGES - 1)
     return Cost(page, alone - page)
 
@@ -108,15 +107,12 @@ def measure(dpis: list[int], rounds: int, folder: Path) -> list[str]:
         pages = {f"{dpi} dpi": {s: f"{mean(c):.2f}" for s, c in found[name, dpi].items()} for dpi in dpis}
         lines += table(f"{name}: CPU seconds a page", pages)
     every = {s: [c.start for row in found.values() for c in row[s]] for s in SETTINGS}
-    lines += table("CPU seconds", {"starting": {s: f"{float(np.median(v)):.2f}" for s, v in every.items()}})
-    middle = dpis[len(dpis) // 2]
+    lines += table("CPU seconds of a file", {"starting": {s: f"{float(np.median(v)):.2f}" for s, v in every.items()}})
+    middle = min(dpis, key=lambda dpi: abs(dpi - TYPICAL))
     days = {f"{name}, {cores} cores": {s: f"{DAY * cores / mean(c):,.0f}" for s, c in found[name, middle].items()}
             for cores in (4, 32) for name in LINES}  # fmt: skip
     lines += table(f"pages a day at {middle} dpi", days)
-    jobs = sorted({1, os.cpu_count() or 1})
-    several = folder / f"{middle}-{max(LINES.values())}.pdf"
-    clock = {f"{count} jobs": {s: f"{run(several, options, count)[1]:.1f}" for s, options in SETTINGS.items()} for count in jobs}
-    return [*lines, *table(f"seconds on the clock, {PAGES} full pages at {middle} dpi", clock)]
+    return lines
 
 
 def mean(costs: list[Cost]) -> float:
