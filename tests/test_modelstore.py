@@ -78,7 +78,7 @@ def test_weights_of_another_size_are_refused(copy):
     ("old", "new", "message"),
     [
         ('name = "random"', 'name = "../up"', "not a plain name"),
-        ("size_multiple = 2", "size_multiple = 0", "size_multiple"),
+        ("size_multiple = 4", "size_multiple = 0", "size_multiple"),
         ("channels = 1", "channels = 2", "channels"),
         ("radius = 8", 'radius = "far"', "radius"),
         ('licence = "MPL-2.0"', 'license = "MPL-2.0"', "'license'"),
