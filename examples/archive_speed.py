@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -22,12 +21,7 @@ from pathlib import Path
 from ocrmypdf_superres.archive.store.layout import Layout
 from ocrmypdf_superres.archive.store.manifest import Manifest
 from ocrmypdf_superres.archive.tasks import State
-
-
-def processor_seconds() -> float:
-    """Return the processor seconds of all programs that were started and have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+from ocrmypdf_superres.evaluation.methods.stopwatch import children_seconds
 
 
 def loop(source: Path, out: Path, options: list[str]) -> float:
@@ -63,7 +57,7 @@ def main() -> None:
         used: dict[str, float] = {}
         pages = enlarged = 0
         for name in ("loop", "run") if number % 2 == 0 else ("run", "loop"):
-            out, before = Path(tempfile.mkdtemp()), processor_seconds()
+            out, before = Path(tempfile.mkdtemp()), children_seconds()
             try:
                 if name == "loop":
                     seconds[name] = loop(args.source, out, [*args.loop.split(), *both])
@@ -76,7 +70,7 @@ def main() -> None:
                         pages, enlarged = len(made), sum(page.action == "enlarged" for page in made)
             finally:
                 shutil.rmtree(out)
-            used[name] = processor_seconds() - before
+            used[name] = children_seconds() - before
         ratios.append(seconds["loop"] / seconds["run"])
         rates = [
             f"{name} {60 * pages / seconds[name]:.2f} pages/min ({seconds[name]:.1f} s, {used[name]:.1f} processor s)"

@@ -13,7 +13,6 @@ import argparse
 import io
 import itertools
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,8 @@ import img2pdf
 import numpy as np
 from make_sample import FONT, TEXT
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
+
+from ocrmypdf_superres.evaluation.methods.stopwatch import children_seconds
 
 PLUGIN = ["--plugin", "ocrmypdf_superres"]
 SETTINGS = {
@@ -49,7 +50,7 @@ class Cost:
 
 
 def scan(lines: int, dpi: int, seed: int) -> bytes:
-    """Return a page of so many lines, scanned in grey at *dpi*, as a JPEG file."""
+    """Return a page of *lines* lines of text, scanned in grey at *dpi*, as a JPEG file."""
     image = Image.new("L", (2480, 3508), 246)
     pen, font = ImageDraw.Draw(image), ImageFont.truetype(FONT, 42)
     words = itertools.cycle(TEXT.split()[17 * seed :] + TEXT.split()[: 17 * seed])
@@ -69,10 +70,9 @@ def scan(lines: int, dpi: int, seed: int) -> bytes:
 def run(pdf: Path, options: list[str]) -> float:
     """Return the CPU seconds of a run of OCRmyPDF with all its children."""
     command = [sys.executable, "-m", "ocrmypdf", "-q", "--output-type", "pdf", "--jobs", "1", *options]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    before = children_seconds()
     subprocess.run([*command, os.fspath(pdf), os.fspath(pdf.with_suffix(".out.pdf"))], check=True, capture_output=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return children_seconds() - before
 
 
 def cost(one: Path, several: Path, options: list[str]) -> Cost:

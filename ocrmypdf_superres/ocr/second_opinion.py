@@ -82,7 +82,7 @@ def wants_opinion(readings: Mapping[str, Hypothesis], calibration: Calibration, 
 
 
 def is_doubtful(readings: Mapping[str, Hypothesis], calibration: Calibration, by_line: bool = False) -> bool:
-    """Whether the readings so far call for another one of the whole page: it seems lost, or a first one is doubtful.
+    """Whether the readings so far call for another one of the whole page: a first one is doubtful, or has no words.
 
     *by_line* says that doubtful lines will be read again by themselves, which does as much for less.
     """

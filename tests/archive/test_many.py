@@ -6,7 +6,6 @@ from __future__ import annotations
 import ctypes
 import os
 import random
-import resource
 import subprocess
 import time
 from pathlib import Path
@@ -28,6 +27,7 @@ from PIL import Image
 from ocrmypdf_superres.archive.store.layout import Layout
 from ocrmypdf_superres.archive.store.manifest import Manifest
 from ocrmypdf_superres.archive.tasks import State
+from ocrmypdf_superres.evaluation.methods.stopwatch import children_seconds
 
 SETTINGS = 'outputs = ["pdf", "text"]\nwait = 0.1\nseconds = 120\n[ocrmypdf]\noutput_type = "pdf"\n[superres]\ntrigger = "off"\n'
 
@@ -122,18 +122,12 @@ def test_a_page_costs_the_same_among_fifty_and_among_five_hundred(tmp_path, caps
         source.mkdir()
         for number in range(files):
             (source / f"{number}.pdf").write_bytes(pdf_bytes(page(f"page {number}")))
-        began, used = time.monotonic(), used_by_children()
+        began, used = time.monotonic(), children_seconds()
         line = command("run", source, tmp_path / f"out {files}", "--settings", tmp_path / "settings.toml")
         subprocess.run(line, check=True, capture_output=True, env=environment())
-        seconds[files], processor[files] = (time.monotonic() - began) / files, (used_by_children() - used) / files
+        seconds[files], processor[files] = (time.monotonic() - began) / files, (children_seconds() - used) / files
     with capsys.disabled():
         for name, found in (("seconds", seconds), ("processor seconds", processor)):
             print(f"\n{name} a page: {found[50]:.3f} among 50, {found[500]:.3f} among 500", end="")
     # Seconds on the wall depend on what else the machine does.
     assert processor[500] < 1.1 * processor[50]
-
-
-def used_by_children() -> float:
-    """Processor seconds of all programs that were started and have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime

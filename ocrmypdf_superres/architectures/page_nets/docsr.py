@@ -44,6 +44,16 @@ class DocSRConfig:
             raise ValueError("a branch of context needs at least 5 convolutions beside it and features in fours")
 
     @property
+    def leaves(self) -> int:
+        """Convolutions before the branch of context, a third of all but the tail."""
+        return (self.convolutions - 1) // 3
+
+    @property
+    def joins(self) -> int:
+        """Convolutions before the one that the branch of context joins, two thirds of all but the tail."""
+        return 2 * (self.convolutions - 1) // 3
+
+    @property
     def joined(self) -> int:
         """Features that the branch of context hands over, at the resolution of the other convolutions."""
         return self.context_features // 4 if self.context else 0
@@ -121,12 +131,10 @@ class DocSR(nn.Module):
         self.config = config
         width = config.features
         inputs = SHUFFLE**2
-        # The branch leaves after a third of the convolutions and joins after two thirds.
-        layers = config.convolutions - 1
-        self.leaves, self.joins = layers // 3, 2 * layers // 3
         self.context = Context(width, config.context_features, config.context) if config.context else None
         self.body = nn.ModuleList(
-            RepConv3x3(inputs if i == 0 else width + config.joined * (i == self.joins), width) for i in range(layers)
+            RepConv3x3(inputs if i == 0 else width + config.joined * (i == config.joins), width)
+            for i in range(config.convolutions - 1)
         )
         self.tails = nn.ModuleDict()
         for scale in config.scales:
@@ -146,9 +154,9 @@ class DocSR(nn.Module):
         y = F.pixel_unshuffle(1.0 - x, SHUFFLE)
         aside = None
         for number, layer in enumerate(self.body):
-            if self.context is not None and number == self.leaves:
+            if self.context is not None and number == self.config.leaves:
                 aside = self.context(y)
-            if aside is not None and number == self.joins:
+            if aside is not None and number == self.config.joins:
                 y = torch.cat((y, aside), dim=1)
             y = F.relu(layer(y))
         return base + F.pixel_shuffle(self.tails[str(scale)](y), SHUFFLE * scale)
@@ -207,8 +215,7 @@ def _radius(config: DocSRConfig) -> int:
     plain = max(3, SHUFFLE * config.convolutions + SHUFFLE)
     if not config.context:
         return plain
-    layers = config.convolutions - 1
-    beside = layers // 3 + (layers - 2 * layers // 3) + 1
+    beside = config.convolutions - config.joins + config.leaves
     return max(plain, SHUFFLE * beside + SIZE_MULTIPLE * (REACH * config.context + 2) - SHUFFLE)
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from ocrmypdf_superres.errors import OptionError, RecognizerError
 from ocrmypdf_superres.modelstore.networks import NETWORK, NETWORK_CARD, Network, NetworkCard
 from ocrmypdf_superres.modelstore.writer import model_folder, write_card
 from ocrmypdf_superres.recognizers.tesseract.format.container import LSTM, RECODER, UNICHARSET
-from ocrmypdf_superres.recognizers.tesseract.format.int8 import as_floats, in_floats, int8_copy
+from ocrmypdf_superres.recognizers.tesseract.format.int8 import as_floats, int8_copy
 from ocrmypdf_superres.recognizers.tesseract.format.traineddata import TrainedData, read_traineddata
 from ocrmypdf_superres.recognizers.tesseract.format.tree import Matrix, Node
 from ocrmypdf_superres.recognizers.tesseract.networks.language_file import open_language_file
@@ -89,10 +90,10 @@ def mean_network(tuned: TrainedData, base: TrainedData, base_share: float) -> Tr
         raise OptionError(
             f"The share {base_share:g} of the installed network was given, 0 to below 1 was expected; give such a one."
         )
-    mean = in_floats(tuned)
+    mean = copy.deepcopy(tuned)
     for node, other in zip(mean.network.walk(), base.network.walk(), strict=True):
         pairs = zip(node.matrices, other.matrices, strict=True)
-        node.matrices = [Matrix((1 - base_share) * own.values + base_share * old.floats()) for own, old in pairs]
+        node.matrices = [Matrix((1 - base_share) * own.floats() + base_share * old.floats()) for own, old in pairs]
     return as_floats(mean)
 
 
