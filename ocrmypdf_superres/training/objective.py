@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -20,13 +20,19 @@ from ocrmypdf_superres.training.recipe import Stage
 from ocrmypdf_superres.training.registries import LossSetting
 
 TRAINED = "trained losses"
+T = TypeVar("T")
 Pairs = Mapping[str, tuple[Tensor, Tensor]]
 
 
 class SharedParts:
-    """The losses and recognizers of a run, each made once, whatever the number of stages that have it."""
+    """The losses and recognizers of a run, each made once, whatever the number of stages that have it.
 
-    def __init__(self) -> None:
+    Args:
+        device: where they compute; networks that losses look through are frozen, but have to be where the images are.
+    """
+
+    def __init__(self, device: torch.device | None = None) -> None:
+        self.device = device or torch.device("cpu")
         self._losses: dict[str, Loss] = {}
         self._recognizers: dict[str, Recognizer] = {}
 
@@ -38,7 +44,7 @@ class SharedParts:
         """
         key = f"{setting.name} {sorted(setting.options.items())}"
         if key not in self._losses:
-            self._losses[key] = setting.make()
+            self._losses[key] = self._placed(setting.make())
         return self._losses[key]
 
     def recognizer(self, name: str) -> Recognizer:
@@ -48,8 +54,11 @@ class SharedParts:
             RecognizerError: it is not installed or damaged.
         """
         if name not in self._recognizers:
-            self._recognizers[name] = load(name)
+            self._recognizers[name] = self._placed(load(name))
         return self._recognizers[name]
+
+    def _placed(self, part: T) -> T:
+        return part.to(self.device) if isinstance(part, nn.Module) else part
 
 
 class Objective:

@@ -96,7 +96,7 @@ class SuperResolution:
         """
         if self.objectives:
             return
-        shared = SharedParts()
+        shared = SharedParts(self.processes.device)
         for stage in self.stages:
             lines = -(-stage.recognizer_lines // self.processes.size)
             self.objectives.append(Objective(replace(stage, recognizer_lines=lines), self.recipe.seed, shared))

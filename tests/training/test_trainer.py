@@ -9,13 +9,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("scipy")
-from training_runs import same, tiny
+from training_runs import recognizer_recipes, same, tiny
 
 import ocrmypdf_superres.training.loop.trainer as loop
 from ocrmypdf_superres.errors import DeviceError, SuperresError
 from ocrmypdf_superres.training.loop.processes import Processes
 from ocrmypdf_superres.training.loop.run_log import read_log
 from ocrmypdf_superres.training.super_resolution import super_resolution_trainer
+from ocrmypdf_superres.training.workflows.train_recognizer import recognizer_trainer
 
 
 def test_a_step_leaves_its_batch_as_it_was(data_folder, tmp_path):
@@ -79,11 +80,8 @@ def test_a_gpu_that_is_not_there_is_one_sentence(monkeypatch):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_every_kind_of_network_trains_on_a_gpu(held_folder, tmp_path):
-    from test_train import recognizer_recipes
-
-    from ocrmypdf_superres.training.workflows.train_recognizer import recognizer_trainer
-
-    trainers = [super_resolution_trainer(tiny(), held_folder, tmp_path / "net", "cuda")]
+    reading = [{}, {"losses": {"charbonnier": 1.0, "ctc": 0.1, "probabilities": 0.1}, "recognizers": ["tesseract:eng"]}]
+    trainers = [super_resolution_trainer(tiny(reading), held_folder, tmp_path / "net", "cuda")]
     trainers += [
         recognizer_trainer(recipe, held_folder, tmp_path / recipe.name, device="cuda") for recipe in recognizer_recipes()
     ]

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ocrmypdf_superres.training.recipe import Recipe, parse_recipe
+from ocrmypdf_superres.training.recognizers.recipe import RecognizerRecipe, parse_recognizer_recipe
 
 TINY: dict[str, Any] = {
     "name": "tiny",
@@ -37,3 +38,18 @@ def tiny(stages: list[dict[str, Any]] | None = None, **changes: Any) -> Recipe:
 def same(left: dict[str, Any], right: dict[str, Any]) -> bool:
     """Whether two state dicts hold the same tensors, bit for bit."""
     return left.keys() == right.keys() and all(bool((left[name] == right[name]).all()) for name in left)
+
+
+def recognizer_recipes() -> list[RecognizerRecipe]:
+    """Return small recipes of each kind of network."""
+    common = {"workers": 0, "stages": [{"name": "a", "steps": 2, "batch": 2}]}
+    words = {"sources": [{"kind": "words", "folder": "text"}], "images": {"hr": 0.5, "lr": 0.5}, **common}
+    configs = {
+        "text-focus": {"base": 2, "blocks": [1, 1, 1, 1], "heads": 2, "inner": 16},
+        "crnn": {"base": 2, "hidden": 4},
+    }
+    values = [{"name": name, "network": name, "config": config, **words} for name, config in configs.items()]
+    detector = {"widths": [4, 4, 4, 4, 4], "hidden": 4, "deep": 8}
+    pages = {"sources": [{"kind": "rendered", "folder": "text"}], "size": [96, 160], **common}
+    values.append({"name": "ctpn", "network": "ctpn", "config": detector, **pages})
+    return [parse_recognizer_recipe(value, value["name"]) for value in values]

@@ -11,7 +11,7 @@ from ocrmypdf_superres.errors import OptionError, RecognizerError
 from ocrmypdf_superres.recognizers.folder import build, save
 from ocrmypdf_superres.training.data.batches import Batch
 from ocrmypdf_superres.training.losses.recognition.confusion import CHARACTERS, confusion_weights, rendered_distances
-from ocrmypdf_superres.training.objective import Objective
+from ocrmypdf_superres.training.objective import Objective, SharedParts
 from ocrmypdf_superres.training.recipe import Stage
 from ocrmypdf_superres.training.registries import loss_setting
 
@@ -67,6 +67,17 @@ def test_a_detector_trained_here_can_be_named(tmp_path):
     total, values = objective(sr, given, 0)
     total.backward()
     assert set(values) == {"detector features", "detector scores", "detector coordinates"} and bool(sr.grad.abs().sum() > 0)
+
+
+def test_networks_that_losses_look_through_are_where_the_images_are(reader, tmp_path):
+    folder = save(build("ctpn", {"widths": [4, 4, 4, 4, 4], "hidden": 4, "deep": 8}), "ctpn", tmp_path / "ctpn", "ctpn-tiny")
+    losses = {"detector": {"weights": str(folder)}, "text-focus": {"recognizer": reader, "confusion": "none"}}
+    stage = Stage("a", 1, {**losses, "adversarial": 1.0, "ctc": 1.0}, recognizers=("tesseract:eng",))
+    shared = SharedParts(torch.device("meta"))
+    objective = Objective(stage, 0, shared)
+    parts = [*objective.losses.values(), shared.recognizer("tesseract:eng")]
+    placed = [parameter.is_meta for part in parts for parameter in part.parameters()]
+    assert len(placed) > 50 and all(placed)
 
 
 def test_characters_that_look_alike_weigh_more():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from training_runs import recognizer_recipes
 
 from ocrmypdf_superres.architectures import get
 from ocrmypdf_superres.cli import main
@@ -18,7 +19,7 @@ from ocrmypdf_superres.training.data.sources.detector_pages import RenderedPages
 from ocrmypdf_superres.training.loop.checkpoint import save_checkpoint
 from ocrmypdf_superres.training.loop.run_log import read_log
 from ocrmypdf_superres.training.loop.trainer import CHECKPOINT
-from ocrmypdf_superres.training.recognizers.recipe import RecognizerRecipe, parse_recognizer_recipe, read_recognizer_recipe
+from ocrmypdf_superres.training.recognizers.recipe import read_recognizer_recipe
 from ocrmypdf_superres.training.recognizers.tasks import PageBatches
 from ocrmypdf_superres.training.workflows.train_recognizer import recognizer_trainer
 
@@ -46,21 +47,6 @@ name = "words"
 steps = 2
 batch = 4
 """
-
-
-def recognizer_recipes() -> list[RecognizerRecipe]:
-    """Return small recipes of each kind of network."""
-    common = {"workers": 0, "stages": [{"name": "a", "steps": 2, "batch": 2}]}
-    words = {"sources": [{"kind": "words", "folder": "text"}], "images": {"hr": 0.5, "lr": 0.5}, **common}
-    configs = {
-        "text-focus": {"base": 2, "blocks": [1, 1, 1, 1], "heads": 2, "inner": 16},
-        "crnn": {"base": 2, "hidden": 4},
-    }
-    values = [{"name": name, "network": name, "config": config, **words} for name, config in configs.items()]
-    detector = {"widths": [4, 4, 4, 4, 4], "hidden": 4, "deep": 8}
-    pages = {"sources": [{"kind": "rendered", "folder": "text"}], "size": [96, 160], **common}
-    values.append({"name": "ctpn", "network": "ctpn", "config": detector, **pages})
-    return [parse_recognizer_recipe(value, value["name"]) for value in values]
 
 
 @pytest.mark.parametrize("recipe", recognizer_recipes(), ids=lambda recipe: recipe.name)
