@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MPL-2.0
 """Differentiable recognizers of text lines, and how they are found by name.
 
-``load("tesseract:eng")`` gives the network of the installed ``eng.traineddata``. Other packages add kinds of
+``load("tesseract:eng")`` gives the network of the installed ``eng.traineddata``, ``load("tuned:eng")`` the one that the
+plugin reads enlarged pages with. Other packages add kinds of
 recognizers by an entry point in the group ``ocrmypdf_superres.recognizers`` whose name is the part before the
 colon and whose object is called as ``loader(rest_of_name, folder)``.
 """
@@ -24,6 +25,7 @@ REGISTRY = Registry(
     "kind of recognizer",
     {
         "tesseract": "ocrmypdf_superres.recognizers.tesseract:load_recognizer",
+        "tuned": "ocrmypdf_superres.recognizers.tesseract:load_tuned",
         "folder": "ocrmypdf_superres.recognizers.folder:load_recognizer",
     },
     RecognizerError,
@@ -34,8 +36,8 @@ def load(name: str, tessdata: str | Path | None = None) -> Recognizer:
     """Return the frozen recognizer called *name*, written ``kind:which``, for example ``tesseract:eng``.
 
     Args:
-        name: ``tesseract:eng``, ``tesseract:script/Latin``, ``tesseract:/path/to/file.traineddata``, ``folder:FOLDER``, or
-            ``kind:which`` of an entry point.
+        name: ``tesseract:eng``, ``tesseract:script/Latin``, ``tesseract:/path/to/file.traineddata``, ``tuned:eng``,
+            ``folder:FOLDER``, or ``kind:which`` of an entry point.
         tessdata: folder to look in instead of the installed ones.
 
     Raises:

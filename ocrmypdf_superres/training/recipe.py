@@ -192,9 +192,10 @@ class Recipe(RunSettings):
 
     ``scales`` maps the net's scales to their weights (all alike where it is empty); ``base`` names the model whose weights
     it starts from. ``parts`` gives parts of the net the weights that the part of the same name has in a recognizer trained
-    here: ``parts = { prior = "abinet" }`` for LEMMA. ``line_height`` is the range of the lines' heights in hr pixels, and
-    ``clean`` the share of strips that are reduced and not degraded. ``colour`` is for text lines: ``luma``, ``rgb``, or
-    ``rgb+mask`` with TextZoom's mask as a fourth channel, over which the image losses then are, too; pages are luma.
+    here: ``parts = { prior = "abinet" }`` for LEMMA. ``line_height`` is the range of the lines' heights in hr pixels, most of
+    which are within 8 of ``usual_height``, and ``clean`` the share of strips that are reduced and not degraded. ``colour`` is
+    for text lines: ``luma``, ``rgb``, or ``rgb+mask`` with TextZoom's mask as a fourth channel, over which the image losses
+    then are, too; pages are luma.
     """
 
     architecture: str
@@ -207,6 +208,7 @@ class Recipe(RunSettings):
     config: Mapping[str, Any] = field(default_factory=dict)
     scales: Mapping[str, float] = field(default_factory=dict)
     line_height: tuple[int, int] = (34, 66)
+    usual_height: int = 47
     clean: float = 0.15
     colour: str = "luma"
 
@@ -255,6 +257,8 @@ def parse_recipe(values: Mapping[str, Any], where: str) -> Recipe:
     low, high = recipe.line_height
     if not 24 <= low <= high <= 90:
         raise OptionError(f"{where} has line_height = [{low}, {high}]; give two rising numbers from 24 to 90 pixels.")
+    if not low <= recipe.usual_height <= high:
+        raise OptionError(f"{where} has usual_height = {recipe.usual_height}; give a height of line_height = [{low}, {high}].")
     for stage in recipe.stages:
         _check_stage(stage, f"{where}, stage {stage.name}")
     lines = [check_source(source, where).lines for source in recipe.sources]

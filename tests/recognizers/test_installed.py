@@ -45,6 +45,16 @@ def test_port_reads_as_the_binary_does(needs_eng: None) -> None:
     assert figures.port_cer <= 0.6
 
 
+def test_a_tuned_network_is_found_by_its_language(needs_eng: None) -> None:
+    tuned, stock = load("tuned:eng"), load("tesseract:eng")
+    assert isinstance(tuned, TesseractRecognizer) and isinstance(stock, TesseractRecognizer)
+    assert tuned.name == "tuned:eng" and tuned.encode("an old mill") == stock.encode("an old mill")
+    differences = [float((a - b).abs().max()) for a, b in zip(tuned.parameters(), stock.parameters(), strict=True)]
+    assert max(differences) > 0.01
+    with pytest.raises(RecognizerError, match=r"no tuned network fits .*; give tesseract:osd"):
+        load("tuned:osd")
+
+
 def test_integer_forward_is_the_binary_without_dictionary(needs_eng: None, tmp_path: Path) -> None:
     images = [draw_line(text, text_fonts("eng", 1)[0], 30.0) for text in ("an old mill", "No. 27, the quay", "harbour")]
     without_dictionary(find_traineddata("eng"), tmp_path, "plain")

@@ -48,6 +48,7 @@ def test_minimal_recipe_has_defaults():
         (changed(seed="one"), "seed = 'one'"),
         (changed(precision="half"), "precision = 'half'"),
         (changed(line_height=[10, 5]), "line_height"),
+        (changed(usual_height=20), "usual_height"),
         (changed(stages=[]), "stages"),
         (changed(stages=[{"name": "a", "steps": 0, "losses": {}}]), "at least 1"),
         (changed(stages=[{"name": "a", "steps": 3}]), "neither losses nor heads"),

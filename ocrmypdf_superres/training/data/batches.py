@@ -21,6 +21,8 @@ from ocrmypdf_superres.training.data.sample import Sample
 from ocrmypdf_superres.training.protocols import Batches, TrainingBatch
 from ocrmypdf_superres.training.recipe import Source, check_source
 
+HEIGHT_DEVIATION = 8.0
+
 B = TypeVar("B", bound=TrainingBatch)
 
 
@@ -86,6 +88,11 @@ class DataSettings(Protocol):
         ...
 
     @property
+    def usual_height(self) -> int:
+        """The height near which most lines are."""
+        ...
+
+    @property
     def clean(self) -> float:
         """The share of strips that are not degraded."""
         ...
@@ -123,6 +130,7 @@ class StepBatches(Dataset[Batch]):
     ) -> None:
         self.seed = recipe.seed
         self.line_height = recipe.line_height
+        self.usual_height = recipe.usual_height
         self.colour = recipe.colour
         self.sizes = sizes
         self.degradation = Degradation(recipe.degradation, recipe.clean)
@@ -145,8 +153,8 @@ class StepBatches(Dataset[Batch]):
         share = np.array([float(weight) for weight in self.scales[step].values()])
         scale = int(rng.choice([int(s) for s in self.scales[step]], p=share / share.sum()))
         low, high = self.line_height
-        # Most text is brought near the height that Tesseract reads best; the rest of a page is not.
-        line_height = int(np.clip(rng.normal(47, 8), low, high))
+        # Most text is brought near one height, by default that which Tesseract reads best; the rest of a page is not.
+        line_height = int(np.clip(rng.normal(self.usual_height, HEIGHT_DEVIATION), low, high))
         samples: list[Sample] = []
         lrs = []
         for _ in range(self.sizes[step]):

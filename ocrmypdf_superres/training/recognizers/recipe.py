@@ -63,6 +63,11 @@ class RecognizerRecipe(RunSettings):
         """A range that text lines have no use for; they have their own height."""
         return (34, 66)
 
+    @property
+    def usual_height(self) -> int:
+        """A height that text lines have no use for."""
+        return 47
+
 
 def parse_recognizer_recipe(values: Mapping[str, Any], where: str) -> RecognizerRecipe:
     """Return the recipe that the parsed TOML *values* describe; *where* names it in messages.

@@ -28,7 +28,7 @@ SCRIPTS = ("Latin", "Cyrillic", "Greek", "Arabic", "Hebrew")
 TEXT_SHARE = 0.3
 """Share of rendered strips where a folder of text is given, so that the net does not forget print it does not see."""
 MINIMUM_STEPS, MAXIMUM_STEPS = 20, 20000
-_KEPT = ("config", "scales", "degradation", "line_height", "clean")
+_KEPT = ("config", "scales", "degradation", "line_height", "usual_height", "clean")
 
 
 def tuning_values(name: str, model: Model, languages: str, recognizers: Sequence[str], text: Path | None) -> dict[str, Any]:
