@@ -392,10 +392,26 @@ def end_to_end(report: Report, model: Model, device: str, levels: np.ndarray, sc
             f"{b * rate(lambda lr: new.run(lr, scale), stacks(levels, b, max(number, 2 * b * n)), n):.1f}" for n in threads
         ])  # fmt: skip
     report.attempt("processes that share the GPU", lambda: [f"{r:.1f}" for r in by_workers(model, new, pages, scale, threads)])
+
+
+def accuracy(report: Report, model: Model, device: str, levels: np.ndarray) -> None:
+    """Report how far a page is from that of float32 on the CPU, in all ways and at all scales."""
+    whole, halves = TorchBackend(model, device), TorchBackend(model, device)
+    # As after running out of memory.
+    halves._largest = levels.size // 3
+    exact = PageUpscaler(model, TorchBackend(model, "cpu"))
+    ways = {
+        f"tiles of {whole.tile}": PageUpscaler(model, whole),
+        f"tiles of {OLD_TILE}": PageUpscaler(model, whole, OLD_TILE),
+        "tiles run in halves": PageUpscaler(model, halves),
+    }
     report.table("difference from float32 on the CPU, grey levels", "largest", "mean")
-    exact = PageUpscaler(model, TorchBackend(model, "cpu")).upscale_bytes(levels[:400], scale).astype(int)
-    for name, enlarge, _ in ways:
-        report.attempt(name, lambda f=enlarge: differences(np.asarray(f(levels[:400])), exact))
+    for scale in model.card.scales:
+        expected = exact.upscale_bytes(levels, scale).astype(int)
+        for name, upscaler in ways.items():
+            report.attempt(
+                f"x{scale}, {name}", lambda u=upscaler, s=scale, e=expected: differences(u.upscale_bytes(levels, s), e)
+            )
 
 
 def begin_worker(model: str, address: str) -> None:
@@ -463,6 +479,7 @@ def main() -> None:
     number = arguments.pages or (64 if device.type == "cuda" else 2)
     report.guard(lambda: Alone(model, device, levels, arguments.scale, limits).measure(report))
     report.guard(lambda: end_to_end(report, model, arguments.device, levels, arguments.scale, number))
+    report.guard(lambda: accuracy(report, model, arguments.device, levels))
     if not arguments.no_compile and time.perf_counter() < began + arguments.seconds:
         report.guard(lambda: Alone(model, device, levels, arguments.scale, limits).measure_compiled(report))
     report.add(f"\nThe run took {time.perf_counter() - began:.0f} seconds.")
