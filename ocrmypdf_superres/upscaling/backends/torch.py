@@ -114,15 +114,15 @@ class TorchBackend:
                 continue
             # Not in the handler, where the error's traceback keeps the tensors of the run that failed.
             torch.cuda.empty_cache()
-            if batch == 1:
+            if len(part) == 1:
                 outputs.append(self._run_halves(tiles[start:], scale))
                 break
         return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
 
     def _reduce(self, batch: int, shape: tuple[int, ...], error: Exception) -> None:
-        """Lower the batch, or the tiles' size where it was 1, after *error* for *shape*; raise DeviceError at the end."""
-        height, width = shape[2:]
-        if batch > 1:
+        """Lower the batch, or for one tile the tiles' size, after *error* for *shape*; raise DeviceError at the end."""
+        number, _, height, width = shape
+        if number > 1:
             self.batch = min(self.batch, batch // 2)
             log.info("GPU memory ran out; continuing with %d tiles at a time", self.batch)
         elif self._overlap is None or max(height, width) < 8 * self._overlap:
