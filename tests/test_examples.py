@@ -68,6 +68,19 @@ def test_the_example_engine_is_found_and_reads_the_sample(tmp_path, monkeypatch)
 
 
 @pytest.mark.slow
+def test_the_speed_of_a_gpu_is_measured_on_a_cpu_too(tmp_path):
+    import os
+    import subprocess
+
+    table = tmp_path / "speed.md"
+    options = ["--device", "cpu", "--dpi", "30", "--no-compile", "-o", str(table)]
+    environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent)}
+    subprocess.run([sys.executable, str(EXAMPLES / "gpu_speed.py"), *options], check=True, timeout=300, env=environment)
+    text = table.read_text(encoding="utf-8")
+    assert "failed" not in text and "| eager, batches of 1 |" in text and "| processes that share the GPU |" in text
+
+
+@pytest.mark.slow
 def test_the_finetuning_example_makes_a_model(tmp_path):
     import os
     import subprocess

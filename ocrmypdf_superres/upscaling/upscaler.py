@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ocrmypdf_superres.errors import ImageError, ModelError, OptionError
 from ocrmypdf_superres.modelstore.store import Model
 from ocrmypdf_superres.page.image import FloatImage
-from ocrmypdf_superres.upscaling.backends.base import Backend
+from ocrmypdf_superres.upscaling.backends.base import Backend, Level, to_floats
 from ocrmypdf_superres.upscaling.tiling import Tile, tile_rows
 
 __all__ = ["Upscaler"]
@@ -136,63 +136,80 @@ class PageUpscaler(BandUpscaler):
         # The overlap must keep tiles on the multiple's grid too.
         self.overlap = -(-model.card.radius // multiple) * multiple
         self.tile = max(multiple, (tile or backend.tile) // multiple * multiple)
-        self._uniform: dict[tuple[int, float], FloatImage] = {}
+        self._uniform: dict[tuple[int, str, float], NDArray[Any]] = {}
+
+    def upscale_bytes(self, levels: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
+        """See :meth:`Upscaler.upscale_bytes`; the pixels go to the backend and come back in 8 bits."""
+        self.check(levels, scale)
+        height, width = levels.shape
+        out = np.empty((height * scale, width * scale), np.uint8)
+        for row in self._rows(levels):
+            self._fill_band(levels, row, out[row[0].top * scale : row[0].bottom * scale], scale)
+        return out
 
     def bands(self, page: Page, scale: int) -> Iterator[tuple[int, FloatImage]]:
         """See :meth:`Upscaler.bands`; a band is a row of tiles."""
         self.check(page, scale)
-        height, width = page.shape
-        for row in tile_rows(height, width, self.tile, self.model.card.size_multiple):
-            band = np.empty(((row[0].bottom - row[0].top) * scale, width * scale), np.float32)
-            waiting: list[tuple[Tile, FloatImage]] = []
-            for tile in row:
-                cut = self._cut(page, tile)
-                value = float(cut.flat[0])
-                if (cut == value).all():
-                    self._fill(band, tile, value, scale)
-                    continue
-                if waiting and waiting[0][1].shape != cut.shape:
-                    self._run(waiting, band, scale)
-                waiting.append((tile, cut))
-                # At least: another thread may have lowered the batch meanwhile.
-                if len(waiting) >= self.backend.batch:
-                    self._run(waiting, band, scale)
-            self._run(waiting, band, scale)
+        for row in self._rows(page):
+            band = np.empty(((row[0].bottom - row[0].top) * scale, page.shape[1] * scale), np.float32)
+            self._fill_band(page, row, band, scale)
             yield row[0].top * scale, band
 
-    def _cut(self, page: Page, tile: Tile) -> FloatImage:
-        """Return the tile with its overlap, whole multiples in size; outside the page its edge repeats."""
-        multiple = self.model.card.size_multiple
-        rows = _indices(tile.top, tile.bottom, self.overlap, multiple, page.shape[0])
-        columns = _indices(tile.left, tile.right, self.overlap, multiple, page.shape[1])
-        inner = page[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        if inner.shape != (len(rows), len(columns)):
-            inner = inner[np.ix_(rows - rows[0], columns - columns[0])]
-        if inner.dtype == np.uint8:
-            return inner.astype(np.float32) / np.float32(255.0)
-        return np.ascontiguousarray(inner, dtype=np.float32)
+    def _rows(self, page: Page) -> Iterator[list[Tile]]:
+        height, width = page.shape
+        return tile_rows(height, width, self.tile, self.model.card.size_multiple)
 
-    def _run(self, waiting: list[tuple[Tile, FloatImage]], band: FloatImage, scale: int) -> None:
+    def _fill_band(self, page: Page, row: list[Tile], band: NDArray[Level], scale: int) -> None:
+        """Enlarge a row of the page's tiles into *band*, whose dtype is the one that the backend is given."""
+        waiting: list[tuple[Tile, NDArray[Level]]] = []
+        for tile in row:
+            cut: NDArray[Level] = self._cut(page, tile, band.dtype)
+            if (cut == cut.flat[0]).all():
+                self._fill(band, tile, cut.flat[0], scale)
+                continue
+            if waiting and waiting[0][1].shape != cut.shape:
+                self._run(waiting, band, scale)
+            waiting.append((tile, cut))
+            # At least: another thread may have lowered the batch meanwhile.
+            if len(waiting) >= self.backend.batch:
+                self._run(waiting, band, scale)
+        self._run(waiting, band, scale)
+
+    def _cut(self, page: Page, tile: Tile, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Return the tile with its overlap, whole multiples in size, in *dtype*; outside the page its edge repeats."""
+        rows, above = self._span(tile.top, tile.bottom, page.shape[0])
+        columns, beside = self._span(tile.left, tile.right, page.shape[1])
+        inner: NDArray[Any] = np.pad(page[rows, columns], (above, beside), mode="edge")
+        return inner if dtype == np.uint8 else to_floats(inner)
+
+    def _span(self, start: int, stop: int, length: int) -> tuple[slice, tuple[int, int]]:
+        """Return which of *length* pixels a tile's side takes, and how many are missing before and after them."""
+        multiple = self.model.card.size_multiple
+        first = start - self.overlap
+        last = first + -(-(stop - start) // multiple) * multiple + 2 * self.overlap
+        return slice(max(first, 0), min(last, length)), (max(-first, 0), max(last - length, 0))
+
+    def _run(self, waiting: list[tuple[Tile, NDArray[Level]]], band: NDArray[Level], scale: int) -> None:
         if not waiting:
             return
         outputs = self.backend.run(np.stack([cut for _, cut in waiting])[:, None], scale)
         edge = self.overlap * scale
         for (tile, _), output in zip(waiting, outputs, strict=True):
             height, width = (tile.bottom - tile.top) * scale, (tile.right - tile.left) * scale
-            inner = output[0, edge : edge + height, edge : edge + width]
-            np.clip(inner, 0.0, 1.0, out=band[:, tile.left * scale : tile.right * scale])
+            _clip(output[0, edge : edge + height, edge : edge + width], band[:, tile.left * scale : tile.right * scale])
         waiting.clear()
 
-    def _fill(self, band: FloatImage, tile: Tile, value: float, scale: int) -> None:
+    def _fill(self, band: NDArray[Level], tile: Tile, value: Level, scale: int) -> None:
         """Fill a tile of one tone with the net's output for that tone, which repeats with the size multiple."""
-        key = (scale, value)
+        key = (scale, band.dtype.char, float(value))
         multiple = self.model.card.size_multiple
         cell = self._uniform.get(key)
         if cell is None:
             size = 2 * self.overlap + multiple
-            output = self.backend.run(np.full((1, 1, size, size), value, np.float32), scale)[0, 0]
+            output = self.backend.run(np.full((1, 1, size, size), value, band.dtype), scale)[0, 0]
             edge, period = self.overlap * scale, multiple * scale
-            cell = np.clip(output[edge : edge + period, edge : edge + period], 0.0, 1.0)
+            cell = np.empty((period, period), band.dtype)
+            _clip(output[edge : edge + period, edge : edge + period], cell)
             # A page in floats may have a tone of its own for every tile.
             if len(self._uniform) >= MOST_TONES:
                 self._uniform.clear()
@@ -202,6 +219,9 @@ class PageUpscaler(BandUpscaler):
         band[:, tile.left * scale : tile.right * scale] = np.tile(cell, repeats)[:height, :width]
 
 
-def _indices(start: int, stop: int, overlap: int, multiple: int, length: int) -> NDArray[np.intp]:
-    size = -(-(stop - start) // multiple) * multiple + 2 * overlap
-    return np.clip(np.arange(start - overlap, start - overlap + size), 0, length - 1)
+def _clip(pixels: NDArray[Level], out: NDArray[Level]) -> None:
+    """Copy the backend's *pixels* to *out*, floats clipped to [0, 1]; 8-bit levels are clipped already."""
+    if out.dtype == np.uint8:
+        out[...] = pixels
+    else:
+        np.clip(pixels, 0.0, 1.0, out=out)

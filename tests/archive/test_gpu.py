@@ -76,6 +76,8 @@ def test_pages_through_the_service_equal_pages_alone(random_model, own_service):
     with ThreadPoolExecutor(4) as threads:
         for lr, sr in zip(pages, threads.map(lambda lr: shared.upscale(lr, 3), pages), strict=True):
             assert np.array_equal(sr, alone.upscale(lr, 3))
+    levels = (page(7) * 255).astype(np.uint8)
+    assert np.array_equal(shared.upscale_bytes(levels, 3), alone.upscale_bytes(levels, 3))
     done = own_service.close()
     assert done["tiles"] == done["batches"] > 30  # the CPU takes one tile at a time
 

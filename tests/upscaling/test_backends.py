@@ -6,17 +6,21 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from nets import random_page
+from PIL import Image, ImageDraw, ImageFont
 
 from ocrmypdf_superres.errors import DeviceError, ModelError
 from ocrmypdf_superres.modelstore.cards import Card, onnx_name
 from ocrmypdf_superres.modelstore.store import Model, find_model, sha256_of
 from ocrmypdf_superres.upscaling.backends.onnx import OnnxBackend
 from ocrmypdf_superres.upscaling.backends.torch import TorchBackend
+from ocrmypdf_superres.upscaling.upscaler import PageUpscaler
 
 
 def with_file(model: Model, folder, name: str, data: bytes) -> Model:
@@ -142,7 +146,68 @@ def test_other_errors_of_torch_are_not_taken_for_full_memory(model):
         Broken(model, "cpu").run(random_page(8, 8)[None, None], 2)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+class Small(TorchBackend):
+    """A device that has room for tiles of 100 x 100 pixels."""
+
+    tried: tuple[tuple[int, ...], ...] = ()
+
+    def _run_part(self, part, scale):
+        self.tried += (part.shape[2:],)
+        if part[0].numel() > 100 * 100:
+            raise torch.cuda.OutOfMemoryError("out of memory")
+        return super()._run_part(part, scale)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+def test_a_tile_that_is_too_large_runs_in_halves(model, dtype):
+    tiles = (random_page(2 * 120, 180).reshape(2, 1, 120, 180) * (255 if dtype == np.uint8 else 1)).astype(dtype)
+    expected = TorchBackend(model, "cpu").run(tiles, 3)
+    small = Small(model, "cpu")
+    got = small.run(tiles, 3)
+    assert got.dtype == dtype and np.abs(got.astype(float) - expected).max() <= (1 if dtype == np.uint8 else 1e-5)
+    assert set(small.tried) == {(120, 180), (120, 96), (68, 96), (68, 100)}
+    small.tried = ()
+    small.run(tiles, 3)
+    assert set(small.tried) == {(68, 96), (68, 100)}, "what did not fit is not tried again"
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("make", [partial(OnnxBackend, threads=1), partial(TorchBackend, device="cpu")], ids=["onnx", "torch"])
+def test_levels_are_the_rounded_floats(model, make, scale):
+    backend = make(model)
+    levels = np.random.default_rng(4).integers(0, 256, (1, 1, 36, 52), dtype=np.uint8)
+    floats = np.clip(backend.run(levels.astype(np.float32) / np.float32(255), scale), 0, 1)
+    assert np.array_equal(backend.run(levels, scale), (floats * np.float32(255) + np.float32(0.5)).astype(np.uint8))
+
+
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+
+
+def text_page() -> np.ndarray:
+    """A grey page of text, 8-bit, at 100 dpi."""
+    image = Image.new("L", (3 * 414, 3 * 585), 244)
+    pen, font = ImageDraw.Draw(image), ImageFont.load_default(36)
+    for line in range(28):
+        pen.text((90, 110 + 54 * line), f"{line}. The quick brown fox jumps over the lazy dog, {line * 7919}", 40, font)
+    small = np.asarray(image.resize((827, 1169), Image.Resampling.BOX), np.float64)
+    return np.clip(small + np.random.default_rng(5).normal(0, 4, small.shape), 0, 255).astype(np.uint8)
+
+
+@needs_gpu
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_a_page_on_the_gpu_is_that_of_the_cpu(scale):
+    shipped, levels = find_model("docsr-s2"), text_page()
+    expected = PageUpscaler(shipped, TorchBackend(shipped, "cpu")).upscale_bytes(levels, scale).astype(int)
+    backend = TorchBackend(shipped, "cuda")
+    upscaler = PageUpscaler(shipped, backend)
+    with ThreadPoolExecutor(4) as threads:
+        pages = list(threads.map(lambda _: upscaler.upscale_bytes(levels, scale), range(12)))
+    assert all(np.array_equal(page, pages[0]) for page in pages)
+    assert np.abs(pages[0] - expected).max() <= 2
+    assert np.abs(PageUpscaler(shipped, backend, 384).upscale_bytes(levels, scale) - expected).max() <= 2
+
+
+@needs_gpu
 def test_half_precision_on_the_gpu_is_near(model):
     tiles = random_page(4 * 64, 64).reshape(4, 1, 64, 64)
     expected = TorchBackend(model, "cpu").run(tiles, 2)

@@ -19,13 +19,14 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Listener
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ocrmypdf_superres.errors import ModelError
 from ocrmypdf_superres.modelstore.store import Model, find_model
-from ocrmypdf_superres.upscaling.backends.base import Backend
+from ocrmypdf_superres.upscaling.backends.base import Backend, Level
 from ocrmypdf_superres.upscaling.backends.service import (
     DEVICE_FAILED,
     DONE,
@@ -40,24 +41,28 @@ from ocrmypdf_superres.upscaling.loading import load_upscaler
 GATHER = 0.004
 """Seconds that a request waits for others of its shape."""
 
-GPU_BATCH = 8
-"""Tiles per batch on a GPU. Exactly this many run each time (the rest is padding), because the GPU's kernels depend on the size
-of the batch: otherwise a page's pixels would depend on what other workers happen to send."""
+LINE_BATCH = 8
+"""Pieces of lines per batch on a GPU. Exactly this many run each time (the rest is padding), because the GPU's kernels depend on
+the size of the batch: otherwise a page's pixels would depend on what other workers happen to send. Tiles of pages keep a GPU
+busy each by itself."""
 
 
 @dataclass
 class _Request:
-    tiles: NDArray[np.float32]
+    tiles: NDArray[Any]
     scale: int
-    answer: Future[NDArray[np.float32]] = field(default_factory=Future)
+    answer: Future[NDArray[Any]] = field(default_factory=Future)
 
     @property
     def key(self) -> tuple[int, ...]:
-        return (self.scale, *self.tiles.shape[2:])
+        return (self.scale, self.tiles.itemsize, *self.tiles.shape[2:])
 
 
 class Batcher:
-    """Runs the requests of many threads on one backend, those of equal shape and scale together.
+    """Runs the requests of many threads on one backend, those of equal shape, dtype and scale together.
+
+    A backend that takes one tile at a time is called by each thread itself, so that one page's transfers and copies overlap
+    with the net on another.
 
     Args:
         backend: runs the batches.
@@ -70,13 +75,16 @@ class Batcher:
     def __init__(self, backend: Backend, gather: float = GATHER) -> None:
         self.backend = backend
         self.tiles = self.batches = 0
+        self._counting = threading.Lock()
         self._gather_seconds = gather
         self._arrived: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
         self._waiting: collections.deque[_Request] = collections.deque()
         threading.Thread(target=self._work, name="batches", daemon=True).start()
 
-    def run(self, tiles: NDArray[np.float32], scale: int) -> NDArray[np.float32]:
+    def run(self, tiles: NDArray[Level], scale: int) -> NDArray[Level]:
         """See :meth:`Backend.run`; waits for the tiles' turn."""
+        if self.backend.batch == 1:
+            return self._run_batches(tiles, scale)
         request = _Request(tiles, scale)
         self._arrived.put(request)
         return request.answer.result()
@@ -122,13 +130,17 @@ class Batcher:
         self._waiting = collections.deque(request for request in self._waiting if request.key != key)
         return together
 
-    def _run_batches(self, tiles: NDArray[np.float32], scale: int) -> NDArray[np.float32]:
+    def _run_batches(self, tiles: NDArray[Level], scale: int) -> NDArray[Level]:
         size = self.backend.batch
-        padded = -(-len(tiles) // size) * size
-        whole = np.concatenate([tiles, np.repeat(tiles[-1:], padded - len(tiles), axis=0)])
-        outputs = [self.backend.run(whole[start : start + size], scale) for start in range(0, padded, size)]
-        self.tiles += len(tiles)
-        self.batches += len(outputs)
+        number = -(-len(tiles) // size)
+        with self._counting:
+            self.tiles += len(tiles)
+            self.batches += number
+        # Without copies: a whole page has many megabytes.
+        if number == 1 and len(tiles) == size:
+            return self.backend.run(tiles, scale)
+        whole = np.concatenate([tiles, np.repeat(tiles[-1:], number * size - len(tiles), axis=0)])
+        outputs = [self.backend.run(whole[start : start + size], scale) for start in range(0, number * size, size)]
         return np.concatenate(outputs)[: len(tiles)]
 
 
@@ -149,7 +161,7 @@ def serve_worker(connection: Connection, model: Model, batcher: Batcher) -> None
                 sr = batcher.run(tiles, scale)
             except Exception as error:  # noqa: BLE001 - sent to the worker
                 outcome = MODEL_FAILED if isinstance(error, ModelError) else DEVICE_FAILED
-                connection.send_bytes(HEADER.pack(outcome, 0, 0, 0))
+                connection.send_bytes(HEADER.pack(outcome, 0, 0, 0, 0))
                 connection.send_bytes(str(error).encode())
             else:
                 send_tiles(connection, DONE, sr)
@@ -163,7 +175,7 @@ def serve(model_name: str, device: str) -> int:
         model = find_model(model_name)
         backend = load_upscaler(model_name, device).backend
         if backend.device.startswith("cuda"):
-            backend.batch = GPU_BATCH
+            backend.batch = LINE_BATCH if model.card.line_size else 1
         batcher = Batcher(backend)
         side = 2 * (model.card.radius or 0) + model.card.size_multiple
         height, width = model.card.line_size or (side, side)

@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import re
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 DEVICE = re.compile(r"auto|cpu|cpu:fp32|cuda(:[0-9]{1,2})?|service:.+")
 """The devices that may be asked for; ``service:ADDRESS`` is for archive runs, which share one net among their workers."""
+
+Level = TypeVar("Level", np.float32, np.uint8)
+"""What pixels are: float32 in [0, 1], or 8-bit levels."""
 
 
 class Backend(Protocol):
@@ -29,11 +32,31 @@ class Backend(Protocol):
         """Where it runs and how, for people, for example ``cpu (onnxruntime, 2 threads)``."""
         ...
 
-    def run(self, tiles: NDArray[np.float32], scale: int) -> NDArray[np.float32]:
-        """Return float32 (N, 1, scale h, scale w), not clipped, for *tiles*, float32 (N, 1, h, w) in [0, 1].
+    def run(self, tiles: NDArray[Level], scale: int) -> NDArray[Level]:
+        """Return *tiles*, (N, 1, h, w), enlarged to (N, 1, scale h, scale w), in the same dtype.
+
+        Float32 tiles in [0, 1] come back as the net's output, not clipped; uint8 ones clipped and rounded.
 
         Raises:
             ModelError: the model's file for *scale* cannot be used.
             DeviceError: the device failed.
         """
         ...
+
+
+def to_floats(tiles: NDArray[Level]) -> NDArray[np.float32]:
+    """Return *tiles*, of any shape, as float32 in [0, 1]."""
+    if tiles.dtype == np.uint8:
+        return tiles.astype(np.float32) / np.float32(255.0)
+    return np.asarray(tiles, np.float32)
+
+
+def to_levels(output: NDArray[np.float32], tiles: NDArray[Level]) -> NDArray[Level]:
+    """Return the net's *output* for *tiles* in their dtype: float32 as it is, uint8 clipped and rounded."""
+    levels: NDArray[Any] = output
+    if tiles.dtype == np.uint8:
+        levels = np.clip(output, 0.0, 1.0)
+        np.multiply(levels, np.float32(255.0), out=levels)
+        levels += np.float32(0.5)
+        levels = levels.astype(np.uint8)
+    return levels

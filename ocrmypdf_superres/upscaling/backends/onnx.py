@@ -15,6 +15,7 @@ from ocrmypdf_superres.errors import DeviceError, ModelError
 from ocrmypdf_superres.modelstore.cards import int8_name
 from ocrmypdf_superres.modelstore.store import Model
 from ocrmypdf_superres.onnx_sessions import open_session
+from ocrmypdf_superres.upscaling.backends.base import Level, to_floats, to_levels
 
 log = logging.getLogger("ocrmypdf.superres")
 
@@ -85,11 +86,11 @@ class OnnxBackend:
             )
         return session
 
-    def run(self, tiles: NDArray[np.float32], scale: int) -> NDArray[np.float32]:
+    def run(self, tiles: NDArray[Level], scale: int) -> NDArray[Level]:
         """See :meth:`Backend.run`."""
         session = self._session(scale)
         try:
-            output = session.run(["sr"], {"lr": tiles})[0]
+            output = session.run(["sr"], {"lr": to_floats(tiles)})[0]
         except Exception as error:  # onnxruntime's errors have no common base class
             raise DeviceError(f"onnxruntime failed on tiles of shape {tiles.shape}: {error}") from error
         expected = (tiles.shape[0], 1, tiles.shape[2] * scale, tiles.shape[3] * scale)
@@ -97,7 +98,7 @@ class OnnxBackend:
             raise ModelError(
                 f"Model {self.model.card.name} returned shape {output.shape} for x{scale}, but {expected} was expected."
             )
-        return np.asarray(output, dtype=np.float32)
+        return to_levels(np.asarray(output, dtype=np.float32), tiles)
 
 
 def _difference(integers: Any, floats: Any, multiple: int) -> float:

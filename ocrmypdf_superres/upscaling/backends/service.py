@@ -3,7 +3,7 @@
 
 The protocol, over a local socket that only this user can open (``multiprocessing.connection``, bytes only, nothing
 is unpickled): the client sends which model it wants, the service answers with its device, batch and tile; then
-requests and answers alternate, each a header and, where there are pixels, the floats of the tiles.
+requests and answers alternate, each a header and, where there are pixels, those of the tiles: float32 or uint8.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 
 from ocrmypdf_superres.errors import DeviceError, ModelError
 from ocrmypdf_superres.modelstore.store import Model
-from ocrmypdf_superres.upscaling.backends.base import Backend
+from ocrmypdf_superres.upscaling.backends.base import Backend, Level
 
 log = logging.getLogger("ocrmypdf.superres")
 
-#: Scale, number, height and width of the tiles of a request; of an answer the first field is the outcome instead.
-HEADER = struct.Struct("<4I")
+#: Scale, bytes of a pixel, number, height and width of the tiles of a request; of an answer the first field is the outcome.
+HEADER = struct.Struct("<5I")
 DONE, MODEL_FAILED, DEVICE_FAILED = range(3)
 
 #: Seconds after which a service that does not answer counts as dead; serving all waiting requests takes far less.
@@ -38,15 +38,15 @@ def identity(model: Model) -> dict[str, Any]:
     return {"name": model.card.name, "files": dict(model.card.files)}
 
 
-def send_tiles(connection: Connection, first: int, tiles: NDArray[np.float32]) -> None:
-    """Send a header that begins with *first*, then *tiles*, float32 (N, 1, h, w)."""
-    connection.send_bytes(HEADER.pack(first, len(tiles), *tiles.shape[2:]))
+def send_tiles(connection: Connection, first: int, tiles: NDArray[Level]) -> None:
+    """Send a header that begins with *first*, then *tiles*, float32 or uint8 (N, 1, h, w)."""
+    connection.send_bytes(HEADER.pack(first, tiles.itemsize, len(tiles), *tiles.shape[2:]))
     connection.send_bytes(np.ascontiguousarray(tiles).data.cast("B"))
 
 
-def receive_tiles(connection: Connection, number: int, height: int, width: int) -> NDArray[np.float32]:
-    """Return the float32 (number, 1, height, width) whose header has just been read."""
-    tiles = np.empty((number, 1, height, width), np.float32)
+def receive_tiles(connection: Connection, itemsize: int, number: int, height: int, width: int) -> NDArray[Any]:
+    """Return the tiles (number, 1, height, width), uint8 or float32, whose header has just been read."""
+    tiles = np.empty((number, 1, height, width), np.uint8 if itemsize == 1 else np.float32)
     connection.recv_bytes_into(tiles.data.cast("B"))
     return tiles
 
@@ -80,7 +80,7 @@ class ServiceBackend:
             backend = self._fall_back(error)
             self.batch, self.tile = backend.batch, backend.tile
 
-    def run(self, tiles: NDArray[np.float32], scale: int) -> NDArray[np.float32]:
+    def run(self, tiles: NDArray[Level], scale: int) -> NDArray[Level]:
         """See :meth:`Backend.run`."""
         backend = self._fallback
         if backend is None:
@@ -106,11 +106,11 @@ class ServiceBackend:
         self._local.connection = connection
         return about
 
-    def _ask(self, connection: Connection, tiles: NDArray[np.float32], scale: int) -> NDArray[np.float32]:
+    def _ask(self, connection: Connection, tiles: NDArray[Level], scale: int) -> NDArray[Level]:
         send_tiles(connection, scale, tiles)
-        outcome, number, height, width = HEADER.unpack(_receive(connection))
+        outcome, *shape = HEADER.unpack(_receive(connection))
         if outcome == DONE:
-            return receive_tiles(connection, number, height, width)
+            return receive_tiles(connection, *shape)
         message = connection.recv_bytes().decode()
         if outcome == MODEL_FAILED:
             raise ModelError(message)
