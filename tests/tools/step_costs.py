@@ -67,8 +67,8 @@ def main() -> int:
         new = rows(path, args.device, args.batch)
         print("\n".join(new), flush=True)
         lines += new
-    if args.output:
-        args.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        if args.output:
+            args.output.write_text("\n".join(lines) + "\n", encoding="utf-8")  # so that a run that is stopped leaves its rows
     return 0
 
 
