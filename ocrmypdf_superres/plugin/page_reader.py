@@ -16,7 +16,7 @@ from ocrmypdf_superres.ocr.engines.opinion import ask, calibrated
 from ocrmypdf_superres.ocr.lines.doubt import unread_lines
 from ocrmypdf_superres.ocr.merge.seams import join_seams
 from ocrmypdf_superres.ocr.merge.vote import Merged
-from ocrmypdf_superres.ocr.second_opinion import ASK, ASK_TUNED, SURE, UNREAD, affordable, is_doubtful, time_limit, wants_opinion
+from ocrmypdf_superres.ocr.second_opinion import SURE, UNREAD, affordable, ask_below, is_doubtful, time_limit, wants_opinion
 from ocrmypdf_superres.ocr.unsure_words import without_unsure
 from ocrmypdf_superres.ocr.variants import AS_IS, NET, SAUVOLA, make_variant
 from ocrmypdf_superres.plugin import handover
@@ -251,7 +251,7 @@ class PageReader:
         if not self._known or not self._may_change() or found.calibration is None:
             return
         with self._guard(NOT_VERIFIED):
-            below = ASK_TUNED if self._networks.tuned else ASK
+            below = ask_below(original is not None, bool(self._networks.tuned))
             doubt = found.unread >= UNREAD or wants_opinion(found.whole, found.calibration, below)
             doubt = doubt and not found.given_up(self._state, SURE)
             # Doubt first: looking for installed engines costs every page some milliseconds.

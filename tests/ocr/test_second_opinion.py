@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from ocrmypdf_superres.ocr.second_opinion import USUAL_LIMIT, affordable, time_limit
+from ocrmypdf_superres.ocr.second_opinion import USUAL_LIMIT, affordable, ask_below, time_limit
 
 ALL = ("blend", "lanczos", "as-is")
 
@@ -34,3 +34,8 @@ def test_time_is_counted_while_reading() -> None:
 
 def test_without_an_option_of_its_own_the_usual_limit_holds() -> None:
     assert time_limit(object()) == USUAL_LIMIT
+
+
+def test_pages_that_were_left_are_asked_about_at_more_doubt_only() -> None:
+    assert ask_below(enlarged=False, tuned=True) == ask_below(enlarged=False, tuned=False)
+    assert ask_below(enlarged=False, tuned=True) < ask_below(enlarged=True, tuned=False) < ask_below(enlarged=True, tuned=True)
