@@ -35,7 +35,7 @@ VERSIONS = re.compile(
     r"\b(?:Python|Tesseract|OCRmyPDF|paperless-ngx|arXiv|ALTO|CC-BY|CC-BY-SA) \d+(?:\.\d+)*|\b95 %|\b\d+(?:\.\d+)? or newer"
 )
 NUMBER = re.compile(r"(?<![\w./-])\d[\d,]*(?:\.\d+(?: ?%)?| ?%)(?![\w/]|\.\d)")
-TUNED_HEAD = "| network | low-resolution lines: CER, installed > tuned, % | ratio [95 % interval] | of scans | clean lines |"
+TUNED_HEAD = "| network | low-resolution lines: CER, installed > tuned, % | ratio [95 % interval] | of scans | clean lines | lines of signs | clean |"
 
 
 def fill(text: str) -> str:
@@ -111,15 +111,15 @@ def _columns(rows: list[list[str]], wanted: list[str]) -> list[list[str]]:
 
 def _tuned_lines() -> str:
     """Return the table of the tuned networks' figures on lines, from their cards."""
-    lines = [TUNED_HEAD, "|---|---|---|---|---|"]
+    lines = [TUNED_HEAD, "|" + "---|" * 7]
     for card in sorted((ROOT / "models" / "recognizers").glob("*/network.toml"), key=lambda path: path.parent.name.lower()):
         metrics = tomllib.loads(card.read_text(encoding="utf-8"))["metrics"]
-        low, scans, clean = (str(metrics.get(f"CER, {group}", "")) for group in ("low resolution", "scans", "clean"))
-        ratio = re.search(r"ratio (.+?\])", low)
-        lines.append(
-            f"| `{card.parent.name}` | {_before_after(low)} | {ratio[1] if ratio else '-'} | {_before_after(scans)} "
-            f"| {_before_after(clean)} |"
+        low, *others = (
+            str(metrics.get(f"CER, {group}", "")) for group in ("low resolution", "scans", "clean", "signs", "clean signs")
         )
+        ratio = re.search(r"ratio (.+?\])", low)
+        cells = [f"`{card.parent.name}`", _before_after(low), ratio[1] if ratio else "-", *map(_before_after, others)]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -169,10 +169,14 @@ def _is_clean(line: Line) -> bool:
     return line.variant == "as-is" and line.x_height >= CLEAN_X_HEIGHT
 
 
+def _is_of_signs(line: Line) -> bool:
+    return line.kind == "signs"
+
+
 def _low(low: float = 0.0, high: float = 1e9, **wanted: Any) -> Callable[[Line], bool]:
     def belongs(line: Line) -> bool:
         same = all(getattr(line, name) == value for name, value in wanted.items())
-        return not _is_clean(line) and low <= line.x_height < high and same
+        return not _is_clean(line) and not _is_of_signs(line) and low <= line.x_height < high and same
 
     return belongs
 
@@ -187,6 +191,9 @@ _GROUPS: dict[str, Callable[[Line], bool]] = {
     "blend": _low(variant="blend"),
     "lanczos": _low(variant="lanczos"),
     "scans": _low(kind="scan"),
-    "rendered": lambda line: not _is_clean(line) and line.kind != "scan",
-    "clean": _is_clean,
+    "rendered": lambda line: not _is_clean(line) and not _is_of_signs(line) and line.kind != "scan",
+    "clean": lambda line: _is_clean(line) and not _is_of_signs(line),
+    # By themselves: text has few signs, and a network that has forgotten them looks as good without these lines.
+    "signs": lambda line: _is_of_signs(line) and not _is_clean(line),
+    "clean signs": lambda line: _is_of_signs(line) and _is_clean(line),
 }

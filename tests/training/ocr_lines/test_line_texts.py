@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from ocrmypdf_superres.errors import MissingDependencyError, OptionError, Recogn
 from ocrmypdf_superres.recognizers.tesseract.format.traineddata import read_traineddata
 from ocrmypdf_superres.tesseract import find_traineddata
 from ocrmypdf_superres.training.data.ocr_lines.templates import Templates, languages
-from ocrmypdf_superres.training.data.ocr_lines.texts import KINDS, TextSource, split_files
+from ocrmypdf_superres.training.data.ocr_lines.texts import COMMON_SIGNS, KINDS, TextSource, split_files
 
 LANGUAGES = ["deu", "eng", "fra", "ita", "nld", "pol", "por", "rus", "spa"]
 
@@ -78,6 +79,16 @@ def test_lines_are_of_all_kinds_and_not_longer_than_asked(text_folder, length):
     lines = [source.line(rng, length) for _ in range(400)]
     assert {kind for _, kind in lines} == set(KINDS)
     assert max(len(text) for text, _ in lines) <= length
+
+
+def test_all_signs_that_a_recognizer_can_write_are_among_words(text_folder):
+    source = TextSource(text_folder, "eng", signs=["=", "(", ")", "‡"])
+    rng = np.random.default_rng(5)
+    text = " ".join(source._signs(rng, 60) for _ in range(200))
+    assert {"=", "(", ")", "‡"} <= set(text)
+    assert "(" in text and re.search(r"\(\w+\)", text) and re.search(r"\w = \w", text)
+    usual = " ".join(TextSource(text_folder, "eng")._signs(rng, 60) for _ in range(600))
+    assert set(COMMON_SIGNS) <= set(usual)
 
 
 def test_a_dictionary_takes_the_place_of_the_vocabulary(text_folder):

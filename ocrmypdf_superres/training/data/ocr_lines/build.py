@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +56,12 @@ def dictionary_words(data: TrainedData) -> list[str]:
     return sorted(word for word in words if len(word) > 2 and word.replace("-", "").replace("'", "").isalpha())
 
 
+def signs_of(data: TrainedData) -> list[str]:
+    """Return the punctuation marks, symbols, fractions and superscripts that the charset of *data* has."""
+    single = [char for char in data.charset.unichars if len(char) == 1]
+    return [char for char in single if unicodedata.category(char)[0] in "PS" or unicodedata.category(char) == "No"]
+
+
 def texts_of(language: str) -> tuple[str, ...]:
     """Return the languages whose texts and templates are used for *language*: several for a script, German for ``frk``.
 
@@ -90,13 +97,14 @@ def build_stream(
     is_encodable = encodable_with(data.charset.encode)
     # The dictionary of a script mixes a hundred languages, and that of frk has misread words.
     words = dictionary_words(data) if names == (language,) else []
-    own = [TextSource(sources.text / name, name, held=held, dictionary=words) for name in names]
+    signs = signs_of(data)
+    own = [TextSource(sources.text / name, name, held=held, dictionary=words, signs=signs) for name in names]
     others = []
     for name in languages():
         folder = sources.text / name
         if name not in names and folder.is_dir():
             try:
-                others.append(TextSource(folder, name, held=held))
+                others.append(TextSource(folder, name, held=held, signs=signs))
             except OptionError:
                 continue
     # Lines in another script cannot be encoded, and each would waste an attempt.

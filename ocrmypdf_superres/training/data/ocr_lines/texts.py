@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Texts of lines: prose, dictionary words, and the short texts of forms, receipts, tables and letters."""
+"""Texts of lines: prose, dictionary words, the short texts of forms, receipts, tables and letters, and signs among words."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ from ocrmypdf_superres.training.data.ocr_lines.templates import GAP, Templates
 HELD_EVERY = 6
 _UNDERSCORES = re.compile(r"_")
 #: Share of each kind of text among all lines.
-KINDS = {"prose": 0.46, "words": 0.12, "field": 0.11, "receipt": 0.09, "row": 0.11, "letter": 0.11}
+KINDS = {"prose": 0.41, "words": 0.11, "field": 0.10, "receipt": 0.08, "row": 0.10, "letter": 0.10, "signs": 0.10}
+#: Signs of web and e-mail addresses, formulas, prices and lists; prose has few of them, and a network forgets what it does not see.
+COMMON_SIGNS = "=+-<>@#&%*/\\_|~^$€£§°©®•–—[]{}()\"'"
+_CLOSING = {"(": ")", "[": "]", "{": "}", "<": ">", "«": "»", "»": "«", "“": "”", "„": "“", "‘": "’", "‚": "‘", '"': '"', "'": "'"}
+#: A sign among two words or numbers, and how common each way is.
+_SIGN_FORMS = {"{a} {s} {b}": 4, "{s}{a}": 3, "{a}{s}": 2, "{a}{s}{b}": 2, "{s} {a}": 1, "{a} {s}{b}": 1}
+_ARROWS = ("->", "=>", "<-", ">=", "<=", "==", "!=", "...", "--", "//", "::", "||", "&&", "++", "**", "##")
 
 
 def split_files(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
@@ -35,13 +41,21 @@ class TextSource:
         held: use the held-out files instead of the others.
         whole: hold nothing out.
         dictionary: words of the recognizer's own dictionary; if empty, the vocabulary of the files is used.
+        signs: punctuation and symbols that the recognizer can write; if empty, :data:`COMMON_SIGNS`.
 
     Raises:
         OptionError: the folder holds no text, or there are no templates for the language.
     """
 
     def __init__(
-        self, folder: Path, language: str, *, held: bool = False, dictionary: Sequence[str] = (), whole: bool = False
+        self,
+        folder: Path,
+        language: str,
+        *,
+        held: bool = False,
+        dictionary: Sequence[str] = (),
+        whole: bool = False,
+        signs: Sequence[str] = (),
     ) -> None:
         paths = list(folder.glob("*.txt")) if folder.is_dir() else []
         files = split_files(paths)[int(held)] if len(paths) > 1 and not whole else paths
@@ -57,6 +71,8 @@ class TextSource:
         vocabulary = sorted({word.strip(".,;:!?\"'()[]“”‘’«»—-") for word in self.words})
         self.dictionary = [word for word in (dictionary or vocabulary) if len(word) > 1]
         self.templates = Templates(language, [word for word in vocabulary if word])
+        self.all_signs = list(signs or COMMON_SIGNS)
+        self.common_signs = [sign for sign in self.all_signs if sign in COMMON_SIGNS] or self.all_signs
         self.kinds: dict[str, Callable[[np.random.Generator, int], str]] = {
             "prose": self._prose,
             "words": self._words,
@@ -64,6 +80,7 @@ class TextSource:
             "receipt": lambda rng, length: self.templates.receipt(rng),
             "row": lambda rng, length: self.templates.row(rng),
             "letter": lambda rng, length: self.templates.letter_head(rng),
+            "signs": self._signs,
         }
 
     def line(self, rng: np.random.Generator, length: int) -> tuple[str, str]:
@@ -94,6 +111,33 @@ class TextSource:
             words.append(self.dictionary[int(rng.integers(len(self.dictionary)))])
         text = " ".join(words[:-1] or words)
         return text.upper() if rng.random() < 0.2 else text
+
+    def _signs(self, rng: np.random.Generator, length: int) -> str:
+        parts: list[str] = []
+        while sum(map(len, parts)) + len(parts) < length:
+            parts.append(self._with_sign(rng) if rng.random() < 0.7 else self._term(rng))
+        return " ".join(parts)
+
+    def _with_sign(self, rng: np.random.Generator) -> str:
+        """Return one or two words or numbers with a sign before, between, after or around them."""
+        signs = self.common_signs if rng.random() < 0.6 else self.all_signs
+        sign = signs[int(rng.integers(len(signs)))]
+        first, second = self._term(rng), self._term(rng)
+        if _CLOSING.get(sign) in self.all_signs and rng.random() < 0.6:
+            return f"{sign}{first}{_CLOSING[sign]}"
+        if rng.random() < 0.1:
+            sign = _ARROWS[int(rng.integers(len(_ARROWS)))]
+        shares = np.array(list(_SIGN_FORMS.values()))
+        form = str(rng.choice(list(_SIGN_FORMS), p=shares / shares.sum()))
+        return form.replace("{s}", sign).replace("{a}", first).replace("{b}", second)
+
+    def _term(self, rng: np.random.Generator) -> str:
+        kind = rng.random()
+        if kind < 0.25:
+            return str(int(10 ** rng.uniform(0, 4)))
+        if kind < 0.35:
+            return self.templates.fields["money"](rng)
+        return self.dictionary[int(rng.integers(len(self.dictionary)))]
 
 
 def _broken(words: Sequence[str], length: int) -> str:
