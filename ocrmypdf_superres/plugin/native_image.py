@@ -171,11 +171,10 @@ def _extract(pdf_path: Path, pageno: int, name: str) -> tuple[Image.Image, bool]
             image = pikepdf.PdfImage(stream).as_pil_image()
             image.load()
             return image, noted
-    except (pikepdf.PdfError, pikepdf.DependencyError, pikepdf.UnsupportedImageTypeError) as error:
-        log.debug("superres: the embedded image cannot be taken (%s), the raster is used", error)
-    except (OSError, ValueError, NotImplementedError, KeyError, TypeError) as error:
-        # Damaged or exotic streams: the rasterizer coped with them, so its raster is used.
-        log.debug("superres: the embedded image cannot be decoded (%s), the raster is used", error)
+    # Damaged and exotic streams raise errors of pikepdf, Pillow and the decoders, which have no common base class; the
+    # rasterizer coped with the page, so its raster is used.
+    except Exception:
+        log.debug("superres: the embedded image cannot be decoded, the raster is used", exc_info=True)
     return None
 
 
