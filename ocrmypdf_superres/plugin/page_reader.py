@@ -97,7 +97,7 @@ class PageReader:
         if not whole:
             self._read_lines()
             self._ask_engines()
-        if error is not None and not self._readings and not self._found.opinions:
+        if error is not None and not self._readings and not any(opinion.words for opinion in self._found.opinions.values()):
             raise error
         merged = self._merged(whole)
         calibration = self._found.calibration
@@ -155,15 +155,18 @@ class PageReader:
             page = straightened(self.input_file, self._target("upright"), found.whole[NET], calibration, self._state)
             if page is None:
                 return
-            lying, lost = (self.input_file, self._size, self._dpi, self._readings[NET]), found.whole.pop(NET)
+            before, lost = (self.input_file, self._size, self._dpi, self._readings[NET]), found.whole.pop(NET)
             found.seconds[TURNED] = found.seconds.pop(NET)
             self.input_file, self._size, self._dpi = page.path, page.size, page.dpi
-            self._read(NET, page.path, read)
-            if NET in found.whole and is_better(found.whole[NET], lost, calibration):
-                turn_state(self._state, page)
-            else:
-                self.input_file, self._size, self._dpi, self._readings[NET] = lying
-                found.whole[NET] = lost
+            try:
+                self._read(NET, page.path, read)
+                if NET in found.whole and is_better(found.whole[NET], lost, calibration):
+                    turn_state(self._state, page)
+            finally:
+                # Also where the engine failed on the upright page: what follows must fit the page that was handed over.
+                if not self._state.turns:
+                    self.input_file, self._size, self._dpi, self._readings[NET] = before
+                    found.whole[NET] = lost
 
     def _read_further(self, read: ReadImage, whole: bool) -> None:
         """Read the other variants that are wanted, as long as there is doubt; one that fails is left out."""
@@ -195,8 +198,7 @@ class PageReader:
         if not self._known or not self._may_change() or found.calibration is None or self._record.action == "failed":
             return
         with self._guard(NOT_VERIFIED):
-            seconds, limit = found.seconds, time_limit(self._options)
-            if not any(affordable([CONTRAST], seconds, limit, self._state.hopeless)):
+            if not any(affordable([CONTRAST], found.seconds, time_limit(self._options), self._state.hopeless)):
                 return
             if not needs_a_look(found.whole, found.calibration, self._record.lines):
                 return
@@ -311,9 +313,9 @@ class PageReader:
         """Return the reading that is handed on; None where there is none that lines and words are known of."""
         found = self._found
         if not any(reading.words for reading in found.whole.values()):
-            name, opinion = next(iter(found.opinions.items()), ("", None))
-            if opinion is not None and opinion.words:
-                return Merged(opinion, name)
+            for name, opinion in found.opinions.items():
+                if opinion.words:
+                    return Merged(opinion, name)
         if not found.whole:
             return None
         if not whole:

@@ -69,7 +69,7 @@ def is_better(reading: Hypothesis, other: Hypothesis, calibration: Calibration) 
 
 def turn_state(state: PageState, page: Straightened) -> None:
     """Note in *state* that the page was turned upright, and turn its original likewise."""
-    state.turns, state.size = page.turns, page.size
     if state.original is not None:
         state.original = upright(state.original, page.turns)
+    state.turns, state.size = page.turns, page.size
     state.record.reason += "; turned upright for OCR"
