@@ -17,6 +17,9 @@ FloatImage = NDArray[np.float32]
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jp2", ".j2k", ".jpx", ".tif", ".tiff", ".webp", ".bmp", ".gif"})
 """Suffixes, in lower case, of the files that are taken for images in folders."""
 
+DECODING_ERRORS = (OSError, EOFError, ValueError, TypeError, KeyError, SyntaxError, Image.DecompressionBombError)
+"""What Pillow raises on damaged images; on TIFF, all of these."""
+
 
 def flatten(image: Image.Image) -> Image.Image:
     """Return *image* as mode ``L`` or ``RGB``, whatever its mode.

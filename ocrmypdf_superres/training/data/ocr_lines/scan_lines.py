@@ -16,7 +16,7 @@ from rapidfuzz import fuzz
 
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.metrics.text import fold
-from ocrmypdf_superres.page.image import to_luma
+from ocrmypdf_superres.page.image import DECODING_ERRORS, to_luma
 from ocrmypdf_superres.page.text_height import measure_text_height
 from ocrmypdf_superres.tesseract import Word
 from ocrmypdf_superres.training.data.ocr_lines.rendering import ABOVE, BELOW, Strip
@@ -75,7 +75,7 @@ class ScanLines:
                 continue
             try:
                 self._add(image, truth, languages, cache)
-            except (OSError, OptionError) as error:
+            except (OptionError, *DECODING_ERRORS) as error:
                 log.warning("%s is left out: %s", image.name, error)
 
     def __len__(self) -> int:
