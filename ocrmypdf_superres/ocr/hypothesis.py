@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What an engine read on a page: a tree of OCRmyPDF's ``OcrElement``, seen as lines of words."""
+"""A reading of a page: a tree of OCRmyPDF's ``OcrElement``, seen as lines of words."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def all_elements(element: OcrElement) -> Iterable[OcrElement]:
 
 
 def _paragraph(owner: OcrElement, lines: list[OcrElement]) -> OcrElement:
-    """Return a paragraph of *lines*, with what *owner* says of its language and direction."""
+    """Return a paragraph of *lines*, with the language and direction of *owner*."""
     boxes = [box_of(line) for line in lines]
     left, top, right, bottom = (pick(box[i] for box in boxes) for i, pick in enumerate((min, min, max, max)))
     box = BoundingBox(left, top, right, bottom)

@@ -40,7 +40,7 @@ installed one. Further engines are asked for lines that Tesseract does not find,
 
 
 UNREAD = 2
-"""They are also asked where this many lines of ink have no words: how sure the others are says nothing of those."""
+"""Further engines are also asked where this many lines of ink have no words: the sureness of other lines says nothing there."""
 
 USUAL_LIMIT = 180.0
 """Seconds that OCRmyPDF gives Tesseract for a page, where it does not say."""

@@ -22,7 +22,7 @@ DECODING_ERRORS = (OSError, EOFError, ValueError, TypeError, KeyError, SyntaxErr
 
 
 def flatten(image: Image.Image) -> Image.Image:
-    """Return *image* as mode ``L`` or ``RGB``, whatever its mode.
+    """Return *image*, of any mode, as mode ``L`` or ``RGB``.
 
     Transparency is laid on white paper, 16-bit and float grey are scaled to 8 bits, palettes, CMYK,
     YCbCr and LAB are converted. An image in ``L`` or ``RGB`` comes back as the same object.

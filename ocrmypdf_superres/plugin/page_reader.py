@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""One page while it is read: its variants, their readings, and the one that is handed on."""
+"""Reading one page: its variants, their readings, and the result for OCRmyPDF."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ocrmypdf_superres.plugin.reading import ReadImage, Reading, Result
 from ocrmypdf_superres.plugin.readings.gathered import Gathered
 from ocrmypdf_superres.plugin.readings.lines import LINE_VARIANTS, can_read_lines, lines_in_doubt, lines_within, read_lines
 from ocrmypdf_superres.plugin.readings.opinions import AUTO, engines_for
-from ocrmypdf_superres.plugin.readings.rescue import CONTRAST, ENLARGED, needs_a_look, rescued_image
+from ocrmypdf_superres.plugin.readings.rescue import CONTRAST, ENLARGED, may_have_lost_ink, rescued_image
 from ocrmypdf_superres.plugin.readings.thresholds import asked_for, has_local_thresholds
 from ocrmypdf_superres.plugin.readings.turned import TURNED, is_better, straightened, turn_state
 from ocrmypdf_superres.plugin.record import PageRecord
@@ -40,7 +40,7 @@ NOT_VERIFIED, NOT_MERGED = "could not be verified", "could not be merged from it
 
 
 class PageReader:
-    """One page while it is read.
+    """Reads one page.
 
     Args:
         engine: the engine that reads.
@@ -75,7 +75,7 @@ class PageReader:
 
     @property
     def state(self) -> PageState:
-        """What the hooks before left of the page."""
+        """The page's state, as the earlier hooks left it."""
         return self._state
 
     def read(self, read: ReadImage, whole: bool = False) -> Result:
@@ -129,13 +129,13 @@ class PageReader:
         return bool(self._found.calibration.probabilities) or self._ours.engines != AUTO
 
     def _target(self, variant: str) -> Path:
-        """Return the name, without suffix, of the working files of one variant; nothing but this page's reading knows it."""
+        """Return the path, without suffix, of the working files of one variant, which no other page uses."""
         return self.input_file.with_name(f"{self.input_file.stem}_superres_{variant}")
 
     def _read_first(self, read: ReadImage) -> ExitCodeException | None:
         """Read the image that was handed over; return the engine's error where another variant may still be read.
 
-        Whatever the engine raises passes through where there is no other variant, as it does without this plugin.
+        The engine's error passes through where there is no other variant, as it does without this plugin.
         """
         try:
             self._read(NET, self.input_file, read)
@@ -200,7 +200,7 @@ class PageReader:
         with self._guard(NOT_VERIFIED):
             if not any(affordable([CONTRAST], found.seconds, time_limit(self._options), self._state.hopeless)):
                 return
-            if not needs_a_look(found.whole, found.calibration, self._record.lines):
+            if not may_have_lost_ink(found.whole, found.calibration, self._record.lines):
                 return
             source = self._state.original
             if source is None:
@@ -294,7 +294,7 @@ class PageReader:
         try:
             reading = read(image, target, asked_for(variant, networks.options()))
             networks.restore(reading.tree, reading.hocr)
-        except Exception as error:  # whatever an engine raises: the page is read without the improvement
+        except Exception as error:  # engines raise anything: the page is read without the improvement
             networks.drop()
             reading = read(image, target, asked_for(variant, self._options))
             with self._guard("could not be read with the tuned networks"):
@@ -310,7 +310,7 @@ class PageReader:
         return path
 
     def _merged(self, whole: bool) -> Merged | None:
-        """Return the reading that is handed on; None where there is none that lines and words are known of."""
+        """Return the reading to pass on; None where no reading has known lines and words."""
         found = self._found
         if not any(reading.words for reading in found.whole.values()):
             for name, opinion in found.opinions.items():

@@ -33,7 +33,7 @@ class PageRecord:
         model, device: what enlarged the page.
         seconds: time that planning and enlarging took.
         faults: what failed on the page, one clause each; the JSON record has them where there are any.
-        extra: further fields of later steps; they stand beside the others in the JSON record.
+        extra: further fields of later steps; the JSON record has them beside the others.
     """
 
     file: str

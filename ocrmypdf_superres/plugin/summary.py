@@ -46,7 +46,7 @@ def log_summary(folder: Path) -> None:
 
 
 def sentence(records: Sequence[PageRecord]) -> str:
-    """Return what the line says of *records*, of which there is at least one."""
+    """Return the summary of *records*, of which there is at least one."""
     total = len(records)
     enlarged = sum(record.action == "enlarged" for record in records)
     again = sum(_read_again(record) for record in records)

@@ -25,7 +25,7 @@ Pairs = Mapping[str, tuple[Tensor, Tensor]]
 
 
 class SharedParts:
-    """The losses and recognizers of a run, each made once, whatever the number of stages that have it.
+    """The losses and recognizers of a run, each made once, even where several stages have it.
 
     Args:
         device: where they compute; networks that losses look through are frozen, but have to be where the images are.

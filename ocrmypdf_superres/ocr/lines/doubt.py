@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Which lines of a page are in doubt: words that are probably wrong, and ink that no word covers."""
+"""Doubtful lines of a page: words that are probably wrong, and ink that no word covers."""
 
 from __future__ import annotations
 

@@ -26,14 +26,14 @@ SAME_EDGE = 2.0
 SAME_ROW = 0.5
 """Two lines stand in one row when they share more than this part of the height of the lower one."""
 SHRINK = 0.25
-"""Ascenders and descenders of neighbouring lines may overlap: a cut may cross so much of a line at its top and bottom."""
+"""Ascenders and descenders of neighbouring lines may overlap: a cut may cross this share of a line at its top and bottom."""
 CELLS = 0.3
 """A page is a form or a table when at least this share of its lines stand beside another one without being prose."""
 
 
 @dataclass(frozen=True)
 class _Unit:
-    """What is moved as a whole: one line, or the lines of a block of prose.
+    """A unit that is moved as a whole: one line, or the lines of a block of prose.
 
     Attributes:
         lines: their indices, in order.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""The pages in a folder of scans, whatever their form: images, multi-page TIFF, PDF.
+"""The pages in a folder of scans: images, multi-page TIFFs, PDFs.
 
 Images whose names differ only in a number at the end (``letter_01.jpg``, ``letter_02.jpg``) and lie in one
 folder are the pages of one document; a PDF or a multi-page TIFF is a document of its own.

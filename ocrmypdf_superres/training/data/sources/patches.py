@@ -91,7 +91,7 @@ class PatchSource:
         return False
 
     def sample(self, rng: np.random.Generator, line_height: int, scale: int) -> Sample:
-        """Return a crop at the image's own pixels, whatever *line_height* says.
+        """Return a crop at the image's own pixels; *line_height* is ignored.
 
         Raises:
             OptionError: none of many images has a crop that is not blank, or the partner of one has another size.
