@@ -94,6 +94,16 @@ def resize_luma(luma: FloatImage, size: tuple[int, int]) -> FloatImage:
     return np.clip(out, 0.0, 1.0)
 
 
+def percentile_of_tiles(values: FloatImage, rows: int, columns: int, percentile: float) -> FloatImage:
+    """Return a percentile of each of *rows* x *columns* equal tiles of *values* (H, W): float32 (rows, columns).
+
+    Rows and columns of *values* that exceed whole tiles are left out.
+    """
+    height, width = values.shape[0] // rows, values.shape[1] // columns
+    tiles = values[: rows * height, : columns * width].reshape(rows, height, columns, width)
+    return np.percentile(tiles, percentile, axis=(1, 3)).astype(np.float32)
+
+
 def is_colour(image: Image.Image, tolerance: int = 2) -> bool:
     """Return whether any pixel's channels differ by more than *tolerance* levels of 255."""
     flat = flatten(image)

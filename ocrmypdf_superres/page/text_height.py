@@ -129,7 +129,7 @@ def measure_text_height(luma: FloatImage) -> TextHeight:
     elif shrink == 1 and min(luma.shape) > 300 and (found > COMFORT[1] or evidence.text < LEAST_TEXT):
         coarser = look(luma, 3)
         evidence = coarser if coarser.text >= max(LEAST_TEXT, evidence.text / 2) else evidence
-    return replace(_concluded(luma, evidence, *inked), uneven=unevenness(luma))
+    return replace(_concluded(evidence, *inked), uneven=unevenness(luma))
 
 
 def look(luma: FloatImage, shrink: int) -> Evidence:
@@ -155,7 +155,7 @@ def weigh(sight: Sight, shrink: int) -> Evidence:
     return Evidence(total, support, heights, turns / turns.sum(), kinds / kinds.sum(), skew)
 
 
-def _concluded(luma: FloatImage, evidence: Evidence, ink: FloatImage, noise: float) -> TextHeight:
+def _concluded(evidence: Evidence, ink: FloatImage, noise: float) -> TextHeight:
     share = float((ink > 0.5).mean())
     if evidence.text < LEAST_TEXT:
         return TextHeight(None, 0, share, 0, noise)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from ocrmypdf_superres.metrics.boxes import Box, common_height, common_width
+from ocrmypdf_superres.metrics.boxes import Box, bounding_box, common_height, common_width
 from ocrmypdf_superres.ocr.hypothesis import Line
 
 PROSE_LINES = 3
@@ -113,10 +113,10 @@ def _units(lines: Sequence[Line], upright: Sequence[int]) -> list[_Unit]:
 
 def _unit(lines: Sequence[Line], members: Sequence[int], prose: bool) -> _Unit:
     boxes = [lines[i].box for i in members]
-    left, top, right, bottom = (pick(box[k] for box in boxes) for k, pick in enumerate((min, min, max, max)))
-    shrink = round(SHRINK * median(box[3] - box[1] for box in boxes))
-    core = (top + shrink, max(top + shrink + 1, bottom - shrink))
-    return _Unit(tuple(members), (left, top, right, bottom), core, prose, sum(len(lines[i].text) for i in members))
+    box = bounding_box(boxes)
+    shrink = round(SHRINK * median(one[3] - one[1] for one in boxes))
+    core = (box[1] + shrink, max(box[1] + shrink + 1, box[3] - shrink))
+    return _Unit(tuple(members), box, core, prose, sum(len(lines[i].text) for i in members))
 
 
 def _ordered(units: Sequence[_Unit]) -> list[_Unit]:

@@ -147,13 +147,17 @@ def _image_pages(path: Path, place: Path) -> list[ScanFile]:
     with Image.open(path) as image:
         frames = page_count(image)
         if frames == 1:
-            document = str(place.with_name(_NUMBER.sub("", place.stem) or place.stem))
-            return [ScanFile(document, path, 0, True, image_dpi(image))]
+            return [ScanFile(str(place.with_name(document_of(place))), path, 0, True, image_dpi(image))]
         found = []
         for index in range(frames):
             image.seek(index)
             found.append(ScanFile(str(place), path, index, False, image_dpi(image)))
         return found
+
+
+def document_of(image: Path) -> str:
+    """Return the name of the document that a page's *image* is from: the file name without a number at its end."""
+    return _NUMBER.sub("", image.stem) or image.stem
 
 
 def image_dpi(image: Image.Image) -> float:
