@@ -53,8 +53,8 @@ class LineExample:
 class TuneSettings:
     """How to tune on line images.
 
-    *epochs* over all lines, *batch* lines a step, *lr* the peak rate of Adam, *seed* of the order. *ema* is how much of the
-    average of the weights is kept at each step; 0 takes the last weights. With a *patience* tuning ends when this many
+    *epochs* over all lines, *batch* lines a step, *lr* the peak rate of Adam, *seed* of the order. *ema* is the decay of the
+    moving average of the weights; 0 takes the last weights. With a *patience* tuning ends when this many
     validations in a row, one every *validate_every* steps, were no better. *threads* are torch's; 0 leaves them.
     """
 
