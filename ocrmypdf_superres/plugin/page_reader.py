@@ -242,9 +242,9 @@ class PageReader:
                 with Image.open(self.input_file) as net:
                     image = make_variant(variant, original, net)
                 asked, target = self._networks.options(), self._target(f"lines_{variant}")
-                found.lines[variant] = read_lines(self._engine, asked, image, chosen, target, self._dpi)
-                self._networks.restore(found.lines[variant].page, None)
-                found.line_seconds[variant] = time.monotonic() - began
+                reading = read_lines(self._engine, asked, image, chosen, target, self._dpi)
+                self._networks.restore(reading.page, None)
+                found.lines[variant], found.line_seconds[variant] = reading, time.monotonic() - began
                 spent += found.line_seconds[variant] / max(found.seconds[NET], 1e-3)
 
     def _ask_engines(self) -> None:

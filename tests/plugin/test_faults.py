@@ -25,9 +25,12 @@ from PIL import Image, ImageDraw, ImageFont
 from plugin_pages import FONT, draw_page, image_pdf
 
 from ocrmypdf_superres import log_once
+from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.ocr import calibration, kept_pages
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
+from ocrmypdf_superres.ocr.lines.doubt import DoubtfulLine
 from ocrmypdf_superres.plugin import handover, page_reader, page_source, reading, worker
+from ocrmypdf_superres.plugin.networks import NetworkChoice
 from ocrmypdf_superres.plugin.readings import gathered
 
 LINES = ["The ferry leaves at seven", "and nobody waits for it", "when the river is high"]
@@ -264,6 +267,19 @@ def test_a_tesseract_that_dies_on_the_page_turned_upright_leaves_its_first_readi
     found = kept_pages.PageFiles(tmp_path / "kept", 1).hypothesis()
     assert found is not None and list(found.size) == run.record["new_size"]
     assert "net" in run.record["words"] and run.record["reading"] in run.record["words"]
+
+
+def test_lines_that_were_read_while_a_network_was_removed_do_not_vote(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        page_reader, "lines_in_doubt", lambda reading, *_: [DoubtfulLine(line.box, 1.0) for line in reading.lines]
+    )
+    run(superres_verify="auto", superres_budget=10)
+    assert sum(run.record["lines_read"].values()) >= 2
+    run.report.unlink()
+    gone = RecognizerError("the file eng.traineddata was changed or removed while the page was read")
+    monkeypatch.setattr(NetworkChoice, "restore", raising(gone))
+    assert is_read(run(superres_verify="auto", superres_budget=10, superres_networks="stock"))
+    assert run.record["lines_read"] == {} and "eng.traineddata was changed" in run.record["faults"][0]
 
 
 def test_an_interrupt_is_none_of_them(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
