@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What upscaling and training need to know of a network: its specification, and the protocols that it may follow.
+"""The specification of a network for upscaling and training, and the protocols that it may follow.
 
-Every network is an ``nn.Module`` that an :class:`ArchitectureSpec` describes. A protocol is something more that a network,
-or a layer of one, can do; a class follows it by having its methods, and nothing is to be inherited or registered.
+Every network is an ``nn.Module`` that an :class:`ArchitectureSpec` describes. A protocol is an optional ability of a
+network, or of a layer; a class follows it by having its methods, without inheriting or registering anything.
 """
 
 from __future__ import annotations

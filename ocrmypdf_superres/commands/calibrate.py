@@ -165,7 +165,8 @@ def _held_out(args: argparse.Namespace, pages: Sequence[BenchmarkPage]) -> list[
 
 def _of_held_documents(pages: Sequence[BenchmarkPage]) -> list[BenchmarkPage]:
     """Return the pages of documents that `recognizer lines` holds out of *pages*, which are all of one language."""
-    from ocrmypdf_superres.training.data.ocr_lines.scan_lines import document_of, held_documents
+    from ocrmypdf_superres.training.data.files import document_of
+    from ocrmypdf_superres.training.data.ocr_lines.scan_lines import held_documents
 
     kept_apart = held_documents({document_of(Path(page.image)) for page in pages})
     return [page for page in pages if document_of(Path(page.image)) in kept_apart]

@@ -6,7 +6,7 @@ Right and bottom are exclusive. Boxes of CTPN count their last row and column: t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,12 @@ def intersection(a: Box, b: Box) -> int:
 def area(box: Box) -> int:
     """Return the area of *box* in pixels."""
     return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def bounding_box(boxes: Iterable[Box]) -> Box:
+    """Return the smallest box around all *boxes*, of which there is at least one."""
+    lefts, tops, rights, bottoms = zip(*boxes, strict=True)
+    return min(lefts), min(tops), max(rights), max(bottoms)
 
 
 def touches(a: Box, b: Box) -> bool:

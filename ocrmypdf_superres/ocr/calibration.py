@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""How often a word of the engine's confidence c is right, for each variant of a page."""
+"""Calibration: the probability that a word of a given engine confidence is right, for each variant of a page."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ocrmypdf_superres.ocr.variants import BLEND, NET, VARIANTS
 log = logging.getLogger("ocrmypdf.superres")
 
 COST = 0.25
-"""What a character read costs, in right characters: words less sure than this are better not read at all."""
+"""The cost of reading a character, in right characters: words of a lower probability are better left out."""
 TABLE = Path(__file__).with_name("calibration.json")
 
 

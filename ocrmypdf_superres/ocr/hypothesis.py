@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What an engine read on a page: a tree of OCRmyPDF's ``OcrElement``, seen as lines of words."""
+"""A reading of a page: a tree of OCRmyPDF's ``OcrElement``, seen as lines of words."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from ocrmypdf.hocrtransform import Baseline, BoundingBox, OcrClass, OcrElement
 
-from ocrmypdf_superres.metrics.boxes import Box
+from ocrmypdf_superres.metrics.boxes import Box, bounding_box
 
 __all__ = ["Hypothesis", "Line", "Word"]
 
@@ -152,9 +152,9 @@ def box_of(element: OcrElement) -> Box:
 
 def line_of_words(words: Sequence[Word]) -> Line:
     """Return a line of its own, with the box around *words* (at least one)."""
-    left, top, right, bottom = (pick(word.box[i] for word in words) for i, pick in enumerate((min, min, max, max)))
-    element = OcrElement(OcrClass.LINE, bbox=BoundingBox(left, top, right, bottom), children=[word.element for word in words])
-    return Line(list(words), (left, top, right, bottom), element)
+    box = bounding_box(word.box for word in words)
+    element = OcrElement(OcrClass.LINE, bbox=BoundingBox(*box), children=[word.element for word in words])
+    return Line(list(words), box, element)
 
 
 def for_text_layer(page: OcrElement) -> OcrElement:
@@ -177,18 +177,14 @@ def all_elements(element: OcrElement) -> Iterable[OcrElement]:
 
 
 def _paragraph(owner: OcrElement, lines: list[OcrElement]) -> OcrElement:
-    """Return a paragraph of *lines*, with what *owner* says of its language and direction."""
-    boxes = [box_of(line) for line in lines]
-    left, top, right, bottom = (pick(box[i] for box in boxes) for i, pick in enumerate((min, min, max, max)))
-    box = BoundingBox(left, top, right, bottom)
+    """Return a paragraph of *lines*, with the language and direction of *owner*."""
+    box = BoundingBox(*bounding_box(map(box_of, lines)))
     return OcrElement(OcrClass.PARAGRAPH, bbox=box, direction=owner.direction, language=owner.language, children=lines)
 
 
 def _with_words(line: Line, words: Sequence[Word]) -> OcrElement:
-    boxes = [line.box, *(word.box for word in words)]
-    left, top, right, bottom = (pick(box[i] for box in boxes) for i, pick in enumerate((min, min, max, max)))
     element = copy.copy(line.element)
-    element.bbox = BoundingBox(left, top, right, bottom)
+    element.bbox = BoundingBox(*bounding_box([line.box, *(word.box for word in words)]))
     element.children = [word.element for word in words]
     return element
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Whether what was read are words: by the word lists of the languages, by the page itself, and by odd signs in them."""
+"""Evidence that a reading is a word: the word lists of the languages, the rest of the page, and unusual signs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ocrmypdf_superres.metrics.text import fold
 from ocrmypdf_superres.recognizers.tesseract.networks.word_list import word_lists
 
 SHORTEST = 3
-"""Words of fewer letters stand on every page; that they do says nothing."""
+"""Shorter words are on every page, so finding one again proves nothing."""
 
 _AROUND = re.compile(r"^[\W_]+|[\W_]+$")
 _BETWEEN = re.compile(r"['’\-\s]")

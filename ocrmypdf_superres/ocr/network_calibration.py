@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""How far the words of a page can be trusted that tuned networks of Tesseract read."""
+"""Calibration of the words that tuned networks of Tesseract read."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ of the 10 above (165 edits before, 173 after; 101 words missed before, 104 after
 """
 
 UNREAD = 2
-"""They are also asked where this many lines of ink have no words: how sure the others are says nothing of those."""
+"""Further engines are also asked where this many lines of ink have no words: the sureness of other lines says nothing there."""
 
 USUAL_LIMIT = 180.0
 """Seconds that OCRmyPDF gives Tesseract for a page, where it does not say."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Pages that lie on their side or upside down: read upright, and the reading turned back to fit the page."""
+"""Sideways and upside-down pages: they are read upright, and the reading is turned back to fit the page."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def enlarge(image: Image.Image, plan: Plan, upscaler: Upscaler, colour: bool = F
     """Return *image* enlarged to ``plan.target_size``: grey, or in its colours where *colour* asks for it.
 
     The net enlarges by ``plan.scale``; what then differs from the planned size is resampled with Lanczos.
-    ``info['dpi']`` is set. Beside the images themselves, memory is bounded whatever the size of the page.
+    ``info['dpi']`` is set. Beside the images themselves, memory is bounded for any size of page.
 
     Raises:
         ImageError: the plan is to leave the page, or it is not for an image of this size.

@@ -10,7 +10,7 @@ from PIL import Image
 from ocrmypdf_superres.page.image import flatten, from_luma
 
 EDGES = 99.5
-"""The percentile of the differences across strokes that is looked at: letters are at least so much of a page of text."""
+"""The percentile of the differences across strokes that counts: edges of letters are at least the rest of a page of text."""
 GREY, COLOUR = 0.12, 0.16
 """Of the range: luma differs by less than the first although a mixture of the channels differs by more than the second ..."""
 TIMES = 2.0

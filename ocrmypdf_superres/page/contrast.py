@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageFilter
 
-from ocrmypdf_superres.page.image import FloatImage
+from ocrmypdf_superres.page.image import FloatImage, percentile_of_tiles
 
 TILES = 24
 """About this many tiles lie along the shorter side."""
@@ -31,14 +31,10 @@ def even_ink(luma: FloatImage) -> FloatImage:
     height, width = luma.shape
     side = max(8, min(height, width) // TILES)
     rows, columns = max(1, height // side), max(1, width // side)
-    tiles = luma[: rows * (height // rows), : columns * (width // columns)]
-    tiles = tiles.reshape(rows, height // rows, columns, width // columns)
-    paper = _spread(np.percentile(tiles, PAPER, axis=(1, 3)).astype(np.float32), ImageFilter.MaxFilter(3), (width, height))
+    paper = _spread(percentile_of_tiles(luma, rows, columns, PAPER), ImageFilter.MaxFilter(3), (width, height))
     noise = float(np.percentile(np.abs(np.diff(luma, axis=1)), 50)) / 0.95 if luma.shape[1] > 1 else 0.0
     depth = np.maximum(paper - luma - np.float32(BLANK * noise), 0.0)
-    tiles = depth[: rows * (height // rows), : columns * (width // columns)]
-    tiles = tiles.reshape(rows, height // rows, columns, width // columns)
-    dark = np.percentile(tiles, 100 - INK, axis=(1, 3)).astype(np.float32)
+    dark = percentile_of_tiles(depth, rows, columns, 100 - INK)
     floor = np.float32(max(NOISE * noise, 0.04))
     ink = _spread(np.maximum(dark, floor), ImageFilter.MedianFilter(3), (width, height))
     return np.asarray(1.0 - np.clip(depth / ink, 0.0, 1.0), dtype=np.float32)

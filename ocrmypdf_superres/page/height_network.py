@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""A small network that says of tiles of a page how high their letters are, and whether there are any.
+"""A small network that estimates the height of the letters on tiles of a page, and whether there is text at all.
 
 It was trained on rendered pages of every script and layout that ``ocrmypdf-superres heights`` measures, and on real ones.
 """
@@ -36,7 +36,7 @@ MAX_TILES = 16
 
 @dataclass(frozen=True)
 class Sight:
-    """What the network says of N tiles.
+    """The network's output for N tiles.
 
     Attributes:
         text: probability that there is text, (N,).
@@ -65,7 +65,7 @@ def standardized(tiles: NDArray[Any]) -> FloatImage:
 
 
 def look_at(tiles: FloatImage) -> Sight:
-    """Return what the network says of *tiles*, float32 (N, TILE, TILE) in [0, 1].
+    """Return the network's output for *tiles*, float32 (N, TILE, TILE) in [0, 1].
 
     Raises:
         ModelError: the file of the network is missing or damaged.

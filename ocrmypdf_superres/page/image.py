@@ -17,9 +17,12 @@ FloatImage = NDArray[np.float32]
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jp2", ".j2k", ".jpx", ".tif", ".tiff", ".webp", ".bmp", ".gif"})
 """Suffixes, in lower case, of the files that are taken for images in folders."""
 
+DECODING_ERRORS = (OSError, EOFError, ValueError, TypeError, KeyError, SyntaxError, Image.DecompressionBombError)
+"""What Pillow raises on damaged images; on TIFF, all of these."""
+
 
 def flatten(image: Image.Image) -> Image.Image:
-    """Return *image* as mode ``L`` or ``RGB``, whatever its mode.
+    """Return *image*, of any mode, as mode ``L`` or ``RGB``.
 
     Transparency is laid on white paper, 16-bit and float grey are scaled to 8 bits, palettes, CMYK,
     YCbCr and LAB are converted. An image in ``L`` or ``RGB`` comes back as the same object.
@@ -89,6 +92,16 @@ def resize_luma(luma: FloatImage, size: tuple[int, int]) -> FloatImage:
     image = Image.fromarray(np.ascontiguousarray(luma, dtype=np.float32))
     out = np.asarray(image.resize(size, Image.Resampling.LANCZOS), dtype=np.float32)
     return np.clip(out, 0.0, 1.0)
+
+
+def percentile_of_tiles(values: FloatImage, rows: int, columns: int, percentile: float) -> FloatImage:
+    """Return a percentile of each of *rows* x *columns* equal tiles of *values* (H, W): float32 (rows, columns).
+
+    Rows and columns of *values* that exceed whole tiles are left out.
+    """
+    height, width = values.shape[0] // rows, values.shape[1] // columns
+    tiles = values[: rows * height, : columns * width].reshape(rows, height, columns, width)
+    return np.percentile(tiles, percentile, axis=(1, 3)).astype(np.float32)
 
 
 def is_colour(image: Image.Image, tolerance: int = 2) -> bool:

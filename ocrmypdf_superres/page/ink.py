@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from ocrmypdf_superres.page.image import FloatImage
+from ocrmypdf_superres.page.image import FloatImage, percentile_of_tiles
 
 
 def page_ink(luma: FloatImage) -> FloatImage | None:
@@ -31,9 +31,7 @@ def ink_and_noise(luma: FloatImage) -> tuple[FloatImage, float] | None:
     sub = luma[::step, ::step]
     size = block // step
     rows, cols = max(1, sub.shape[0] // size), max(1, sub.shape[1] // size)
-    tiles = sub[: rows * size, : cols * size]
-    tiles = tiles.reshape(rows, tiles.shape[0] // rows, cols, tiles.shape[1] // cols)
-    paper = np.percentile(tiles, 85, axis=(1, 3)).astype(np.float32)
+    paper = percentile_of_tiles(sub[: rows * size, : cols * size], rows, cols, 85)
     smooth = np.asarray(Image.fromarray(paper).resize((width, height), Image.Resampling.BILINEAR))
     ink = np.maximum(smooth - luma, 0.0)
     # The lower quartile of differences stays that of the paper even where letters cover half the page.

@@ -43,10 +43,10 @@ MAX_FACTOR = 6.0
 HOPELESS, HOPELESS_FACTOR = 4.0, 4.0
 #: A page whose text is of unsure height is enlarged by its dpi, at most by this factor.
 UNSURE_FACTOR = 3.0
-#: The figures above, and the target, were found with heights of the bands of lines, which are so much higher than the letters
-#: (median of 188 scans).
+#: The figures above, and the target, were found with heights of the bands of lines, which are this many times as high as the
+#: letters (median of 188 scans).
 BAND = 1.066
-#: Ideographs must be so much higher than a lower-case x to be read as well.
+#: Ideographs must be this many times as high as a lower-case x to be read as well.
 FULL_HEIGHT = 1.75
 #: Degrees from which a skew is worth a word: --deskew mends it.
 SKEWED = 4.0

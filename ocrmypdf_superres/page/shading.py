@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ocrmypdf_superres.page.image import FloatImage, flatten
+from ocrmypdf_superres.page.image import FloatImage, flatten, percentile_of_tiles
 
 #: Tiles of the paper, in shares of the page's shorter side, and their percentile that is taken for the paper.
 TILES, PAPER = 24, 85
@@ -33,9 +33,7 @@ def paper_of(luma: FloatImage) -> FloatImage:
     sub = luma[::step, ::step]
     size = max(1, block // step)
     rows, columns = max(1, sub.shape[0] // size), max(1, sub.shape[1] // size)
-    tiles = sub[: rows * (sub.shape[0] // rows), : columns * (sub.shape[1] // columns)]
-    tiles = tiles.reshape(rows, sub.shape[0] // rows, columns, sub.shape[1] // columns)
-    return np.percentile(tiles, PAPER, axis=(1, 3)).astype(np.float32)
+    return percentile_of_tiles(sub, rows, columns, PAPER)
 
 
 def unevenness(luma: FloatImage) -> float:

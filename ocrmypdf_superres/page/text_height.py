@@ -23,22 +23,22 @@ from ocrmypdf_superres.page.shading import unevenness
 
 #: Pixels above which a page is sampled instead of measured whole.
 MAX_MEASURED_PIXELS = 12_000_000
-#: The page is first looked at when it is reduced to about this many pixels, and larger only where its text is small then.
+#: The page is first measured reduced to about this many pixels, and at a larger size only where its text is small there.
 COARSE_PIXELS = 900_000
-#: Heights between these, in pixels of the image that is looked at, are measured well there.
+#: Heights between these, in pixels of the image that the network is given, are measured well.
 COMFORT = (4.5, 24.0)
 #: Share of the support that a hypothesis needs to be sure, alone and where the bands agree with it.
 SURE, SURE_WITH_BANDS = 0.6, 0.25
-#: Probability that lines run up or down, and the tiles with text, from which a page is taken to lie on its side.
+#: Probability that lines run up or down, and the tiles with text, from which a page is taken to be sideways.
 SIDEWAYS, SIDEWAYS_TILES = 0.85, 3.0
 #: Place of ideographs among the kinds of letters, and the probability from which letters are taken for such.
 IDEOGRAPHS, SURELY_IDEOGRAPHS = KINDS.index("ideographs"), 0.6
-#: The network puts ideographs of the training fonts so much too low.
+#: The network underestimates the height of ideographs of the training fonts by this factor.
 IDEOGRAPHS_LOW = 1.06
 #: Probability from which a tile shows text, and the one that the best tile of a page with text has: on text it is nearly 1, on
 #: dots, staves and hatching it may come to 0.9.
 TEXT_TILE, SURE_TILE = 0.9, 0.98
-#: Text that only this many tiles show is none, in tiles.
+#: Fewer tiles of text than this count as none.
 LEAST_TEXT = 0.8
 
 
@@ -74,7 +74,7 @@ class TextHeight:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the network saw on the tiles of a page.
+    """The network's output for the tiles of a page, combined.
 
     Attributes:
         text: how many tiles show text.
@@ -129,7 +129,7 @@ def measure_text_height(luma: FloatImage) -> TextHeight:
     elif shrink == 1 and min(luma.shape) > 300 and (found > COMFORT[1] or evidence.text < LEAST_TEXT):
         coarser = look(luma, 3)
         evidence = coarser if coarser.text >= max(LEAST_TEXT, evidence.text / 2) else evidence
-    return replace(_concluded(luma, evidence, *inked), uneven=unevenness(luma))
+    return replace(_concluded(evidence, *inked), uneven=unevenness(luma))
 
 
 def look(luma: FloatImage, shrink: int) -> Evidence:
@@ -155,7 +155,7 @@ def weigh(sight: Sight, shrink: int) -> Evidence:
     return Evidence(total, support, heights, turns / turns.sum(), kinds / kinds.sum(), skew)
 
 
-def _concluded(luma: FloatImage, evidence: Evidence, ink: FloatImage, noise: float) -> TextHeight:
+def _concluded(evidence: Evidence, ink: FloatImage, noise: float) -> TextHeight:
     share = float((ink > 0.5).mean())
     if evidence.text < LEAST_TEXT:
         return TextHeight(None, 0, share, 0, noise)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""The guard: whatever fails after OCRmyPDF has handed over a page costs the improvement, never the page or the job."""
+"""The guard: a failure after OCRmyPDF has handed over a page costs the improvement, never the page or the job."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class SuperresPageError(ExitCodeException):
 def guard(step: str, page: int, on_error: str, record: PageRecord | None = None) -> Iterator[None]:
     """Run the body of a ``with`` statement whose failure must not cost the page.
 
-    ``KeyboardInterrupt`` and what else is not an ``Exception`` passes through.
+    ``KeyboardInterrupt`` and others that are not an ``Exception`` pass through.
 
     Args:
-        step: what failed then, such as "could not be enlarged".
+        step: names the failure in messages, such as "could not be enlarged".
         page: number of the page, from 1.
         on_error: ``skip``, or ``fail`` to end the job.
         record: where the fault is noted; the line that the record is logged with warns of it. Without one, the

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What one hook of a page leaves for the next one of the same page.
+"""The state of a page that one hook of OCRmyPDF stores for the next one.
 
 OCRmyPDF runs the hooks of a page one after another in one thread of one process (``_exec_page_sync`` is the task that its
-executors run; a test holds this for threads and processes). So a slot for each thread is enough. Who takes the state out
-says which page it is for and which image it has, and gets nothing where that does not match.
+executors run; a test holds this for threads and processes). So one slot per thread is enough. The hook
+that takes the state names its page and the size of its image, and gets nothing where they do not match.
 """
 
 from __future__ import annotations
@@ -60,15 +60,15 @@ _slot = _Slot()
 
 
 def put(state: PageState) -> PageState | None:
-    """Leave *state* for the next hook of this page; return what was left before and never taken out."""
+    """Store *state* for the next hook of this page; return an earlier state that was never taken."""
     left, _slot.state = _slot.state, state
     return left
 
 
 def take(page: int | None, size: tuple[int, int] | None = None) -> PageState | None:
-    """Take out what was left for page number *page* (None where it is not known) with an image of *size*.
+    """Take the state of page number *page* (None where it is not known) with an image of *size*.
 
-    None where nothing was left, or for another page or image.
+    None where there is none, or one of another page or image.
     """
     state, _slot.state = _slot.state, None
     if state is None or (page is not None and page != state.record.page) or (size is not None and size != state.size):

@@ -58,7 +58,7 @@ def validate(pdfinfo: PdfInfo, options: Any) -> None:
 
 
 def check_pages(pdfinfo: PdfInfo) -> None:
-    """Refuse a PDF without pages, on which OCRmyPDF itself ends with a fault.
+    """Refuse a PDF without pages, on which OCRmyPDF itself fails.
 
     Raises:
         InputFileError: there is no page.
@@ -71,7 +71,7 @@ def check_pages(pdfinfo: PdfInfo) -> None:
 def rasterize_pdf_page(
     output_file: Path, raster_device: str, pageno: int, options: Any
 ) -> Generator[None, Path | None, Path | None]:
-    """Enlarge what --rotate-pages looks at; with ``--superres-use-for page`` the page itself. Runs in a worker.
+    """Enlarge the preview for --rotate-pages; with ``--superres-use-for page`` the page itself. Runs in a worker.
 
     The preview (OCRmyPDF rasterizes it alone as a grey JPEG, and never shows it) is enlarged because Tesseract finds the
     orientation of small text badly.
@@ -105,8 +105,8 @@ def filter_ocr_image(page: Any, image: Image.Image) -> Generator[None, Image.Ima
     """Give OCR the enlarged page. Runs in a worker.
 
     A wrapper, so that the filters of Tesseract and of other plugins still run: the image that they return is the one
-    that is planned for. A page that is left comes back as the very object that came, which OCRmyPDF then need not
-    encode again.
+    that is planned for. A page that is left is returned as the same object, which OCRmyPDF then need not encode
+    again.
     """
     filtered = yield
     if not superres_options.is_active(page.options):
@@ -116,7 +116,7 @@ def filter_ocr_image(page: Any, image: Image.Image) -> Generator[None, Image.Ima
 
 @hookimpl(wrapper=True)
 def optimize_pdf(context: Any) -> Generator[None, Any, Any]:
-    """Say what was done to the pages. Runs in the main process, after the last page; the optimizer itself is not touched."""
+    """Log what was done to the pages. Runs in the main process, after the last page; the optimizer itself is not touched."""
     result = yield
     superres_summary.log_summary(context.get_path("."))
     return result

@@ -2,8 +2,8 @@
 """The scan's own pixels, where a page is one image.
 
 Rasterizing resamples a scan whose pixels do not fall on whole pixels of the page, which blurs 4-pixel letters for good.
-Where the page is one full-page, axis-aligned, unmasked image, its pixels are taken from the file; the raster is the
-witness that they are what the page shows, the right way round. What the page shows over them is laid over them again.
+Where the page is one full-page, axis-aligned, unmasked image, its pixels are taken from the file. They are compared with the
+raster, to be sure that the page shows them and how they are turned. Marks that the page shows over them are laid over them again.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from ocrmypdf_superres.page.image import flatten
 log = logging.getLogger("ocrmypdf.superres")
 
 #: Pixels per side that one pixel of the compared thumbnails stands for: resampling shifts edges by up to one.
-WITNESS_CELL = 8
+THUMBNAIL_CELL = 8
 #: Largest mean and largest single difference of the thumbnails, in levels of 255.
-WITNESS_MEAN, WITNESS_MAX = 4.0, 56.0
+LARGEST_MEAN, LARGEST_SINGLE = 4.0, 56.0
 #: How far the image may fall short of the page, or its pixels be from square.
 FULL_PAGE, SQUARE = 0.02, 0.02
 #: Difference from which a cell of a page that has vectors, text or notes is taken for one of these, and the largest share
@@ -95,7 +95,7 @@ def native_pixels(pdf_path: Path, pageinfo: Any, raster: Image.Image) -> ScanPix
 def scan_resolution(pageinfo: Any, raster: Image.Image) -> ScanPixels | None:
     """Return *raster* reduced to the resolution of the images that fill the page; None where it is no finer than they are.
 
-    Vectors make OCRmyPDF rasterize a scan at 400 dpi, which tells nothing more of it. None also where much of the page is
+    Vectors make OCRmyPDF rasterize a scan at 400 dpi, which adds nothing to it. None also where much of the page is
     sharper than its images could be.
     """
     area = float(pageinfo.width_inches) * float(pageinfo.height_inches)
@@ -171,11 +171,10 @@ def _extract(pdf_path: Path, pageno: int, name: str) -> tuple[Image.Image, bool]
             image = pikepdf.PdfImage(stream).as_pil_image()
             image.load()
             return image, noted
-    except (pikepdf.PdfError, pikepdf.DependencyError, pikepdf.UnsupportedImageTypeError) as error:
-        log.debug("superres: the embedded image cannot be taken (%s), the raster is used", error)
-    except (OSError, ValueError, NotImplementedError, KeyError, TypeError) as error:
-        # Damaged or exotic streams: the rasterizer coped with them, so its raster is used.
-        log.debug("superres: the embedded image cannot be decoded (%s), the raster is used", error)
+    # Damaged and exotic streams raise errors of pikepdf, Pillow and the decoders, which have no common base class; the
+    # rasterizer coped with the page, so its raster is used.
+    except Exception:
+        log.debug("superres: the embedded image cannot be decoded, the raster is used", exc_info=True)
     return None
 
 
@@ -203,10 +202,10 @@ def _like(image: Image.Image, raster: Image.Image, marks_expected: bool) -> Scan
     Where *marks_expected*, a few cells may differ, which are the marks.
     """
     grey = flatten(image).convert("L")
-    witness_grey = flatten(raster).convert("L")
-    cell = WITNESS_CELL * max(1.0, max(raster.size) / max(image.size))
+    raster_grey = flatten(raster).convert("L")
+    cell = THUMBNAIL_CELL * max(1.0, max(raster.size) / max(image.size))
     size = (max(1, round(raster.width / cell)), max(1, round(raster.height / cell)))
-    witness = _thumbnail(witness_grey, size)
+    reference = _thumbnail(raster_grey, size)
     ratio = raster.width / raster.height
     best: tuple[float, Image.Transpose | None, np.ndarray[Any, np.dtype[np.bool_]]] | None = None
     for turn in _TURNS:
@@ -215,10 +214,10 @@ def _like(image: Image.Image, raster: Image.Image, marks_expected: bool) -> Scan
         if abs(shape[0] / shape[1] / ratio - 1) > SQUARE:
             continue
         small = _thumbnail(grey if turn is None else grey.transpose(turn), size)
-        difference = np.abs(small - witness)
-        marked = difference > (MARK if marks_expected else WITNESS_MAX)
+        difference = np.abs(small - reference)
+        marked = difference > (MARK if marks_expected else LARGEST_SINGLE)
         mean = float(difference[~marked].mean()) if not marked.all() else 255.0
-        alike = mean <= WITNESS_MEAN and marked.mean() <= (MARKED if marks_expected else 0.0)
+        alike = mean <= LARGEST_MEAN and marked.mean() <= (MARKED if marks_expected else 0.0)
         if alike and (best is None or mean < best[0]):
             best = (mean, turn, marked)
     if best is None:

@@ -35,7 +35,7 @@ _LEGACY_MODES = (0, 2)
 
 
 class NetworkChoice:
-    """Which network reads each language of one page.
+    """The choice of the network that reads each language of one page.
 
     Pages that were not enlarged gain too: networks that were tuned on clean lines beside small ones read both better.
 
@@ -100,7 +100,7 @@ class NetworkChoice:
 
 
 class Replaced:
-    """Options seen through, but for some; OCRmyPDF's own object is shared with other threads."""
+    """A view of OCRmyPDF's options with some values replaced; the object itself is shared with other threads."""
 
     def __init__(self, options: Any, **values: Any) -> None:
         self._options = options

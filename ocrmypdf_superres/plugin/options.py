@@ -38,7 +38,7 @@ _METAVARS = {"report": "FILE", "keep": "FOLDER", "variants": "LIST"}
 
 
 class SuperresOptions(BaseModel):
-    """What a user can set, as ``--superres-NAME`` or as ``superres_NAME=`` of ``ocrmypdf.ocr()``."""
+    """The plugin's options, set as ``--superres-NAME`` or as ``superres_NAME=`` of ``ocrmypdf.ocr()``."""
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
@@ -276,7 +276,7 @@ def _cuda_devices() -> tuple[int, str]:
 
 
 def check_device(device: str) -> None:
-    """Refuse an explicit CUDA device that is not there; ``auto`` and ``cpu`` always pass.
+    """Refuse an explicit CUDA device that does not exist; ``auto`` and ``cpu`` always pass.
 
     Raises:
         MissingDependencyError: with what is missing.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""One page while it is read: its variants, their readings, and the one that is handed on."""
+"""Reading one page: its variants, their readings, and the result for OCRmyPDF."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ocrmypdf_superres.plugin.reading import ReadImage, Reading, Result
 from ocrmypdf_superres.plugin.readings.gathered import Gathered
 from ocrmypdf_superres.plugin.readings.lines import LINE_VARIANTS, can_read_lines, lines_in_doubt, lines_within, read_lines
 from ocrmypdf_superres.plugin.readings.opinions import AUTO, engines_for
-from ocrmypdf_superres.plugin.readings.rescue import CONTRAST, ENLARGED, needs_a_look, rescued_image
+from ocrmypdf_superres.plugin.readings.rescue import CONTRAST, ENLARGED, may_have_lost_ink, rescued_image
 from ocrmypdf_superres.plugin.readings.thresholds import asked_for, has_local_thresholds
 from ocrmypdf_superres.plugin.readings.turned import TURNED, is_better, straightened, turn_state
 from ocrmypdf_superres.plugin.record import PageRecord
@@ -40,7 +40,7 @@ NOT_VERIFIED, NOT_MERGED = "could not be verified", "could not be merged from it
 
 
 class PageReader:
-    """One page while it is read.
+    """Reads one page.
 
     Args:
         engine: the engine that reads.
@@ -75,7 +75,7 @@ class PageReader:
 
     @property
     def state(self) -> PageState:
-        """What the hooks before left of the page."""
+        """The page's state, as the earlier hooks left it."""
         return self._state
 
     def read(self, read: ReadImage, whole: bool = False) -> Result:
@@ -97,7 +97,7 @@ class PageReader:
         if not whole:
             self._read_lines()
             self._ask_engines()
-        if error is not None and not self._readings and not self._found.opinions:
+        if error is not None and not self._readings and not any(opinion.words for opinion in self._found.opinions.values()):
             raise error
         merged = self._merged(whole)
         calibration = self._found.calibration
@@ -129,13 +129,13 @@ class PageReader:
         return bool(self._found.calibration.probabilities) or self._ours.engines != AUTO
 
     def _target(self, variant: str) -> Path:
-        """Return the name, without suffix, of the working files of one variant; nothing but this page's reading knows it."""
+        """Return the path, without suffix, of the working files of one variant, which no other page uses."""
         return self.input_file.with_name(f"{self.input_file.stem}_superres_{variant}")
 
     def _read_first(self, read: ReadImage) -> ExitCodeException | None:
         """Read the image that was handed over; return the engine's error where another variant may still be read.
 
-        Whatever the engine raises passes through where there is no other variant, as it does without this plugin.
+        The engine's error passes through where there is no other variant, as it does without this plugin.
         """
         try:
             self._read(NET, self.input_file, read)
@@ -155,15 +155,18 @@ class PageReader:
             page = straightened(self.input_file, self._target("upright"), found.whole[NET], calibration, self._state)
             if page is None:
                 return
-            lying, lost = (self.input_file, self._size, self._dpi, self._readings[NET]), found.whole.pop(NET)
+            before, lost = (self.input_file, self._size, self._dpi, self._readings[NET]), found.whole.pop(NET)
             found.seconds[TURNED] = found.seconds.pop(NET)
             self.input_file, self._size, self._dpi = page.path, page.size, page.dpi
-            self._read(NET, page.path, read)
-            if NET in found.whole and is_better(found.whole[NET], lost, calibration):
-                turn_state(self._state, page)
-            else:
-                self.input_file, self._size, self._dpi, self._readings[NET] = lying
-                found.whole[NET] = lost
+            try:
+                self._read(NET, page.path, read)
+                if NET in found.whole and is_better(found.whole[NET], lost, calibration):
+                    turn_state(self._state, page)
+            finally:
+                # Also where the engine failed on the upright page: what follows must fit the page that was handed over.
+                if not self._state.turns:
+                    self.input_file, self._size, self._dpi, self._readings[NET] = before
+                    found.whole[NET] = lost
 
     def _read_further(self, read: ReadImage, whole: bool) -> None:
         """Read the other variants that are wanted, as long as there is doubt; one that fails is left out."""
@@ -195,10 +198,9 @@ class PageReader:
         if not self._known or not self._may_change() or found.calibration is None or self._record.action == "failed":
             return
         with self._guard(NOT_VERIFIED):
-            seconds, limit = found.seconds, time_limit(self._options)
-            if not any(affordable([CONTRAST], seconds, limit, self._state.hopeless)):
+            if not any(affordable([CONTRAST], found.seconds, time_limit(self._options), self._state.hopeless)):
                 return
-            if not needs_a_look(found.whole, found.calibration, self._record.lines):
+            if not may_have_lost_ink(found.whole, found.calibration, self._record.lines):
                 return
             source = self._state.original
             if source is None:
@@ -240,9 +242,9 @@ class PageReader:
                 with Image.open(self.input_file) as net:
                     image = make_variant(variant, original, net)
                 asked, target = self._networks.options(), self._target(f"lines_{variant}")
-                found.lines[variant] = read_lines(self._engine, asked, image, chosen, target, self._dpi)
-                self._networks.restore(found.lines[variant].page, None)
-                found.line_seconds[variant] = time.monotonic() - began
+                reading = read_lines(self._engine, asked, image, chosen, target, self._dpi)
+                self._networks.restore(reading.page, None)
+                found.lines[variant], found.line_seconds[variant] = reading, time.monotonic() - began
                 spent += found.line_seconds[variant] / max(found.seconds[NET], 1e-3)
 
     def _ask_engines(self) -> None:
@@ -292,7 +294,7 @@ class PageReader:
         try:
             reading = read(image, target, asked_for(variant, networks.options()))
             networks.restore(reading.tree, reading.hocr)
-        except Exception as error:  # whatever an engine raises: the page is read without the improvement
+        except Exception as error:  # engines raise anything: the page is read without the improvement
             networks.drop()
             reading = read(image, target, asked_for(variant, self._options))
             with self._guard("could not be read with the tuned networks"):
@@ -308,12 +310,12 @@ class PageReader:
         return path
 
     def _merged(self, whole: bool) -> Merged | None:
-        """Return the reading that is handed on; None where there is none that lines and words are known of."""
+        """Return the reading to pass on; None where no reading has known lines and words."""
         found = self._found
         if not any(reading.words for reading in found.whole.values()):
-            name, opinion = next(iter(found.opinions.items()), ("", None))
-            if opinion is not None and opinion.words:
-                return Merged(opinion, name)
+            for name, opinion in found.opinions.items():
+                if opinion.words:
+                    return Merged(opinion, name)
         if not found.whole:
             return None
         if not whole:

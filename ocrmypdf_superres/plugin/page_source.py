@@ -14,9 +14,9 @@ from ocrmypdf_superres.page.shading import UNEVEN
 from ocrmypdf_superres.plugin.native_image import Marks, is_oversampled, native_pixels, scan_resolution, untouched
 from ocrmypdf_superres.plugin.record import PageRecord
 
-#: A scan that has this many more pixels a side than the raster is read instead of it, though it be not enlarged.
+#: A scan with this many times the raster's pixels per side is read instead of it, even where it is not enlarged.
 SHARPER_THAN_RASTER = 1.3
-#: A raster of at most this many pixels is probably to be enlarged, so that the scan's own pixels are wanted in any case.
+#: A raster of at most this many pixels will probably be enlarged, so the scan's own pixels are extracted in any case.
 SMALL = 4_000_000
 
 
@@ -46,9 +46,9 @@ class PageSource:
 
 
 def page_source(page: Any, raster: Image.Image, settings: PlanSettings, record: PageRecord) -> PageSource:
-    """Return the scan's own pixels where they can be had and nothing was done to *raster*, else the raster; with the plan.
+    """Return the scan's own pixels where they can be extracted and *raster* is unprocessed, else the raster; with the plan.
 
-    Ink that differs from its paper in colour only is looked at, and read, in a mixture of the channels of the raster. A large
+    Ink that differs from its paper in colour only is measured, and read, in a mixture of the channels of the raster. A large
     raster whose text is large enough settles the matter without opening the PDF, unless it is finer or coarser than the page's
     images. *record* notes source and plan.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What an engine gave for one image, and what is handed on of a page."""
+"""The reading of one image by an engine, and the result for a page."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 
 @dataclass(frozen=True)
 class Reading:
-    """What an engine gave for one image.
+    """The output of an engine for one image.
 
     Attributes:
         text: the page's text, as the engine has it.
-        tree: its tree, from an engine that returns such.
+        tree: its tree, from an engine that returns trees.
         hocr: the hOCR file that it wrote, None where it left none or an empty one.
         file: the file that was asked for (hOCR or PDF), likewise.
     """
@@ -69,7 +69,7 @@ ReadImage = Callable[[Path, Path, Any], Reading]
 
 @dataclass(frozen=True)
 class Result:
-    """What is handed on.
+    """The result for a page.
 
     Attributes:
         text: the page's text.

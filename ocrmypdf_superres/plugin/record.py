@@ -33,7 +33,7 @@ class PageRecord:
         model, device: what enlarged the page.
         seconds: time that planning and enlarging took.
         faults: what failed on the page, one clause each; the JSON record has them where there are any.
-        extra: further fields of later steps; they stand beside the others in the JSON record.
+        extra: further fields of later steps; the JSON record has them beside the others.
     """
 
     file: str
@@ -56,7 +56,7 @@ class PageRecord:
     extra: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        """Return the record as one line of JSON, without line end; numbers rounded for reading."""
+        """Return the record as one line of JSON that UTF-8 can hold, without line end; numbers rounded for reading."""
         values = asdict(self)
         extra = values.pop("extra")
         if not self.faults:
@@ -65,7 +65,10 @@ class PageRecord:
         for key, value in values.items():
             if isinstance(value, float):
                 values[key] = round(value, 5)
-        return json.dumps(values, ensure_ascii=False)
+        line = json.dumps(values, ensure_ascii=False)
+        # File names may hold one of Unicode's line ends, or bytes that are not UTF-8 (surrogates in Python).
+        plain = len(line.splitlines()) == 1 and not any("\ud800" <= letter <= "\udfff" for letter in line)
+        return line if plain else json.dumps(values)
 
     @classmethod
     def from_json(cls, text: str) -> PageRecord:

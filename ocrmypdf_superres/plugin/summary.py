@@ -30,20 +30,23 @@ def note(record: PageRecord, folder: Path) -> None:
 def log_summary(folder: Path) -> None:
     """Log what was done to the pages that were noted in *folder*, once; nothing where none was.
 
-    Raises:
-        OSError: the notes cannot be read.
+    Notes that cannot be read are a warning: the document is finished by then.
     """
     journal = folder / JOURNAL
     if not journal.is_file():
         return
-    records = [PageRecord.from_json(line) for line in journal.read_text(encoding="utf-8").splitlines()]
-    # OCRmyPDF may optimize twice, when a conversion to PDF/A has to be done again.
-    journal.unlink()
+    try:
+        records = [PageRecord.from_json(line) for line in journal.read_text(encoding="utf-8").splitlines()]
+        # OCRmyPDF may optimize twice, when a conversion to PDF/A has to be done again.
+        journal.unlink()
+    except (OSError, ValueError, TypeError) as error:
+        log.warning("superres: the notes for the summary cannot be read: %s", error)
+        return
     log.info("superres: %s", sentence(records))
 
 
 def sentence(records: Sequence[PageRecord]) -> str:
-    """Return what the line says of *records*, of which there is at least one."""
+    """Return the summary of *records*, of which there is at least one."""
     total = len(records)
     enlarged = sum(record.action == "enlarged" for record in records)
     again = sum(_read_again(record) for record in records)

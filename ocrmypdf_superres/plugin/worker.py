@@ -90,19 +90,19 @@ def plan_settings(options: Any) -> PlanSettings:
 
 
 def ocr_image(page: Any, image: Image.Image) -> Image.Image:
-    """Return what OCR should see of *page*: an enlarged image, or *image* itself where it is left.
+    """Return the image of *page* for OCR: enlarged, or *image* itself where the page is left.
 
-    The page's state is left for the OCR engine; a page that is not read ends here.
+    The page's state is stored for the OCR engine; a page that is not read is finished here.
 
     Raises:
         SuperresPageError: something failed and the user asked to end the job then.
     """
-    result, spare = image, PageRecord("", page.pageno + 1)
-    with guard("could not be prepared for OCR", spare.page, page.options.superres.on_error, spare):
+    result, fallback = image, PageRecord("", page.pageno + 1)
+    with guard("could not be prepared for OCR", fallback.page, page.options.superres.on_error, fallback):
         result = _prepared(page, image)
-    if spare.faults:
-        spare.fail()
-        _hand_over(PageState(spare, image.size), page.options.superres)
+    if fallback.faults:
+        fallback.fail()
+        _hand_over(PageState(fallback, image.size), page.options.superres)
     if result is not image:
         # OCRmyPDF saves it for OCR alone, with zlib's usual effort: as many seconds as the net takes, to save a tenth of a file
         # that is deleted in the end.
@@ -157,7 +157,7 @@ def page_raster(raster: Path, pageno: int, options: Any) -> None:
 
 
 def enlarge_preview(preview: Path, pageno: int, ours: SuperresOptions) -> None:
-    """Enlarge the image that --rotate-pages looks at, where it is too small to tell up from down.
+    """Enlarge the preview for --rotate-pages where it is too small for finding the orientation.
 
     Lanczos is enough here. No text height is measured: the page may lie on its side.
 
@@ -205,7 +205,7 @@ def _larger_preview(image: Image.Image) -> Image.Image:
 
 
 def new_record(options: Any, page: int, image: Image.Image) -> PageRecord:
-    """Return the record of page number *page*, of which nothing but *image* is known yet."""
+    """Return the record of page number *page*, with what *image* alone tells."""
     given = options.input_file
     name = os.fsdecode(given) if isinstance(given, str | bytes | os.PathLike) else "stream"
     dpi = image.info.get("dpi")
@@ -213,7 +213,7 @@ def new_record(options: Any, page: int, image: Image.Image) -> PageRecord:
 
 
 def _hand_over(state: PageState, ours: SuperresOptions) -> None:
-    """Leave *state* for the next hook of the page; finish the page that was not taken out before it."""
+    """Store *state* for the next hook of the page; finish an earlier page whose state was never taken."""
     left = handover.put(state)
     if left is not None and left.record.page != state.record.page:
         handover.warn_once("superres: another OCR engine was put over this plugin's, so pages are not verified")
@@ -262,7 +262,7 @@ def _result_for_ocr(page: Any, image: Image.Image, state: PageState) -> Image.Im
 
 
 def _labelled(image: Image.Image, plan: Plan, state: PageState) -> Image.Image:
-    """Return *image* with the dpi that its text means, where what it claims is far from that."""
+    """Return *image* with the dpi that the height of its text implies, where its own is far from that."""
     claimed = image.info.get("dpi", (0.0, 0.0))
     fitting = label_for(plan.text, plan.factor, max(claimed))
     if fitting is None:

@@ -2,9 +2,9 @@
 """Differentiable recognizers of text lines, and how they are found by name.
 
 ``load("tesseract:eng")`` gives the network of the installed ``eng.traineddata``, ``load("tuned:eng")`` the one that the
-plugin reads enlarged pages with. Other packages add kinds of
-recognizers by an entry point in the group ``ocrmypdf_superres.recognizers`` whose name is the part before the
-colon and whose object is called as ``loader(rest_of_name, folder)``.
+plugin reads enlarged pages with. Other packages add kinds of recognizers by an entry point in the group
+``ocrmypdf_superres.recognizers`` whose name is the part before the colon and whose object is called as
+``loader(rest_of_name, folder)``.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What the recognizers of the published line systems share: one size of line, an alphabet, and how they are called."""
+"""The base class of the recognizers of the published line systems: one size of line, an alphabet, and a common interface."""
 
 from __future__ import annotations
 

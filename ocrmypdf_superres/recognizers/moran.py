@@ -24,7 +24,7 @@ START = END + 1
 LONGEST = 20
 STRIDES: tuple[Stride, ...] = (2, 2, (2, 1), (2, 1), (2, 1))
 MOST_MIXED = 0.25
-"""Fractional pickup mixes up to so much of a column's share with its neighbour's (section 3.3)."""
+"""The largest part of a column's share that fractional pickup mixes with its neighbour's (section 3.3)."""
 
 
 @dataclass(frozen=True)

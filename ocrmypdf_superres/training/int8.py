@@ -135,7 +135,7 @@ def add_int8(model: Model, data: Path, folder: Path, name: str, run: Path, setti
         data: the folder that the recipe's sources are in.
         folder: the model folder to write; that of *model* itself is replaced.
         name: the new model's.
-        run: the folder that checkpoints go to; a run that was interrupted there is gone on with.
+        run: the folder that checkpoints go to; a run that was interrupted there is continued.
         settings: how long the rounded net is trained.
 
     Raises:

@@ -25,7 +25,7 @@ Pairs = Mapping[str, tuple[Tensor, Tensor]]
 
 
 class SharedParts:
-    """The losses and recognizers of a run, each made once, whatever the number of stages that have it.
+    """The losses and recognizers of a run, each made once, even where several stages have it.
 
     Args:
         device: where they compute; networks that losses look through are frozen, but have to be where the images are.
@@ -141,7 +141,10 @@ class Objective:
             for name, loss in self.heads[head].items():
                 terms |= _terms(name, loss, output.float(), wanted)
         factors = self.balance.factors
-        total = torch.stack([self.weights[name] * factors[name] * value for name, value in terms.items()]).sum()
+        weighted = [self.weights[name] * factors[name] * value for name, value in terms.items()]
+        if not weighted and sr is not None:
+            weighted = [0.0 * sr.sum()]  # none of the lines can be read, and nothing else is compared
+        total = torch.stack(weighted).sum()
         values = {name: float(value.detach()) for name, value in terms.items()}
         if total.requires_grad:
             self.balance.observe({name: self.weights[name] * value for name, value in values.items()})

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What training expects of its parts; other packages offer losses, degradations and sources that follow these protocols.
+"""The protocols of training's parts; other packages offer losses, degradations and sources that follow them.
 
-What a network may offer beside its forward is in :mod:`ocrmypdf_superres.architectures.spec`.
+The optional protocols of networks are in :mod:`ocrmypdf_superres.architectures.spec`.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ class SourceKind:
 
 
 class TrainingBatch(Protocol):
-    """What one step is trained on."""
+    """The images of one training step."""
 
     @property
     def count(self) -> int:

@@ -163,10 +163,10 @@ class Validation:
 
 @dataclass(frozen=True)
 class RunSettings:
-    """What every recipe says of its run.
+    """The settings of a run, which every recipe has.
 
     Gradients longer than ``clip`` are cut to it (``inf`` for never); ``betas`` and ``weight_decay`` are AdamW's; ``ema`` is
-    how much of the average of the weights is kept at each step (0: the average is the weights themselves).
+    the decay of the moving average of the weights (0: the average is the weights themselves).
     """
 
     __pydantic_config__ = STRICT

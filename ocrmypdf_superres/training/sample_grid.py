@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Images to look at: the strips that a net is given, and what it makes of them."""
+"""Sample grids: the strips that a net is given, and its results."""
 
 from __future__ import annotations
 

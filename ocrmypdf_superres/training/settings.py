@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Options in a recipe's tables: the annotated arguments of whatever they are given to."""
+"""Options in a recipe's tables: the annotated arguments of the class or function that they are for."""
 
 from __future__ import annotations
 

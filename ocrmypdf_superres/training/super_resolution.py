@@ -77,7 +77,7 @@ class SuperResolution:
                 self.validator = Validator(self.recipe, data, cache)
 
     def _check_stages(self, offered: tuple[int, ...]) -> None:
-        """Raise for whatever would stop a later stage, hours from now; the net has the scales *offered*."""
+        """Raise for settings that would stop a later stage, hours from now; the net has the scales *offered*."""
         for stage in self.stages:
             check_heads(self.net, stage)
             copied_names(self.net, stage)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""From a page's luma to the enlarged page's, whatever the page's size: what all upscalers share, and the one for page nets."""
+"""Upscalers, from a page's luma of any size to the enlarged page's: their protocol and base class, and the one for page nets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Upscaler"]
 
 Page = NDArray[np.float32] | NDArray[np.uint8]
 MOST_TONES = 1024
-"""So many uniform tiles are remembered at a time: all 256 levels of 8-bit pages at a few scales."""
+"""The most uniform tiles that are cached: all 256 levels of 8-bit pages at a few scales."""
 
 
 class Upscaler(Protocol):
@@ -64,7 +64,7 @@ class Upscaler(Protocol):
 
 
 class BandUpscaler(ABC):
-    """What upscalers share; each makes the :meth:`bands` in its own way. See :class:`Upscaler`."""
+    """The base of upscalers, each of which makes the :meth:`bands` in its own way. See :class:`Upscaler`."""
 
     def __init__(self, model: Model, backend: Backend) -> None:
         self.model = model

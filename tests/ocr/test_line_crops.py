@@ -54,6 +54,11 @@ def test_ink_without_words_is_found_in_the_pixels_of_the_reading():
     assert unread_lines(Image.new("L", (300, 300), 250), None, (300, 300)) == []
 
 
+def test_boxes_beyond_the_page_cover_their_lines():
+    read = reading((420, 260), *((line, 0.9, (-5, -3, 425, 265)) for line in LINES))
+    assert unread_lines(printed(), read, (420, 260)) == []
+
+
 doubts = st.lists(st.tuples(st.integers(1, 500), st.floats(0.1, 50)), max_size=20)
 
 

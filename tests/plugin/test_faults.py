@@ -20,13 +20,17 @@ import ocrmypdf
 import pikepdf
 import pytest
 from ocrmypdf.exceptions import ExitCode, ExitCodeException
+from ocrmypdf.hocrtransform import BoundingBox, OcrClass, OcrElement
 from PIL import Image, ImageDraw, ImageFont
-from plugin_pages import FONT, image_pdf
+from plugin_pages import FONT, draw_page, image_pdf
 
 from ocrmypdf_superres import log_once
+from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.ocr import calibration, kept_pages
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
+from ocrmypdf_superres.ocr.lines.doubt import DoubtfulLine
 from ocrmypdf_superres.plugin import handover, page_reader, page_source, reading, worker
+from ocrmypdf_superres.plugin.networks import NetworkChoice
 from ocrmypdf_superres.plugin.readings import gathered
 
 LINES = ["The ferry leaves at seven", "and nobody waits for it", "when the river is high"]
@@ -226,6 +230,56 @@ def test_a_tesseract_that_dies_on_every_variant_ends_the_job_as_without_the_plug
         with pytest.raises(ExitCodeException) as caught:
             run(superres_verify=verify)
         assert caught.value.exit_code == ExitCode.child_process_error
+
+
+class Blind:
+    """An OCR engine that finds no text."""
+
+    name = "blind"
+
+    def version(self) -> str:
+        return "blind 1.0"
+
+    def read(self, image: Image.Image, languages: Any, dpi: float) -> OcrElement:
+        return OcrElement(OcrClass.PAGE, bbox=BoundingBox(0, 0, *image.size), dpi=dpi)
+
+
+def test_a_further_engine_that_finds_nothing_does_not_hide_that_tesseract_died(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tesseract_that_dies(tmp_path, monkeypatch, "")
+    monkeypatch.setattr(page_reader, "engines_for", lambda _: {"blind": Blind()})
+    with pytest.raises(ExitCodeException) as caught:
+        run()
+    assert caught.value.exit_code == ExitCode.child_process_error
+
+
+def test_a_tesseract_that_dies_on_the_page_turned_upright_leaves_its_first_reading(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    on_its_side = draw_page(em=16, lines=24).transpose(Image.Transpose.ROTATE_90)
+    run.source = image_pdf(tmp_path / "turned.pdf", [on_its_side], 110.0)
+    monkeypatch.setattr(worker, "turns_of", lambda _: 0)  # unseen before the first reading
+    tesseract_that_dies(tmp_path, monkeypatch, "upright")
+    run(superres_verify="auto", superres_keep=str(tmp_path / "kept"))
+    (warning,) = run.warnings
+    assert "page 1 could not be turned upright" in warning
+    found = kept_pages.PageFiles(tmp_path / "kept", 1).hypothesis()
+    assert found is not None and list(found.size) == run.record["new_size"]
+    assert "net" in run.record["words"] and run.record["reading"] in run.record["words"]
+
+
+def test_lines_that_were_read_while_a_network_was_removed_do_not_vote(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        page_reader, "lines_in_doubt", lambda reading, *_: [DoubtfulLine(line.box, 1.0) for line in reading.lines]
+    )
+    run(superres_verify="auto", superres_budget=10)
+    assert sum(run.record["lines_read"].values()) >= 2
+    run.report.unlink()
+    gone = RecognizerError("the file eng.traineddata was changed or removed while the page was read")
+    monkeypatch.setattr(NetworkChoice, "restore", raising(gone))
+    assert is_read(run(superres_verify="auto", superres_budget=10, superres_networks="stock"))
+    assert run.record["lines_read"] == {} and "eng.traineddata was changed" in run.record["faults"][0]
 
 
 def test_an_interrupt_is_none_of_them(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

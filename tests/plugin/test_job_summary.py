@@ -46,6 +46,15 @@ def test_notes_are_read_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
     assert caplog.messages == ["superres: 0 of 1 page was enlarged"] and not (tmp_path / JOURNAL).exists()
 
 
+@pytest.mark.parametrize("damage", [b'{"file": "a.p', b"\xff\n", b'{"page": 1}\n'])
+def test_damaged_notes_do_not_end_the_job(damage: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    note(page(1), tmp_path)
+    with (tmp_path / JOURNAL).open("ab") as stream:
+        stream.write(damage)
+    log_summary(tmp_path)
+    assert "the notes for the summary cannot be read" in caplog.text
+
+
 @pytest.mark.parametrize("threads", [True, False])
 def test_a_job_ends_with_one_line(threads: bool, tmp_path: Path, lanczos_net: Path, caplog: pytest.LogCaptureFixture) -> None:
     with pikepdf.open(SAMPLE) as pdf:

@@ -77,6 +77,22 @@ def test_orientation_correction_is_followed(tmp_path: Path) -> None:
     assert np.array_equal(np.asarray(found), np.asarray(page_image().transpose(Image.Transpose.ROTATE_90)))
 
 
+@pytest.mark.parametrize("kind", ["spot colour", "truncated"])
+def test_an_image_that_cannot_be_decoded_leaves_the_raster(kind: str, tmp_path: Path) -> None:
+    path = image_pdf(tmp_path / "in.pdf", [page_image()], page_size=PAGE)
+    raster = rasterized(path)
+    with pikepdf.open(path, allow_overwriting_input=True) as pdf:
+        stream = pdf.pages[0].Resources.XObject.Im0
+        if kind == "spot colour":
+            tint = pikepdf.Stream(pdf, b"{0 0 0 4 3 roll}", FunctionType=4, Domain=[0, 1], Range=[0, 1] * 4)
+            space = [pikepdf.Name.Separation, pikepdf.Name.Orange, pikepdf.Name.DeviceCMYK, pdf.make_indirect(tint)]
+            stream.ColorSpace = pikepdf.Array(space)
+        else:
+            stream.write(stream.read_bytes()[:1000])
+        pdf.save(path)
+    assert native(path, raster) is None
+
+
 def _contents(content: str):
     def change(pdf: pikepdf.Pdf, page: pikepdf.Page) -> None:
         page.Contents = pikepdf.Stream(pdf, content.format(w=PAGE[0], h=PAGE[1]).encode())

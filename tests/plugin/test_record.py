@@ -53,3 +53,12 @@ def test_records_come_back_with_their_extra_fields_and_faults() -> None:
     assert PageRecord.from_json(record.to_json()) == record and "faults" not in record.to_json()
     record.faults.append("could not be verified: disk full")
     assert PageRecord.from_json(record.to_json()) == record
+
+
+@pytest.mark.parametrize("name", ["M\udcfcller.pdf", "two\u2028lines.pdf", "next\x85line.pdf"])
+def test_a_record_is_one_line_of_utf8_whatever_the_file_is_called(name: str, tmp_path: Path) -> None:
+    record, path = PageRecord(name, 1), tmp_path / "report.jsonl"
+    emit(record, str(path), "fail")
+    (line,) = path.read_text(encoding="utf-8").splitlines()
+    assert PageRecord.from_json(line) == record
+    assert "Müller.pdf" in PageRecord("Müller.pdf", 1).to_json()

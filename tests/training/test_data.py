@@ -51,6 +51,8 @@ def test_scans_are_read_by_tesseract_and_corrected_by_ground_truth(tmp_path):
     # Word for word as Tesseract reads it but for one, which shows whose text is used.
     (tmp_path / "page.gt.txt").write_text("\n".join(lines).replace("quiet", "quiel"), encoding="utf-8")
     (tmp_path / "broken.png").write_bytes(b"no image")
+    page.save(tmp_path / "other.png", dpi=(300, 300))
+    (tmp_path / "other.gt.txt").write_text("Straße", encoding="latin-1")
     source = ScanSource(tmp_path, tmp_path / "cache")
     assert len(source.pages) == 1
     texts = {source.sample(np.random.default_rng(seed), 48, 2).text for seed in range(30)}
@@ -58,6 +60,13 @@ def test_scans_are_read_by_tesseract_and_corrected_by_ground_truth(tmp_path):
     sample = source.sample(np.random.default_rng(1), 48, 2)
     assert sample.box is not None and sample.box[3] - sample.box[1] == 48
     assert list((tmp_path / "cache").glob("*.tsv"))
+
+
+def test_a_damaged_index_is_one_sentence(tmp_path):
+    for text in ("{", "[1]", '[{"image": "a.png"}]'):
+        (tmp_path / "index.json").write_text(text, encoding="utf-8")
+        with pytest.raises(OptionError, match=r"index\.json cannot be used"):
+            ScanSource(tmp_path, tmp_path / "cache")
 
 
 def test_an_empty_scan_folder_is_one_sentence(tmp_path):

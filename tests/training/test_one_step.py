@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ pytest.importorskip("scipy")
 from ocrmypdf_superres.cli import main
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.modelstore.store import SEARCH_VARIABLE
-from ocrmypdf_superres.training.workflows.one_step import one_step
+from ocrmypdf_superres.training.workflows.one_step import one_step, process_memory
 
 PAPERS = Path(__file__).parents[2] / "examples" / "recipes" / "papers"
 FULL = sorted(p for p in (*PAPERS.glob("*.toml"), *(PAPERS / "recognizers").glob("*.toml")) if not p.stem.endswith("-small"))
@@ -53,6 +55,15 @@ def test_the_command_prints_memory_and_time(capsys):
     assert "1,5" in shown.replace(" ", "") and "baseline" in shown and "on cpu, one step" in shown
     assert main(["train", recipe, "--one-step", "--batch", "-1"]) == 1
     assert "--batch -1 was given" in capsys.readouterr().err
+
+
+def test_memory_is_in_mib_where_the_system_tells_it(monkeypatch):
+    here = process_memory()
+    assert here > 100
+    monkeypatch.setattr(sys, "platform", "darwin")  # bytes, not KiB
+    assert process_memory() == pytest.approx(here / 1024, rel=0.01)
+    monkeypatch.setitem(sys.modules, "resource", None)  # Windows
+    assert math.isnan(process_memory())
 
 
 def test_nets_that_normalise_over_images_say_so():

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -185,20 +187,33 @@ def test_a_full_disk_is_one_sentence_and_keeps_the_checkpoint(small_disk, data_f
     assert again.step == 6
 
 
-def test_a_limit_of_the_file_size_is_one_sentence(tmp_path):
+@contextmanager
+def file_size_limit(size: int) -> Iterator[None]:
     resource = pytest.importorskip("resource")
-    path = tmp_path / CHECKPOINT
-    save_checkpoint({"step": 1}, path)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     previous = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
     try:
-        with pytest.raises(SuperresError, match=r"File too large.*untouched"):
-            save_checkpoint({"net": torch.zeros(100_000)}, path)
+        yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, previous)
+
+
+def test_a_limit_of_the_file_size_is_one_sentence(tmp_path):
+    path = tmp_path / CHECKPOINT
+    save_checkpoint({"step": 1}, path)
+    with file_size_limit(50_000), pytest.raises(SuperresError, match=r"File too large.*untouched"):
+        save_checkpoint({"net": torch.zeros(100_000)}, path)
     assert load_checkpoint(path) == {"step": 1}
+
+
+def test_a_log_that_cannot_be_written_on_resuming_keeps_its_rows(tmp_path):
+    rows = '{"step": 100}\n{"step": 200}\n'
+    (tmp_path / LOG).write_text(rows, encoding="utf-8")
+    with file_size_limit(10), pytest.raises(OSError, match="File too large"):
+        RunLog(tmp_path, 200)
+    assert (tmp_path / LOG).read_text(encoding="utf-8") == rows
 
 
 def test_other_errors_pass_through(tmp_path):

@@ -163,7 +163,6 @@ class LEMMA(nn.Module):
             features,
             config.heads,
             config.positions,
-            config.steps,
             config.location,
             config.alignment,
             config.expansion,

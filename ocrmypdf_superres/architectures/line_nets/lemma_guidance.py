@@ -54,7 +54,7 @@ class Guidance(nn.Module):
     *x* (B, F, 16, 64); *text* logits (B, steps, 37), *maps* (B, steps, h, w) and *lengths* (B,) of the prior.
 
     Args:
-        features, heads, steps, location, alignment: see :class:`~ocrmypdf_superres.architectures.line_nets.lemma.LEMMAConfig`.
+        features, heads, location, alignment: see :class:`~ocrmypdf_superres.architectures.line_nets.lemma.LEMMAConfig`.
         positions: how many of the 1024 positions are kept.
         expansion, region: see :class:`LocationEnhancement`.
     """
@@ -62,7 +62,7 @@ class Guidance(nn.Module):
     positions: Tensor
 
     def __init__(
-        self, features: int, heads: int, positions: int, steps: int, location: str, alignment: str,
+        self, features: int, heads: int, positions: int, location: str, alignment: str,
         expansion: bool = True, region: bool = True,
     ) -> None:  # fmt: skip
         super().__init__()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""How often a word that a further engine is so sure of is right."""
+"""Calibration of further engines: the probability that a word of a given confidence is right."""
 
 from __future__ import annotations
 

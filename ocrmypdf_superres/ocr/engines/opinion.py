@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What a further engine reads on a page that Tesseract has read."""
+"""A further engine's reading of a page that Tesseract has read."""
 
 from __future__ import annotations
 

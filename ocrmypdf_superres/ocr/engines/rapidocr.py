@@ -45,9 +45,9 @@ class RapidOcrEngine:
         self._characters: frozenset[str] | None = None
 
     def missing(self) -> str | None:
-        """Return the line to type where the package is not installed, else None."""
-        if importlib.util.find_spec("rapidocr") is None:
-            return "the package rapidocr is not installed; run: pip install 'ocrmypdf-superres[rapidocr]'"
+        """Return the line to type where the package is not installed or has no models, else None."""
+        if not _model_paths():
+            return "the package rapidocr is not installed or has no models; run: pip install 'ocrmypdf-superres[rapidocr]'"
         return None
 
     def version(self) -> str:
@@ -126,11 +126,14 @@ class RapidOcrEngine:
         return self._networks
 
 
-def _model_path() -> Path:
-    """Return the recognizer's model inside the package, which is found without importing it."""
+def _model_paths() -> list[Path]:
+    """Return the recognizers' models inside the package, which is found without importing it; none where there is no package."""
     spec = importlib.util.find_spec("rapidocr")
-    folder = Path(spec.origin).parent / "models" if spec is not None and spec.origin else None
-    models = sorted(folder.glob("*_rec_*.onnx")) if folder is not None else []
+    return sorted((Path(spec.origin).parent / "models").glob("*_rec_*.onnx")) if spec is not None and spec.origin else []
+
+
+def _model_path() -> Path:
+    models = _model_paths()
     if not models:
         raise MissingDependencyError("The package rapidocr is not installed, or has no models; install rapidocr 3.10 or newer.")
     return models[-1]

@@ -42,7 +42,7 @@ def read_crops(
 
     Raises:
         OSError: the crops cannot be written.
-        Exception: whatever *read* raises.
+        Exception: any error of *read*.
     """
     names = [folder / f"line-{index:04d}.png" for index in range(len(boxes))]
     listing = folder / "lines.txt"

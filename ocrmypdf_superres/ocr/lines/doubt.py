@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Which lines of a page are in doubt: words that are probably wrong, and ink that no word covers."""
+"""Doubtful lines of a page: words that are probably wrong, and ink that no word covers."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ def unread_lines(image: Image.Image, reading: Hypothesis | None, size: tuple[int
     x, y = size[0] / image.width, size[1] / image.height
     covered = np.zeros((image.height, image.width), dtype=bool)
     for word in reading.words if reading is not None else []:
-        left, top, right, bottom = word.box
+        # Engines without layout analysis may give boxes that extend beyond the page.
+        left, top, right, bottom = (max(0, edge) for edge in word.box)
         covered[int(top / y) : int(np.ceil(bottom / y)), int(left / x) : int(np.ceil(right / x))] = True
     found = []
     for line in find_lines(to_luma(image)):

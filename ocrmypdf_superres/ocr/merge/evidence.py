@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""How much speaks for each text of a place: a log-linear model over the readings that have it, and over the text itself.
+"""The evidence for each candidate text of a place: a log-linear model over the readings that have it, and over the text itself.
 
 Each reading gives its text a constant and its log-odds times a factor, by the part that the reading plays; the text adds
 whether the languages' word lists know it, whether it stands elsewhere on the page, and whether it has odd signs. The

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Which reading is the best as a whole, and which gives the order of lines."""
+"""Choosing the best reading as a whole, and the one that gives the order of lines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PAGE_MARGIN = 0.03
 LAYOUT_MARGIN = 0.1
 """A reading may give the order of lines when its expected gain is within this share of the best one's."""
 FARTHEST = 20.0
-"""What one move of the eye counts at most, in line heights: one jump to the top of the next column is as it should be."""
+"""The largest cost of one move of the eye, in line heights: a jump to the top of the next column is as it should be."""
 
 
 def page_winner(readings: Mapping[str, Hypothesis], calibration: Calibration) -> str:

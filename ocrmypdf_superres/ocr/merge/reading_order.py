@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from ocrmypdf_superres.metrics.boxes import Box, common_height, common_width
+from ocrmypdf_superres.metrics.boxes import Box, bounding_box, common_height, common_width
 from ocrmypdf_superres.ocr.hypothesis import Line
 
 PROSE_LINES = 3
@@ -26,14 +26,14 @@ SAME_EDGE = 2.0
 SAME_ROW = 0.5
 """Two lines stand in one row when they share more than this part of the height of the lower one."""
 SHRINK = 0.25
-"""Ascenders and descenders of neighbouring lines may overlap: a cut may cross so much of a line at its top and bottom."""
+"""Ascenders and descenders of neighbouring lines may overlap: a cut may cross this share of a line at its top and bottom."""
 CELLS = 0.3
 """A page is a form or a table when at least this share of its lines stand beside another one without being prose."""
 
 
 @dataclass(frozen=True)
 class _Unit:
-    """What is moved as a whole: one line, or the lines of a block of prose.
+    """A unit that is moved as a whole: one line, or the lines of a block of prose.
 
     Attributes:
         lines: their indices, in order.
@@ -113,10 +113,10 @@ def _units(lines: Sequence[Line], upright: Sequence[int]) -> list[_Unit]:
 
 def _unit(lines: Sequence[Line], members: Sequence[int], prose: bool) -> _Unit:
     boxes = [lines[i].box for i in members]
-    left, top, right, bottom = (pick(box[k] for box in boxes) for k, pick in enumerate((min, min, max, max)))
-    shrink = round(SHRINK * median(box[3] - box[1] for box in boxes))
-    core = (top + shrink, max(top + shrink + 1, bottom - shrink))
-    return _Unit(tuple(members), (left, top, right, bottom), core, prose, sum(len(lines[i].text) for i in members))
+    box = bounding_box(boxes)
+    shrink = round(SHRINK * median(one[3] - one[1] for one in boxes))
+    core = (box[1] + shrink, max(box[1] + shrink + 1, box[3] - shrink))
+    return _Unit(tuple(members), box, core, prose, sum(len(lines[i].text) for i in members))
 
 
 def _ordered(units: Sequence[_Unit]) -> list[_Unit]:

@@ -14,7 +14,7 @@ BESIDE = 0.5
 NEAR = 1.5
 """... and when it is no farther from the line's ends than this many line heights."""
 FARTHER = 0.2
-"""What each line height of distance costs, against a shared height of 1."""
+"""The penalty for each line height of distance; a wholly shared height counts 1."""
 
 
 @dataclass(frozen=True)

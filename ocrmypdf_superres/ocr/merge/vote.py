@@ -28,9 +28,9 @@ from ocrmypdf_superres.ocr.merge.reading_order import form_order
 from ocrmypdf_superres.ocr.merge.stray_lines import stray_order
 
 NOTHING = 0.3
-"""What a reading that has no word in a slot contributes for there being none."""
+"""The vote for an empty slot of a reading that has no word there."""
 SILENT = 0.6
-"""The same of an engine that finds text by a detector, and found none there.
+"""The same of an engine with a text detector that found nothing there.
 
 On 24 training pages, words that Tesseract had alone were right in 9 to 28 % where it was less than half sure of them.
 """
@@ -50,7 +50,7 @@ FOREIGN = 0.6
 
 @dataclass(frozen=True)
 class Merged:
-    """What was decided.
+    """The result of merging.
 
     Attributes:
         hypothesis: the merged reading.
@@ -150,7 +150,7 @@ def winner(slot: Slot, names: Sequence[str], ballot: Ballot, calibration: Calibr
 
 
 def _is_empty(slot: Slot, names: Sequence[str], ballot: Ballot, calibration: Calibration) -> bool:
-    """Whether more speaks for there being no word in *slot* than for any one text."""
+    """Whether an empty *slot* has more votes than any one text."""
     ours = slot.words.get(ballot.layout)
     absent = [name for name in names if name not in slot.words]
     if not absent or (ours and calibration.mean_probability(ours, ballot.layout) >= KEEP):

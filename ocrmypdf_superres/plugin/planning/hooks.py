@@ -38,7 +38,7 @@ __all__ = [
 
 
 def pages_file(report: str | Path) -> Path:
-    """Return the file beside *report* that says of every page of the document whether it has text and images."""
+    """Return the file beside *report* with whether each page of the document has text and images."""
     return Path(f"{report}.pages")
 
 
@@ -54,7 +54,7 @@ def validate(pdfinfo: PdfInfo, options: Any) -> None:
 def rasterize_pdf_page(
     output_file: Path, raster_device: str, pageno: int, options: Any
 ) -> Generator[None, Path | None, Path | None]:
-    """Enlarge what --rotate-pages looks at, as the plugin does; with ``--superres-use-for page`` plan here, as it does."""
+    """Enlarge the preview for --rotate-pages, as the plugin does; with ``--superres-use-for page`` plan here, as it does."""
     result = yield
     if result is not None:
         after_rasterizing(Path(output_file), raster_device, pageno, options, _plan_raster)
@@ -106,7 +106,7 @@ def _end(record: PageRecord, options: Any) -> None:
 
 
 class _Unread(VerifyingEngine):
-    """An engine that says what the wrapped one says of languages, orientation and skew, and finds no text."""
+    """An engine that passes on languages, orientation and skew of the wrapped one, and finds no text."""
 
     def generate_ocr(self, input_file: Path, options: Any, page_number: int = 0) -> tuple[OcrElement, str]:  # type: ignore[override]
         """Return a page without text."""

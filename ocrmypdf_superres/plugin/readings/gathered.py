@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What was read on one page by all engines, merged and described."""
+"""All readings of one page: collected, merged and described."""
 
 from __future__ import annotations
 

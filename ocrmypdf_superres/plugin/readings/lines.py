@@ -33,7 +33,7 @@ found no more.
 ONE_LINE = 7
 """Tesseract's page segmentation mode for an image of one line; 13 reads cut lines much worse."""
 TESSERACT_LOG = "ocrmypdf._exec.tesseract"
-"""Where OCRmyPDF logs what the program says."""
+"""OCRmyPDF's logger for the output of the program."""
 PAGE_MODES = (None, 1, 3)
 """Page segmentation modes of a whole page: with any other one the user says how the page is to be read."""
 
@@ -52,7 +52,7 @@ class _WarningsOfThread(logging.Filter):
 
 @contextmanager
 def warnings_only() -> Iterator[None]:
-    """Keep off the log that Tesseract names every image of a list, which are the lines of a page here."""
+    """Suppress Tesseract's message for each image of a list, each of which is a line of a page here."""
     messages, quiet = logging.getLogger(TESSERACT_LOG), _WarningsOfThread()
     messages.addFilter(quiet)
     try:
@@ -87,7 +87,7 @@ def lines_in_doubt(reading: Hypothesis, calibration: Calibration, variant: str, 
 def lines_within(lines: Sequence[DoubtfulLine], reading: Hypothesis, budget: float) -> list[DoubtfulLine]:
     """Return the most doubtful of *lines* that cost at most *budget*, in multiples of the first reading.
 
-    A line costs what its width is of all lines of *reading* and of *lines* that it has not.
+    A line costs its width as a share of the width of all lines of *reading*.
     """
     total = sum(line.box[2] - line.box[0] for line in reading.lines)
     return spend(lines, max(budget, 0.0) * total)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Images of a page that its first reading lost, or that was left although it reads badly."""
+"""Other images of a page whose first reading is lost, or that was left although it reads badly."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ocrmypdf_superres.plugin.worker import load, plan_settings
 CONTRAST, ENLARGED = "contrast", "enlarged"
 """The page with its pale ink darkened, enlarged by Lanczos; and a page that the plan left, enlarged by the net."""
 FEW_WORDS = 12
-"""A page of fewer words is looked at for ink that was not read, however sure the words are."""
+"""A page of fewer words is searched for unread ink, however sure the words are."""
 FEW_LINES = 0.7
 """So is one with fewer lines than this share of those that were measured."""
 UNREAD_LINES, UNREAD_SHARE = 3, 0.5
@@ -35,10 +35,10 @@ LARGEST_FACTOR = 4.0
 LEAST_HEIGHT = 4.0
 """Lower text in pixels cannot be read at any size."""
 ENOUGH_PIXELS = 12_000_000
-"""A page of more is not enlarged to be looked at again: line art of 400 dpi then took five times as long as the first time."""
+"""A larger page is not enlarged for another reading: for line art of 400 dpi that took five times as long as the first one."""
 
 
-def needs_a_look(readings: Mapping[str, Hypothesis], calibration: Calibration, measured: int | None) -> bool:
+def may_have_lost_ink(readings: Mapping[str, Hypothesis], calibration: Calibration, measured: int | None) -> bool:
     """Whether ink may have been lost: few words, fewer lines than were *measured*, or a reading in doubt."""
     if not readings:
         return True

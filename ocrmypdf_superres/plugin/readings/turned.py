@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""A page whose first reading is lost because it lies upside down, or on its side unseen."""
+"""Pages that are upside down or sideways, which only their lost first reading reveals."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SURE_OF_TURN = 1.5
 """Tesseract's confidence in the orientation: 2.6 and more on training pages upside down, up to 1.2 on scribble."""
 CLEARLY = 0.1
 TURNED = "turned"
-"""Under this name the time of the reading of the page as it lies is kept."""
+"""The name under which the record has the seconds of the reading before the page was turned."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def is_better(reading: Hypothesis, other: Hypothesis, calibration: Calibration) 
 
 def turn_state(state: PageState, page: Straightened) -> None:
     """Note in *state* that the page was turned upright, and turn its original likewise."""
-    state.turns, state.size = page.turns, page.size
     if state.original is not None:
         state.original = upright(state.original, page.turns)
+    state.turns, state.size = page.turns, page.size
     state.record.reason += "; turned upright for OCR"

@@ -25,7 +25,7 @@ class TesseractRecognizer(nn.Module):
 
     Args:
         data: the file.
-        name: what it was loaded as.
+        name: the name that it was loaded by.
         dtype: of the weights and the arithmetic; lines are converted to it.
         rounding: round pixels and inputs as Tesseract does (gradients pass straight through).
         slope: gradient outside the limits of an int8 network's input, see ``preprocess.normalise``.
@@ -58,7 +58,7 @@ class TesseractRecognizer(nn.Module):
         super().train(True)
 
     def train(self, mode: bool = True) -> TesseractRecognizer:
-        """Stay in training mode, whatever *mode* says; see the class."""
+        """Stay in training mode; *mode* is ignored, see the class."""
         return super().train(True)
 
     def set_border(self, mode: str) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""How blurred, noisy, compressed and pale a user's low-resolution scans are, and a degradation that is like them.
+"""Estimating blur, noise, JPEG quality and contrast of a user's low-resolution scans, and a degradation that imitates them.
 
 Nothing but the scans is needed: edges of letters tell the blur, flat paper the noise, the file or the grid of
 8x8 blocks the JPEG quality, ink and paper the contrast.  All lengths are in pixels of the scan.

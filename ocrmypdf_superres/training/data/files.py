@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""The pages in a folder of scans, whatever their form: images, multi-page TIFF, PDF.
+"""The pages in a folder of scans: images, multi-page TIFFs, PDFs.
 
 Images whose names differ only in a number at the end (``letter_01.jpg``, ``letter_02.jpg``) and lie in one
 folder are the pages of one document; a PDF or a multi-page TIFF is a document of its own.
@@ -18,7 +18,7 @@ from PIL import Image
 
 from ocrmypdf_superres.errors import ImageError, OptionError
 from ocrmypdf_superres.files import atomic_write
-from ocrmypdf_superres.page.image import IMAGE_SUFFIXES, from_luma, page_count, to_luma
+from ocrmypdf_superres.page.image import DECODING_ERRORS, IMAGE_SUFFIXES, from_luma, page_count, to_luma
 from ocrmypdf_superres.page.pdf import PDF_SUFFIX, open_pdf, page_dpi, render_page
 
 TRUSTED_DPI = 150.0
@@ -75,7 +75,7 @@ def find_scans(folder: Path) -> tuple[list[ScanFile], list[str]]:
         place = path.relative_to(folder)
         try:
             pages += _pdf_pages(path, str(place)) if path.suffix.lower() == PDF_SUFFIX else _image_pages(path, place)
-        except (ImageError, OSError, ValueError, Image.DecompressionBombError) as error:
+        except (ImageError, *DECODING_ERRORS) as error:
             unreadable.append(f"{place} ({error})")
     if not known:
         kinds = ", ".join(sorted(suffix[1:] for suffix in IMAGE_SUFFIXES))
@@ -115,17 +115,49 @@ def part_of(paths: Sequence[Path], folder: Path, part: str, share: float) -> lis
     return [path for path in paths if path in chosen]
 
 
+def partner_of(path: Path, folder: Path, low: Path) -> Path:
+    """Return the image in *low* that has the place and name, but for the suffix, of *path* in *folder*.
+
+    Raises:
+        OptionError: there is none.
+    """
+    stem = low / path.relative_to(folder).with_suffix("")
+    for suffix in (path.suffix, *sorted(IMAGE_SUFFIXES)):
+        partner = stem.with_name(stem.name + suffix)
+        if partner.is_file():
+            return partner
+    raise OptionError(f"{path} has no image of the same name in {low}; add it, or leave low out to have lr made of hr.")
+
+
+def read_truth(path: Path) -> str:
+    """Return the text in the file *path*, such as ``NAME.gt.txt``, without white space at its ends.
+
+    Raises:
+        OptionError: it cannot be read, or is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise OptionError(f"The text {path} cannot be read ({error.strerror}); correct its permissions.") from error
+    except UnicodeDecodeError as error:
+        raise OptionError(f"The text {path} is not UTF-8 ({error.reason} at byte {error.start}); convert it.") from error
+
+
 def _image_pages(path: Path, place: Path) -> list[ScanFile]:
     with Image.open(path) as image:
         frames = page_count(image)
         if frames == 1:
-            document = str(place.with_name(_NUMBER.sub("", place.stem) or place.stem))
-            return [ScanFile(document, path, 0, True, image_dpi(image))]
+            return [ScanFile(str(place.with_name(document_of(place))), path, 0, True, image_dpi(image))]
         found = []
         for index in range(frames):
             image.seek(index)
             found.append(ScanFile(str(place), path, index, False, image_dpi(image)))
         return found
+
+
+def document_of(image: Path) -> str:
+    """Return the name of the document that a page's *image* is from: the file name without a number at its end."""
+    return _NUMBER.sub("", image.stem) or image.stem
 
 
 def image_dpi(image: Image.Image) -> float:
@@ -153,7 +185,7 @@ def open_scan(scan: ScanFile) -> Image.Image:
                 return from_luma(to_luma(image))
         with open_pdf(scan.path) as pdf:
             return render_page(pdf[scan.index], scan.dpi, grey=True)
-    except (OSError, EOFError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except DECODING_ERRORS as error:
         raise ImageError(f"{scan.path.name} cannot be read: {error}; leave it out.") from error
 
 

@@ -43,7 +43,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         raise OptionError(f"There is no checkpoint {path} to resume from; start without --resume.")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a damaged file makes the parser raise
+    except Exception as error:  # the parser raises anything on a damaged file
         raise OptionError(f"The checkpoint {path} is damaged ({error}); delete it and start without --resume.") from error
     if not isinstance(state, dict):
         raise OptionError(f"{path} is not a checkpoint of this trainer; give the folder of a training run.")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ocrmypdf_superres.errors import SuperresError
+from ocrmypdf_superres.files import atomic_write_text
 
 log = logging.getLogger(__name__)
 
@@ -65,11 +66,11 @@ class RunLog:
 
     def __init__(self, run: Path, step: int) -> None:
         kept = [row for row in read_log(run) if row["step"] <= step] if step else []
-        self._lines = (run / LOG).open("w", encoding="utf-8")  # closed by close()
-        self._lines.writelines(json.dumps(row) + "\n" for row in kept)
+        # Whole or not at all: a full disk must not cost the rows of the steps that are done.
+        atomic_write_text(run / LOG, "".join(json.dumps(row) + "\n" for row in kept))
+        self._lines = (run / LOG).open("a", encoding="utf-8")  # closed by close()
         self._board: Any = None
         try:
-            self._lines.flush()
             self._board = _tensorboard(run, step)
         except OSError:
             self._lines.close()

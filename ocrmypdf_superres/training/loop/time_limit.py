@@ -35,7 +35,7 @@ class Planner:
     It looks at the pace since it was asked before. A machine on which steps take longer takes longer after them too.
 
     Args:
-        limit: the time that there is. most: the steps of the recipe, which are never exceeded.
+        limit: the time available. most: the steps of the recipe, which are never exceeded.
     """
 
     def __init__(self, limit: TimeLimit, most: int) -> None:

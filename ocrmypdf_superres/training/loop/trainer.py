@@ -229,8 +229,8 @@ class Trainer(Generic[K]):
             )
         if self.text and state.get("text") != self.text:
             raise OptionError(
-                f"{path} belongs to another recipe than {self.settings.name} is now; give the one that it was begun with, or "
-                "another folder with -o."
+                f"{path} belongs to another recipe than {self.settings.name} is now; give the recipe that it was started with, "
+                "or another folder with -o."
             )
         try:
             self._restore(state)

@@ -22,7 +22,7 @@ class Watch:
 
     Attributes:
         rows: step, stage and value of each validation.
-        value: the best value, None before the first. step: when it was. weights: those that it is of, on the CPU.
+        value: the best value, None before the first. step: when it was. weights: those that gave it, on the CPU.
         waited: validations of this stage since the last improvement.
     """
 

@@ -58,7 +58,9 @@ class AlternatingRecipe:
             network: path of a ``.traineddata`` file, or a language.
             rounds: factor for the number of steps of each stage.
         """
-        text = json.dumps(dict(self.net)).replace(NET, net).replace(NETWORK, network)
+        text = json.dumps(dict(self.net))
+        for place, value in ((NET, net), (NETWORK, network)):
+            text = text.replace(place, json.dumps(value)[1:-1])  # paths may have backslashes and quotes
         return parse_recipe(_longer(json.loads(text), rounds), f"{self.name}, [net]")
 
     def network_recipe(self, base: str, lines: str, held_out: str, rounds: int = 1) -> TuningRecipe:

@@ -133,7 +133,11 @@ class Recognition(_NetworkTask):
         rng = np.random.default_rng([self.recipe.seed, step, 2])
         image = str(rng.choice(list(self.recipe.images), p=self.shares))
         kept = [index for index, text in enumerate(batch.texts) if letters_and_digits(text)]
-        value: Tensor = forward(self.images(batch, image)[kept], [batch.texts[index] for index in kept])
+        if not kept:
+            # Every step, and every process, needs a loss with a gradient: here that of any text, times 0.
+            value: Tensor = 0.0 * forward(self.images(batch, image), ["0"] * batch.count)
+        else:
+            value = forward(self.images(batch, image)[kept], [batch.texts[index] for index in kept])
         return value, {"loss": float(value.detach())}
 
     def images(self, batch: Batch, which: str) -> Tensor:

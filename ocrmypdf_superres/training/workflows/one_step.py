@@ -6,8 +6,9 @@ Images are noise and frozen networks that are not found have random weights: nei
 
 from __future__ import annotations
 
-import resource
+import math
 import statistics
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -44,7 +45,7 @@ class StepCost:
     Attributes:
         stage: its name. batch: images a step. parameters: of the network, all and trained in this stage.
         seconds: of a step, the median of some after the first. memory: in MiB: on a GPU the most that was allocated, on a CPU
-            the most that the process had.
+            the most that the process had (not a number on Windows, which does not tell).
         values: the losses of the last step.
     """
 
@@ -139,10 +140,20 @@ def _cost(trainer: Trainer[Any], stage: TrainingStage, batch: Any) -> StepCost:
         seconds.append(time.perf_counter() - began)
     if "skipped" in values or not all(value == value for value in values.values()):
         raise OptionError(f"Stage {stage.name} gave {values}: its loss is not finite in the first steps; lower its lr.")
-    peak = torch.cuda.max_memory_allocated(trainer.device) / 1024 if cuda else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = torch.cuda.max_memory_allocated(trainer.device) / 2**20 if cuda else process_memory()
     parameters = list(trainer.net.parameters())
     counts = sum(p.numel() for p in parameters), sum(p.numel() for p in parameters if p.requires_grad)
-    return StepCost(stage.name, batch.count, counts, statistics.median(seconds[1:] or seconds), peak / 1024, values)
+    return StepCost(stage.name, batch.count, counts, statistics.median(seconds[1:] or seconds), peak, values)
+
+
+def process_memory() -> float:
+    """Return the most memory that this process has had, in MiB; not a number on Windows."""
+    try:
+        import resource
+    except ModuleNotFoundError:
+        return math.nan
+    # Bytes on macOS, KiB elsewhere.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def _with_stand_ins(stage: Stage, folder: Path) -> Stage:

@@ -18,12 +18,14 @@ import torch
 from PIL import Image
 
 from ocrmypdf_superres.errors import OptionError, RecognizerError
-from ocrmypdf_superres.page.image import IMAGE_SUFFIXES, to_luma
+from ocrmypdf_superres.page.image import IMAGE_SUFFIXES, from_luma, to_luma
 from ocrmypdf_superres.recognizers.tesseract.format.int8 import int8_copy
 from ocrmypdf_superres.recognizers.tesseract.format.traineddata import TrainedData, read_traineddata
 from ocrmypdf_superres.recognizers.tesseract.recognizer import TesseractRecognizer
 from ocrmypdf_superres.tesseract import find_traineddata
+from ocrmypdf_superres.training.data.files import read_truth
 from ocrmypdf_superres.training.data.ocr_lines.stream import Line
+from ocrmypdf_superres.training.data.sources.words import open_line
 from ocrmypdf_superres.training.loop.processes import Processes
 from ocrmypdf_superres.training.loop.time_limit import TimeLimit
 from ocrmypdf_superres.training.loop.trainer import CHECKPOINT, Trainer, seed_run
@@ -51,8 +53,8 @@ class LineExample:
 class TuneSettings:
     """How to tune on line images.
 
-    *epochs* over all lines, *batch* lines a step, *lr* the peak rate of Adam, *seed* of the order. *ema* is how much of the
-    average of the weights is kept at each step; 0 takes the last weights. With a *patience* tuning ends when this many
+    *epochs* over all lines, *batch* lines a step, *lr* the peak rate of Adam, *seed* of the order. *ema* is the decay of the
+    moving average of the weights; 0 takes the last weights. With a *patience* tuning ends when this many
     validations in a row, one every *validate_every* steps, were no better. *threads* are torch's; 0 leaves them.
     """
 
@@ -81,14 +83,13 @@ def read_examples(folder: Path) -> list[LineExample]:
 
     Raises:
         RecognizerError: there is none.
+        ImageError, OptionError: an image is damaged, or a text is not UTF-8.
     """
     examples = []
     for path in sorted(folder.glob("*")):
         text = path.with_name(f"{path.stem}.gt.txt")
         if path.suffix.lower() in IMAGE_SUFFIXES and text.is_file():
-            with Image.open(path) as image:
-                grey = Image.fromarray((to_luma(image) * 255.0 + 0.5).astype(np.uint8))
-            examples.append(LineExample(grey, text.read_text(encoding="utf-8").strip()))
+            examples.append(LineExample(from_luma(to_luma(open_line(path))), read_truth(text)))
     if not examples:
         raise RecognizerError(
             f"The folder {folder} has no line images with texts, pairs such as 001.png and 001.gt.txt were expected; "

@@ -49,6 +49,14 @@ def test_text_focus_from_a_recipe(reader):
     assert float(focus(sr, batch(["", "", ""], [BOX] * 3)).detach()) == 0.0
 
 
+def test_a_batch_without_a_line_to_read_has_no_gradient():
+    objective = Objective(Stage("a", 1, {"ctc": 1.0}, recognizers=("tesseract:eng",)), 0)
+    sr = torch.rand(2, 1, 32, 128, requires_grad=True)
+    total, values = objective(sr, batch(["", "中文"], [None, BOX]), 0)
+    total.backward()
+    assert values == {} and float(total.detach()) == 0.0 and not sr.grad.any()
+
+
 def test_what_a_recipe_cannot_name(reader, tmp_path):
     with pytest.raises(OptionError, match="needs a recognizer with attention"):
         loss_setting("text-focus", {}, "x").make()

@@ -94,6 +94,7 @@ def test_the_published_recipe_is_read() -> None:
     assert recipe.net_recipe("mine", "eng").base == "mine"
     assert recipe.net_recipe("mine", "/a/b.traineddata").stages[0].recognizers == ("tesseract:/a/b.traineddata",)
     assert recipe.net_recipe("mine", "eng", 2).stages[0].steps == 2 * recipe.net_recipe("mine", "eng").stages[0].steps
+    assert recipe.net_recipe('C:\\nets\\my "net"', "eng").base == 'C:\\nets\\my "net"'
     network = recipe.network_recipe("", "lines", "held", 3)
     assert network.stages[0].steps == 12000 and network.held_out.folder == "held"
 

@@ -10,8 +10,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ocrmypdf_superres.errors import OptionError, RecognizerError
 from ocrmypdf_superres.tesseract import find_traineddata
+from ocrmypdf_superres.training.data.files import document_of
 from ocrmypdf_superres.training.data.fonts import installed_fonts
-from ocrmypdf_superres.training.data.ocr_lines.scan_lines import ScanLines, document_of, held_documents
+from ocrmypdf_superres.training.data.ocr_lines.scan_lines import ScanLines, held_documents
 
 ROWS = [
     "The harvest of that year was late,", "and the carts stood empty by the", "gate until the middle of October.",

@@ -20,7 +20,7 @@ from ocrmypdf_superres.training.loop.checkpoint import save_checkpoint
 from ocrmypdf_superres.training.loop.run_log import read_log
 from ocrmypdf_superres.training.loop.trainer import CHECKPOINT
 from ocrmypdf_superres.training.recognizers.recipe import read_recognizer_recipe
-from ocrmypdf_superres.training.recognizers.tasks import PageBatches
+from ocrmypdf_superres.training.recognizers.tasks import PageBatches, Recognition
 from ocrmypdf_superres.training.workflows.train_recognizer import recognizer_trainer
 
 RECIPES = sorted((Path(__file__).parents[3] / "examples" / "recipes" / "papers" / "recognizers").glob("*.toml"))
@@ -94,6 +94,16 @@ def test_a_reader_is_made_by_one_command(held_folder, tmp_path):
     assert all(value > 0 for value in first) and set(trainer.task.accuracies(trainer.averaged_net())) == {"sr"}
     again = recognizer_trainer(read_recognizer_recipe(path), held_folder, None)
     assert [again.train_step(again.task.batches[step])["loss"] for step in range(2)] == first
+
+
+@pytest.mark.parametrize("recipe", recognizer_recipes(), ids=lambda recipe: recipe.name)
+def test_a_batch_without_a_text_to_learn_has_no_gradient(recipe, data_folder):
+    trainer = recognizer_trainer(recipe, data_folder, None)
+    if not isinstance(trainer.task, Recognition):
+        return
+    batch = replace(trainer.task.batches[0], texts=["---"] * trainer.task.batches[0].count)
+    assert trainer.train_step(batch) == {"loss": 0.0}
+    assert all(not value.grad.any() for value in trainer.net.parameters() if value.grad is not None)
 
 
 def test_a_detector_is_trained_on_rendered_pages(data_folder, tmp_path):

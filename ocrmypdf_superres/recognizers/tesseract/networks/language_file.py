@@ -87,7 +87,7 @@ class LanguageFile:
                     start += len(chunk)
 
     def describe(self) -> BaseFile:
-        """Return what a card says of it.
+        """Return the description of this file for a card.
 
         Raises:
             OSError: it cannot be read.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Packing what is new in a tuned language file: its network and a card, about 0.4 MB, without charset and dictionaries."""
+"""Packing the network of a tuned language file with a card: about 0.4 MB, without charset and dictionaries."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NOTICE = (
 
 @dataclass(frozen=True)
 class About:
-    """What people want to know of a network; see :class:`~ocrmypdf_superres.modelstore.networks.NetworkCard`."""
+    """The descriptive fields of a network's card; see :class:`~ocrmypdf_superres.modelstore.networks.NetworkCard`."""
 
     description: str = ""
     data: str = ""

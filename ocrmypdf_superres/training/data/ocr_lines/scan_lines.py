@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +14,12 @@ from PIL import Image
 from rapidfuzz import fuzz
 
 from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.metrics.boxes import bounding_box
 from ocrmypdf_superres.metrics.text import fold
-from ocrmypdf_superres.page.image import to_luma
+from ocrmypdf_superres.page.image import DECODING_ERRORS, to_luma
 from ocrmypdf_superres.page.text_height import measure_text_height
 from ocrmypdf_superres.tesseract import Word
+from ocrmypdf_superres.training.data.files import document_of
 from ocrmypdf_superres.training.data.ocr_lines.rendering import ABOVE, BELOW, Strip
 from ocrmypdf_superres.training.data.ocr_lines.spelling import as_written
 from ocrmypdf_superres.training.data.sources.scans import index_page, list_pages, read_lines
@@ -32,7 +33,6 @@ HELD_EVERY, HELD_FIRST = 8, 2
 #: A scan is enlarged by at most this factor; more would show as blur.
 _MOST_ENLARGED = 1.15
 _FORBIDDEN = "validation"
-_NUMBER_AT_END = re.compile(r"[\s._-]*\d+$")
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class ScanLines:
                 continue
             try:
                 self._add(image, truth, languages, cache)
-            except (OSError, OptionError) as error:
+            except (OptionError, *DECODING_ERRORS) as error:
                 log.warning("%s is left out: %s", image.name, error)
 
     def __len__(self) -> int:
@@ -87,10 +87,10 @@ class ScanLines:
         x_height = measure_text_height(luma).x_height
         if x_height is None:
             return
-        read = {_box(words): _text(words) for words in read_lines(image, languages, cache)}
+        read = {bounding_box(word.box for word in words): _text(words) for words in read_lines(image, languages, cache)}
         page = len(self.pixels)
         for words in index_page(image, truth, languages, cache).lines:
-            box, text = _box(words), as_written(_text(words))
+            box, text = bounding_box(word.box for word in words), as_written(_text(words))
             # A box much taller than the page's lines holds two of them, or a heading in larger letters.
             usual = 1.0 < (box[3] - box[1]) / x_height < 3.2
             if usual and box[2] - box[0] > 2 * x_height and fuzz.ratio(fold(read.get(box, "")), fold(text)) >= CERTAIN:
@@ -122,11 +122,6 @@ class ScanLines:
         return _cut(self.pixels[line.page], line, self.x_heights[line.page], 1.0)
 
 
-def document_of(image: Path) -> str:
-    """Return the name of the document that a page is from: the file name without a number at its end."""
-    return _NUMBER_AT_END.sub("", image.stem) or image.stem
-
-
 def held_documents(documents: Collection[str]) -> set[str]:
     """Return the held-out ones of *documents*: the second of two, none of one."""
     ordered = sorted(documents)
@@ -147,11 +142,6 @@ def _cut(pixels: NDArray[np.uint8], line: ScanLine, x_height: float, factor: flo
         image, line.text, (baseline - y0) * factor, x_height * factor, (left - x0) * factor, (top - y0) * factor,
         (right - x0) * factor, (bottom - y0) * factor,
     )  # fmt: skip
-
-
-def _box(words: list[Word]) -> tuple[int, int, int, int]:
-    boxes = [word.box for word in words]
-    return min(b[0] for b in boxes), min(b[1] for b in boxes), max(b[2] for b in boxes), max(b[3] for b in boxes)
 
 
 def _text(words: list[Word]) -> str:

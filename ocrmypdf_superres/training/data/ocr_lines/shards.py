@@ -66,7 +66,7 @@ def read_shard(path: Path) -> list[Line]:
 def make_shards(stream: LineStream, folder: Path, count: int, first: int = 0) -> Iterator[tuple[Path, bool]]:
     """Write shards *first* to *first* + *count* - 1 of *stream* to *folder*; yield (path, whether it was written) of each.
 
-    Existing shards are kept, whatever stream they are from.
+    Existing shards are kept, even of another stream.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(first, first + count):

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ocrmypdf_superres.errors import ImageError, OptionError
-from ocrmypdf_superres.page.image import IMAGE_SUFFIXES, flatten, to_luma
-from ocrmypdf_superres.training.data.files import part_of, spread
+from ocrmypdf_superres.page.image import DECODING_ERRORS, IMAGE_SUFFIXES, flatten, to_luma
+from ocrmypdf_superres.training.data.files import part_of, partner_of, read_truth, spread
 from ocrmypdf_superres.training.data.sample import Sample
 from ocrmypdf_superres.training.protocols import SourceKind
 from ocrmypdf_superres.training.recipe import Source
@@ -77,29 +77,21 @@ class PatchSource:
         try:
             with Image.open(path) as image:
                 width, height = image.size
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        except DECODING_ERRORS:
             return self._leave_out("that cannot be read")
         if height < self.size[0] or width < self.size[1]:
             # Repeated edges would make up the rest, which no scan has.
             return self._leave_out(f"smaller than {self.size[0]} x {self.size[1]}")
         if self.low is not None:
-            self._partner(path)
+            partner_of(path, self.folder, self.low)
         return True
 
     def _leave_out(self, reason: str) -> bool:
         self.left_out[reason] = self.left_out.get(reason, 0) + 1
         return False
 
-    def _partner(self, path: Path) -> Path:
-        assert self.low is not None  # noqa: S101 - called where there is a folder of partners only
-        stem = self.low / path.relative_to(self.folder).with_suffix("")
-        for suffix in (path.suffix, *sorted(IMAGE_SUFFIXES)):
-            if stem.with_name(stem.name + suffix).is_file():
-                return stem.with_name(stem.name + suffix)
-        raise OptionError(f"{path} has no image of the same name in {self.low}; add it, or leave low out to have lr made of hr.")
-
     def sample(self, rng: np.random.Generator, line_height: int, scale: int) -> Sample:
-        """Return a crop at the image's own pixels, whatever *line_height* says.
+        """Return a crop at the image's own pixels; *line_height* is ignored.
 
         Raises:
             OptionError: none of many images has a crop that is not blank, or the partner of one has another size.
@@ -156,10 +148,10 @@ class PatchSource:
     def _made(self, path: Path, shape: Sequence[int], crop: Array, top: int, left: int, scale: int) -> Sample:
         truth = path.with_name(f"{path.stem}.gt.txt")
         whole = tuple(shape) == tuple(self.size) and truth.is_file()
-        text = truth.read_text(encoding="utf-8").strip() if whole else ""
+        text = read_truth(truth) if whole else ""
         lr = None
         if self.low is not None:
-            partner = self._partner(path)
+            partner = partner_of(path, self.folder, self.low)
             pixels = self._read(partner)
             height, width = pixels.shape[-2:]
             if tuple(side // scale for side in shape) != (height, width):
@@ -176,7 +168,7 @@ def _luma(path: Path) -> Array:
     try:
         with Image.open(path) as image:
             return to_luma(image)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except DECODING_ERRORS as error:
         raise ImageError(f"The image {path} cannot be read: {error}; leave it out.") from error
 
 
@@ -185,7 +177,7 @@ def _rgb(path: Path) -> Array:
         with Image.open(path) as image:
             pixels = np.asarray(flatten(image).convert("RGB"), dtype=np.float32).transpose(2, 0, 1)
             return np.asarray(pixels / 255, dtype=np.float32)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except DECODING_ERRORS as error:
         raise ImageError(f"The image {path} cannot be read: {error}; leave it out.") from error
 
 

@@ -79,7 +79,7 @@ class RecognitionSet:
         return Sample(hr, hr, label.decode("utf-8", errors="replace"), BOX, "eng", lr)
 
     def sample(self, rng: np.random.Generator, line_height: int, scale: int) -> Sample:
-        """Return a word; its height is its own, whatever *line_height* says."""
+        """Return a word at its own height; *line_height* is ignored."""
         return self.line(int(rng.integers(self.count)), scale)
 
 

@@ -17,14 +17,14 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from rapidfuzz import fuzz
 
 from ocrmypdf_superres.errors import ImageError, OptionError, RecognizerError
 from ocrmypdf_superres.files import atomic_write_text
-from ocrmypdf_superres.page.image import to_luma
+from ocrmypdf_superres.page.image import DECODING_ERRORS, to_luma
 from ocrmypdf_superres.tesseract import Word, parse_tsv, run_tesseract
-from ocrmypdf_superres.training.data.files import find_scans, page_image, part_of, spread
+from ocrmypdf_superres.training.data.files import find_scans, page_image, part_of, read_truth, spread
 from ocrmypdf_superres.training.data.sample import LINE_PAD, STRIP_HEIGHT, STRIP_WIDTH, Sample
 from ocrmypdf_superres.training.protocols import SourceKind
 from ocrmypdf_superres.training.recipe import Source
@@ -60,14 +60,19 @@ def list_pages(
     :func:`~ocrmypdf_superres.training.data.files.part_of`.
 
     Raises:
-        OptionError: the folder is missing or holds no images, or none of the part.
+        OptionError: the folder is missing or holds no images, or none of the part, or its index is damaged.
     """
     if not folder.is_dir():
         raise OptionError(f"The scan folder {folder} does not exist; give a folder of page images with --data.")
     index = folder / "index.json"
     if index.is_file():
-        rows = json.loads(index.read_text(encoding="utf-8"))
-        return [(folder / r["image"], folder / r["text"] if r.get("text") else None, r["languages"]) for r in spread(rows, limit)]
+        try:
+            rows = spread(json.loads(index.read_text(encoding="utf-8")), limit)
+            return [(folder / r["image"], folder / r["text"] if r.get("text") else None, str(r["languages"])) for r in rows]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise OptionError(
+                f"The index {index} cannot be used ({error!r}); give a list of objects with image, text and languages."
+            ) from error
     scans, unreadable = find_scans(folder)
     if part:
         kept = set(part_of(sorted({scan.path for scan in scans}), folder, part, share))
@@ -127,11 +132,11 @@ def index_page(image: Path, truth: Path | None, languages: str, cache: Path, con
     """Return the lines of one page that can be used as text: those that match *truth*, or read with *confidence*.
 
     Raises:
-        OptionError: Tesseract refuses the page or the language.
+        OptionError: Tesseract refuses the page or the language, or *truth* cannot be read.
     """
     lines = read_lines(image, languages, cache)
     if truth is not None:
-        return Page(str(image), languages, _correct(lines, truth.read_text(encoding="utf-8")), True)
+        return Page(str(image), languages, _correct(lines, read_truth(truth)), True)
     good = [line for line in lines if float(np.mean([w.confidence for w in line])) >= confidence]
     return Page(str(image), languages, good, False)
 
@@ -166,7 +171,7 @@ class ScanSource:
                 page = index_page(image, truth, page_languages, cache, confidence)
                 with Image.open(image) as opened:
                     luma = to_luma(opened)
-            except (OSError, UnidentifiedImageError, OptionError) as error:
+            except (OptionError, *DECODING_ERRORS) as error:
                 failures.append(f"{image.name}: {error}")
                 log.debug("%s is left out: %s", image.name, error)
                 continue

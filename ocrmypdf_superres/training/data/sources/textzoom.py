@@ -42,7 +42,7 @@ class TextZoom:
         return Sample(image, image, label.decode("utf-8", errors="replace"), BOX, self.language, lr)
 
     def sample(self, rng: np.random.Generator, line_height: int, scale: int) -> Sample:
-        """Return a pair; its height is its own, whatever *line_height* says."""
+        """Return a pair at its own height; *line_height* is ignored."""
         return self.line(int(rng.integers(self.count)), scale)
 
 

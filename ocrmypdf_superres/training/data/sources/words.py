@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from ocrmypdf_superres.errors import ImageError, OptionError
-from ocrmypdf_superres.page.image import IMAGE_SUFFIXES, flatten
+from ocrmypdf_superres.page.image import DECODING_ERRORS, IMAGE_SUFFIXES, flatten
+from ocrmypdf_superres.training.data.files import partner_of, read_truth
 from ocrmypdf_superres.training.data.fonts import FontFile, open_font
 from ocrmypdf_superres.training.data.sample import Sample
 from ocrmypdf_superres.training.data.sources.rendered import RenderedSource
@@ -147,8 +148,8 @@ class FolderLines:
             label = path.with_name(f"{path.stem}.gt.txt")
             if path.suffix.lower() not in IMAGE_SUFFIXES or not label.is_file():
                 continue
-            lr = None if low is None else _lr_path(path, folder, low)
-            self.items.append((path, lr, label.read_text(encoding="utf-8").strip()))
+            lr = None if low is None else partner_of(path, folder, low)
+            self.items.append((path, lr, read_truth(label)))
         if not self.items:
             raise OptionError(f"{folder} holds no line images with texts, such as 001.png and 001.gt.txt; give another folder.")
 
@@ -164,14 +165,6 @@ class FolderLines:
         return Sample(image, image, text, BOX, self.language, lr)
 
 
-def _lr_path(path: Path, folder: Path, low: Path) -> Path:
-    stem = low / path.relative_to(folder).with_suffix("")
-    for suffix in (path.suffix, *sorted(IMAGE_SUFFIXES)):
-        if stem.with_name(stem.name + suffix).is_file():
-            return stem.with_name(stem.name + suffix)
-    raise OptionError(f"{path} has no image of the same name in {low}; add it, or leave low out to have lr made of hr.")
-
-
 def open_line(path: Path | io.BytesIO) -> Image.Image:
     """Return the image in the file or stream *path*.
 
@@ -182,7 +175,7 @@ def open_line(path: Path | io.BytesIO) -> Image.Image:
         with Image.open(path) as image:
             image.load()
             return image
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except DECODING_ERRORS as error:
         raise ImageError(f"The line image {path} cannot be read: {error}; leave it out.") from error
 
 

@@ -74,7 +74,7 @@ class AdversarialLoss(nn.Module):
         optimizer.step()
 
     def _make_optimizer(self) -> torch.optim.Adam:
-        # Made late, on whatever device the discriminator is then.
+        # Made late, since the discriminator may be moved to another device first.
         if self._optimizer is None:
             self._optimizer = torch.optim.Adam(self.discriminator.parameters(), self.lr, betas=(0.9, 0.999))
         return self._optimizer

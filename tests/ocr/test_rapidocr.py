@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: MPL-2.0
+"""RapidOCR's package where it is incomplete."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+
+from ocrmypdf_superres.ocr.engines.calibration import calibrated_engines
+from ocrmypdf_superres.ocr.engines.rapidocr import RapidOcrEngine
+
+
+def test_a_package_without_models_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Older versions download their models when they are first used."""
+    (tmp_path / "rapidocr").mkdir()
+    (tmp_path / "rapidocr" / "__init__.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "rapidocr", raising=False)
+    importlib.invalidate_caches()
+    engine = RapidOcrEngine()
+    assert "has no models; run: pip install" in (engine.missing() or "")
+    assert not engine.knows(["eng"])
+    assert "rapidocr" not in calibrated_engines()
