@@ -103,7 +103,7 @@ class Session:
         self.job, self.manifest = job, manifest
         self._number, self._log = number, run_log
         self._arguments: dict[str, Any] = {"superres_threads": 1, **job.settings.ocr_arguments()}
-        self._in_flight: dict[int, FileTask] = {}
+        self._in_flight: dict[int, tuple[FileTask, FileRow]] = {}
         self._tasks = 0
 
     def recover(self) -> None:
@@ -171,7 +171,7 @@ class Session:
         idle_cores = executor.shares_cores and not self.job.tally.scanning and 0 < left < executor.workers
         for row in rows:
             task = self._task(row, executor.workers // left if idle_cores else 1)
-            self._in_flight[row.number] = task
+            self._in_flight[row.number] = task, row
             executor.submit(task)
         return bool(rows) or self.manifest.next_try() is not None
 
@@ -188,10 +188,14 @@ class Session:
 
     def accept(self, result: FileResult) -> None:
         """Bring a result into the manifest, and its outputs to their final names."""
-        task, settings, tally = self._in_flight.pop(result.number), self.job.settings, self.job.tally
+        (task, submitted), settings, tally = self._in_flight.pop(result.number), self.job.settings, self.job.tally
         if result.code == DISK_FULL:
             self._drop(task)
             self.job.stop.ask(DISK_FULL)
+            return
+        if self._is_outdated(submitted):
+            self._say(logging.INFO, task.relative, "changed while it was processed; the result is dropped")
+            self._drop(task)
             return
         if result.state is State.STAGED:
             name = Path(task.staging).name
@@ -214,6 +218,14 @@ class Session:
         self._drop(task)
         tally.files += 1
         tally.waiting = max(0, tally.waiting - 1)
+
+    def _is_outdated(self, submitted: FileRow) -> bool:
+        """Return whether a later walk found another size or time than the row *submitted* has.
+
+        Its row then has the new ones, under which the result of the old content must not be kept.
+        """
+        row = self.manifest.file(submitted.number)
+        return row is None or (row.state, row.size, row.mtime_ns) != (State.WAITING, submitted.size, submitted.mtime_ns)
 
     def _end(self, result: FileResult, path: str) -> None:
         """End a file as failed or skipped."""

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from archive_files import wait_until
 from PIL import Image
 from rich.console import Console
 
@@ -125,6 +126,39 @@ def test_what_is_there_and_what_comes(tmp_path, poll):
         put(again.source, "last.png")
         again.until("last.png")
     assert again.executor.done == ["last.png"], "a restart goes on and does nothing twice"
+
+
+class SlowExecutor(CopyingExecutor):
+    """Reads an input when it gets the task, and returns the result only when ``released`` is set."""
+
+    def __init__(self):
+        super().__init__()
+        self.released, self.waiting = threading.Event(), []
+
+    def submit(self, task):
+        super().submit(task)
+        self.waiting += super().results(0.0)
+
+    def results(self, timeout):
+        if not self.released.wait(min(timeout, 0.02)):
+            return
+        while self.waiting:
+            yield self.waiting.pop(0)
+
+
+def test_a_file_that_changes_while_it_is_processed_is_processed_again(tmp_path):
+    executor = SlowExecutor()
+    with Watched(tmp_path, WatchTiming(0.05), executor) as watched:
+        put(watched.source, "a.png")
+        wait_until(lambda: executor.waiting, 20)
+        put(watched.source, "a.png", shade=7)
+        facts = os.stat(watched.source / "a.png")
+        with Manifest(Layout(watched.out).manifest) as manifest:
+            wait_until(lambda: manifest.find("a.png").mtime_ns == facts.st_mtime_ns, 20)
+            executor.released.set()
+            wait_until(lambda: manifest.find("a.png").state is State.DONE, 20)
+            wait_until(lambda: (watched.out / "a.png.out").read_bytes() == (watched.source / "a.png").read_bytes(), 20)
+            assert manifest.find("a.png").sha256 == hashlib.sha256((watched.source / "a.png").read_bytes()).hexdigest()
 
 
 def test_failures_and_files_that_vanish_stop_nothing(tmp_path):
