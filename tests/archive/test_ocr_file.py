@@ -210,3 +210,23 @@ def test_a_name_that_is_no_text(tmp_path):
     result = ocr_file(task(tmp_path, source, outputs=("pdf", "alto")))
     assert result.state is State.STAGED, result.reason
     assert [os.fsencode(o.name) for o in result.outputs] == [b"a \n'\xff.pdf", b"a \n'\xff.pdf.alto/0001.xml"]
+
+
+def test_a_name_too_long_for_its_outputs_fails_before_it_is_read(tmp_path, monkeypatch):
+    source = tmp_path / f"{'x' * 250}.tif"
+    source.write_bytes(image_bytes(page(), "TIFF"))
+    monkeypatch.setattr("ocrmypdf_superres.archive.worker.ocr_file._ocr", lambda *_: pytest.fail("it was read"))
+    result = ocr_file(task(tmp_path, source, Kind.IMAGE))
+    assert (result.state, result.code) == (State.FAILED, "name-too-long") and "shorten the input's name" in result.reason
+
+
+def test_a_file_that_fails_at_its_end_has_no_pages(tmp_path, monkeypatch):
+    source = tmp_path / "a.pdf"
+    source.write_bytes(GOOD)
+
+    def fail(*_):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("ocrmypdf_superres.archive.worker.products.sealed", fail)
+    result = ocr_file(task(tmp_path, source))
+    assert (result.state, result.code, result.pages, result.outputs) == (State.FAILED, "io", [], [])
