@@ -14,7 +14,7 @@ import shutil
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +24,7 @@ from ocrmypdf_superres.archive.executors.base import Executor
 from ocrmypdf_superres.archive.intake.enqueue import Intake
 from ocrmypdf_superres.archive.intake.scan import Scan, Verdict
 from ocrmypdf_superres.archive.progress import Display, Tally
-from ocrmypdf_superres.archive.publish import NotOursError, StagingLostError, publish
+from ocrmypdf_superres.archive.publish import NotOursError, StagingLostError, is_published, publish
 from ocrmypdf_superres.archive.settings import Settings
 from ocrmypdf_superres.archive.store.layout import Layout
 from ocrmypdf_superres.archive.store.manifest import Manifest
@@ -105,6 +105,7 @@ class Session:
         self._arguments: dict[str, Any] = {"superres_threads": 1, **job.settings.ocr_arguments()}
         self._in_flight: dict[int, tuple[FileTask, FileRow]] = {}
         self._tasks = 0
+        self._longest_pause = job.settings.wait * 2.0 ** min(job.settings.tries, 60)
 
     def recover(self) -> None:
         """Publish what an earlier session staged, and remove its other leftovers."""
@@ -165,7 +166,7 @@ class Session:
             return True
         if self.job.stop.reason:
             return False
-        rows = self.manifest.waiting(wanted + len(self._in_flight), time.time())
+        rows = self.manifest.waiting(wanted + len(self._in_flight), time.time(), self._longest_pause)
         rows = [row for row in rows if row.number not in self._in_flight][:wanted]
         left = len(rows) + len(self._in_flight)
         idle_cores = executor.shares_cores and not self.job.tally.scanning and 0 < left < executor.workers
@@ -227,9 +228,9 @@ class Session:
         row = self.manifest.file(submitted.number)
         return row is None or (row.state, row.size, row.mtime_ns) != (State.WAITING, submitted.size, submitted.mtime_ns)
 
-    def _end(self, result: FileResult, path: str) -> None:
-        """End a file as failed or skipped."""
-        self.manifest.finish(result, self.job.settings_hash)
+    def _end(self, result: FileResult, path: str, published: Collection[str] = ()) -> None:
+        """End a file as failed or skipped; *published* is as for :meth:`Manifest.finish`."""
+        self.manifest.finish(result, self.job.settings_hash, published=published)
         self.count(path, result)
 
     def count(self, path: str, end: FileResult | Verdict) -> None:
@@ -241,8 +242,9 @@ class Session:
 
     def _publish(self, number: int, path: str, staging: str) -> None:
         layout, manifest = self.job.layout, self.manifest
+        outputs = manifest.outputs(number, staged=True)
         try:
-            left = publish(layout.out, layout.staging / staging, manifest.outputs(number, staged=True), manifest.outputs(number))
+            left = publish(layout.out, layout.staging / staging, outputs, manifest.outputs(number))
         except StagingLostError as error:
             manifest.wait_again(number)
             self._say(logging.WARNING, path, str(error))
@@ -253,7 +255,8 @@ class Session:
             row = manifest.file(number)
             code = "exists" if isinstance(error, NotOursError) else "unwritable"
             reason = str(error) if isinstance(error, NotOursError) else f"An output cannot be written: {error.strerror or error}."
-            self._end(FileResult(number, State.FAILED, code, reason, sha256=row.sha256 if row else ""), path)
+            published = [output.name for output in outputs if is_published(layout.out / output.name, output)]
+            self._end(FileResult(number, State.FAILED, code, reason, sha256=row.sha256 if row else ""), path, published)
             return
         manifest.publish(number)
         for sentence in left:
@@ -272,10 +275,9 @@ class Session:
     def _drop(self, task: FileTask) -> None:
         """Remove a task's leftovers, which a killed worker could not remove."""
         _remove(Path(task.log))
-        if task.number not in self._in_flight:
-            row = self.manifest.file(task.number)
-            if row is None or row.state is not State.STAGED:
-                _remove(Path(task.staging))
+        row = self.manifest.file(task.number)
+        if row is None or row.state is not State.STAGED:
+            _remove(Path(task.staging))
         _remove(scratch_folder(task))
 
 

@@ -69,6 +69,32 @@ def test_waiting_files_come_when_their_time_has_come(manifest):
     assert manifest.next_try() > time.time()
 
 
+def test_a_clock_that_was_set_back_delays_no_file(manifest):
+    number = manifest.add("a", Kind.PDF, 1, 1)
+    now = time.time()
+    manifest.retry(number, "io", "why", now + 60)
+    assert manifest.waiting(9, now, longest=60) == []
+    assert [row.number for row in manifest.waiting(9, now - 365 * 86400, longest=60)] == [number]
+
+
+def test_a_reason_that_is_not_text_is_stored(manifest):
+    number = manifest.add("a", Kind.PDF, 1, 1)
+    manifest.retry(number, "io", "a\udcff is gone", 0.0)
+    assert manifest.file(number).reason == r"a\udcff is gone"
+    manifest.finish(result(number, state=State.FAILED, code="failed", reason="b\udcfe is gone"), "S")
+    assert manifest.file(number).reason == r"b\udcfe is gone"
+
+
+def test_outputs_in_place_are_known_although_others_failed(manifest):
+    number = manifest.add("a", Kind.PDF, 1, 1)
+    old, new, text = Output("pdf", "a", "1", 1), Output("pdf", "a", "2", 2), Output("text", "a.txt", "3", 3)
+    manifest.stage(result(number, outputs=[old]), "S", "1.1")
+    manifest.publish(number)
+    manifest.stage(result(number, outputs=[new, text]), "S", "1.2")
+    manifest.finish(result(number, state=State.FAILED, code="unwritable"), "S", published=["a"])
+    assert manifest.outputs(number) == [new] and manifest.outputs(number, staged=True) == []
+
+
 def test_sessions_and_settings(manifest):
     settings = SettingsRow("S", "toml", "model", "12")
     first = manifest.begin_session(settings, "host", {"a": "1"})
@@ -108,6 +134,14 @@ def test_one_run_at_a_time(tmp_path):
                 pass
     with locked(tmp_path / "lock"):
         pass
+
+
+def test_a_lock_that_cannot_be_used_is_not_another_run(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "other").write_bytes(b"not a database" * 100)
+    for name in ("folder", "other"):
+        with pytest.raises(ArchiveError, match="cannot be locked"), locked(tmp_path / name):
+            pass
 
 
 @pytest.mark.slow
