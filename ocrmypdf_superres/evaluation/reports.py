@@ -199,23 +199,32 @@ def _histogram(values: Sequence[float], edges: Sequence[float]) -> list[int]:
 
 
 def from_records(
-    records: Sequence[Mapping[str, Any]], title: str, comparisons: Sequence[PageComparison] = (), root: Path = Path()
-) -> Report:
-    """Return the report of a plugin's page records; *comparisons* are those pages that were read again, with their images."""
-    by_page = {(k.group, k.page): k for k in comparisons}
+    records: Sequence[Mapping[str, Any]], title: str, comparisons: Mapping[tuple[str, int], PageComparison] | None = None,
+    root: Path = Path(),
+) -> Report:  # fmt: skip
+    """Return the report of a plugin's page records.
+
+    Args:
+        records: the records.
+        title: of the report.
+        comparisons: pages that were read again, by the record's file and page number.
+        root: the folder that the paths of their images start from.
+    """
+    by_page = comparisons or {}
     rows = []
     for record in records:
         height, size, new_size = record.get("x_height"), record.get("size"), record.get("new_size")
         before = float(height) if height else None
         after = before * new_size[0] / size[0] if before is not None and new_size and size else before
         group, page = Path(str(record["file"])).name, f"page {record['page']}"
+        read_again = by_page.get((str(record["file"]), int(record["page"])))
         gain = after - before if before is not None and after is not None else None
-        rows.append(Row(group, page, record["action"], record["reason"], before, after, gain, None, by_page.get((group, page))))
+        rows.append(Row(group, page, record["action"], record["reason"], before, after, gain, None, read_again))
     counts = Counter(row.action for row in rows)
     seconds = sum(float(record.get("seconds", 0.0)) for record in records)
     a_page = f"{seconds / max(1, len(rows)):.2f}"
     sentences = [
-        f"Of {len(rows)} pages in {len({row.group for row in rows})} files, {counts['enlarged']} were enlarged, "
+        f"Of {len(rows)} pages in {len({str(record['file']) for record in records})} files, {counts['enlarged']} were enlarged, "
         f"{counts['left']} left as they are, and {counts['failed']} could not be enlarged and were read as they are.",
         f"Planning and enlarging took {seconds:.0f} seconds, {a_page} a page. "
         "There is no ground truth here: the report shows what was done and why, not what is right.",
