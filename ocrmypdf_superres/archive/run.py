@@ -120,7 +120,7 @@ class Run:
 def _run_log(path: Path) -> Iterator[logging.Logger]:
     """Yield a logger that writes to the file *path* alone."""
     logger = logging.Logger("run")
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger.addHandler(handler)
     try:
