@@ -28,7 +28,7 @@ from pathlib import Path
 
 from ocrmypdf_superres.archive.executors.base import Executor
 from ocrmypdf_superres.archive.progress import Display
-from ocrmypdf_superres.archive.session import Job, Session, Stop
+from ocrmypdf_superres.archive.session import Job, Session, Stop, stopped_by_full_disk
 from ocrmypdf_superres.archive.settings import Settings, weights_sha256
 from ocrmypdf_superres.archive.store.layout import Layout
 from ocrmypdf_superres.archive.store.lock import locked
@@ -87,13 +87,18 @@ class Run:
         except OSError as error:
             raise ArchiveError(f"The output folder {layout.out} cannot be written to ({error}); give another OUT.") from error
         with locked(layout.lock), Manifest(layout.manifest, write=True) as manifest:
-            number, outcome = self._begin(manifest), "killed"
+            try:
+                number, outcome = self._begin(manifest), "killed"
+            except (OSError, sqlite3.DatabaseError) as error:
+                raise ArchiveError(f"The run cannot start in {layout.out} ({error}); correct that and run again.") from error
             with _run_log(layout.logs / f"run-{number:04d}.log") as run_log:
                 session = make_session(self.job, manifest, number, run_log)
                 try:
                     with display:
-                        session.recover()
-                        session.work(display)
+                        with stopped_by_full_disk(self.stop):
+                            session.recover()
+                        if not self.stop.reason:
+                            session.work(display)
                     outcome = self.stop.reason or "finished"
                 finally:
                     session.clear()

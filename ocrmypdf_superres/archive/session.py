@@ -14,7 +14,7 @@ import shutil
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -138,7 +138,8 @@ class Session:
         intake, stop, tally = self.make_intake(), self.job.stop, self.job.tally
         counted = 0.0
         executor = self.job.make_executor()
-        try:
+        with stopped_by_full_disk(stop), contextlib.ExitStack() as stack:
+            stack.callback(executor.close, cancel=True)
             while True:
                 if tally.scanning and not stop.reason:
                     tally.scanning = intake.take()
@@ -150,14 +151,6 @@ class Session:
                 if time.monotonic() - counted > COUNT_EVERY:
                     counted, tally.waiting = time.monotonic(), self.manifest.count(State.WAITING)
                 display.show(tally)
-        except (OSError, sqlite3.OperationalError) as error:
-            if not _is_full(error):
-                raise ArchiveError(
-                    f"The run cannot continue ({error}); correct that and give the same command again, which continues it."
-                ) from error
-            stop.ask(DISK_FULL, cancel=True)
-        finally:
-            executor.close(cancel=True)
 
     def _feed(self, executor: Executor) -> bool:
         """Submit files while workers want some; return whether any file waits, now or for its next try."""
@@ -279,6 +272,23 @@ class Session:
         if row is None or row.state is not State.STAGED:
             _remove(Path(task.staging))
         _remove(scratch_folder(task))
+
+
+@contextlib.contextmanager
+def stopped_by_full_disk(stop: Stop) -> Iterator[None]:
+    """Let *stop* end the run if the disk is full.
+
+    Raises:
+        ArchiveError: the disk or the manifest failed otherwise.
+    """
+    try:
+        yield
+    except (OSError, sqlite3.DatabaseError) as error:
+        if not _is_full(error):
+            raise ArchiveError(
+                f"The run cannot continue ({error}); correct that and give the same command again, which continues it."
+            ) from error
+        stop.ask(DISK_FULL, cancel=True)
 
 
 def _remove(path: Path) -> None:

@@ -230,3 +230,18 @@ def test_a_file_that_fails_at_its_end_has_no_pages(tmp_path, monkeypatch):
     monkeypatch.setattr("ocrmypdf_superres.archive.worker.products.sealed", fail)
     result = ocr_file(task(tmp_path, source))
     assert (result.state, result.code, result.pages, result.outputs) == (State.FAILED, "io", [], [])
+
+
+@pytest.mark.parametrize(("missing", "end"), [("scratch", ("io", True)), ("source", ("gone", False))])
+def test_a_temporary_file_that_was_cleared_away_is_not_the_input(tmp_path, monkeypatch, missing, end):
+    source = tmp_path / "a.pdf"
+    source.write_bytes(GOOD)
+    made = task(tmp_path, source)
+
+    def clear(*_):
+        folder = scratch_folder(made) if missing == "scratch" else tmp_path
+        (folder / "nosuch").read_bytes()
+
+    monkeypatch.setattr("ocrmypdf_superres.archive.worker.ocr_file._ocr", clear)
+    result = ocr_file(made)
+    assert (result.code, result.transient) == end

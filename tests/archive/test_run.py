@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import sqlite3
 import subprocess
 import time
 from pathlib import Path
@@ -33,6 +34,7 @@ from ocrmypdf_superres.archive.run import Run
 from ocrmypdf_superres.archive.session import Stop
 from ocrmypdf_superres.archive.settings import Settings
 from ocrmypdf_superres.archive.store.layout import Layout
+from ocrmypdf_superres.archive.store.manifest import Manifest
 from ocrmypdf_superres.archive.tasks import Limits, State
 from ocrmypdf_superres.errors import ArchiveError
 
@@ -152,6 +154,29 @@ def test_after_a_half_published_file_the_next_run_continues(tmp_path, monkeypatc
     monkeypatch.undo()
     run(source, out, workers=1)
     assert states(out) == {"a.pdf": ("done", "ok")}
+    check_consistent(out)
+
+
+def test_a_disk_that_is_full_at_the_start_stops_the_run(tmp_path, monkeypatch):
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    put(source, a__pdf=pdf_bytes(page()))
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(publishing, "_move", full)
+        for _ in range(2):  # the second time where the first run's output is published
+            assert run(source, out, workers=1).stop.reason == "disk-full" and states(out) == {"a.pdf": ("staged", "ok")}
+    with monkeypatch.context() as patched, pytest.raises(ArchiveError, match="database or disk is full"):
+
+        def full_manifest(*_):
+            raise sqlite3.OperationalError("database or disk is full")
+
+        patched.setattr(Manifest, "begin_session", full_manifest)
+        run(source, out, workers=1)
+    assert not run(source, out, workers=1).stop.reason
     check_consistent(out)
 
 

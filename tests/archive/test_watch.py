@@ -188,6 +188,24 @@ def test_failures_and_files_that_vanish_stop_nothing(tmp_path):
     assert ends["gone.png"] == (State.SKIPPED, "gone")
 
 
+def test_a_file_is_skipped_only_if_it_is_gone(tmp_path):
+    class Without(CopyingExecutor):
+        """Misses a file of its own."""
+
+        def results(self, timeout):
+            while self.tasks:
+                task = self.tasks.pop(0)
+                self.done.append(task.relative)
+                yield FileResult(task.number, State.FAILED, "gone", "A file of it is missing.")
+
+    executor = Without()
+    with Watched(tmp_path, WatchTiming(0.05), executor) as watched:
+        put(watched.source, "a.png")
+        wait_until(lambda: executor.done, 20)
+    with Manifest(Layout(tmp_path / "out").manifest) as manifest:
+        assert manifest.find("a.png").state is State.FAILED
+
+
 def test_a_file_is_left_until_it_stands_still(tmp_path):
     source, layout = tmp_path / "in", Layout(tmp_path / "out")
     source.mkdir()
