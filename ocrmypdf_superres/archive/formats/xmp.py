@@ -40,6 +40,8 @@ _FIELDS = ("action", "softwareAgent", "when", "parameters", "instanceID")
 _BEGIN, _END = b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>\n', b'\n<?xpacket end="w"?>\n'
 _ZONED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _DATE = re.compile(rf"\d{{4}}(-(0[1-9]|1[0-2])(-\d\d)?)?|\d{{4}}-\d\d-\d\dT\d\d:\d\d(Z|[+-]\d\d:\d\d)|{_ZONED.pattern}")
+# An event may be another program's, and a range of a few characters may stand for any number of pages.
+_MOST_PAGES = 1_000_000
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -98,6 +100,8 @@ def _pages(ranges: str) -> tuple[int, ...]:
     found: list[int] = []
     for part in filter(None, ranges.split(",")):
         first, _, last = part.partition("-")
+        if int(last or first) - int(first) > _MOST_PAGES:
+            raise ValueError(f"the range {part} is of no document")
         found += range(int(first), int(last or first) + 1)
     return tuple(found)
 
@@ -294,5 +298,5 @@ def _step(event: Mapping[str, str]) -> Step:
             str(values.pop("model", "")), str(values.pop("model_sha256", "")), tuple(map(int, values.pop("scales", ()))),
             _pages(str(values.pop("pages", ""))), str(values.pop("settings", "")), values,
         )  # fmt: skip
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return Step(event.get("action", ""), agent, when=event.get("when", ""), parameters={"text": text})
