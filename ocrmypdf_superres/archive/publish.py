@@ -15,7 +15,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from ocrmypdf_superres.archive.store.name_encoding import printable
+from ocrmypdf_superres.archive.store.name_encoding import printable, printable_path
 from ocrmypdf_superres.archive.tasks import Output
 from ocrmypdf_superres.errors import ArchiveError
 from ocrmypdf_superres.modelstore.store import sha256_of
@@ -88,23 +88,21 @@ def _check(out: Path, staged: Path, output: Output, earlier: Output | None) -> N
     for parent in target.relative_to(out).parents:
         if os.path.lexists(out / parent) and not (out / parent).is_dir():
             raise NotOursError(
-                f"{_shown(out / parent)} is a file that is not of this run, but its name is needed for a folder of outputs; "
-                "move it away."
+                f"{printable_path(out / parent)} is a file that is not of this run, but its name is needed for a folder of "
+                "outputs; move it away."
             )
     if not os.path.lexists(staged):
         if not is_published(target, output):
-            raise StagingLostError(f"The staged output {_shown(staged)} is gone; the file is processed again.")
+            raise StagingLostError(f"The staged output {printable_path(staged)} is gone; the file is processed again.")
     elif os.path.lexists(target) and not _may_replace(target, output, earlier):
-        raise NotOursError(f"{_shown(target)} exists and is not of this run, or was changed since; move it away and run again.")
+        raise NotOursError(
+            f"{printable_path(target)} exists and is not of this run, or was changed since; move it away and run again."
+        )
 
 
 def _may_replace(target: Path, output: Output, earlier: Output | None) -> bool:
     """Return whether *target* is ours: this output, the earlier one, or the mark of :func:`_claim`."""
     return is_published(target, output) or is_published(target, earlier) or _is_mark(target, output)
-
-
-def _shown(path: Path) -> str:
-    return printable(os.fspath(path))
 
 
 def _mark(output: Output) -> bytes:
@@ -138,7 +136,7 @@ def _move(staged: Path, target: Path, output: Output, earlier: Output | None) ->
         _claim(staged, target, _mark(output))
     except FileExistsError:
         if not _may_replace(target, output, earlier):
-            message = f"{_shown(target)} has just appeared and is not of this run; move it away and run again."
+            message = f"{printable_path(target)} has just appeared and is not of this run; move it away and run again."
             raise NotOursError(message) from None
         staged.replace(target)
 

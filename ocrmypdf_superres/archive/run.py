@@ -33,7 +33,7 @@ from ocrmypdf_superres.archive.settings import Settings, weights_sha256
 from ocrmypdf_superres.archive.store.layout import Layout
 from ocrmypdf_superres.archive.store.lock import locked
 from ocrmypdf_superres.archive.store.manifest import Manifest
-from ocrmypdf_superres.archive.store.name_encoding import encode_path
+from ocrmypdf_superres.archive.store.name_encoding import printable_path
 from ocrmypdf_superres.archive.store.schema import SettingsRow
 from ocrmypdf_superres.archive.tasks import State
 from ocrmypdf_superres.archive.worker.preflight import check_folders, check_settings, software
@@ -108,12 +108,13 @@ class Run:
 
     def _begin(self, manifest: Manifest) -> int:
         """Check that this is the manifest's input, and begin a session; return its number."""
-        known, given, layout = manifest.fact("input"), encode_path(str(self.job.source)), self.job.layout
+        known, given, layout = manifest.input_folder(), self.job.source, self.job.layout
         if known is not None and known != given and not self._moved:
             raise ArchiveError(
-                f"{layout.out} holds the run over {known}, not over {given}; give another OUT, or --moved for the same files."
+                f"{layout.out} holds the run over {printable_path(known)}, not over {printable_path(given)}; give another OUT, "
+                "or --moved for the same files."
             )
-        manifest.set_fact("input", given)
+        manifest.set_input_folder(given)
         model = self.job.settings.model
         row = SettingsRow(self.job.settings_hash, self.job.settings.toml(), model.card.name, weights_sha256(model))
         number = manifest.begin_session(row, socket.gethostname(), software())

@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from pathlib import Path
 
 import pytest
 
@@ -101,8 +102,10 @@ def test_sessions_and_settings(manifest):
     manifest.end_session(first, "finished")
     assert manifest.begin_session(settings, "host", {}) == first + 1
     assert manifest.settings("S") == settings and manifest.settings("T") is None
-    manifest.set_fact("input", "x")
-    assert manifest.fact("input") == "x" and manifest.fact("nosuch") is None
+    assert manifest.input_folder() is None
+    for folder in (Path("/scans"), Path(os.fsdecode(b"/scans \xff"))):
+        manifest.set_input_folder(folder)
+        assert manifest.input_folder() == folder
 
 
 def test_a_write_that_fails_changes_nothing(manifest):

@@ -17,7 +17,7 @@ from ocrmypdf_superres.archive.formats.xmp import read_history
 from ocrmypdf_superres.archive.tasks import Kind, State
 from ocrmypdf_superres.archive.worker.images import page_layout, remove_alpha
 from ocrmypdf_superres.archive.worker.ocr_file import ocr_file, scratch_folder
-from ocrmypdf_superres.archive.worker.products import sealed
+from ocrmypdf_superres.archive.worker.products import synced_outputs
 from ocrmypdf_superres.modelstore.networks import AUTO, networks_for
 
 GOOD = pdf_bytes(page())
@@ -91,7 +91,7 @@ def test_a_good_file_with_all_outputs(tmp_path, lanczos_net):
             for kind, end in (("alto", "xml"), ("hocr", "hocr"), ("images", "png"))
         },
     }  # fmt: skip
-    assert result.outputs == sealed(made)
+    assert result.outputs == synced_outputs(made)
     staging = tmp_path / "staging" / "1.1"
     text = (staging / f"{base}.txt").read_text()
     assert "harbour street" in text and "old walls" in text
@@ -227,7 +227,7 @@ def test_a_file_that_fails_at_its_end_has_no_pages(tmp_path, monkeypatch):
     def fail(*_):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("ocrmypdf_superres.archive.worker.products.sealed", fail)
+    monkeypatch.setattr("ocrmypdf_superres.archive.worker.products.synced_outputs", fail)
     result = ocr_file(task(tmp_path, source))
     assert (result.state, result.code, result.pages, result.outputs) == (State.FAILED, "io", [], [])
 

@@ -18,6 +18,7 @@ from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from ocrmypdf_superres.archive.store.name_encoding import decode_path, encode_path
 from ocrmypdf_superres.archive.store.schema import (
     FILE_FIELDS,
     PAGE_FIELDS,
@@ -103,16 +104,16 @@ class Manifest:
             raise
         self.db.execute("COMMIT")
 
-    # Facts, settings, sessions
+    # Input folder, settings, sessions
 
-    def fact(self, name: str) -> str | None:
-        """Return a fact about the run, such as ``input``, the input folder; None if it is not stored."""
-        row = self.db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-        return None if row is None else str(row[0])
+    def input_folder(self) -> Path | None:
+        """Return the absolute path of the input folder; None before the first session."""
+        row = self.db.execute("SELECT value FROM facts WHERE name = 'input'").fetchone()
+        return None if row is None else Path(decode_path(row[0]))
 
-    def set_fact(self, name: str, value: str) -> None:
-        """Store a fact about the run."""
-        self.db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+    def set_input_folder(self, folder: Path) -> None:
+        """Store the absolute path of the input folder."""
+        self.db.execute("INSERT OR REPLACE INTO facts VALUES ('input', ?)", (encode_path(os.fspath(folder)),))
 
     def settings(self, hash: str) -> SettingsRow | None:
         """Return the settings with that *hash*, None if no session had them."""
@@ -240,7 +241,7 @@ class Manifest:
             )
 
     def publish(self, number: int) -> None:
-        """Store that all staged outputs of file *number* are published, which makes the file done."""
+        """Store that all staged outputs of file *number* are published, and with that, that the file is done."""
         with self.transaction():
             self.db.execute("DELETE FROM outputs WHERE file = ? AND staged = 0", (number,))
             self.db.execute("UPDATE outputs SET staged = 0 WHERE file = ?", (number,))
@@ -265,7 +266,7 @@ class Manifest:
                 self._end(result, result.state, settings)
 
     def wait_again(self, number: int) -> None:
-        """Set a file whose staged outputs are lost back to waiting."""
+        """Make a file whose staged outputs are lost wait again, to be processed anew."""
         with self.transaction():
             self.db.execute("DELETE FROM outputs WHERE file = ? AND staged = 1", (number,))
             self.db.execute(
@@ -273,7 +274,7 @@ class Manifest:
             )
 
     def retry(self, number: int, code: str, reason: str, next_try: float) -> None:
-        """Set a file that failed back to waiting, until the time *next_try* (seconds since 1970)."""
+        """Make a file that failed wait for its next try at the time *next_try* (seconds since 1970)."""
         self.db.execute(
             "UPDATE files SET state = 'waiting', code = ?, reason = ?, transient = 1, tries = tries + 1, next_try = ? "
             "WHERE number = ?",

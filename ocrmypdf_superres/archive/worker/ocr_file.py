@@ -117,7 +117,7 @@ def _process(task: FileTask, scratch: Path, result: FileResult) -> None:
     if "pdf" in task.outputs:
         products.add_provenance(task, read, pdf, source)
         shutil.move(pdf, staging / name)
-    result.outputs = products.sealed(task)
+    result.outputs = products.synced_outputs(task)
 
 
 def _check_name(task: FileTask, name: str) -> None:
