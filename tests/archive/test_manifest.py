@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,13 @@ def test_a_manifest_of_another_version_is_refused(manifest):
     manifest.db.execute("PRAGMA user_version = 99")
     with pytest.raises(ArchiveError, match="version 99"):
         Manifest(manifest.path)
+
+
+def test_a_manifest_that_is_still_empty(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "manifest.sqlite")) as made:
+        made.execute("PRAGMA journal_mode = WAL")
+    with pytest.raises(ArchiveError, match="has not begun yet"):
+        Manifest(tmp_path / "manifest.sqlite")
 
 
 def test_one_run_at_a_time(tmp_path):

@@ -206,6 +206,25 @@ def test_a_file_is_skipped_only_if_it_is_gone(tmp_path):
         assert manifest.find("a.png").state is State.FAILED
 
 
+def test_a_file_that_was_gone_and_is_back_is_processed(tmp_path):
+    executor = CopyingExecutor()
+    submit, away = executor.submit, tmp_path / "away.png"
+
+    def take_away(task):
+        if not executor.done:
+            os.rename(task.source, away)
+        submit(task)
+
+    executor.submit = take_away
+    with Watched(tmp_path, WatchTiming(0.05), executor) as watched:
+        put(watched.source, "a.png")
+        wait_until(away.exists, 20)
+        with Manifest(Layout(watched.out).manifest) as manifest:
+            wait_until(lambda: (row := manifest.find("a.png")) is not None and row.state is State.SKIPPED, 20)
+        os.rename(away, watched.source / "a.png")
+        watched.until("a.png")
+
+
 def test_a_file_is_left_until_it_stands_still(tmp_path):
     source, layout = tmp_path / "in", Layout(tmp_path / "out")
     source.mkdir()

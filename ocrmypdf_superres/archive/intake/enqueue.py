@@ -67,6 +67,8 @@ class Intake:
             return not unchanged or (found.verdict is not None and found.verdict.state is not State.WAITING)
         if not unchanged or row.settings != self.settings:
             return True
+        if (row.state, row.code) == (State.SKIPPED, "gone"):
+            return True  # it is back
         return row.state is State.FAILED and (row.transient or row.code in RETRIED or self.retry_failed)
 
     def _enter(self, row: KnownFile | None, found: Found, verdict: Verdict) -> None:

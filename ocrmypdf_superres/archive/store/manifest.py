@@ -74,6 +74,8 @@ class Manifest:
         version = self.db.execute("PRAGMA user_version").fetchone()[0]
         if version == 0 and write:
             self.db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        elif version == 0:
+            raise ArchiveError(f"The manifest {self.path} is empty, since its run has not begun yet; try again in a moment.")
         elif version != SCHEMA_VERSION:
             raise ArchiveError(
                 f"The manifest {self.path} has version {version}, but version {SCHEMA_VERSION} was expected; "
