@@ -12,6 +12,7 @@ Files that are there and right are not fetched again; one whose SHA-256 differs 
 import argparse
 import csv
 import hashlib
+import http.client
 import json
 import sys
 import urllib.error
@@ -30,9 +31,9 @@ def fetch(url: str, target: Path, sha256: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 - the address is of the list, or the user's own
             data = answer.read()
-    except (urllib.error.URLError, OSError) as error:
+    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
         raise SystemExit(
-            f"{url} cannot be fetched ({error}); run the same command again, it goes on where it stopped."
+            f"{url} cannot be fetched ({error}); run the same command again, which continues where it stopped."
         ) from error
     found = hashlib.sha256(data).hexdigest()
     if found != sha256:

@@ -150,6 +150,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"[bold red]Error:[/bold red] {escape(message or str(error))}", soft_wrap=True, highlight=False
         )
         return 1
+    except OSError as error:  # such as a full disk, or a folder that may not be written to
+        logging.getLogger(__name__).debug("The error in detail:", exc_info=True)
+        Console(stderr=True).print(f"[bold red]Error:[/bold red] {escape(str(error))}", soft_wrap=True, highlight=False)
+        return 1
     except KeyboardInterrupt:
         Console(stderr=True).print("Stopped.")
         return 130

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import uuid
 from collections.abc import Iterator
@@ -24,7 +25,8 @@ def atomic_write(path: Path, *, durable: bool = False) -> Iterator[Path]:
     Raises:
         OSError: the file cannot be written or renamed; *path* is untouched.
     """
-    part = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:12]}.part{path.suffix}")
+    # Of a long name only the beginning, since the temporary one may not be longer than the system allows.
+    part = path.with_name(f".{path.stem[:40]}.{uuid.uuid4().hex[:12]}.part{path.suffix}")
     try:
         yield part
         if durable:
@@ -65,10 +67,12 @@ def append_line(path: Path, text: str) -> None:
     It is one write to a file opened for appending, which the system keeps whole even when several processes write at once.
 
     Raises:
-        OSError: the file cannot be written.
+        OSError: the file cannot be written, or the disk took a part of the line only.
     """
     handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
     try:
-        os.write(handle, (text + "\n").encode("utf-8"))
+        line = (text + "\n").encode("utf-8")
+        if os.write(handle, line) < len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(path))
     finally:
         os.close(handle)

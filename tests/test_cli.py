@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 from __future__ import annotations
 
+import errno
 import re
 
 import numpy as np
@@ -139,6 +140,15 @@ def test_a_missing_package_names_the_extra_to_install(capsys, monkeypatch):
     assert main(["train", "recipe.toml"]) == 1
     printed = " ".join(capsys.readouterr().err.split())
     assert "needs the package lmdb" in printed and "run: pip install 'ocrmypdf-superres[train]'" in printed
+
+
+def test_an_error_of_the_system_is_one_sentence(capsys, monkeypatch):
+    def run(args):
+        raise OSError(errno.ENOSPC, "No space left on device", "/archive/[1].json")
+
+    monkeypatch.setattr("ocrmypdf_superres.commands.models.run", run)
+    assert main(["models"]) == 1
+    assert capsys.readouterr().err == "Error: [Errno 28] No space left on device: '/archive/[1].json'\n"
 
 
 def test_doctor_names_what_is_missing(random_model, capsys, monkeypatch):

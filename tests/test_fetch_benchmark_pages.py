@@ -109,3 +109,18 @@ def test_the_list_names_what_the_figures_are_of():
     for collection in {row["collection"] for row in rows}:
         count = sum(row["collection"] == collection for row in rows)
         assert f"| {collection} ({count}) |" in table
+
+
+def test_a_connection_that_breaks_off_is_one_sentence(server, tmp_path):
+    class BreakingOff(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b"too little")
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), BreakingOff) as served:
+        threading.Thread(target=served.serve_forever, daemon=True).start()
+        done = run(tmp_path, f"http://127.0.0.1:{served.server_port}")
+        served.shutdown()
+    assert done.returncode == 1 and "cannot be fetched" in done.stderr and "Traceback" not in done.stderr

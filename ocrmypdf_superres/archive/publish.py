@@ -15,6 +15,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from ocrmypdf_superres.archive.store.name_encoding import printable, printable_path
 from ocrmypdf_superres.archive.tasks import Output
 from ocrmypdf_superres.errors import ArchiveError
 from ocrmypdf_superres.modelstore.store import sha256_of
@@ -61,8 +62,8 @@ def publish(out: Path, staging: Path, outputs: Iterable[Output], earlier: Iterab
     for name, output in before.items():
         if name in wanted or not os.path.lexists(out / name):
             continue
-        if sha256_of(out / name) != output.sha256:
-            left.append(f"The earlier output {name} was changed since and is left where it is.")
+        if not is_published(out / name, output):
+            left.append(f"The earlier output {printable(name)} was changed since and is left where it is.")
             continue
         (out / name).unlink()
         folders.add((out / name).parent)
@@ -75,8 +76,8 @@ def publish(out: Path, staging: Path, outputs: Iterable[Output], earlier: Iterab
     return left
 
 
-def _is(path: Path, output: Output | None) -> bool:
-    """Return whether the file *path* has the content of *output*."""
+def is_published(path: Path, output: Output | None) -> bool:
+    """Return whether *path* is a file, not a link to one, with the content of *output*."""
     if output is None or not path.is_file() or path.is_symlink():
         return False
     return path.stat().st_size == output.size and sha256_of(path) == output.sha256
@@ -87,18 +88,21 @@ def _check(out: Path, staged: Path, output: Output, earlier: Output | None) -> N
     for parent in target.relative_to(out).parents:
         if os.path.lexists(out / parent) and not (out / parent).is_dir():
             raise NotOursError(
-                f"{out / parent} is a file that is not of this run, but its name is needed for a folder of outputs; move it away."
+                f"{printable_path(out / parent)} is a file that is not of this run, but its name is needed for a folder of "
+                "outputs; move it away."
             )
     if not os.path.lexists(staged):
-        if not _is(target, output):
-            raise StagingLostError(f"The staged output {staged} is gone; the file is processed again.")
+        if not is_published(target, output):
+            raise StagingLostError(f"The staged output {printable_path(staged)} is gone; the file is processed again.")
     elif os.path.lexists(target) and not _may_replace(target, output, earlier):
-        raise NotOursError(f"{target} exists and is not of this run, or was changed since; move it away and run again.")
+        raise NotOursError(
+            f"{printable_path(target)} exists and is not of this run, or was changed since; move it away and run again."
+        )
 
 
 def _may_replace(target: Path, output: Output, earlier: Output | None) -> bool:
     """Return whether *target* is ours: this output, the earlier one, or the mark of :func:`_claim`."""
-    return _is(target, output) or _is(target, earlier) or _is_mark(target, output)
+    return is_published(target, output) or is_published(target, earlier) or _is_mark(target, output)
 
 
 def _mark(output: Output) -> bytes:
@@ -132,7 +136,8 @@ def _move(staged: Path, target: Path, output: Output, earlier: Output | None) ->
         _claim(staged, target, _mark(output))
     except FileExistsError:
         if not _may_replace(target, output, earlier):
-            raise NotOursError(f"{target} has just appeared and is not of this run; move it away and run again.") from None
+            message = f"{printable_path(target)} has just appeared and is not of this run; move it away and run again."
+            raise NotOursError(message) from None
         staged.replace(target)
 
 

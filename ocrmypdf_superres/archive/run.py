@@ -28,12 +28,12 @@ from pathlib import Path
 
 from ocrmypdf_superres.archive.executors.base import Executor
 from ocrmypdf_superres.archive.progress import Display
-from ocrmypdf_superres.archive.session import Job, Session, Stop
+from ocrmypdf_superres.archive.session import Job, Session, Stop, stopped_by_full_disk
 from ocrmypdf_superres.archive.settings import Settings, weights_sha256
 from ocrmypdf_superres.archive.store.layout import Layout
 from ocrmypdf_superres.archive.store.lock import locked
 from ocrmypdf_superres.archive.store.manifest import Manifest
-from ocrmypdf_superres.archive.store.name_encoding import encode_path
+from ocrmypdf_superres.archive.store.name_encoding import printable_path
 from ocrmypdf_superres.archive.store.schema import SettingsRow
 from ocrmypdf_superres.archive.tasks import State
 from ocrmypdf_superres.archive.worker.preflight import check_folders, check_settings, software
@@ -87,13 +87,18 @@ class Run:
         except OSError as error:
             raise ArchiveError(f"The output folder {layout.out} cannot be written to ({error}); give another OUT.") from error
         with locked(layout.lock), Manifest(layout.manifest, write=True) as manifest:
-            number, outcome = self._begin(manifest), "killed"
+            try:
+                number, outcome = self._begin(manifest), "killed"
+            except (OSError, sqlite3.DatabaseError) as error:
+                raise ArchiveError(f"The run cannot start in {layout.out} ({error}); correct that and run again.") from error
             with _run_log(layout.logs / f"run-{number:04d}.log") as run_log:
                 session = make_session(self.job, manifest, number, run_log)
                 try:
                     with display:
-                        session.recover()
-                        session.work(display)
+                        with stopped_by_full_disk(self.stop):
+                            session.recover()
+                        if not self.stop.reason:
+                            session.work(display)
                     outcome = self.stop.reason or "finished"
                 finally:
                     session.clear()
@@ -103,12 +108,13 @@ class Run:
 
     def _begin(self, manifest: Manifest) -> int:
         """Check that this is the manifest's input, and begin a session; return its number."""
-        known, given, layout = manifest.fact("input"), encode_path(str(self.job.source)), self.job.layout
+        known, given, layout = manifest.input_folder(), self.job.source, self.job.layout
         if known is not None and known != given and not self._moved:
             raise ArchiveError(
-                f"{layout.out} holds the run over {known}, not over {given}; give another OUT, or --moved for the same files."
+                f"{layout.out} holds the run over {printable_path(known)}, not over {printable_path(given)}; give another OUT, "
+                "or --moved for the same files."
             )
-        manifest.set_fact("input", given)
+        manifest.set_input_folder(given)
         model = self.job.settings.model
         row = SettingsRow(self.job.settings_hash, self.job.settings.toml(), model.card.name, weights_sha256(model))
         number = manifest.begin_session(row, socket.gethostname(), software())
@@ -120,7 +126,7 @@ class Run:
 def _run_log(path: Path) -> Iterator[logging.Logger]:
     """Yield a logger that writes to the file *path* alone."""
     logger = logging.Logger("run")
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger.addHandler(handler)
     try:

@@ -14,7 +14,7 @@ import shutil
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +24,7 @@ from ocrmypdf_superres.archive.executors.base import Executor
 from ocrmypdf_superres.archive.intake.enqueue import Intake
 from ocrmypdf_superres.archive.intake.scan import Scan, Verdict
 from ocrmypdf_superres.archive.progress import Display, Tally
-from ocrmypdf_superres.archive.publish import NotOursError, StagingLostError, publish
+from ocrmypdf_superres.archive.publish import NotOursError, StagingLostError, is_published, publish
 from ocrmypdf_superres.archive.settings import Settings
 from ocrmypdf_superres.archive.store.layout import Layout
 from ocrmypdf_superres.archive.store.manifest import Manifest
@@ -103,8 +103,9 @@ class Session:
         self.job, self.manifest = job, manifest
         self._number, self._log = number, run_log
         self._arguments: dict[str, Any] = {"superres_threads": 1, **job.settings.ocr_arguments()}
-        self._in_flight: dict[int, FileTask] = {}
+        self._in_flight: dict[int, tuple[FileTask, FileRow]] = {}
         self._tasks = 0
+        self._longest_pause = job.settings.wait * 2.0 ** min(job.settings.tries, 60)
 
     def recover(self) -> None:
         """Publish what an earlier session staged, and remove its other leftovers."""
@@ -137,7 +138,8 @@ class Session:
         intake, stop, tally = self.make_intake(), self.job.stop, self.job.tally
         counted = 0.0
         executor = self.job.make_executor()
-        try:
+        with stopped_by_full_disk(stop), contextlib.ExitStack() as stack:
+            stack.callback(executor.close, cancel=True)
             while True:
                 if tally.scanning and not stop.reason:
                     tally.scanning = intake.take()
@@ -149,14 +151,6 @@ class Session:
                 if time.monotonic() - counted > COUNT_EVERY:
                     counted, tally.waiting = time.monotonic(), self.manifest.count(State.WAITING)
                 display.show(tally)
-        except (OSError, sqlite3.OperationalError) as error:
-            if not _is_full(error):
-                raise ArchiveError(
-                    f"The run cannot continue ({error}); correct that and give the same command again, which continues it."
-                ) from error
-            stop.ask(DISK_FULL, cancel=True)
-        finally:
-            executor.close(cancel=True)
 
     def _feed(self, executor: Executor) -> bool:
         """Submit files while workers want some; return whether any file waits, now or for its next try."""
@@ -165,13 +159,13 @@ class Session:
             return True
         if self.job.stop.reason:
             return False
-        rows = self.manifest.waiting(wanted + len(self._in_flight), time.time())
+        rows = self.manifest.waiting(wanted + len(self._in_flight), time.time(), self._longest_pause)
         rows = [row for row in rows if row.number not in self._in_flight][:wanted]
         left = len(rows) + len(self._in_flight)
         idle_cores = executor.shares_cores and not self.job.tally.scanning and 0 < left < executor.workers
         for row in rows:
             task = self._task(row, executor.workers // left if idle_cores else 1)
-            self._in_flight[row.number] = task
+            self._in_flight[row.number] = task, row
             executor.submit(task)
         return bool(rows) or self.manifest.next_try() is not None
 
@@ -188,10 +182,14 @@ class Session:
 
     def accept(self, result: FileResult) -> None:
         """Bring a result into the manifest, and its outputs to their final names."""
-        task, settings, tally = self._in_flight.pop(result.number), self.job.settings, self.job.tally
+        (task, submitted), settings, tally = self._in_flight.pop(result.number), self.job.settings, self.job.tally
         if result.code == DISK_FULL:
             self._drop(task)
             self.job.stop.ask(DISK_FULL)
+            return
+        if self._is_outdated(submitted):
+            self._say(logging.INFO, task.relative, "changed while it was processed; the result is dropped")
+            self._drop(task)
             return
         if result.state is State.STAGED:
             name = Path(task.staging).name
@@ -215,9 +213,17 @@ class Session:
         tally.files += 1
         tally.waiting = max(0, tally.waiting - 1)
 
-    def _end(self, result: FileResult, path: str) -> None:
-        """End a file as failed or skipped."""
-        self.manifest.finish(result, self.job.settings_hash)
+    def _is_outdated(self, submitted: FileRow) -> bool:
+        """Return whether a later walk found another size or time than the row *submitted* has.
+
+        Its row then has the new ones, under which the result of the old content must not be kept.
+        """
+        row = self.manifest.file(submitted.number)
+        return row is None or (row.state, row.size, row.mtime_ns) != (State.WAITING, submitted.size, submitted.mtime_ns)
+
+    def _end(self, result: FileResult, path: str, published: Collection[str] = ()) -> None:
+        """End a file as failed or skipped; *published* is as for :meth:`Manifest.finish`."""
+        self.manifest.finish(result, self.job.settings_hash, published=published)
         self.count(path, result)
 
     def count(self, path: str, end: FileResult | Verdict) -> None:
@@ -229,8 +235,9 @@ class Session:
 
     def _publish(self, number: int, path: str, staging: str) -> None:
         layout, manifest = self.job.layout, self.manifest
+        outputs = manifest.outputs(number, staged=True)
         try:
-            left = publish(layout.out, layout.staging / staging, manifest.outputs(number, staged=True), manifest.outputs(number))
+            left = publish(layout.out, layout.staging / staging, outputs, manifest.outputs(number))
         except StagingLostError as error:
             manifest.wait_again(number)
             self._say(logging.WARNING, path, str(error))
@@ -241,7 +248,8 @@ class Session:
             row = manifest.file(number)
             code = "exists" if isinstance(error, NotOursError) else "unwritable"
             reason = str(error) if isinstance(error, NotOursError) else f"An output cannot be written: {error.strerror or error}."
-            self._end(FileResult(number, State.FAILED, code, reason, sha256=row.sha256 if row else ""), path)
+            published = [output.name for output in outputs if is_published(layout.out / output.name, output)]
+            self._end(FileResult(number, State.FAILED, code, reason, sha256=row.sha256 if row else ""), path, published)
             return
         manifest.publish(number)
         for sentence in left:
@@ -260,11 +268,27 @@ class Session:
     def _drop(self, task: FileTask) -> None:
         """Remove a task's leftovers, which a killed worker could not remove."""
         _remove(Path(task.log))
-        if task.number not in self._in_flight:
-            row = self.manifest.file(task.number)
-            if row is None or row.state is not State.STAGED:
-                _remove(Path(task.staging))
+        row = self.manifest.file(task.number)
+        if row is None or row.state is not State.STAGED:
+            _remove(Path(task.staging))
         _remove(scratch_folder(task))
+
+
+@contextlib.contextmanager
+def stopped_by_full_disk(stop: Stop) -> Iterator[None]:
+    """Let *stop* end the run if the disk is full.
+
+    Raises:
+        ArchiveError: the disk or the manifest failed otherwise.
+    """
+    try:
+        yield
+    except (OSError, sqlite3.DatabaseError) as error:
+        if not _is_full(error):
+            raise ArchiveError(
+                f"The run cannot continue ({error}); correct that and give the same command again, which continues it."
+            ) from error
+        stop.ask(DISK_FULL, cancel=True)
 
 
 def _remove(path: Path) -> None:

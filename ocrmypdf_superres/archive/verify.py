@@ -23,7 +23,6 @@ from ocrmypdf_superres.archive.formats.mets import read_mets
 from ocrmypdf_superres.archive.formats.xmp import read_history
 from ocrmypdf_superres.archive.store.layout import Layout
 from ocrmypdf_superres.archive.store.manifest import Manifest
-from ocrmypdf_superres.archive.store.name_encoding import decode_path
 from ocrmypdf_superres.archive.tasks import Kind, Output, State
 from ocrmypdf_superres.errors import ArchiveError, SuperresError
 from ocrmypdf_superres.modelstore.store import sha256_of
@@ -101,7 +100,7 @@ def default_jobs(files: int) -> int:
 
 
 def _checks(manifest: Manifest, layout: Layout, inputs: bool, quick: bool) -> Iterator[FileCheck]:
-    root = Path(decode_path(manifest.fact("input") or ""))
+    root = manifest.input_folder() or Path()
     settings = lru_cache(maxsize=16)(lambda name: _wanted(manifest, name))
     for row in manifest.files(State.DONE):
         outputs, pdfa = settings(row.settings)

@@ -98,7 +98,8 @@ class WatchSession(Session):
 
     def accept(self, result: FileResult) -> None:
         """See :meth:`Session.accept`; a file that is gone is skipped."""
-        if result.code == "gone":
+        task, _ = self._in_flight[result.number]
+        if result.code == "gone" and not os.path.lexists(task.source):
             result = replace(result, state=State.SKIPPED, reason="It was moved or deleted before it was read.")
         super().accept(result)
 

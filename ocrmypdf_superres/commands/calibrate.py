@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from ocrmypdf_superres.commands.shared.output import say, steps
+from ocrmypdf_superres.commands.shared.output import say, steps, write_text
 from ocrmypdf_superres.commands.shared.parsing import add_data, add_jobs, add_model, add_output
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.calibration.engine import fit_engine, plot_engine, read_case, write_row
@@ -22,7 +22,6 @@ from ocrmypdf_superres.evaluation.calibration.vote import cross_validated, descr
 from ocrmypdf_superres.evaluation.data.pages import BenchmarkPage, Case, find_pages, make_cases
 from ocrmypdf_superres.evaluation.data.profiles import DEFAULT_CONDITIONS, parse_condition
 from ocrmypdf_superres.evaluation.trust.lost_pages import best_limit, case_with_text, cases_without_text, limit_rows
-from ocrmypdf_superres.files import atomic_write_text
 from ocrmypdf_superres.modelstore.cards import WEIGHTS
 from ocrmypdf_superres.modelstore.networks import NETWORK_CARD, Network, networks_in
 from ocrmypdf_superres.modelstore.store import find_model
@@ -84,13 +83,14 @@ def run(args: argparse.Namespace) -> int:
     network = networks_in(args.networks)[0] if args.networks and args.action != "vote" else None
     pages_to_read = _pages(args, network)
     cases = make_cases(pages_to_read, [parse_condition(c) for c in args.conditions], args.count)
-    data = f"{len(cases)} pages of {args.data.name}: {', '.join(args.conditions)}"
+    folder = args.data.resolve().name
+    data = f"{len(cases)} pages of {folder}: {', '.join(args.conditions)}"
     if args.action == "engine":
         return _fit_engine(args, cases, data, console)
     if args.action == "vote":
         return _fit_vote(args, cases, _held_out(args, pages_to_read), data, console)
     variants = (NET,) if args.action == "lost" else VARIANTS
-    with ThreadPoolExecutor(args.jobs) as pool:
+    with ThreadPoolExecutor(max(1, args.jobs)) as pool:
         jobs = [pool.submit(read_variants, case, args.model, args.cache, args.networks, variants) for case in cases]
         pages = [page for job in steps(jobs, "reading") if (page := job.result()) is not None]
     if args.action in ("compare", "lost"):
@@ -98,12 +98,12 @@ def run(args: argparse.Namespace) -> int:
         compare(pages, known, console) if args.action == "compare" else _find_lost(args, pages, known, console)
         return 0
     kind = "held-out pages" if args.held_out else "pages"
-    table, curves = fit(pages, model, f"{len(pages)} {kind} of {args.data.name}: {', '.join(args.conditions)}", console)
+    table, curves = fit(pages, model, f"{len(pages)} {kind} of {folder}: {', '.join(args.conditions)}", console)
     if network is not None:
         change_card(network, calibration=asdict(table))
         say(f"Written: {network.folder / NETWORK_CARD}")
     else:
-        atomic_write_text(args.output, table.to_json())
+        write_text(args.output, table.to_json(), "--output")
         say(f"Written: {args.output}")
     if args.plot is not None:
         plot(table, curves, args.plot)
@@ -189,6 +189,6 @@ def _fit_vote(args: argparse.Namespace, cases: Sequence[Case], held_out: Sequenc
         table.add_row(name, *map(str, row))
     console.print("Places in which readings differ, and in how many a text that is right was taken, by weights of the others:")
     console.print(table)
-    atomic_write_text(args.output, described(places, engine, data).to_json())
+    write_text(args.output, described(places, engine, data).to_json(), "--output")
     console.print(f"Written: {args.output}", highlight=False)
     return 0

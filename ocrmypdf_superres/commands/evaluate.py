@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from ocrmypdf_superres.commands.shared.output import STANDARD_OUTPUT, progress, say, write_json
+from ocrmypdf_superres.commands.shared.output import STANDARD_OUTPUT, progress, say, write_json, write_text
 from ocrmypdf_superres.commands.shared.parsing import add_data, add_jobs, add_json, add_language, add_model
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.benchmark import Result, applies, run_cases, to_json
@@ -171,7 +171,7 @@ def run(args: argparse.Namespace) -> int:
     if args.markdown:
         # Its intervals need scipy, which an installation of the plugin alone does not have.
         tables = [markdown_tables(results, ours, args.unordered, args.goals), compared, trust]
-        args.markdown.write_text("\n".join(table for table in tables if table), encoding="utf-8")
+        write_text(args.markdown, "\n".join(table for table in tables if table), "--markdown")
     if args.worst and ours:
         for path in save_worst(results, cases, ours[0], args.model, args.worst, args.worst_count):
             say(str(path), console)

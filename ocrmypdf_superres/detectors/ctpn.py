@@ -81,7 +81,7 @@ class CTPN(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return deep features (B, D, h, w), class logits and regressions (B, 20, h, w), h = H // 16, w = W // 16.
 
-        *images*: float (B, 1 or 3, H, W) in [0, 1], H and W at least 16; grey is replicated.  Channel 2a of the logits
+        *images*: float (B, 1 or 3, H, W) in [0, 1], H and W at least 16; grey is replicated. Channel 2a of the logits
         is anchor a's background, 2a + 1 its text; of the regressions, its offset over its height, and the logarithm of
         its height's factor.
         """
@@ -101,17 +101,17 @@ class CTPN(nn.Module):
         return value
 
 
-# The public weights' own names of our parts.
-_FOREIGN = {
+PUBLIC_NAMES = {
     "base_layers": "trunk", "rpn.conv": "window", "brnn": "rows", "lstm_fc.conv": "deep",
     "rpn_class.conv": "scores", "rpn_regress.conv": "coordinates",
 }  # fmt: skip
+"""Names of the network's parts in the public weights, and here."""
 
 
 def load_public(path: Path) -> CTPN:
     """Return the full CTPN with the weights of the public checkpoint *path*, frozen, in evaluation mode.
 
-    The file is read with ``weights_only``: no code in it runs.  Nothing is downloaded.
+    The file is read with ``weights_only``, so that no code in it runs. Nothing is downloaded.
 
     Raises:
         RecognizerError: the file is missing, damaged, or of another network.
@@ -131,8 +131,8 @@ def load_public(path: Path) -> CTPN:
         raise RecognizerError(f"{path} does not hold tensors by name, a state dict was expected; give the public CTPN weights.")
     state = {}
     for name, tensor in values.items():
-        key = next((k for k in _FOREIGN if name.startswith(f"{k}.")), None)
-        state[_FOREIGN[key] + name[len(key) :] if key else name] = tensor
+        key = next((k for k in PUBLIC_NAMES if name.startswith(f"{k}.")), None)
+        state[PUBLIC_NAMES[key] + name[len(key) :] if key else name] = tensor
     net = CTPN(CTPNConfig(compat=True))
     try:
         net.load_state_dict(state)

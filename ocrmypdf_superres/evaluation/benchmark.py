@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Running cases through methods, several at a time; readings that the cache has are not made again."""
+"""Reading cases by methods, several at a time; readings in the cache are not repeated."""
 
 from __future__ import annotations
 
@@ -21,10 +21,17 @@ from ocrmypdf_superres.processes import worker_pool
 
 @dataclass
 class Result:
-    """A method's counts and costs on one case; ``error`` says why there are none, if so.
+    """The counts and costs of a method on one case.
 
-    ``scores`` are those that do not add up over pages: S_LCS, S_LD, and whether the text is right by TextZoom's rules.
-    ``run_seconds`` are CPU seconds of a whole OCRmyPDF run, further engines included; 0 for a method that is none.
+    Attributes:
+        group: the condition, or the collection of a page that was not reduced; see :attr:`Case.group`.
+        page, collection, method: names.
+        counts: of the text against the ground truth; after an error those of an empty text.
+        tesseract_seconds, superres_seconds: CPU seconds of reading and of super-resolution.
+        details: the plugin's page record; empty for other methods.
+        error: why the page could not be read; empty otherwise.
+        scores: measures that are not summed over pages: S_LCS, S_LD, and 1 if the text is right by TextZoom's rules, else 0.
+        run_seconds: CPU seconds of the whole OCRmyPDF run, further engines included; 0 for a method without one.
     """
 
     group: str
@@ -54,10 +61,11 @@ def _read(case: Case, method: str, model: str, key: str, cache: ReadingCache, pe
 
 
 def reading_of(case: Case, method: str, model: str, cache: Path | None, peer: Peer | None = None) -> dict[str, Any]:
-    """Return what *method* reads on *case*, a ``Reading`` as a dictionary, from the folder *cache* where it is known.
+    """Return the reading of *case* by *method*, a ``Reading`` as a dictionary; from the folder *cache* if it is there.
 
     Raises:
-        MissingDependencyError: there is no Tesseract. ModelError: there is no such model.
+        MissingDependencyError: Tesseract is not installed.
+        ModelError: there is no such model.
         SuperresError: the page cannot be read.
     """
     key = key_of(case, method, versions_of(method, model, peer))
@@ -68,7 +76,7 @@ def reading_of(case: Case, method: str, model: str, cache: Path | None, peer: Pe
 
 
 def applies(case: Case, method: str, peer: Peer | None = None) -> bool:
-    """Whether *method* applies to *case*: only a reduced page has a native scan, and *peer* may not know its languages."""
+    """Return whether *method* applies to *case*: only a reduced page has a native scan, and *peer* may lack its languages."""
     return (method != "native" or bool(case.profile)) and (peer is None or peer.knows(case.page.languages))
 
 
@@ -80,12 +88,19 @@ def run_cases(
     jobs: int,
     peers: Sequence[Peer] = (),
 ) -> Iterator[Result]:
-    """Yield a result for each case and each method that applies, as they are done; errors become results, too.
+    """Yield a result for each case and each method that applies, as they finish; a page that fails is a result with an error.
 
-    Each of *peers* is a method of its own name. *cache* is the folder of :class:`ReadingCache`, if readings are to be kept.
+    Args:
+        cases: pages under conditions.
+        methods: names of methods, see :mod:`~ocrmypdf_superres.evaluation.methods.names`.
+        model: name or folder of the plugin's model.
+        cache: folder of the :class:`ReadingCache`; None to keep no readings.
+        jobs: number of processes.
+        peers: further methods, each under its own name.
 
     Raises:
-        MissingDependencyError: there is no Tesseract. ModelError: there is no such model.
+        MissingDependencyError: Tesseract is not installed.
+        ModelError: there is no such model.
     """
     known_peers = {peer.name: peer for peer in peers}
     methods = [*methods, *known_peers]
@@ -122,7 +137,7 @@ def run_cases(
 
 
 def result_of(case: Case, method: str, reading: dict[str, Any]) -> Result:
-    """Return the result of *method* on *case*, which read *reading*, a ``Reading`` as a dictionary."""
+    """Score *reading*, a ``Reading`` as a dictionary, of *case* by *method* against the page's ground truth."""
     truth, text = read_truth(Path(case.page.truth)).text, reading["text"]
     scores = {
         "s_lcs": round(s_lcs(text, truth), 6), "s_ld": round(s_ld(text, truth), 6),
@@ -136,7 +151,7 @@ def result_of(case: Case, method: str, reading: dict[str, Any]) -> Result:
 
 
 def to_json(result: Result) -> dict[str, Any]:
-    """Return *result* as it is written: two equal runs differ only in the fields whose names end in ``seconds``."""
+    """Return *result* for a JSON file; equal runs differ only in fields whose names end in ``seconds``."""
     counts = result.counts
     rates = {"cer": counts.cer, "wer": counts.wer, "recall": counts.recall, "precision": counts.precision}
     own = {"file", "device", "reading_cost"}  # of the temporary PDF, of the machine, and a ratio of times

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -104,7 +105,7 @@ def read_with_networks(
     readings, results = ReadingCache(cache), []
     cache.mkdir(parents=True, exist_ok=True)
     with worker_pool(jobs) as pool:
-        keys = [re.sub(r"[^\w.-]+", "_", f"{case.page.name}-{case.group}") for case in cases]
+        keys = [_key(case) for case in cases]
         jobs_of = {
             key: pool.submit(_read_page, case, model, networks)
             for key, case in zip(keys, cases, strict=True)
@@ -116,6 +117,13 @@ def read_with_networks(
             results.append(result_of(case, "plugin", readings.load(key) or {}))
             advance()
     return results
+
+
+def _key(case: Case) -> str:
+    """Return the name of the file that keeps the reading of *case*: readable, and another one for each page and condition."""
+    name = f"{case.page.name}-{case.group}"
+    readable = re.sub(r"[^\w.-]+", "_", name)[:80]
+    return f"{readable}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _read_page(case: Case, model: str, networks: str) -> Reading:

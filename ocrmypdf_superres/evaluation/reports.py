@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Reports of a run, of the results of ``evaluate --json``, or of a plugin's records of pages."""
+"""Reports of a run folder, of the results of ``evaluate --json``, or of the plugin's page records."""
 
 from __future__ import annotations
 
@@ -32,10 +32,18 @@ def from_results(
     comparisons: Sequence[PageComparison] = (),
     root: Path = Path(),
 ) -> Report:
-    """Return the report of a benchmark: *before* and *after* name two of its methods.
+    """Return the report of a benchmark.
+
+    Args:
+        results: of all methods.
+        title: of the report.
+        before: name of the method to compare with.
+        after: name of the method that is compared.
+        comparisons: pages with the images of both methods.
+        root: the folder that the paths of these images start from.
 
     Raises:
-        OptionError: a method did not run, or there is no page that both read.
+        OptionError: a method did not run, or no page was read by both.
     """
     pairs = _pairs(results, before, after)
     by_page = {(k.group, k.page): k for k in comparisons}
@@ -80,7 +88,7 @@ def _points(rows: Sequence[Row]) -> list[tuple[float, float, str]]:
 
 
 def _missed_by_group(results: Sequence[Result]) -> list[tuple[str, list[Spread]]]:
-    """Return the words missed in percent, by group and method, of those that have words."""
+    """Return the percentage of missed words with its interval, by group and method; groups without words are empty."""
     groups: dict[str, list[Spread]] = {}
     for row in table_rows(results):
         counts = [r.counts for r in results if (r.group, r.method) == (row.group, row.method)]
@@ -138,10 +146,16 @@ def _compared(
 
 
 def from_run(run: Run, root: Path, before: str | None = None, after: str | None = None) -> Report:
-    """Return the report of a run folder; with *before* and *after*, of these methods (only where there is truth).
+    """Return the report of a run folder.
+
+    Args:
+        run: the run.
+        root: its folder, from which the paths of images start.
+        before: method to compare with instead of the run's; only for a run with ground truth.
+        after: likewise the method that is compared.
 
     Raises:
-        OptionError: as :func:`from_results`.
+        OptionError: as for :func:`from_results`.
     """
     if run.results:
         chosen = (before or run.before, after or run.after)
@@ -193,29 +207,38 @@ def _without_truth(run: Run, root: Path) -> Report:
 
 
 def _histogram(values: Sequence[float], edges: Sequence[float]) -> list[int]:
-    """Return how many of *values* lie in each bin; those beyond the *edges* count in the outermost bins."""
+    """Return the number of *values* in each bin; values beyond the *edges* count in the outermost bins."""
     counts, _ = np.histogram(np.clip(np.asarray(values, dtype=np.float64), edges[0], edges[-1]), np.asarray(edges))
     return [int(count) for count in counts]
 
 
 def from_records(
-    records: Sequence[Mapping[str, Any]], title: str, comparisons: Sequence[PageComparison] = (), root: Path = Path()
-) -> Report:
-    """Return the report of a plugin's page records; *comparisons* are those pages that were read again, with their images."""
-    by_page = {(k.group, k.page): k for k in comparisons}
+    records: Sequence[Mapping[str, Any]], title: str, comparisons: Mapping[tuple[str, int], PageComparison] | None = None,
+    root: Path = Path(),
+) -> Report:  # fmt: skip
+    """Return the report of a plugin's page records.
+
+    Args:
+        records: the records.
+        title: of the report.
+        comparisons: pages that were read again, by the record's file and page number.
+        root: the folder that the paths of their images start from.
+    """
+    by_page = comparisons or {}
     rows = []
     for record in records:
         height, size, new_size = record.get("x_height"), record.get("size"), record.get("new_size")
         before = float(height) if height else None
         after = before * new_size[0] / size[0] if before is not None and new_size and size else before
         group, page = Path(str(record["file"])).name, f"page {record['page']}"
+        read_again = by_page.get((str(record["file"]), int(record["page"])))
         gain = after - before if before is not None and after is not None else None
-        rows.append(Row(group, page, record["action"], record["reason"], before, after, gain, None, by_page.get((group, page))))
+        rows.append(Row(group, page, record["action"], record["reason"], before, after, gain, None, read_again))
     counts = Counter(row.action for row in rows)
     seconds = sum(float(record.get("seconds", 0.0)) for record in records)
     a_page = f"{seconds / max(1, len(rows)):.2f}"
     sentences = [
-        f"Of {len(rows)} pages in {len({row.group for row in rows})} files, {counts['enlarged']} were enlarged, "
+        f"Of {len(rows)} pages in {len({str(record['file']) for record in records})} files, {counts['enlarged']} were enlarged, "
         f"{counts['left']} left as they are, and {counts['failed']} could not be enlarged and were read as they are.",
         f"Planning and enlarging took {seconds:.0f} seconds, {a_page} a page. "
         "There is no ground truth here: the report shows what was done and why, not what is right.",

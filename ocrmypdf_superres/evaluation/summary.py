@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""From results to tables by group, and to sentences that sum a run up."""
+"""Tables of results by group, and sentences that summarize a run."""
 
 from __future__ import annotations
 
@@ -132,14 +132,14 @@ def low_groups(results: Iterable[Result]) -> list[str]:
 TOGETHER = "all low-resolution collections"
 
 
-def _and_together(results: Sequence[Result]) -> list[Result]:
-    """Return *results* and, where several collections of low resolution were read, each of theirs in one group more."""
+def _with_total(results: Sequence[Result]) -> list[Result]:
+    """Return *results*, and those of low-resolution collections again in a group of their own if there are several."""
     low = low_groups(results)
     return [*results, *(replace(r, group=TOGETHER) for r in results if r.group in low and len(low) > 1)]
 
 
 def headlines(results: Sequence[Result], unordered: Sequence[str] = ()) -> list[str]:
-    """Return sentences that sum the run up for each of our methods that ran, group by group and page by page.
+    """Return sentences that summarize the run for each method of the plugin that ran, group by group and page by page.
 
     *unordered* is as for :func:`made_worse`.
     """
@@ -170,7 +170,7 @@ def headlines(results: Sequence[Result], unordered: Sequence[str] = ()) -> list[
 
 def markdown(results: Sequence[Result]) -> str:
     """Return Markdown tables by group: errors, bare words missed, both in %, and CPU seconds a page."""
-    table = rows(_and_together(results))
+    table = rows(_with_total(results))
     methods = in_order(row.method for row in table)
 
     def errors(row: Row) -> str:
@@ -213,7 +213,7 @@ def _span(found: Interval, sign: str = "") -> str:
 
 def interval_table(results: Sequence[Result]) -> str:
     """Return a Markdown table by group: CER and words missed in %, each with its 95 % bootstrap interval over pages."""
-    results = _and_together(results)
+    results = _with_total(results)
     table = rows(results)
     methods = in_order(row.method for row in table)
     lines = ["| pages: CER [95 % interval] / words missed, % | " + " | ".join(methods) + " |", "|---" * (len(methods) + 1) + "|"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""The words that Tesseract reads on an image, with boxes and confidences, and which of them are correct."""
+"""Reading the words of an image with Tesseract, and matching words with the ground truth."""
 
 from __future__ import annotations
 
@@ -18,9 +18,13 @@ from ocrmypdf_superres.tesseract import Word, parse_tsv, read_page, version
 
 
 def read_words(image: Image.Image, dpi: float, languages: str, segmentation: int | None = None) -> list[Word]:
-    """Return the words that the Tesseract program finds in *image*, in its reading order.
+    """Return the words that the Tesseract program reads in *image*, in its reading order.
 
-    *dpi* is the resolution that Tesseract is told, *segmentation* its page segmentation mode (None: its default).
+    Args:
+        image: the page, in a mode that PNG can hold.
+        dpi: the resolution to tell Tesseract.
+        languages: Tesseract's names, joined by ``+``.
+        segmentation: page segmentation mode; None for Tesseract's default.
 
     Raises:
         SuperresError: Tesseract is not installed or fails.
@@ -31,7 +35,7 @@ def read_words(image: Image.Image, dpi: float, languages: str, segmentation: int
 def cached_words(
     image: Image.Image, dpi: float, languages: str, cache: Path | None, segmentation: int | None = None
 ) -> list[Word]:
-    """Return the words as :func:`read_words` does, from the folder *cache* if they are there; None: read always.
+    """Return :func:`read_words` of the arguments, from the folder *cache* if they are there; without a cache, always read.
 
     Raises:
         SuperresError: as :func:`read_words`.
@@ -49,26 +53,26 @@ def cached_words(
         return words
 
 
-class HasText(Protocol):
-    """A word that some engine read."""
+class RecognisedWord(Protocol):
+    """A word that an engine read."""
 
     @property
     def text(self) -> str:
         """The word, with its punctuation."""
 
 
-def correct_words(words: Sequence[HasText], truth: str) -> list[bool]:
-    """Return for each word whether it is in *truth*, both folded; each word of *truth* counts for one of *words*."""
+def correct_words(words: Sequence[RecognisedWord], truth: str) -> list[bool]:
+    """Return for each word whether it is in *truth*, both folded; a word of *truth* is matched with one of *words* at most."""
     return _matched([[fold(word.text)] for word in words], fold(truth).split())
 
 
-def correct_letters(words: Sequence[HasText], truth: str) -> list[bool]:
-    """Return the same as :func:`correct_words`, but ignore punctuation and where words are split by it."""
+def correct_bare_words(words: Sequence[RecognisedWord], truth: str) -> list[bool]:
+    """Return for each word whether its letters and digits are in *truth*, wherever punctuation divides words."""
     return _matched([bare_words(word.text) for word in words], bare_words(truth))
 
 
 def _matched(parts: Sequence[list[str]], truth: list[str]) -> list[bool]:
-    """Return for each word whether all of its *parts* are in *truth*; a part of *truth* is matched once."""
+    """Return for each word whether all of its *parts* are among those of *truth*, each of which is matched once at most."""
     unmatched = Counter(truth)
     correct = []
     for own in map(Counter, parts):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Images of the pages that the plugin read worst: before and after, with boxes around the words that Tesseract read."""
+"""Images of the pages that the plugin reads worst, before and after, with boxes around the words that Tesseract reads."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ocrmypdf_superres.architectures.blocks.resnet45 import COUNTS
+from ocrmypdf_superres.detectors.ctpn import PUBLIC_NAMES
 
 Target = str | tuple[str, ...] | None | Callable[[re.Match[str]], str]
 
@@ -235,8 +236,4 @@ def abinet() -> list[Rule]:
 
 def ctpn() -> list[Rule]:
     """Rules for CTPN as in ocr.pytorch."""
-    parts = {
-        "base_layers": "trunk", r"rpn\.conv": "window", "brnn": "rows", r"lstm_fc\.conv": "deep", r"rpn_class\.conv": "scores",
-        r"rpn_regress\.conv": "coordinates",
-    }  # fmt: skip
-    return [Rule(rf"{theirs}\.(.*)", rf"{ours}.\1") for theirs, ours in parts.items()]
+    return [Rule(rf"{re.escape(theirs)}\.(.*)", rf"{ours}.\1") for theirs, ours in PUBLIC_NAMES.items()]

@@ -25,7 +25,7 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Card:
-    """Describe a model.
+    """The description of a model.
 
     Attributes:
         name: unique name; published bytes never change under it.
@@ -34,9 +34,9 @@ class Card:
         scales: enlargements it offers, from 1 (none) to 8.
         files: file name to SHA-256, 64 hexadecimal digits.
         radius: radius of the receptive field in lr pixels, the overlap of tiles; ``None`` where the net cannot be tiled.
-        channels: the net's, 1 (luma) or 3 (RGB); the ONNX files take and give luma either way.
+        channels: number of the net's channels, 1 (luma) or 3 (RGB); input and output of the ONNX files are luma either way.
         size_multiple: lr sizes must be multiples of it.
-        line_size: rows and columns of lr of a net for text lines; empty for a net for pages.
+        line_size: (rows, columns) of the lr image of a net for text lines; empty for a net for pages.
         licence: SPDX name of the weights' licence.
         description: one paragraph for people.
         metrics: what was measured, by name.
@@ -73,7 +73,7 @@ class Card:
 
 @dataclass(frozen=True)
 class RecognizerCard:
-    """Describe a recognizer or a detector.
+    """The description of a recognizer or a detector.
 
     Attributes:
         name: unique name.

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.modelstore.cards import SHA256, check_identity
-from ocrmypdf_superres.modelstore.store import search_folders, whole_folder
+from ocrmypdf_superres.modelstore.store import complete_folder, search_folders
 from ocrmypdf_superres.tables import STRICT, read_table, read_toml
 
 NETWORK_CARD = "network.toml"
@@ -65,7 +65,7 @@ class BaseFile:
 
 @dataclass(frozen=True)
 class NetworkCard:
-    """Describe a tuned Tesseract network.
+    """The description of a tuned Tesseract network.
 
     Attributes:
         name: unique name; published bytes never change under it.
@@ -104,7 +104,7 @@ class NetworkCard:
 
 @dataclass(frozen=True)
 class Network:
-    """A card and the folder that it is in."""
+    """A tuned network: its card, and the folder that holds it."""
 
     card: NetworkCard
     folder: Path
@@ -141,14 +141,14 @@ def read_network(folder: Path) -> Network | None:
     Raises:
         RecognizerError: the card cannot be used.
     """
-    while (found := whole_folder(folder, (NETWORK_CARD,))) is not None:
+    while (found := complete_folder(folder, (NETWORK_CARD,))) is not None:
         path = found / NETWORK_CARD
         try:
             values = read_toml(path, "The network's card", RecognizerError)
         except RecognizerError:
             if path.is_file():
                 raise
-            continue  # a writer renamed the folder in this very moment
+            continue  # a writer has just renamed the folder
         card = read_table(NetworkCard, values, f"The network's card {path}", RecognizerError, advice="install it again")
         return Network(card, found)
     return None
@@ -211,4 +211,4 @@ def networks_for(given: str, languages: Iterable[str] | None = None) -> list[Net
 
 
 def _has_card(folder: Path) -> bool:
-    return not folder.name.startswith(".") and whole_folder(folder, (NETWORK_CARD,)) is not None
+    return not folder.name.startswith(".") and complete_folder(folder, (NETWORK_CARD,)) is not None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Finding models: folders with a card, by name or by path. Their files are used only when their SHA-256 is the card's."""
+"""Finding models, folders with a card, by name or path; a file is used only if it has the SHA-256 that the card gives."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ __all__ = ["DEFAULT_MODEL", "Model", "find_model", "list_models"]
 DEFAULT_MODEL = "docsr-s2"
 SEARCH_VARIABLE = "OCRMYPDF_SUPERRES_MODELS"
 ALL = "all"
-"""Where several models may be named: all that are found."""
+"""Stands for all installed models where several may be named."""
 PUBLISHED = "ocrmypdf_superres_models"
 """The package of the extra ``published``, a folder of models."""
 _PUBLISHED_HINT = "the networks of published papers come with pip install 'ocrmypdf-superres[published]'"
 _BEFORE = ".before"
-_LOOKS = 4
+_ATTEMPTS = 4
 
 
 @dataclass(frozen=True)
 class Model:
-    """Hold a card and the folder that it is in."""
+    """A model: its card, and the folder that holds it."""
 
     card: Card
     folder: Path
@@ -88,7 +88,11 @@ class Model:
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file as 64 hexadecimal digits."""
+    """Return the SHA-256 of a file as 64 hexadecimal digits.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while chunk := stream.read(1 << 20):
@@ -97,10 +101,11 @@ def sha256_of(path: Path) -> str:
 
 
 def search_folders() -> list[Path]:
-    """Return the folders that models are looked for in: the variable's, then the package's own."""
+    """Return the folders in which models are searched for: those of the environment variable, then the package's own."""
     given = [Path(p) for p in os.environ.get(SEARCH_VARIABLE, "").split(os.pathsep) if p]
     package = Path(__file__).resolve().parents[1]
-    # The wheel carries the plugin's models inside the package, that of the extra "published" others; a checkout has all beside.
+    # The wheel holds the plugin's models inside the package, the wheel of the extra "published" holds others, and a checkout has
+    # all of them beside the package.
     further = find_spec(PUBLISHED)
     published = [Path(place) for place in (further.submodule_search_locations or ())] if further is not None else []
     return [*given, package / "_models", *published, package.parent / "models"]
@@ -108,7 +113,7 @@ def search_folders() -> list[Path]:
 
 @contextmanager
 def also_searched(folder: Path, *, last: bool = False) -> Iterator[None]:
-    """Have models, recognizers and detectors looked for in *folder*, too: before the places that the user named, or *last*."""
+    """Also search for models, recognizers and detectors in *folder*: before the folders that the user named, or *last*."""
     known = os.environ.get(SEARCH_VARIABLE)
     named = [known] if known else []
     own = [str(folder.resolve())]
@@ -123,26 +128,26 @@ def also_searched(folder: Path, *, last: bool = False) -> Iterator[None]:
 
 
 def kept_beside(folder: Path) -> Path:
-    """Return where the writer keeps what *folder* held while a new one takes its name."""
+    """Return the path to which a writer moves the earlier *folder* while it renames the new one."""
     return folder.with_name(f".{folder.name}{_BEFORE}")
 
 
-def whole_folder(folder: Path, cards: Sequence[str] = (CARD,)) -> Path | None:
-    """Return *folder*, or the one that is kept beside it, whichever holds one of the files *cards*; None where neither does."""
-    # A writer may rename between two looks, and the next one between the two after them.
-    for candidate in (folder, kept_beside(folder)) * _LOOKS:
+def complete_folder(folder: Path, cards: Sequence[str] = (CARD,)) -> Path | None:
+    """Return *folder*, or its :func:`kept_beside` during a replacement, if it holds one of the files *cards*, else None."""
+    # A writer may rename the folders between the two checks, so they are repeated.
+    for candidate in (folder, kept_beside(folder)) * _ATTEMPTS:
         if any((candidate / card).is_file() for card in cards):
             return candidate
     return None
 
 
 def _model_in(folder: Path) -> Model | None:
-    """Return the model in *folder*, None where there is none; raises ModelError where its card cannot be used."""
-    while (found := whole_folder(folder)) is not None:
+    """Return the model in *folder*, None if there is none; raises ModelError if its card cannot be used."""
+    while (found := complete_folder(folder)) is not None:
         try:
             return Model(read_card(found / CARD), found)
         except ModelError as error:
-            # A card that was there and is not is one that a writer renamed in this very moment.
+            # A card that has just disappeared was renamed by a writer: search again.
             if not isinstance(error.__cause__, FileNotFoundError):
                 raise
     return None
@@ -154,7 +159,7 @@ def model_folders() -> list[Path]:
     for place in search_folders():
         names = {path.parent.name for path in place.glob(f"*/{CARD}")} if place.is_dir() else set()
         names = {name[1:].removesuffix(_BEFORE) if name.startswith(".") and name.endswith(_BEFORE) else name for name in names}
-        folders = [whole_folder(place / name) for name in sorted(names) if not name.startswith(".")]
+        folders = [complete_folder(place / name) for name in sorted(names) if not name.startswith(".")]
         found += [folder for folder in folders if folder is not None]
     return found
 
@@ -193,7 +198,7 @@ def find_recognizer(name_or_path: str) -> Path:
     cards = (RECOGNIZER_CARD, DETECTOR_CARD)
     places = [place / name_or_path for place in search_folders()] if NAME.fullmatch(name_or_path) else []
     for place in [*places, Path(name_or_path).expanduser()]:
-        folder = whole_folder(place, cards)
+        folder = complete_folder(place, cards)
         if folder is not None:
             return next(folder / card for card in cards if (folder / card).is_file())
     raise RecognizerError(

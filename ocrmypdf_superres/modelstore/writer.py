@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Writing the folder of a model, a recognizer or a detector, so that a search for it always finds a whole one."""
+"""Writing the folder of a model, a recognizer or a detector, so that a search always finds a complete one."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ class Bars(Chart):
 
     def drawing(self) -> Drawing:
         """Return horizontal bars with their numbers."""
-        gutter = 14 + LETTER * max(len(name) for name, _ in self.values)
+        gutter = 14 + LETTER * max((len(name) for name, _ in self.values), default=0)
         drawing = Drawing(gutter + 330, 46 + LINE * 1.3 * len(self.values))
         top = max([1.0, *(value for _, value in self.values)]) * 1.15
         left, right, bottom = gutter, drawing.width - 22, drawing.height - 40

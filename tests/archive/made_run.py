@@ -64,7 +64,7 @@ def make_run(folder: Path) -> Layout:
     settings = Settings(outputs=OUTPUTS, image_dpi=75, superres={"verify": "off"})
     row = SettingsRow(settings.hash(), settings.toml(), settings.model.card.name, weights_sha256(settings.model))
     with Manifest(layout.manifest, write=True) as manifest:
-        manifest.set_fact("input", str(source))
+        manifest.set_input_folder(source)
         session = manifest.begin_session(row, "here", {"ocrmypdf-superres": "0"})
         for name, kind in INPUTS.items():
             _process(manifest, layout, source, name, kind, settings)

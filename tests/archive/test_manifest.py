@@ -4,6 +4,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -69,14 +71,42 @@ def test_waiting_files_come_when_their_time_has_come(manifest):
     assert manifest.next_try() > time.time()
 
 
+def test_a_clock_that_was_set_back_delays_no_file(manifest):
+    number = manifest.add("a", Kind.PDF, 1, 1)
+    now = time.time()
+    manifest.retry(number, "io", "why", now + 60)
+    assert manifest.waiting(9, now, longest=60) == []
+    assert [row.number for row in manifest.waiting(9, now - 365 * 86400, longest=60)] == [number]
+
+
+def test_a_reason_that_is_not_text_is_stored(manifest):
+    number = manifest.add("a", Kind.PDF, 1, 1)
+    manifest.retry(number, "io", "a\udcff is gone", 0.0)
+    assert manifest.file(number).reason == r"a\udcff is gone"
+    manifest.finish(result(number, state=State.FAILED, code="failed", reason="b\udcfe is gone"), "S")
+    assert manifest.file(number).reason == r"b\udcfe is gone"
+
+
+def test_outputs_in_place_are_known_although_others_failed(manifest):
+    number = manifest.add("a", Kind.PDF, 1, 1)
+    old, new, text = Output("pdf", "a", "1", 1), Output("pdf", "a", "2", 2), Output("text", "a.txt", "3", 3)
+    manifest.stage(result(number, outputs=[old]), "S", "1.1")
+    manifest.publish(number)
+    manifest.stage(result(number, outputs=[new, text]), "S", "1.2")
+    manifest.finish(result(number, state=State.FAILED, code="unwritable"), "S", published=["a"])
+    assert manifest.outputs(number) == [new] and manifest.outputs(number, staged=True) == []
+
+
 def test_sessions_and_settings(manifest):
     settings = SettingsRow("S", "toml", "model", "12")
     first = manifest.begin_session(settings, "host", {"a": "1"})
     manifest.end_session(first, "finished")
     assert manifest.begin_session(settings, "host", {}) == first + 1
     assert manifest.settings("S") == settings and manifest.settings("T") is None
-    manifest.set_fact("input", "x")
-    assert manifest.fact("input") == "x" and manifest.fact("nosuch") is None
+    assert manifest.input_folder() is None
+    for folder in (Path("/scans"), Path(os.fsdecode(b"/scans \xff"))):
+        manifest.set_input_folder(folder)
+        assert manifest.input_folder() == folder
 
 
 def test_a_write_that_fails_changes_nothing(manifest):
@@ -101,6 +131,13 @@ def test_a_manifest_of_another_version_is_refused(manifest):
         Manifest(manifest.path)
 
 
+def test_a_manifest_that_is_still_empty(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "manifest.sqlite")) as made:
+        made.execute("PRAGMA journal_mode = WAL")
+    with pytest.raises(ArchiveError, match="has not begun yet"):
+        Manifest(tmp_path / "manifest.sqlite")
+
+
 def test_one_run_at_a_time(tmp_path):
     with locked(tmp_path / "lock"):
         with pytest.raises(ArchiveError, match="Another run"):
@@ -108,6 +145,14 @@ def test_one_run_at_a_time(tmp_path):
                 pass
     with locked(tmp_path / "lock"):
         pass
+
+
+def test_a_lock_that_cannot_be_used_is_not_another_run(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "other").write_bytes(b"not a database" * 100)
+    for name in ("folder", "other"):
+        with pytest.raises(ArchiveError, match="cannot be locked"), locked(tmp_path / name):
+            pass
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from ocrmypdf_superres.archive.formats.xmp import read_history
 from ocrmypdf_superres.archive.tasks import Kind, State
 from ocrmypdf_superres.archive.worker.images import page_layout, remove_alpha
 from ocrmypdf_superres.archive.worker.ocr_file import ocr_file, scratch_folder
-from ocrmypdf_superres.archive.worker.products import sealed
+from ocrmypdf_superres.archive.worker.products import synced_outputs
 from ocrmypdf_superres.modelstore.networks import AUTO, networks_for
 
 GOOD = pdf_bytes(page())
@@ -91,7 +91,7 @@ def test_a_good_file_with_all_outputs(tmp_path, lanczos_net):
             for kind, end in (("alto", "xml"), ("hocr", "hocr"), ("images", "png"))
         },
     }  # fmt: skip
-    assert result.outputs == sealed(made)
+    assert result.outputs == synced_outputs(made)
     staging = tmp_path / "staging" / "1.1"
     text = (staging / f"{base}.txt").read_text()
     assert "harbour street" in text and "old walls" in text
@@ -210,3 +210,38 @@ def test_a_name_that_is_no_text(tmp_path):
     result = ocr_file(task(tmp_path, source, outputs=("pdf", "alto")))
     assert result.state is State.STAGED, result.reason
     assert [os.fsencode(o.name) for o in result.outputs] == [b"a \n'\xff.pdf", b"a \n'\xff.pdf.alto/0001.xml"]
+
+
+def test_a_name_too_long_for_its_outputs_fails_before_it_is_read(tmp_path, monkeypatch):
+    source = tmp_path / f"{'x' * 250}.tif"
+    source.write_bytes(image_bytes(page(), "TIFF"))
+    monkeypatch.setattr("ocrmypdf_superres.archive.worker.ocr_file._ocr", lambda *_: pytest.fail("it was read"))
+    result = ocr_file(task(tmp_path, source, Kind.IMAGE))
+    assert (result.state, result.code) == (State.FAILED, "name-too-long") and "shorten the input's name" in result.reason
+
+
+def test_a_file_that_fails_at_its_end_has_no_pages(tmp_path, monkeypatch):
+    source = tmp_path / "a.pdf"
+    source.write_bytes(GOOD)
+
+    def fail(*_):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("ocrmypdf_superres.archive.worker.products.synced_outputs", fail)
+    result = ocr_file(task(tmp_path, source))
+    assert (result.state, result.code, result.pages, result.outputs) == (State.FAILED, "io", [], [])
+
+
+@pytest.mark.parametrize(("missing", "end"), [("scratch", ("io", True)), ("source", ("gone", False))])
+def test_a_temporary_file_that_was_cleared_away_is_not_the_input(tmp_path, monkeypatch, missing, end):
+    source = tmp_path / "a.pdf"
+    source.write_bytes(GOOD)
+    made = task(tmp_path, source)
+
+    def clear(*_):
+        folder = scratch_folder(made) if missing == "scratch" else tmp_path
+        (folder / "nosuch").read_bytes()
+
+    monkeypatch.setattr("ocrmypdf_superres.archive.worker.ocr_file._ocr", clear)
+    result = ocr_file(made)
+    assert (result.code, result.transient) == end

@@ -217,6 +217,17 @@ def test_names_that_are_no_text(tmp_path):
         read_history(pdf)
 
 
+@pytest.mark.parametrize("parameters", ['{"pages": "1-99999999999"}', "[" * 100_000])
+def test_an_event_of_another_program_may_hold_anything(tmp_path, parameters):
+    pdf = blank(tmp_path / "a.pdf")
+    add_history(pdf, [Step("scanned", "Scanner", when="2026-05-01T12:00:00+02:00", parameters={"k": "anything"})])
+    with pikepdf.open(pdf, allow_overwriting_input=True) as document:
+        packet = document.Root.Metadata.read_bytes().replace(b'{"k": "anything"}', parameters.encode())
+        document.Root.Metadata = document.make_stream(packet, Type=pikepdf.Name.Metadata, Subtype=pikepdf.Name.XML)
+        document.save(pdf, fix_metadata_version=False)
+    assert read_history(pdf)[0].parameters == {"text": parameters}
+
+
 def test_page_ranges():
     assert page_ranges([]) == ""
     assert page_ranges([7, 2, 1, 3, 9, 10]) == "1-3,7,9-10"

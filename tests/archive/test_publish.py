@@ -112,3 +112,28 @@ def test_killed_while_a_name_was_marked(place):
     (place.out / "a").write_bytes(f"ocrmypdf-superres places {outputs[0].sha256} here\n".encode())
     publish(place.out, place.staging, outputs, [])
     assert place.found() == {"a": b"1"}
+
+
+@pytest.mark.parametrize("kind", ["folder", "dangling link", "link to the same content"])
+def test_what_took_an_earlier_outputs_name_is_left_alone(place, tmp_path, kind):
+    earlier = place.stage(a=b"1", b=b"old")
+    publish(place.out, place.staging, earlier, [])
+    (place.out / "b").unlink()
+    if kind == "folder":
+        (place.out / "b").mkdir()
+    else:
+        target = tmp_path / ("nowhere" if kind == "dangling link" else "elsewhere")
+        if kind == "link to the same content":
+            target.write_bytes(b"old")
+        (place.out / "b").symlink_to(target)
+    left = publish(place.out, place.staging, place.stage(a=b"new"), earlier)
+    assert len(left) == 1 and "b was changed" in left[0]
+    assert os.path.lexists(place.out / "b") and (place.out / "a").read_bytes() == b"new"
+
+
+def test_a_message_about_a_name_that_is_not_text_can_be_stored(place):
+    outputs = place.stage(**{"a\udcff": b"1"})
+    (place.out / "a\udcff").write_bytes(b"mine")
+    with pytest.raises(NotOursError) as refused:
+        publish(place.out, place.staging, outputs, [])
+    assert r"a\xff exists" in str(refused.value)

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
+import sqlite3
 import subprocess
 import time
 from pathlib import Path
@@ -25,12 +27,14 @@ from archive_files import (
 )
 from rich.console import Console
 
+from ocrmypdf_superres.archive import publish as publishing
 from ocrmypdf_superres.archive.executors.local_pool import LocalPool
 from ocrmypdf_superres.archive.progress import Display
 from ocrmypdf_superres.archive.run import Run
 from ocrmypdf_superres.archive.session import Stop
 from ocrmypdf_superres.archive.settings import Settings
 from ocrmypdf_superres.archive.store.layout import Layout
+from ocrmypdf_superres.archive.store.manifest import Manifest
 from ocrmypdf_superres.archive.tasks import Limits, State
 from ocrmypdf_superres.errors import ArchiveError
 
@@ -130,6 +134,62 @@ def test_asked_to_stop_it_finishes_what_it_began(tmp_path):
     run(source, out)
     check_consistent(out)
     assert len(texts(out)) == 6
+
+
+def test_after_a_half_published_file_the_next_run_continues(tmp_path, monkeypatch):
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    put(source, a__pdf=pdf_bytes(page()))
+    move = publishing._move
+
+    def refuse_text(staged, target, output, earlier):
+        if target.suffix == ".txt":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        move(staged, target, output, earlier)
+
+    monkeypatch.setattr(publishing, "_move", refuse_text)
+    run(source, out, workers=1)
+    assert states(out) == {"a.pdf": ("failed", "unwritable")} and (out / "a.pdf").exists()
+    check_consistent(out)
+    monkeypatch.undo()
+    run(source, out, workers=1)
+    assert states(out) == {"a.pdf": ("done", "ok")}
+    check_consistent(out)
+
+
+def test_a_disk_that_is_full_at_the_start_stops_the_run(tmp_path, monkeypatch):
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    put(source, a__pdf=pdf_bytes(page()))
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(publishing, "_move", full)
+        for _ in range(2):  # the second time where the first run's output is published
+            assert run(source, out, workers=1).stop.reason == "disk-full" and states(out) == {"a.pdf": ("staged", "ok")}
+    with monkeypatch.context() as patched, pytest.raises(ArchiveError, match="database or disk is full"):
+
+        def full_manifest(*_):
+            raise sqlite3.OperationalError("database or disk is full")
+
+        patched.setattr(Manifest, "begin_session", full_manifest)
+        run(source, out, workers=1)
+    assert not run(source, out, workers=1).stop.reason
+    check_consistent(out)
+
+
+def test_a_taken_name_that_is_not_text_fails_one_file_only(tmp_path):
+    source, out = tmp_path / "in", tmp_path / "out"
+    name = os.fsdecode(b"a\xff.pdf")
+    source.mkdir()
+    out.mkdir()
+    (source / name).write_bytes(pdf_bytes(page()))
+    (out / name).write_bytes(b"mine")
+    run(source, out, workers=1)
+    assert states(out) == {name: ("failed", "exists")} and (out / name).read_bytes() == b"mine"
+    assert r"a\xff.pdf exists" in next(Layout(out).logs.glob("run-*.log")).read_text()
 
 
 class TestPool:

@@ -127,6 +127,21 @@ def take_all(tree, manifest, settings="S", **keywords):
     return {row.path: row.state for row in manifest.files()}
 
 
+@pytest.mark.parametrize("mets", ["sub/mets.xml", "sub/z/mets.xml"])
+def test_images_that_a_mets_document_no_longer_names_are_inputs(tree, tmp_path, mets):
+    (tree / "sub" / "images").mkdir()
+    for name in ("1", "2"):
+        (tree / "sub" / "images" / f"{name}.png").write_bytes(image_bytes(page()))
+    (tree / mets).parent.mkdir(exist_ok=True)
+    (tree / mets).write_text(METS if mets == "sub/mets.xml" else METS.replace("images/", "../images/"))
+    first = "sub/images/1.png"
+    with Manifest(tmp_path / "m.sqlite", write=True) as manifest:
+        for settings in ("S", "S", "T"):
+            assert take_all(tree, manifest, settings)[first] is State.SKIPPED
+        (tree / mets).unlink()
+        assert take_all(tree, manifest, "T")[first] is State.WAITING
+
+
 def test_what_is_done_again(tree, tmp_path):
     for name in ("done", "failed", "transient", "waiting"):
         (tree / f"{name}.pdf").write_bytes(pdf_bytes(page()))

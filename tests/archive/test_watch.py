@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from archive_files import wait_until
 from PIL import Image
 from rich.console import Console
 
@@ -127,6 +128,39 @@ def test_what_is_there_and_what_comes(tmp_path, poll):
     assert again.executor.done == ["last.png"], "a restart goes on and does nothing twice"
 
 
+class SlowExecutor(CopyingExecutor):
+    """Reads an input when it gets the task, and returns the result only when ``released`` is set."""
+
+    def __init__(self):
+        super().__init__()
+        self.released, self.waiting = threading.Event(), []
+
+    def submit(self, task):
+        super().submit(task)
+        self.waiting += super().results(0.0)
+
+    def results(self, timeout):
+        if not self.released.wait(min(timeout, 0.02)):
+            return
+        while self.waiting:
+            yield self.waiting.pop(0)
+
+
+def test_a_file_that_changes_while_it_is_processed_is_processed_again(tmp_path):
+    executor = SlowExecutor()
+    with Watched(tmp_path, WatchTiming(0.05), executor) as watched:
+        put(watched.source, "a.png")
+        wait_until(lambda: executor.waiting, 20)
+        put(watched.source, "a.png", shade=7)
+        facts = os.stat(watched.source / "a.png")
+        with Manifest(Layout(watched.out).manifest) as manifest:
+            wait_until(lambda: manifest.find("a.png").mtime_ns == facts.st_mtime_ns, 20)
+            executor.released.set()
+            wait_until(lambda: manifest.find("a.png").state is State.DONE, 20)
+            wait_until(lambda: (watched.out / "a.png.out").read_bytes() == (watched.source / "a.png").read_bytes(), 20)
+            assert manifest.find("a.png").sha256 == hashlib.sha256((watched.source / "a.png").read_bytes()).hexdigest()
+
+
 def test_failures_and_files_that_vanish_stop_nothing(tmp_path):
     executor = CopyingExecutor()
     executor.fail.add("bad.png")
@@ -152,6 +186,43 @@ def test_failures_and_files_that_vanish_stop_nothing(tmp_path):
         ends = {row.path: (row.state, row.code) for row in manifest.files()}
     assert ends["bad.png"] == (State.FAILED, "damaged") and ends["empty.pdf"] == (State.FAILED, "empty")
     assert ends["gone.png"] == (State.SKIPPED, "gone")
+
+
+def test_a_file_is_skipped_only_if_it_is_gone(tmp_path):
+    class Without(CopyingExecutor):
+        """Misses a file of its own."""
+
+        def results(self, timeout):
+            while self.tasks:
+                task = self.tasks.pop(0)
+                self.done.append(task.relative)
+                yield FileResult(task.number, State.FAILED, "gone", "A file of it is missing.")
+
+    executor = Without()
+    with Watched(tmp_path, WatchTiming(0.05), executor) as watched:
+        put(watched.source, "a.png")
+        wait_until(lambda: executor.done, 20)
+    with Manifest(Layout(tmp_path / "out").manifest) as manifest:
+        assert manifest.find("a.png").state is State.FAILED
+
+
+def test_a_file_that_was_gone_and_is_back_is_processed(tmp_path):
+    executor = CopyingExecutor()
+    submit, away = executor.submit, tmp_path / "away.png"
+
+    def take_away(task):
+        if not executor.done:
+            os.rename(task.source, away)
+        submit(task)
+
+    executor.submit = take_away
+    with Watched(tmp_path, WatchTiming(0.05), executor) as watched:
+        put(watched.source, "a.png")
+        wait_until(away.exists, 20)
+        with Manifest(Layout(watched.out).manifest) as manifest:
+            wait_until(lambda: (row := manifest.find("a.png")) is not None and row.state is State.SKIPPED, 20)
+        os.rename(away, watched.source / "a.png")
+        watched.until("a.png")
 
 
 def test_a_file_is_left_until_it_stands_still(tmp_path):

@@ -9,6 +9,9 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from ocrmypdf_superres.cli import main
+from ocrmypdf_superres.errors import SuperresError
+from ocrmypdf_superres.evaluation.calibration import fit as fit_module
+from ocrmypdf_superres.evaluation.calibration.fit import read_cached
 from ocrmypdf_superres.ocr.calibration import read_table
 from ocrmypdf_superres.ocr.engines.calibration import read_rows
 from ocrmypdf_superres.ocr.merge.evidence import read_weights
@@ -59,3 +62,16 @@ def test_the_row_of_an_engine_and_the_weights_of_the_vote_are_fitted(pages, tmp_
     weights = read_weights(path)
     assert "rapidocr" in weights.engines and json.loads(path.read_text(encoding="utf-8"))["places"] == weights.places
     assert "sum of" in capsys.readouterr().out
+
+
+def test_a_reading_is_kept_for_one_version_of_tesseract(tmp_path, monkeypatch):
+    image, count = Image.new("L", (300, 80), 255), []
+    timed = fit_module._timed_reading
+    monkeypatch.setattr(fit_module, "_timed_reading", lambda png, languages: count.append(png) or timed(png, languages))
+    for name in ("tesseract 5.3.0", "tesseract 5.3.0", "tesseract 5.5.0"):
+        monkeypatch.setattr(fit_module, "version", lambda name=name: name)
+        read_cached(image, (100.0, 100.0), "eng", tmp_path)
+    assert len(count) == 2
+    with pytest.raises(SuperresError, match="-l nosuch"):
+        read_cached(image, (100.0, 100.0), "nosuch", tmp_path)
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".hocr", ".hocr", ".seconds", ".seconds"]

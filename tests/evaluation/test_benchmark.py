@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -12,9 +13,11 @@ pytest.importorskip("img2pdf")
 
 from ocrmypdf_superres.commands import evaluate as command
 from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.evaluation import gain
 from ocrmypdf_superres.evaluation.benchmark import Result, from_json, to_json
-from ocrmypdf_superres.evaluation.data.pages import find_pages, make_cases
+from ocrmypdf_superres.evaluation.data.pages import BenchmarkPage, Case, find_pages, make_cases
 from ocrmypdf_superres.evaluation.data.profiles import PROFILES, parse_condition, reduce_page
+from ocrmypdf_superres.evaluation.methods.readings import Reading
 from ocrmypdf_superres.evaluation.reading_cache import versions_of
 from ocrmypdf_superres.evaluation.summary import headlines, lost, made_worse, markdown
 from ocrmypdf_superres.metrics.text import TextScore
@@ -126,3 +129,14 @@ def test_times_stand_in_fields_of_seconds_alone():
         for name in [name for name in values if name.endswith("seconds")]:
             del values[name]
     assert written[0] == written[1]
+
+
+def test_readings_of_similar_names_stay_apart(tmp_path, monkeypatch):
+    monkeypatch.setattr(gain, "worker_pool", ThreadPoolExecutor)
+    monkeypatch.setattr(gain, "_read_page", lambda case, model, networks: Reading(case.page.name, 0.0))
+    cases = []
+    for name in ("a b", "a_b"):
+        (tmp_path / f"{name}.gt.txt").write_text(name, encoding="utf-8")
+        cases.append(Case(BenchmarkPage(name, "c", f"{name}.png", str(tmp_path / f"{name}.gt.txt"), "eng", 300.0), 72.0, "scan"))
+    results = gain.read_with_networks(cases, "model", "auto", tmp_path / "cache", 1, lambda: None)
+    assert [result.counts.edits for result in results] == [0, 0]

@@ -24,8 +24,9 @@ from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.reports import from_records, from_run
 from ocrmypdf_superres.evaluation.run_folder import Run, read_run, write_run
 from ocrmypdf_superres.plugin.record import PageRecord
-from ocrmypdf_superres.reporting.charts import ticks
+from ocrmypdf_superres.reporting.charts import Bars, ticks
 from ocrmypdf_superres.reporting.images import LEAST_HEIGHT, pack
+from ocrmypdf_superres.reporting.page_comparison import PageComparison, Side
 from ocrmypdf_superres.reporting.render import render_report
 
 
@@ -185,6 +186,18 @@ def test_a_plugins_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert main(["report", str(source), "-o", str(tmp_path / "out" / "r.html"), "--images", "2"]) == 0
     assert "a.pdf no longer exists" in capsys.readouterr().out
     assert "the image is damaged" in (tmp_path / "out" / "r.html").read_text(encoding="utf-8")
+
+
+def test_files_of_one_name_in_a_plugins_report_stay_apart() -> None:
+    records = [json.loads(PageRecord(f"{folder}/scan.pdf", 1, "enlarged", "small").to_json()) for folder in ("a", "b")]
+    side = Side("pages/x.png", (10, 10), [])
+    page = PageComparison("scan.pdf", "page 1", "enlarged", "small", side, side)
+    report = from_records(records, "records", {("b/scan.pdf", 1): page})
+    assert [row.comparison for row in report.rows] == [None, page] and "2 pages in 2 files" in report.sentences[0]
+
+
+def test_a_chart_without_bars_is_drawn() -> None:
+    assert Bars("What was done", "No page.", []).drawing().shapes
 
 
 def test_results_alone(run_folder: Path, tmp_path: Path) -> None:

@@ -155,6 +155,28 @@ def test_wrong_calls_are_refused_in_a_sentence(data, tmp_path, capsys):
         read_paper_table(twice)
 
 
+@needs_tesseract
+def test_a_folder_of_another_kind_of_run_is_refused(data, tmp_path, capsys):
+    command = [
+        "reproduce",
+        "002-1",
+        "--recipes",
+        str(PAPERS),
+        "--data",
+        str(data),
+        "-o",
+        str(tmp_path / "out"),
+        "--rows",
+        "bicubic",
+    ]
+    limits = ["--count", "2", "--device", "cpu"]
+    assert main([*command, "--reduced", *limits]) == 0
+    capsys.readouterr()
+    assert main([*command, "--reduced", "--count", "3", "--device", "cpu"]) == 1 and "another -o" in capsys.readouterr().err
+    assert main([*command, *limits]) == 1 and "another -o" in capsys.readouterr().err
+    assert main([*command, "--reduced", *limits, "--seeds", "2"]) == 0
+
+
 def test_means_intervals_and_seeds_by_hand():
     first = {"psnr": Figures((10.0, 20.0), (1.0, 1.0)), "cer": Figures((100.0, 0.0), (10.0, 10.0))}
     second = {"psnr": Figures((14.0, 24.0), (1.0, 1.0)), "cer": Figures((300.0, 0.0), (10.0, 10.0))}

@@ -16,7 +16,7 @@ from ocrmypdf_superres.commands import evaluate as command
 from ocrmypdf_superres.evaluation.run_folder import read_run
 from ocrmypdf_superres.evaluation.trust.invented import PAGES, SIZE, invented_words
 from ocrmypdf_superres.evaluation.trust.trust import Trust, inconsistency, silent_substitutions, summarize, trust_table
-from ocrmypdf_superres.evaluation.words import correct_letters, correct_words
+from ocrmypdf_superres.evaluation.words import correct_bare_words, correct_words
 from ocrmypdf_superres.ocr.hypothesis import Word
 
 
@@ -30,8 +30,8 @@ def test_right_words_are_a_bag() -> None:
 
 def test_right_letters_leave_punctuation_aside() -> None:
     words = [word("(Name/Telephone):", 90), word("stand-alone", 90), word("name", 90), word("alone.", 90), word("--", 90)]
-    assert correct_letters(words, "(Name/ Telephone) : stand- alone alone") == [True, True, False, True, True]
-    assert correct_letters(words[3:4] * 2, "stand-alone") == [True, False]
+    assert correct_bare_words(words, "(Name/ Telephone) : stand- alone alone") == [True, True, False, True, True]
+    assert correct_bare_words(words[3:4] * 2, "stand-alone") == [True, False]
 
 
 def test_silent_substitutions_by_hand() -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,25 @@ def test_truth_is_found_beside_the_image(tmp_path: Path) -> None:
     pages = find_pages(tmp_path, lines=True)
     assert [Path(p.truth).name for p in pages] == ["a.xml", "b.xml", "c.xml", "d.gt.txt"]
     assert all(p.line for p in pages)
+
+
+def test_plain_text_without_its_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "p.gt.txt").write_bytes(b"\xef\xbb\xbfThe harbour")
+    assert read_truth(tmp_path / "p.gt.txt").text == "The harbour"
+    (tmp_path / "p.gt.txt").write_bytes("Müller".encode("latin-1"))
+    with pytest.raises(OptionError, match=r"p\.gt\.txt cannot be read .* UTF-8"):
+        read_truth(tmp_path / "p.gt.txt")
+
+
+def test_pages_of_one_name_stay_apart(tmp_path: Path) -> None:
+    for place in ("a/0001", "b/0001", "c/0002"):
+        (tmp_path / place).parent.mkdir()
+        draw(90).save(tmp_path / f"{place}.png", dpi=(300, 300))
+        (tmp_path / f"{place}.gt.txt").write_text(place, encoding="utf-8")
+    assert [page.name for page in find_pages(tmp_path)] == ["a-0001", "b-0001", "0002"]
+    rows = [
+        {"id": "1", "collection": place[0], "image": f"{place}.png", "text": f"{place}.gt.txt", "languages": "eng", "dpi": 300}
+        for place in ("a/0001", "b/0001", "b/0001")
+    ]
+    (tmp_path / "index.json").write_text(json.dumps(rows), encoding="utf-8")
+    assert [page.name for page in find_pages(tmp_path)] == ["a-1", "b-1", "b-1-2"]

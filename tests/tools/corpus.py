@@ -118,6 +118,8 @@ def main() -> int:
     parser.add_argument("--limit", type=int, default=60, help="seconds on the clock for a run without (default: %(default)s)")
     parser.add_argument("--json", type=Path, help="write every result there; files that it has are not run again")
     arguments = parser.parse_args()
+    if not any(arguments.folder.glob("*.pdf")):
+        parser.error(f"there is no PDF in {arguments.folder}; give another folder")
     found: dict[str, dict[str, object]] = {}
     if arguments.json and arguments.json.exists():
         found = {entry["file"]: entry for entry in json.loads(arguments.json.read_text(encoding="utf-8"))}

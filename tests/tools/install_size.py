@@ -2,7 +2,7 @@
 """Print what installing the package without extras brings, and how large each package is: install_size.py [--markdown].
 
 Builds the wheel, downloads it and what it requires, installs that into an empty virtual environment and sums the files of
-each distribution, compiled bytecode included.  Needs ``build`` and ``hatchling`` (the extra ``test``) and a package index.
+each distribution, compiled bytecode included. Needs ``build`` and ``hatchling`` (the extra ``test``) and a package index.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 """What a step of each full-size published recipe takes here, as a Markdown table: step_costs.py [RECIPE ...] [-o FILE.md].
 
 Forwards and backwards at the published batch size, on noise and with random weights, so that neither data nor weights are
-needed.  A recipe that does not fit is a row that says why; the others follow.
+needed. A recipe that does not fit is a row that says why; the others follow.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def rows(path: Path, device: str, batch: int) -> list[str]:
     try:
         costs = one_step(path, device, batch)
     except Exception as error:  # noqa: BLE001 - whatever stops one recipe, the others follow
-        return [f"| {path.stem} | - | - | - | {type(error).__name__}: {str(error).splitlines()[0]} | - |"]
+        return [f"| {path.stem} | - | - | - | {type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]} | - |"]
     return [
         f"| {path.stem} | {cost.stage} | {cost.batch} | {cost.parameters[1]:,} of {cost.parameters[0]:,} | "
         f"{cost.seconds:.3f} | {cost.memory:,.0f} |"

@@ -20,7 +20,7 @@ from typing import Any
 
 from distributed import Client, Future, KilledWorker, LocalCluster, wait
 
-from ocrmypdf_superres.archive.executors.dask_worker import carry_out, dismiss, failed, greet
+from ocrmypdf_superres.archive.executors.dask_worker import carry_out, check_worker, failed, release_worker
 from ocrmypdf_superres.archive.tasks import FileResult, FileTask
 from ocrmypdf_superres.archive.worker.requirements import Requirements
 from ocrmypdf_superres.errors import ArchiveError
@@ -116,7 +116,7 @@ class DaskExecutor:
                     self._client.cancel(waiting)
                 elif waiting:
                     wait(waiting)
-                self._client.run(dismiss, self._run, self._requirements, on_error="ignore")
+                self._client.run(release_worker, self._run, self._requirements, on_error="ignore")
         except OSError as error:  # the scheduler is gone, and its workers end with it
             log.debug("superres: %s", error)
         finally:
@@ -155,7 +155,7 @@ class DaskExecutor:
     def _check_workers(self) -> None:
         """Check every connected worker; later ones check themselves before each task."""
         log.info("Dask's dashboard: %s", self._client.dashboard_link)
-        for address, said in self._client.run(greet, self._requirements, on_error="return").items():
+        for address, said in self._client.run(check_worker, self._requirements, on_error="return").items():
             if isinstance(said, ModuleNotFoundError):
                 said = f"lacks the package {said.name}; install the run's version of ocrmypdf-superres[archive] there", 0.0
             elif isinstance(said, BaseException):

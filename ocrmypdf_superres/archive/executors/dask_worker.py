@@ -79,7 +79,7 @@ def _pool(run: str) -> LocalPool:
     return _pools[thread][1]
 
 
-def greet(requirements: Requirements, dask_worker: Any) -> tuple[str, float]:
+def check_worker(requirements: Requirements, dask_worker: Any) -> tuple[str, float]:
     """Return what keeps this worker from the run's work, and the number of its GPUs; remove what an earlier run left."""
     problem = requirements.problem()
     if not problem:
@@ -87,7 +87,7 @@ def greet(requirements: Requirements, dask_worker: Any) -> tuple[str, float]:
     return problem, float(dask_worker.state.total_resources.get("GPU", 0))
 
 
-async def dismiss(run: str, requirements: Requirements) -> None:
+async def release_worker(run: str, requirements: Requirements) -> None:
     """End this worker's processes of *run* after their last task, and remove what killed ones left."""
     while any(key.startswith(f"ocr-{run}-") for key in _busy):
         await asyncio.sleep(0.1)

@@ -38,7 +38,7 @@ class Service:
         self._stdin, self._stdout = cast(IO[str], self._process.stdin), cast(IO[str], self._process.stdout)
         said = self._receive()
         if "address" not in said:
-            self._process.wait()
+            self._process.communicate()
             raise DeviceError(f"The device {device} cannot be shared by the workers: {said.get('error', 'its process ended.')}")
         self.address, self.device = str(said["address"]), str(said["device"])
 

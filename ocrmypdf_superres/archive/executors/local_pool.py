@@ -43,7 +43,7 @@ _environment_lock = threading.Lock()
 
 
 def _serve(tasks: Connection, setup: Callable[[], None] | None) -> None:
-    """Be a worker: receive a task, do it, send the result, until the pipe is closed."""
+    """Run a worker: receive a task, carry it out, send the result, until the pipe is closed."""
     os.setsid()
     # Ctrl-C reaches every process of the terminal, and only the run may act on it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

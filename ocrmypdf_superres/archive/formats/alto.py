@@ -152,7 +152,7 @@ def _join(first: Any, second: Any) -> None:
     """Mark a word that is divided at the line's end: letters, a hyphen, and a small letter on the next line."""
     text, rest = first.get("CONTENT"), second.get("CONTENT")
     stem = text[:-1]
-    if not stem or text[-1] not in _HYPHENS or not stem[-1].isalpha() or not rest[0].islower() or first.get("SUBS_TYPE"):
+    if not stem or text[-1] not in _HYPHENS or not stem[-1].isalpha() or not rest[:1].islower() or first.get("SUBS_TYPE"):
         return
     first.set("CONTENT", stem)
     for part, string in (("HypPart1", first), ("HypPart2", second)):

@@ -17,7 +17,7 @@ from urllib.parse import unquote_to_bytes
 
 from lxml import etree
 
-from ocrmypdf_superres.archive.store.name_encoding import printable
+from ocrmypdf_superres.archive.store.name_encoding import printable_path
 from ocrmypdf_superres.errors import ImageError
 
 _HREF = "{http://www.w3.org/1999/xlink}href"
@@ -81,22 +81,23 @@ def read_mets(path: Path, within: Path | None = None) -> MetsDocument:
     divisions = [(label, found) for label, found in divisions if any(file.image for file in found)]
     if not divisions:
         raise ImageError(
-            f"The METS {_shown(path)} has no physical structMap that refers to images; give one whose pages point to files."
+            f"The METS {printable_path(path)} has no physical structMap that refers to images; "
+            "give one whose pages point to files."
         )
-    base, fence = path.absolute().parent, (within or path.absolute().parent).resolve()
-    complaint = ""
+    base, allowed = path.absolute().parent, (within or path.absolute().parent).resolve()
+    first_problem = ""
     for use in _uses(divisions):
         chosen = [(label, [f for f in found if f.image and f.use == use], found) for label, found in divisions]
         present = sum(bool(own) for _, own, _ in chosen)
         if present < len(divisions):
-            complaint = complaint or f"its file group {use!r} has images of only {present} of {len(divisions)} pages"
+            first_problem = first_problem or f"its file group {use!r} has images of only {present} of {len(divisions)} pages"
             continue
-        pages, problem = _located(chosen, base, fence)
+        pages, problem = _located(chosen, base, allowed)
         if not problem:
             return MetsDocument(path, use, pages, root.get("LABEL"))
-        complaint = complaint or problem
+        first_problem = first_problem or problem
     raise ImageError(
-        f"The METS {_shown(path)} cannot be used: {complaint}; put all images of the document into the input folder."
+        f"The METS {printable_path(path)} cannot be used: {first_problem}; put all images of the document into the input folder."
     )
 
 
@@ -106,16 +107,12 @@ def _parse(path: Path) -> Any:
         parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True, remove_pis=True)
         root = etree.fromstring(path.read_bytes(), parser)
     except (OSError, etree.XMLSyntaxError, ValueError) as error:
-        raise ImageError(f"The METS {_shown(path)} cannot be read ({error}); it must be well-formed XML.") from error
+        raise ImageError(f"The METS {printable_path(path)} cannot be read ({error}); it must be well-formed XML.") from error
     if root.getroottree().docinfo.doctype:
-        raise ImageError(f"The METS {_shown(path)} has a document type declaration, which METS does not have; remove it.")
+        raise ImageError(f"The METS {printable_path(path)} has a document type declaration, which METS does not have; remove it.")
     if _name(root) != "mets":
-        raise ImageError(f"{_shown(path)} is XML of the type {_name(root)}, but a METS document was expected; give one.")
+        raise ImageError(f"{printable_path(path)} is XML of the type {_name(root)}, but a METS document was expected; give one.")
     return root
-
-
-def _shown(path: Path) -> str:
-    return printable(os.fspath(path))
 
 
 def _name(element: Any) -> str:
@@ -170,24 +167,24 @@ def _uses(divisions: list[tuple[str | None, list[_File]]]) -> list[str]:
     return sorted(uses, key=lambda use: next(rank for rank, words in enumerate(_RANKS) if words.search(use)))
 
 
-def _located(chosen: list[tuple[str | None, list[_File], list[_File]]], base: Path, fence: Path) -> tuple[list[MetsPage], str]:
+def _located(chosen: list[tuple[str | None, list[_File], list[_File]]], base: Path, allowed: Path) -> tuple[list[MetsPage], str]:
     """Return the pages, and the problem of the first image that cannot be used."""
     pages: list[MetsPage] = []
     for label, images, found in chosen:
-        alto = next((p for f in found if f.use == _ALTO and (p := _first(f.hrefs, base)) and _inside(p, fence)), None)
+        alto = next((p for f in found if f.use == _ALTO and (p := _first(f.hrefs, base)) and _inside(p, allowed)), None)
         for file in images:
             place = _first(file.hrefs, base)
             if place is None:
                 where = "is remote" if re.match(r"(https?|ftp):", file.hrefs[-1]) else "is missing"
                 return [], f"the image {file.hrefs[-1]!r} {where}"
-            if not _inside(place, fence):
-                return [], f"the image {file.hrefs[-1]!r} is outside {_shown(fence)}"
+            if not _inside(place, allowed):
+                return [], f"the image {file.hrefs[-1]!r} is outside {printable_path(allowed)}"
             pages.append(MetsPage(place, len(pages) + 1, label, alto))
     return pages, ""
 
 
-def _inside(place: Path, fence: Path) -> bool:
-    return place.resolve().is_relative_to(fence)
+def _inside(place: Path, allowed: Path) -> bool:
+    return place.resolve().is_relative_to(allowed)
 
 
 def _first(hrefs: list[str], base: Path) -> Path | None:

@@ -10,7 +10,6 @@ pages) is a JSON object in ``parameters``.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,7 +21,7 @@ from typing import Any
 import pikepdf
 from lxml import etree
 
-from ocrmypdf_superres.archive.store.name_encoding import printable
+from ocrmypdf_superres.archive.store.name_encoding import printable_path
 from ocrmypdf_superres.errors import ImageError, OptionError
 from ocrmypdf_superres.files import atomic_write
 
@@ -40,6 +39,8 @@ _FIELDS = ("action", "softwareAgent", "when", "parameters", "instanceID")
 _BEGIN, _END = b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>\n', b'\n<?xpacket end="w"?>\n'
 _ZONED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _DATE = re.compile(rf"\d{{4}}(-(0[1-9]|1[0-2])(-\d\d)?)?|\d{{4}}-\d\d-\d\dT\d\d:\d\d(Z|[+-]\d\d:\d\d)|{_ZONED.pattern}")
+# An event may be another program's, and a range of a few characters may stand for any number of pages.
+_MOST_PAGES = 1_000_000
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -98,6 +99,8 @@ def _pages(ranges: str) -> tuple[int, ...]:
     found: list[int] = []
     for part in filter(None, ranges.split(",")):
         first, _, last = part.partition("-")
+        if int(last or first) - int(first) > _MOST_PAGES:
+            raise ValueError(f"the range {part} is of no document")
         found += range(int(first), int(last or first) + 1)
     return tuple(found)
 
@@ -125,7 +128,7 @@ def add_history(pdf: Path, steps: Sequence[Step], earlier: Path | None = None) -
                 f"A history step has the action {step.action!r} and the date {step.when!r}; "
                 "give a verb, and a date with time and zone such as 2026-05-01T12:00:00+02:00."
             )
-    before = [] if earlier is None else [_lawful(event) for event in _events(_tree(_packet(earlier), earlier))]
+    before = [] if earlier is None else [_allowed_fields(event) for event in _events(_tree(_packet(earlier), earlier))]
     with _open(pdf) as document:
         root = _tree(_raw(document), pdf)
         known = _events(root)
@@ -164,21 +167,17 @@ def _open(path: Path) -> Iterator[pikepdf.Pdf]:
         stream = path.open("rb")
     except OSError as error:
         raise ImageError(
-            f"{_shown(path)} cannot be opened ({error.strerror}); its history can be neither read nor written."
+            f"{printable_path(path)} cannot be opened ({error.strerror}); its history can be neither read nor written."
         ) from error
     with stream:
         try:
             document = pikepdf.open(stream)
         except (pikepdf.PdfError, pikepdf.PasswordError) as error:
             raise ImageError(
-                f"{_shown(path)} cannot be opened as a PDF ({error}); its history can be neither read nor written."
+                f"{printable_path(path)} cannot be opened as a PDF ({error}); its history can be neither read nor written."
             ) from error
         with document:
             yield document
-
-
-def _shown(path: Path) -> str:
-    return printable(os.fspath(path))
 
 
 def _raw(document: pikepdf.Pdf) -> bytes:
@@ -206,7 +205,7 @@ def _tree(packet: bytes, path: Path) -> Any:
         return root
     except (etree.XMLSyntaxError, ValueError) as error:
         raise ImageError(
-            f"The XMP metadata of {_shown(path)} is damaged ({error}); its history can be neither read nor written."
+            f"The XMP metadata of {printable_path(path)} is damaged ({error}); its history can be neither read nor written."
         ) from error
 
 
@@ -246,7 +245,7 @@ def _event(step: Step) -> dict[str, str]:
     return {key: _ILLEGAL.sub("\ufffd", text) for key, text in event.items() if text}
 
 
-def _lawful(event: dict[str, str]) -> dict[str, str]:
+def _allowed_fields(event: dict[str, str]) -> dict[str, str]:
     """Return the fields of another program's event that PDF/A allows."""
     return {k: v for k, v in event.items() if k in _FIELDS and v and (k != "when" or _is_date(v, _DATE))}
 
@@ -294,5 +293,5 @@ def _step(event: Mapping[str, str]) -> Step:
             str(values.pop("model", "")), str(values.pop("model_sha256", "")), tuple(map(int, values.pop("scales", ()))),
             _pages(str(values.pop("pages", ""))), str(values.pop("settings", "")), values,
         )  # fmt: skip
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return Step(event.get("action", ""), agent, when=event.get("when", ""), parameters={"text": text})

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from itertools import islice
 
-from ocrmypdf_superres.archive.intake.scan import Found, Scan, Verdict, classify
+from ocrmypdf_superres.archive.intake.scan import IN_METS, Found, Scan, Verdict, classify
 from ocrmypdf_superres.archive.store.manifest import Manifest
 from ocrmypdf_superres.archive.store.schema import KnownFile
 from ocrmypdf_superres.archive.tasks import FileResult, State
@@ -40,12 +40,16 @@ class Intake:
         """Begin with another walk."""
         self.scan, self._finds = scan, iter(scan)
         self._broken = set(self.manifest.paths_with_code("unreadable"))
+        # Images that belonged to a METS document, which this walk may find after them.
+        self._of_mets: dict[str, Found] = {}
 
     def take(self) -> bool:
         """Take in the next batch; return False when the walk is over."""
         batch = list(islice(self._finds, BATCH))
         with self.manifest.transaction():
             self._take_all(batch)
+            if len(batch) < BATCH:
+                self._enter_released()
             for folder in self.scan.read_folders:
                 if folder in self._broken:
                     self.manifest.forget(folder)
@@ -55,8 +59,18 @@ class Intake:
     def _take_all(self, batch: Iterable[Found]) -> None:
         for found in batch:
             row = self.manifest.known_file(found.path)
+            if row is not None and (row.state, row.code) == (State.SKIPPED, IN_METS):
+                if found.verdict is None:
+                    self._of_mets[found.path] = found
+                    continue
+                self._of_mets.pop(found.path, None)
             if row is None or self._is_due(row, found):
                 self._enter(row, found, found.verdict or classify(found.full))
+
+    def _enter_released(self) -> None:
+        """Enter the images that no METS document names any more, which are inputs of their own now."""
+        for path, found in self._of_mets.items():
+            self._enter(self.manifest.known_file(path), found, classify(found.full))
 
     def _is_due(self, row: KnownFile, found: Found) -> bool:
         """Return whether the file must be processed again."""
@@ -67,6 +81,8 @@ class Intake:
             return not unchanged or (found.verdict is not None and found.verdict.state is not State.WAITING)
         if not unchanged or row.settings != self.settings:
             return True
+        if (row.state, row.code) == (State.SKIPPED, "gone"):
+            return True  # it is back
         return row.state is State.FAILED and (row.transient or row.code in RETRIED or self.retry_failed)
 
     def _enter(self, row: KnownFile | None, found: Found, verdict: Verdict) -> None:

@@ -20,6 +20,9 @@ from ocrmypdf_superres.errors import SuperresError
 HEAD = 4096
 """Bytes at the start of a file by which it is classified."""
 
+IN_METS = "in-mets"
+"""Code of an image that is processed with its METS document."""
+
 _IMAGES = (
     b"II*\0",
     b"MM\0*",
@@ -180,7 +183,7 @@ class Scan:
             yield Found(path, full, facts.st_size, facts.st_mtime_ns, Verdict(Kind.METS, State.FAILED, "damaged", str(error)))
             return
         size, newest = facts.st_size, facts.st_mtime_ns
-        belongs = Verdict(Kind.OTHER, State.SKIPPED, "in-mets", "It is a page of a METS document and is processed with it.")
+        belongs = Verdict(Kind.OTHER, State.SKIPPED, IN_METS, "It is a page of a METS document and is processed with it.")
         for page in dict.fromkeys(pages):
             try:
                 image = Path(page).stat()

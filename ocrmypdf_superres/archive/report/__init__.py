@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MPL-2.0
-"""A run shown to people."""
+"""The report of a run."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
-"""A run in numbers, and the pages and files that a person should check first.
+"""The figures of a run, and the pages and files that a person should check first.
 
-Fast with a million rows: the database sums, and lists are cut.
+The database sums and lists are limited, so that a million rows take seconds.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ocrmypdf_superres.archive.store.layout import Layout
 from ocrmypdf_superres.archive.store.manifest import Manifest
-from ocrmypdf_superres.archive.store.name_encoding import decode_path, printable
+from ocrmypdf_superres.archive.store.name_encoding import printable
 from ocrmypdf_superres.archive.store.schema import FileRow
 from ocrmypdf_superres.archive.tasks import Kind, PageResult, State
 from ocrmypdf_superres.errors import ArchiveError
@@ -142,7 +142,7 @@ def place_of_pdf(manifest: Manifest, layout: Layout, row: FileRow) -> Path:
     Raises:
         ArchiveError: neither exists.
     """
-    source = Path(decode_path(manifest.fact("input") or "")) / row.path
+    source = (manifest.input_folder() or Path()) / row.path
     made = [layout.out / output.name for output in manifest.outputs(row.number) if output.kind == "pdf"]
     for path in [source, *made] if row.kind is Kind.PDF else made:
         if path.is_file():

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from ocrmypdf_superres.errors import ArchiveError
@@ -18,15 +18,21 @@ def locked(path: Path) -> Iterator[None]:
     It uses SQLite's locking, since that works wherever the manifest works.
 
     Raises:
-        ArchiveError: another process holds it.
+        ArchiveError: another process holds it, or the file cannot be locked.
     """
-    database = sqlite3.connect(path, timeout=0, isolation_level=None)
     try:
-        database.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError as error:
-        database.close()
-        raise ArchiveError(f"Another run works in {path.parent.parent} ({error}); wait for it, or stop it first.") from error
-    try:
+        database = sqlite3.connect(path, timeout=0, isolation_level=None)
+    except sqlite3.DatabaseError as error:
+        raise _cannot_lock(path, error) from error
+    with closing(database):
+        try:
+            database.execute("BEGIN EXCLUSIVE")
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise _cannot_lock(path, error) from error
+            raise ArchiveError(f"Another run works in {path.parent.parent}; wait for it, or stop it first.") from error
         yield
-    finally:
-        database.close()
+
+
+def _cannot_lock(path: Path, error: sqlite3.DatabaseError) -> ArchiveError:
+    return ArchiveError(f"{path} cannot be locked ({error}); give an OUT that can be written to, on a file system with locks.")

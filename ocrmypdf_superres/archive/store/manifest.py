@@ -10,13 +10,15 @@ Paths are BLOBs, since a name may contain newlines or bytes that are not valid t
 from __future__ import annotations
 
 import json
+import math
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from ocrmypdf_superres.archive.store.name_encoding import decode_path, encode_path
 from ocrmypdf_superres.archive.store.schema import (
     FILE_FIELDS,
     PAGE_FIELDS,
@@ -59,12 +61,21 @@ class Manifest:
         immutable = not write and not os.access(self.path.parent, os.W_OK) and not log.exists()
         where = self.path.absolute().as_uri() + ("?immutable=1" if immutable else "")
         self.db = sqlite3.connect(where, uri=True, timeout=60, isolation_level=None)
+        try:
+            self._prepare(write)
+        except BaseException:
+            self.db.close()
+            raise
+
+    def _prepare(self, write: bool) -> None:
         self.db.execute("PRAGMA journal_mode = WAL" if write else "PRAGMA query_only = ON")
         self.db.execute("PRAGMA synchronous = FULL")
         self.db.execute("PRAGMA cache_size = -65536")
         version = self.db.execute("PRAGMA user_version").fetchone()[0]
         if version == 0 and write:
             self.db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        elif version == 0:
+            raise ArchiveError(f"The manifest {self.path} is empty, since its run has not begun yet; try again in a moment.")
         elif version != SCHEMA_VERSION:
             raise ArchiveError(
                 f"The manifest {self.path} has version {version}, but version {SCHEMA_VERSION} was expected; "
@@ -95,16 +106,16 @@ class Manifest:
             raise
         self.db.execute("COMMIT")
 
-    # Facts, settings, sessions
+    # Input folder, settings, sessions
 
-    def fact(self, name: str) -> str | None:
-        """Return a fact about the run, such as ``input``, the input folder; None if it is not stored."""
-        row = self.db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-        return None if row is None else str(row[0])
+    def input_folder(self) -> Path | None:
+        """Return the absolute path of the input folder; None before the first session."""
+        row = self.db.execute("SELECT value FROM facts WHERE name = 'input'").fetchone()
+        return None if row is None else Path(decode_path(row[0]))
 
-    def set_fact(self, name: str, value: str) -> None:
-        """Store a fact about the run."""
-        self.db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+    def set_input_folder(self, folder: Path) -> None:
+        """Store the absolute path of the input folder."""
+        self.db.execute("INSERT OR REPLACE INTO facts VALUES ('input', ?)", (encode_path(os.fspath(folder)),))
 
     def settings(self, hash: str) -> SettingsRow | None:
         """Return the settings with that *hash*, None if no session had them."""
@@ -181,12 +192,15 @@ class Manifest:
         )
         return [Output(kind, os.fsdecode(name), sha256, size) for kind, name, sha256, size in rows]
 
-    def waiting(self, limit: int, now: float) -> list[FileRow]:
-        """Return the next *limit* files that may be processed at the time *now* (seconds since 1970)."""
+    def waiting(self, limit: int, now: float, longest: float = math.inf) -> list[FileRow]:
+        """Return the next *limit* files that may be processed at the time *now* (seconds since 1970).
+
+        A file that would have to wait for more than *longest* seconds may be processed, too: the clock was set back.
+        """
         rows = self.db.execute(
-            f"SELECT {FILE_FIELDS} FROM files INDEXED BY files_waiting WHERE state = 'waiting' AND next_try <= ? "  # noqa: S608
-            "ORDER BY next_try, number LIMIT ?",
-            (now, limit),
+            f"SELECT {FILE_FIELDS} FROM files INDEXED BY files_waiting WHERE state = 'waiting' "  # noqa: S608
+            "AND (next_try <= ? OR next_try > ?) ORDER BY next_try, number LIMIT ?",
+            (now, now + longest, limit),
         )
         return [file_row(row) for row in rows]
 
@@ -229,15 +243,22 @@ class Manifest:
             )
 
     def publish(self, number: int) -> None:
-        """Store that all staged outputs of file *number* are published, which makes the file done."""
+        """Store that all staged outputs of file *number* are published, and with that, that the file is done."""
         with self.transaction():
             self.db.execute("DELETE FROM outputs WHERE file = ? AND staged = 0", (number,))
             self.db.execute("UPDATE outputs SET staged = 0 WHERE file = ?", (number,))
             self.db.execute("UPDATE files SET state = 'done', staging = '' WHERE number = ?", (number,))
 
-    def finish(self, result: FileResult, settings: str, keep: bool = False) -> None:
-        """Store that a file ended without new outputs: failed or skipped, or with *keep* still done."""
+    def finish(self, result: FileResult, settings: str, keep: bool = False, published: Collection[str] = ()) -> None:
+        """Store that a file ended without new outputs: failed or skipped, or with *keep* still done.
+
+        *published* names those of its staged outputs that are in their places although others could not be published: they
+        replace the earlier outputs of the same names, so that the next try knows them as the run's own.
+        """
         with self.transaction():
+            for name in map(os.fsencode, published):
+                self.db.execute("DELETE FROM outputs WHERE name = ? AND staged = 0", (name,))
+                self.db.execute("UPDATE outputs SET staged = 0 WHERE name = ? AND file = ?", (name, result.number))
             self.db.execute("DELETE FROM outputs WHERE file = ? AND staged = 1", (result.number,))
             if keep:
                 self.db.execute(
@@ -247,7 +268,7 @@ class Manifest:
                 self._end(result, result.state, settings)
 
     def wait_again(self, number: int) -> None:
-        """Set a file whose staged outputs are lost back to waiting."""
+        """Make a file whose staged outputs are lost wait again, to be processed anew."""
         with self.transaction():
             self.db.execute("DELETE FROM outputs WHERE file = ? AND staged = 1", (number,))
             self.db.execute(
@@ -255,11 +276,11 @@ class Manifest:
             )
 
     def retry(self, number: int, code: str, reason: str, next_try: float) -> None:
-        """Set a file that failed back to waiting, until the time *next_try* (seconds since 1970)."""
+        """Make a file that failed wait for its next try at the time *next_try* (seconds since 1970)."""
         self.db.execute(
             "UPDATE files SET state = 'waiting', code = ?, reason = ?, transient = 1, tries = tries + 1, next_try = ? "
             "WHERE number = ?",
-            (code, reason, next_try, number),
+            (code, _storable(reason), next_try, number),
         )
 
     def _end(self, result: FileResult, state: State, settings: str) -> None:
@@ -268,7 +289,7 @@ class Manifest:
             "UPDATE files SET state = ?, code = ?, reason = ?, transient = ?, tries = tries + 1, next_try = 0, settings = ?, "
             "sha256 = ?, seconds = ?, pages = ?, words = ?, confidence = ?, findings = ?, warnings = ?, worker = ?, ended = ? "
             "WHERE number = ?",
-            (state.value, result.code, result.reason, int(result.transient), settings, result.sha256, result.seconds,
+            (state.value, result.code, _storable(result.reason), int(result.transient), settings, result.sha256, result.seconds,
              len(result.pages), words, confidence, dump(result.findings), dump(result.warnings), result.worker,
              time.time(), result.number),
         )  # fmt: skip
@@ -278,3 +299,8 @@ class Manifest:
             [(result.number, p.page, p.action, p.reason, p.dpi, p.new_dpi, p.scale, p.x_height, p.seconds, p.words,
               p.confidence, dump(p.findings), dump(p.record)) for p in result.pages],
         )  # fmt: skip
+
+
+def _storable(text: str) -> str:
+    """Return *text* without lone surrogates, which stand for undecodable bytes of file names and which SQLite refuses."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -21,6 +21,11 @@ def printable(name: str) -> str:
     )
 
 
+def printable_path(path: Path) -> str:
+    """Return *path* as :func:`printable` text, for messages."""
+    return printable(os.fspath(path))
+
+
 def encode_path(path: str) -> str:
     """Return an absolute *path* as text for the database: unchanged, or in hexadecimal if it is not plain text."""
     return path if printable(path) == path else os.fsencode(path).hex()

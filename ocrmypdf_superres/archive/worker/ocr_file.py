@@ -9,6 +9,7 @@ into the task's staging folder, its log, and a scratch folder that is removed af
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import logging
 import os
@@ -29,7 +30,7 @@ from ocrmypdf.exceptions import ExitCode
 from PIL import Image
 
 from ocrmypdf_superres.archive.formats.mets import MetsPage, read_mets
-from ocrmypdf_superres.archive.store.output_names import pdf_name, text_name
+from ocrmypdf_superres.archive.store.output_names import page_name, pdf_name, text_name
 from ocrmypdf_superres.archive.tasks import FileResult, FileTask, Kind, State
 from ocrmypdf_superres.archive.worker import outcomes, products
 from ocrmypdf_superres.archive.worker.gather import gather
@@ -62,7 +63,7 @@ def ocr_file(task: FileTask) -> FileResult:
             outcome = outcomes.outcome_of(error, (Path(task.staging), scratch, Path(task.staging).parent))
             result.state, result.code, result.transient = outcome.state, outcome.code, outcome.transient
             result.reason = outcome.reason.replace(f"{scratch}{os.sep}", "")
-            result.outputs = []
+            result.outputs, result.pages = [], []
             _append_to_log(task, error)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -90,6 +91,7 @@ def _process(task: FileTask, scratch: Path, result: FileResult) -> None:
     shutil.rmtree(staging, ignore_errors=True)
     pages = _count_pages(source, task.kind)
     name = pdf_name(task.relative, task.kind)
+    _check_name(task, name)
     # Under plain names, since not every library supports names whose bytes are not text.
     pdf, text, kept = scratch / "made.pdf", scratch / "made.txt", scratch / "kept"
     arguments: dict[str, Any] = {**_dpi(task, source), **task.ocr, "superres_keep": os.fspath(kept)}
@@ -115,7 +117,24 @@ def _process(task: FileTask, scratch: Path, result: FileResult) -> None:
     if "pdf" in task.outputs:
         products.add_provenance(task, read, pdf, source)
         shutil.move(pdf, staging / name)
-    result.outputs = products.sealed(task)
+    result.outputs = products.synced_outputs(task)
+
+
+def _check_name(task: FileTask, name: str) -> None:
+    """Refuse an input whose outputs, of which the PDF is called *name*, would have names that are too long, before hours of work.
+
+    Raises:
+        OutcomeError: a name is too long.
+    """
+    side = [page_name(name, output, 1) for output in task.outputs if output not in ("pdf", "text")]
+    for part in {part for made in (name, text_name(name), *side) for part in made.split("/")}:
+        try:
+            # In a folder that exists, since the length is checked only there.
+            (Path(task.staging).parent / part).lstat()
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                reason = "The name of an output, which extends that of the input, is too long; shorten the input's name."
+                raise outcomes.failed("name-too-long", reason) from error
 
 
 def _take_input(task: FileTask, scratch: Path, result: FileResult) -> Path:

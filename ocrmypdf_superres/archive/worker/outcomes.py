@@ -103,7 +103,7 @@ def outcome_of(error: BaseException, folders: tuple[Path, ...]) -> Outcome:
     if isinstance(error, OutcomeError):
         return error.outcome
     if isinstance(error, OSError):
-        return _outcome_of_os(error)
+        return _outcome_of_os(error, folders)
     killed = any(isinstance(e, subprocess.CalledProcessError) and e.returncode < 0 for e in chain)
     message = _first_line(chain)
     if isinstance(error, ocr.SubprocessOutputError):
@@ -114,11 +114,13 @@ def outcome_of(error: BaseException, folders: tuple[Path, ...]) -> Outcome:
     return _failed("error", f"{type(error).__name__}: {message}.", transient=killed)
 
 
-def _outcome_of_os(error: OSError) -> Outcome:
+def _outcome_of_os(error: OSError, folders: tuple[Path, ...]) -> Outcome:
     message = str(error.strerror or error)
     if error.errno is None:  # Pillow's
         return _failed("damaged", f"An image in it is damaged: {' '.join(message.split()).rstrip('.')}.")
-    if error.errno in _GONE:
+    # Something may have cleared the folder for temporary files; the input is still there.
+    own = isinstance(error.filename, str) and any(Path(error.filename).is_relative_to(folder) for folder in folders)
+    if error.errno in _GONE and not own:
         return _failed("gone", f"A file of it is missing: {message}.")
     if error.errno in _REFUSED:
         return _failed("unreadable", f"A file of it cannot be read: {message}.")

@@ -107,7 +107,7 @@ def _engine() -> str:
     return f"Tesseract {tesseract_version().split()[-1]}"
 
 
-def sealed(task: FileTask) -> list[Output]:
+def synced_outputs(task: FileTask) -> list[Output]:
     """Sync everything in staging to the disk and return it with its hashes."""
     outputs = []
     staging = Path(task.staging)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from rich.table import Table
 
@@ -30,14 +31,14 @@ def run(args: argparse.Namespace) -> int:
     from ocrmypdf_superres.archive.tasks import State
 
     with Manifest(open_layout(args.out).manifest) as manifest:
-        table = Table("state", "code", "files", "pages")
-        for (state, code), (files, pages) in sorted(manifest.counts().items()):
-            table.add_row(state.value, code, f"{files:,}", f"{pages:,}")
-        counts = [
+        counts: list[dict[str, Any]] = [
             {"state": state.value, "code": code, "files": files, "pages": pages}
             for (state, code), (files, pages) in sorted(manifest.counts().items())
         ]
         failed = [{"file": printable(file.path), "reason": file.reason} for file in manifest.files(State.FAILED)]
+    table = Table("state", "code", "files", "pages")
+    for row in counts:
+        table.add_row(row["state"], row["code"], f"{row['files']:,}", f"{row['pages']:,}")
     show(table, args.json, {"counts": counts, "failed": failed})
     for file in failed if args.json is None else ():
         say(f"failed: {file['file']}: {file['reason']}")

@@ -84,15 +84,20 @@ def _load(args: argparse.Namespace, folder: Path, console: Console) -> Report:
     return from_records(records, source.name, _read_pages(records, args, folder, console), folder)
 
 
-def _read_pages(records: list[dict[str, Any]], args: argparse.Namespace, folder: Path, console: Console) -> list[PageComparison]:
-    """Read the least certain of the enlarged pages again; files that have moved are named and left out."""
+def _read_pages(
+    records: list[dict[str, Any]], args: argparse.Namespace, folder: Path, console: Console
+) -> dict[tuple[str, int], PageComparison]:
+    """Read the least certain of the enlarged pages again; return them by the record's file and page number.
+
+    Files that have moved are named and left out.
+    """
     if args.images <= 0:
-        return []
+        return {}
     chosen = sorted((r for r in records if r["action"] == "enlarged"), key=_certainty)[: args.images]
     by_file: dict[str, list[dict[str, Any]]] = {}
     for record in chosen:
         by_file.setdefault(str(record["file"]), []).append(record)
-    pages: list[PageComparison] = []
+    pages: dict[tuple[str, int], PageComparison] = {}
     for number, (name, wanted) in enumerate(by_file.items()):
         pdf = next((p for p in (Path(name), args.source.parent / name) if p.is_file()), None)
         if pdf is None:
@@ -102,9 +107,11 @@ def _read_pages(records: list[dict[str, Any]], args: argparse.Namespace, folder:
         model = str(wanted[0].get("model") or DEFAULT_MODEL)
         settings = PdfSettings(args.language, model, pages=numbers, force_ocr=True, jobs=1)
         try:
-            pages += read_again(pdf, folder, str(number), settings).values()
+            again = read_again(pdf, folder, str(number), settings)
         except (SuperresError, OSError) as error:
             say(f"{name}: {error} Its pages are shown without images.", console)
+            continue
+        pages |= {(name, page): comparison for page, comparison in again.items()}
     return pages
 
 

@@ -10,12 +10,11 @@ from pathlib import Path
 
 from rich.table import Table
 
-from ocrmypdf_superres.commands.shared.output import show, steps
+from ocrmypdf_superres.commands.shared.output import show, steps, write_text
 from ocrmypdf_superres.commands.shared.parsing import add_data, add_json, add_output, add_seed
 from ocrmypdf_superres.evaluation.data.pages import find_pages
 from ocrmypdf_superres.evaluation.text_heights.benchmark import HeightResult, HeightRow, as_dict, as_markdown, measure, summarize
 from ocrmypdf_superres.evaluation.text_heights.cases import height_by_tesseract, real_cases, rendered_cases
-from ocrmypdf_superres.files import atomic_write_text
 
 TILES_OF_A_SCAN = 24
 _COLUMNS = (
@@ -91,10 +90,10 @@ def run(args: argparse.Namespace) -> int:
         for page in steps([p for p in pages if p.name not in heights], "truth"):
             heights[page.name] = round(height_by_tesseract(page), 2)
         if args.truth is not None:
-            atomic_write_text(args.truth, json.dumps(heights, indent=1) + "\n")
+            write_text(args.truth, json.dumps(heights, indent=1) + "\n", "--truth")
         results += [measure(case) for case in steps(real_cases(pages, heights, tuple(args.dpis)), "real pages")]
     if args.markdown is not None:
-        atomic_write_text(args.markdown, as_markdown(results))
+        write_text(args.markdown, as_markdown(results), "--markdown")
     show(_table(results), args.json, as_dict(results))
     return 0
 

@@ -12,10 +12,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ocrmypdf_superres.commands.shared.output import STANDARD_OUTPUT, say, show, steps
+from ocrmypdf_superres.commands.shared.output import STANDARD_OUTPUT, say, show, steps, write_text
 from ocrmypdf_superres.commands.shared.parsing import add_json, add_language, add_output, subcommand
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.files import atomic_write_text
 from ocrmypdf_superres.modelstore.networks import networks_in
 from ocrmypdf_superres.recognizers.tesseract.networks.pack import About, change_card, pack_network
 from ocrmypdf_superres.tesseract import find_traineddata
@@ -118,7 +117,7 @@ def measure(console: Console, args: argparse.Namespace) -> int:
         if str(args.json) != STANDARD_OUTPUT:
             say(text, console, end="")
         if args.markdown:
-            atomic_write_text(args.markdown, text)
+            write_text(args.markdown, text, "--markdown")
     if args.write:
         written = {"printed by": "ocrmypdf-superres recognizer measure", **for_card(figures)}
         change_card(network, metrics=written)

@@ -48,7 +48,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         '--sets easy hard --kind textzoom --system "python pean.py {in} {out}"',
     ),
     "patches": ("docsr-s2 fsrcnn --data pages --scale 4 --json patches.json",),
-    "heights": ("", "--data pages --count 0 -o heights.json", "train -o heights.onnx"),
+    "heights": ("", "--data pages --count 0 --json heights.json", "train -o heights.onnx"),
     "calibrate": ("fit --data pages -o calibration.json", "engine --engine rapidocr --data pages"),
     "reproduce": ("002-1 --data FOLDER --reduced --seeds 3",),
     "completion": ("bash", "zsh", "fish"),

@@ -46,10 +46,22 @@ def write_json(target: Path, values: Any) -> None:
     if str(target) == STANDARD_OUTPUT:
         sys.stdout.write(text)
         return
+    write_text(target, text, "--json")
+
+
+def write_text(target: Path, text: str, option: str) -> None:
+    """Write *text* to the file *target*, whose folder is made if it is missing; *option* names it in messages.
+
+    Raises:
+        OptionError: the file cannot be written.
+    """
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         atomic_write_text(target, text)
     except OSError as error:
-        raise OptionError(f"--json was given {target}, which cannot be written ({error.strerror}); give another file.") from error
+        raise OptionError(
+            f"{option} was given {target}, which cannot be written ({error.strerror}); give another file."
+        ) from error
 
 
 def progress(transient: bool = False) -> Progress:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -113,29 +114,41 @@ def _languages(case: Case, network: Path | None) -> str:
 
 
 def read_cached(image: Image.Image, dpi: tuple[float, float], languages: str, cache: Path) -> tuple[Hypothesis, float]:
-    """Return Tesseract's reading of *image* and the CPU seconds it took, from *cache* where it is there.
+    """Return Tesseract's reading of *image* and the CPU seconds it took, from the folder *cache* where it is there.
+
+    It is kept by all that decides it, the version of Tesseract included.
 
     Raises:
         SuperresError: Tesseract is missing or fails.
     """
-    key = hashlib.sha256(image.tobytes() + languages.encode() + str(image.size).encode()).hexdigest()[:32]
+    rounded = round(dpi[0]), round(dpi[1])
+    decides = f"{languages}{image.mode}{image.size}{rounded}{version()}"
+    key = hashlib.sha256(image.tobytes() + decides.encode()).hexdigest()[:32]
     stored, clock = cache / f"{key}.hocr", cache / f"{key}.seconds"
     if not clock.is_file():
         cache.mkdir(parents=True, exist_ok=True)
-        png = cache / f"{key}.png"
-        image.save(png, dpi=(round(dpi[0]), round(dpi[1])), compress_level=1)
-        # Not by run_tesseract: the CPU seconds of this child alone are wanted, for other threads have theirs.
-        process = subprocess.Popen(
-            [program(), str(png), str(stored.with_suffix("")), "-l", languages, "hocr"],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        if status:
-            raise SuperresError(f"Tesseract could not read {png.name} with -l {languages}; is the language installed?")
-        png.unlink()
-        atomic_write_text(clock, f"{usage.ru_utime + usage.ru_stime:.3f}")
+        # In a folder of its own, since several threads may read equal pages.
+        with tempfile.TemporaryDirectory(dir=cache) as temporary:
+            png = Path(temporary) / "page.png"
+            image.save(png, dpi=rounded, compress_level=1)
+            seconds = _timed_reading(png, languages)
+            png.with_suffix(".hocr").replace(stored)
+        atomic_write_text(clock, f"{seconds:.3f}")
     return Hypothesis(read_hocr(stored)), float(clock.read_text(encoding="utf-8"))
+
+
+def _timed_reading(png: Path, languages: str) -> float:
+    """Let Tesseract write the hOCR of *png* beside it; return the CPU seconds it took.
+
+    Not by run_tesseract: the seconds of this child alone are wanted, for other threads have theirs.
+    """
+    command = [program(), str(png), str(png.with_suffix("")), "-l", languages, "hocr"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SuperresError(f"Tesseract could not read a page with -l {languages}; is the language installed?")
+    return usage.ru_utime + usage.ru_stime
 
 
 def fit_knots(confidences: NDArray[np.float64], right: NDArray[np.float64], knots: NDArray[np.float64] = KNOTS) -> list[float]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Fitting what speaks for a text in the vote between readings of a page."""
+"""Fitting the weights of the evidence for a text in the vote between readings of a page."""
 
 from __future__ import annotations
 

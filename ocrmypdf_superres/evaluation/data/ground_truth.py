@@ -26,10 +26,14 @@ def read_truth(path: Path) -> Truth:
     """Return the truth in *path*; a file that does not end in ``.xml`` is plain text in UTF-8.
 
     Raises:
-        OptionError: the file is damaged, or XML of another kind.
+        OptionError: the file cannot be read, is not UTF-8, is damaged, or is XML of another kind.
     """
     if path.suffix.lower() != ".xml":
-        return Truth(path.read_text(encoding="utf-8"))
+        try:
+            # Editors on Windows write a byte order mark, which is not a character of the page.
+            return Truth(path.read_text(encoding="utf-8-sig"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise OptionError(f"The ground truth {path} cannot be read ({error}); give plain text in UTF-8.") from error
     try:
         # The file is the user's own, and expat resolves no external entities.
         root = ElementTree.parse(path).getroot()  # noqa: S314 - see above

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image
@@ -46,7 +47,8 @@ def find_pages(folder: Path, languages: str = "eng", lines: bool = False) -> lis
 
     With an ``index.json`` (a list of objects with id, collection, image, text, languages, dpi and, where the images
     are single lines, line) its rows; else every image with a ``NAME.gt.txt``, PAGE-XML or ALTO, in *languages*, at the
-    dpi its file claims (300 where none). *lines* says that all images are single lines.
+    dpi its file claims (300 where none). *lines* says that all images are single lines. Pages that have one name, such as
+    the 0001 of several folders, get their collection's in front of it.
 
     Raises:
         OptionError: there are none, or the index is damaged.
@@ -55,13 +57,13 @@ def find_pages(folder: Path, languages: str = "eng", lines: bool = False) -> lis
     if index.is_file():
         try:
             rows = json.loads(index.read_text(encoding="utf-8"))
-            return [
+            return _of_distinct_names([
                 BenchmarkPage(
                     str(row["id"]), str(row["collection"]), str(folder / row["image"]), str(folder / row["text"]),
                     str(row["languages"]), float(row["dpi"]), lines or bool(row.get("line", False)),
                 )
                 for row in rows
-            ]  # fmt: skip
+            ])  # fmt: skip
         except (ValueError, KeyError, TypeError) as error:
             raise OptionError(
                 f"The index {index} cannot be used ({error!r}); correct it, docs/benchmarks.md lists its keys."
@@ -77,7 +79,21 @@ def find_pages(folder: Path, languages: str = "eng", lines: bool = False) -> lis
         raise OptionError(
             f"{folder} holds no page images with NAME.gt.txt or NAME.xml beside them; give such a folder with --data."
         )
-    return pages
+    return _of_distinct_names(pages)
+
+
+def _of_distinct_names(pages: Sequence[BenchmarkPage]) -> list[BenchmarkPage]:
+    """Return *pages* with names that tell them apart, since results are matched by name and condition."""
+    several = {name for name, count in Counter(page.name for page in pages).items() if count > 1}
+    taken = Counter(page.name for page in pages if page.name not in several)
+    found = []
+    for page in pages:
+        name = f"{page.collection}-{page.name}" if page.name in several else page.name
+        if page.name in several:
+            taken[name] += 1
+            name = f"{name}-{taken[name]}" if taken[name] > 1 else name
+        found.append(replace(page, name=name))
+    return found
 
 
 def of_collections(pages: Sequence[BenchmarkPage], collections: Sequence[str] | None) -> list[BenchmarkPage]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What a reproduced table says of a paper's claims: supported, not supported, or not tested, each with its interval."""
+"""Whether a reproduced table supports a paper's claims: supported, not supported or not tested, each with its interval."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ocrmypdf_superres.metrics.statistics import SAMPLES, SEED, Interval
 
 Verdict = Literal["supported", "not supported", "not tested"]
 LEAST_SEEDS = 3
-"""Trainings that differ in their seed alone differ, too; with fewer seeds nothing is said."""
+"""Trainings that differ in their seed alone have different results; with fewer seeds a claim counts as not tested."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
-"""RESULTS.md of the recipes: the finished tables that are kept there, and what they say of the papers' claims.
+"""RESULTS.md of the recipes: the finished tables, and whether they support the papers' claims.
 
-The file is written whole from what ``results`` keeps of finished tables; nothing in it is typed.
+The file is generated from the finished tables in the folder ``results``; nothing in it is written by hand.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ocrmypdf_superres.metrics.statistics import Interval
 FOLDER = "results"
 TABLES = "tables"
 RESULTS = "RESULTS.md"
-HEAD = """# What came out
+HEAD = """# Results
 
 Written by `ocrmypdf-superres reproduce TABLE --data FOLDER [--reduced] --seeds 3 --record` from the tables that `results/`
 keeps; change nothing here by hand. Reduced tables are of small networks that one CPU core trains in minutes: they say what these

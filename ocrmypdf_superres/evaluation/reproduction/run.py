@@ -28,6 +28,9 @@ from ocrmypdf_superres.training.recipe import read_recipe
 
 log = logging.getLogger(__name__)
 
+KIND = "kind.json"
+"""In a run's folder: whether it is reduced, and its limits."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -60,8 +63,8 @@ def reproduce(name: str, job: Job, shrink: Shrink | None = None) -> Path:
     and an interrupted training is resumed.
 
     Raises:
-        OptionError: there is no such table or row, or what was asked to be kept is not the whole table. SuperresError: a recipe,
-            the data or the device cannot be used.
+        OptionError: there is no such table or row, what was asked to be kept is not the whole table, or *job.out* holds a run of
+            another kind. SuperresError: a recipe, the data or the device cannot be used.
     """
     path = Path(name) if name.endswith(".toml") else job.recipes / TABLES / f"{name}.toml"
     table = read_paper_table(path)
@@ -73,6 +76,7 @@ def reproduce(name: str, job: Job, shrink: Shrink | None = None) -> Path:
         raise OptionError(
             f"{path.name} has no row like {', '.join(job.rows)}; its rows are {', '.join(r.name for r in table.rows)}."
         )
+    _claim(job)
     recipe = read_recipe(job.recipes / f"{setting.recipe}.toml") if setting.recipe else None
     scorer = Scorer(table, setting, job.data, job.out / "lines", pick_device(job.device), recipe, shrink, job.count)
     hours: dict[str, float] = {}
@@ -85,6 +89,21 @@ def reproduce(name: str, job: Job, shrink: Shrink | None = None) -> Path:
     if job.record:
         keep(job.recipes, path.stem, job.reduced, kept)
     return job.out / "table.md"
+
+
+def _claim(job: Job) -> None:
+    """Note in the folder *out* what its rows are trained and evaluated on.
+
+    Raises:
+        OptionError: it holds the rows of a run of another kind, which would be taken for this one's.
+    """
+    kind = {name: getattr(job, name) for name in ("reduced", "steps", "batch", "count")}
+    note = job.out / KIND
+    if note.is_file() and (noted := json.loads(note.read_text(encoding="utf-8"))) != kind:
+        earlier = ", ".join(f"{name} {value}" for name, value in noted.items())
+        raise OptionError(f"{job.out} holds a run of another kind ({earlier}); give another -o, or delete that folder.")
+    job.out.mkdir(parents=True, exist_ok=True)
+    atomic_write_text(note, json.dumps(kind) + "\n")
 
 
 def _paper(table: PaperTable, name: str) -> Mapping[str, float]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What the rows of a table are evaluated by: figures of single patches and lines, from which means and intervals follow."""
+"""Evaluation of a table's rows: figures of single patches and lines, from which means and intervals follow."""
 
 from __future__ import annotations
 

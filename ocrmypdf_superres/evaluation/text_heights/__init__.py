@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MPL-2.0
-"""How well the height of text is measured, and what the plan makes of it."""
+"""The benchmark of the measured height of text, and of the plan that follows from it."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Text where there is none: words read on blank and on textured pages, without and with super-resolution."""
+"""Words read on blank and on textured pages, which have none, without and with super-resolution."""
 
 from __future__ import annotations
 

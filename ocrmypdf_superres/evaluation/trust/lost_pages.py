@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Below which mean probability of its words a page is lost, so that its unsure words are better left out."""
+"""The mean word probability below which a page is lost, so that its unsure words are better left out."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ocrmypdf_superres.training.data.rendered_pages.without_text import WITHOUT_
 LIMITS = tuple(round(0.05 * step, 2) for step in range(3, 15))
 """Mean probabilities that are tried as the limit."""
 CAUGHT = 0.95
-"""Share of the pages without text that shall be below the limit."""
+"""Share of the pages without text that should be below the limit."""
 SIZE, DPI = (880, 1240), 150.0
 
 

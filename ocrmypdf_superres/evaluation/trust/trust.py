@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from PIL import Image
 
-from ocrmypdf_superres.evaluation.words import correct_letters
+from ocrmypdf_superres.evaluation.words import correct_bare_words
 from ocrmypdf_superres.metrics.image import decibels, mean_squared_error
 from ocrmypdf_superres.metrics.statistics import interval
 from ocrmypdf_superres.ocr.lexicon import lexicon_for
@@ -66,7 +66,7 @@ class SureText(Protocol):
 def silent_substitutions(words: Sequence[W], truth: str, language: str) -> list[W]:
     """Return the words of *words* that are wrong although their engine is confident and the word list of *language* has them."""
     lexicon = lexicon_for(language.split("+"))
-    verdicts = correct_letters(words, truth)
+    verdicts = correct_bare_words(words, truth)
     return [
         word
         for word, right in zip(words, verdicts, strict=True)

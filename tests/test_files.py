@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: MPL-2.0
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from ocrmypdf_superres.commands.shared.output import write_text
+from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.files import append_line, atomic_write_text
+
+
+@pytest.mark.parametrize("name", ["x" * 250 + ".txt", "\u00fc" * 120 + ".txt"])
+def test_a_name_as_long_as_the_system_allows(tmp_path, name):
+    atomic_write_text(tmp_path / name, "text")
+    assert (tmp_path / name).read_text() == "text" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_half_a_line_is_an_error(tmp_path, monkeypatch):
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda handle, data: write(handle, data[:3]))
+    with pytest.raises(OSError, match="No space left"):
+        append_line(tmp_path / "log.jsonl", "a whole line")
+
+
+def test_a_result_goes_to_a_new_folder_or_is_refused_in_a_sentence(tmp_path):
+    write_text(tmp_path / "new" / "table.md", "| a |", "--markdown")
+    assert (tmp_path / "new" / "table.md").read_text() == "| a |"
+    with pytest.raises(OptionError, match=r"--markdown was given .*table\.md/x"):
+        write_text(tmp_path / "new" / "table.md" / "x", "", "--markdown")
