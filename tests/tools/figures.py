@@ -35,7 +35,10 @@ VERSIONS = re.compile(
     r"\b(?:Python|Tesseract|OCRmyPDF|paperless-ngx|arXiv|ALTO|CC-BY|CC-BY-SA) \d+(?:\.\d+)*|\b95 %|\b\d+(?:\.\d+)? or newer"
 )
 NUMBER = re.compile(r"(?<![\w./-])\d[\d,]*(?:\.\d+(?: ?%)?| ?%)(?![\w/]|\.\d)")
-TUNED_HEAD = "| network | low-resolution lines: CER, installed > tuned, % | ratio [95 % interval] | of scans | clean lines | lines of signs | clean |"
+TUNED_HEAD = (
+    "| network | low-resolution lines: CER, installed > tuned, % | ratio [95 % interval] | of scans | clean lines "
+    "| lines of signs | clean |"
+)
 
 
 def fill(text: str) -> str:

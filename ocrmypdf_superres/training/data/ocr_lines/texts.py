@@ -17,9 +17,22 @@ HELD_EVERY = 6
 _UNDERSCORES = re.compile(r"_")
 #: Share of each kind of text among all lines.
 KINDS = {"prose": 0.41, "words": 0.11, "field": 0.10, "receipt": 0.08, "row": 0.10, "letter": 0.10, "signs": 0.10}
-#: Signs of web and e-mail addresses, formulas, prices and lists; prose has few of them, and a network forgets what it does not see.
+#: Signs of web addresses, formulas, prices and lists; prose has few of them, and a network forgets what it does not see.
 COMMON_SIGNS = "=+-<>@#&%*/\\_|~^$€£§°©®•–—[]{}()\"'"
-_CLOSING = {"(": ")", "[": "]", "{": "}", "<": ">", "«": "»", "»": "«", "“": "”", "„": "“", "‘": "’", "‚": "‘", '"': '"', "'": "'"}
+_CLOSING = {
+    "(": ")",
+    "[": "]",
+    "{": "}",
+    "<": ">",
+    "«": "»",
+    "»": "«",
+    "“": "”",
+    "„": "“",
+    "‘": "’",
+    "‚": "‘",
+    '"': '"',
+    "'": "'",
+}
 #: A sign among two words or numbers, and how common each way is.
 _SIGN_FORMS = {"{a} {s} {b}": 4, "{s}{a}": 3, "{a}{s}": 2, "{a}{s}{b}": 2, "{s} {a}": 1, "{a} {s}{b}": 1}
 _ARROWS = ("->", "=>", "<-", ">=", "<=", "==", "!=", "...", "--", "//", "::", "||", "&&", "++", "**", "##")
