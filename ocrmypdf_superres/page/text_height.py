@@ -32,9 +32,9 @@ SURE, SURE_WITH_BANDS = 0.6, 0.25
 #: Probability that lines run up or down, and the tiles with text, from which a page is taken to be sideways.
 SIDEWAYS, SIDEWAYS_TILES = 0.85, 3.0
 #: Place of ideographs among the kinds of letters, and the probability from which letters are taken for such.
-IDEOGRAPHS, SURELY_IDEOGRAPHS = KINDS.index("ideographs"), 0.6
+IDEOGRAPHS, SURELY_IDEOGRAPHS = KINDS.index("ideographs"), 0.5
 #: The network underestimates the height of ideographs of the training fonts by this factor.
-IDEOGRAPHS_LOW = 1.06
+IDEOGRAPHS_LOW = 1.03
 #: Probability from which a tile shows text, and the one that the best tile of a page with text has: on text it is nearly 1, on
 #: dots, staves and hatching it may come to 0.9.
 TEXT_TILE, SURE_TILE = 0.9, 0.98

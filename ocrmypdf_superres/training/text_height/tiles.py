@@ -17,7 +17,7 @@ from ocrmypdf_superres.page.height_network import BINS, KINDS, LOWEST, RATIO
 from ocrmypdf_superres.training.data.rendered_pages.canvas import RenderedLine
 from ocrmypdf_superres.training.data.rendered_pages.layouts import LAYOUTS
 from ocrmypdf_superres.training.data.rendered_pages.page import RenderedPage, degrade, render
-from ocrmypdf_superres.training.data.rendered_pages.scripts import scripts_with_fonts
+from ocrmypdf_superres.training.data.rendered_pages.scripts import Face, Script, faces, scripts_with_fonts
 from ocrmypdf_superres.training.data.rendered_pages.without_text import WITHOUT_TEXT
 
 FloatImage = NDArray[np.float32]
@@ -27,6 +27,11 @@ SIDE = 112
 CANVAS = 3 * SIDE
 ENOUGH_TEXT, NO_TEXT = 0.10, 0.01
 """Shares of a tile under lines of text from which it counts as text, and below which as none; in between it is left out."""
+
+HARD_SCRIPTS = ("Fraktur", "Hebrew", "Arabic", "Devanagari", "Kannada", "Chinese", "Japanese", "Korean")
+"""Scripts whose letters differ most from Latin ones, or between their faces, are shown twice as often as other scripts."""
+BOLDEST = 0.03
+"""Many faces come in one weight only: a third are thickened on every side by up to this share of the em."""
 
 LIKE_TEXT = ("handwriting", "squared paper")
 """What is most like text is shown twice as often as other pages without."""
@@ -54,16 +59,26 @@ def rendered_tiles(count: int, seed: int) -> Iterator[Tile]:
         OptionError: there are no fonts.
     """
     random_, scripts, made = random.Random(seed), scripts_with_fonts("train"), 0
+    hard = [script for script in scripts if script.name in HARD_SCRIPTS]
     while made < count:
-        script = scripts[0] if random_.random() < 0.3 else random_.choice(scripts)
+        script = scripts[0] if random_.random() < 0.2 else random_.choice([*scripts, *hard])
         layout = random_.choice([*WITHOUT_TEXT, *LIKE_TEXT]) if random_.random() < 0.26 else random_.choice(list(LAYOUTS))
         height = 2.0 * (34.0 / 2.0) ** random_.random()
         skew = random_.choice((0.0, random_.gauss(0, 1.0), random_.uniform(-14, 14)))
-        page = render(layout, script, height, (CANVAS, CANVAS), random_, "train", skew)
+        face = _any_face(script, random_)
+        boldness = random_.uniform(0, BOLDEST) if random_.random() < 1 / 3 else 0.0
+        page = render(layout, script, height, (CANVAS, CANVAS), random_, "train", skew, face=face, boldness=boldness)
         kind = KINDS.index(script.kind)
         for tile in _tiles_of(page, kind, random_, 8):
             yield tile
             made += 1
+
+
+def _any_face(script: Script, random_: random.Random) -> Face:
+    """Return a training face of *script*; each file is as likely, so that collections of like faces do not prevail."""
+    known = faces(script, "train")
+    path = random_.choice(sorted({face.path for face in known}))
+    return random_.choice([face for face in known if face.path == path])
 
 
 def _tiles_of(page: RenderedPage, kind: int, random_: random.Random, wanted: int) -> Iterator[Tile]:

@@ -116,7 +116,7 @@ def _loss(answer: Tensor, targets: dict[str, Tensor]) -> Tensor:
         F.cross_entropy(kinds, targets["kind"][text], ignore_index=-1) if (targets["kind"][text] >= 0).any() else kinds.sum() * 0
     )
     skew = F.smooth_l1_loss(answer[text, -1], targets["skew"][text])
-    return 2 * found + heights + 0.5 * turned + 0.3 * kind + skew
+    return 2 * found + heights + 0.5 * turned + 0.5 * kind + skew
 
 
 @torch.no_grad()

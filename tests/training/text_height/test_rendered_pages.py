@@ -16,7 +16,7 @@ from ocrmypdf_superres.onnx_sessions import open_session
 from ocrmypdf_superres.page.height_network import BINS, KINDS, TILE, TURNS, bin_heights, standardized
 from ocrmypdf_superres.training.data.rendered_pages.layouts import LAYOUTS
 from ocrmypdf_superres.training.data.rendered_pages.page import render
-from ocrmypdf_superres.training.data.rendered_pages.scripts import SCRIPTS, faces, scripts_with_fonts
+from ocrmypdf_superres.training.data.rendered_pages.scripts import SCRIPTS, faces, reference_height, scripts_with_fonts
 from ocrmypdf_superres.training.data.rendered_pages.without_text import WITHOUT_TEXT
 from ocrmypdf_superres.training.text_height.network import HeightNetwork
 from ocrmypdf_superres.training.text_height.tiles import SIDE, bin_of, hocr_lines, rendered_tiles
@@ -49,6 +49,25 @@ def test_fonts_for_tests_are_not_trained_with() -> None:
     assert faces(LATIN, "test") and faces(LATIN, "train")
     assert not {face.path for face in faces(LATIN, "test")} & {face.path for face in faces(LATIN, "train")}
     assert LATIN in scripts_with_fonts()
+
+
+def test_thickened_letters_have_more_ink_and_their_height_is_told() -> None:
+    face = faces(LATIN, "train")[0]
+    plain, bold = (
+        render("short letter", LATIN, 12.0, (300, 300), random.Random(2), damaged=False, face=face, boldness=boldness)
+        for boldness in (0.0, 0.03)
+    )
+    assert (1 - bold.luma).sum() > 1.2 * (1 - plain.luma).sum()
+    assert bold.height == pytest.approx(plain.height + 2 * 0.03 * plain.height / reference_height(LATIN, face), rel=0.02)
+
+
+def test_the_height_of_arabic_is_a_share_of_what_rises_above_the_baseline() -> None:
+    arabic = next(script for script in SCRIPTS if script.name == "Arabic")
+    if not faces(arabic):
+        pytest.skip("no Arabic font is installed")
+    face = faces(arabic)[0]
+    top = -face.open(400).getbbox("ا", anchor="ls")[1] / 400
+    assert reference_height(arabic, face) == pytest.approx(0.58 * top)
 
 
 def test_lines_of_text_are_where_the_truth_says() -> None:

@@ -33,6 +33,7 @@ class Canvas:
     """A page of *width* x *height* pixels to be filled with text of *em* pixels.
 
     Attributes:
+        boldness: by how much its letters are thickened on every side, as a share of the em.
         lines: the lines that were rendered so far.
     """
 
@@ -42,6 +43,7 @@ class Canvas:
     script: Script
     face: Face
     random: random.Random
+    boldness: float = 0.0
     lines: list[RenderedLine] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -57,8 +59,9 @@ class Canvas:
         """Write *text* with its body's bottom at about row *y*, *size* ems high; return the column where it ends."""
         font = self.face.open(max(4, round(self.em * size * self.scale)))
         em = font.size / self.scale
-        height = em * reference_height(self.script, self.face)
-        self.pen.text((x * self.scale, y * self.scale), text, font=font, fill=ink, anchor="ls")
+        stroke = round(self.boldness * font.size)
+        height = em * reference_height(self.script, self.face) + 2 * stroke / self.scale
+        self.pen.text((x * self.scale, y * self.scale), text, font=font, fill=ink, anchor="ls", stroke_width=stroke)
         end = x + font.getlength(text) / self.scale
         letters = sum(not c.isspace() for c in text)
         self.lines.append(RenderedLine((x, y - height, end, y), height, letters))

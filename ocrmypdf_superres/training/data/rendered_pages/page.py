@@ -14,7 +14,7 @@ from PIL import Image, ImageFilter
 
 from ocrmypdf_superres.training.data.rendered_pages.canvas import Canvas, RenderedLine
 from ocrmypdf_superres.training.data.rendered_pages.layouts import LAYOUTS
-from ocrmypdf_superres.training.data.rendered_pages.scripts import Part, Script, faces, reference_height
+from ocrmypdf_superres.training.data.rendered_pages.scripts import Face, Part, Script, faces, reference_height
 from ocrmypdf_superres.training.data.rendered_pages.without_text import WITHOUT_TEXT
 
 FloatImage = NDArray[np.float32]
@@ -42,18 +42,19 @@ class RenderedPage:
 
 def render(
     layout: str, script: Script, height: float, size: tuple[int, int], random_: random.Random,
-    part: Part = "all", skew: float = 0.0, damaged: bool = True,
+    part: Part = "all", skew: float = 0.0, damaged: bool = True, face: Face | None = None, boldness: float = 0.0,
 ) -> RenderedPage:  # fmt: skip
     """Return a page of *layout* with letters of *script* about *height* pixels high, *size* = (width, height) in pixels.
 
-    *layout* is one of ``LAYOUTS`` or ``WITHOUT_TEXT``. The same *random_* gives the same page.
+    *layout* is one of ``LAYOUTS`` or ``WITHOUT_TEXT``, *face* one of those of *part* unless it is given, thickened by
+    *boldness* as a share of the em. The same *random_* gives the same page.
 
     Raises:
         OptionError: there is no font for the script.
     """
-    face = random_.choice(faces(script, part))
+    face = face or random_.choice(faces(script, part))
     em = height / max(0.2, reference_height(script, face))
-    canvas = Canvas(size[0], size[1], em, script, face, random_)
+    canvas = Canvas(size[0], size[1], em, script, face, random_, boldness)
     (LAYOUTS.get(layout) or WITHOUT_TEXT[layout])(canvas)
     luma = canvas.finish()
     if skew:

@@ -41,6 +41,7 @@ class Script:
         files: regular expression that the names of font files match; any where empty.
         share: of the height of these letters that is the height of the text. Arabic letters between alif and the teeth are
             of another height in every face, and alif is the commonest, so the height is that of alif, as a share.
+        rising: whether only what rises above the baseline counts: alif has a foot below it in some faces, where it stands alone.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Script:
     joined: bool = False
     files: str = ""
     share: float = 1.0
+    rising: bool = False
 
 
 _LATIN = "eeeeeeeeeeeetttttttttaaaaaaaaooooooooiiiiiiinnnnnnnsssssshhhhhhrrrrrrddddllllcccuuummmwwffggyyppbbvkjxqz"
@@ -79,11 +81,11 @@ SCRIPTS = (
     Script("capitals", "capitals", ":lang=en", _LATIN.upper(), "XHE"),
     Script("small caps", "small letters", ":lang=en", _LATIN, "xzv", files=r"lmromancaps|lmmonocaps"),
     Script("typewriter", "small letters", ":lang=en:spacing=100", _LATIN, "xzv"),
-    Script("Fraktur", "small letters", ":", _LATIN, "nuv", files=r"blankenburg|fraktur|gamaliel|jessen|yfrak|yswab"),
+    Script("Fraktur", "small letters", ":", _LATIN, "nuo", files=r"blankenburg|fraktur|gamaliel|jessen|yfrak|yswab"),
     Script("Cyrillic", "small letters", ":lang=ru", _CYRILLIC, "хнв"),
     Script("Greek", "small letters", ":lang=el", _GREEK, "νχκ"),
     Script("Hebrew", "one case", ":lang=he", _HEBREW, "הםחב"),
-    Script("Arabic", "one case", ":lang=ar", _ARABIC, "ا", share=0.58),
+    Script("Arabic", "one case", ":lang=ar", _ARABIC, "ا", share=0.58, rising=True),
     Script("Devanagari", "one case", ":lang=hi", "", "कगम"),
     Script("Kannada", "one case", ":lang=kn", "", "ಅಆಎ"),
     Script("Thai", "one case", ":lang=th", _THAI, "กนบ"),
@@ -166,7 +168,8 @@ def scripts_with_fonts(part: Part = "all") -> list[Script]:
 def reference_height(script: Script, face: Face) -> float:
     """Return the height of the letters of *script* in *face* as a share of the em."""
     font = face.open(400)
-    heights = sorted(float(box[3] - box[1]) / 400 for box in (font.getbbox(letter) for letter in script.reference))
+    boxes = [font.getbbox(letter, anchor="ls") for letter in script.reference]
+    heights = sorted(float((0 if script.rising else box[3]) - box[1]) / 400 for box in boxes)
     return heights[len(heights) // 2] * script.share
 
 
