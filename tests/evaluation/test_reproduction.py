@@ -117,23 +117,15 @@ def test_a_row_of_every_table_runs_from_data_to_markdown(path, data, tmp_path, c
     assert "Written" in capsys.readouterr().out
 
 
+def reproduce(data: Path, out: Path) -> list[str]:
+    """Return the arguments that reproduce the table 002-1 in *out*."""
+    return ["reproduce", "002-1", "--recipes", str(PAPERS), "--data", str(data), "-o", str(out)]
+
+
 @needs_tesseract
 def test_a_second_call_goes_on_with_what_is_missing(data, tmp_path):
     out = tmp_path / "out"
-    command = [
-        "reproduce",
-        "002-1",
-        "--recipes",
-        str(PAPERS),
-        "--data",
-        str(data),
-        "-o",
-        str(out),
-        "--reduced",
-        "--rows",
-        "bicubic",
-        "SRCNN",
-    ]
+    command = [*reproduce(data, out), "--reduced", "--rows", "bicubic", "SRCNN"]
     limits = ["--steps", "1", "--batch", "2", "--count", "2", "--device", "cpu"]
     assert main([*command, *limits]) == 0
     weights = (out / "seed-0" / "srcnn-l2" / "model.safetensors").stat().st_mtime_ns
@@ -143,7 +135,7 @@ def test_a_second_call_goes_on_with_what_is_missing(data, tmp_path):
 
 
 def test_wrong_calls_are_refused_in_a_sentence(data, tmp_path, capsys):
-    command = ["reproduce", "002-1", "--recipes", str(PAPERS), "--data", str(data), "-o", str(tmp_path)]
+    command = reproduce(data, tmp_path)
     assert main([*command, "--rows", "nothing"]) == 1 and "has no row like nothing" in capsys.readouterr().err
     assert main([*command, "--seeds", "0"]) == 1 and "--seeds must be at least 1" in capsys.readouterr().err
     assert main(["reproduce", "009", "--recipes", str(PAPERS), "--data", str(data)]) == 1
@@ -157,18 +149,7 @@ def test_wrong_calls_are_refused_in_a_sentence(data, tmp_path, capsys):
 
 @needs_tesseract
 def test_a_folder_of_another_kind_of_run_is_refused(data, tmp_path, capsys):
-    command = [
-        "reproduce",
-        "002-1",
-        "--recipes",
-        str(PAPERS),
-        "--data",
-        str(data),
-        "-o",
-        str(tmp_path / "out"),
-        "--rows",
-        "bicubic",
-    ]
+    command = [*reproduce(data, tmp_path / "out"), "--rows", "bicubic"]
     limits = ["--count", "2", "--device", "cpu"]
     assert main([*command, "--reduced", *limits]) == 0
     capsys.readouterr()

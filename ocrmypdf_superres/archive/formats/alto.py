@@ -14,7 +14,7 @@ from lxml import etree
 from ocrmypdf_superres.archive.formats.xmp import ENLARGED, RECOGNISED, Step
 from ocrmypdf_superres.archive.store.name_encoding import printable
 from ocrmypdf_superres.errors import ImageError
-from ocrmypdf_superres.metrics.boxes import Box
+from ocrmypdf_superres.metrics.boxes import Box, bounding_box
 from ocrmypdf_superres.ocr.hocr import PHOTO, SEPARATOR
 from ocrmypdf_superres.ocr.hypothesis import box_of
 
@@ -63,7 +63,7 @@ def page_to_alto(
         kind = _IMAGES.get(element_read.ocr_class, "TextBlock")
         if kind == "TextBlock" and not lines:
             continue
-        box = _union([_line_box(line) for line in lines]) if lines else box_of(element_read)
+        box = bounding_box([_line_box(line) for line in lines]) if lines else box_of(element_read)
         block = _add(space, kind, ID=f"block_{len(space) + 1}", **frame.place(box))
         if lines:
             _fill_block(block, element_read, lines, frame)
@@ -93,15 +93,10 @@ class _Frame:
         return {"HPOS": x0, "VPOS": y0, "WIDTH": max(0, x1 - x0), "HEIGHT": max(0, y1 - y0)}
 
 
-def _union(boxes: Sequence[Box]) -> Box:
-    left, top, right, bottom = zip(*boxes, strict=True)
-    return min(left), min(top), max(right), max(bottom)
-
-
 def _line_box(line: OcrElement) -> Box:
     """Return the box of a line and of all of its words."""
     boxes = [box_of(line), *map(box_of, line.words)]
-    return _union([box for box in boxes if any(box)] or boxes)
+    return bounding_box([box for box in boxes if any(box)] or boxes)
 
 
 def _fill_block(block: Any, paragraph: OcrElement, lines: Sequence[OcrElement], frame: _Frame) -> None:

@@ -97,14 +97,14 @@ class Templates:
         Raises:
             KeyError: there is no such list.
         """
-        return self._filled(str(_one(self.lists[name], rng)), rng, 0)
+        return self._filled(str(one_of(self.lists[name], rng)), rng, 0)
 
     def row(self, rng: np.random.Generator) -> str:
         """Return the cells of a table's row, joined by :data:`GAP`."""
-        first = self.fill(_one(("ware", "name", "label", "note"), rng), rng)
+        first = self.fill(one_of(("ware", "name", "label", "note"), rng), rng)
         cells = [first] if rng.random() < 0.8 else [str(rng.integers(1, 100)), first]
         kinds = ("amount", "amount", "code", "date", "percent", "measure", "fraction", "page", "name")
-        cells += [self.fill(_one(kinds, rng), rng) for _ in range(int(rng.integers(1, 4)))]
+        cells += [self.fill(one_of(kinds, rng), rng) for _ in range(int(rng.integers(1, 4)))]
         return GAP.join(cells)
 
     def receipt(self, rng: np.random.Generator) -> str:
@@ -117,11 +117,11 @@ class Templates:
             tail = f" {rng.choice(['S', 'SR', 'ZRL', 'T', 'A', 'B', '*'])}" if rng.random() < 0.3 else ""
             return f"{ware}{GAP}{money}{tail}"
         if kind < 0.6:
-            times = _one((" x ", " X ", " @ ", "x"), rng)
+            times = one_of((" x ", " X ", " @ ", "x"), rng)
             return f"{rng.integers(1, 20)}{times}{money}{GAP}{self.fields['money'](rng)}"
         label = self.fill("label", rng)
         label = label.upper() if rng.random() < 0.4 else label
-        separator = _one((":", "", " :", f"{GAP}:"), rng)
+        separator = one_of((":", "", " :", f"{GAP}:"), rng)
         return f"{label}{separator}{GAP}{self.fill('amount', rng)}"
 
     def field(self, rng: np.random.Generator) -> str:
@@ -130,16 +130,16 @@ class Templates:
         label = label.upper() if rng.random() < 0.4 else label
         if rng.random() < 0.2:
             return f"{label}:"
-        value = self.fill(_one(("name", "date", "address", "phone", "code", "amount", "note", "city", "percent"), rng), rng)
+        value = self.fill(one_of(("name", "date", "address", "phone", "code", "amount", "note", "city", "percent"), rng), rng)
         value = value.upper() if rng.random() < 0.2 else value
-        mark = _one((":", "", " -", "") if label.endswith(".") else (":", "", ".", " -"), rng)
-        return f"{label}{mark}{_one((' ', ' ', GAP), rng)}{value}"
+        mark = one_of((":", "", " -", "") if label.endswith(".") else (":", "", ".", " -"), rng)
+        return f"{label}{mark}{one_of((' ', ' ', GAP), rng)}{value}"
 
     def letter_head(self, rng: np.random.Generator) -> str:
         """Return a date, address, telephone number or phrase of a letter, or two of them."""
         kinds = ("date", "address", "phone", "name", "note", "web", "time", "page", "measure", "fraction", "amount", "code")
-        parts = [self.fill(_one(kinds, rng), rng) for _ in range(1 + int(rng.random() < 0.45))]
-        text = _one((", ", " ", " - ", GAP, "; "), rng).join(parts)
+        parts = [self.fill(one_of(kinds, rng), rng) for _ in range(1 + int(rng.random() < 0.45))]
+        text = one_of((", ", " ", " - ", GAP, "; "), rng).join(parts)
         return text.upper() if rng.random() < 0.15 else text
 
     def _filled(self, template: str, rng: np.random.Generator, depth: int) -> str:
@@ -151,7 +151,7 @@ class Templates:
                 return self.fields[name](rng)
             if depth >= _MAX_DEPTH:
                 raise OptionError(f"The phrase {template!r} refers to itself; correct the list of phrases.")
-            return self._filled(str(_one(self.lists[name], rng)), rng, depth + 1)
+            return self._filled(str(one_of(self.lists[name], rng)), rng, depth + 1)
 
         return _FIELD.sub(value, template)
 
@@ -161,13 +161,14 @@ class Templates:
         return grouped.replace(",", self.lists["thousands"])
 
     def _word(self, rng: np.random.Generator) -> str:
-        return self.words[int(rng.integers(len(self.words)))]
+        return one_of(self.words, rng)
 
     def _letter(self, rng: np.random.Generator) -> str:
-        return self.letters[int(rng.integers(len(self.letters)))]
+        return one_of(self.letters, rng)
 
 
-def _one(options: Sequence[str], rng: np.random.Generator) -> str:
+def one_of(options: Sequence[str], rng: np.random.Generator) -> str:
+    """Return one of *options*, each with the same probability."""
     return options[int(rng.integers(len(options)))]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.training.data.ocr_lines.templates import GAP, Templates
+from ocrmypdf_superres.training.data.ocr_lines.templates import GAP, Templates, one_of
 
 #: One of this many of a language's text files, sorted by name, is held out; of a single file, its last part.
 HELD_EVERY = 6
@@ -121,7 +121,7 @@ class TextSource:
     def _words(self, rng: np.random.Generator, length: int) -> str:
         words: list[str] = []
         while sum(map(len, words)) + len(words) < length:
-            words.append(self.dictionary[int(rng.integers(len(self.dictionary)))])
+            words.append(one_of(self.dictionary, rng))
         text = " ".join(words[:-1] or words)
         return text.upper() if rng.random() < 0.2 else text
 
@@ -134,12 +134,12 @@ class TextSource:
     def _with_sign(self, rng: np.random.Generator) -> str:
         """Return one or two words or numbers with a sign before, between, after or around them."""
         signs = self.common_signs if rng.random() < 0.6 else self.all_signs
-        sign = signs[int(rng.integers(len(signs)))]
+        sign = one_of(signs, rng)
         first, second = self._term(rng), self._term(rng)
         if _CLOSING.get(sign) in self.all_signs and rng.random() < 0.6:
             return f"{sign}{first}{_CLOSING[sign]}"
         if rng.random() < 0.1:
-            sign = _ARROWS[int(rng.integers(len(_ARROWS)))]
+            sign = one_of(_ARROWS, rng)
         shares = np.array(list(_SIGN_FORMS.values()))
         form = str(rng.choice(list(_SIGN_FORMS), p=shares / shares.sum()))
         return form.replace("{s}", sign).replace("{a}", first).replace("{b}", second)
@@ -150,7 +150,7 @@ class TextSource:
             return str(int(10 ** rng.uniform(0, 4)))
         if kind < 0.35:
             return self.templates.fields["money"](rng)
-        return self.dictionary[int(rng.integers(len(self.dictionary)))]
+        return one_of(self.dictionary, rng)
 
 
 def _broken(words: Sequence[str], length: int) -> str:
