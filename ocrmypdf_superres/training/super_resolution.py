@@ -154,7 +154,7 @@ class SuperResolution:
 
 
 def super_resolution_trainer(
-    recipe: Recipe, data: Path, run: Path, device: str = "auto", limit: TimeLimit | None = None
+    recipe: Recipe, data: Path, run: Path, device: str = "auto", limit: TimeLimit | None = None, cache: Path | None = None
 ) -> Trainer[SuperResolution]:
     """Return the trainer of the super-resolution net of *recipe*.
 
@@ -164,10 +164,11 @@ def super_resolution_trainer(
         run: the folder that checkpoints, images and the log go to; made if missing.
         device: ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
         limit: when training must end; None for after the recipe's steps.
+        cache: a folder for lines that were found in scans, which runs can share; None for one of this run.
 
     Raises:
         OptionError, ModelError, DeviceError, MissingDependencyError: the recipe, its data, its base, the device or the
             processes cannot be used.
     """
     processes = Processes(device)
-    return Trainer(SuperResolution(recipe, data, run / "lines", processes), run, processes, limit=limit)
+    return Trainer(SuperResolution(recipe, data, cache or run / "lines", processes), run, processes, limit=limit)

@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 KIND = "kind.json"
 """In a run's folder: whether it is reduced, and its limits."""
 
+CACHE = "lines"
+"""In a run's folder: the lines that were found in scans, for every training and evaluation of it."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -71,18 +74,23 @@ def reproduce(name: str, job: Job, shrink: Shrink | None = None) -> Path:
     setting = table.reduced if job.reduced else table.full
     if job.record and (job.rows or job.steps or job.batch or job.count):
         raise OptionError("--record keeps whole tables; leave out --rows, --steps, --batch and --count.")
-    chosen = [row for row in table.rows if not job.rows or any(part.lower() in row.name.lower() for part in job.rows)]
+    named = [row for row in table.rows if not job.rows or any(part.lower() in row.name.lower() for part in job.rows)]
+    chosen = [row.as_reduced() for row in named] if job.reduced else named
     if not chosen:
         raise OptionError(
             f"{path.name} has no row like {', '.join(job.rows)}; its rows are {', '.join(r.name for r in table.rows)}."
         )
     _claim(job)
     recipe = read_recipe(job.recipes / f"{setting.recipe}.toml") if setting.recipe else None
-    scorer = Scorer(table, setting, job.data, job.out / "lines", pick_device(job.device), recipe, shrink, job.count)
+    scorer = Scorer(table, setting, job.data, job.out / CACHE, pick_device(job.device), recipe, shrink, job.count)
     hours: dict[str, float] = {}
     done: dict[str, list[dict[str, Figures]]] = {}
     for row in chosen:
+        trained = row.recipes or row.recognizer
         for seed in range(job.seeds):
+            if seed and not trained:
+                done[row.name].append(done[row.name][0])
+                continue
             log.info("%s, row %s, seed %d.", path.stem, row.name, seed)
             done.setdefault(row.name, []).append(_row(row, seed, job, setting, scorer, hours))
         kept = _written(table, done, job, hours)
@@ -118,17 +126,13 @@ def _row(row: Row, seed: int, job: Job, setting: Setting, scorer: Scorer, hours:
         kept = json.loads(stored.read_text(encoding="utf-8"))
         hours.update(kept["hours"])
         return {name: Figures(tuple(f["above"]), tuple(f["below"])) for name, f in kept["figures"].items()}
-    trainings = Trainings(job.recipes, job.data, folder, seed, job.device, job.steps, job.batch, setting.share)
+    trainings = Trainings(job.recipes, job.data, folder, seed, job.out / CACHE, job.device, job.steps, job.batch, setting.share)
     trainings.need(setting)
-    recipes = row.reduced if job.reduced else row.recipes
-    made = trainings.model(recipes, row, setting, row.reduced_share if job.reduced else 1.0)
-    own_recognizers = [
-        trainings.recognizer(recipe, setting.recognizer) for recipe in (row.reduced_recognizer if job.reduced else row.recognizer)
-    ]
-    method = (row.reduced_method or row.method) if job.reduced else row.method
+    made = trainings.model(row, setting, row.reduced_share if job.reduced else 1.0)
+    own_recognizers = [trainings.recognizer(recipe, setting.recognizer) for recipe in row.recognizer]
     with also_searched(folder):
-        model = made[Path(recipes[-1]).name] if recipes else None
-        figures = scorer.score(row, named_models(method, made), model, own_recognizers[-1] if own_recognizers else None)
+        model = made[Path(row.recipes[-1]).name] if row.recipes else None
+        figures = scorer.score(row, named_models(row.method, made), model, own_recognizers[-1] if own_recognizers else None)
     own = {f"{name}, seed {seed}": value for name, value in trainings.hours.items()}
     hours.update(own)
     stored.parent.mkdir(parents=True, exist_ok=True)

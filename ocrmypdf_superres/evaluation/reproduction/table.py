@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,8 +19,9 @@ class Row:
     """A row of the table.
 
     ``recipes`` are trained in their order, the last with ``config`` merged into its own and without the losses in ``drop``;
-    ``reduced`` stand for them in a reduced run. ``method`` says what is evaluated: ``bicubic``, ``lanczos``, ``hr``, or what
-    ``patches`` takes, with ``{NAME}`` for the model that the recipe NAME made; without it the last recipe's model.
+    ``reduced`` stand for them in a reduced run, and so do ``reduced_config``, ``reduced_method`` and ``reduced_recognizer``.
+    ``method`` says what is evaluated: ``bicubic``, ``lanczos``, ``hr``, or what ``patches`` takes, with ``{NAME}`` for the model
+    that the recipe NAME made; without it the last recipe's model.
     ``recognizer`` are recipes of recognizers, the last of which reads this row's images. ``bits`` are those of the weights of
     ``sr`` and ``recognizer`` (paper 001's table 2). ``reduced_share`` changes the steps of ``reduced``, where arms would differ
     in their number of steps. ``noise`` is the standard deviation, of 255, that the noise of the patches has in this row, instead
@@ -34,6 +35,7 @@ class Row:
     recipes: tuple[str, ...] = ()
     reduced: tuple[str, ...] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
+    reduced_config: Mapping[str, Any] = field(default_factory=dict)
     drop: tuple[str, ...] = ()
     method: str = ""
     reduced_method: str = ""
@@ -44,6 +46,13 @@ class Row:
     noise: Annotated[float, Field(ge=0.0)] | None = None
     train: Mapping[str, Any] = field(default_factory=dict)
     paper: Mapping[str, float] = field(default_factory=dict)
+
+    def as_reduced(self) -> Row:
+        """Return the row that a reduced run trains and evaluates: with its recipes, configuration, method and recognizers."""
+        return replace(
+            self, recipes=self.reduced, config=self.reduced_config or self.config, method=self.reduced_method or self.method,
+            recognizer=self.reduced_recognizer,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

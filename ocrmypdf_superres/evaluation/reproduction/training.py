@@ -34,6 +34,7 @@ class Trainings:
     Attributes:
         recipes: the folder that recipes are named in. data: that of their sources. folder: where models and runs go to.
         seed: added to each recipe's own. device: see :func:`~ocrmypdf_superres.training.workflows.train.train`.
+        cache: for lines that were found in scans.
         steps, batch: of every stage at most, for a try of the whole way; 0 for the recipes'. share: of the recipes' steps.
     """
 
@@ -41,6 +42,7 @@ class Trainings:
     data: Path
     folder: Path
     seed: int
+    cache: Path
     device: str = "auto"
     steps: int = 0
     batch: int = 0
@@ -56,11 +58,11 @@ class Trainings:
             except RecognizerError:
                 self.recognizer(recipe)
 
-    def model(self, recipes: tuple[str, ...], row: Row, setting: Setting, share: float = 1.0) -> dict[str, Path]:
-        """Return the model folders that *recipes*, *share* of their steps, made; the last is changed as *row* says."""
+    def model(self, row: Row, setting: Setting, share: float = 1.0) -> dict[str, Path]:
+        """Return the model folders that the recipes of *row*, *share* of their steps, made; the last is changed as it says."""
         made: dict[str, Path] = {}
-        for number, recipe in enumerate(recipes):
-            last = number == len(recipes) - 1
+        for number, recipe in enumerate(row.recipes):
+            last = number == len(row.recipes) - 1
             values = {**self._values(recipe), **setting.train, **row.train}
             name = str(values["name"])
             if last and (row.config or row.drop):
@@ -81,7 +83,7 @@ class Trainings:
             values["base"] = found[1]
         recipe = self._written(name, values)
         with self._timed(name, run):
-            made = train(recipe, run, self.data, resume=(run / CHECKPOINT).is_file(), device=self.device)
+            made = train(recipe, run, self.data, (run / CHECKPOINT).is_file(), device=self.device, cache=self.cache)
         made.rename(model)
         return model
 

@@ -22,6 +22,7 @@ def train(
     resume: bool = False,
     show_data: bool = False,
     device: str = "auto",
+    cache: Path | None = None,
 ) -> Path:
     """Train what *recipe_path* describes; return the folder written.
 
@@ -34,6 +35,7 @@ def train(
         resume: whether to continue from the run's checkpoint.
         show_data: only write a grid of training strips, ``data.png``, whose path is returned.
         device: ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+        cache: a folder for lines that were found in scans, which runs can share; None for one of this run.
 
     Raises:
         OptionError: the recipe, the data or the checkpoint cannot be used, or the run exists and *resume* is not set.
@@ -43,7 +45,7 @@ def train(
     run = out or Path("runs") / recipe.name
     if (run / CHECKPOINT).exists() and not resume and not show_data:
         raise OptionError(f"{run} holds a training run already; add --resume to continue it, or give another folder with -o.")
-    trainer = super_resolution_trainer(recipe, data, run, device)
+    trainer = super_resolution_trainer(recipe, data, run, device, cache=cache)
     if show_data:
         run.mkdir(parents=True, exist_ok=True)
         save_data_sheet(trainer.task.batches, run / "data.png")
