@@ -33,7 +33,9 @@ def main() -> None:
     parser.add_argument("--dpi", type=int, default=100)
     parser.add_argument("--scale", type=int, default=3)
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
-    parser.add_argument("--seconds", type=float, default=60.0, help="start torch.compile only before this many seconds have passed")
+    parser.add_argument(
+        "--seconds", type=float, default=60.0, help="try torch.compile only within this many seconds of the start"
+    )
     parser.add_argument("-o", "--output", type=Path, help="write the tables to this Markdown file")
     arguments = parser.parse_args()
     began = time.perf_counter()

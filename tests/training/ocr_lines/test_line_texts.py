@@ -99,3 +99,8 @@ def test_a_dictionary_takes_the_place_of_the_vocabulary(text_folder):
 def test_a_folder_without_text_is_refused(tmp_path):
     with pytest.raises(OptionError, match="too little text"):
         TextSource(tmp_path, "eng")
+
+
+def test_a_byte_order_mark_is_not_a_word(tmp_path):
+    (tmp_path / "a.txt").write_text("Word " * 60, encoding="utf-8-sig")
+    assert set(TextSource(tmp_path, "eng").words) == {"Word"}
