@@ -15,6 +15,7 @@ from rich.table import Table
 from ocrmypdf_superres.commands.shared.output import STANDARD_OUTPUT, say, show, steps, write_text
 from ocrmypdf_superres.commands.shared.parsing import add_json, add_language, add_output, subcommand
 from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.files import read_text
 from ocrmypdf_superres.modelstore.networks import networks_in
 from ocrmypdf_superres.recognizers.tesseract.networks.pack import About, change_card, pack_network
 from ocrmypdf_superres.tesseract import find_traineddata
@@ -67,10 +68,7 @@ def pack(console: Console, args: argparse.Namespace) -> int:
         SuperresError: a file or the folder cannot be used.
     """
     base = find_traineddata(args.language, args.tessdata_dir)
-    try:
-        recipe = args.recipe.read_text(encoding="utf-8") if args.recipe else ""
-    except OSError as error:
-        raise OptionError(f"The recipe {args.recipe} cannot be read ({error.strerror}); correct the path.") from error
+    recipe = read_text(args.recipe, "The recipe") if args.recipe else ""
     if args.base_share:
         recipe += f"The weights are a mean in which those of the installed network count {args.base_share:g} of 1.\n"
     about = About(args.description, args.trained_on, recipe, args.steps)

@@ -97,7 +97,7 @@ def trust_table(found: Sequence[Trust]) -> str:
                 cells.append("-")
                 continue
             rate = interval([t.silent for t in pages], [t.words for t in pages])
-            cells.append(f"{1000 * rate.value:.1f} [{1000 * rate.low:.1f}, {1000 * rate.high:.1f}]")
+            cells.append(rate.format(1000, digits=1))
         count = max(sum((t.group, t.method) == (group, method) for t in found) for method in methods)
         lines.append(f"| {group} ({count}) | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"

@@ -129,20 +129,6 @@ def partner_of(path: Path, folder: Path, low: Path) -> Path:
     raise OptionError(f"{path} has no image of the same name in {low}; add it, or leave low out to have lr made of hr.")
 
 
-def read_truth(path: Path) -> str:
-    """Return the text in the file *path*, such as ``NAME.gt.txt``, without white space at its ends.
-
-    Raises:
-        OptionError: it cannot be read, or is not UTF-8.
-    """
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise OptionError(f"The text {path} cannot be read ({error.strerror}); correct its permissions.") from error
-    except UnicodeDecodeError as error:
-        raise OptionError(f"The text {path} is not UTF-8 ({error.reason} at byte {error.start}); convert it.") from error
-
-
 def _image_pages(path: Path, place: Path) -> list[ScanFile]:
     with Image.open(path) as image:
         frames = page_count(image)

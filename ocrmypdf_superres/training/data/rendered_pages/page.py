@@ -124,7 +124,7 @@ def degrade(luma: FloatImage, random_: random.Random, mildness: float = 1.0) -> 
 
 
 def _letters(luma: FloatImage) -> NDArray[np.bool_]:
-    """Return where the undamaged *luma* has ink that is no rule."""
+    """Return where the undamaged *luma* has ink, rules left aside."""
     ink = 1 - luma
     erase_rules(ink)
     erase_rules(ink.T)

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ocrmypdf_superres.errors import ImageError, OptionError
+from ocrmypdf_superres.files import read_text
 from ocrmypdf_superres.page.image import DECODING_ERRORS, IMAGE_SUFFIXES, flatten, to_luma
-from ocrmypdf_superres.training.data.files import part_of, partner_of, read_truth, spread
+from ocrmypdf_superres.training.data.files import part_of, partner_of, spread
 from ocrmypdf_superres.training.data.sample import Sample
 from ocrmypdf_superres.training.protocols import SourceKind
 from ocrmypdf_superres.training.recipe import Source
@@ -148,7 +149,7 @@ class PatchSource:
     def _made(self, path: Path, shape: Sequence[int], crop: Array, top: int, left: int, scale: int) -> Sample:
         truth = path.with_name(f"{path.stem}.gt.txt")
         whole = tuple(shape) == tuple(self.size) and truth.is_file()
-        text = read_truth(truth) if whole else ""
+        text = read_text(truth).strip() if whole else ""
         lr = None
         if self.low is not None:
             partner = partner_of(path, self.folder, self.low)
