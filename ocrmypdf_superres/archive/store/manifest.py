@@ -268,7 +268,7 @@ class Manifest:
                 self._end(result, result.state, settings)
 
     def wait_again(self, number: int) -> None:
-        """Make a file whose staged outputs are lost wait again, to be processed anew."""
+        """Make a file whose staged outputs are lost wait again, to be processed once more."""
         with self.transaction():
             self.db.execute("DELETE FROM outputs WHERE file = ? AND staged = 1", (number,))
             self.db.execute(

@@ -116,7 +116,7 @@ def part_of(paths: Sequence[Path], folder: Path, part: str, share: float) -> lis
 
 
 def partner_of(path: Path, folder: Path, low: Path) -> Path:
-    """Return the image in *low* that has the place and name, but for the suffix, of *path* in *folder*.
+    """Return the image in *low* that has the place and the name, except for the suffix, of *path* in *folder*.
 
     Raises:
         OptionError: there is none.
