@@ -69,7 +69,7 @@ def atomic_write_bytes(path: Path, data: bytes, *, durable: bool = False) -> Non
 
 
 def _sync(path: Path) -> None:
-    """Sync a file or a folder to the disk; where the system cannot open folders, renaming has to do."""
+    """Sync a file or a folder to the disk; where the system cannot open folders, the renaming alone must suffice."""
     if path.is_dir() and os.name == "nt":
         return
     handle = os.open(path, os.O_RDONLY)

@@ -77,7 +77,7 @@ def test_one_document_is_split_by_pages(tmp_path):
 
 
 def test_unusable_folders_are_one_sentence(tmp_path):
-    with pytest.raises(OptionError, match="does not exist"):
+    with pytest.raises(OptionError, match="is missing or is not"):
         split_scans(tmp_path / "none")
     with pytest.raises(OptionError, match="holds no page images"):
         split_scans(tmp_path)

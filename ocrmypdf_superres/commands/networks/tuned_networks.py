@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""``ocrmypdf-superres recognizer pack`` and ``measure``: a tuned network as a folder of its own, and what it is worth."""
+"""``ocrmypdf-superres recognizer pack`` and ``measure``: a tuned network as a folder of its own, and its error rates."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def add_actions(actions: Any) -> None:
         type=float,
         default=0.0,
         metavar="S",
-        help="share of the installed network's weights in the mean that is packed, 0 to below 1: with 0.2, what the lines of the "
-        "tuning lacked is read a little better, and what they had a little worse (default: %(default)s)",
+        help="share of the installed network's weights in the mean that is packed, 0 to below 1: with 0.2, signs that the tuning "
+        "lines lacked are read a little better, and others a little worse (default: %(default)s)",
     )
     action.add_argument("--steps", type=int, default=0, metavar="N", help="training steps, for the card")
     action.add_argument("--description", default="", metavar="TEXT", help="for the card")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Ground truth: plain text, PAGE-XML (2010 to 2019), or ALTO (2 to 4), told apart by their content."""
+"""Ground truth: plain text, PAGE-XML (2010 to 2019), or ALTO (2 to 4), recognized by its content."""
 
 from __future__ import annotations
 

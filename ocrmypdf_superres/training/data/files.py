@@ -67,7 +67,7 @@ def find_scans(folder: Path) -> tuple[list[ScanFile], list[str]]:
         OptionError: the folder is missing, or there is no file of a known form.
     """
     if not folder.is_dir():
-        raise OptionError(f"The scan folder {folder} does not exist; give a folder of page images or PDFs.")
+        raise OptionError(f"The scan folder {folder} is missing or is not a folder; give a folder of page images or PDFs.")
     pages: list[ScanFile] = []
     unreadable: list[str] = []
     known = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in {*IMAGE_SUFFIXES, PDF_SUFFIX} and p.is_file()]
@@ -116,7 +116,7 @@ def part_of(paths: Sequence[Path], folder: Path, part: str, share: float) -> lis
 
 
 def partner_of(path: Path, folder: Path, low: Path) -> Path:
-    """Return the image in *low* that has the place and name, but for the suffix, of *path* in *folder*.
+    """Return the image in *low* that has the place and the name, except for the suffix, of *path* in *folder*.
 
     Raises:
         OptionError: there is none.

@@ -101,7 +101,7 @@ class TextSource:
         kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
         text = self.kinds[kind](rng, length)
         if len(text) > length:
-            # Cut between words; nobody could read half a word at the edge of the image.
+            # Cut between words, since half a word at the edge of the image cannot be read.
             text = text[: length + 1].rpartition(" ")[0] or text[:length]
         return text.strip(f" {GAP}"), kind
 

@@ -2,7 +2,7 @@
 """Plain crops of any folder of images, at their own pixels: MS COCO, RVL-CDIP, sets of text patches, page scans.
 
 Nothing is looked for in the images, so they need no text. An image with ``NAME.gt.txt`` beside it that is as large as a crop has
-that text, as a block. With a folder of low-resolution partners, of the same names and exactly so much smaller, crops are pairs.
+that text, as a block. With a folder of low-resolution partners, of the same names and 1 / scale as large, crops are pairs.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class PatchSource:
     Args:
         folder: images of any form, at any depth.
         size: a multiple of every scale that is trained.
-        low: partners at low resolution, of the same place and name but for the suffix; None has lr made by the degradation.
+        low: partners at low resolution, of the same place and name except for the suffix; None has lr made by the degradation.
         limit: at most this many images, spread evenly; 0 for all.
         language: Tesseract's, of texts.
         blank: see :data:`BLANK`; 0 keeps blank crops.

@@ -63,7 +63,7 @@ def list_pages(
         OptionError: the folder is missing or holds no images, or none of the part, or its index is damaged.
     """
     if not folder.is_dir():
-        raise OptionError(f"The scan folder {folder} does not exist; give a folder of page images with --data.")
+        raise OptionError(f"The scan folder {folder} is missing or is not a folder; give a folder of page images with --data.")
     index = folder / "index.json"
     if index.is_file():
         try:
