@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MPL-2.0
 """CPU seconds of a page by resolution and amount of text, for OCRmyPDF alone and with the plugin's settings, as a cost model.
 
-    python examples/page_cost.py [--dpis 60 72 100 150 200 300] [--rounds 1] [--markdown FILE]
+    python examples/page_cost.py [--dpis 60 72 100 150 200 300] [--jobs 1 2 4] [--rounds 1] [--markdown FILE]
 
 Whole runs of `ocrmypdf --jobs 1` on one page and on several: the difference is what a page costs, the rest what starting costs.
+A file of many pages, run with each of the numbers of workers, shows how the cost grows with both.
 The runs of a row follow each other, so that other programs disturb them alike. Needs the Liberation fonts, img2pdf, Tesseract.
 """
 
@@ -16,6 +17,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +38,7 @@ SETTINGS = {
 }
 LINES = {"10 lines": 10, "50 lines": 50}
 PAGES, TYPICAL = 4, 100
+MANY = 16
 WIDTH, HEIGHT = 8.27, 11.69
 MEASURE = 1800
 DAY = 86400
@@ -67,17 +70,17 @@ def scan(lines: int, dpi: int, seed: int) -> bytes:
     return file.getvalue()
 
 
-def run(pdf: Path, options: list[str]) -> float:
-    """Return the CPU seconds of a run of OCRmyPDF with all its children."""
-    command = [sys.executable, "-m", "ocrmypdf", "-q", "--output-type", "pdf", "--jobs", "1", *options]
-    before = children_seconds()
+def run(pdf: Path, options: list[str], jobs: int = 1) -> tuple[float, float]:
+    """Return the CPU seconds and the seconds of a run of OCRmyPDF with all its children."""
+    command = [sys.executable, "-m", "ocrmypdf", "-q", "--output-type", "pdf", "--jobs", str(jobs), *options]
+    before, began = children_seconds(), time.monotonic()
     subprocess.run([*command, os.fspath(pdf), os.fspath(pdf.with_suffix(".out.pdf"))], check=True, capture_output=True)
-    return children_seconds() - before
+    return children_seconds() - before, time.monotonic() - began
 
 
 def cost(one: Path, several: Path, options: list[str]) -> Cost:
     """Return what a page costs of *several*, which has PAGES of them, against *one* of a single page."""
-    alone, together = run(one, options), run(several, options)
+    (alone, _), (together, _) = run(one, options), run(several, options)
     page = (together - alone) / (PAGES - 1)
     return Cost(page, alone - page)
 
@@ -115,6 +118,21 @@ def measure(dpis: list[int], rounds: int, folder: Path) -> list[str]:
     return lines
 
 
+def workers(jobs: list[int], folder: Path) -> list[str]:
+    """Return the table of a file of MANY pages by number of workers."""
+    pdf = folder / "many.pdf"
+    pdf.write_bytes(img2pdf.convert([scan(LINES["50 lines"], TYPICAL, seed) for seed in range(MANY)]))
+    rows: dict[str, dict[str, str]] = {}
+    for count in jobs:
+        row = rows.setdefault(f"{count} worker{'s' if count > 1 else ''}", {})
+        for setting, options in SETTINGS.items():
+            used, seconds = run(pdf, options, count)
+            row[setting] = f"{used / MANY:.2f} / {seconds / MANY:.2f}"
+        print(count, row, flush=True)
+    cores = len(os.sched_getaffinity(0))
+    return table(f"{MANY} pages of 50 lines at {TYPICAL} dpi on {cores} cores: CPU seconds / seconds a page", rows)
+
+
 def mean(costs: list[Cost]) -> float:
     """Return the mean CPU seconds of a page."""
     return sum(each.page for each in costs) / len(costs)
@@ -124,12 +142,14 @@ def main() -> None:
     """Print the tables, and write them where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dpis", type=int, nargs="+", default=[60, 72, 100, 150, 200, 300])
+    parser.add_argument("--jobs", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--markdown", type=Path)
     arguments = parser.parse_args()
     os.environ["OMP_THREAD_LIMIT"] = "1"
     with tempfile.TemporaryDirectory() as folder:
-        text = "\n".join(measure(arguments.dpis, arguments.rounds, Path(folder)))
+        lines = measure(arguments.dpis, arguments.rounds, Path(folder)) + workers(arguments.jobs, Path(folder))
+    text = "\n".join(lines)
     print(text)
     if arguments.markdown:
         arguments.markdown.write_text(text, encoding="utf-8")

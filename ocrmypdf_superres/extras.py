@@ -13,7 +13,7 @@ EXTRAS = {
     "archive": ("archives", ("dask", "img2pdf", "jinja2", "lxml", "psutil", "tomli-w", "watchdog")),
     "completion": ("completion in shells", ("shtab",)),
 }
-"""Extra -> what it is for, and its packages beside those of the extras that it includes."""
+"""Extra -> what it is for, and its packages besides those of the extras that it includes."""
 _IMPORTED_AS = {"skimage": "scikit-image", "distributed": "dask"}
 
 

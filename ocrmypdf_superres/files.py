@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Writing files so that other processes see the old one or the new one, never a part of one."""
+"""Reading texts, and writing files so that other processes see the old one or the new one, never a part of one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,24 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from ocrmypdf_superres.errors import OptionError
+
+
+def read_text(path: Path, what: str = "The text") -> str:
+    """Return the text in the UTF-8 file *path*; *what* says in messages what it is.
+
+    A byte order mark, which editors on Windows write, is not a character of the text.
+
+    Raises:
+        OptionError: it cannot be read, or is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise OptionError(f"{what} {path} cannot be read ({error.strerror}); correct the path or its permissions.") from error
+    except UnicodeDecodeError as error:
+        raise OptionError(f"{what} {path} is not UTF-8 ({error.reason} at byte {error.start}); convert it.") from error
 
 
 @contextmanager
@@ -51,7 +69,7 @@ def atomic_write_bytes(path: Path, data: bytes, *, durable: bool = False) -> Non
 
 
 def _sync(path: Path) -> None:
-    """Sync a file or a folder to the disk; where the system cannot open folders, renaming has to do."""
+    """Sync a file or a folder to the disk; where the system cannot open folders, the renaming alone must suffice."""
     if path.is_dir() and os.name == "nt":
         return
     handle = os.open(path, os.O_RDONLY)

@@ -38,7 +38,7 @@ def end_with_parent(end: Callable[[], object] | None = None) -> None:
 
     def wait() -> None:
         parent.join()
-        # The main thread may be in the middle of anything, and nobody takes its result any more.
+        # The main thread may be doing anything, and its result is no longer needed.
         (end or _leave)()
 
     threading.Thread(target=wait, name="end-with-parent", daemon=True).start()

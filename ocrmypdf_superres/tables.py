@@ -35,7 +35,8 @@ def read_toml(path: Path, what: str, error: type[SuperresError] = OptionError) -
         SuperresError: of the kind *error*: the file is missing, cannot be read, or is not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        # Without the byte order mark that editors on Windows write.
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as cause:
         raise error(f"{what} {path} cannot be read ({cause.strerror}); correct the path.") from cause
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as cause:

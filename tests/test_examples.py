@@ -75,7 +75,7 @@ def test_the_speed_of_a_gpu_is_measured_on_a_cpu_too(tmp_path):
     table = tmp_path / "speed.md"
     options = ["--device", "cpu", "--dpi", "30", "--no-compile", "-o", str(table)]
     environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent)}
-    subprocess.run([sys.executable, str(EXAMPLES / "gpu_speed.py"), *options], check=True, timeout=300, env=environment)
+    subprocess.run([sys.executable, str(EXAMPLES / "gpu_speed"), *options], check=True, timeout=300, env=environment)
     text = table.read_text(encoding="utf-8")
     assert "failed" not in text and "| eager, batches of 1 |" in text and "| processes that share the GPU |" in text
 

@@ -61,7 +61,7 @@ def test_a_base_without_a_recipe_is_one_sentence(lanczos_net):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["none", "-o", "mine"], "does not exist"),
+        (["none", "-o", "mine"], "is missing or is not"),
         (["empty", "-o", "mine"], "holds no page images"),
         (["empty", "-o", "mine", "--language", "xyz"], "language 'xyz'"),
         (["empty", "-o", "mine", "--base", "nosuch"], "no model 'nosuch'"),

@@ -155,7 +155,10 @@ def test_no_import_circle():
         visit(path, [])
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+SCRIPTS = sorted(path for folder in ("examples", "tests") for path in (PACKAGE.parent / folder).rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", [*FILES, *SCRIPTS], ids=lambda p: str(p.relative_to(PACKAGE.parent)))
 def test_files_are_short(path):
     lines = path.read_text(encoding="utf-8").count("\n")
     assert lines <= MOST_LINES, f"{lines} lines: more than one thing is done in this file"

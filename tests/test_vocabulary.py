@@ -32,6 +32,11 @@ REPLACED = {
     r"forms of (?:a|the) page": "variants of the page",
     r"key strokes?": "keystroke",
     r"needle printers?": "dot-matrix printer",
+    r"afresh|anew": "again",
+    r"in vain": "without need, or without effect",
+    r"and the like": "the names of the others",
+    r"brought (?:to|near) (?:a|the|one|\*?size)": "resized or scaled to",
+    r"stays? so": "stays what it is",
     r"blackletter faces?|faces? of (?:blackletter|this machine)": "font",
 }  # fmt: skip
 

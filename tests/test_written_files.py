@@ -7,7 +7,8 @@ import pytest
 
 from ocrmypdf_superres.commands.shared.output import write_text
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.files import append_line, atomic_write_text
+from ocrmypdf_superres.files import append_line, atomic_write_text, read_text
+from ocrmypdf_superres.tables import read_toml
 
 
 @pytest.mark.parametrize("name", ["x" * 250 + ".txt", "\u00fc" * 120 + ".txt"])
@@ -28,3 +29,20 @@ def test_a_result_goes_to_a_new_folder_or_is_refused_in_a_sentence(tmp_path):
     assert (tmp_path / "new" / "table.md").read_text() == "| a |"
     with pytest.raises(OptionError, match=r"--markdown was given .*table\.md/x"):
         write_text(tmp_path / "new" / "table.md" / "x", "", "--markdown")
+
+
+def test_a_text_has_no_byte_order_mark(tmp_path):
+    path = tmp_path / "a.gt.txt"
+    path.write_text("Müller\n", encoding="utf-8-sig")
+    assert read_text(path) == "Müller\n"
+    path.write_text('languages = "deu"', encoding="utf-8-sig")
+    assert read_toml(path, "The recipe") == {"languages": "deu"}
+
+
+def test_a_text_that_cannot_be_read_is_one_sentence(tmp_path):
+    path = tmp_path / "a.gt.txt"
+    path.write_text(" Müller\n", encoding="latin-1")
+    with pytest.raises(OptionError, match=r"The text .*a\.gt\.txt is not UTF-8 \(invalid start byte at byte 2\)"):
+        read_text(path)
+    with pytest.raises(OptionError, match=r"The label .*b\.txt cannot be read \(No such file or directory\)"):
+        read_text(tmp_path / "b.txt", "The label")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Moves finished outputs from staging to their final names, such that neither a crash nor a foreign file does harm.
+"""Moves finished outputs from staging to their final names, such that neither a crash nor a file of another program does harm.
 
 A new name is claimed by a hard link, which the system refuses if that name exists; on file systems without hard links the
 file is created exclusively, with a mark of the run in it, and the output is renamed over it. A file is replaced only if it

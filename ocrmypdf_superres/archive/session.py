@@ -48,7 +48,7 @@ class Stop:
     """A request to stop a run; a signal handler may set it.
 
     Attributes:
-        reason: why; empty while nobody asked.
+        reason: why; empty before a request.
         cancel: whether files in work are stopped too, rather than finished.
     """
 

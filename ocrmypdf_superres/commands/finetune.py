@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_language(parser, "Tesseract languages of the scans, such as deu+fra")
     parser.add_argument(
-        "--minutes", type=float, default=40.0, metavar="N", help="how long it may take in all, counted afresh with --resume"
+        "--minutes", type=float, default=40.0, metavar="N", help="how long it may take in all; --resume starts the count again"
     )
     parser.add_argument(
         "--steps", type=int, metavar="N", help="train this many steps instead, which gives the same result on any machine"

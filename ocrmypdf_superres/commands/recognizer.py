@@ -24,6 +24,7 @@ from ocrmypdf_superres.commands.shared.parsing import (
     subcommand,
 )
 from ocrmypdf_superres.errors import ImageError, OptionError
+from ocrmypdf_superres.files import read_text
 from ocrmypdf_superres.recognizers.tesseract import load_recognizer
 from ocrmypdf_superres.recognizers.tesseract.verification.compare import compare, summarise
 from ocrmypdf_superres.tesseract import find_traineddata
@@ -133,7 +134,7 @@ def _open(path: Path) -> Image.Image:
 
 def _truths(paths: Sequence[Path]) -> list[str | None]:
     files = [path.with_name(f"{path.stem}.gt.txt") for path in paths]
-    return [" ".join(file.read_text(encoding="utf-8").split()) if file.is_file() else None for file in files]
+    return [" ".join(read_text(file).split()) if file.is_file() else None for file in files]
 
 
 def _compare(console: Console, args: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ocrmypdf_superres.evaluation.benchmark import Result
-from ocrmypdf_superres.metrics.statistics import Interval, interval, paired_difference
+from ocrmypdf_superres.metrics.statistics import interval, paired_difference
 from ocrmypdf_superres.metrics.text import TextScore
 
 PAIRS = {"with further engines": ("plugin", "plugin-stock"), "Tesseract alone": ("plugin-tesseract", "plugin-tesseract-stock")}
@@ -55,15 +55,15 @@ def _row(group: str, pairs: Sequence[tuple[Result, Result]]) -> str:
     missed = [(float(a.counts.words - a.counts.found), float(b.counts.words - b.counts.found)) for a, b in pairs]
     ratio = points = "-"
     if sum(b for _, b in missed):
-        ratio = _span(interval([a for a, _ in missed], [b for _, b in missed]))
+        ratio = interval([a for a, _ in missed], [b for _, b in missed]).format()
     if own.characters:
         edits = [a.counts.edits for a, _ in pairs], [b.counts.edits for _, b in pairs]
-        points = _span(paired_difference(*edits, [a.counts.characters for a, _ in pairs]), 100.0, "+")
+        points = paired_difference(*edits, [a.counts.characters for a, _ in pairs]).format(100, sign="+")
     worse = sum(a.counts.cer > b.counts.cer + WORSE for a, b in pairs)
     better = sum(a.counts.cer < b.counts.cer - WORSE for a, b in pairs)
     seconds = [(_one_reading(a), _one_reading(b)) for a, b in pairs]
     known = [pair for pair in seconds if min(pair) > 0]
-    time = _span(interval([a for a, _ in known], [b for _, b in known])) if known else "-"
+    time = interval([a for a, _ in known], [b for _, b in known]).format() if known else "-"
     return (
         f"| {group} ({len(pairs)}) | {100 * other.cer:.2f} > {100 * own.cer:.2f} "
         f"| {100 * (1 - other.recall):.2f} > {100 * (1 - own.recall):.2f} | {ratio} | {points} "
@@ -73,8 +73,3 @@ def _row(group: str, pairs: Sequence[tuple[Result, Result]]) -> str:
 
 def _one_reading(result: Result) -> float:
     return result.tesseract_seconds / float(result.details.get("reading_cost", 1.0))
-
-
-def _span(found: Interval, factor: float = 1.0, sign: str = "") -> str:
-    low, value, high = (f"{factor * part:{sign}.2f}" for part in (found.low, found.value, found.high))
-    return f"{value} [{low}, {high}]"

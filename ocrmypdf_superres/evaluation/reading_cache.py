@@ -30,7 +30,7 @@ FORMAT = "2"
 
 
 def versions_of(method: str, model: str, peer: Peer | None = None) -> str:
-    """Return the versions that decide a method's result, beside page and condition.
+    """Return the versions that decide a method's result, besides page and condition.
 
     Raises:
         MissingDependencyError: there is no Tesseract. ModelError: there is no such model.

@@ -58,6 +58,8 @@ def read_run(folder: Path) -> Run:
             for p in values["pages"]
         ]
         return Run(values["title"], values["before"], values["after"], values["results"], pages, values["trust"])
+    except FileNotFoundError as error:
+        raise OptionError(f"{folder} holds no {RUN_FILE}; give a folder that evaluate --run or compare --run wrote.") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise OptionError(
             f"{path} cannot be used as a run ({error!r}); give a folder that evaluate --run or compare --run wrote."

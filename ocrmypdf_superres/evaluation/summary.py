@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from ocrmypdf_superres.evaluation.benchmark import Result
 from ocrmypdf_superres.evaluation.methods.names import BASELINES, ENGINE_METHODS, PLUGIN_METHODS, READ_BY_TESSERACT
-from ocrmypdf_superres.metrics.statistics import Interval, interval, paired_difference, sign_test
+from ocrmypdf_superres.metrics.statistics import interval, paired_difference, sign_test
 from ocrmypdf_superres.metrics.text import TextScore
 
 WORSE = 0.01
@@ -207,10 +207,6 @@ def markdown(results: Sequence[Result]) -> str:
     return "\n".join(lines)
 
 
-def _span(found: Interval, sign: str = "") -> str:
-    return f"{100 * found.value:{sign}.2f} [{100 * found.low:{sign}.2f}, {100 * found.high:{sign}.2f}]"
-
-
 def interval_table(results: Sequence[Result]) -> str:
     """Return a Markdown table by group: CER and words missed in %, each with its 95 % bootstrap interval over pages."""
     results = _with_total(results)
@@ -226,7 +222,7 @@ def interval_table(results: Sequence[Result]) -> str:
                 continue
             errors = interval([c.edits for c in counts], [c.characters for c in counts])
             missed = interval([c.words - c.found for c in counts], [c.words for c in counts])
-            cells.append(f"{_span(errors)} / {_span(missed)}")
+            cells.append(f"{errors.format(100)} / {missed.format(100)}")
         pages = max(row.pages for row in table if row.group == group)
         lines.append(f"| {group} ({pages}) | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
@@ -257,7 +253,7 @@ def paired_table(results: Sequence[Result], ours: str) -> str:
             missed = paired_difference([a.words - a.found for a, _ in pairs], [b.words - b.found for _, b in pairs], words)
             test = sign_test([a.cer for a, _ in pairs], [b.cer for _, b in pairs])
             lines.append(
-                f"| {method}, {group} | {len(pairs)} | {_span(errors, '+')} | {_span(missed, '+')} "
+                f"| {method}, {group} | {len(pairs)} | {errors.format(100, sign='+')} | {missed.format(100, sign='+')} "
                 f"| {test.lower} / {test.higher} | {test.p:.2g} |"
             )
     return "\n".join(lines) + "\n"

@@ -133,7 +133,7 @@ def _with_law(rows: Array, bits: int, law: str, settings: AciqSettings, shape: t
     steps = 2.0**widths - 1
     scale = np.where(steps > 0, (high - low) / np.maximum(steps, 1), 0.0)
     scale = np.maximum(scale, 1e-8)
-    # Rounded, so that 0 is exact: weights that are 0 stay so.
+    # Rounded, so that 0 is exact: weights that are 0 stay 0.
     zero = np.round(-low / scale)
     codes = np.clip(np.round(rows / scale[:, None]) + zero[:, None], 0, steps[:, None])
     offset = -zero * scale

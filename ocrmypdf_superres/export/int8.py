@@ -152,7 +152,7 @@ def _override(ends: torch.Tensor) -> dict[str, Any]:
 
 
 class _NoCalibration:
-    """Gives onnxruntime one tile: every range that is used is given, but it wants to see data."""
+    """Gives onnxruntime one tile: all ranges are given, but it requires data."""
 
     def __init__(self) -> None:
         self.tiles = iter([{"lr": np.random.default_rng(0).random((1, 1, 32, 32), dtype=np.float32)}])

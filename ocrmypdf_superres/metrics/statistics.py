@@ -28,6 +28,11 @@ class Interval:
     low: float
     high: float
 
+    def format(self, factor: float = 1.0, digits: int = 2, sign: str = "") -> str:
+        """Return ``value [low, high]``, each times *factor*, with *digits* decimals; with a sign where *sign* is ``+``."""
+        value, low, high = (f"{factor * number:{sign}.{digits}f}" for number in (self.value, self.low, self.high))
+        return f"{value} [{low}, {high}]"
+
 
 def _ratio(above: NDArray[np.float64], below: NDArray[np.float64], axis: int = -1) -> Any:
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -64,5 +64,5 @@ def core(word: str) -> str:
 
 
 def has_odd_signs(text: str) -> bool:
-    """Whether *text* has signs that words and numbers seldom have: bars, backslashes, braces and the like."""
+    """Whether *text* has signs that words and numbers seldom have: bars, backslashes, and braces."""
     return _ODD.search(fold(text)) is not None

@@ -61,7 +61,7 @@ def affordable(variants: Sequence[str], seconds: Mapping[str, float], limit: flo
 
     Args:
         variants: in the order in which they would be read.
-        seconds: how long each reading took; read anew before each variant.
+        seconds: how long each reading took; looked at again before each variant.
         limit: the engine's time limit in seconds.
         hopeless: whether the page's letters are too small to be read at any size.
     """
@@ -101,7 +101,7 @@ def wants_opinion(readings: Mapping[str, Hypothesis], calibration: Calibration, 
 def is_doubtful(readings: Mapping[str, Hypothesis], calibration: Calibration, by_line: bool = False) -> bool:
     """Whether the readings so far call for another one of the whole page: a first one is doubtful, or has no words.
 
-    *by_line* says that doubtful lines will be read again by themselves, which does as much for less.
+    *by_line* says that doubtful lines will be read again by themselves, which gains as much in less time.
     """
     if len(readings) > 1:
         return False

@@ -60,7 +60,7 @@ def enlarge(image: Image.Image, plan: Plan, upscaler: Upscaler, colour: bool = F
 
 
 def lanczos(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Return *image* in grey, brought to *size* = (width, height) with Lanczos-3."""
+    """Return *image* in grey, resized to *size* = (width, height) with Lanczos-3."""
     return flatten(image).convert("L").resize(size, Image.Resampling.LANCZOS)
 
 

@@ -41,7 +41,7 @@ def even_ink(luma: FloatImage) -> FloatImage:
 
 
 def _spread(levels: FloatImage, smooth: ImageFilter.RankFilter, size: tuple[int, int]) -> FloatImage:
-    """Return the *levels* of tiles, float32 (rows, columns) in [0, 1], smoothed and brought to *size* = (width, height)."""
+    """Return the *levels* of tiles, float32 (rows, columns) in [0, 1], smoothed and resized to *size* = (width, height)."""
     eight = Image.fromarray(np.round(np.clip(levels, 0, 1) * 255).astype(np.uint8)).filter(smooth)
     whole = Image.fromarray(np.asarray(eight, dtype=np.float32) / 255).resize(size, Image.Resampling.BILINEAR)
     return np.maximum(np.asarray(whole, dtype=np.float32), 1 / 255)

@@ -51,7 +51,7 @@ UNSURE_FACTOR = 3.0
 BAND = 1.066
 #: Ideographs must be this many times as high as a lower-case x to be read as well.
 FULL_HEIGHT = 1.75
-#: Degrees from which a skew is worth a word: --deskew mends it.
+#: Degrees from which a skew is reported: --deskew mends it.
 SKEWED = 4.0
 #: Letters of 20 pixels mean 300 dpi.
 DPI_PER_PIXEL = 15.0
@@ -170,7 +170,7 @@ def plan_page(luma: FloatImage, dpi: tuple[float, float], settings: PlanSettings
 def label_for(text: TextHeight | None, factor: float, dpi: float) -> float | None:
     """Return the dpi to tell Tesseract of a page enlarged by *factor*, where *dpi* is far from what its text says.
 
-    Tesseract's layout analysis goes by the resolution that it is told. None where that will do, and where the height of
+    Tesseract's layout analysis goes by the resolution that it is told. None where that is good enough, and where the height of
     the text is not sure.
     """
     if text is None or text.x_height is None or not text.sure or text.kind == KINDS[2]:

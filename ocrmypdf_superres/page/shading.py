@@ -61,7 +61,7 @@ def unevenness(luma: FloatImage) -> float:
 
 
 def even_out(image: Image.Image) -> Image.Image:
-    """Return *image* in grey with its paper white everywhere: divided by the local paper, and the ink brought along.
+    """Return *image* in grey with its paper white everywhere: divided by the local paper, ink included.
 
     ``info`` is kept.
     """

@@ -4,7 +4,7 @@
 The dpi that a scan claims is often wrong, but the height of a lower-case ``x`` decides how well it can be read. Two measures
 that know nothing of each other are taken: a small network looks at tiles of the page and gives hypotheses with their
 support, in any script, layout and turn; and the bands of text lines in row profiles are measured. Where neither the
-network is sure nor the bands bear out one of its hypotheses, the height is not sure, and the plan goes by the dpi.
+network is sure nor the bands confirm one of its hypotheses, the height is not sure, and the plan goes by the dpi.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ def _concluded(evidence: Evidence, ink: FloatImage, noise: float) -> TextHeight:
 
 
 def _kind(evidence: Evidence) -> str:
-    """Return the kind of letters; ideographs, which are brought to another height, only where that is sure."""
+    """Return the kind of letters; ideographs, which are scaled to another height, only where that is sure."""
     kinds = [float(share) for share in evidence.kinds]
     if kinds[IDEOGRAPHS] < SURELY_IDEOGRAPHS:
         kinds[IDEOGRAPHS] = 0.0

@@ -32,7 +32,7 @@ FULL_PAGE, SQUARE = 0.02, 0.02
 MARK, MARKED = 16.0, 0.15
 #: Shares of the page that its images may cover, all together, where they give its resolution.
 COVERED = (0.8, 1.3)
-#: A raster that is so much finer than the images is reduced to their resolution.
+#: A raster that is this many times finer than the images is reduced to their resolution.
 FINER = 1.2
 #: Cells of the raster, in pixels, and the mean difference that shows something sharper than the images in them.
 MARK_CELL, SHARPER = 16, 10.0
@@ -70,7 +70,7 @@ class ScanPixels:
 
 
 def native_pixels(pdf_path: Path, pageinfo: Any, raster: Image.Image) -> ScanPixels | None:
-    """Return the page's embedded image, turned as *raster* is, or None where the raster has to do.
+    """Return the page's embedded image, turned as *raster* is, or None where the raster must be used.
 
     Args:
         pdf_path: the PDF that OCRmyPDF works on.

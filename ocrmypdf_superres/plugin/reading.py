@@ -47,7 +47,7 @@ class Reading:
     def hypothesis(self, size: tuple[int, int], dpi: float) -> Hypothesis | None:
         """Return the lines and words, in the pixels of an image of *size* = (width, height) and *dpi*.
 
-        None for nothing, and for an engine that tells neither.
+        None where nothing was read, and for an engine that returns neither.
 
         Raises:
             ImageError: the hOCR is damaged.

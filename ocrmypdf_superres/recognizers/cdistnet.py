@@ -160,7 +160,7 @@ class CDistNet(LineRecognizer):
 
     @torch.no_grad()
     def _initialise(self) -> None:
-        """Set fresh weights as the released code does: Xavier's, but for the embedding, the last layer and the head's start."""
+        """Set new weights as the released code does: Xavier's, except in the embedding, the last layer and the head's start."""
         start = self.localisation.last.bias.clone()
         for parameter in self.parameters():
             if parameter.dim() > 1:

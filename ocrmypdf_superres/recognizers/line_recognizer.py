@@ -18,7 +18,7 @@ IGNORED = -100
 
 
 def resized(lines: Tensor, widths: Tensor | None, size: tuple[int, int]) -> Tensor:
-    """Return each line of *lines*, float (B, C, H, W), up to its width, brought to *size* (height, width), bicubic."""
+    """Return each line of *lines*, float (B, C, H, W), up to its width, resized to *size* (height, width), bicubic."""
     if widths is None or bool((widths == lines.shape[3]).all()):
         if tuple(lines.shape[2:]) == size:
             return lines
@@ -45,7 +45,7 @@ class LineRecognizer(nn.Module):
 
     Attributes:
         name: how it was asked for.
-        size: (height, width) that lines are brought to.
+        size: (height, width) that lines are resized to.
         blank: code of the CTC blank, or of the text's end in an attention recognizer.
         classes: the characters of its codes; the blank and other signs are NUL characters.
     """

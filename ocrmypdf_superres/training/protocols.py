@@ -213,7 +213,7 @@ class Task(Protocol[B]):
         ...
 
     def begin_stage(self, number: int, resumed: bool) -> list[str] | None:
-        """Do what stage *number* begins with, but for the optimizer; called before its first step and after resuming.
+        """Do what stage *number* begins with, except for the optimizer; called before its first step and after resuming.
 
         Args:
             number: the stage's, from 0.

@@ -50,7 +50,7 @@ class Source:
 class TrainingStage:
     """A stage of any training: how long, how fast, and which parameters.
 
-    ``lr`` is the peak learning rate, reached after ``warmup`` steps and brought to ``lr * final`` along a cosine, or
+    ``lr`` is the peak learning rate, reached after ``warmup`` steps and lowered to ``lr * final`` along a cosine, or
     multiplied by ``gamma`` at each share of the stage in ``milestones``; ``lr_scale`` maps patterns to factors on it.
 
     ``train`` names the parameters that are trained, ``freeze`` those that are not, by patterns such as ``tails.*``

@@ -85,6 +85,9 @@ def test_a_reason_that_is_not_text_is_stored(manifest):
     assert manifest.file(number).reason == r"a\udcff is gone"
     manifest.finish(result(number, state=State.FAILED, code="failed", reason="b\udcfe is gone"), "S")
     assert manifest.file(number).reason == r"b\udcfe is gone"
+    failed = PageResult(1, "failed", "no net in a\udcff")
+    manifest.stage(result(number, pages=[failed]), "S", "1.1")
+    assert [page.reason for page in manifest.pages(number)] == [r"no net in a\udcff"]
 
 
 def test_outputs_in_place_are_known_although_others_failed(manifest):

@@ -114,6 +114,7 @@ def test_three_hundred_mixed_files(tmp_path, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_a_page_costs_the_same_among_fifty_and_among_five_hundred(tmp_path, capsys):
     (tmp_path / "settings.toml").write_text(SETTINGS)
     seconds, processor = {}, {}

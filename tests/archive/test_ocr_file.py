@@ -73,6 +73,13 @@ def test_how_bad_files_end(tmp_path, kind, content, end):
     assert str(scratch_folder(made)) not in result.reason
 
 
+def test_an_animated_png_is_one_page(tmp_path):
+    source = tmp_path / "a.png"
+    page().save(source, dpi=(150, 150), save_all=True, append_images=[page("second frame")])
+    result = ocr_file(task(tmp_path, source, Kind.IMAGE))
+    assert (result.state, len(result.pages), result.findings) == (State.STAGED, 1, [])
+
+
 def test_a_good_file_with_all_outputs(tmp_path, lanczos_net):
     source = tmp_path / "two pages.tif"
     page().save(source, dpi=(75, 75), save_all=True, append_images=[page("old walls")])

@@ -141,6 +141,8 @@ def test_what_cannot_be_read_is_one_sentence(kind, tmp_path, capfd):
     said = capfd.readouterr().err
     assert said.count("Error:") == 1 and "bad [one].pdf" in said and "Traceback" not in said
     assert len(said.strip().splitlines()) == 1, said
+    if kind in ("missing", "empty", "cut", "text"):
+        assert "give " in said and ("is missing" in said or "is damaged" in said)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from ocrmypdf_superres.errors import MissingDependencyError, OptionError
 from ocrmypdf_superres.evaluation.benchmark import run_cases
 from ocrmypdf_superres.evaluation.data.pages import BenchmarkPage, Case, find_pages, make_cases
 from ocrmypdf_superres.evaluation.data.profiles import parse_condition
-from ocrmypdf_superres.evaluation.methods.code_digest import PLUGIN_CODE, code_digest
+from ocrmypdf_superres.evaluation.methods.code_digest import PLUGIN_CODE, _digest, code_digest
 from ocrmypdf_superres.evaluation.methods.dispatch import read
 from ocrmypdf_superres.evaluation.methods.images import lr_image
 from ocrmypdf_superres.evaluation.methods.readings import ocrmypdf_text, tesseract_text
@@ -198,3 +198,17 @@ def test_all_code_that_the_plugin_runs_decides_its_readings() -> None:
     assert [name for name in decides if not name.startswith(PLUGIN_CODE)] == []
     assert not {"archive", "commands", "evaluation", "export", "reporting", "training"} & set(PLUGIN_CODE)
     assert code_digest(["tesseract.py"]) != code_digest(["errors.py"]) and code_digest(PLUGIN_CODE) == code_digest(PLUGIN_CODE)
+
+
+def test_words_about_the_code_do_not_decide_readings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ocrmypdf_superres.evaluation.methods.code_digest.PACKAGE", tmp_path)
+    sources = (
+        "def half(x):\n    return x / 2\n",
+        'def half(x):\n    """Return half of *x*."""\n    # Never rounded.\n    return (x / 2)\n',
+        "def half(x):\n    return x // 2\n",
+    )
+    digests = []
+    for source in sources:
+        (tmp_path / "code.py").write_text(source)
+        digests.append(_digest.__wrapped__(("code.py",)))
+    assert digests[0] == digests[1] != digests[2]

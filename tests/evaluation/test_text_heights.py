@@ -69,3 +69,13 @@ def test_the_command_writes_every_result(tmp_path: Path) -> None:
     table = (tmp_path / "heights.md").read_text(encoding="utf-8").splitlines()
     assert [line.split(" | ")[0] for line in table[2:]] == ["| layout table", "| without text halftone", "| all"]
     assert table[-1].split(" | ")[1] == "2"
+
+
+@pytest.mark.parametrize("stored", ["not JSON", "[1, 2]", '{"page": "high"}'])
+def test_a_file_of_something_else_is_one_sentence(stored: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("L", (50, 50), 255).save(tmp_path / "a.png")
+    (tmp_path / "a.gt.txt").write_text("a")
+    (tmp_path / "heights.json").write_text(stored)
+    given = ["--data", str(tmp_path), "--truth", str(tmp_path / "heights.json")]
+    assert cli.main(["heights", "--count", "0", *given]) == 1
+    assert "does not hold heights by page" in " ".join(capsys.readouterr().err.split())

@@ -74,7 +74,7 @@ def test_plain_text_without_its_byte_order_mark(tmp_path: Path) -> None:
     (tmp_path / "p.gt.txt").write_bytes(b"\xef\xbb\xbfThe harbour")
     assert read_truth(tmp_path / "p.gt.txt").text == "The harbour"
     (tmp_path / "p.gt.txt").write_bytes("Müller".encode("latin-1"))
-    with pytest.raises(OptionError, match=r"p\.gt\.txt cannot be read .* UTF-8"):
+    with pytest.raises(OptionError, match=r"The ground truth .*p\.gt\.txt is not UTF-8"):
         read_truth(tmp_path / "p.gt.txt")
 
 

@@ -40,6 +40,12 @@ def test_no_text_is_one_sentence(tmp_path):
         RenderedSource(tmp_path)
 
 
+def test_a_byte_order_mark_is_not_text(tmp_path):
+    (tmp_path / "eng").mkdir()
+    (tmp_path / "eng" / "a.txt").write_text("Word " * 60, encoding="utf-8-sig")
+    assert set(RenderedSource(tmp_path).words["eng"]) == {"Word"}
+
+
 def test_scans_are_read_by_tesseract_and_corrected_by_ground_truth(tmp_path):
     lines = ["The harbour was quiet at seven", "and nobody came to the window", "before the bells had stopped"]
     page = Image.new("L", (1100, 500), 235)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from training_runs import same, tiny
 
 from ocrmypdf_superres.training.loop import time_limit as clock
 from ocrmypdf_superres.training.loop.checkpoint import load_checkpoint
+from ocrmypdf_superres.training.loop.processes import Processes
 from ocrmypdf_superres.training.loop.time_limit import TimeLimit
 from ocrmypdf_superres.training.loop.trainer import CHECKPOINT, Trainer
 from ocrmypdf_superres.training.super_resolution import super_resolution_trainer
@@ -74,6 +76,18 @@ def test_what_follows_is_slow_too_and_a_stage_ends_at_once_without_time(data_fol
     assert counts == [15, 30], "the comparison will take 20 seconds, not 10"
     _, counts, _ = timed(data_folder, tmp_path / "again", monkeypatch, TimeLimit(5.0, 10.0), lambda n: 2.0)
     assert counts == [5, 10]
+
+
+def test_all_processes_take_the_leaders_number_of_steps(data_folder, tmp_path, monkeypatch):
+    class Follower(Processes):
+        def from_leader(self, value: Any) -> Any:
+            return 24 if isinstance(value, int) and not isinstance(value, bool) else value
+
+    recipe = tiny([STAGE], checkpoint_every=4)
+    trainer = super_resolution_trainer(recipe, data_folder, tmp_path, limit=TimeLimit(1e9, 0.0))
+    trainer.processes = Follower("cpu")
+    trainer.fit()
+    assert trainer.total == trainer.step == 24
 
 
 def test_the_time_left_for_training(caplog):

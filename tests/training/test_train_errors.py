@@ -78,7 +78,7 @@ def scans(data_folder: Path) -> Path:
         ({"losses": "charbonier = 1.0"}, "unknown loss 'charbonier'"),
         ({"source": 'kind = "rendered"\nfolder = "empty"'}, "holds no text files"),
         ({"source": 'kind = "scans"\nfolder = "empty"'}, "holds no page images"),
-        ({"source": 'kind = "scans"\nfolder = "nowhere"'}, "does not exist"),
+        ({"source": 'kind = "scans"\nfolder = "nowhere"'}, "is missing or is not"),
         ({"more": 'base = "nobody"'}, "no model 'nobody'"),
         ({"losses": "ctc = 1.0", "stage": 'recognizers = ["tesseract:xyz"]'}, "xyz"),
     ],

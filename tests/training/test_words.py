@@ -79,7 +79,7 @@ def test_line_images_with_and_without_partners(tmp_path):
         (tmp_path / folder).mkdir()
         for name in ("a", "b"):
             (tmp_path / folder / f"{name}.png").write_bytes(png(level, size))
-    (tmp_path / "high" / "a.gt.txt").write_text("Word\n")
+    (tmp_path / "high" / "a.gt.txt").write_text("Word\n", encoding="utf-8-sig")
     rng = np.random.default_rng(0)
     alone = FolderLines(tmp_path / "high")
     assert len(alone.items) == 1 and alone.sample(rng, 40, 2).lr is None and alone.sample(rng, 40, 2).text == "Word"

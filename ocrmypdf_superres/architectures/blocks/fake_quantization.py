@@ -15,7 +15,7 @@ LEVELS = 255
 WEIGHT_LEVELS = 127
 """Steps of a weight on each side of zero."""
 QUANTILE = 0.9999
-"""Of the activations, so much lies within their range; a few large ones would cost all the others their precision."""
+"""Share of the activations that lie within the range; a few large ones would cost all the others their precision."""
 
 
 class FakeQuantConv2d(nn.Module):

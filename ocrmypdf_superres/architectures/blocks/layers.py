@@ -153,7 +153,7 @@ def contrast(image: Tensor) -> Tensor:
 class OnLuma(nn.Module):
     """Run *net*, which takes RGB, on luma: grey is replicated, and the luma (Rec. 601) of its output returned.
 
-    Pages are read in grey, and their colours are interpolated; what is in RGB stays so.
+    Pages are read in grey, and their colours are interpolated; an RGB image stays RGB.
     """
 
     def __init__(self, net: nn.Module) -> None:

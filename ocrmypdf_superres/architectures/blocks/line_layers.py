@@ -116,7 +116,7 @@ class DeviationNorm(nn.LayerNorm):
 class AttentionLayer(nn.Module):
     """Attention and feed-forward, each added to its input and then normalised (post-norm).
 
-    *dropout* is inside both, *residual* before each addition (without it as much).
+    *dropout* is inside both, *residual* before each addition (by default the same rate).
     """
 
     def __init__(

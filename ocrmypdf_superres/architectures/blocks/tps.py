@@ -115,7 +115,7 @@ def _kernel(first: Tensor, second: Tensor) -> Tensor:
 class RareGrid(nn.Module):
     """The grid of RARE (Shi et al., CVPR 2016): ``grid(x, points)``, points (B, 20, 2) in [-1, 1].
 
-    The points are brought to the upper and lower border of the image, positions are the pixels' centres, and what lies outside
+    The points are mapped to the upper and lower border of the image, positions are the pixels' centres, and what lies outside
     repeats the border. It has no parameters.
     """
 

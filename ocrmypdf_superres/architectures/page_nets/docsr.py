@@ -5,7 +5,7 @@ Space-to-depth, plain 3x3 convolutions that are trained with parallel branches a
 (RepVGG, arXiv 2101.03697; ECBSR, ACM MM 2021), one PixelShuffle tail a scale, and a residual on the
 Lanczos enlargement, which is itself a fixed convolution, so that tiles agree with the whole page.
 
-With ``context`` a branch at a quarter of the resolution looks along the line, since a letter of 4 px is told by its word.
+With ``context`` a branch at a quarter of the resolution looks along the line, since a letter of 4 px is recognized by its word.
 """
 
 from __future__ import annotations

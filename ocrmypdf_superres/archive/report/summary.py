@@ -148,5 +148,5 @@ def place_of_pdf(manifest: Manifest, layout: Layout, row: FileRow) -> Path:
         if path.is_file():
             return path.absolute()
     raise ArchiveError(
-        f"The file {printable(row.path)} is no longer in its place, and neither is a PDF made of it; put one of the two back."
+        f"The file {printable(row.path)} is no longer in its place, and neither is the PDF made from it; put one of the two back."
     )

@@ -268,7 +268,7 @@ class Manifest:
                 self._end(result, result.state, settings)
 
     def wait_again(self, number: int) -> None:
-        """Make a file whose staged outputs are lost wait again, to be processed anew."""
+        """Make a file whose staged outputs are lost wait again, to be processed once more."""
         with self.transaction():
             self.db.execute("DELETE FROM outputs WHERE file = ? AND staged = 1", (number,))
             self.db.execute(
@@ -296,7 +296,7 @@ class Manifest:
         self.db.execute("DELETE FROM pages WHERE file = ?", (result.number,))
         self.db.executemany(
             f"INSERT INTO pages (file, {PAGE_FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
-            [(result.number, p.page, p.action, p.reason, p.dpi, p.new_dpi, p.scale, p.x_height, p.seconds, p.words,
+            [(result.number, p.page, p.action, _storable(p.reason), p.dpi, p.new_dpi, p.scale, p.x_height, p.seconds, p.words,
               p.confidence, dump(p.findings), dump(p.record)) for p in result.pages],
         )  # fmt: skip
 

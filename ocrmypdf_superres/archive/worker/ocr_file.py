@@ -215,7 +215,8 @@ def _count_pages(source: Path, kind: Kind) -> int:
     if kind is Kind.IMAGE:
         try:
             with Image.open(source) as image:
-                return int(getattr(image, "n_frames", 1))
+                # The conversion to PDF takes the first frame of a PNG, and all frames of others.
+                return 1 if image.format == "PNG" else int(getattr(image, "n_frames", 1))
         except (OSError, SyntaxError) as error:
             raise ocrmypdf.exceptions.UnsupportedImageFormatError(f"{type(error).__name__}") from error
     with pikepdf.open(source) as pdf:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""What is made of the pages that OCRmyPDF read, beside its PDF and text: ALTO, hOCR, enlarged images, and the history."""
+"""What is made of the pages that OCRmyPDF read, besides its PDF and text: ALTO, hOCR, enlarged images, and the history."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def read_pages(path: Path, dpi: float | None) -> Iterator[tuple[Image.Image, flo
         ImageError: the file is missing or damaged.
     """
     if not path.is_file():
-        raise ImageError(f"The input {path} does not exist; give an image or a PDF.")
+        raise ImageError(f"The input {path} is missing or is not a file; give an image or a PDF.")
     with path.open("rb") as stream:
         is_pdf = b"%PDF-" in stream.read(1024)
     yield from _pdf_pages(path, dpi) if is_pdf else _image_pages(path, dpi)

@@ -12,9 +12,11 @@ from rich.table import Table
 
 from ocrmypdf_superres.commands.shared.output import show, steps, write_text
 from ocrmypdf_superres.commands.shared.parsing import add_data, add_json, add_output, add_seed
+from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.data.pages import find_pages
 from ocrmypdf_superres.evaluation.text_heights.benchmark import HeightResult, HeightRow, as_dict, as_markdown, measure, summarize
 from ocrmypdf_superres.evaluation.text_heights.cases import height_by_tesseract, real_cases, rendered_cases
+from ocrmypdf_superres.files import read_text
 
 TILES_OF_A_SCAN = 24
 _COLUMNS = (
@@ -86,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
         pages = find_pages(args.data)
         heights: dict[str, float] = {}
         if args.truth is not None and args.truth.exists():
-            heights = json.loads(args.truth.read_text(encoding="utf-8"))
+            heights = _stored_heights(args.truth)
         for page in steps([p for p in pages if p.name not in heights], "truth"):
             heights[page.name] = round(height_by_tesseract(page), 2)
         if args.truth is not None:
@@ -96,6 +98,15 @@ def run(args: argparse.Namespace) -> int:
         write_text(args.markdown, as_markdown(results), "--markdown")
     show(_table(results), args.json, as_dict(results))
     return 0
+
+
+def _stored_heights(path: Path) -> dict[str, float]:
+    """Return the heights of pages in the JSON file *path*; raises OptionError where it holds something else."""
+    try:
+        values = json.loads(read_text(path, "--truth"))
+        return {str(name): float(height) for name, height in values.items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise OptionError(f"--truth {path} does not hold heights by page ({error}); give what this command wrote.") from error
 
 
 def _train(args: argparse.Namespace) -> int:

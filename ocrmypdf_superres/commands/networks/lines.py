@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--count", type=int, default=256, metavar="N", help="lines of each set; databases are always read whole")
     parser.add_argument(
-        "--recognizers", nargs="*", default=[], metavar="RECOGNIZER", help="names or folders of recognizers beside Tesseract"
+        "--recognizers", nargs="*", default=[], metavar="RECOGNIZER", help="names or folders of recognizers besides Tesseract"
     )
     add_systems(parser)
     add_device(parser)

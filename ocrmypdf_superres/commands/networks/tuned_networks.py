@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""``ocrmypdf-superres recognizer pack`` and ``measure``: a tuned network as a folder of its own, and what it is worth."""
+"""``ocrmypdf-superres recognizer pack`` and ``measure``: a tuned network as a folder of its own, and its error rates."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rich.table import Table
 from ocrmypdf_superres.commands.shared.output import STANDARD_OUTPUT, say, show, steps, write_text
 from ocrmypdf_superres.commands.shared.parsing import add_json, add_language, add_output, subcommand
 from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.files import read_text
 from ocrmypdf_superres.modelstore.networks import networks_in
 from ocrmypdf_superres.recognizers.tesseract.networks.pack import About, change_card, pack_network
 from ocrmypdf_superres.tesseract import find_traineddata
@@ -34,8 +35,8 @@ def add_actions(actions: Any) -> None:
         type=float,
         default=0.0,
         metavar="S",
-        help="share of the installed network's weights in the mean that is packed, 0 to below 1: with 0.2, what the lines of the "
-        "tuning lacked is read a little better, and what they had a little worse (default: %(default)s)",
+        help="share of the installed network's weights in the mean that is packed, 0 to below 1: with 0.2, signs that the tuning "
+        "lines lacked are read a little better, and others a little worse (default: %(default)s)",
     )
     action.add_argument("--steps", type=int, default=0, metavar="N", help="training steps, for the card")
     action.add_argument("--description", default="", metavar="TEXT", help="for the card")
@@ -67,10 +68,7 @@ def pack(console: Console, args: argparse.Namespace) -> int:
         SuperresError: a file or the folder cannot be used.
     """
     base = find_traineddata(args.language, args.tessdata_dir)
-    try:
-        recipe = args.recipe.read_text(encoding="utf-8") if args.recipe else ""
-    except OSError as error:
-        raise OptionError(f"The recipe {args.recipe} cannot be read ({error.strerror}); correct the path.") from error
+    recipe = read_text(args.recipe, "The recipe") if args.recipe else ""
     if args.base_share:
         recipe += f"The weights are a mean in which those of the installed network count {args.base_share:g} of 1.\n"
     about = About(args.description, args.trained_on, recipe, args.steps)

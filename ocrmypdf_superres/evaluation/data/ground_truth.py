@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Ground truth: plain text, PAGE-XML (2010 to 2019), or ALTO (2 to 4), told apart by their content."""
+"""Ground truth: plain text, PAGE-XML (2010 to 2019), or ALTO (2 to 4), recognized by its content."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.files import read_text
 from ocrmypdf_superres.metrics.boxes import Box
 
 
@@ -29,11 +30,7 @@ def read_truth(path: Path) -> Truth:
         OptionError: the file cannot be read, is not UTF-8, is damaged, or is XML of another kind.
     """
     if path.suffix.lower() != ".xml":
-        try:
-            # Editors on Windows write a byte order mark, which is not a character of the page.
-            return Truth(path.read_text(encoding="utf-8-sig"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise OptionError(f"The ground truth {path} cannot be read ({error}); give plain text in UTF-8.") from error
+        return Truth(read_text(path, "The ground truth"))
     try:
         # The file is the user's own, and expat resolves no external entities.
         root = ElementTree.parse(path).getroot()  # noqa: S314 - see above

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 from collections.abc import Iterable
 from functools import lru_cache
@@ -19,7 +20,10 @@ PLUGIN_CODE = (
 
 
 def code_digest(places: Iterable[str]) -> str:
-    """Return a digest of the Python and JSON files in *places*, folders and files of the package."""
+    """Return a digest of the Python and JSON files in *places*, folders and files of the package.
+
+    Comments, docstrings and layout are not part of it, since readings do not depend on them.
+    """
     return _digest(tuple(places))
 
 
@@ -29,5 +33,19 @@ def _digest(places: tuple[str, ...]) -> str:
     for place in (PACKAGE / name for name in places):
         for path in [place] if place.is_file() else sorted([*place.rglob("*.py"), *place.rglob("*.json")]):
             digest.update(f"{path.relative_to(PACKAGE)}\n".encode())
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
+            data = path.read_bytes()
+            digest.update(hashlib.sha256(_statements(data) if path.suffix == ".py" else data).digest())
     return digest.hexdigest()
+
+
+class _WithoutTexts(ast.NodeTransformer):
+    """Removes expressions that are only a text, such as docstrings."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        """Return *node*, or None for a text."""
+        return None if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str) else node
+
+
+def _statements(source: bytes) -> bytes:
+    """Return the syntax tree of the module *source* without its docstrings."""
+    return ast.dump(_WithoutTexts().visit(ast.parse(source))).encode()

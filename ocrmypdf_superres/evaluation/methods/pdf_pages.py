@@ -60,7 +60,9 @@ def _run(pdf: Path, output: Path, kept: Path, settings: PdfSettings, **options: 
             f"{pdf} already has a text layer, images of pages were expected; give --force-ocr to read it again."
         ) from error
     except ocrmypdf.exceptions.ExitCodeException as error:
-        raise SuperresError(f"OCRmyPDF ended with {type(error).__name__} on {pdf}: {error}") from error
+        # Of a file that it cannot open OCRmyPDF says so in its log only.
+        said = str(error).strip() or f"it is damaged or is not a PDF ({type(error).__name__}); give another file."
+        raise SuperresError(f"OCRmyPDF cannot work on {pdf}: {said}") from error
     if code != 0:
         raise SuperresError(f"OCRmyPDF ended with exit code {int(code)} on {pdf}.")
 
@@ -85,7 +87,7 @@ def read_pdf(pdf: Path, folder: Path, settings: PdfSettings, output: Path | None
         SuperresError: the file cannot be read, or OCRmyPDF ends with an error.
     """
     if not pdf.is_file():
-        raise SuperresError(f"The PDF {pdf} does not exist; give one that can be read.")
+        raise SuperresError(f"The PDF {pdf} is missing or is not a file; give one that can be read.")
     images = folder / "pages"
     images.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="superres-compare-") as temporary:

@@ -75,7 +75,7 @@ class IndependentEngine:
         """
         width, height = image.size
         whole: Quad = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=np.float64)
-        return _text(Hypothesis(self.engine.recognize(image, [whole], self.languages, DPI)))
+        return " ".join(line.text for line in Hypothesis(self.engine.recognize(image, [whole], self.languages, DPI)).lines)
 
     def read_block(self, image: Image.Image) -> str:
         """Return what the engine finds and reads on *image*, lines separated by a blank.
@@ -83,7 +83,7 @@ class IndependentEngine:
         Raises:
             RecognizerError: the engine failed.
         """
-        return _text(Hypothesis(self.engine.read(image, self.languages, DPI)))
+        return " ".join(line.text for line in Hypothesis(self.engine.read(image, self.languages, DPI)).lines)
 
 
 def independent_engines(names: Sequence[str]) -> list[IndependentEngine]:
@@ -102,10 +102,6 @@ def independent_engines(names: Sequence[str]) -> list[IndependentEngine]:
             raise MissingDependencyError(f"The OCR engine {name} cannot be used: {missing}")
         found.append(IndependentEngine(name, engine))
     return found
-
-
-def _text(found: Hypothesis) -> str:
-    return " ".join(word.text for word in found.words)
 
 
 def _inside(corners: Quad, height: int, width: int) -> NDArray[np.bool_]:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 """Systems that a user has, compared on lines and patches: a command that is run once on a folder, or a model through spandrel.
 
-PEAN, TATT, DocRes and NAF-DPM are programs of their own, with weights that their authors give out: nothing of them is here.
+PEAN, TATT, DocRes and NAF-DPM are programs of their own, with weights that their authors publish; none of them are included here.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def _images(lr: Tensor) -> list[Image.Image]:
 
 
 def _each(lr: Tensor, scale: int, make: Callable[[Image.Image], Image.Image]) -> Tensor:
-    """Return what *make* makes of each image, in the channels of *lr*; other sizes are brought to *scale* times by bicubic."""
+    """Return what *make* makes of each image, in the channels of *lr*; other sizes are resized to *scale* times lr's, bicubic."""
     size = (lr.shape[-1] * scale, lr.shape[-2] * scale)
     made = []
     for image in _images(lr):

@@ -128,7 +128,7 @@ def files_table(edits: Mapping[str, Sequence[float]], lines: Sequence[Line]) -> 
     for group, inside in _members(lines).items():
         lengths = [float(len(fold(lines[i].text))) for i in inside]
         found = [interval([column[i] for i in inside], lengths) for column in edits.values()]
-        cells = (f"{100 * one.value:.2f} [{100 * one.low:.2f}, {100 * one.high:.2f}]" for one in found)
+        cells = (one.format(100) for one in found)
         rows.append(f"| {group} ({len(inside)}) | {' | '.join(cells)} |")
     return "\n".join(rows) + "\n"
 

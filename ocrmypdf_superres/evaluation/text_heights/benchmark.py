@@ -36,12 +36,12 @@ class HeightResult:
 
     @property
     def error(self) -> float | None:
-        """The relative error of the height, without sign; None where no height was told, or there is none."""
+        """The relative error of the height, without sign; None where no height was measured, or the page has none."""
         return None if self.measured is None or not self.height else abs(self.measured / self.height - 1.0)
 
     @property
     def wrong(self) -> str:
-        """``left`` for a page left although too small, ``enlarged`` for one enlarged in vain, else empty."""
+        """``left`` for a page left although too small, ``enlarged`` for one enlarged without need, else empty."""
         if self.height and self.needed < TOO_SMALL and self.action == "leave":
             return "left"
         if self.action == "enlarge" and (not self.height or self.needed > LARGE_ENOUGH):

@@ -24,7 +24,7 @@ from ocrmypdf_superres.training.data.rendered_pages.without_text import WITHOUT_
 HEIGHTS = (3.6, 28.0)
 """Letters of the rendered pages are between these many pixels high, evenly in the logarithm."""
 FULL_HEIGHT = {"ideographs": 1.75}
-"""Letters of these kinds must be so much higher than a lower-case x to be read as well."""
+"""Letters of these kinds must be this many times as high as a lower-case x to be read as well."""
 TURNED = ("on its side",)
 """Rows of turned pages; those on their side are turned either way."""
 _LATIN = next(script for script in SCRIPTS if script.name == "Latin")

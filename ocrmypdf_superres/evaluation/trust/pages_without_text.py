@@ -15,7 +15,7 @@ from ocrmypdf_superres.training.data.rendered_pages.without_text import WITHOUT_
 
 PLUGIN = "ocrmypdf_superres"
 SIZES: tuple[tuple[int, int, float], ...] = ((620, 877, 75.0), (827, 1169, 100.0), (1240, 1754, 150.0))
-"""Width, height and dpi of the pages, by turns: sheets of A4."""
+"""Width, height and dpi of the pages, in turn: sheets of A4."""
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ class Trust:
     Attributes:
         words: words read; silent: of them, silent substitutions.
         inconsistency: squared error of the image reduced again; None for a page that was not enlarged.
-        psnr, ssim: in dB and in [-1, 1], against the hr scan brought to the image's size; only of reduced pages.
+        psnr, ssim: in dB and in [-1, 1], against the hr scan resized to the image's size; only of reduced pages.
         lpips: likewise, where its weights were given.
         iou: area of the words' boxes against that of the truth's boxes, where the truth has such.
     """
@@ -75,7 +75,7 @@ def silent_substitutions(words: Sequence[W], truth: str, language: str) -> list[
 
 
 def reduce_again(large: Image.Image, size: tuple[int, int]) -> FloatImage:
-    """Return *large* as float32 (H, W), brought to *size* = (width, height) by area averaging."""
+    """Return *large* as float32 (H, W), resized to *size* = (width, height) by area averaging."""
     luma = to_luma(large)
     return np.asarray(Image.fromarray(luma).resize(size, Image.Resampling.BOX), dtype=np.float32)
 
@@ -97,7 +97,7 @@ def trust_table(found: Sequence[Trust]) -> str:
                 cells.append("-")
                 continue
             rate = interval([t.silent for t in pages], [t.words for t in pages])
-            cells.append(f"{1000 * rate.value:.1f} [{1000 * rate.low:.1f}, {1000 * rate.high:.1f}]")
+            cells.append(rate.format(1000, digits=1))
         count = max(sum((t.group, t.method) == (group, method) for t in found) for method in methods)
         lines.append(f"| {group} ({count}) | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"

@@ -76,7 +76,7 @@ class Engine(Protocol):
 class LineEngine(Engine, Protocol):
     """An engine that finds lines and reads them in two steps: lines found on one image may be read on another.
 
-    Recognizers gain from super-resolved lines, while detectors find as much on the original page, for less.
+    Recognizers gain from super-resolved lines, while detectors find as much on the original page, and take less time there.
     """
 
     def detect(self, image: Image.Image) -> list[Quad]:

@@ -87,7 +87,7 @@ class EasyOcrEngine:
 
             codes = [CODES[one] for one in languages]
             try:
-                # What it lacks it would otherwise download.
+                # It would otherwise download missing models.
                 self._networks[languages] = easyocr.Reader(codes, gpu=False, download_enabled=False, verbose=False)
             except FileNotFoundError as error:
                 raise RecognizerError(

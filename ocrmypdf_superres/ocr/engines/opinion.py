@@ -65,7 +65,7 @@ def ask(
         engine: the engine to ask.
         image: the original page.
         enlarged: the page enlarged by the net, where it was: an engine that reads lines reads them there.
-        first: what was read before, in the pixels of *enlarged*; None for nothing.
+        first: what was read before, in the pixels of *enlarged*; None where nothing was read.
         languages: of the page, as Tesseract names them.
         dpi: the resolution of the image that the first reading was of.
 

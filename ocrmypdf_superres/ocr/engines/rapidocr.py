@@ -151,7 +151,7 @@ def _pixels(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def _recognized(networks: Any, image: Image.Image, corners: Quad) -> OcrElement | None:
-    """Return what the recognizer reads in *corners* of *image*; None for nothing that it is sure of."""
+    """Return what the recognizer reads in *corners* of *image*; None where it is not sure of anything."""
     across, down = (float(np.linalg.norm(corners[k] - corners[0])) for k in (1, 3))
     if min(across, down) < 1:
         return None

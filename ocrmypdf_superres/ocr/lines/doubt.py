@@ -52,7 +52,7 @@ def unread_lines(image: Image.Image, reading: Hypothesis | None, size: tuple[int
 
     Args:
         image: the page before it was enlarged, where lines are found fast.
-        reading: what was read, in the pixels of the page of *size*; None for nothing.
+        reading: what was read, in the pixels of the page of *size*; None where nothing was read.
         size: (width, height) of the image that was read.
     """
     x, y = size[0] / image.width, size[1] / image.height

@@ -59,7 +59,7 @@ def regroup(layout: Sequence[Line], foreign: Sequence[Line]) -> Regrouped:
 
 
 def _line_of(word: Word, layout: Sequence[Line]) -> int | None:
-    """Return the index of the line that *word* stands in: where it meets a word, else where it fits best; None for none."""
+    """Return the index of the line that *word* is in: where it meets a word, else where it fits best; None without one."""
     best, score = None, 0.0
     for index, line in enumerate(layout):
         shared = common_height(line.box, word.box)

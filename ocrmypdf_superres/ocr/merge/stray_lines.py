@@ -14,7 +14,7 @@ from ocrmypdf_superres.ocr.merge.reading_order import LEADING
 CHARACTERS = 20
 """Shorter lines may stand anywhere."""
 ONE_COLUMN = 0.6
-"""Two lines go on in one column of prose when they share this part of the width of the wider one ..."""
+"""Two lines continue one column of prose when they share this part of the width of the wider one ..."""
 PARAGRAPH = 3.0
 """... and at most this many line heights apart, from box to box."""
 WITHIN = 0.8

@@ -35,7 +35,7 @@ def plan_document(path: Path, options: Mapping[str, Any]) -> list[PageRecord]:
         SuperresError: OCRmyPDF cannot work on the file or with the options.
     """
     if not path.is_file():
-        raise SuperresError(f"The input {path} does not exist; give a PDF or an image.")
+        raise SuperresError(f"The input {path} is missing or is not a file; give a PDF or an image.")
     with tempfile.TemporaryDirectory(prefix="superres-plan-") as folder:
         report = Path(folder) / "plan.jsonl"
         given = {
@@ -76,4 +76,5 @@ def _why_skipped(holds: Mapping[str, bool]) -> str:
 def _one_line(error: Exception) -> str:
     """Return the first paragraph of what *error* says."""
     said = " ".join(str(error).strip().partition("\n\n")[0].split()).removeprefix("Failed to create OcrOptions: ")
-    return said or type(error).__name__
+    # Of a file that it cannot open OCRmyPDF says so in its log only.
+    return said or f"it is damaged, or neither a PDF nor an image ({type(error).__name__}); give another file."

@@ -109,7 +109,7 @@ def contrast_image(source: Image.Image, reading: Hypothesis | None, size: tuple[
         source: the page before it was enlarged.
         reading: the best reading, in the pixels of an image of *size*; None for none.
         size: (width, height) of the image that was read.
-        target: the x-height that the engine shall get, in pixels.
+        target: the x-height that the engine is to get, in pixels.
     """
     luma = even_ink(to_luma(flatten(source)))
     even = from_luma(luma)

@@ -11,7 +11,7 @@ from ocrmypdf_superres.ocr.variants import SAUVOLA
 from ocrmypdf_superres.plugin.networks import Replaced
 
 _AUTO, _SAUVOLA = 0, 2
-"""Tesseract's numbers of thresholding methods; OCRmyPDF's names for them are none of its public API."""
+"""Tesseract's numbers of thresholding methods; OCRmyPDF's names for them are not part of its public API."""
 
 
 def has_local_thresholds(engine: OcrEngine, options: Any) -> bool:

@@ -153,7 +153,7 @@ class StepBatches(Dataset[Batch]):
         share = np.array([float(weight) for weight in self.scales[step].values()])
         scale = int(rng.choice([int(s) for s in self.scales[step]], p=share / share.sum()))
         low, high = self.line_height
-        # Most text is brought near one height, by default that which Tesseract reads best; the rest of a page is not.
+        # Most text is scaled to about one height, by default that which Tesseract reads best; the rest of a page is not.
         line_height = int(np.clip(rng.normal(self.usual_height, HEIGHT_DEVIATION), low, high))
         samples: list[Sample] = []
         lrs = []

@@ -48,8 +48,8 @@ Array = NDArray[np.float32]
 class PageEstimate:
     """One scan's blur (sigma, pixels), noise (sigma, of 255), JPEG quality (0: none), contrast (0 to 1), and whether it is 1-bit.
 
-    Paper that was made pure white shows no noise, and no steps of JPEG either: both are ``None`` there, but for a
-    quality that the file tells.
+    Paper that was made pure white shows no noise, and no steps of JPEG either: both are ``None`` there, except for
+    a quality that the file gives.
     """
 
     blur: float
@@ -90,7 +90,7 @@ def grid_quality(blocks: NDArray[np.float64]) -> int:
         steps = np.array([quantisation(quality)[u, v] for u, v in low])[:, None]
         multiples = np.round(values / steps)
         used = multiples != 0
-        # Rounding to whole levels moves a coefficient by 0.29 (sigma); steps that are no larger cannot be told.
+        # Rounding to whole levels moves a coefficient by 0.29 (sigma); steps that are no larger do not stand out.
         if used.sum() >= 200 and steps.min() >= 3:
             distance = np.abs(values - multiples * steps)[used]
             # Clipping at black and white spoils some; chance alone would give half of them.
@@ -179,7 +179,7 @@ def estimate_folder(folder: Path) -> list[PageEstimate]:
     """Return the estimates of the pages in *folder*, at most :data:`PAGES` of them.
 
     Raises:
-        OptionError: there is none on which anything can be told.
+        OptionError: nothing can be estimated on any of them.
     """
     scans, unreadable = find_scans(folder)
     found = []

@@ -67,7 +67,7 @@ def find_scans(folder: Path) -> tuple[list[ScanFile], list[str]]:
         OptionError: the folder is missing, or there is no file of a known form.
     """
     if not folder.is_dir():
-        raise OptionError(f"The scan folder {folder} does not exist; give a folder of page images or PDFs.")
+        raise OptionError(f"The scan folder {folder} is missing or is not a folder; give a folder of page images or PDFs.")
     pages: list[ScanFile] = []
     unreadable: list[str] = []
     known = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in {*IMAGE_SUFFIXES, PDF_SUFFIX} and p.is_file()]
@@ -116,7 +116,7 @@ def part_of(paths: Sequence[Path], folder: Path, part: str, share: float) -> lis
 
 
 def partner_of(path: Path, folder: Path, low: Path) -> Path:
-    """Return the image in *low* that has the place and name, but for the suffix, of *path* in *folder*.
+    """Return the image in *low* that has the place and the name, except for the suffix, of *path* in *folder*.
 
     Raises:
         OptionError: there is none.
@@ -127,20 +127,6 @@ def partner_of(path: Path, folder: Path, low: Path) -> Path:
         if partner.is_file():
             return partner
     raise OptionError(f"{path} has no image of the same name in {low}; add it, or leave low out to have lr made of hr.")
-
-
-def read_truth(path: Path) -> str:
-    """Return the text in the file *path*, such as ``NAME.gt.txt``, without white space at its ends.
-
-    Raises:
-        OptionError: it cannot be read, or is not UTF-8.
-    """
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise OptionError(f"The text {path} cannot be read ({error.strerror}); correct its permissions.") from error
-    except UnicodeDecodeError as error:
-        raise OptionError(f"The text {path} is not UTF-8 ({error.reason} at byte {error.start}); convert it.") from error
 
 
 def _image_pages(path: Path, place: Path) -> list[ScanFile]:

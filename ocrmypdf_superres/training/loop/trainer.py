@@ -217,7 +217,7 @@ class Trainer(Generic[K]):
         }
 
     def resume(self, path: Path) -> None:
-        """Go on from the checkpoint *path*.
+        """Continue from the checkpoint *path*.
 
         Raises:
             OptionError: the checkpoint is missing, damaged, of another recipe or of another net.
@@ -328,7 +328,9 @@ class Trainer(Generic[K]):
             return
         self._planner.start(step)
         if step % self.settings.checkpoint_every == 0:
-            self.stages = (replace(self.stages[0], steps=self._planner.plan(step, self.stages[0].steps)),)
+            # Clocks differ, and a process that stops before the others leaves them waiting for its gradients.
+            steps = self.processes.from_leader(self._planner.plan(step, self.stages[0].steps))
+            self.stages = (replace(self.stages[0], steps=steps),)
 
     def _write(self, runlog: RunLog, step: int, stage: TrainingStage, batch: TrainingBatch, ends: bool) -> None:
         """Write what is due after *step*, with which *stage* may end: a row of the log, an image, a checkpoint."""

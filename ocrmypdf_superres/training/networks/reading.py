@@ -30,7 +30,7 @@ from ocrmypdf_superres.training.networks.lines import LinePool
 
 _BATCH = 12
 _SIZES = (5.0, 7.0, 9.0)
-"""X-heights in pixels before enlarging between which low-resolution lines are told apart."""
+"""X-heights in pixels before enlarging that divide low-resolution lines into groups."""
 
 
 @dataclass
@@ -61,7 +61,7 @@ class Reading:
 
 
 def groups_of(line: Line) -> list[str]:
-    """Return the groups of *line* but for ``all``."""
+    """Return the groups of *line* except ``all``."""
     if line.variant == "as-is" and line.x_height >= CLEAN[0] * 0.95:
         return ["clean"]
     edges = (0.0, *_SIZES, np.inf)

@@ -107,7 +107,7 @@ def _prepare(settings: ModelSettings, jobs: int) -> dict[str, Any]:
 
 
 def _train(recipe_path: Path, run: Path, limit: TimeLimit | None, device: str) -> None:
-    """Train, and say in the recipe how many steps it came to."""
+    """Train, and write into the recipe how many steps there were."""
     trainer = super_resolution_trainer(read_recipe(recipe_path), run, run, device, limit)
     if (run / CHECKPOINT).is_file():
         trainer.resume(run / CHECKPOINT)

@@ -14,7 +14,7 @@ from pathlib import Path
 import tomli_w
 
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.files import atomic_write_text
+from ocrmypdf_superres.files import atomic_write_text, read_text
 from ocrmypdf_superres.modelstore.networks import networks_for, read_network
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model
 from ocrmypdf_superres.processes import available_cores, worker_pool
@@ -115,7 +115,7 @@ def _prepare(settings: NetworkSettings, jobs: int) -> None:
             f"{told[1]} to compare on have a text; a network needs NAME.gt.txt beside the images on both sides."
         )
     learnt, held_out = settings.read(split, jobs)
-    texts = [Path(row["text"]).read_text(encoding="utf-8", errors="replace") for row in _index(run / "train") if row["text"]]
+    texts = [read_text(Path(row["text"])) for row in _index(run / "train") if row["text"]]
     (run / "text").mkdir(exist_ok=True)
     (run / "text" / "pages.txt").write_text("\n".join(texts), encoding="utf-8")
     atomic_write_text(run / PAGES, json.dumps({"learnt": learnt, "held-out": held_out}) + "\n")

@@ -72,7 +72,7 @@ class FinetuneSettings:
         out: folder to write.
         base: what to start from: a model, or networks as ``--superres-networks`` takes them.
         languages: Tesseract's, joined by ``+``.
-        minutes: how long everything may take; counted afresh after *resume*.
+        minutes: how long everything may take; *resume* starts the count again.
         steps: number of training steps, for each network, instead of *minutes*.
         text: folder with a folder of text files per language, which is rendered and mixed in.
         force: save the result even if nothing was gained.

@@ -159,7 +159,7 @@ class TorchBackend:
         if not hasattr(self._local, "stream"):
             self._local.stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]  # torch has no types here
         with torch.cuda.stream(self._local.stream):
-            # Pinned memory, which torch keeps for the next page, is copied at the bus's full speed while the CPU goes on.
+            # Pinned memory, which torch keeps for the next page, is copied at the bus's full speed while the CPU continues.
             pinned = part.pin_memory()
             with self._lock:
                 y = self.enlarge(pinned.to(self._device, non_blocking=True), scale)

@@ -147,7 +147,7 @@ def test_each_of_several_languages_has_its_network(scans: Path, tmp_path: Path, 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["none"], "does not exist"),
+        (["none"], "is missing or is not"),
         (["scans", "--low", "scans"], "--low was given"),
         (["scans", "--minutes", "0"], "above 0"),
         (["scans", "--base-networks", "no-such-folder"], "no tuned network in no-such-folder"),

@@ -13,10 +13,10 @@ from ocrmypdf_superres.tesseract import find_traineddata
 from ocrmypdf_superres.training.data.ocr_lines.templates import Templates, languages
 from ocrmypdf_superres.training.data.ocr_lines.texts import COMMON_SIGNS, KINDS, TextSource, split_files
 
-LANGUAGES = ["deu", "eng", "fra", "ita", "nld", "pol", "por", "rus", "spa"]
+LANGUAGES = ["ces", "dan", "deu", "eng", "fra", "hun", "ita", "nld", "pol", "por", "rus", "slk", "spa", "swe", "ukr"]
 
 
-def test_there_are_templates_for_nine_languages():
+def test_there_are_templates_for_these_languages():
     assert languages() == LANGUAGES
 
 
@@ -35,13 +35,13 @@ def test_every_template_can_be_filled(language):
         assert all(line(rng).strip() for _ in range(50))
 
 
-@pytest.mark.parametrize("language", ["eng", "deu", "fra", "rus"])
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_a_languages_own_network_can_write_its_templates(language):
     try:
         charset = read_traineddata(find_traineddata(language)).charset
     except (RecognizerError, MissingDependencyError):
         pytest.skip(f"the language {language} is not installed")
-    words = {"rus": ["человек", "сад"]}.get(language, ["garden", "morning"])
+    words = {"rus": ["человек", "сад"], "ukr": ["людина", "сад"]}.get(language, ["garden", "morning"])
     templates = Templates(language, words)
     rng = np.random.default_rng(1)
     refused = 0
@@ -99,3 +99,8 @@ def test_a_dictionary_takes_the_place_of_the_vocabulary(text_folder):
 def test_a_folder_without_text_is_refused(tmp_path):
     with pytest.raises(OptionError, match="too little text"):
         TextSource(tmp_path, "eng")
+
+
+def test_a_byte_order_mark_is_not_a_word(tmp_path):
+    (tmp_path / "a.txt").write_text("Word " * 60, encoding="utf-8-sig")
+    assert set(TextSource(tmp_path, "eng").words) == {"Word"}

@@ -88,7 +88,7 @@ def mean_network(tuned: TrainedData, base: TrainedData, base_share: float) -> Tr
     """
     if not 0 <= base_share < 1:
         raise OptionError(
-            f"The share {base_share:g} of the installed network was given, 0 to below 1 was expected; give such a one."
+            f"The share {base_share:g} of the installed network was given, 0 to below 1 was expected; give a share in that range."
         )
     mean = copy.deepcopy(tuned)
     for node, other in zip(mean.network.walk(), base.network.walk(), strict=True):

@@ -185,7 +185,7 @@ class LineStream:
 
 
 def _legible(quality: Quality, rng: np.random.Generator) -> bool:
-    """Return whether a line is kept; one that nobody could read would train the network to guess."""
+    """Return whether a line is kept; one that cannot be read would train the network to guess."""
     if quality.legibility < ILLEGIBLE or quality.contrast < _LEAST_CONTRAST:
         return False
     return quality.legibility >= HARD or bool(rng.random() < _KEPT_OF_HARD)

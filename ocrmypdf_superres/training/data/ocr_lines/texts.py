@@ -72,7 +72,7 @@ class TextSource:
     ) -> None:
         paths = list(folder.glob("*.txt")) if folder.is_dir() else []
         files = split_files(paths)[int(held)] if len(paths) > 1 and not whole else paths
-        text = " ".join(path.read_text(encoding="utf-8", errors="replace") for path in files)
+        text = " ".join(path.read_text(encoding="utf-8-sig", errors="replace") for path in files)
         self.words = _UNDERSCORES.sub("", text).split()
         if len(paths) == 1 and not whole:
             # The end of the only text is held out.
@@ -101,7 +101,7 @@ class TextSource:
         kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
         text = self.kinds[kind](rng, length)
         if len(text) > length:
-            # Cut between words; nobody could read half a word at the edge of the image.
+            # Cut between words, since half a word at the edge of the image cannot be read.
             text = text[: length + 1].rpartition(" ")[0] or text[:length]
         return text.strip(f" {GAP}"), kind
 

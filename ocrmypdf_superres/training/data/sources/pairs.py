@@ -35,7 +35,7 @@ class PairedScans(ScanSource):
 
     Args:
         folder: scans of high resolution, see :class:`ScanSource`.
-        low: scans of the same pages at low resolution: files of the same names, but for the suffix.
+        low: scans of the same pages at low resolution: files of the same names, except for the suffix.
         languages, cache, limit, confidence, part, share: as for :class:`ScanSource`.
 
     Raises:

@@ -2,7 +2,7 @@
 """Plain crops of any folder of images, at their own pixels: MS COCO, RVL-CDIP, sets of text patches, page scans.
 
 Nothing is looked for in the images, so they need no text. An image with ``NAME.gt.txt`` beside it that is as large as a crop has
-that text, as a block. With a folder of low-resolution partners, of the same names and exactly so much smaller, crops are pairs.
+that text, as a block. With a folder of low-resolution partners, of the same names and 1 / scale as large, crops are pairs.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ocrmypdf_superres.errors import ImageError, OptionError
+from ocrmypdf_superres.files import read_text
 from ocrmypdf_superres.page.image import DECODING_ERRORS, IMAGE_SUFFIXES, flatten, to_luma
-from ocrmypdf_superres.training.data.files import part_of, partner_of, read_truth, spread
+from ocrmypdf_superres.training.data.files import part_of, partner_of, spread
 from ocrmypdf_superres.training.data.sample import Sample
 from ocrmypdf_superres.training.protocols import SourceKind
 from ocrmypdf_superres.training.recipe import Source
@@ -38,7 +39,7 @@ class PatchSource:
     Args:
         folder: images of any form, at any depth.
         size: a multiple of every scale that is trained.
-        low: partners at low resolution, of the same place and name but for the suffix; None has lr made by the degradation.
+        low: partners at low resolution, of the same place and name except for the suffix; None has lr made by the degradation.
         limit: at most this many images, spread evenly; 0 for all.
         language: Tesseract's, of texts.
         blank: see :data:`BLANK`; 0 keeps blank crops.
@@ -148,7 +149,7 @@ class PatchSource:
     def _made(self, path: Path, shape: Sequence[int], crop: Array, top: int, left: int, scale: int) -> Sample:
         truth = path.with_name(f"{path.stem}.gt.txt")
         whole = tuple(shape) == tuple(self.size) and truth.is_file()
-        text = read_truth(truth) if whole else ""
+        text = read_text(truth).strip() if whole else ""
         lr = None
         if self.low is not None:
             partner = partner_of(path, self.folder, self.low)

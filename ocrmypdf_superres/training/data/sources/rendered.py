@@ -42,7 +42,7 @@ class RenderedSource:
         self.blank = blank
         self.words: dict[str, list[str]] = {}
         for language in sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []:
-            text = " ".join(p.read_text(encoding="utf-8", errors="replace") for p in sorted(language.glob("*.txt")))
+            text = " ".join(p.read_text(encoding="utf-8-sig", errors="replace") for p in sorted(language.glob("*.txt")))
             words = text.translate(_PUNCTUATION).split()
             if words:
                 self.words[language.name] = words

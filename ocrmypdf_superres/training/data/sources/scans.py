@@ -21,10 +21,10 @@ from PIL import Image
 from rapidfuzz import fuzz
 
 from ocrmypdf_superres.errors import ImageError, OptionError, RecognizerError
-from ocrmypdf_superres.files import atomic_write_text
+from ocrmypdf_superres.files import atomic_write_text, read_text
 from ocrmypdf_superres.page.image import DECODING_ERRORS, to_luma
 from ocrmypdf_superres.tesseract import Word, parse_tsv, run_tesseract
-from ocrmypdf_superres.training.data.files import find_scans, page_image, part_of, read_truth, spread
+from ocrmypdf_superres.training.data.files import find_scans, page_image, part_of, spread
 from ocrmypdf_superres.training.data.sample import LINE_PAD, STRIP_HEIGHT, STRIP_WIDTH, Sample
 from ocrmypdf_superres.training.protocols import SourceKind
 from ocrmypdf_superres.training.recipe import Source
@@ -63,7 +63,7 @@ def list_pages(
         OptionError: the folder is missing or holds no images, or none of the part, or its index is damaged.
     """
     if not folder.is_dir():
-        raise OptionError(f"The scan folder {folder} does not exist; give a folder of page images with --data.")
+        raise OptionError(f"The scan folder {folder} is missing or is not a folder; give a folder of page images with --data.")
     index = folder / "index.json"
     if index.is_file():
         try:
@@ -136,7 +136,7 @@ def index_page(image: Path, truth: Path | None, languages: str, cache: Path, con
     """
     lines = read_lines(image, languages, cache)
     if truth is not None:
-        return Page(str(image), languages, _correct(lines, read_truth(truth)), True)
+        return Page(str(image), languages, _correct(lines, read_text(truth).strip()), True)
     good = [line for line in lines if float(np.mean([w.confidence for w in line])) >= confidence]
     return Page(str(image), languages, good, False)
 

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from ocrmypdf_superres.errors import ImageError, OptionError
+from ocrmypdf_superres.files import read_text
 from ocrmypdf_superres.page.image import DECODING_ERRORS, IMAGE_SUFFIXES, flatten
-from ocrmypdf_superres.training.data.files import partner_of, read_truth
+from ocrmypdf_superres.training.data.files import partner_of
 from ocrmypdf_superres.training.data.fonts import FontFile, open_font
 from ocrmypdf_superres.training.data.sample import Sample
 from ocrmypdf_superres.training.data.sources.rendered import RenderedSource
@@ -149,7 +150,7 @@ class FolderLines:
             if path.suffix.lower() not in IMAGE_SUFFIXES or not label.is_file():
                 continue
             lr = None if low is None else partner_of(path, folder, low)
-            self.items.append((path, lr, read_truth(label)))
+            self.items.append((path, lr, read_text(label).strip()))
         if not self.items:
             raise OptionError(f"{folder} holds no line images with texts, such as 001.png and 001.gt.txt; give another folder.")
 

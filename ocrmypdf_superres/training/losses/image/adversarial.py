@@ -17,7 +17,7 @@ from ocrmypdf_superres.training.protocols import Target
 class Discriminator(nn.Sequential):
     """SRGAN's discriminator: eight 3x3 convolutions, every other one halving the size, and two linear layers; logits (B, 1).
 
-    The features before the linear layers are brought to 6 x 6, as SRGAN's patches of 96 x 96 have them, so that it takes strips
+    The features before the linear layers are pooled to 6 x 6, as SRGAN's patches of 96 x 96 have them, so that it takes strips
     of any size.
     """
 

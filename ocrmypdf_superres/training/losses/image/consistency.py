@@ -50,7 +50,7 @@ class ConsistencyLoss(nn.Module):
     """Mean over lr's pixels of (D sr - lr)^2, D the reduction ``kernel`` by the ratio of the sizes.
 
     D is linear and exactly the ``downsample`` stage of the degradation, so it has a gradient.  Only the reduction is
-    repeated: blur, noise, JPEG and the like are random and stay in lr, where they give the loss a floor and pull sr
+    repeated: blur, noise, JPEG and other degradations are random and stay in lr, where they give the loss a floor and pull sr
     towards them.  Where the recipe's degradation has strong ones, or several kernels, give it a small weight, and choose
     the kernel that lr was mostly made with.
 
