@@ -193,7 +193,7 @@ class PageReader:
                 path.unlink()
 
     def _read_lost(self, read: ReadImage) -> None:
-        """Read a page whose ink has more lines than were read, also in filled areas, or that was left and reads badly, anew."""
+        """Read a page whose ink has more lines than were read, also in filled areas, or that was left and reads badly, again."""
         found = self._found
         if not self._known or not self._may_change() or found.calibration is None or self._record.action == "failed":
             return
