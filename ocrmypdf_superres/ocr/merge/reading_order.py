@@ -38,6 +38,10 @@ ROW_SLACK = 0.2
 """Two lines stand in a row when their middles are as far apart as those of the others, give or take this share of a height."""
 BESIDE = 0.5
 """The columns stand beside each other over at least this share of the height of the shorter one."""
+APART = 1.2
+"""Lines of a column that stand this many times as far apart as its others may be of two cells, ..."""
+ROW_STARTS = 2
+"""... and are where at least this many lines beside the lower one begin with it; a column of cells has as many such places."""
 CELLS = 0.3
 """A page is a form or a table when at least this share of its lines stand beside another one without being prose."""
 
@@ -120,8 +124,31 @@ def _follows(upper: Box, lower: Box) -> bool:
 def _units(lines: Sequence[Line], upright: Sequence[int]) -> list[_Unit]:
     blocks = _blocks(lines, upright)
     taken = {i for block in blocks for i in block}
-    units = [_unit(lines, block, prose=True) for block in blocks]
+    parts = [part for block in blocks for part in _cells(lines, upright, block)]
+    units = [_unit(lines, part, prose=len(part) >= PROSE_LINES) for part in parts]
     return units + [_unit(lines, [i], prose=False) for i in upright if i not in taken]
+
+
+def _cells(lines: Sequence[Line], upright: Sequence[int], block: list[int]) -> list[list[int]]:
+    """Return the cells that *block* is made of, where it is a column of a table whose cells have several lines; else itself."""
+    steps = [_middle(lines[lower].box) - _middle(lines[upper].box) for upper, lower in itertools.pairwise(block)]
+    usual = median(steps)
+    apart = [k for k, step in enumerate(steps, 1) if step > APART * usual]
+    starts = [k for k in apart if _begins_row(lines, upright, block[k])]
+    if len(starts) < ROW_STARTS or 2 * len(starts) < len(apart):
+        return [block]
+    return [block[first:last] for first, last in itertools.pairwise([0, *starts, len(block)])]
+
+
+def _begins_row(lines: Sequence[Line], upright: Sequence[int], i: int) -> bool:
+    box = lines[i].box
+    near = ROW_SLACK * (box[3] - box[1])
+    beside = (lines[k].box for k in upright if k != i and abs(_middle(lines[k].box) - _middle(box)) <= near)
+    return sum(common_width(box, other) < 0.1 for other in beside) >= ROW_STARTS
+
+
+def _middle(box: Box) -> float:
+    return (box[1] + box[3]) / 2
 
 
 def _unit(lines: Sequence[Line], members: Sequence[int], prose: bool) -> _Unit:
