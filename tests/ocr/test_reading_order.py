@@ -90,6 +90,12 @@ def test_a_table_with_cells_of_several_lines_stays_a_table():
     assert ordered(page(cells, *values)) == wanted
 
 
+def test_the_numbers_of_a_list_stay_with_its_entries():
+    rows = range(100, 700, 30)
+    numbers, entries = [(f"{y}.", 100, y) for y in rows], [(f"entry {y} of a catalogue of paintings", 200, y + 1) for y in rows]
+    assert ordered(page(numbers, entries)) == [text for pair in zip(numbers, entries, strict=True) for text, _, _ in pair]
+
+
 def test_a_letter_with_a_date_beside_its_head_stays():
     letter = page([("Firm and Sons", 100, 50)], [("4 May 1931", 800, 52)], [(PROSE, 100, y) for y in range(120, 500, 30)])
     assert form_order(letter.lines) is None

@@ -42,6 +42,9 @@ APART = 1.2
 """Lines of a column that stand this many times as far apart as its others may be of two cells, ..."""
 ROW_STARTS = 2
 """... and are where at least this many lines beside the lower one begin with it; a column of cells has as many such places."""
+ROWS = 0.8
+"""A block is not prose, but entries of a list, when at least this share of its lines have a number or another short line beside
+them."""
 CELLS = 0.3
 """A page is a form or a table when at least this share of its lines stand beside another one without being prose."""
 
@@ -124,27 +127,35 @@ def _follows(upper: Box, lower: Box) -> bool:
 def _units(lines: Sequence[Line], upright: Sequence[int]) -> list[_Unit]:
     blocks = _blocks(lines, upright)
     taken = {i for block in blocks for i in block}
-    parts = [part for block in blocks for part in _cells(lines, upright, block)]
+    loose = [i for i in upright if i not in taken]
+    parts = [part for block in blocks for part in _cells(lines, upright, loose, block)]
     units = [_unit(lines, part, prose=len(part) >= PROSE_LINES) for part in parts]
-    return units + [_unit(lines, [i], prose=False) for i in upright if i not in taken]
+    return units + [_unit(lines, [i], prose=False) for i in loose]
 
 
-def _cells(lines: Sequence[Line], upright: Sequence[int], block: list[int]) -> list[list[int]]:
-    """Return the cells that *block* is made of, where it is a column of a table whose cells have several lines; else itself."""
+def _cells(lines: Sequence[Line], upright: Sequence[int], loose: Sequence[int], block: list[int]) -> list[list[int]]:
+    """Return the cells that *block* is made of, where it is a column of a table or list; else itself.
+
+    Cells may have several lines. *loose* are the lines that are in no block, among them numbers of entries.
+    """
+    short = [k for k in loose if len(lines[k].text) < PROSE_CHARACTERS]
+    if sum(_beside(lines, short, i) > 0 for i in block) >= ROWS * len(block):
+        return [[i] for i in block]
     steps = [_middle(lines[lower].box) - _middle(lines[upper].box) for upper, lower in itertools.pairwise(block)]
     usual = median(steps)
     apart = [k for k, step in enumerate(steps, 1) if step > APART * usual]
-    starts = [k for k in apart if _begins_row(lines, upright, block[k])]
+    starts = [k for k in apart if _beside(lines, upright, block[k]) >= ROW_STARTS]
     if len(starts) < ROW_STARTS or 2 * len(starts) < len(apart):
         return [block]
     return [block[first:last] for first, last in itertools.pairwise([0, *starts, len(block)])]
 
 
-def _begins_row(lines: Sequence[Line], upright: Sequence[int], i: int) -> bool:
+def _beside(lines: Sequence[Line], others: Sequence[int], i: int) -> int:
+    """Return how many of the *others* stand in one row with line *i*."""
     box = lines[i].box
     near = ROW_SLACK * (box[3] - box[1])
-    beside = (lines[k].box for k in upright if k != i and abs(_middle(lines[k].box) - _middle(box)) <= near)
-    return sum(common_width(box, other) < 0.1 for other in beside) >= ROW_STARTS
+    level = (lines[k].box for k in others if k != i and abs(_middle(lines[k].box) - _middle(box)) <= near)
+    return sum(common_width(box, other) < 0.1 for other in level)
 
 
 def _middle(box: Box) -> float:
