@@ -51,6 +51,8 @@ UNSURE_FACTOR = 3.0
 BAND = 1.066
 #: Ideographs must be this many times as high as a lower-case x to be read as well.
 FULL_HEIGHT = 1.75
+#: Probability from which letters that are taken for others may still be ideographs.
+PERHAPS_IDEOGRAPHS = 0.25
 #: Degrees from which a skew is reported: --deskew mends it.
 SKEWED = 4.0
 #: Letters of 20 pixels mean 300 dpi.
@@ -80,14 +82,17 @@ class PlanSettings:
     languages: tuple[str, ...] = ()
 
     def target_for(self, text: TextHeight) -> float:
-        """Return the height that letters such as *text* has should have: more for ideographs.
+        """Return the height that letters such as *text* has should have: more for ideographs, or what may be such.
 
         The measurement says whether they are; where languages are known, it may say so only of those that write them.
         """
-        ideographs = text.kind == KINDS[2] and (
-            not self.languages or any(name.rpartition("/")[2].startswith(_IDEOGRAPHS) for name in self.languages)
-        )
-        return self.target_x_height * (FULL_HEIGHT if ideographs else 1.0)
+        if self.languages and not any(name.rpartition("/")[2].startswith(_IDEOGRAPHS) for name in self.languages):
+            return self.target_x_height
+        if text.kind == KINDS[2]:
+            return self.target_x_height * FULL_HEIGHT
+        # Where they may be, a target in between costs little and does not leave pages that need more.
+        doubt = text.ideographs if text.ideographs >= PERHAPS_IDEOGRAPHS else 0.0
+        return self.target_x_height * (1.0 + (FULL_HEIGHT - 1.0) * doubt)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ocrmypdf_superres.page.height_network import BINS, KINDS, TURNS, Sight, bin_heights, choose_tiles, look_at
+from ocrmypdf_superres.page.height_network import BINS, KINDS, TILE, TURNS, Sight, bin_heights, choose_tiles, look_at
 from ocrmypdf_superres.page.image import FloatImage
 from ocrmypdf_superres.page.ink import erase_rules, ink_and_noise
 from ocrmypdf_superres.page.line_profiles import Bands, find_bands
@@ -29,6 +29,8 @@ COARSE_PIXELS = 900_000
 COMFORT = (4.5, 24.0)
 #: Share of the support that a hypothesis needs to be sure, alone and where the bands agree with it.
 SURE, SURE_WITH_BANDS = 0.6, 0.25
+#: Heights whose logarithms are nearer than this are of one hypothesis: the bins around them overlap.
+DISTINCT = 0.4
 #: Probability that lines run up or down, and the tiles with text, from which a page is taken to be sideways.
 SIDEWAYS, SIDEWAYS_TILES = 0.85, 3.0
 #: Place of ideographs among the kinds of letters, and the probability from which letters are taken for such.
@@ -42,6 +44,8 @@ TEXT_TILE, SURE_TILE = 0.9, 0.98
 LEAST_TEXT = 0.8
 #: Share of the support that the small print of a page has at least.
 SMALL_SHARE = 0.2
+#: Tiles of text that a page must show where it shows none unless it is reduced.
+HALVED_TEXT = 3.0
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,7 @@ class TextHeight:
         sideways: whether the lines run up or down the page.
         skew: degrees that the lines rise to the right, or would, were the page turned.
         kind: of letters, one of ``KINDS`` of the network.
+        ideographs: probability that they are ideographs, 0..1.
         uneven: how much the light on the paper varies, see :func:`~ocrmypdf_superres.page.shading.unevenness`.
         small: height below which a fifth of the text is, in pixels; about 0.85 of the x-height where all is of one size;
             None without text.
@@ -75,6 +80,7 @@ class TextHeight:
     kind: str = KINDS[0]
     uneven: float = 0.0
     small: float | None = None
+    ideographs: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -135,10 +141,23 @@ def measure_text_height(luma: FloatImage) -> TextHeight:
     if shrink > 1 and (evidence.text < LEAST_TEXT or found < COMFORT[0] * shrink):
         finer = look(luma, 1)
         evidence = finer if finer.text >= LEAST_TEXT or evidence.text < LEAST_TEXT else evidence
-    elif shrink == 1 and min(luma.shape) > 300 and (found > COMFORT[1] or evidence.text < LEAST_TEXT):
+    elif shrink == 1:
+        evidence = _reduced(luma, evidence)
+    return replace(conclude(evidence, *inked), uneven=unevenness(luma))
+
+
+def _reduced(luma: FloatImage, evidence: Evidence) -> Evidence:
+    """Return *evidence* of *luma*, or where it shows no text or letters too large for the network, of *luma* reduced."""
+    if min(luma.shape) > 300 and (evidence.best()[0] > COMFORT[1] or evidence.text < LEAST_TEXT):
         coarser = look(luma, 3)
-        evidence = coarser if coarser.text >= max(LEAST_TEXT, evidence.text / 2) else evidence
-    return replace(_concluded(evidence, *inked), uneven=unevenness(luma))
+        # Smaller letters than these would have been seen before: what looks like such now is scribble.
+        if coarser.text >= max(LEAST_TEXT, evidence.text / 2) and coarser.best()[0] > COMFORT[0] * 3:
+            evidence = coarser
+    if evidence.text < LEAST_TEXT and min(luma.shape) >= 2 * TILE:
+        # Under strong noise, and in one bit, letters look like texture until neighbours are averaged.
+        halved = look(luma, 2)
+        evidence = halved if halved.text >= HALVED_TEXT else evidence
+    return evidence
 
 
 def look(luma: FloatImage, shrink: int) -> Evidence:
@@ -164,7 +183,11 @@ def weigh(sight: Sight, shrink: int) -> Evidence:
     return Evidence(total, support, heights, turns / turns.sum(), kinds / kinds.sum(), skew)
 
 
-def _concluded(evidence: Evidence, ink: FloatImage, noise: float) -> TextHeight:
+def conclude(evidence: Evidence, ink: FloatImage, noise: float) -> TextHeight:
+    """Return what follows from *evidence* and the bands of lines in *ink*, float32 (H, W) in 0..1 of the page.
+
+    *noise* is that of the paper, as a share of the contrast.
+    """
     share = float((ink > 0.5).mean())
     if evidence.text < LEAST_TEXT:
         return TextHeight(None, 0, share, 0, noise)
@@ -175,14 +198,17 @@ def _concluded(evidence: Evidence, ink: FloatImage, noise: float) -> TextHeight:
     if not sure and bands is not None:
         other, share_there = evidence.near(bands.height)
         if share_there >= SURE_WITH_BANDS:
-            height, sure = other, True
+            sure = True
+            # Bands tell one hypothesis from another; of one, the network knows the height better in most scripts.
+            if abs(np.log(bands.height / height)) > DISTINCT:
+                height = other
     kind = _kind(evidence)
     if kind == KINDS[IDEOGRAPHS]:
         height *= IDEOGRAPHS_LOW
     lines = bands.lines if bands is not None else max(1, round(evidence.text))
     return TextHeight(
         height, lines, share, bands.number if bands is not None else 0, noise, sure, sideways, evidence.skew,
-        kind, small=evidence.below(SMALL_SHARE),
+        kind, small=evidence.below(SMALL_SHARE), ideographs=float(evidence.kinds[IDEOGRAPHS]),
     )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from ocrmypdf_superres.page.plan import (
     plan_image,
     plan_page,
 )
+from ocrmypdf_superres.page.text_height import TextHeight
 from ocrmypdf_superres.upscaling.loading import load_upscaler
 
 AUTO = PlanSettings()
@@ -47,6 +48,18 @@ def test_claimed_dpi_does_not_deceive() -> None:
     small, large = draw_page((600, 500), em=10, lines=20), draw_page((850, 700), em=40)
     assert plan_page(to_luma(small), (300.0, 300.0), AUTO).action == "enlarge"
     assert plan_page(to_luma(large), (72.0, 72.0), AUTO).action == "leave"
+
+
+@pytest.mark.parametrize(
+    ("kind", "share", "languages", "target"),
+    [("ideographs", 0.9, (), 35.0), ("one case", 0.4, (), 26.0), ("one case", 0.4, ("heb",), 20.0),
+     ("one case", 0.4, ("eng", "jpn"), 26.0), ("small letters", 0.1, (), 20.0)],
+)  # fmt: skip
+def test_letters_that_may_be_ideographs_are_to_be_larger(
+    kind: str, share: float, languages: tuple[str, ...], target: float
+) -> None:
+    text = TextHeight(10.9, 20, 0.05, 100, kind=kind, ideographs=share)
+    assert replace(AUTO, languages=languages).target_for(text) == pytest.approx(target)
 
 
 def test_blank_page_and_page_of_rules_are_left() -> None:

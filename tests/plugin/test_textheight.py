@@ -3,13 +3,18 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageFilter
-from plugin_pages import draw_page, x_height
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from plugin_pages import FONT, draw_page, x_height
 
+from ocrmypdf_superres.page.height_network import BINS, bin_heights
 from ocrmypdf_superres.page.image import to_luma
-from ocrmypdf_superres.page.text_height import measure_text_height
+from ocrmypdf_superres.page.text_height import Evidence, conclude, measure_text_height
+from ocrmypdf_superres.training.data.rendered_pages.page import render
+from ocrmypdf_superres.training.data.rendered_pages.scripts import SCRIPTS, Face
 
 
 @pytest.mark.parametrize("em", [7, 9, 12, 17, 30, 44])
@@ -75,3 +80,31 @@ def test_tiny_and_blank_images_have_no_text(size: tuple[int, int], level: int) -
 def test_noise_alone_is_no_text() -> None:
     values = np.random.default_rng(0).normal(0.8, 0.05, (600, 500)).clip(0, 1).astype(np.float32)
     assert measure_text_height(values).x_height is None
+
+
+def test_letters_under_strong_noise_are_measured() -> None:
+    page = to_luma(draw_page((520, 640), em=11, lines=30))
+    noise = np.random.default_rng(0).normal(0.25, 0.18, page.shape)
+    found = measure_text_height((0.5 * page + noise).clip(0, 1).astype(np.float32))
+    assert found.x_height == pytest.approx(x_height(11), rel=0.3)
+
+
+@pytest.mark.parametrize("seed", [14, 18, 21])
+def test_scribble_is_not_taken_for_letters_that_only_a_reduced_page_shows(seed: int) -> None:
+    face = Face(str(ImageFont.truetype(FONT).path), 0)
+    page = render("handwriting", SCRIPTS[0], 5.0, (620, 880), random.Random(seed), face=face)
+    assert measure_text_height(page.luma).x_height is None
+
+
+@pytest.mark.parametrize(("band", "expected"), [(12.0, 15.0), (7.0, 7.0)])
+def test_bands_tell_hypotheses_apart_and_do_not_correct_them(band: float, expected: float) -> None:
+    heights = bin_heights()
+    support = np.zeros(BINS, np.float32)
+    for height, share in ((15.0, 0.55), (7.0, 0.45)):
+        support[int(np.argmin(np.abs(np.log(heights / height))))] = share
+    ink = np.zeros((600, 500), np.float32)
+    for top in range(20, 560, 36):
+        ink[top : top + round(band)] = np.where(np.arange(500) % 9 < 5, 1.0, 0.0)
+    unsure = Evidence(16.0, support, heights, np.array([1.0, 0, 0, 0]), np.array([0.1, 0, 0, 0.9]), 0.0)
+    found = conclude(unsure, ink, 0.0)
+    assert found.sure and found.x_height == pytest.approx(expected, rel=0.06)

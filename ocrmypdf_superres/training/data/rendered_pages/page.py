@@ -12,12 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.page.ink import erase_rules
 from ocrmypdf_superres.training.data.rendered_pages.canvas import Canvas, RenderedLine
 from ocrmypdf_superres.training.data.rendered_pages.layouts import LAYOUTS
 from ocrmypdf_superres.training.data.rendered_pages.scripts import Face, Part, Script, faces, reference_height
 from ocrmypdf_superres.training.data.rendered_pages.without_text import WITHOUT_TEXT
 
 FloatImage = NDArray[np.float32]
+
+LEAST_INK = 0.25
+"""Share of the letters' ink that a scan in one bit keeps at least: nobody keeps a blank one, nor could its text be measured."""
+INKED = 0.7
+"""Pixels below this are ink before a page is damaged."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,7 @@ def render(
     Raises:
         OptionError: there is no font for the script.
     """
-    face = face or random_.choice(faces(script, part))
+    face = face or random_.choice(_known_faces(script, part))
     em = height / max(0.2, reference_height(script, face))
     canvas = Canvas(size[0], size[1], em, script, face, random_, boldness)
     (LAYOUTS.get(layout) or WITHOUT_TEXT[layout])(canvas)
@@ -64,6 +71,13 @@ def render(
         luma = degrade(luma, random_, min(1.0, height / 6))
     lines = tuple(canvas.lines)
     return RenderedPage(luma, lines, script.name, layout, middle_height(lines), skew)
+
+
+def _known_faces(script: Script, part: Part) -> tuple[Face, ...]:
+    known = faces(script, part)
+    if not known:
+        raise OptionError(f"fontconfig lists no font of the script {script.name}; install one, such as fonts-dejavu for Latin.")
+    return known
 
 
 def middle_height(lines: tuple[RenderedLine, ...]) -> float:
@@ -103,10 +117,26 @@ def degrade(luma: FloatImage, random_: random.Random, mildness: float = 1.0) -> 
         values = np.asarray(Image.open(buffer), dtype=np.float32) / np.float32(255)
     elif kind < 0.45:
         level = float(np.median(values)) * random_.uniform(0.6, 0.85)
-        values = (values > level).astype(np.float32)
+        values = (values > _threshold(values, _letters(luma), level)).astype(np.float32)
     if random_.random() < 0.07:
         values = 1 - values
     return np.asarray(values, dtype=np.float32)
+
+
+def _letters(luma: FloatImage) -> NDArray[np.bool_]:
+    """Return where the undamaged *luma* has ink, rules left aside."""
+    ink = 1 - luma
+    erase_rules(ink)
+    erase_rules(ink.T)
+    return np.asarray(ink > 1 - INKED)
+
+
+def _threshold(values: FloatImage, ink: NDArray[np.bool_], level: float) -> float:
+    """Return *level*, or where that would lose nearly all of the *ink*, which is thin or pale, one that keeps half of it."""
+    inked = values[ink]
+    if not inked.size or float((inked <= level).mean()) >= LEAST_INK:
+        return level
+    return float(np.median(inked))
 
 
 def _shading(shape: tuple[int, ...], random_: random.Random) -> FloatImage:
