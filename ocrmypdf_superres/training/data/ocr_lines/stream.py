@@ -161,9 +161,9 @@ class LineStream:
         x_height = float(np.exp(rng.uniform(np.log(low), np.log(high))))
         # Lines at 300 dpi are rendered at twice their size, smaller ones at four times.
         scale, kind = 2 if clean else 4, "scan"
-        number = float(rng.random())
-        scans = self.scans if number < self.from_scans else self.foreign
-        if scans is not None and number < self.from_scans + self.from_foreign:
+        sample = float(rng.random())
+        scans = self.scans if sample < self.from_scans else self.foreign
+        if scans is not None and sample < self.from_scans + self.from_foreign:
             if clean:
                 return scans.native(rng), kind, False, None
             scale, large = scans.strip(rng, x_height, scale)
