@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MPL-2.0
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -33,12 +32,3 @@ def lanczos_net(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "lanczos-net"
     export_model(SPEC.build(config).eval(), SPEC, config, folder, "lanczos-net", description="an untrained net")
     return folder
-
-
-@pytest.fixture(scope="session")
-def scan_folder() -> Path:
-    """The folder of real page scans for tests marked ``data``."""
-    folder = os.environ.get("OCRMYPDF_SUPERRES_DATA")
-    if not folder:
-        pytest.skip("set OCRMYPDF_SUPERRES_DATA to a folder of page images with .gt.txt")
-    return Path(folder)

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ocrmypdf_superres.evaluation.benchmark import Result
-from ocrmypdf_superres.metrics.statistics import interval, paired_difference
+from ocrmypdf_superres.evaluation.summary import by_scan, counts_by_scan
+from ocrmypdf_superres.metrics.statistics import Interval, interval, paired_difference
 from ocrmypdf_superres.metrics.text import TextScore
 
 PAIRS = {"with further engines": ("plugin", "plugin-stock"), "Tesseract alone": ("plugin-tesseract", "plugin-tesseract-stock")}
@@ -20,8 +21,8 @@ def networks_table(results: Sequence[Result]) -> str:
 
     It is empty where no pair ran.
 
-    Ratio and difference have 95 % bootstrap intervals over pages, each sample with the same pages for both. The time is that of
-    one reading by Tesseract, in CPU seconds.
+    Ratio and difference have 95 % bootstrap intervals over scans, each sample with the same scans for both; one that was reduced
+    in several ways counts as one. The time is that of one reading by Tesseract, in CPU seconds.
     """
     tables = (_table(results, name, *pair) for name, pair in PAIRS.items())
     return "\n".join(table for table in tables if table)
@@ -52,18 +53,19 @@ def _table(results: Sequence[Result], name: str, tuned: str, installed: str) -> 
 
 def _row(group: str, pairs: Sequence[tuple[Result, Result]]) -> str:
     own, other = (sum((pair[side].counts for pair in pairs), TextScore()) for side in (0, 1))
-    missed = [(float(a.counts.words - a.counts.found), float(b.counts.words - b.counts.found)) for a, b in pairs]
+    scans = counts_by_scan(pairs)
+    missed = [(a.words - a.found, b.words - b.found) for a, b in scans]
     ratio = points = "-"
     if sum(b for _, b in missed):
-        ratio = interval([a for a, _ in missed], [b for _, b in missed]).format()
+        ratio = _shown(interval([a for a, _ in missed], [b for _, b in missed]), len(scans))
     if own.characters:
-        edits = [a.counts.edits for a, _ in pairs], [b.counts.edits for _, b in pairs]
-        points = paired_difference(*edits, [a.counts.characters for a, _ in pairs]).format(100, sign="+")
+        edits = [a.edits for a, _ in scans], [b.edits for _, b in scans]
+        points = _shown(paired_difference(*edits, [a.characters for a, _ in scans]), len(scans), 100, "+")
     worse = sum(a.counts.cer > b.counts.cer + WORSE for a, b in pairs)
     better = sum(a.counts.cer < b.counts.cer - WORSE for a, b in pairs)
-    seconds = [(_one_reading(a), _one_reading(b)) for a, b in pairs]
-    known = [pair for pair in seconds if min(pair) > 0]
-    time = interval([a for a, _ in known], [b for _, b in known]).format() if known else "-"
+    timed = by_scan((a, b) for a, b in pairs if min(_one_reading(a), _one_reading(b)) > 0)
+    known = [(sum(_one_reading(a) for a, _ in scan), sum(_one_reading(b) for _, b in scan)) for scan in timed]
+    time = _shown(interval([a for a, _ in known], [b for _, b in known]), len(known)) if known else "-"
     return (
         f"| {group} ({len(pairs)}) | {100 * other.cer:.2f} > {100 * own.cer:.2f} "
         f"| {100 * (1 - other.recall):.2f} > {100 * (1 - own.recall):.2f} | {ratio} | {points} "
@@ -73,3 +75,8 @@ def _row(group: str, pairs: Sequence[tuple[Result, Result]]) -> str:
 
 def _one_reading(result: Result) -> float:
     return result.tesseract_seconds / float(result.details.get("reading_cost", 1.0))
+
+
+def _shown(found: Interval, scans: int, factor: float = 1.0, sign: str = "") -> str:
+    """Return *found* as text, without an interval where there is one scan only, which shows no spread."""
+    return found.format(factor, sign=sign) if scans > 1 else f"{factor * found.value:{sign}.2f}"

@@ -14,6 +14,7 @@ import numpy as np
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.benchmark import Result, from_json
 from ocrmypdf_superres.evaluation.run_folder import Run
+from ocrmypdf_superres.evaluation.summary import counts_by_scan
 from ocrmypdf_superres.evaluation.summary import rows as table_rows
 from ocrmypdf_superres.metrics.statistics import Interval, interval, paired_difference, sign_test
 from ocrmypdf_superres.reporting.charts import Bars, Chart, Histogram, Intervals, Scatter, Spread
@@ -111,7 +112,8 @@ def _compared(
     pairs: Sequence[tuple[Result, Result]], rows: Sequence[Row], before: str, after: str
 ) -> tuple[list[str], list[Card]]:
     """Return the sentences and cards that compare the methods *before* and *after* on the pages that both read."""
-    old, new = [a.counts for a, _ in pairs], [b.counts for _, b in pairs]
+    scans = counts_by_scan(pairs)
+    old, new = [a for a, _ in scans], [b for _, b in scans]
     words = [c.words for c in new]
     length = [c.characters for c in new]
     better, worse = (sum(row.verdict == verdict for row in rows) for verdict in ("better", "worse"))

@@ -228,10 +228,34 @@ def interval_table(results: Sequence[Result]) -> str:
     return "\n".join(lines) + "\n"
 
 
+Pair = tuple[Result, Result]
+
+
+def by_scan(pairs: Iterable[Pair]) -> list[list[Pair]]:
+    """Return *pairs* of readings of the same case, those of a scan together, however often it was reduced.
+
+    Readings of one scan depend on each other, so intervals and tests over its conditions would be too sure; sums over scans are
+    what is resampled.
+    """
+    scans: dict[tuple[str, str], list[Pair]] = {}
+    for pair in pairs:
+        scans.setdefault((pair[0].collection, pair[0].page), []).append(pair)
+    return list(scans.values())
+
+
+def counts_by_scan(pairs: Iterable[Pair]) -> list[tuple[TextScore, TextScore]]:
+    """Return the counts of both sides of *pairs*, summed over the conditions of each scan."""
+    return [
+        (sum((own.counts for own, _ in scan), TextScore()), sum((other.counts for _, other in scan), TextScore()))
+        for scan in by_scan(pairs)
+    ]
+
+
 def paired_table(results: Sequence[Result], ours: str) -> str:
     """Return a Markdown table of *ours* against each baseline, page by page: differences with 95 % intervals, sign test.
 
-    Negative differences are gains; each bootstrap sample has the same pages for both methods.
+    Negative differences are gains; each bootstrap sample has the same pages for both methods. A scan that was reduced in several
+    ways is one page of ``all pages``.
     """
     table = rows(results)
     found = in_order(row.method for row in table)
@@ -242,10 +266,10 @@ def paired_table(results: Sequence[Result], ours: str) -> str:
     for method in (m for m in found if m not in (*PLUGIN_METHODS, "native") and ours in found):
         for group in ["all pages", *dict.fromkeys(row.group for row in table)]:
             own, other = (
-                {(r.group, r.page): r.counts for r in results if r.method == m and group in ("all pages", r.group)}
+                {(r.group, r.page): r for r in results if r.method == m and group in ("all pages", r.group)}
                 for m in (ours, method)
             )
-            pairs = [(own[key], other[key]) for key in sorted(own) if key in other]
+            pairs = counts_by_scan((own[key], other[key]) for key in sorted(own) if key in other)
             length, words = [a.characters for a, _ in pairs], [a.words for a, _ in pairs]
             if not sum(length) or not sum(words):
                 continue

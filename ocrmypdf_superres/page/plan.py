@@ -37,6 +37,9 @@ MIN_FACTOR_GOOD_DPI = 1.9
 SCALE_SLACK = 0.85
 #: The net's own size is kept when it is this near to the planned one: reading hardly depends on it.
 SIZE_SLACK = 0.15
+#: Height in pixels that small print beside larger text should have at least, as a share of the target, and the most that the
+#: larger text may have then: it is read as well at that height.
+SMALL_PRINT, LARGE_PRINT = 0.65, 1.6
 #: Factors above this are not asked for, however small the text seems.
 MAX_FACTOR = 6.0
 #: Letters below this height cannot be read well at any size, so that such a page is enlarged only by HOPELESS_FACTOR.
@@ -153,6 +156,9 @@ def plan_page(luma: FloatImage, dpi: tuple[float, float], settings: PlanSettings
             return leave(f"{described}, which is not sure, and the dpi is good", text)
         return _enlarge(size, dpi, min(by_dpi, UNSURE_FACTOR), f"{described}, which is not sure, so by the dpi", settings, text)
     needed = needed_factor(text.x_height, settings.target_for(text))
+    for_small = small_print_factor(text, settings.target_for(text))
+    if for_small > needed:
+        needed, described = for_small, f"{described}, with small print"
     if text.x_height < HOPELESS:
         described = f"{described}, hardly enough to be read"
     if settings.trigger == "always":
@@ -226,6 +232,17 @@ def needed_factor(x_height: float, target: float) -> float:
     """Return the factor that letters of *x_height* pixels need to become *target* pixels high, less where it is hopeless."""
     needed = target / (x_height * BAND)
     return min(needed, HOPELESS_FACTOR) if x_height < HOPELESS else needed
+
+
+def small_print_factor(text: TextHeight, target: float) -> float:
+    """Return the factor that the small print of a page needs, where its larger text needs less; 0 where there is none.
+
+    Charts and tables hold small figures under large headings, and the height of the larger text alone would leave them
+    too small to be read.
+    """
+    if text.small is None or text.x_height is None or text.x_height < HOPELESS or not text.sure:
+        return 0.0
+    return min(SMALL_PRINT * target / text.small, LARGE_PRINT * target / text.x_height)
 
 
 def net_scale(scales: Sequence[int], factor: float) -> int:

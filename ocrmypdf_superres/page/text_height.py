@@ -42,6 +42,8 @@ IDEOGRAPHS_LOW = 1.03
 TEXT_TILE, SURE_TILE = 0.9, 0.98
 #: Fewer tiles of text than this count as none.
 LEAST_TEXT = 0.8
+#: Share of the support that the small print of a page has at least.
+SMALL_SHARE = 0.2
 #: Tiles of text that a page must show where it shows none unless it is reduced.
 HALVED_TEXT = 3.0
 
@@ -63,6 +65,8 @@ class TextHeight:
         kind: of letters, one of ``KINDS`` of the network.
         ideographs: probability that they are ideographs, 0..1.
         uneven: how much the light on the paper varies, see :func:`~ocrmypdf_superres.page.shading.unevenness`.
+        small: height below which a fifth of the text is, in pixels; about 0.85 of the x-height where all is of one size;
+            None without text.
     """
 
     x_height: float | None
@@ -75,6 +79,7 @@ class TextHeight:
     skew: float = 0.0
     kind: str = KINDS[0]
     uneven: float = 0.0
+    small: float | None = None
     ideographs: float = 0.0
 
 
@@ -113,6 +118,10 @@ class Evidence:
     def near(self, height: float) -> tuple[float, float]:
         """Return the mean height around *height* and the share of the support there."""
         return self.around(int(np.argmin(np.abs(np.log(self.heights / height)))))
+
+    def below(self, share: float) -> float:
+        """Return the height below which there is *share* of the support."""
+        return float(np.interp(share, np.cumsum(self.support), self.heights))
 
 
 def measure_text_height(luma: FloatImage) -> TextHeight:
@@ -199,7 +208,7 @@ def conclude(evidence: Evidence, ink: FloatImage, noise: float) -> TextHeight:
     lines = bands.lines if bands is not None else max(1, round(evidence.text))
     return TextHeight(
         height, lines, share, bands.number if bands is not None else 0, noise, sure, sideways, evidence.skew,
-        kind, ideographs=float(evidence.kinds[IDEOGRAPHS]),
+        kind, small=evidence.below(SMALL_SHARE), ideographs=float(evidence.kinds[IDEOGRAPHS]),
     )  # fmt: skip
 
 

@@ -28,7 +28,7 @@ from ocrmypdf_superres.plugin.reading import ReadImage, Reading, Result
 from ocrmypdf_superres.plugin.readings.gathered import Gathered
 from ocrmypdf_superres.plugin.readings.lines import LINE_VARIANTS, can_read_lines, lines_in_doubt, lines_within, read_lines
 from ocrmypdf_superres.plugin.readings.opinions import AUTO, engines_for
-from ocrmypdf_superres.plugin.readings.rescue import CONTRAST, ENLARGED, may_have_lost_ink, rescued_image
+from ocrmypdf_superres.plugin.readings.rescue import CONTRAST, FILLS, OTHER_PIXELS, may_have_lost_ink, rescued_image
 from ocrmypdf_superres.plugin.readings.thresholds import asked_for, has_local_thresholds
 from ocrmypdf_superres.plugin.readings.turned import TURNED, is_better, straightened, turn_state
 from ocrmypdf_superres.plugin.record import PageRecord
@@ -193,21 +193,21 @@ class PageReader:
                 path.unlink()
 
     def _read_lost(self, read: ReadImage) -> None:
-        """Read a page whose ink has more lines than were read, or that was left and reads badly, from another image of it."""
+        """Read a page whose ink has more lines than were read, also in filled areas, or that was left and reads badly, again."""
         found = self._found
         if not self._known or not self._may_change() or found.calibration is None or self._record.action == "failed":
             return
         with self._guard(NOT_VERIFIED):
-            if not any(affordable([CONTRAST], found.seconds, time_limit(self._options), self._state.hopeless)):
-                return
-            if not may_have_lost_ink(found.whole, found.calibration, self._record.lines):
-                return
             source = self._state.original
+            lost = may_have_lost_ink(found.whole, found.calibration, self._record.lines)
+            affords = any(affordable([CONTRAST], found.seconds, time_limit(self._options), self._state.hopeless))
+            if not affords or (source is None and not lost):
+                return
             if source is None:
                 with Image.open(self.input_file) as opened:
                     source = make_variant(AS_IS, opened, opened)
             left = self._state.original is None and self._ours.trigger == "auto" and not found.given_up(self._state)
-            rescued = rescued_image(found, source, (self._size, self._dpi), left, self._options)
+            rescued = rescued_image(found, source, (self._size, self._dpi), (lost, left), self._options)
             if rescued is None:
                 return
             image, variant = rescued
@@ -227,13 +227,13 @@ class PageReader:
             layout = found.layout()
             if layout is None or layout in (AS_IS, CONTRAST) or found.given_up(self._state):
                 return
-            unread = unread_lines(original, found.whole[layout], self._size)
-            found.unread = len(unread)
+            found.unread = len(unread := unread_lines(original, found.whole[layout], self._size))
             if not can_read_lines(self._engine, self._options):
                 return
             found.whole[layout], seams = join_seams(found.whole[layout])
             lines = lines_in_doubt(found.whole[layout], found.calibration, layout, seams) + unread
-            spent = sum(found.seconds.values()) / max(found.seconds[NET], 1e-3)
+            taken = sum(seconds for name, seconds in found.seconds.items() if name in (layout, NET) or name != FILLS)
+            spent = taken / max(found.seconds[NET], 1e-3)
             for variant in LINE_VARIANTS:
                 chosen = lines_within(lines, found.whole[layout], self._ours.budget - spent)
                 if not chosen or variant not in self._ours.wanted_variants():
@@ -334,7 +334,7 @@ class PageReader:
             return Result(merged.hypothesis.text(), merged.hypothesis.page, None, None)
         reading = self._readings[merged.layout]
         # The engine's own hOCR of another image may be in other pixels.
-        same = merged.layout not in (AS_IS, CONTRAST, ENLARGED)
+        same = merged.layout not in OTHER_PIXELS
         file = reading.file if same or reading.file != reading.hocr else None
         return Result(reading.text or merged.hypothesis.text(), merged.hypothesis.page, file, reading.hocr if same else None)
 

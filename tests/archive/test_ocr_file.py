@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import os
+from pathlib import Path
 
 import img2pdf
 import pikepdf
@@ -71,6 +72,28 @@ def test_how_bad_files_end(tmp_path, kind, content, end):
     assert result.reason.endswith(".") and "\n" not in result.reason and not result.transient and not result.outputs
     assert not os.path.exists(made.staging) and not scratch_folder(made).exists() and os.path.exists(made.log)
     assert str(scratch_folder(made)) not in result.reason
+
+
+def with_metadata(packet: bytes) -> bytes:
+    stream = io.BytesIO()
+    with pikepdf.open(io.BytesIO(GOOD)) as pdf:
+        pdf.Root.Metadata = pdf.make_stream(packet, Type=pikepdf.Name.Metadata, Subtype=pikepdf.Name.XML)
+        pdf.save(stream, fix_metadata_version=False)  # which would repair them
+    return stream.getvalue()
+
+
+EMPTY_XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"/></x:xmpmeta>'
+
+
+@pytest.mark.parametrize(("packet", "found"), [(b"<x:xmpmeta><rdf:RDF><broken", 1), (b"<other/>", 1), (EMPTY_XMP, 0)])
+def test_metadata_cost_no_page(tmp_path, packet, found):
+    source = tmp_path / "a.pdf"
+    source.write_bytes(with_metadata(packet))
+    made = task(tmp_path, source, Kind.PDF)
+    result = ocr_file(made)
+    assert (result.state, result.code) == (State.STAGED, "ok"), result
+    assert len([finding for finding in result.findings if "XMP metadata are damaged" in finding]) == found
+    assert [step.action for step in read_history(next(Path(made.staging).glob("*.pdf")))][-1] == "recognised"
 
 
 def test_an_animated_png_is_one_page(tmp_path):

@@ -48,7 +48,7 @@ def test_a_command_that_fails() -> None:
         enlarge_by(python("import sys; print('no luck', file=sys.stderr); sys.exit(3)"), draw(40), 40)
     with pytest.raises(SuperresError, match="gave no image"):
         enlarge_by(python("pass"), draw(40), 40)
-    with pytest.raises(SuperresError, match="gave no image"):
+    with pytest.raises(SuperresError, match="cannot be run"):
         enlarge_by(command_peer("no-such-program {in} {out}"), draw(40), 40)
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from ocrmypdf_superres.evaluation.benchmark import Result, from_json, to_json
 from ocrmypdf_superres.evaluation.goals import goals
 from ocrmypdf_superres.evaluation.networks_table import networks_table
-from ocrmypdf_superres.evaluation.summary import TOGETHER, headlines, lost, made_worse, markdown, others, rows
+from ocrmypdf_superres.evaluation.summary import TOGETHER, headlines, lost, made_worse, markdown, others, paired_table, rows
 from ocrmypdf_superres.evaluation.worst import worst_pages
 from ocrmypdf_superres.metrics.text import TextScore
 
@@ -126,7 +126,7 @@ def test_tuned_networks_are_compared_page_by_page() -> None:
     assert lines[2].startswith(
         "| letters (2) | 7.50 > 6.75 | 15.00 > 10.00 | 0.67 [0.50, 1.00] | -0.75 [-4.00, +2.50] | 1 / 1 of 2 |"
     )
-    assert lines[3].startswith("| forms (1) | 2.00 > 2.00 | 10.00 > 5.00 | 0.50 [0.50, 0.50] |")
+    assert lines[3].startswith("| forms (1) | 2.00 > 2.00 | 10.00 > 5.00 | 0.50 | +0.00 |")
     assert lines[4].startswith("| all pages (3) |") and lines[4].endswith("| 1.00 [1.00, 1.00] |")
     assert networks_table(RESULTS) == ""
 
@@ -180,3 +180,15 @@ def test_networks_are_compared_by_collection_too() -> None:
     ]
     starts = [line.split("|")[1].strip() for line in networks_table(pages).splitlines()[2:]]
     assert starts == ["72 dpi scan (1)", "250 dpi scan (1)", "books, reduced (2)", "all pages (2)"]
+
+
+def test_conditions_of_one_scan_are_not_independent_pages() -> None:
+    """One scan in eight conditions says as little about others as in one."""
+    once = [result("72 dpi scan", page, name, edits) for page, pair in (("a", (50, 10)), ("b", (40, 60)))
+            for name, edits in zip(("lanczos", "plugin"), pair, strict=True)]  # fmt: skip
+    often = [replace(r, group=f"{dpi} dpi scan") for r in once for dpi in range(60, 140, 10)]
+    whole, repeated = (paired_table(found, "plugin").splitlines()[2].split("|")[2:] for found in (once, often))
+    assert whole == repeated
+    stock = {"plugin": "plugin", "lanczos": "plugin-stock"}
+    tables = [networks_table([replace(r, method=stock[r.method]) for r in found]).splitlines() for found in (once, often)]
+    assert tables[0][-1].split("|")[4:6] == tables[1][-1].split("|")[4:6]

@@ -94,6 +94,7 @@ def test_nothing_is_read_on_a_blank_page(lanczos_net: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_a_run_with_a_peer_is_kept_and_repeats(benchmark_folder: Path, lanczos_net: Path, tmp_path: Path) -> None:
     pytest.importorskip("skimage")
     # A peer that enlarges by pixels.

@@ -59,6 +59,43 @@ def test_columns_of_prose_stay_columns():
     assert form_order(page([(PROSE, 100, y) for y in rows], [(PROSE, 700, y) for y in rows]).lines) is None
 
 
+def two_columns_with_a_contents_list() -> Hypothesis:
+    """A title, and below it two columns: prose with a list of headings and pages; short lines at other distances."""
+    prose = [(PROSE, 100, y) for y in (*range(300, 600, 30), *range(1000, 1300, 30))]
+    contents = [cell for y in range(640, 960, 40) for cell in ((f"heading{y}", 100, y), (f"{y}", 530, y))]
+    short = [(f"short line {y}", 700, y) for y in range(310, 1290, 47)]
+    return page([("the title of the whole paper", 400, 100)], prose[:10], *[[c] for c in contents], prose[10:], short)
+
+
+def test_two_columns_of_text_are_not_read_across_the_gutter():
+    paper = two_columns_with_a_contents_list()
+    found, given = ordered(paper), texts(paper)
+    assert found == given
+    # The lines of a form that are taken apart in the same way are put back.
+    form = page(*[[(text, 100, y)] for text, y in [(f"label{y}", y) for y in range(310, 1290, 47)]], [
+        (f"value of {y}", 700, y + 3) for y in range(310, 1290, 47)
+    ])  # fmt: skip
+    assert ordered(form) == [text for y in range(310, 1290, 47) for text in (f"label{y}", f"value of {y}")]
+
+
+def test_a_table_with_cells_of_several_lines_stays_a_table():
+    rows = range(100, 1100, 100)
+    cells = [(f"a description of row {y} of the table, line {k}", 200, y + 30 * k) for y in rows for k in range(3)]
+    values = [[(f"value {column} {y}", 800 + 250 * column, y)] for y in rows for column in range(3)]
+    wanted = [
+        text
+        for y in rows
+        for text in (*(t for t, _, top in cells if y <= top < y + 100), *(v[0][0] for v in values if v[0][2] == y))
+    ]
+    assert ordered(page(cells, *values)) == wanted
+
+
+def test_the_numbers_of_a_list_stay_with_its_entries():
+    rows = range(100, 700, 30)
+    numbers, entries = [(f"{y}.", 100, y) for y in rows], [(f"entry {y} of a catalogue of paintings", 200, y + 1) for y in rows]
+    assert ordered(page(numbers, entries)) == [text for pair in zip(numbers, entries, strict=True) for text, _, _ in pair]
+
+
 def test_a_letter_with_a_date_beside_its_head_stays():
     letter = page([("Firm and Sons", 100, 50)], [("4 May 1931", 800, 52)], [(PROSE, 100, y) for y in range(120, 500, 30)])
     assert form_order(letter.lines) is None

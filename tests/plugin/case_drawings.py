@@ -109,6 +109,34 @@ def paragraphs(em: float, size: tuple[int, int] = (800, 1100), margin: float = 6
     return sheet.finish()
 
 
+def filled_table(em: float = 13) -> tuple[Image.Image, list[str]]:
+    """A few lines of text, and a table whose heads are light on dark and whose cells are grey; with its words."""
+    sheet = Sheet(640, 620)
+    for row in range(4):
+        sheet.line(40, 50 + 1.4 * em * row, em, 560)
+    for row in range(9):
+        top = 150 + 46 * row
+        for column, left in enumerate((40, 250, 380, 510)):
+            tone = 40 if column == 0 or row == 0 else (225, 190, 140)[column - 1]
+            box = [left * _SHARP, top * _SHARP, (left + (200 if column == 0 else 120)) * _SHARP, (top + 40) * _SHARP]
+            sheet.pen.rectangle(box, fill=tone)
+            text = sheet.random.choice(WORDS) if column == 0 or row == 0 else str(sheet.random.randint(100, 99999))
+            sheet.line(left + 10, top + 26, em, text=text, font=SANS, ink=245 if tone == 40 else 10)
+    return sheet.finish(), sheet.words
+
+
+def small_print(em: float = 15, small: float = 7.5) -> Image.Image:
+    """Three fifths of text, and notes of half its size below it."""
+    sheet, y = Sheet(800, 1100), 60.0
+    while y < 650:
+        y += em * 1.3
+        sheet.line(60, y, em, 680)
+    while y < 1040:
+        y += small * 1.3
+        sheet.line(60, y, small, 680)
+    return sheet.finish()
+
+
 def turned(degrees: float, em: float = 15) -> Image.Image:
     """Plain text turned by an angle, on a page that holds it."""
     return paragraphs(em).rotate(degrees, Image.Resampling.BICUBIC, expand=True, fillcolor=255)

@@ -74,6 +74,14 @@ def test_letters_too_small_to_be_read_are_enlarged_moderately() -> None:
     assert "hardly enough to be read" in plan.reason
 
 
+def test_small_print_beside_larger_text_is_enlarged_enough() -> None:
+    mixed, plain = _plan(drawings.small_print(), 100), _plan(drawings.paragraphs(15), 100)
+    assert plain.factor <= 2.4
+    assert 1.2 * plain.factor <= mixed.factor <= 4
+    assert "small print" in mixed.reason
+    assert "small print" not in plain.reason
+
+
 def test_light_on_dark_is_enlarged() -> None:
     assert _plan(drawings.terminal(), 96).action == "enlarge"
 

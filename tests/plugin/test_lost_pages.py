@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Real OCRmyPDF runs on pages whose pale text a dark stamp hides from a global threshold."""
+"""Real OCRmyPDF runs on pages whose text is lost beside a dark stamp, which sets the threshold, or in filled areas."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
 
+import case_drawings as drawings
 import pytest
 from plugin_pages import image_pdf, ocrmypdf
 from receipt_pages import receipt
@@ -35,6 +36,15 @@ def test_a_lost_receipt_is_read(tmp_path, seed, dots):
     assert share(without, lines) < 0.5, "the case is none of a lost page"
     words, record = read(tmp_path, image, "--superres-engines", "none")
     assert share(words, lines) >= 0.9 and record["reading"] == "contrast"
+
+
+def test_text_in_filled_areas_is_read(tmp_path):
+    image, printed = drawings.filled_table()
+    without, _ = read(tmp_path, image, "--superres-engines", "none", "--superres-verify", "off")
+    words, record = read(tmp_path, image, "--superres-engines", "none")
+    assert share(without, printed) < 0.8, "the case is none of lost text"
+    assert share(words, printed) >= 0.9
+    assert "fills" in record["words"]
 
 
 def test_a_lost_receipt_is_read_with_a_second_engine(tmp_path):

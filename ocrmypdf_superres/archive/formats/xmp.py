@@ -201,7 +201,10 @@ def _tree(packet: bytes, path: Path) -> Any:
         parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, remove_pis=True)
         root = etree.fromstring(packet.strip(b"\0 \t\r\n"), parser)
         if next(root.iter(_DESCRIPTION), None) is None:
-            raise ValueError("it describes nothing")
+            rdf = next(root.iter(f"{{{_RDF}}}RDF"), None)
+            if rdf is None:
+                raise ValueError("it describes nothing")
+            etree.SubElement(rdf, _DESCRIPTION).set(_ABOUT, "")
         return root
     except (etree.XMLSyntaxError, ValueError) as error:
         raise ImageError(

@@ -115,7 +115,7 @@ def _process(task: FileTask, scratch: Path, result: FileResult) -> None:
     if "text" in task.outputs:
         shutil.move(text, staging / text_name(name))
     if "pdf" in task.outputs:
-        products.add_provenance(task, read, pdf, source)
+        result.findings += products.add_provenance(task, read, pdf, source)
         shutil.move(pdf, staging / name)
     result.outputs = products.synced_outputs(task)
 

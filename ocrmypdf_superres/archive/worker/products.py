@@ -18,6 +18,7 @@ from ocrmypdf_superres.archive.settings import weights_sha256
 from ocrmypdf_superres.archive.store.output_names import page_name
 from ocrmypdf_superres.archive.tasks import FileTask, Kind, Output
 from ocrmypdf_superres.archive.worker.gather import ReadPage
+from ocrmypdf_superres.errors import ImageError
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model, sha256_of
 from ocrmypdf_superres.ocr.hocr import read_hocr
 from ocrmypdf_superres.tesseract import version as tesseract_version
@@ -59,9 +60,23 @@ def _target(task: FileTask, pdf: str, output: str, page: ReadPage) -> Path:
     return path
 
 
-def add_provenance(task: FileTask, pages: Sequence[ReadPage], pdf: Path, source: Path) -> None:
-    """Write the history into the XMP metadata of *pdf*, which was made from *source*."""
-    add_history(pdf, history(task, pages), earlier=source if task.kind is Kind.PDF else None)
+def add_provenance(task: FileTask, pages: Sequence[ReadPage], pdf: Path, source: Path) -> list[str]:
+    """Write the history into the XMP metadata of *pdf*, which was made from *source*; return findings.
+
+    Raises:
+        ImageError: the metadata of *pdf* cannot be used. OSError: it cannot be written.
+    """
+    steps = history(task, pages)
+    if task.kind is Kind.PDF:
+        try:
+            add_history(pdf, steps, earlier=source)
+            return []
+        except ImageError:
+            # OCRmyPDF leaves damaged metadata out, and the pages are worth more than their history.
+            add_history(pdf, steps)
+            return ["the input's XMP metadata are damaged; its earlier history was not kept"]
+    add_history(pdf, steps)
+    return []
 
 
 def history(task: FileTask, pages: Sequence[ReadPage]) -> list[Step]:

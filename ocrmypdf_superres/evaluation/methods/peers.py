@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shlex
-import subprocess
 import tempfile
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -24,6 +22,7 @@ import numpy as np
 from PIL import Image
 
 from ocrmypdf_superres.errors import MissingDependencyError, ModelError, OptionError, SuperresError
+from ocrmypdf_superres.evaluation.methods.commands import run_command, split_command
 from ocrmypdf_superres.evaluation.methods.nets import decides, net_image
 from ocrmypdf_superres.modelstore.store import find_model, find_models, sha256_of
 from ocrmypdf_superres.page.image import flatten
@@ -70,13 +69,7 @@ def command_peer(text: str) -> Peer:
     Raises:
         OptionError: {in} or {out} is missing, or the command cannot be split into words.
     """
-    try:
-        words = shlex.split(text)
-    except ValueError as error:
-        raise OptionError(f"--peer {text!r} cannot be split into words ({error}); quote it as for a shell.") from error
-    if not words or "{in}" not in text or "{out}" not in text:
-        raise OptionError(f"--peer {text!r} was given, a command with {{in}} and {{out}} was expected; add both.")
-    return Peer(Path(words[0]).name, "command", text)
+    return Peer(Path(split_command(text, "--peer")[0]).name, "command", text)
 
 
 def weights_peer(path: Path, kind: Literal["dnn", "spandrel"]) -> Peer:
@@ -190,14 +183,10 @@ def _by_command(peer: Peer, image: Image.Image) -> Image.Image:
     with tempfile.TemporaryDirectory(prefix="superres-peer-") as temporary:
         source, target = Path(temporary) / "in.png", Path(temporary) / "out.png"
         flatten(image).save(source)
-        words = [word.replace("{in}", str(source)).replace("{out}", str(target)) for word in shlex.split(peer.what)]
+        run_command(peer.what, source, target)
         try:
-            subprocess.run(words, capture_output=True, check=True)
             with Image.open(target) as opened:
                 return flatten(opened).convert("L")
-        except subprocess.CalledProcessError as error:
-            last = (error.stderr.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
-            raise SuperresError(f"The command {peer.name} ended with {error.returncode}: {last}") from error
         except OSError as error:
             raise SuperresError(f"The command {peer.what!r} gave no image ({error}); see that it writes {{out}}.") from error
 

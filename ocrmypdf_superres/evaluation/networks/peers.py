@@ -6,8 +6,6 @@ PEAN, TATT, DocRes and NAF-DPM are programs of their own, with weights that thei
 
 from __future__ import annotations
 
-import shlex
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -20,6 +18,7 @@ from torch import Tensor
 
 from ocrmypdf_superres.architectures.blocks.layers import grey_of
 from ocrmypdf_superres.errors import OptionError, SuperresError
+from ocrmypdf_superres.evaluation.methods.commands import run_command, split_command
 from ocrmypdf_superres.evaluation.methods.peers import Peer, enlarge_in_colour, weights_peer
 from ocrmypdf_superres.training.data.batches import Batch
 
@@ -61,12 +60,7 @@ def _add(found: dict[str, Predictor], name: str, predict: Predictor) -> None:
 
 
 def _name(text: str) -> str:
-    try:
-        words = shlex.split(text)
-    except ValueError as error:
-        raise OptionError(f"--system {text!r} cannot be split into words ({error}); quote it as for a shell.") from error
-    if "{in}" not in text or "{out}" not in text:
-        raise OptionError(f"--system {text!r} was given, a command with the folders {{in}} and {{out}} was expected; add both.")
+    words = split_command(text, "--system", "the folders {in} and {out}")
     script = next((word for word in words[1:] if word.endswith((".py", ".sh"))), words[0])
     return Path(script).stem
 
@@ -86,14 +80,7 @@ def _run(text: str, batches: Sequence[Batch]) -> list[NDArray[np.uint8]]:
             for image in _images(batch.lr):
                 names.append(f"{len(names):06d}.png")
                 image.save(source / names[-1])
-        words = [word.replace("{in}", str(source)).replace("{out}", str(target)) for word in shlex.split(text)]
-        try:
-            subprocess.run(words, capture_output=True, check=True)
-        except subprocess.CalledProcessError as error:
-            last = (error.stderr.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
-            raise SuperresError(f"The command {text!r} ended with {error.returncode}: {last}") from error
-        except OSError as error:
-            raise SuperresError(f"The command {text!r} cannot be run ({error}); see that its program is installed.") from error
+        run_command(text, source, target)
         made = []
         for name in names:
             try:

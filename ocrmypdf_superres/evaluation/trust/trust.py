@@ -108,10 +108,12 @@ def summarize(found: Sequence[Trust], invented: Sequence[tuple[str, str, int]] =
     sentences = []
     for method in dict.fromkeys(t.method for t in found):
         pages = [t for t in found if t.method == method]
-        read = [t.words for t in pages]
+        # Over scans, each with all of its conditions, which depend on each other.
+        scans = {page: [t for t in pages if t.page == page] for page in dict.fromkeys(t.page for t in pages)}.values()
+        read = [sum(t.words for t in scan) for scan in scans]
         if not sum(read):
             continue
-        rate = interval([t.silent for t in pages], read)
+        rate = interval([sum(t.silent for t in scan) for scan in scans], read)
         sentence = (
             f"{method}: {1000 * rate.value:.1f} of 1,000 words are silent substitutions (95 % interval {1000 * rate.low:.1f} to "
             f"{1000 * rate.high:.1f}): wrong, but read with a confidence of {SURE:.0f} or more and in Tesseract's dictionary"

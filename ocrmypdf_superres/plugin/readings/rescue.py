@@ -15,16 +15,24 @@ from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.ocr.lines.doubt import unread_lines
 from ocrmypdf_superres.ocr.merge.order import page_winner
 from ocrmypdf_superres.ocr.second_opinion import SURE
-from ocrmypdf_superres.ocr.variants import enlarge
+from ocrmypdf_superres.ocr.variants import AS_IS, enlarge
 from ocrmypdf_superres.page.contrast import even_ink
+from ocrmypdf_superres.page.fills import even_fills
 from ocrmypdf_superres.page.image import flatten, from_luma, to_luma
 from ocrmypdf_superres.page.plan import plan_image
 from ocrmypdf_superres.page.text_height import measure_text_height
 from ocrmypdf_superres.plugin.readings.gathered import Gathered
 from ocrmypdf_superres.plugin.worker import load, plan_settings
 
-CONTRAST, ENLARGED = "contrast", "enlarged"
-"""The page with its pale ink darkened, enlarged by Lanczos; and a page that the plan left, enlarged by the net."""
+CONTRAST, ENLARGED, FILLS = "contrast", "enlarged", "fills"
+"""The page with its pale ink darkened, enlarged by Lanczos; a page that the plan left, enlarged by the net; and one whose filled
+areas were made white, enlarged by the net."""
+OTHER_PIXELS = (AS_IS, CONTRAST, ENLARGED, FILLS)
+"""Variants whose images may have another size than the one that was handed over."""
+TILE = 2.2
+"""Side of the tiles that have a ground of their own, in x-heights."""
+IN_FILLS = 3
+"""A page is read again without its filled areas when at least this many lines in them were not read."""
 FEW_WORDS = 12
 """A page of fewer words is searched for unread ink, however sure the words are."""
 FEW_LINES = 0.7
@@ -58,26 +66,38 @@ def reads_badly(readings: Mapping[str, Hypothesis], calibration: Calibration) ->
 
 
 def rescued_image(
-    found: Gathered, source: Image.Image, page: tuple[tuple[int, int], tuple[float, float]], left: bool, options: Any
+    found: Gathered,
+    source: Image.Image,
+    page: tuple[tuple[int, int], tuple[float, float]],
+    doubts: tuple[bool, bool],
+    options: Any,
 ) -> tuple[Image.Image, str] | None:
-    """Return another image to read of a page that seems lost, and its variant's name; None where there is none.
+    """Return another image to read of a page that seems lost, or lost what is in filled areas, and its variant's name.
 
     Args:
         found: what was read so far, with a calibration.
         source: the page before it was enlarged.
         page: (width, height) of the image that was read, and its dpi.
-        left: whether the plan left the page, and may be overruled.
+        doubts: whether ink may have been lost, see :func:`may_have_lost_ink`, and whether the plan left the page, and may be
+            overruled.
         options: OCRmyPDF's.
+
+    Returns:
+        None where there is no better image.
 
     Raises:
         ImageError, DeviceError, ModelError: from the net.
     """
+    lost, left = doubts
     best = found.whole[found.best()] if found.whole else None
-    image = contrast_image(source, best, page[0], options.superres.target_x_height)
+    small = source.width * source.height <= ENOUGH_PIXELS
+    image = unfilled_image(source, best, page, options) if small and source.size != page[0] else None
+    if image is not None:
+        return image, FILLS
+    image = contrast_image(source, best, page[0], options.superres.target_x_height) if lost else None
     if image is not None:
         return image, CONTRAST
-    small = source.width * source.height <= ENOUGH_PIXELS
-    if left and small and found.calibration is not None and reads_badly(found.whole, found.calibration):
+    if lost and left and small and found.calibration is not None and reads_badly(found.whole, found.calibration):
         image = enlarged_image(source, page[1], options)
     return None if image is None else (image, ENLARGED)
 
@@ -103,6 +123,35 @@ def contrast_image(source: Image.Image, reading: Hypothesis | None, size: tuple[
     most = min(LARGEST_FACTOR, max(1.0, (ENOUGH_PIXELS / luma.size) ** 0.5))
     factor = float(np.clip(target / height, 1.0, most))
     return even.resize((round(even.width * factor), round(even.height * factor)), Image.Resampling.LANCZOS)
+
+
+def unfilled_image(
+    source: Image.Image, reading: Hypothesis | None, page: tuple[tuple[int, int], tuple[float, float]], options: Any
+) -> Image.Image | None:
+    """Return *source* with its filled areas made white, enlarged by the net; None where the reading did not lose text there.
+
+    Args:
+        source: the page before it was enlarged.
+        reading: the best reading, in the pixels of the image that was read; None for none.
+        page: (width, height) and dpi of that image.
+        options: OCRmyPDF's.
+
+    Raises:
+        ImageError, DeviceError, ModelError: from the net.
+    """
+    size, dpi = page
+    x, y = size[0] / source.width, size[1] / source.height
+    luma, filled = even_fills(to_luma(flatten(source)), max(8, round(TILE * options.superres.target_x_height / x)))
+    if not filled.any():
+        return None
+    even = from_luma(luma)
+    middles = [
+        (int((box[1] + box[3]) / 2 / y), int((box[0] + box[2]) / 2 / x))
+        for box in (line.box for line in unread_lines(even, reading, size))
+    ]
+    if sum(bool(filled[min(row, source.height - 1), min(column, source.width - 1)]) for row, column in middles) < IN_FILLS:
+        return None
+    return enlarged_image(even, (dpi[0] / x, dpi[1] / y), options)
 
 
 def enlarged_image(source: Image.Image, dpi: tuple[float, float], options: Any) -> Image.Image | None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from ocrmypdf_superres.errors import OptionError, RecognizerError
 from ocrmypdf_superres.tesseract import find_traineddata
 from ocrmypdf_superres.training.data.files import document_of
 from ocrmypdf_superres.training.data.fonts import installed_fonts
+from ocrmypdf_superres.training.data.ocr_lines.build import FEW_SCAN_LINES, Sources, build_stream
 from ocrmypdf_superres.training.data.ocr_lines.scan_lines import ScanLines, held_documents
 
 ROWS = [
@@ -87,3 +89,16 @@ def test_folders_for_validation_are_refused(tmp_path):
     folder.mkdir(parents=True)
     with pytest.raises(OptionError, match="validation"):
         ScanLines(folder, "eng", tmp_path / "cache")
+
+
+def test_few_scans_in_a_language_are_joined_by_those_in_others(scans, tmp_path):
+    names = {TRAINED: "eng", HELD: "deu"}
+    entries = [{"image": n, "text": f"{Path(n).stem}.gt.txt", "languages": languages} for n, languages in names.items()]
+    (scans / "index.json").write_text(json.dumps(entries), encoding="utf-8")
+    (tmp_path / "text" / "eng").mkdir(parents=True)
+    (tmp_path / "text" / "eng" / "book.txt").write_text(" ".join(ROWS * 20), encoding="utf-8")
+    stream = build_stream("eng", Sources(tmp_path / "text", scans, tmp_path / "cache"))
+    assert len(stream.scans) == len(stream.foreign) == len(ROWS[:-1])
+    assert stream.from_scans == pytest.approx(0.25 * len(ROWS[:-1]) / FEW_SCAN_LINES) and stream.from_foreign == 0.08
+    held = build_stream("eng", Sources(tmp_path / "text", scans, tmp_path / "cache"), held=True)
+    assert held.foreign is None and held.settings.scans == 0.25

@@ -52,13 +52,15 @@ class ScanLines:
         language: use only pages in this language, Tesseract's code; empty for all.
         cache: folder for Tesseract's readings.
         held: use the held-out documents instead of the others; None for all documents.
-        without: leave out pages in this language.
+        without: leave out pages in these languages.
 
     Raises:
         OptionError: the folder is missing, or holds validation data.
     """
 
-    def __init__(self, folder: Path, language: str, cache: Path, *, held: bool | None = False, without: str = "") -> None:
+    def __init__(
+        self, folder: Path, language: str, cache: Path, *, held: bool | None = False, without: Collection[str] = ()
+    ) -> None:
         if _FORBIDDEN in folder.resolve().parts:
             raise OptionError(f"The folder {folder} holds validation data, training data was expected; give another folder.")
         self.pixels: list[NDArray[np.uint8]] = []
@@ -67,7 +69,9 @@ class ScanLines:
         pages = [
             (image, truth, languages)
             for image, truth, languages in list_pages(folder, language or "eng", cache)
-            if truth is not None and (not language or language in languages.split("+")) and without not in languages.split("+")
+            if truth is not None
+            and (not language or language in languages.split("+"))
+            and not {*without} & {*languages.split("+")}
         ]
         kept_apart = held_documents({document_of(image) for image, _, _ in pages})
         for image, truth, languages in pages:

@@ -65,7 +65,8 @@ class StreamSettings:
 
     Attributes:
         clean: share of clean lines at 300 dpi.
-        scans: share of lines from scans, if there are any.
+        scans: share of lines from scans in the language, if there are any.
+        foreign_scans: share of lines from scans in other languages, if there are any.
         others: share of lines in other languages, if there are texts in any.
         monospaced: probability of a typewriter font for a rendered line.
         longest: maximum number of characters in a line.
@@ -75,6 +76,7 @@ class StreamSettings:
 
     clean: float = 0.15
     scans: float = 0.25
+    foreign_scans: float = 0.08
     others: float = 0.07
     monospaced: float = 0.35
     longest: int = 64
@@ -91,6 +93,7 @@ class LineStream:
         is_encodable: tells whether the recognizer's charset has all characters of a text.
         seed: of the stream.
         scans: lines of scans; those that cannot be encoded are removed from it.
+        foreign: lines of scans in other languages, likewise.
         settings: the mixture.
         own: number of texts that are the language's own; a script has several, used at random.
     """
@@ -104,16 +107,21 @@ class LineStream:
         scans: ScanLines | None = None,
         settings: StreamSettings | None = None,
         own: int = 1,
+        foreign: ScanLines | None = None,
     ) -> None:
         self.texts = list(texts)
         self.own = own
         self.net = net
         self.is_encodable = is_encodable
         self.seed = seed
-        if scans is not None:
-            scans.keep(is_encodable)
-        self.scans = scans if scans is not None and len(scans) else None
         self.settings = settings or StreamSettings()
+        for one in (scans, foreign):
+            if one is not None:
+                one.keep(is_encodable)
+        self.scans = scans
+        self.foreign = foreign
+        self.from_scans = self.settings.scans if scans else 0.0
+        self.from_foreign = self.settings.foreign_scans if foreign else 0.0
         self.fonts = LineFonts()
 
     def line(self, index: int) -> Line:
@@ -153,10 +161,12 @@ class LineStream:
         x_height = float(np.exp(rng.uniform(np.log(low), np.log(high))))
         # Lines at 300 dpi are rendered at twice their size, smaller ones at four times.
         scale, kind = 2 if clean else 4, "scan"
-        if self.scans is not None and rng.random() < self.settings.scans:
+        sample = float(rng.random())
+        scans = self.scans if sample < self.from_scans else self.foreign
+        if scans is not None and sample < self.from_scans + self.from_foreign:
             if clean:
-                return self.scans.native(rng), kind, False, None
-            scale, large = self.scans.strip(rng, x_height, scale)
+                return scans.native(rng), kind, False, None
+            scale, large = scans.strip(rng, x_height, scale)
         else:
             large, kind = self._rendered(rng, x_height * scale)
         if large is None:

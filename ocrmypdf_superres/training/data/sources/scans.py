@@ -47,7 +47,6 @@ class Page:
     image: str
     languages: str
     lines: list[list[Word]]
-    from_truth: bool
 
 
 def list_pages(
@@ -136,9 +135,9 @@ def index_page(image: Path, truth: Path | None, languages: str, cache: Path, con
     """
     lines = read_lines(image, languages, cache)
     if truth is not None:
-        return Page(str(image), languages, _correct(lines, read_text(truth).strip()), True)
+        return Page(str(image), languages, _correct(lines, read_text(truth).strip()))
     good = [line for line in lines if float(np.mean([w.confidence for w in line])) >= confidence]
-    return Page(str(image), languages, good, False)
+    return Page(str(image), languages, good)
 
 
 class ScanSource:
