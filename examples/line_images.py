@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Images of rendered lines as hr, as bicubic and as a line net draws them; and what tuned languages read in them.
+"""Images of rendered lines as hr, as bicubic and as sr of a line net; and what tuned languages read in them.
 
-The second stage of Hildebrandt et al. (2022) with Tesseract as the reader: is one tuned on sr better on sr than one tuned on hr?
+The second stage of Hildebrandt et al. (2022) with Tesseract as the recognizer: is sr read better after tuning on sr than on hr?
 
     python line_images.py FOLDER/text train --model edsr-stn-small --count 1200 --seed 1
     python line_images.py FOLDER/held held --model edsr-stn-small --count 512 --seed 2
@@ -29,7 +29,7 @@ from ocrmypdf_superres.upscaling.backends.torch import load_network
 
 
 @torch.no_grad()
-def draw(texts: Path, out: Path, model: str, count: int, seed: int) -> None:
+def render(texts: Path, out: Path, model: str, count: int, seed: int) -> None:
     """Write *count* lines of *texts* to the folders hr, bicubic and sr of *out*, each with NAME.gt.txt."""
     net = load_network(find_model(model))
     number = 0
@@ -61,7 +61,7 @@ def measure(folder: Path, language: str) -> str:
 
 
 def main() -> None:
-    """Draw, or measure."""
+    """Render, or measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("texts", nargs="?", type=Path)
     parser.add_argument("out", nargs="?", type=Path)
@@ -76,7 +76,7 @@ def main() -> None:
             for language in languages:
                 print(measure(Path(folder) / kind, language), flush=True)
     elif arguments.texts and arguments.out:
-        draw(arguments.texts, arguments.out, arguments.model, arguments.count, arguments.seed)
+        render(arguments.texts, arguments.out, arguments.model, arguments.count, arguments.seed)
     else:
         parser.error("give TEXTS and OUT, or --measure FOLDER LANGUAGE...")
 

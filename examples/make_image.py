@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Draw README's image: part of the sample as it is, by Lanczos, and by docsr-s2. Run in this folder."""
+"""Make README's image: part of the sample as it is, by Lanczos, and by docsr-s2. Run in this folder."""
 
 from pathlib import Path
 

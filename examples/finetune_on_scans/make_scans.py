@@ -1,4 +1,4 @@
-"""Draw a small archive of typewritten letters, three pages in each of four PDFs, to try finetune on.
+"""Render a small archive of typewritten letters, three pages in each of four PDFs, to try finetune on.
 
 python make_scans.py FOLDER
 """
@@ -21,7 +21,7 @@ TEXT = (
 )
 
 
-def draw_page(font: ImageFont.FreeTypeFont, rng: np.random.Generator, title: str) -> Image.Image:
+def render_page(font: ImageFont.FreeTypeFont, rng: np.random.Generator, title: str) -> Image.Image:
     """Return an A5 page at 300 dpi: grey paper, a worn ribbon, the sensor's blur and noise."""
     width, height = 1748, 2480
     page = Image.new("L", (width, height), 226)
@@ -58,7 +58,7 @@ def main(folder: Path) -> None:
     font = find_font()
     for number in range(1, 5):
         rng = np.random.default_rng(number)
-        pages = [draw_page(font, rng, f"Minutes No. {number}, page {page}") for page in (1, 2, 3)]
+        pages = [render_page(font, rng, f"Minutes No. {number}, page {page}") for page in (1, 2, 3)]
         pages[0].save(folder / f"minutes-{number}.pdf", save_all=True, append_images=pages[1:], resolution=300)
 
 
