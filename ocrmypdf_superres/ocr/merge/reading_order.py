@@ -239,7 +239,7 @@ def _are_columns(left: Sequence[_Unit], right: Sequence[_Unit]) -> bool:
     prose = _is_prose(left), _is_prose(right)
     if min(map(len, rows)) < COLUMN_LINES or not any(prose):
         return False
-    # Labels of a form stand beside a value of many lines, but are no prose at all themselves.
+    # Labels of a form stand beside a value of many lines, but hold no prose themselves.
     if not all(any(unit.prose for unit in side) for side in (left, right)):
         return False
     if common_height(*(bounding_box(side) for side in rows)) < BESIDE:
