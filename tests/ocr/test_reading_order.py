@@ -63,7 +63,7 @@ def two_columns_with_a_contents_list() -> Hypothesis:
     """A title, and below it two columns: prose with a list of headings and pages; short lines at other distances."""
     prose = [(PROSE, 100, y) for y in (*range(300, 600, 30), *range(1000, 1300, 30))]
     contents = [cell for y in range(640, 960, 40) for cell in ((f"heading{y}", 100, y), (f"{y}", 530, y))]
-    short = [(f"short line {y}", 700, y) for y in range(310, 1290, 47)]
+    short = [(f"short line {y}" if y < 1180 else PROSE, 700, y) for y in (*range(310, 1180, 47), 1197, 1227, 1257)]
     return page([("the title of the whole paper", 400, 100)], prose[:10], *[[c] for c in contents], prose[10:], short)
 
 
@@ -76,6 +76,18 @@ def test_two_columns_of_text_are_not_read_across_the_gutter():
         (f"value of {y}", 700, y + 3) for y in range(310, 1290, 47)
     ])  # fmt: skip
     assert ordered(form) == [text for y in range(310, 1290, 47) for text in (f"label{y}", f"value of {y}")]
+
+
+def test_a_value_of_many_lines_stays_in_its_form():
+    labels = [(f"label {y}", 100, y) for y in (100, 150, 200, 250, 450, 510, 540, 570, 600)]
+    values = [
+        *((f"value {y}", 500, y + 2) for y in (100, 150, 200)),
+        *((PROSE, 500, y) for y in range(251, 420, 30)),
+        ("end", 500, 450),
+    ]
+    found = ordered(page(labels, values))
+    assert found[:8] == ["label 100", "value 100", "label 150", "value 150", "label 200", "value 200", "label 250", PROSE]
+    assert found[found.index("end") - 1] == "label 450"
 
 
 def test_a_table_with_cells_of_several_lines_stays_a_table():

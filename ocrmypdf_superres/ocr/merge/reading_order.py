@@ -31,7 +31,7 @@ SHRINK = 0.25
 """Ascenders and descenders of neighbouring lines may overlap: a cut may cross this share of a line at its top and bottom."""
 COLUMN_LINES = 6
 """A gutter divides two columns of text when at least this many lines are on either side of it ..."""
-IN_ROWS = 0.6
+IN_ROWS = 0.45
 """... and at most this share of them stand in a row with one across the gutter, as cells of a form do: a page of lines at
 another distance on either side has about a third of them so by accident."""
 ROW_SLACK = 0.2
@@ -238,6 +238,9 @@ def _are_columns(left: Sequence[_Unit], right: Sequence[_Unit]) -> bool:
     rows = [_rows(side) for side in (left, right)]
     prose = _is_prose(left), _is_prose(right)
     if min(map(len, rows)) < COLUMN_LINES or not any(prose):
+        return False
+    # Labels of a form stand beside a value of many lines, but hold no prose themselves.
+    if not all(any(unit.prose for unit in side) for side in (left, right)):
         return False
     if common_height(*(bounding_box(side) for side in rows)) < BESIDE:
         return False
