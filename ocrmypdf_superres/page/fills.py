@@ -11,9 +11,9 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
 
 from ocrmypdf_superres.page.image import FloatImage
+from ocrmypdf_superres.page.ink import running_maximum
 
 _Kind = TypeVar("_Kind", bound=np.generic)
 
@@ -69,10 +69,6 @@ def _grounds(luma: FloatImage, side: int) -> tuple[FloatImage, FloatImage]:
 
 def _is_ground(luma: FloatImage, grounds: FloatImage, side: int) -> NDArray[np.bool_]:
     """Return where *luma* is flat and has the ground of its tile or of one beside it, so that fills that meet leave no edge."""
-    eight = Image.fromarray(np.round(np.clip(luma, 0, 1) * 255).astype(np.uint8))
-    brightest, darkest = (
-        np.asarray(eight.filter(rank), dtype=np.float32) / 255 for rank in (ImageFilter.MaxFilter(5), ImageFilter.MinFilter(5))
-    )
     rows, columns = grounds.shape
     padded = np.pad(grounds, 1, mode="edge")
     near = np.zeros(luma.shape, dtype=bool)
@@ -80,7 +76,12 @@ def _is_ground(luma: FloatImage, grounds: FloatImage, side: int) -> NDArray[np.b
         for column in range(3):
             beside = padded[row : row + rows, column : column + columns]
             near |= np.abs(luma - _enlarged(beside, side, luma.shape)) < SAME
-    return near & (brightest - darkest < FLAT)
+    return near & (_brightest(luma) + _brightest(-luma) < FLAT)
+
+
+def _brightest(luma: FloatImage) -> FloatImage:
+    """Return the maximum of each pixel's 5 x 5 neighbours; Pillow's filter takes ten times as long."""
+    return running_maximum(running_maximum(luma, 2).T, 2).T
 
 
 def _enlarged(tiles: NDArray[_Kind], side: int, shape: tuple[int, ...]) -> NDArray[_Kind]:
