@@ -232,7 +232,7 @@ class PageReader:
                 return
             found.whole[layout], seams = join_seams(found.whole[layout])
             lines = lines_in_doubt(found.whole[layout], found.calibration, layout, seams) + unread
-            taken = sum(seconds for name, seconds in found.seconds.items() if name in (layout, NET) or name != FILLS)
+            taken = sum(seconds for name, seconds in found.seconds.items() if name != FILLS or layout == FILLS)
             spent = taken / max(found.seconds[NET], 1e-3)
             for variant in LINE_VARIANTS:
                 chosen = lines_within(lines, found.whole[layout], self._ours.budget - spent)

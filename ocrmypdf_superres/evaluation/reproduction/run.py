@@ -86,13 +86,12 @@ def reproduce(name: str, job: Job, shrink: Shrink | None = None) -> Path:
     hours: dict[str, float] = {}
     done: dict[str, list[dict[str, Figures]]] = {}
     for row in chosen:
-        trained = row.recipes or row.recognizer
-        for seed in range(job.seeds):
-            if seed and not trained:
-                done[row.name].append(done[row.name][0])
-                continue
+        found = []
+        # Without a training all seeds have the figures of the first.
+        for seed in range(job.seeds if row.recipes or row.recognizer else 1):
             log.info("%s, row %s, seed %d.", path.stem, row.name, seed)
-            done.setdefault(row.name, []).append(_row(row, seed, job, setting, scorer, hours))
+            found.append(_row(row, seed, job, setting, scorer, hours))
+        done[row.name] = found * (job.seeds // len(found))
         kept = _written(table, done, job, hours)
     if job.record:
         keep(job.recipes, path.stem, job.reduced, kept)

@@ -250,7 +250,7 @@ def _are_columns(left: Sequence[_Unit], right: Sequence[_Unit]) -> bool:
 def _rows(units: Sequence[_Unit]) -> list[Box]:
     """Return the boxes of the lines of *units*; of those that stand beside each other, one."""
     rows: list[Box] = []
-    for box in sorted((box for unit in units for box in unit.boxes), key=lambda box: box[1] + box[3]):
+    for box in sorted((box for unit in units for box in unit.boxes), key=_middle):
         if not rows or common_height(rows[-1], box) <= SAME_ROW:
             rows.append(box)
     return rows
@@ -270,10 +270,7 @@ def _share_in_rows(rows: Sequence[Box], others: Sequence[Box]) -> float:
 def _steps(rows: Sequence[Box], others: Sequence[Box]) -> Iterator[tuple[float, int]]:
     """Yield for each of *rows* how much lower its middle is than that of the nearest one of *others*, and its height."""
     for box in rows:
-        yield (
-            min(((box[1] + box[3] - other[1] - other[3]) / 2 for other in others), key=abs),
-            box[3] - box[1],
-        )
+        yield min((_middle(box) - _middle(other) for other in others), key=abs), box[3] - box[1]
 
 
 def _cut(units: Sequence[_Unit], extent: Callable[[_Unit], tuple[int, int]]) -> list[list[_Unit]]:
