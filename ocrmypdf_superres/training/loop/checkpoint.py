@@ -33,6 +33,11 @@ def save_checkpoint(state: dict[str, Any], path: Path) -> None:
         ) from error
 
 
+def mismatch(error: Exception) -> str:
+    """Return the first reason of torch's *error* that weights do not fit a network; it lists every tensor, a line each."""
+    return " ".join(line.strip().rstrip(".") for line in str(error).split("\n", 2)[:2])
+
+
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """Return what :func:`save_checkpoint` wrote.
 

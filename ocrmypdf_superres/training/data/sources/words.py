@@ -8,6 +8,7 @@ degradation makes it.
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -45,14 +46,12 @@ class WordSource(RenderedSource):
         stretched: share of stretched words.
 
     Raises:
-        OptionError: the folder holds no text.
+        OptionError: as for :class:`RenderedSource`.
     """
 
-    def __init__(self, folder: Path, weights: dict[str, float] | None = None, stretched: float = 0.4) -> None:
-        if weights and folder.is_dir():
-            # The recognizers know only a-z, so languages that are not named are left out.
-            weights = {language.name: 0.0 for language in folder.iterdir()} | weights
-        super().__init__(folder, weights, blank=0.0)
+    def __init__(self, folder: Path, weights: Mapping[str, float] | None = None, stretched: float = 0.4) -> None:
+        # The recognizers know only a-z, so languages that are not named are left out.
+        super().__init__(folder, weights, blank=0.0, others=0.0 if weights else 1.0)
         self.stretched = stretched
 
     def sample(self, rng: np.random.Generator, line_height: int, scale: int) -> Sample:
@@ -134,7 +133,7 @@ class FolderLines:
     """Line images with their texts.
 
     Args:
-        folder: folder of hr images ``NAME.png`` with ``NAME.gt.txt`` beside them.
+        folder: folder of hr images with ``NAME.gt.txt`` beside them.
         low: folder of lr images with the same names, or None.
         language: Tesseract's code of the texts' language.
 
