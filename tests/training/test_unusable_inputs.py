@@ -13,13 +13,17 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("scipy")
 from PIL import Image
 from test_train_errors import recipe, train
+from torch import nn
 
+from ocrmypdf_superres.cli import main
 from ocrmypdf_superres.errors import ImageError, OptionError
 from ocrmypdf_superres.files import atomic_write_text
+from ocrmypdf_superres.modelstore.published_weights import read_tensors
 from ocrmypdf_superres.recognizers.tesseract.preprocess import normalise
 from ocrmypdf_superres.training.data.batches import load_batches
 from ocrmypdf_superres.training.data.sources.rendered import RenderedSource
 from ocrmypdf_superres.training.data.sources.words import WordSource
+from ocrmypdf_superres.training.loop.checkpoint import mismatch
 from ocrmypdf_superres.training.recipe import parse_recipe
 from ocrmypdf_superres.training.workflows import train as workflow
 
@@ -144,6 +148,20 @@ def test_the_recipe_is_the_one_that_was_trained(data_folder: Path, monkeypatch: 
     monkeypatch.setattr(workflow, "super_resolution_trainer", edited)
     assert train(path, data_folder) == 0
     assert before.strip() in (data_folder / "run" / "report.md").read_text(encoding="utf-8")
+
+
+def test_what_torch_says_is_shortened(tmp_path: Path, data_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = tmp_path / "weights.pt"
+    text.write_text("no weights", encoding="utf-8")
+    with pytest.raises(OptionError) as caught:
+        read_tensors(text)
+    assert "weights_only" not in str(caught.value) and "other than tensors" in str(caught.value)
+    other = nn.Sequential(*(nn.Linear(3, 3) for _ in range(40)))
+    with pytest.raises(RuntimeError) as missing:
+        other.load_state_dict({})
+    assert len(mismatch(missing.value)) <= 200 and "0.weight" in mismatch(missing.value)
+    assert main(["export", str(recipe(data_folder)), str(tmp_path), "-o", str(tmp_path / "model")]) == 1
+    assert "There is no checkpoint" in said(capsys)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the message is POSIX's")
