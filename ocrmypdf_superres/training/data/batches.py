@@ -161,18 +161,20 @@ class StepBatches(Dataset[Batch]):
             source = self.sources[int(rng.choice(len(self.sources), p=self.weights))]
             sample = source.sample(rng, line_height, scale)
             samples.append(sample)
-            lrs.append(self._degraded(sample.source, scale, rng) if sample.lr is None else sample.lr)
+            lrs.append(degraded(self.degradation, sample.source, scale, rng) if sample.lr is None else sample.lr)
         if len({sample.target.shape[-2:] for sample in samples}) > 1:
             shapes = " and ".join(sorted({" x ".join(map(str, sample.target.shape[-2:])) for sample in samples}))
             raise OptionError(f"The recipe's sources give images of {shapes} pixels; give sources of one size.")
         return collate(samples, lrs, scale, self.colour)
 
-    def _degraded(self, source: NDArray[np.float32], scale: int, rng: np.random.Generator) -> NDArray[np.float32]:
-        if source.ndim == 2:
-            return self.degradation(source, scale, rng)
-        # The same blur and noise in all channels: what a camera does to a page, not what it does to a colour.
-        seed = int(rng.integers(2**63))
-        return np.stack([self.degradation(channel, scale, np.random.default_rng(seed)) for channel in source])
+
+def degraded(degradation: Degradation, source: NDArray[np.float32], scale: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Return *source*, float32 (H, W) or (C, H, W) in [0, 1], reduced by *scale* and degraded, its channels all alike."""
+    if source.ndim == 2:
+        return degradation(source, scale, rng)
+    # The same blur and noise in all channels: what a camera does to a page, not what it does to a colour.
+    seed = int(rng.integers(2**63))
+    return np.stack([degradation(channel, scale, np.random.default_rng(seed)) for channel in source])
 
 
 def load_batches(batches: Batches[B], first: int, workers: int) -> Iterator[B]:

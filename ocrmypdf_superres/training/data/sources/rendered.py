@@ -54,7 +54,7 @@ class RenderedSource:
             if words:
                 self.words[language.name] = words
         if not self.words:
-            raise OptionError(f"{folder} holds no text files in folders by language (eng/*.txt); give one with --data.")
+            raise OptionError(f"{folder} holds no text files in folders by language (eng/*.txt); give a folder that does.")
         self.languages = sorted(self.words)
         self.probabilities = _probabilities(folder, self.languages, weights or {}, others)
         fonts = installed_fonts()

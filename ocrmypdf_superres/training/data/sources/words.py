@@ -154,12 +154,16 @@ class FolderLines:
             raise OptionError(f"{folder} holds no line images with texts, such as 001.png and 001.gt.txt; give another folder.")
 
     def sample(self, rng: np.random.Generator, line_height: int, scale: int) -> Sample:
-        """Return a random line, with its lr image if there are any; *line_height* is ignored.
+        """Return a random line, as :meth:`line` does; *line_height* is ignored."""
+        return self.line(int(rng.integers(len(self.items))), scale)
+
+    def line(self, index: int, scale: int) -> Sample:
+        """Return line *index* of :attr:`items`, with its lr image if there are any.
 
         Raises:
             ImageError: an image is damaged.
         """
-        path, lr_path, text = self.items[int(rng.integers(len(self.items)))]
+        path, lr_path, text = self.items[index]
         image = resized_rgb(open_line(path), (WIDTH, HEIGHT))
         lr = None if lr_path is None else resized_rgb(open_line(lr_path), (WIDTH // scale, HEIGHT // scale))
         return Sample(image, image, text, BOX, self.language, lr)
