@@ -79,3 +79,17 @@ def test_a_file_of_something_else_is_one_sentence(stored: str, tmp_path: Path, c
     given = ["--data", str(tmp_path), "--truth", str(tmp_path / "heights.json")]
     assert cli.main(["heights", "--count", "0", *given]) == 1
     assert "does not hold heights by page" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["--count", "1", "--rows", "layout tabel"], "no kind of pages 'layout tabel' (did you mean 'layout table'?)"),
+        (["--count", "-1"], "--count was given -1"),
+        (["--count", "0"], "--count was given 0"),
+        (["--count", "1", "--dpis", "0"], "--dpis was given [0.0]"),
+    ],
+)
+def test_what_cannot_be_measured_is_one_sentence(given: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["heights", *given]) == 1
+    assert message in " ".join(capsys.readouterr().err.split())

@@ -82,6 +82,10 @@ def run(args: argparse.Namespace) -> int:
         return _train(args)
     if args.action == "invented":
         return _count_invented(args)
+    if args.count < 0 or (args.count == 0 and args.data is None):
+        raise OptionError(f"--count was given {args.count}; give the number of rendered pages, or 0 with --data.")
+    if not all(dpi > 0 for dpi in args.dpis):
+        raise OptionError(f"--dpis was given {args.dpis}; give numbers above 0.")
     cases = rendered_cases(args.count, args.seed, args.rows or None) if args.count else iter(())
     results = [measure(case) for case in steps(cases, "rendered pages")]
     if args.data is not None:

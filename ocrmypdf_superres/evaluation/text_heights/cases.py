@@ -13,8 +13,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.data.pages import HIGH_DPI, BenchmarkPage
 from ocrmypdf_superres.page.image import FloatImage, to_luma
+from ocrmypdf_superres.tables import did_you_mean
 from ocrmypdf_superres.tesseract import run_tesseract
 from ocrmypdf_superres.training.data.rendered_pages.layouts import LAYOUTS
 from ocrmypdf_superres.training.data.rendered_pages.page import render
@@ -60,8 +62,15 @@ def rendered_cases(per_row: int, seed: int, rows: list[str] | None = None) -> It
     """Yield *per_row* rendered pages of each row: layouts, scripts, skews, wrong tags, and pages without text.
 
     The fonts are those that the height network is not trained with, where a script has several.
+
+    Raises:
+        OptionError: one of *rows* is not known.
     """
     scripts = scripts_with_fonts("test")
+    known = [row for row, *_ in _rows(scripts)]
+    if unknown := sorted(set(rows or ()) - set(known)):
+        hint = did_you_mean(unknown[0], known)
+        raise OptionError(f"There is no kind of pages {unknown[0]!r}{hint}; give some of {', '.join(known)}.")
     for row, layout, script, skew in _rows(scripts):
         if rows and row not in rows:
             continue
