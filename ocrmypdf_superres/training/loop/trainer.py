@@ -220,7 +220,7 @@ class Trainer(Generic[K]):
         """Continue from the checkpoint *path*.
 
         Raises:
-            OptionError: the checkpoint is missing, damaged, of another recipe or of another net.
+            OptionError: the checkpoint is missing, damaged, of another recipe or net, or beyond the recipe's last step.
         """
         state = load_checkpoint(path)
         if not {"recipe", "step", "net"} <= state.keys():
@@ -233,6 +233,11 @@ class Trainer(Generic[K]):
             raise OptionError(
                 f"{path} belongs to another recipe than {self.settings.name} is now; give the recipe that it was started with, "
                 "or another folder with -o."
+            )
+        if self._planner is None and state["step"] > self.total:
+            raise OptionError(
+                f"{path} is of step {state['step']}, and {self.settings.name} ends at step {self.total}; give the recipe that it "
+                "was started with, or another folder with -o."
             )
         try:
             self._restore(state)
