@@ -170,3 +170,14 @@ def test_a_set_of_text_patches_is_evaluated_image_by_image(tmp_path, monkeypatch
     assert "2 patches, 2 lines with text, x4" in capsys.readouterr().out
     assert main([*command, "--part", "train", "--share", "0.5"]) == 0
     assert "1 patches, 1 lines with text" in capsys.readouterr().out
+
+
+def test_patches_without_text_have_no_figures_of_text(tmp_path, capsys):
+    text_image((200, 200), "clear text", 24, 40).save(tmp_path / "one.png")
+    output = tmp_path / "figures.json"
+    command = ["patches", "--data", str(tmp_path), "--kind", "patches", "--size", "200", "200", "--count", "0", "--device", "cpu"]
+    assert main([*command, "--json", str(output)]) == 0
+    hr = json.loads(output.read_text())["hr"]
+    assert hr["psnr"] == pytest.approx(100.0) and hr["cer"] is None and hr["s_lcs"] is None and hr["s_ld"] is None
+    row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("│ hr"))
+    assert [cell.strip() for cell in row.split("│")[2:-1]] == ["100.00", "1.0000", "-", "-", "-"]

@@ -133,7 +133,8 @@ def _table(metrics: Mapping[str, PatchMetrics]) -> Table:
     for name in ["IoU of text", *first.distances] if first.iou is not None else []:
         table.add_column(name)
     for name, row in metrics.items():
-        cells = [f"{row.psnr:.2f}", f"{row.ssim:.4f}", f"{100 * row.cer:.2f}", f"{row.s_lcs:.4f}", f"{row.s_ld:.4f}"]
+        text = [f"{100 * row.cer:.2f}", f"{row.s_lcs:.4f}", f"{row.s_ld:.4f}"] if row.lines else ["-"] * 3
+        cells = [f"{row.psnr:.2f}", f"{row.ssim:.4f}", *text]
         cells += [f"{row.lpips:.4f}"] if row.lpips is not None else []
         cells += [f"{row.iou:.4f}"] if row.iou is not None else []
         table.add_row(escape(name), *cells, *(f"{value:.4f}" for value in row.distances.values()))

@@ -26,7 +26,7 @@ from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.networks.independent_engines import IndependentEngine
 from ocrmypdf_superres.evaluation.networks.line_sets import held_out_batches
 from ocrmypdf_superres.metrics.boxes import area_iou
-from ocrmypdf_superres.metrics.image import psnr, ssim
+from ocrmypdf_superres.metrics.image import decibels, mean_squared_error, ssim
 from ocrmypdf_superres.metrics.lpips import LPIPS, lpips
 from ocrmypdf_superres.metrics.text import TextScore, s_lcs, s_ld, score
 from ocrmypdf_superres.modelstore.store import find_model
@@ -53,7 +53,7 @@ class PatchMetrics:
     """Means over patches, and over their lines.
 
     Attributes:
-        psnr: dB, mean of the patches'. ssim: mean. lpips: mean, or None without its weights.
+        psnr: dB, mean of the patches', each at most 100. ssim: mean. lpips: mean, or None without its weights.
         cer: of all lines together. s_lcs, s_ld: means over the lines.
         iou: mean overlap of detected text in sr and hr, or None without a detector.
         distances: mean absolute difference of the detector's deep features, logits and regressions.
@@ -74,8 +74,9 @@ class PatchMetrics:
     single: Mapping[str, tuple[float, ...]] = field(default_factory=dict, repr=False)
 
     def summary(self) -> dict[str, Any]:
-        """Return the figures by name, without what is kept of single patches and lines."""
-        return {key: value for key, value in asdict(self).items() if key != "single"}
+        """Return the figures by name, without what is kept of single patches and lines; those of text are None without lines."""
+        of_text = () if self.lines else ("cer", "s_lcs", "s_ld")
+        return {key: None if key in of_text else value for key, value in asdict(self).items() if key != "single"}
 
 
 def patches(
@@ -202,7 +203,8 @@ class _Patches:
         """Add the images of *sr*, float (B, 1, H, W) in [0, 1] on the CPU, and the lines of *batch* on them."""
         for index in range(len(sr)):
             ours, theirs = sr[index, 0].numpy(), batch.hr[index, 0].numpy()
-            self.psnr.append(psnr(ours, theirs))
+            # At most 100 dB, so that the mean over patches is finite where sr is hr itself.
+            self.psnr.append(decibels(mean_squared_error(ours, theirs), least=1e-10))
             self.ssim.append(ssim(ours, theirs))
             if perceptual is not None:
                 self.lpips.append(lpips(ours, theirs, perceptual))
