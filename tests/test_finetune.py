@@ -71,6 +71,8 @@ def test_a_base_without_a_recipe_is_one_sentence(lanczos_net):
         (["empty", "-o", "mine", "--minutes", "0"], "above 0"),
         (["empty", "-o", "begun"], "--resume"),
         (["empty", "-o", "mine", "--resume"], "There is no run"),
+        (["empty", "-o", "mine", "--text", "nowhere"], "--text was given nowhere"),
+        (["empty", "-o", "mine", "--text", "nowhere", "--network"], "--text was given nowhere"),
     ],
 )
 def test_what_cannot_be_used_is_one_sentence(arguments, words, tmp_path, monkeypatch, capsys):

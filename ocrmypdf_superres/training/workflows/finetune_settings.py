@@ -112,6 +112,10 @@ class FinetuneSettings:
             raise OptionError(
                 f"{self.run} holds an earlier run; add --resume to continue it, delete it, or give another name with -o."
             )
+        if self.text is not None and not self.text.is_dir():
+            raise OptionError(
+                f"--text was given {self.text}, a folder of texts by language (eng/*.txt) was expected; correct it."
+            )
         if self.resume and not self.run.exists():
             raise OptionError(
                 f"There is no run {self.run} to continue; start without --resume, or give the name that it had with -o."
