@@ -104,8 +104,9 @@ def scan_resolution(pageinfo: Any, raster: Image.Image) -> ScanPixels | None:
     if not images or area <= 0 or not COVERED[0] <= covered / area <= COVERED[1]:
         return None
     finest = max(max(info.dpi.x, info.dpi.y) for info in images)
-    ratio = finest * float(pageinfo.width_inches) / min(raster.width, raster.height)
-    ratio = max(ratio, finest * float(pageinfo.height_inches) / max(raster.width, raster.height))
+    # Short side to short side, since the raster may be turned.
+    sides = sorted((float(pageinfo.width_inches), float(pageinfo.height_inches)))
+    ratio = max(finest * inches / pixels for inches, pixels in zip(sides, sorted(raster.size), strict=True))
     if ratio > 1 / FINER:
         return None
     size = (max(1, round(raster.width * ratio)), max(1, round(raster.height * ratio)))
@@ -116,7 +117,7 @@ def scan_resolution(pageinfo: Any, raster: Image.Image) -> ScanPixels | None:
     marked = _thumbnail(ImageChops.difference(grey, again), cells) > SHARPER
     if marked.mean() > MARKED:
         return None
-    _label(small, raster)
+    label_like(small, raster)
     return ScanPixels(small, Marks(_mask(marked), raster) if marked.any() else None)
 
 
@@ -187,8 +188,8 @@ def _mask(marked: np.ndarray[Any, np.dtype[np.bool_]]) -> Image.Image:
     return Image.fromarray(marked.astype(np.uint8) * 255).filter(ImageFilter.MaxFilter(3))
 
 
-def _label(image: Image.Image, raster: Image.Image) -> None:
-    """Give *image* the dpi that *raster* means at its size."""
+def label_like(image: Image.Image, raster: Image.Image) -> None:
+    """Give *image*, of the same page as *raster*, the dpi that the raster's dpi means at its size."""
     dpi = raster.info.get("dpi")
     if dpi is not None:
         image.info["dpi"] = tuple(
@@ -224,5 +225,5 @@ def _like(image: Image.Image, raster: Image.Image, marks_expected: bool) -> Scan
         return None
     image.info.pop("dpi", None)
     result = image if best[1] is None else image.transpose(best[1])
-    _label(result, raster)
+    label_like(result, raster)
     return ScanPixels(result, Marks(_mask(best[2]), raster) if best[2].any() else None)

@@ -167,15 +167,26 @@ def test_marks_over_the_scan_are_laid_over_its_pixels(change, inside: tuple[int,
 
 
 def test_a_raster_finer_than_the_scan_is_reduced_to_its_resolution(tmp_path: Path) -> None:
-    halves = _contents("q {w} 0 0 {h} 0 0 cm /Im0 Do Q q 50 0 0 70 50 50 cm /Im0 Do Q 20 20 270 2 re f")
-    path = image_pdf(tmp_path / "in.pdf", [page_image()], page_size=PAGE, extra=halves)
-    raster, info = rasterized(path, 400), PdfInfo(path)[0]
+    stamped = _contents("q {w} 0 0 {h} 0 0 cm /Im0 Do Q 20 20 270 2 re f")
+    path = image_pdf(tmp_path / "in.pdf", [draw_page(SIZE, em=14, lines=8)], page_size=PAGE, extra=stamped)
+    info = PdfInfo(path)[0]
     assert scan_resolution(info, rasterized(path, 100)) is None
-    if len(info.images) == 1:
-        found = scan_resolution(info, raster)
-        assert found is not None
-        assert found.image.width == pytest.approx(SIZE[0], rel=0.05)
-        assert found.image.info["dpi"] == pytest.approx((100, 100), rel=0.05)
+    found = scan_resolution(info, rasterized(path, 400))
+    assert found is not None
+    assert found.image.width == pytest.approx(SIZE[0], rel=0.05)
+    assert found.image.info["dpi"] == pytest.approx((100, 100), rel=0.05)
+
+
+@pytest.mark.parametrize("rotate", [0, 90])
+def test_a_landscape_page_is_reduced_as_far_as_an_upright_one(rotate: int, tmp_path: Path) -> None:
+    def stamp(pdf: pikepdf.Pdf, page: pikepdf.Page) -> None:
+        page.contents_add(b"20 20 170 2 re f")
+
+    scan = draw_page(SIZE[::-1], em=14, lines=5)
+    path = image_pdf(tmp_path / "in.pdf", [scan], page_size=PAGE[::-1], rotate=rotate, extra=stamp)
+    found = scan_resolution(PdfInfo(path)[0], rasterized(path, 400))
+    assert found is not None
+    assert max(found.image.size) == pytest.approx(SIZE[1], rel=0.02)
 
 
 def test_sharp_vectors_over_an_image_are_not_reduced(tmp_path: Path) -> None:
