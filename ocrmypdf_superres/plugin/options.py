@@ -300,9 +300,9 @@ def check_all(options: Any) -> SuperresOptions:
     found = read_options(options)
     if found.trigger == "off":
         return found
-    if found.verify != "off" and found.use_for == "page":
+    if found.verify == "always" and found.use_for == "page":
         log.warning(
-            "superres: with --superres-use-for page there is no other variant of a page, so --superres-verify does nothing"
+            "superres: with --superres-use-for page there is no other variant of a page, so --superres-verify always reads none"
         )
     check_device(found.device)
     check_model(found.model)

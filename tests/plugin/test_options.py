@@ -15,7 +15,9 @@ from plugin_pages import ocrmypdf as run
 
 from ocrmypdf_superres.plugin.options import (
     SuperresOptions,
+    Verify,
     add_arguments,
+    check_all,
     check_device,
     check_model,
     check_report,
@@ -98,6 +100,12 @@ def test_explicit_cuda_that_is_missing_is_refused() -> None:
     check_device("cpu")
     with pytest.raises(MissingDependencyError, match="cuda:77"):
         check_device("cuda:77")
+
+
+@pytest.mark.parametrize(("verify", "warned"), [("auto", False), ("off", False), ("always", True)])
+def test_only_variants_that_were_asked_for_are_missed(verify: Verify, warned: bool, caplog: pytest.LogCaptureFixture) -> None:
+    check_all(SimpleNamespace(extra_attrs={}, superres=SuperresOptions(use_for="page", verify=verify)))
+    assert ("no other variant" in caplog.text) == warned
 
 
 def test_report_must_be_writable_and_its_own_file(tmp_path: Path) -> None:
