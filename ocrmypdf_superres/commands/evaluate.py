@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,29 @@ from ocrmypdf_superres.commands.shared.output import STANDARD_OUTPUT, progress, 
 from ocrmypdf_superres.commands.shared.parsing import add_data, add_jobs, add_json, add_language, add_model
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.benchmark import Result, applies, run_cases, to_json
-from ocrmypdf_superres.evaluation.data.pages import Case, find_pages, make_cases, of_collections
+from ocrmypdf_superres.evaluation.data.ground_truth import read_truth
+from ocrmypdf_superres.evaluation.data.pages import (
+    HIGH_DPI,
+    INDEX,
+    LOW_DPI,
+    Case,
+    find_pages,
+    left_out,
+    make_cases,
+    of_collections,
+)
 from ocrmypdf_superres.evaluation.data.profiles import DEFAULT_CONDITIONS, PROFILES, parse_condition
 from ocrmypdf_superres.evaluation.goals import goals, markdown_tables
 from ocrmypdf_superres.evaluation.inspection import check_weights, inspected_methods, save_run
 from ocrmypdf_superres.evaluation.methods.names import FURTHER, METHODS, PLUGIN_METHODS
 from ocrmypdf_superres.evaluation.methods.peers import Peer, all_peers
 from ocrmypdf_superres.evaluation.networks_table import networks_table
-from ocrmypdf_superres.evaluation.summary import headlines, in_order, rows
+from ocrmypdf_superres.evaluation.summary import about_case, headlines, in_order, rows
 from ocrmypdf_superres.evaluation.worst import save_worst
 from ocrmypdf_superres.metrics.text import word_accuracy
+
+OF_A_COLLECTION = 2
+"""hr pages that are read of each collection of a folder with an index, unless a user gives another number."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +61,14 @@ def _add_pages(parser: argparse.ArgumentParser) -> None:
         f"(default: {' '.join(DEFAULT_CONDITIONS)})",
     )
     group.add_argument("--lines", action="store_true", help="the images are single lines of text")
-    group.add_argument("--count", type=int, default=2, metavar="N", help="hr pages of each collection, 0 for all")
+    group.add_argument(
+        "--count", type=int, metavar="N", help="hr pages of each collection, 0 for all (default: 2 with an index.json, else all)"
+    )
+    group.add_argument(
+        "--ignore-case",
+        action="store_true",
+        help="letters count as the same in upper and lower case, for a ground truth that is all in capitals, such as SROIE's",
+    )
     add_language(group, "Tesseract languages of pages without an index")
     group.add_argument(
         "--unordered",
@@ -145,7 +166,7 @@ def run(args: argparse.Namespace) -> int:
         ModelError: the model cannot be used.
     """
     console = Console(stderr=str(args.json) == STANDARD_OUTPUT)
-    cases = _cases(args)
+    cases = _cases(args, console)
     peers = all_peers(args.peer, args.dnn_superres, args.spandrel, args.models, (*METHODS, *FURTHER), args.tessdata)
     if args.lpips:
         check_weights(*args.lpips)
@@ -158,8 +179,9 @@ def run(args: argparse.Namespace) -> int:
     _show_table(console, results)
     if args.goals:
         _show_goals(console, results, ours, args.unordered)
-    for line in headlines(results, args.unordered):
-        say(line, console)
+    for line in (about_case(results), *headlines(results, args.unordered)):
+        if line:
+            say(line, console)
     if args.lines:
         _show_word_accuracy(console, results)
     written = [to_json(result) for result in results]
@@ -178,18 +200,28 @@ def run(args: argparse.Namespace) -> int:
     return 1 if any(result.error for result in results) else 0
 
 
-def _cases(args: argparse.Namespace) -> list[Case]:
-    """Return the pages to read.
+def _cases(args: argparse.Namespace, console: Console) -> list[Case]:
+    """Return the pages to read, and say which are left out.
 
     Raises:
-        OptionError: there are none.
+        OptionError: there are none, or the text of one cannot be read.
     """
     pages = of_collections(find_pages(args.data, args.language, args.lines), args.collections)
-    cases = make_cases(pages, [parse_condition(text) for text in args.conditions], args.count)
+    if args.ignore_case:
+        pages = [replace(page, ignore_case=True) for page in pages]
+    count = args.count
+    if count is None:
+        count = OF_A_COLLECTION if (args.data / INDEX).is_file() else 0
+    cases = make_cases(pages, [parse_condition(text) for text in args.conditions], count)
     if not cases:
         raise OptionError(
-            f"No page of {args.data} is below 150 dpi or at least 200 dpi, so that nothing can be measured; give other pages."
+            f"No page of {args.data} is below {LOW_DPI:g} dpi, or has at least {HIGH_DPI:g} dpi and more than one of "
+            "--conditions, so that nothing can be measured; give other pages or conditions."
         )
+    for case in cases:
+        read_truth(Path(case.page.truth))  # what is wrong with it is said before hours of reading
+    for sentence in left_out(pages, count):
+        say(sentence, console)
     return cases
 
 

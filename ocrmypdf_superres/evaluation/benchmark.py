@@ -32,6 +32,7 @@ class Result:
         error: why the page could not be read; empty otherwise.
         scores: measures that are not summed over pages: S_LCS, S_LD, and 1 if the text is right by TextZoom's rules, else 0.
         run_seconds: CPU seconds of the whole OCRmyPDF run, further engines included; 0 for a method without one.
+        ignore_case: whether text and truth were compared without regard to case.
     """
 
     group: str
@@ -45,6 +46,7 @@ class Result:
     error: str = ""
     scores: dict[str, float] = field(default_factory=dict)
     run_seconds: float = 0.0
+    ignore_case: bool = False
 
 
 def _read(case: Case, method: str, model: str, key: str, cache: ReadingCache, peer: Peer | None) -> dict[str, Any]:
@@ -137,16 +139,21 @@ def run_cases(
 
 
 def result_of(case: Case, method: str, reading: dict[str, Any]) -> Result:
-    """Score *reading*, a ``Reading`` as a dictionary, of *case* by *method* against the page's ground truth."""
-    truth, text = read_truth(Path(case.page.truth)).text, reading["text"]
+    """Score *reading*, a ``Reading`` as a dictionary, of *case* by *method* against the page's ground truth.
+
+    Raises:
+        OptionError: the ground truth cannot be read.
+    """
+    page = case.page
+    truth, text = read_truth(Path(page.truth)).text, reading["text"]
     scores = {
-        "s_lcs": round(s_lcs(text, truth), 6), "s_ld": round(s_ld(text, truth), 6),
+        "s_lcs": round(s_lcs(text, truth, page.ignore_case), 6), "s_ld": round(s_ld(text, truth, page.ignore_case), 6),
         "textzoom_right": float(right_by_textzoom(text, truth)),
     }  # fmt: skip
     return Result(
-        case.group, case.page.name, case.page.collection, method, score(text, truth), reading["tesseract_seconds"],
+        case.group, page.name, page.collection, method, score(text, truth, page.ignore_case), reading["tesseract_seconds"],
         reading["superres_seconds"], reading["details"], reading.get("error", ""), scores,
-        reading.get("run_seconds", 0.0),
+        reading.get("run_seconds", 0.0), page.ignore_case,
     )  # fmt: skip
 
 
@@ -173,8 +180,9 @@ def from_json(values: dict[str, Any]) -> Result:
         OptionError: it is something else.
     """
     try:
-        fields = {name: values[name] for name in Result.__dataclass_fields__ if name not in ("counts", "scores", "run_seconds")}
-        fields |= {"scores": values.get("scores", {}), "run_seconds": values.get("run_seconds", 0.0)}
+        later = {"scores": {}, "run_seconds": 0.0, "ignore_case": False}  # which older files lack
+        fields = {name: values[name] for name in Result.__dataclass_fields__ if name not in ("counts", *later)}
+        fields |= {name: values.get(name, default) for name, default in later.items()}
         once = values.get("one_reading_seconds", 0.0)
         if once > 0:
             fields["details"] = {**fields["details"], "reading_cost": fields["tesseract_seconds"] / once}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ocrmypdf_superres.evaluation.benchmark import Result
 from ocrmypdf_superres.evaluation.summary import (
+    about_case,
     interval_table,
     lost,
     low_groups,
@@ -133,7 +134,9 @@ def markdown_tables(
 
     With *with_goals*, each of *ours* also has a table of its goals; *unordered* is as for :func:`goals`.
     """
-    parts = [markdown(results), interval_table(results), *(paired_table(results, method) for method in ours)]
+    about = about_case(results)
+    parts = [f"{about}\n"] if about else []
+    parts += [markdown(results), interval_table(results), *(paired_table(results, method) for method in ours)]
     for method in ours if with_goals else ():
         lines = [f"| {method}: promised | figure | limit | |", "|---|---|---|---|"]
         for goal in goals(results, method, unordered):

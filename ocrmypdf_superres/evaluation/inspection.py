@@ -64,9 +64,9 @@ def inspect_page(
         read = cached_words(ready.image, ready.dpi, languages, cache, RAW_LINE if case.page.line else None)
         words = [ReadWord(word.text, word.confidence, word.box) for word in read]
     truth = read_truth(Path(case.page.truth))
-    verdicts = correct_words(words, truth.text)
+    verdicts = correct_words(words, truth.text, case.page.ignore_case)
     seen = [replace(word, right=right) for word, right in zip(words, verdicts, strict=True)]
-    silent = silent_substitutions(words, truth.text, languages)
+    silent = silent_substitutions(words, truth.text, languages, case.page.ignore_case)
     with Image.open(case.page.image) as opened:
         scan = to_luma(opened)
     height, width = scan.shape

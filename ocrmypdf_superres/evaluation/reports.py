@@ -14,7 +14,7 @@ import numpy as np
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.benchmark import Result, from_json
 from ocrmypdf_superres.evaluation.run_folder import Run
-from ocrmypdf_superres.evaluation.summary import counts_by_scan
+from ocrmypdf_superres.evaluation.summary import about_case, counts_by_scan
 from ocrmypdf_superres.evaluation.summary import rows as table_rows
 from ocrmypdf_superres.metrics.statistics import Interval, interval, paired_difference, sign_test
 from ocrmypdf_superres.reporting.charts import Bars, Chart, Histogram, Intervals, Scatter, Spread
@@ -67,7 +67,9 @@ def from_results(
             _points(rows), f"{before}: {TRUTH.short}", f"{after}: {TRUTH.short}", roots=True,
         ),
     ]  # fmt: skip
-    return Report(title, before, after, TRUTH, worst_first(rows, TRUTH), sentences, cards, charts, root=root)
+    about = about_case(results)
+    notes = [about] if about else []
+    return Report(title, before, after, TRUTH, worst_first(rows, TRUTH), sentences, cards, charts, notes, root=root)
 
 
 def _pairs(results: Sequence[Result], before: str, after: str) -> list[tuple[Result, Result]]:
@@ -164,7 +166,7 @@ def from_run(run: Run, root: Path, before: str | None = None, after: str | None 
         # The images are those of the run's two sides.
         comparisons = run.pages if chosen == (run.before, run.after) else []
         report = from_results([from_json(r) for r in run.results], run.title, *chosen, comparisons, root)
-        return replace(report, notes=list(run.trust.get("sentences", [])))
+        return replace(report, notes=[*report.notes, *run.trust.get("sentences", [])])
     return _without_truth(run, root)
 
 

@@ -129,6 +129,14 @@ def low_groups(results: Iterable[Result]) -> list[str]:
     return sorted({r.group for r in results if r.group == r.collection})
 
 
+def about_case(results: Sequence[Result]) -> str:
+    """Return a sentence that says on how many pages case was ignored; empty where on none."""
+    ignored = {(r.group, r.page): r.ignore_case for r in results}
+    count = sum(ignored.values())
+    of = "" if count == len(ignored) else f" on {count} of {len(ignored)} pages"
+    return f"Letters count as the same in upper and lower case{of}." if count else ""
+
+
 TOGETHER = "all low-resolution collections"
 
 

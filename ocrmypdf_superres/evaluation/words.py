@@ -61,14 +61,14 @@ class RecognisedWord(Protocol):
         """The word, with its punctuation."""
 
 
-def correct_words(words: Sequence[RecognisedWord], truth: str) -> list[bool]:
+def correct_words(words: Sequence[RecognisedWord], truth: str, ignore_case: bool = False) -> list[bool]:
     """Return for each word whether it is in *truth*, both folded; a word of *truth* is matched with one of *words* at most."""
-    return _matched([[fold(word.text)] for word in words], fold(truth).split())
+    return _matched([[fold(word.text, ignore_case)] for word in words], fold(truth, ignore_case).split())
 
 
-def correct_bare_words(words: Sequence[RecognisedWord], truth: str) -> list[bool]:
+def correct_bare_words(words: Sequence[RecognisedWord], truth: str, ignore_case: bool = False) -> list[bool]:
     """Return for each word whether its letters and digits are in *truth*, wherever punctuation divides words."""
-    return _matched([bare_words(word.text) for word in words], bare_words(truth))
+    return _matched([bare_words(word.text, ignore_case) for word in words], bare_words(truth, ignore_case))
 
 
 def _matched(parts: Sequence[list[str]], truth: list[str]) -> list[bool]:

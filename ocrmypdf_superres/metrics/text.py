@@ -8,8 +8,8 @@ as errors. Bare words are what is between white space, punctuation and symbols, 
 prints in one, as in "312/ 426 - 8000", counts as read; they leave the question whether letters and digits are right, as the
 word accuracy of Rice, Jenkins and Nartker, The fifth annual test of OCR accuracy, 1996, does. S_LCS and S_LD are the scores
 of Fu et al., Cascaded detail-preserving networks for super-resolution of document images, ICDAR 2019. White space separates
-words, after folding, case and punctuation included. Over several pages the counts are summed before they are divided
-(pooled), so a long page weighs more than a short one.
+words, after folding, punctuation included, and case unless it is ignored. Over several pages the counts are summed before they
+are divided (pooled), so a long page weighs more than a short one.
 """
 
 from __future__ import annotations
@@ -49,8 +49,13 @@ _LIGATURES = {"\ufb00": "ff", "\ufb01": "fi", "\ufb02": "fl", "\ufb03": "ffi", "
 _FOLD = str.maketrans({"\u017f": "s", "\u00ab": '"', "\u00bb": '"', **QUOTES, **DASHES, **_LIGATURES})
 
 
-def fold(text: str) -> str:
-    """Return *text* as it is compared: NFC, long s as s, plain quotes and dashes, ligatures as letters, single blanks."""
+def fold(text: str, ignore_case: bool = False) -> str:
+    """Return *text* as it is compared: NFC, long s as s, plain quotes and dashes, ligatures as letters, single blanks.
+
+    *ignore_case* also folds case as Unicode does in full (The Unicode Standard, section 3.13), so that the sharp s is ss.
+    """
+    if ignore_case:
+        text = text.casefold()
     return " ".join(unicodedata.normalize("NFC", text.translate(_FOLD)).split())
 
 
@@ -118,9 +123,9 @@ class TextScore:
         return self.found / self.recognised if self.recognised else 1.0
 
 
-def score(text: str, truth: str) -> TextScore:
-    """Return the counts for *text* against *truth*; both are folded first."""
-    text, truth = fold(text), fold(truth)
+def score(text: str, truth: str, ignore_case: bool = False) -> TextScore:
+    """Return the counts for *text* against *truth*; both are folded first, with *ignore_case* also their case."""
+    text, truth = fold(text, ignore_case), fold(truth, ignore_case)
     wanted, got = Counter(truth.split()), Counter(text.split())
     word_edits = Levenshtein.distance(text.split(), truth.split())
     bare = Counter(bare_words(truth))
@@ -136,9 +141,9 @@ def score(text: str, truth: str) -> TextScore:
     )
 
 
-def bare_words(text: str) -> list[str]:
-    """Return the runs of letters, digits and their combining marks in *text*, folded, case as it is."""
-    return "".join(c if unicodedata.category(c)[0] in "LNM" else " " for c in fold(text)).split()
+def bare_words(text: str, ignore_case: bool = False) -> list[str]:
+    """Return the runs of letters, digits and their combining marks in *text* as :func:`fold` returns it."""
+    return "".join(c if unicodedata.category(c)[0] in "LNM" else " " for c in fold(text, ignore_case)).split()
 
 
 def cer(text: str, truth: str) -> float:
@@ -146,22 +151,22 @@ def cer(text: str, truth: str) -> float:
     return score(text, truth).cer
 
 
-def s_lcs(text: str, truth: str) -> float:
+def s_lcs(text: str, truth: str, ignore_case: bool = False) -> float:
     """Return S_LCS = LCS length(s, t) / max(len(s), len(t)) in [0, 1] of the folded texts; 1 where both are empty.
 
     Fu et al., ICDAR 2019, section IV; the longest common subsequence is that of characters.
     """
-    text, truth = fold(text), fold(truth)
+    text, truth = fold(text, ignore_case), fold(truth, ignore_case)
     longest = max(len(text), len(truth))
     return LCSseq.similarity(text, truth) / longest if longest else 1.0
 
 
-def s_ld(text: str, truth: str) -> float:
+def s_ld(text: str, truth: str, ignore_case: bool = False) -> float:
     """Return S_LD = 1 - Levenshtein distance(s, t) / max(len(s), len(t)) in [0, 1] of the folded texts; 1 where both are empty.
 
     Fu et al., ICDAR 2019, section IV.
     """
-    text, truth = fold(text), fold(truth)
+    text, truth = fold(text, ignore_case), fold(truth, ignore_case)
     longest = max(len(text), len(truth))
     return 1.0 - Levenshtein.distance(text, truth) / longest if longest else 1.0
 

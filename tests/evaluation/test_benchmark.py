@@ -60,7 +60,7 @@ def test_pages_under_conditions_are_cases(folder):
     pages = find_pages(folder)
     assert [(p.name, p.dpi) for p in pages] == [("page", pytest.approx(300, abs=0.1))]
     assert [case.group for case in make_cases(pages, [(72, "scan"), (100, "fax")], 0)] == ["72 dpi scan", "100 dpi fax"]
-    with pytest.raises(OptionError, match="no page images"):
+    with pytest.raises(OptionError, match="is not a folder"):
         find_pages(folder / "none")
 
 

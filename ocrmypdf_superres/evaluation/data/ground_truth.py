@@ -37,10 +37,13 @@ def read_truth(path: Path) -> Truth:
     except (OSError, ElementTree.ParseError) as error:
         raise OptionError(f"The ground truth {path} cannot be read ({error}); give PAGE-XML or ALTO.") from error
     kind = _name(root)
-    if kind == "PcGts":
-        return _page(root)
-    if kind == "alto":
-        return _alto(root)
+    try:
+        if kind == "PcGts":
+            return _page(root)
+        if kind == "alto":
+            return _alto(root)
+    except (ValueError, OverflowError) as error:  # an index or a coordinate that is not a number, or infinite
+        raise OptionError(f"The ground truth {path} is damaged ({error}); correct it.") from error
     raise OptionError(f"The ground truth {path} is XML of the kind {kind}; give PAGE-XML or ALTO.")
 
 

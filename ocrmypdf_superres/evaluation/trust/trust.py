@@ -63,10 +63,10 @@ class SureText(Protocol):
         """How sure."""
 
 
-def silent_substitutions(words: Sequence[W], truth: str, language: str) -> list[W]:
+def silent_substitutions(words: Sequence[W], truth: str, language: str, ignore_case: bool = False) -> list[W]:
     """Return the words of *words* that are wrong although their engine is confident and the word list of *language* has them."""
     lexicon = lexicon_for(language.split("+"))
-    verdicts = correct_bare_words(words, truth)
+    verdicts = correct_bare_words(words, truth, ignore_case)
     return [
         word
         for word, right in zip(words, verdicts, strict=True)
