@@ -30,6 +30,9 @@ FULL_PAGE, SQUARE = 0.02, 0.02
 #: Difference from which a cell of a page that has vectors, text or notes is taken for one of these, and the largest share
 #: of such cells.
 MARK, MARKED = 16.0, 0.15
+#: Cells, in pixels of the scan, in which the page shows no more than FLAT levels of 255 where the scan has more than SEEN, are
+#: covered, as by a white box over pale text, which hardly changes a thumbnail.
+COVER_CELL, FLAT, SEEN = 5, 2, 10
 #: Shares of the page that its images may cover, all together, where they give its resolution.
 COVERED = (0.8, 1.3)
 #: A raster that is this many times finer than the images is reduced to their resolution.
@@ -226,4 +229,32 @@ def _like(image: Image.Image, raster: Image.Image, marks_expected: bool) -> Scan
     image.info.pop("dpi", None)
     result = image if best[1] is None else image.transpose(best[1])
     label_like(result, raster)
-    return ScanPixels(result, Marks(_mask(best[2]), raster) if best[2].any() else None)
+    mask = _mask(best[2]) if best[2].any() else None
+    if marks_expected:
+        covered = _covered(grey if best[1] is None else grey.transpose(best[1]), raster_grey)
+        if covered.mean() > MARKED:
+            return None
+        if covered.any():
+            cover = _mask(covered)
+            mask = cover if mask is None else ImageChops.lighter(cover, mask.resize(cover.size, Image.Resampling.NEAREST))
+    return ScanPixels(result, Marks(mask, raster) if mask is not None else None)
+
+
+def _covered(scan: Image.Image, raster: Image.Image) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Return the cells of *scan*, of mode ``L``, whose pixels *raster* does not show: it is flat there."""
+    cells = (max(1, scan.width // COVER_CELL), max(1, scan.height // COVER_CELL))
+    # Without their edges, since the two may be a pixel apart.
+    return (_ranges(scan, cells, 1) > SEEN) & (_ranges(raster, cells, 0) <= FLAT)
+
+
+def _ranges(image: Image.Image, cells: tuple[int, int], margin: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Return the range of levels in each of *cells* = (columns, rows) of *image*, without *margin* pixels at their edges."""
+    low = high = np.asarray(image)
+    for axis, count in ((0, cells[1]), (1, cells[0])):
+        edges = np.linspace(0, low.shape[axis], count + 1).astype(int)
+        starts = np.minimum(edges[:-1] + margin, edges[1:] - 1)
+        spans = np.stack([starts, np.maximum(edges[1:] - margin, starts + 1)], axis=1).ravel()
+        spans = np.minimum(spans, low.shape[axis] - 1)
+        every_second = (slice(None),) * axis + (slice(None, None, 2),)
+        low, high = np.minimum.reduceat(low, spans, axis)[every_second], np.maximum.reduceat(high, spans, axis)[every_second]
+    return np.asarray(high - low)

@@ -166,6 +166,25 @@ def test_marks_over_the_scan_are_laid_over_its_pixels(change, inside: tuple[int,
         assert np.abs(shown - plain)[: size[1] // 2].mean() < 1
 
 
+@pytest.mark.parametrize("dpi", [100, 400])
+@pytest.mark.parametrize("jpeg", [False, True])
+def test_what_a_white_box_covers_is_not_read_from_the_scan(dpi: int, jpeg: bool, tmp_path: Path) -> None:
+    pale = page_image().point(lambda level: 250 - (250 - level) // 8)
+    noisy = np.asarray(pale, np.float32) + np.random.default_rng(0).normal(0, 1, pale.size[::-1])
+    scan = Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8))
+    # Over one line, and no higher than it.
+    box = _contents("q {w} 0 0 {h} 0 0 cm /Im0 Do Q 0.98 g 0 325 300 13 re f")
+    path = image_pdf(tmp_path / "in.pdf", [scan], page_size=PAGE, jpeg=jpeg, extra=box)
+    found = native_pixels(path, PdfInfo(path)[0], rasterized(path, dpi))
+    assert found is not None
+    assert found.marks is not None
+    shown = np.asarray(found.marks.over(found.image), float)
+    rows = slice(116, 133)
+    assert np.asarray(found.image, float)[rows].min() < 235 < 244 < shown[rows].min()
+    marked = np.asarray(found.marks.mask, float) > 0
+    assert marked.mean() < 0.06, "the rest of the page is taken from the scan"
+
+
 def test_a_raster_finer_than_the_scan_is_reduced_to_its_resolution(tmp_path: Path) -> None:
     stamped = _contents("q {w} 0 0 {h} 0 0 cm /Im0 Do Q 20 20 270 2 re f")
     path = image_pdf(tmp_path / "in.pdf", [draw_page(SIZE, em=14, lines=8)], page_size=PAGE, extra=stamped)
