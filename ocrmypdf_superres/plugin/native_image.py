@@ -203,7 +203,7 @@ def label_like(image: Image.Image, raster: Image.Image) -> None:
 def _like(image: Image.Image, raster: Image.Image, marks_expected: bool) -> ScanPixels | None:
     """Return *image* turned by the quarter turns that make it look like *raster*, or None if none does.
 
-    Where *marks_expected*, a few cells may differ, which are the marks.
+    Where *marks_expected*, a few cells may differ, which are the marks. Elsewhere what is covered was clipped away.
     """
     grey = flatten(image).convert("L")
     raster_grey = flatten(raster).convert("L")
@@ -230,18 +230,20 @@ def _like(image: Image.Image, raster: Image.Image, marks_expected: bool) -> Scan
     result = image if best[1] is None else image.transpose(best[1])
     label_like(result, raster)
     mask = _mask(best[2]) if best[2].any() else None
-    if marks_expected:
-        covered = _covered(grey if best[1] is None else grey.transpose(best[1]), raster_grey)
-        if covered.mean() > MARKED:
-            return None
-        if covered.any():
-            cover = _mask(covered)
-            mask = cover if mask is None else ImageChops.lighter(cover, mask.resize(cover.size, Image.Resampling.NEAREST))
+    covered = _covered(grey if best[1] is None else grey.transpose(best[1]), raster_grey)
+    if covered.mean() > (MARKED if marks_expected else 0.0):
+        return None
+    if covered.any():
+        cover = _mask(covered)
+        mask = cover if mask is None else ImageChops.lighter(cover, mask.resize(cover.size, Image.Resampling.NEAREST))
     return ScanPixels(result, Marks(mask, raster) if mask is not None else None)
 
 
 def _covered(scan: Image.Image, raster: Image.Image) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Return the cells of *scan*, of mode ``L``, whose pixels *raster* does not show: it is flat there."""
+    if scan.width > raster.width:
+        # The noise of a scan that was reduced is flatter, too.
+        scan = scan.resize(raster.size, Image.Resampling.BOX)
     cells = (max(1, scan.width // COVER_CELL), max(1, scan.height // COVER_CELL))
     # Without their edges, since the two may be a pixel apart.
     return (_ranges(scan, cells, 1) > SEEN) & (_ranges(raster, cells, 0) <= FLAT)

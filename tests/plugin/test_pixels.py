@@ -185,6 +185,27 @@ def test_what_a_white_box_covers_is_not_read_from_the_scan(dpi: int, jpeg: bool,
     assert marked.mean() < 0.06, "the rest of the page is taken from the scan"
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        _contents("q 0 0 {w} 325 re 0 338 {w} 90 re W n {w} 0 0 {h} 0 0 cm /Im0 Do Q"),
+        _contents("q {w} 0 0 {h} 0 0 cm /Im0 Do Q q 0 325 300 13 re W n /Sh0 sh Q"),
+    ],
+    ids=["clipped", "shaded"],
+)
+def test_pale_text_that_is_hidden_without_a_drawing_means_the_raster(change, tmp_path: Path) -> None:
+    def hide(pdf: pikepdf.Pdf, page: pikepdf.Page) -> None:
+        white = pikepdf.Dictionary(FunctionType=2, Domain=[0, 1], C0=[0.98], C1=[0.98], N=1)
+        shading = pikepdf.Dictionary(ShadingType=2, ColorSpace=pikepdf.Name.DeviceGray, Coords=[0, 0, 1, 0], Function=white)
+        shading.Extend = pikepdf.Array([True, True])
+        page.add_resource(pdf.make_indirect(shading), pikepdf.Name.Shading, pikepdf.Name.Sh0)
+        change(pdf, page)
+
+    pale = page_image().point(lambda level: 250 - (250 - level) // 8)
+    assert native(image_pdf(tmp_path / "in.pdf", [pale], page_size=PAGE)) is not None
+    assert native(image_pdf(tmp_path / "in.pdf", [pale], page_size=PAGE, extra=hide)) is None
+
+
 def test_a_raster_finer_than_the_scan_is_reduced_to_its_resolution(tmp_path: Path) -> None:
     stamped = _contents("q {w} 0 0 {h} 0 0 cm /Im0 Do Q 20 20 270 2 re f")
     path = image_pdf(tmp_path / "in.pdf", [draw_page(SIZE, em=14, lines=8)], page_size=PAGE, extra=stamped)
