@@ -152,7 +152,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except OSError as error:  # such as a full disk, or a folder that may not be written to
         logging.getLogger(__name__).debug("The error in detail:", exc_info=True)
-        Console(stderr=True).print(f"[bold red]Error:[/bold red] {escape(str(error))}", soft_wrap=True, highlight=False)
+        message = str(error)
+        if error.filename is not None and error.strerror is not None:
+            message = f"{error.filename} cannot be read or written ({error.strerror}); correct that, or give another path."
+        Console(stderr=True).print(f"[bold red]Error:[/bold red] {escape(message)}", soft_wrap=True, highlight=False)
         return 1
     except KeyboardInterrupt:
         Console(stderr=True).print("Stopped.")

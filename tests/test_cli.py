@@ -148,7 +148,9 @@ def test_an_error_of_the_system_is_one_sentence(capsys, monkeypatch):
 
     monkeypatch.setattr("ocrmypdf_superres.commands.models.run", run)
     assert main(["models"]) == 1
-    assert capsys.readouterr().err == "Error: [Errno 28] No space left on device: '/archive/[1].json'\n"
+    assert capsys.readouterr().err == (
+        "Error: /archive/[1].json cannot be read or written (No space left on device); correct that, or give another path.\n"
+    )
 
 
 def test_doctor_names_what_is_missing(random_model, capsys, monkeypatch):

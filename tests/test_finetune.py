@@ -70,6 +70,7 @@ def test_a_base_without_a_recipe_is_one_sentence(lanczos_net):
         (["empty", "-o", "mine", "--conditions", "72-funny"], "72-funny"),
         (["empty", "-o", "mine", "--minutes", "0"], "above 0"),
         (["empty", "-o", "begun"], "--resume"),
+        (["empty", "-o", "mine", "--resume"], "There is no run"),
     ],
 )
 def test_what_cannot_be_used_is_one_sentence(arguments, words, tmp_path, monkeypatch, capsys):

@@ -16,7 +16,7 @@ from rich.table import Table
 from ocrmypdf_superres.commands.shared.output import say, steps, write_text
 from ocrmypdf_superres.commands.shared.parsing import add_data, add_jobs, add_model, add_output
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.evaluation.calibration.engine import fit_engine, plot_engine, read_case, write_row
+from ocrmypdf_superres.evaluation.calibration.engine import fit_engine, plot_engine, read_case, rows_beside, write_row
 from ocrmypdf_superres.evaluation.calibration.fit import ReadCase, compare, fit, plot, read_variants
 from ocrmypdf_superres.evaluation.calibration.vote import cross_validated, described, read_places
 from ocrmypdf_superres.evaluation.data.pages import BenchmarkPage, Case, find_pages, make_cases
@@ -83,6 +83,10 @@ def run(args: argparse.Namespace) -> int:
     network = networks_in(args.networks)[0] if args.networks and args.action != "vote" else None
     pages_to_read = _pages(args, network)
     cases = make_cases(pages_to_read, [parse_condition(c) for c in args.conditions], args.count)
+    if not cases:
+        raise OptionError(
+            f"No page of {args.data} is below 150 dpi or above one of --conditions; give other pages or conditions."
+        )
     folder = args.data.resolve().name
     data = f"{len(cases)} pages of {folder}: {', '.join(args.conditions)}"
     if args.action == "engine":
@@ -93,6 +97,10 @@ def run(args: argparse.Namespace) -> int:
     with ThreadPoolExecutor(max(1, args.jobs)) as pool:
         jobs = [pool.submit(read_variants, case, args.model, args.cache, args.networks, variants) for case in cases]
         pages = [page for job in steps(jobs, "reading") if (page := job.result()) is not None]
+    if not pages:
+        raise OptionError(
+            f"None of the {len(cases)} pages of {args.data} is enlarged under --conditions; give lower ones, or other pages."
+        )
     if args.action in ("compare", "lost"):
         known = read_table().calibration(f"Tesseract OCR {version().split()[-1]}", model.card.files.get(WEIGHTS, ""))
         compare(pages, known, console) if args.action == "compare" else _find_lost(args, pages, known, console)
@@ -141,10 +149,13 @@ def _pages(args: argparse.Namespace, network: Network | None) -> list[BenchmarkP
 
 def _fit_engine(args: argparse.Namespace, cases: Sequence[Case], data: str, console: Console) -> int:
     engine: Engine = ENGINES.load(args.engine)()
+    rows_beside(args.output)  # a file that it cannot be written to is said before hours of reading
     known = [case for case in cases if engine.knows(case.page.languages.split("+"))]
     model = args.model if args.enlarged else None
     found = (read_case(engine, case, model) for case in steps(known, "reading"))
     read = [words for words in found if words is not None]
+    if not any(confidences for confidences, _ in read):
+        raise OptionError(f"{args.engine} read no word of {data}; give other pages or conditions.")
     row, before, after = fit_engine(engine, read, f"{data}; enlarged by {model}" if model else data)
     write_row(row_name(args.engine, engine, args.enlarged), row, args.output)
     if args.plot is not None:
@@ -184,6 +195,8 @@ def _fit_vote(args: argparse.Namespace, cases: Sequence[Case], held_out: Sequenc
         for case, networks in steps(jobs, "reading")
         for place in read_places(case, args.model, engine, args.cache, networks)
     ]
+    if not places:
+        raise OptionError(f"Readings differ nowhere on {data}; give more pages, or conditions under which they do.")
     table = Table("collection", "places", "to be had", "first reading", "sum of probabilities", "weights")
     for name, row in cross_validated(places).items():
         table.add_row(name, *map(str, row))

@@ -166,10 +166,14 @@ def run(args: argparse.Namespace) -> int:
         ModelError: the model cannot be used.
     """
     console = Console(stderr=str(args.json) == STANDARD_OUTPUT)
+    args.methods = list(dict.fromkeys(args.methods))  # one that is named twice is read, and counted, once
     cases = _cases(args, console)
     peers = all_peers(args.peer, args.dnn_superres, args.spandrel, args.models, (*METHODS, *FURTHER), args.tessdata)
     if args.lpips:
         check_weights(*args.lpips)
+    for folder in (args.run, args.worst):
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)  # a folder that cannot be is said before hours of reading
     results = _read(args, cases, peers)
     for result in results:
         if result.error:

@@ -61,7 +61,7 @@ def _add_lines(actions: Any) -> None:
     action.add_argument("--scans", type=Path, metavar="FOLDER", help="page scans with NAME.gt.txt, to take lines from as well")
     action.add_argument("--cache", type=Path, default=Path("line-cache"), metavar="FOLDER",
                         help="where Tesseract's readings of scans are kept")  # fmt: skip
-    action.add_argument("--count", type=int, default=10000, metavar="N", help="lines in all")
+    action.add_argument("--count", type=int, default=10000, metavar="N", help="lines in all, rounded up to whole files")
     action.add_argument("--first", type=int, default=0, metavar="N", help="number of the first file")
     add_seed(action, "of the lines")
     action.add_argument("--held-out", action="store_true", help="use the texts and documents that training never sees")

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ocrmypdf_superres.architectures.blocks.recurrent import run_rnn
 from ocrmypdf_superres.errors import RecognizerError
+from ocrmypdf_superres.modelstore.published_weights import unreadable
 
 STRIDE = 16
 ANCHOR_HEIGHTS = (11, 16, 23, 33, 48, 68, 97, 139, 198, 283)
@@ -123,8 +124,9 @@ def load_public(path: Path) -> CTPN:
             f"The detector's weights {path} cannot be read ({error.strerror}); give the path of a file you have."
         ) from error
     except Exception as error:  # torch raises errors of many kinds for a damaged file
-        reason = (str(error).splitlines() or ["empty"])[0]
-        raise RecognizerError(f"{path} is not a checkpoint of tensors alone ({reason}); give the public CTPN weights.") from error
+        raise RecognizerError(
+            f"{path} is not a checkpoint of tensors alone ({unreadable(error)}); give the public CTPN weights."
+        ) from error
     if isinstance(values, Mapping) and isinstance(values.get("model_state_dict"), Mapping):
         values = values["model_state_dict"]
     if not isinstance(values, Mapping) or not all(isinstance(v, Tensor) for v in values.values()):

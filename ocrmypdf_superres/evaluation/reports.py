@@ -120,7 +120,7 @@ def _compared(
     length = [c.characters for c in new]
     better, worse = (sum(row.verdict == verdict for row in rows) for verdict in ("better", "worse"))
     sentences = [
-        f"Of {len(rows)} pages, {better} read better with {after} than with {before}, {worse} read worse, "
+        f"Of {_pages(len(rows))}, {better} read better with {after} than with {before}, {worse} read worse, "
         f"and {len(rows) - better - worse} the same."
     ]
     cards = []

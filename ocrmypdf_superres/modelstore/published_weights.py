@@ -15,6 +15,12 @@ from ocrmypdf_superres.errors import OptionError
 NESTED = ("model_state_dict", "state_dict_G", "state_dict", "model", "net", "params")
 
 
+def unreadable(error: Exception) -> str:
+    """Return why torch cannot load a file, in short, and without its advice to let the file run code."""
+    first = (str(error).splitlines() or ["empty"])[0]
+    return "it holds something other than tensors" if "weights_only" in first else first.rstrip(".")
+
+
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Return the tensors in the PyTorch (``weights_only``) or ``.safetensors`` file *path*.
 
@@ -28,8 +34,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             return dict(load_file(path))
         values = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a damaged file makes a parser raise
-        reason = (str(error).splitlines() or ["empty"])[0]
-        raise OptionError(f"The weight file {path} cannot be read ({reason}); give a .pth or .safetensors of tensors.") from error
+        raise OptionError(
+            f"The weight file {path} cannot be read ({unreadable(error)}); give a .pth or .safetensors of tensors."
+        ) from error
     # Checkpoints of a training keep the weights beside the optimizer's state.
     for key in NESTED:
         if isinstance(values, dict) and isinstance(values.get(key), dict):

@@ -27,7 +27,7 @@ from ocrmypdf_superres.plugin.reading import ReadImage, Reading, Result
 from ocrmypdf_superres.plugin.readings.gathered import Gathered
 from ocrmypdf_superres.plugin.readings.lines import LINE_VARIANTS, can_read_lines, lines_in_doubt, lines_within, read_lines
 from ocrmypdf_superres.plugin.readings.opinions import AUTO, engines_for
-from ocrmypdf_superres.plugin.readings.rescue import CONTRAST, FILLS, OTHER_PIXELS, may_have_lost_ink, rescued_image
+from ocrmypdf_superres.plugin.readings.rescue import CONTRAST, FILLS, OTHER_PIXELS, may_have_lost_ink, rescued_images
 from ocrmypdf_superres.plugin.readings.thresholds import asked_for, has_local_thresholds
 from ocrmypdf_superres.plugin.readings.turned import TURNED, is_better, straightened, turn_state
 from ocrmypdf_superres.plugin.record import PageRecord
@@ -206,16 +206,13 @@ class PageReader:
                 with Image.open(self.input_file) as opened:
                     source = make_variant(AS_IS, opened, opened)
             left = self._state.original is None and self._ours.trigger == "auto" and not found.given_up(self._state)
-            rescued = rescued_image(found, source, (self._size, self._dpi), (lost, left), self._options)
-            if rescued is None:
-                return
-            image, variant = rescued
-            with self._guard(f"could not be read in the variant {variant}"):
-                path = self._target(variant).with_suffix(".png")
-                dpi = tuple(float(value) * image.width / self._size[0] for value in self._dpi)
-                image.save(path, dpi=dpi, compress_level=1)
-                self._read(variant, path, read)
-                path.unlink()
+            for image, variant in rescued_images(found, source, (self._size, self._dpi), (lost, left), self._options):
+                with self._guard(f"could not be read in the variant {variant}"):
+                    path = self._target(variant).with_suffix(".png")
+                    dpi = tuple(float(value) * image.width / self._size[0] for value in self._dpi)
+                    image.save(path, dpi=dpi, compress_level=1)
+                    self._read(variant, path, read)
+                    path.unlink()
 
     def _read_lines(self) -> None:
         """Read doubtful lines and ink without words again, the most doubtful ones first, as far as the budget goes."""

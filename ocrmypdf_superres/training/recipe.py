@@ -261,6 +261,9 @@ def parse_recipe(values: Mapping[str, Any], where: str) -> Recipe:
         raise OptionError(f"{where} has usual_height = {recipe.usual_height}; give a height of line_height = [{low}, {high}].")
     for stage in recipe.stages:
         _check_stage(stage, f"{where}, stage {stage.name}")
+    for scales, place in ((recipe.scales, where), *((stage.scales, f"{where}, stage {stage.name}") for stage in recipe.stages)):
+        if scales and (not all(0 <= weight < math.inf for weight in scales.values()) or not any(scales.values())):
+            raise OptionError(f"{place} has scales = {dict(scales)}; give weights of 0 or more, and one above 0.")
     lines = [check_source(source, where).lines for source in recipe.sources]
     if len(set(lines)) > 1:
         raise OptionError(f"{where} mixes sources of page strips and of text lines; give sources of one sort.")

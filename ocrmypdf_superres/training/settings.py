@@ -34,7 +34,7 @@ def read_options(
     parameters = list(inspect.signature(factory).parameters.values())[skip:]
     parameters = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     try:
-        hints = get_type_hints(call)
+        hints = get_type_hints(call, include_extras=True)
         rows: list[Any] = [(name, kind, field(default=default)) for name, (kind, default) in more.items()]
         rows += [(p.name, hints[p.name], field(default=p.default)) for p in parameters if p.default is not p.empty]
         rows = [(p.name, hints[p.name]) for p in parameters if p.default is p.empty] + rows

@@ -7,11 +7,14 @@ import json
 
 import pytest
 from PIL import Image, ImageDraw, ImageFont
+from rich.console import Console
 
 from ocrmypdf_superres.cli import main
-from ocrmypdf_superres.errors import SuperresError
+from ocrmypdf_superres.errors import OptionError, SuperresError
 from ocrmypdf_superres.evaluation.calibration import fit as fit_module
 from ocrmypdf_superres.evaluation.calibration.fit import read_cached
+from ocrmypdf_superres.evaluation.data.pages import Case, find_pages
+from ocrmypdf_superres.modelstore.store import find_model
 from ocrmypdf_superres.ocr.calibration import read_table
 from ocrmypdf_superres.ocr.engines.calibration import read_rows
 from ocrmypdf_superres.ocr.merge.evidence import read_weights
@@ -75,3 +78,39 @@ def test_a_reading_is_kept_for_one_version_of_tesseract(tmp_path, monkeypatch):
     with pytest.raises(SuperresError, match="-l nosuch"):
         read_cached(image, (100.0, 100.0), "nosuch", tmp_path)
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".hocr", ".hocr", ".seconds", ".seconds"]
+
+
+@pytest.mark.parametrize(
+    ("action", "conditions", "message"),
+    [
+        ("fit", ["290-clean"], "None of the 2 pages of"),
+        ("compare", ["290-clean"], "None of the 2 pages of"),
+        ("compare", [], "above one of --conditions"),
+        ("engine", ["290-clean"], "read no word of 2 pages"),
+        ("vote", ["290-clean"], "Readings differ nowhere on 2 pages"),
+    ],
+)
+def test_pages_that_nothing_can_be_fitted_on(pages, tmp_path, capsys, action, conditions, message):
+    if action in ("engine", "vote"):
+        pytest.importorskip("rapidocr")
+    common = ["--data", str(pages), "--count", "0", "--jobs", "1", "--cache", str(tmp_path / "cache"), "--enlarged"]
+    output = tmp_path / "out.json"
+    assert main(["calibrate", action, *common, "-o", str(output), "--conditions", *conditions]) == 1
+    assert message in capsys.readouterr().err and not output.exists()
+
+
+def test_an_engine_s_row_is_not_written_into_another_file(pages, tmp_path, capsys):
+    pytest.importorskip("rapidocr")
+    output = tmp_path / "notes.json"
+    output.write_text("notes", encoding="utf-8")
+    assert main(["calibrate", "engine", "--data", str(pages), "-o", str(output)]) == 1
+    assert "exists and does not hold rows of engines" in capsys.readouterr().err
+    assert output.read_text(encoding="utf-8") == "notes"
+
+
+def test_a_variant_without_words(pages, tmp_path):
+    (page,) = find_pages(pages)[:1]
+    empty, _ = read_cached(Image.new("L", (300, 80), 255), (100.0, 100.0), "eng", tmp_path)
+    read = fit_module.ReadCase(Case(page, 60.0, "scan"), dict.fromkeys(fit_module.VARIANTS, empty), {})
+    with pytest.raises(OptionError, match="No word of three pages was read in the variant net"):
+        fit_module.fit([read], find_model("docsr-s2"), "three pages", Console())

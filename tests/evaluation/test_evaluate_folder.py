@@ -5,17 +5,20 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 import pytest
 from evaluation_pages import LINES, draw
 from PIL import Image
 
+from ocrmypdf_superres.cli import main
 from ocrmypdf_superres.commands import evaluate as command
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.benchmark import Result, from_json, result_of, to_json
 from ocrmypdf_superres.evaluation.data.pages import BenchmarkPage, Case, find_pages, left_out, make_cases
 from ocrmypdf_superres.evaluation.goals import markdown_tables
+from ocrmypdf_superres.evaluation.methods.readings import ocrmypdf_text
 from ocrmypdf_superres.evaluation.reports import from_results
 from ocrmypdf_superres.evaluation.summary import about_case
 from ocrmypdf_superres.evaluation.trust.trust import silent_substitutions
@@ -130,6 +133,38 @@ def test_files_that_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "index.json").write_text("[]", encoding="utf-8")
     with pytest.raises(OptionError, match="holds no page images"):
         find_pages(tmp_path)
+
+
+def test_what_is_given_twice_counts_once(tmp_path: Path) -> None:
+    folder, out = folder_of(tmp_path, 1), tmp_path / "out.json"
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    given = ["--data", str(folder), "--jobs", "1", "--json", str(out), "--methods", "lanczos", "lanczos"]
+    assert command.run(parser.parse_args([*given, "--conditions", "100-clean", "100-clean"])) == 0
+    assert len(json.loads(out.read_text(encoding="utf-8"))) == 1
+
+
+@pytest.mark.parametrize("option", ["--run", "--worst"])
+def test_a_folder_that_cannot_be_made_is_said_before_reading(tmp_path: Path, option: str) -> None:
+    folder, taken = folder_of(tmp_path, 1), tmp_path / "taken"
+    taken.write_text("a file", encoding="utf-8")
+    with pytest.raises(FileExistsError):
+        run("--data", str(folder), option, str(taken), "--json", str(tmp_path / "out.json"))
+    assert not (tmp_path / "out.json").exists()
+
+
+def test_a_run_of_ocrmypdf_leaves_the_standard_streams(capsys: pytest.CaptureFixture[str]) -> None:
+    before = sys.stdout, sys.stderr
+    ocrmypdf_text(draw(200), 200, "eng", plugins=["ocrmypdf_superres"], superres_device="cpu")
+    assert (sys.stdout, sys.stderr) == before
+
+
+def test_a_report_of_results_shows_the_method_that_ran(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results = [Result("g", "p", "g", method, TextScore(1, 10, 1, 2, 2), 1.0, 0.0, {}) for method in ("as-is", "plugin-once")]
+    source = tmp_path / "results.json"
+    source.write_text(json.dumps([to_json(result) for result in results]), encoding="utf-8")
+    assert main(["report", str(source), "-o", str(tmp_path / "report.html")]) == 0
+    assert "Of 1 page, 0 read better with plugin-once than with as-is" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

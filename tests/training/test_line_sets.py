@@ -17,6 +17,7 @@ from ocrmypdf_superres.evaluation.networks.line_sets import (
     LineMetrics,
     all_pairs,
     evaluate,
+    folder_lines,
     held_out_batches,
     lanczos,
     mean_metrics,
@@ -133,3 +134,24 @@ def test_a_mean_over_lines_keeps_the_single_ones():
     weighted = mean_metrics([first, second], True)
     assert weighted.right == {"Tesseract": (True, False)} and weighted.errors == (1, 0) and weighted.decibels == (20.0, 30.0)
     assert mean_metrics([first, second], False).right == {}
+
+
+@needs_tesseract
+def test_line_images_are_each_read_once(tmp_path, capsys):
+    folder, low = tmp_path / "lines", tmp_path / "low"
+    for place, size in ((folder, (128, 32)), (low, (64, 16))):
+        place.mkdir()
+        for number in range(5):
+            Image.new("RGB", size, (250 - 10 * number,) * 3).save(place / f"{number}.png")
+            (place / f"{number}.gt.txt").write_text(f"line {number}", encoding="utf-8")
+    (batch,) = folder_lines(folder, low, 2)
+    assert batch.texts == [f"line {number}" for number in range(5)]
+    assert batch.lr[3].mean() == pytest.approx(220 / 255, abs=1e-3) and batch.lr.shape == (5, 3, 16, 64)
+    (fewer,) = folder_lines(folder, None, 2, 2)
+    assert fewer.texts == ["line 0", "line 2"]
+    (again,) = folder_lines(folder, None, 2, 2)
+    assert torch.equal(fewer.lr, again.lr)
+    assert main(["lines", "--sets", str(folder), "--kind", "lines"]) == 0
+    assert "5 lines." in capsys.readouterr().out
+    assert main(["lines", "--sets", str(folder), "--kind", "lines", "--count", "0"]) == 1
+    assert "--count was given 0" in capsys.readouterr().err

@@ -16,6 +16,7 @@ from ocrmypdf_superres.commands.shared.output import say
 from ocrmypdf_superres.commands.shared.parsing import add_language, add_output
 from ocrmypdf_superres.errors import OptionError, SuperresError
 from ocrmypdf_superres.evaluation.benchmark import from_json
+from ocrmypdf_superres.evaluation.methods.names import PLUGIN_METHODS
 from ocrmypdf_superres.evaluation.methods.pdf_pages import PdfSettings
 from ocrmypdf_superres.evaluation.read_again import read_again
 from ocrmypdf_superres.evaluation.reports import from_records, from_results, from_run
@@ -36,7 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_output(parser, "the page to write", metavar="FILE", default=Path("report.html"))
     parser.add_argument("--before", metavar="METHOD", help="of a benchmark: the method on the left (default: as-is)")
-    parser.add_argument("--after", metavar="METHOD", help="of a benchmark: the method on the right (default: plugin)")
+    parser.add_argument(
+        "--after",
+        metavar="METHOD",
+        help="of a benchmark: the method on the right (default: plugin, or the one of its methods that ran)",
+    )
     parser.add_argument(
         "--images",
         type=int,
@@ -75,7 +80,9 @@ def _load(args: argparse.Namespace, folder: Path, console: Console) -> Report:
     try:
         if text.lstrip().startswith("["):
             results = [from_json(values) for values in json.loads(text)]
-            return from_results(results, source.stem, args.before or "as-is", args.after or "plugin")
+            methods = {result.method for result in results}
+            ours = next((method for method in ("plugin", *reversed(PLUGIN_METHODS)) if method in methods), "plugin")
+            return from_results(results, source.stem, args.before or "as-is", args.after or ours)
         records = [json.loads(line) for line in text.splitlines() if line.strip()]
     except ValueError as error:
         raise OptionError(f"{source} is neither results of evaluate nor a report.jsonl ({error}); give one of these.") from error

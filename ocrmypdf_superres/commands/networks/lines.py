@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from ocrmypdf_superres.evaluation.networks.line_sets import LineMetrics
     from ocrmypdf_superres.training.data.batches import Batch
 
+RENDERED = 256
+"""Lines that are rendered of each set of texts, unless a user gives another number."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``lines``."""
@@ -47,7 +50,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--low", type=Path, metavar="FOLDER", help="real low-resolution partners of line images, of the same names; for one set"
     )
-    parser.add_argument("--count", type=int, default=256, metavar="N", help="lines of each set; databases are always read whole")
+    parser.add_argument(
+        "--count",
+        type=int,
+        metavar="N",
+        help=f"lines of each set (default: {RENDERED} rendered ones, and all line images); databases are always read whole",
+    )
     parser.add_argument(
         "--recognizers", nargs="*", default=[], metavar="RECOGNIZER", help="names or folders of recognizers besides Tesseract"
     )
@@ -71,6 +79,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.low is not None and (args.kind != "lines" or len(args.sets) > 1):
         raise OptionError("--low is for one set of --kind lines; leave it out, or compare one folder of line images.")
+    if args.count is not None and args.count < 1:
+        raise OptionError(f"--count was given {args.count}, at least 1 was expected; leave it out for the default.")
     device = pick_device(args.device)
     recognizers = {name: load_line_recognizer(name).to(device) for name in args.recognizers}
     models = find_models(args.models)
@@ -99,16 +109,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _batches(args: argparse.Namespace, place: Path) -> list[Batch]:
-    from ocrmypdf_superres.evaluation.networks.line_sets import WHOLE_SETS, all_pairs, held_out_batches
+    from ocrmypdf_superres.evaluation.networks.line_sets import WHOLE_SETS, all_pairs, folder_lines, held_out_batches
     from ocrmypdf_superres.training.recipe import Source
 
     if args.kind in WHOLE_SETS:
         return all_pairs(place, 2, args.kind)
+    if args.kind == "lines":
+        return folder_lines(place, args.low, 2, args.count or 0)
     # Below the current folder, or wherever an absolute path leads.
-    source = Source(
-        args.kind, str(place), languages={"eng": 1.0} if args.kind == "words" else {}, low=str(args.low) if args.low else ""
-    )
-    return held_out_batches(source, Path(), 2, args.count, colour="luma" if args.kind == "words" else "rgb")
+    return held_out_batches(Source("words", str(place), languages={"eng": 1.0}), Path(), 2, args.count or RENDERED)
 
 
 def _table(rows: dict[str, LineMetrics], published: bool) -> Table:

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from ocrmypdf_superres.errors import OptionError, SuperresError
 from ocrmypdf_superres.evaluation.calibration.fit import calibration_error, fit_knots
 from ocrmypdf_superres.evaluation.data.ground_truth import read_truth
 from ocrmypdf_superres.evaluation.data.pages import Case
@@ -18,7 +20,7 @@ from ocrmypdf_superres.evaluation.methods.images import lr_image
 from ocrmypdf_superres.evaluation.words import correct_words
 from ocrmypdf_superres.files import atomic_write_text
 from ocrmypdf_superres.ocr.engines.base import Engine, LineEngine, read_enlarged
-from ocrmypdf_superres.ocr.engines.calibration import EngineRow
+from ocrmypdf_superres.ocr.engines.calibration import EngineRow, read_rows
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.ocr.variants import enlarge
 from ocrmypdf_superres.page.plan import PlanSettings, plan_image
@@ -109,8 +111,21 @@ def plot_engine(row: EngineRow, read: Sequence[tuple[list[float], list[bool]]], 
     figure.savefig(path)
 
 
+def rows_beside(path: Path) -> dict[str, Any]:
+    """Return the rows of other engines in the JSON file *path*, none where there is no such file.
+
+    Raises:
+        OptionError: it is another file.
+    """
+    if not path.exists():
+        return {}
+    try:
+        return {name: asdict(row) for name, row in read_rows(path).items()}
+    except SuperresError as error:
+        raise OptionError(f"{path} exists and does not hold rows of engines; give another file with --output.") from error
+
+
 def write_row(name: str, row: EngineRow, path: Path) -> None:
-    """Write *row* into the JSON file *path* beside the rows of other engines that it holds."""
-    rows = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    rows[name] = asdict(row)
+    """Write *row* into the JSON file *path* beside the rows of other engines that it holds; errors as :func:`rows_beside`."""
+    rows = {**rows_beside(path), name: asdict(row)}
     atomic_write_text(path, json.dumps(rows, indent=1, ensure_ascii=False) + "\n")

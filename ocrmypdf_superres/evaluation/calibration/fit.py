@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy.optimize import isotonic_regression
 
-from ocrmypdf_superres.errors import RecognizerError, SuperresError
+from ocrmypdf_superres.errors import OptionError, RecognizerError, SuperresError
 from ocrmypdf_superres.evaluation.data.ground_truth import read_truth
 from ocrmypdf_superres.evaluation.data.pages import Case
 from ocrmypdf_superres.evaluation.methods.images import lr_image
@@ -190,6 +190,9 @@ def fit(
         model: the model of the variants net and blend.
         data: the pages in words, for the table.
         console: where to print.
+
+    Raises:
+        OptionError: in a variant no word was read.
     """
     rows, words, curves = {}, {}, {}
     for name in VARIANTS:
@@ -199,6 +202,8 @@ def fit(
             found = page.readings[name].words
             confidences += [w.confidence for w in found]
             right += correct_words(found, page.truth())
+        if not confidences:
+            raise OptionError(f"No word of {data} was read in the variant {name}; give other pages or conditions.")
         c, r = np.array(confidences), np.array(right, dtype=float)
         rows[name], words[name] = fit_knots(c, r), len(c)
         after = np.interp(c, KNOTS, rows[name])

@@ -167,6 +167,8 @@ class Case:
 def make_cases(pages: Sequence[BenchmarkPage], conditions: Sequence[tuple[float, str]], per_collection: int) -> list[Case]:
     """Return the low-resolution pages as they are, and hr pages (*per_collection* of each, 0: all) under *conditions*.
 
+    A condition that is given twice counts once.
+
     Raises:
         OptionError: *per_collection* is negative.
     """
@@ -180,7 +182,7 @@ def make_cases(pages: Sequence[BenchmarkPage], conditions: Sequence[tuple[float,
             if not per_collection or len(of_collection) < per_collection:
                 of_collection.append(page)
     hr = [page for group in chosen.values() for page in group]
-    return cases + [Case(page, dpi, profile) for dpi, profile in conditions for page in hr if page.dpi > dpi]
+    return cases + [Case(page, dpi, profile) for dpi, profile in dict.fromkeys(conditions) for page in hr if page.dpi > dpi]
 
 
 def left_out(pages: Sequence[BenchmarkPage], per_collection: int) -> list[str]:

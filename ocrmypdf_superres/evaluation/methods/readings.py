@@ -23,6 +23,7 @@ from ocrmypdf_superres.ocr.engines.base import shared_engine
 from ocrmypdf_superres.ocr.engines.calibration import calibrated_engines
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.ocr.kept_pages import PageFiles
+from ocrmypdf_superres.processes import standard_streams_kept
 from ocrmypdf_superres.tesseract import read_page
 
 STOPWATCH = stopwatch.__name__
@@ -118,7 +119,7 @@ def ocrmypdf_text(image: Image.Image, dpi: float, languages: str, **options: Any
         lap_file = folder / "lap.json"
         began = time.process_time() + children_seconds()
         try:
-            with _one_thread():
+            with _one_thread(), standard_streams_kept():
                 code = ocrmypdf.ocr(
                     folder / "page.pdf", folder / "out.pdf", language=languages.split("+"), sidecar=sidecar, jobs=1,
                     use_threads=True, optimize=0, output_type="pdf", progress_bar=False, plugins=plugins,

@@ -24,16 +24,21 @@ from ocrmypdf_superres.modelstore.store import Model
 from ocrmypdf_superres.page.image import from_luma, resize_luma
 from ocrmypdf_superres.recognizers.line_recognizer import LineRecognizer
 from ocrmypdf_superres.tesseract import read_lines
-from ocrmypdf_superres.training.data.batches import Batch, StepBatches, collate
+from ocrmypdf_superres.training.data.batches import Batch, StepBatches, collate, degraded
 from ocrmypdf_superres.training.data.colour import RGB
+from ocrmypdf_superres.training.data.degradations import Degradation
+from ocrmypdf_superres.training.data.files import spread
 from ocrmypdf_superres.training.data.sources.recognition import RecognitionSet
 from ocrmypdf_superres.training.data.sources.textzoom import TextZoom
+from ocrmypdf_superres.training.data.sources.words import FolderLines
 from ocrmypdf_superres.training.recipe import Recipe, Source, Stage
 from ocrmypdf_superres.training.recognizers.tasks import enlarged
 from ocrmypdf_superres.upscaling.backends.torch import load_network
 from ocrmypdf_superres.upscaling.loading import load_upscaler
 
 BATCH = 32
+CLEAN = 0.15
+"""Share of lines that are reduced and not degraded."""
 BLURRED = ({"name": "blur", "sigma": [0.3, 0.9]}, {"name": "downsample", "kernels": ["bicubic", "box", "bilinear"]},
            {"name": "noise", "probability": 0.7, "sigma": [1.0, 12.0]})  # fmt: skip
 WHOLE_SETS = {"textzoom": TextZoom, "recognition": RecognitionSet}
@@ -75,7 +80,7 @@ class LineMetrics:
 
 def held_out_batches(
     source: Source, data: Path, scale: int, count: int, seed: int = 999, degradation: Sequence[Mapping[str, Any]] = BLURRED,
-    clean: float = 0.15, cache: Path | None = None, batch: int = BATCH, colour: str = "luma",
+    clean: float = CLEAN, cache: Path | None = None, batch: int = BATCH, colour: str = "luma",
 ) -> list[Batch]:  # fmt: skip
     """Return *count* lines or strips of *source*, a folder below *data*, *batch* at a time.
 
@@ -105,6 +110,26 @@ def all_pairs(folder: Path, scale: int, kind: str = "textzoom", colour: str = RG
     samples = [source.line(index, scale) for index in range(source.count)]
     parts = [samples[start : start + BATCH] for start in range(0, len(samples), BATCH)]
     return [collate(part, [sample.lr for sample in part if sample.lr is not None], scale, colour) for part in parts]
+
+
+def folder_lines(folder: Path, low: Path | None, scale: int, count: int = 0, seed: int = 999, colour: str = "rgb") -> list[Batch]:
+    """Return the line images in *folder*, each once, by name; of more than *count*, which is not 0, as many, spread evenly.
+
+    Those without a partner in *low* are reduced as by :func:`held_out_batches`; *seed* is of their degradation.
+
+    Raises:
+        OptionError, ImageError: the folder or an image cannot be used.
+    """
+    source = FolderLines(folder, low)
+    degradation = Degradation(BLURRED, CLEAN)
+    samples, lrs = [], []
+    for index in spread(range(len(source.items)), count):
+        sample = source.line(index, scale)
+        samples.append(sample)
+        own = np.random.default_rng([seed, index])
+        lrs.append(degraded(degradation, sample.source, scale, own) if sample.lr is None else sample.lr)
+    starts = range(0, len(samples), BATCH)
+    return [collate(samples[at : at + BATCH], lrs[at : at + BATCH], scale, colour) for at in starts]
 
 
 Predictor = Callable[[Tensor, int], Tensor]

@@ -181,7 +181,8 @@ def _quantile(values: Tensor, chosen: Tensor, fraction: float, fallback: int) ->
 def contrast_levels(lines: Tensor, widths: Tensor) -> tuple[Tensor, Tensor]:
     """Return the black and white level of each line from its middle row; *lines* float (B, height, W) in 0..255. Two (B,)."""
     row = lines[:, lines.shape[1] // 2].detach()
-    row = torch.floor(row + 0.5).clamp(0, 255).to(torch.int64)
+    # A net that diverged may predict pixels that are not numbers, which no histogram counts.
+    row = torch.floor(row.nan_to_num(0.0) + 0.5).clamp(0, 255).to(torch.int64)
     if row.shape[1] < 3:
         row = functional.pad(row, (0, 3 - row.shape[1]))
     left, centre, right = row[:, :-2], row[:, 1:-1], row[:, 2:]

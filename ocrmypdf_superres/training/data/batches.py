@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.errors import OptionError, SuperresError
 from ocrmypdf_superres.training.data.colour import LUMA_ALONE, planes
 from ocrmypdf_superres.training.data.degradations import Degradation
 from ocrmypdf_superres.training.data.sample import Sample
@@ -139,7 +139,7 @@ class StepBatches(Dataset[Batch]):
             raise OptionError("The recipe mixes sources of page strips and of text lines; give sources of one sort.")
         self.sources = [kind.open(source, data, cache) for kind, source in zip(kinds, recipe.sources, strict=True)]
         weights = np.array([source.weight for source in recipe.sources])
-        if (weights < 0).any() or weights.sum() <= 0:
+        if not (weights >= 0).all() or not 0 < weights.sum() < np.inf:
             raise OptionError("The weights of the recipe's sources must be 0 or more, and one of them above 0.")
         self.weights = weights / weights.sum()
         usual = recipe.scales or {"2": 1.0, "3": 1.0, "4": 1.0}
@@ -161,27 +161,52 @@ class StepBatches(Dataset[Batch]):
             source = self.sources[int(rng.choice(len(self.sources), p=self.weights))]
             sample = source.sample(rng, line_height, scale)
             samples.append(sample)
-            lrs.append(self._degraded(sample.source, scale, rng) if sample.lr is None else sample.lr)
+            lrs.append(degraded(self.degradation, sample.source, scale, rng) if sample.lr is None else sample.lr)
         if len({sample.target.shape[-2:] for sample in samples}) > 1:
             shapes = " and ".join(sorted({" x ".join(map(str, sample.target.shape[-2:])) for sample in samples}))
             raise OptionError(f"The recipe's sources give images of {shapes} pixels; give sources of one size.")
         return collate(samples, lrs, scale, self.colour)
 
-    def _degraded(self, source: NDArray[np.float32], scale: int, rng: np.random.Generator) -> NDArray[np.float32]:
-        if source.ndim == 2:
-            return self.degradation(source, scale, rng)
-        # The same blur and noise in all channels: what a camera does to a page, not what it does to a colour.
-        seed = int(rng.integers(2**63))
-        return np.stack([self.degradation(channel, scale, np.random.default_rng(seed)) for channel in source])
+
+def degraded(degradation: Degradation, source: NDArray[np.float32], scale: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Return *source*, float32 (H, W) or (C, H, W) in [0, 1], reduced by *scale* and degraded, its channels all alike."""
+    if source.ndim == 2:
+        return degradation(source, scale, rng)
+    # The same blur and noise in all channels: what a camera does to a page, not what it does to a colour.
+    seed = int(rng.integers(2**63))
+    return np.stack([degradation(channel, scale, np.random.default_rng(seed)) for channel in source])
 
 
 def load_batches(batches: Batches[B], first: int, workers: int) -> Iterator[B]:
-    """Return the batches from step *first* on, in order, made by *workers* processes (0: in this one)."""
-    loader: DataLoader[B] = DataLoader(
-        batches,  # type: ignore[arg-type]  # any sequence will do
+    """Return the batches from step *first* on, in order, made by *workers* processes (0: in this one).
+
+    What is raised while one is made is raised where it is taken.
+    """
+    loader: DataLoader[B | Exception] = DataLoader(
+        _OrErrors(batches),
         batch_size=None,
         sampler=range(first, len(batches)),
         num_workers=workers,
         prefetch_factor=4 if workers else None,
     )
-    return iter(loader)
+    return _without_errors(iter(loader))
+
+
+class _OrErrors(Dataset[B | Exception]):
+    """Batches, and errors as values, since a loader's process would put its whole traceback into their messages."""
+
+    def __init__(self, batches: Batches[B]) -> None:
+        self.batches = batches
+
+    def __getitem__(self, step: int) -> B | Exception:
+        try:
+            return self.batches[step]
+        except (SuperresError, OSError) as error:
+            return error
+
+
+def _without_errors(loaded: Iterator[B | Exception]) -> Iterator[B]:
+    for batch in loaded:
+        if isinstance(batch, Exception):
+            raise batch
+        yield batch

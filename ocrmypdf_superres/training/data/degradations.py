@@ -14,18 +14,27 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
+from pydantic import AfterValidator
 from scipy import ndimage
 
 from ocrmypdf_superres.training.data.kernels import convolve, disc_kernel, walk_kernel
 from ocrmypdf_superres.training.registries import make_degradation
 
 Array = NDArray[np.float32]
-Span = tuple[float, float]
+
+
+def _rising(span: tuple[float, float]) -> tuple[float, float]:
+    if not span[0] <= span[1]:
+        raise ValueError(f"two rising numbers were expected; give [{span[1]}, {span[0]}]")
+    return span
+
+
+Span = Annotated[tuple[float, float], AfterValidator(_rising)]
 
 _KERNELS = {
     "box": Image.Resampling.BOX,
@@ -173,7 +182,7 @@ class Sharpen:
 class Jpeg:
     """JPEG at a ``quality`` from the range, with a random alignment of its 8x8 blocks."""
 
-    quality: tuple[int, int] = (25, 92)
+    quality: Annotated[tuple[int, int], AfterValidator(_rising)] = (25, 92)
 
     def __call__(self, image: Array, rng: np.random.Generator, scale: int) -> Array:
         """Return the degraded image."""

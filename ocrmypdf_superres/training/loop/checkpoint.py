@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 
 from ocrmypdf_superres.errors import OptionError, SuperresError
 from ocrmypdf_superres.files import atomic_write
+from ocrmypdf_superres.modelstore.published_weights import unreadable
 
 
 def save_checkpoint(state: dict[str, Any], path: Path) -> None:
@@ -33,6 +35,12 @@ def save_checkpoint(state: dict[str, Any], path: Path) -> None:
         ) from error
 
 
+def mismatch(error: Exception) -> str:
+    """Return the beginning of torch's *error* that weights do not fit a network; it goes on with every tensor."""
+    said = " ".join(line.strip().rstrip(".") for line in str(error).split("\n", 2)[:2])
+    return textwrap.shorten(said, 200, placeholder=" ...")
+
+
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """Return what :func:`save_checkpoint` wrote.
 
@@ -40,11 +48,13 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         OptionError: the file is missing or damaged.
     """
     if not path.is_file():
-        raise OptionError(f"There is no checkpoint {path} to resume from; start without --resume.")
+        raise OptionError(f"There is no checkpoint {path}; give the folder of a training run, or start one without --resume.")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # the parser raises anything on a damaged file
-        raise OptionError(f"The checkpoint {path} is damaged ({error}); delete it and start without --resume.") from error
+        raise OptionError(
+            f"The checkpoint {path} is damaged ({unreadable(error)}); delete it and start without --resume."
+        ) from error
     if not isinstance(state, dict):
         raise OptionError(f"{path} is not a checkpoint of this trainer; give the folder of a training run.")
     return state

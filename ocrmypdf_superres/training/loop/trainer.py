@@ -21,7 +21,7 @@ from torch import nn
 
 from ocrmypdf_superres.errors import OptionError, SuperresError
 from ocrmypdf_superres.training.data.batches import load_batches
-from ocrmypdf_superres.training.loop.checkpoint import load_checkpoint, save_checkpoint
+from ocrmypdf_superres.training.loop.checkpoint import load_checkpoint, mismatch, save_checkpoint
 from ocrmypdf_superres.training.loop.processes import Processes
 from ocrmypdf_superres.training.loop.run_log import RunLog, writing
 from ocrmypdf_superres.training.loop.stages import freeze, learning_rate, make_optimizer, stage_at, trained_names
@@ -223,6 +223,8 @@ class Trainer(Generic[K]):
             OptionError: the checkpoint is missing, damaged, of another recipe or of another net.
         """
         state = load_checkpoint(path)
+        if not {"recipe", "step", "net"} <= state.keys():
+            raise OptionError(f"{path} is not a checkpoint of this trainer; give the folder of a training run.")
         if state.get("recipe") != self.settings.name:
             raise OptionError(
                 f"{path} belongs to the recipe {state.get('recipe')!r}, not to {self.settings.name!r}; give another run folder."
@@ -235,7 +237,10 @@ class Trainer(Generic[K]):
         try:
             self._restore(state)
         except (RuntimeError, ValueError, KeyError, IndexError, TypeError) as error:
-            raise OptionError(f"{path} does not fit the network and stages of {self.settings.name}: {error}") from error
+            raise OptionError(
+                f"{path} does not fit the network and stages of {self.settings.name} ({mismatch(error)}); give the recipe that "
+                "it was started with, or another folder with -o."
+            ) from error
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.step = int(state["step"])

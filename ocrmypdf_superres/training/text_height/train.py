@@ -13,8 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.export.tracing import trace_to_onnx
 from ocrmypdf_superres.files import atomic_write_text
+from ocrmypdf_superres.modelstore.published_weights import read_tensors
 from ocrmypdf_superres.modelstore.store import sha256_of
 from ocrmypdf_superres.page.height_network import BINS, KINDS, RATIO, TILE, TURNS, WEIGHTS, standardized
 from ocrmypdf_superres.training.text_height.network import HeightNetwork
@@ -43,12 +45,18 @@ def train(
     """Return a network trained on *data* (as of :func:`as_arrays`) for *steps* batches, kept at *save* as it goes.
 
     It starts from the weights in *start*, if given.
+
+    Raises:
+        OptionError: they cannot be used.
     """
     torch.manual_seed(seed)
     generator = np.random.default_rng(seed)
     net = HeightNetwork(len(KINDS))
     if start is not None:
-        net.load_state_dict(torch.load(start, weights_only=True))
+        try:
+            net.load_state_dict(read_tensors(start))
+        except RuntimeError as error:
+            raise OptionError(f"{start} does not hold weights of this network; give the OUTPUT.pt of a training.") from error
     optimizer = torch.optim.AdamW(net.parameters(), 3e-3, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps + 1)
     held = np.arange(len(data["bins"])) % 40 == 0

@@ -9,7 +9,8 @@ from pathlib import Path
 from ocrmypdf_superres.architectures import get
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.export.onnx import export_model
-from ocrmypdf_superres.training.loop.checkpoint import load_checkpoint
+from ocrmypdf_superres.files import read_text
+from ocrmypdf_superres.training.loop.checkpoint import load_checkpoint, mismatch
 from ocrmypdf_superres.training.loop.trainer import CHECKPOINT
 from ocrmypdf_superres.training.recipe import read_recipe
 
@@ -39,8 +40,10 @@ def export_run(
     try:
         net.load_state_dict(state["watch"]["weights"] or state["average"])
     except (RuntimeError, KeyError, TypeError) as error:
-        raise OptionError(f"{run / CHECKPOINT} does not fit the net of {recipe_path} ({error}); give its own recipe.") from error
-    text = recipe_path.read_text(encoding="utf-8")
+        raise OptionError(
+            f"{run / CHECKPOINT} does not fit the net of {recipe_path} ({mismatch(error)}); give its own recipe."
+        ) from error
+    text = read_text(recipe_path, "The recipe")
     export_model(
         net.eval(), spec, config, output, name or recipe.name, description=recipe.description, metrics=metrics, recipe=text,
         scales=recipe.offered_scales, track=track,

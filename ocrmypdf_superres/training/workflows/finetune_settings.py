@@ -100,7 +100,7 @@ class FinetuneSettings:
         """Refuse at once what would fail after an hour; *started* is a file in the run's folder that an earlier run wrote.
 
         Raises:
-            OptionError: an argument cannot be used, or there is an earlier run and it is not to be resumed.
+            OptionError: an argument cannot be used, there is an earlier run and it is not to be resumed, or none and it is.
             RecognizerError: a language is not installed.
         """
         check_name(self.out.name)
@@ -111,6 +111,10 @@ class FinetuneSettings:
         if (self.run / started).exists() and not self.resume:
             raise OptionError(
                 f"{self.run} holds an earlier run; add --resume to continue it, delete it, or give another name with -o."
+            )
+        if self.resume and not self.run.exists():
+            raise OptionError(
+                f"There is no run {self.run} to continue; start without --resume, or give the name that it had with -o."
             )
         for language in self.languages.split("+"):
             find_traineddata(language)

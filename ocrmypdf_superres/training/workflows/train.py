@@ -7,6 +7,8 @@ from pathlib import Path
 
 from ocrmypdf_superres.architectures import get
 from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.files import read_text
+from ocrmypdf_superres.modelstore.cards import check_name
 from ocrmypdf_superres.training.loop.run_log import writing
 from ocrmypdf_superres.training.loop.trainer import CHECKPOINT
 from ocrmypdf_superres.training.recipe import read_recipe
@@ -39,9 +41,12 @@ def train(
 
     Raises:
         OptionError: the recipe, the data or the checkpoint cannot be used, or the run exists and *resume* is not set.
+        ModelError: no model can have the recipe's name.
         SuperresError: the disk is full, or something that the recipe names is not installed; see :meth:`Trainer.fit`.
     """
     recipe = read_recipe(recipe_path)
+    check_name(recipe.name)
+    text = read_text(recipe_path, "The recipe")  # now, since it may be another one when training ends
     run = out or Path("runs") / recipe.name
     if (run / CHECKPOINT).exists() and not resume and not show_data:
         raise OptionError(f"{run} holds a training run already; add --resume to continue it, or give another folder with -o.")
@@ -57,7 +62,6 @@ def train(
         from ocrmypdf_superres.export.onnx import export_model
 
         spec = get(recipe.architecture)
-        text = recipe_path.read_text(encoding="utf-8")
         config = spec.parse_config(recipe.config)
         with writing(run):
             model = export_model(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.files import read_text
 from ocrmypdf_superres.modelstore.cards import check_name
 from ocrmypdf_superres.modelstore.writer import check_target
 from ocrmypdf_superres.recognizers import folder as folders
@@ -51,7 +52,7 @@ def train_recognizer(recipe_path: Path, out: Path, data: Path, resume: bool = Fa
     """
     recipe = read_recognizer_recipe(recipe_path)
     check_name(recipe.name)
-    text = recipe_path.read_text(encoding="utf-8")
+    text = read_text(recipe_path, "The recipe")
     check_target(out, folders.card_name(recipe.network), OptionError)
     run = out.absolute().with_name(f"{out.absolute().name}.run")
     checkpoint = run / CHECKPOINT

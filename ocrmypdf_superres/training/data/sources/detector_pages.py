@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ class RenderedPages(RenderedSource):
         size: (height, width) of a part in pixels, multiples of 16.
     """
 
-    def __init__(self, folder: Path, weights: dict[str, float] | None, size: tuple[int, int]) -> None:
+    def __init__(self, folder: Path, weights: Mapping[str, float] | None, size: tuple[int, int]) -> None:
         super().__init__(folder, weights, blank=0.0)
         self.size = size
 

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,8 @@ from ocrmypdf_superres.training.data.fonts import FontFile, installed_fonts, ope
 from ocrmypdf_superres.training.data.sample import LINE_PAD, STRIP_HEIGHT, STRIP_WIDTH, Sample
 from ocrmypdf_superres.training.protocols import SourceKind
 from ocrmypdf_superres.training.recipe import Source
+
+log = logging.getLogger(__name__)
 
 _CODES = {
     "deu": "deu", "eng": "eng", "fra": "fra", "gre": "ell", "ita": "ita", "nld": "nld", "pol": "pol", "por": "por",
@@ -31,14 +35,17 @@ class RenderedSource:
 
     Args:
         folder: folder of text files in one folder per language (``eng/*.txt``, ...).
-        weights: relative frequencies of the languages, by folder name; the others get 1.
+        weights: relative frequencies of the languages, by folder name.
         blank: share of strips without text: empty paper, rules, images.
+        others: the weight of languages that *weights* does not name.
 
     Raises:
-        OptionError: the folder holds no text.
+        OptionError: the folder holds no text, or none in the languages of *weights*, or a weight cannot be used.
     """
 
-    def __init__(self, folder: Path, weights: dict[str, float] | None = None, blank: float = 0.06) -> None:
+    def __init__(
+        self, folder: Path, weights: Mapping[str, float] | None = None, blank: float = 0.06, others: float = 1.0
+    ) -> None:
         self.blank = blank
         self.words: dict[str, list[str]] = {}
         for language in sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []:
@@ -47,10 +54,9 @@ class RenderedSource:
             if words:
                 self.words[language.name] = words
         if not self.words:
-            raise OptionError(f"{folder} holds no text files in folders by language (eng/*.txt); give one with --data.")
+            raise OptionError(f"{folder} holds no text files in folders by language (eng/*.txt); give a folder that does.")
         self.languages = sorted(self.words)
-        weight = np.array([(weights or {}).get(name, 1.0) for name in self.languages])
-        self.probabilities = weight / weight.sum()
+        self.probabilities = _probabilities(folder, self.languages, weights or {}, others)
         fonts = installed_fonts()
         self.mono = [f for f in fonts if f.mono]
         self.fonts = [f for f in fonts if not f.mono]
@@ -118,6 +124,22 @@ class RenderedSource:
         elif kind < 0.22:
             line = [w.capitalize() for w in line]
         return " ".join(line)
+
+
+def _probabilities(folder: Path, languages: list[str], weights: Mapping[str, float], others: float) -> NDArray[np.float64]:
+    """Return how likely each of *languages* is, those in *folder*; errors as :class:`RenderedSource`."""
+    missing = sorted(set(weights) - set(languages))
+    if weights and len(missing) == len(weights):
+        raise OptionError(
+            f"{folder} holds text in {', '.join(languages)}, text in {', '.join(missing)} was expected; correct the recipe's "
+            "languages, or add the text."
+        )
+    if missing:
+        log.warning("%s holds no text in %s, which the recipe names; the other languages are taken.", folder, ", ".join(missing))
+    found = np.array([weights.get(name, others) for name in languages])
+    if not (found >= 0).all() or not 0 < found.sum() < np.inf:
+        raise OptionError("The weights of the recipe's languages must be 0 or more, and one of them above 0.")
+    return np.asarray(found / found.sum())
 
 
 def _make(source: Source, data: Path, cache: Path) -> RenderedSource:

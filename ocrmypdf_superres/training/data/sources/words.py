@@ -8,6 +8,7 @@ degradation makes it.
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -45,14 +46,12 @@ class WordSource(RenderedSource):
         stretched: share of stretched words.
 
     Raises:
-        OptionError: the folder holds no text.
+        OptionError: as for :class:`RenderedSource`.
     """
 
-    def __init__(self, folder: Path, weights: dict[str, float] | None = None, stretched: float = 0.4) -> None:
-        if weights and folder.is_dir():
-            # The recognizers know only a-z, so languages that are not named are left out.
-            weights = {language.name: 0.0 for language in folder.iterdir()} | weights
-        super().__init__(folder, weights, blank=0.0)
+    def __init__(self, folder: Path, weights: Mapping[str, float] | None = None, stretched: float = 0.4) -> None:
+        # The recognizers know only a-z, so languages that are not named are left out.
+        super().__init__(folder, weights, blank=0.0, others=0.0 if weights else 1.0)
         self.stretched = stretched
 
     def sample(self, rng: np.random.Generator, line_height: int, scale: int) -> Sample:
@@ -134,7 +133,7 @@ class FolderLines:
     """Line images with their texts.
 
     Args:
-        folder: folder of hr images ``NAME.png`` with ``NAME.gt.txt`` beside them.
+        folder: folder of hr images with ``NAME.gt.txt`` beside them.
         low: folder of lr images with the same names, or None.
         language: Tesseract's code of the texts' language.
 
@@ -155,12 +154,16 @@ class FolderLines:
             raise OptionError(f"{folder} holds no line images with texts, such as 001.png and 001.gt.txt; give another folder.")
 
     def sample(self, rng: np.random.Generator, line_height: int, scale: int) -> Sample:
-        """Return a random line, with its lr image if there are any; *line_height* is ignored.
+        """Return a random line, as :meth:`line` does; *line_height* is ignored."""
+        return self.line(int(rng.integers(len(self.items))), scale)
+
+    def line(self, index: int, scale: int) -> Sample:
+        """Return line *index* of :attr:`items`, with its lr image if there are any.
 
         Raises:
             ImageError: an image is damaged.
         """
-        path, lr_path, text = self.items[int(rng.integers(len(self.items)))]
+        path, lr_path, text = self.items[index]
         image = resized_rgb(open_line(path), (WIDTH, HEIGHT))
         lr = None if lr_path is None else resized_rgb(open_line(lr_path), (WIDTH // scale, HEIGHT // scale))
         return Sample(image, image, text, BOX, self.language, lr)
