@@ -14,7 +14,6 @@ from PIL import Image
 
 from ocrmypdf_superres.ocr.engines.opinion import ask, calibrated
 from ocrmypdf_superres.ocr.lines.doubt import unread_lines
-from ocrmypdf_superres.ocr.merge.seams import join_seams
 from ocrmypdf_superres.ocr.merge.vote import Merged
 from ocrmypdf_superres.ocr.second_opinion import SURE, UNREAD, affordable, ask_below, is_doubtful, time_limit, wants_opinion
 from ocrmypdf_superres.ocr.unsure_words import without_unsure
@@ -28,7 +27,7 @@ from ocrmypdf_superres.plugin.reading import ReadImage, Reading, Result
 from ocrmypdf_superres.plugin.readings.gathered import Gathered
 from ocrmypdf_superres.plugin.readings.lines import LINE_VARIANTS, can_read_lines, lines_in_doubt, lines_within, read_lines
 from ocrmypdf_superres.plugin.readings.opinions import AUTO, engines_for
-from ocrmypdf_superres.plugin.readings.rescue import CONTRAST, FILLS, OTHER_PIXELS, may_have_lost_ink, rescued_image
+from ocrmypdf_superres.plugin.readings.rescue import CONTRAST, FILLS, OTHER_PIXELS, may_have_lost_ink, rescued_images
 from ocrmypdf_superres.plugin.readings.thresholds import asked_for, has_local_thresholds
 from ocrmypdf_superres.plugin.readings.turned import TURNED, is_better, straightened, turn_state
 from ocrmypdf_superres.plugin.record import PageRecord
@@ -207,16 +206,13 @@ class PageReader:
                 with Image.open(self.input_file) as opened:
                     source = make_variant(AS_IS, opened, opened)
             left = self._state.original is None and self._ours.trigger == "auto" and not found.given_up(self._state)
-            rescued = rescued_image(found, source, (self._size, self._dpi), (lost, left), self._options)
-            if rescued is None:
-                return
-            image, variant = rescued
-            with self._guard(f"could not be read in the variant {variant}"):
-                path = self._target(variant).with_suffix(".png")
-                dpi = tuple(float(value) * image.width / self._size[0] for value in self._dpi)
-                image.save(path, dpi=dpi, compress_level=1)
-                self._read(variant, path, read)
-                path.unlink()
+            for image, variant in rescued_images(found, source, (self._size, self._dpi), (lost, left), self._options):
+                with self._guard(f"could not be read in the variant {variant}"):
+                    path = self._target(variant).with_suffix(".png")
+                    dpi = tuple(float(value) * image.width / self._size[0] for value in self._dpi)
+                    image.save(path, dpi=dpi, compress_level=1)
+                    self._read(variant, path, read)
+                    path.unlink()
 
     def _read_lines(self) -> None:
         """Read doubtful lines and ink without words again, the most doubtful ones first, as far as the budget goes."""
@@ -230,7 +226,7 @@ class PageReader:
             found.unread = len(unread := unread_lines(original, found.whole[layout], self._size))
             if not can_read_lines(self._engine, self._options):
                 return
-            found.whole[layout], seams = join_seams(found.whole[layout])
+            seams = found.join_seams(layout)
             lines = lines_in_doubt(found.whole[layout], found.calibration, layout, seams) + unread
             taken = sum(seconds for name, seconds in found.seconds.items() if name != FILLS or layout == FILLS)
             spent = taken / max(found.seconds[NET], 1e-3)
@@ -330,7 +326,7 @@ class PageReader:
         if merged is None:
             reading = self._readings.get(NET) or next(iter(self._readings.values()))
             return Result(reading.text, reading.tree, reading.file, reading.hocr)
-        if merged.mixed or merged.layout not in self._readings:
+        if merged.mixed or merged.layout in self._found.joined or merged.layout not in self._readings:
             return Result(merged.hypothesis.text(), merged.hypothesis.page, None, None)
         reading = self._readings[merged.layout]
         # The engine's own hOCR of another image may be in other pixels.

@@ -86,12 +86,13 @@ def test_damaged_weights_are_one_sentence(tmp_path, change):
 def drawn_places(count, seed=0):
     """Places of two texts whose right one is drawn by known weights."""
     rng = np.random.default_rng(seed)
-    truth = np.array([0.5, 0.8, 0, 0, 0.5, 0.3, 0, 0, 1.5, 1.0, -1.0])
+    truth = np.array([0.5, 0.8, 0, 0, 0.5, 0.3, 0, 0, 0.6, 0.9, 1.5, 1.0, -1.0])
     places = []
     for number in range(count):
         rows = np.zeros((2, len(FEATURES)))
         rows[0, :2], rows[1, 4:6] = (1, rng.normal(1, 2)), (1, rng.normal(1, 2))
-        rows[:, 8:] = np.stack([rng.choice([-1, 0, 1], 2), rng.choice([0, 1], 2), rng.choice([0, 1], 2)], axis=1)
+        rows[0, 8], rows[1, 9] = rng.normal(0, 1, 2)
+        rows[:, 10:] = np.stack([rng.choice([-1, 0, 1], 2), rng.choice([0, 1], 2), rng.choice([0, 1], 2)], axis=1)
         odds = rows @ truth
         first = rng.random() < 1 / (1 + np.exp(odds[1] - odds[0]))
         places.append(Place(f"part {number % 3}", rows, np.array([first, not first]), 0))
@@ -103,7 +104,7 @@ def test_weights_are_found_again():
     found = fit_weights(places)
     # Two texts: only the difference of the constants can be known.
     assert found[0] - found[4] == pytest.approx(truth[0] - truth[4], abs=0.25)
-    assert found[[1, 5, 8, 9, 10]] == pytest.approx(truth[[1, 5, 8, 9, 10]], abs=0.25)
+    assert found[[1, 5, 8, 9, 10, 11, 12]] == pytest.approx(truth[[1, 5, 8, 9, 10, 11, 12]], abs=0.25)
     rows = cross_validated(places)
     assert sum(row[0] for row in rows.values()) == len(places)
     assert right_places(places, found) > sum_of_probabilities(places)

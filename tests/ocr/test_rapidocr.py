@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ocrmypdf_superres.ocr.engines.alphabets import is_foreign
 from ocrmypdf_superres.ocr.engines.calibration import calibrated_engines
 from ocrmypdf_superres.ocr.engines.rapidocr import RapidOcrEngine
 
@@ -24,3 +25,22 @@ def test_a_package_without_models_is_missing(tmp_path: Path, monkeypatch: pytest
     assert "has no models; run: pip install" in (engine.missing() or "")
     assert not engine.knows(["eng"])
     assert "rapidocr" not in calibrated_engines()
+
+
+@pytest.mark.parametrize(
+    ("word", "languages", "foreign"),
+    [
+        ("本本本ネ本", ["eng"], True),
+        ("本本本ネ本", ["eng", "jpn"], False),
+        ("本社", ["chi_sim"], False),
+        ("Hz", ["rus"], False),
+        ("ωt", ["eng"], False),
+        ("слово", ["eng"], True),
+        ("слово", ["script/Latin", "rus"], False),
+        ("12.40", ["eng"], False),
+        ("***", ["eng"], False),
+        ("é本", ["fra"], False),
+    ],
+)
+def test_words_in_a_script_that_the_languages_lack_are_foreign(word: str, languages: list[str], foreign: bool) -> None:
+    assert is_foreign(word, languages) is foreign

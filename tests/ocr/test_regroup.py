@@ -64,9 +64,10 @@ def test_turned_lines_keep_to_themselves():
 
 
 def test_a_sure_opinion_corrects_a_doubtful_word_and_no_sure_one():
-    kept = page((100, [("Tetal", 0.3, 100), ("right", 0.99, 200)]))
-    merged = merge({"net": kept}, CALIBRATION, {"other": page((100, [("Total", 1.0, 100), ("rlght", 0.91, 200)]))})
-    assert merged.hypothesis.text() == "Total right\n"
+    rest = (200, [("and a line that both read", 0.95, 100)])
+    kept = page((100, [("Tetal", 0.3, 100), ("right", 0.99, 200)]), rest)
+    merged = merge({"net": kept}, CALIBRATION, {"other": page((100, [("Total", 1.0, 100), ("rlght", 0.91, 200)]), rest)})
+    assert merged.hypothesis.text().split("\n")[0] == "Total right"
     assert (merged.layout, merged.exchanged, merged.added) == ("net", 1, 0)
 
 

@@ -42,7 +42,7 @@ class Place:
 
     Attributes:
         collection: of the page.
-        features: float64 (number of texts, 11); see :func:`~ocrmypdf_superres.ocr.merge.evidence.features`.
+        features: float64 (number of texts, 13); see :func:`~ocrmypdf_superres.ocr.merge.evidence.features`.
         right: bool (number of texts,): which of them are in the truth.
         first: index of the first reading's text; None where it has none.
     """
@@ -57,7 +57,7 @@ def read_places(case: Case, model: str, engine: Engine, cache: Path, networks: P
     """Return the places of a case in which readings differ: without the further engine, with it alone, and with all.
 
     Args:
-        case: the page and its condition; a page that the plan leaves has no places.
+        case: the page and its condition; a page that the plan leaves has no places. Of a truth in capitals case does not count.
         model: the model that enlarges it.
         engine: the further engine.
         cache: folder that keeps Tesseract's readings.
@@ -86,7 +86,7 @@ def read_places(case: Case, model: str, engine: Engine, cache: Path, networks: P
     right = {
         (name, word.box, word.text): verdict
         for name, reading in ((NET, first), (names["again"], again), (names["other"], other), (names["second"], second))
-        for word, verdict in zip(reading.words, correct_words(reading.words, truth), strict=True)
+        for word, verdict in zip(reading.words, correct_words(reading.words, truth, ignore_case=truth.isupper()), strict=True)
     }
     places = []
     with_again, with_other, with_second = {names["again"]: again}, {names["other"]: other}, {names["second"]: second}
@@ -110,7 +110,7 @@ def _places(
     right: Mapping[tuple[str, tuple[int, int, int, int], str], bool],
 ) -> list[Place]:
     """Return the places in which *first* and *readings* (opinions, lines again, opinions again) differ."""
-    ballot = make_ballot({NET: first}, NET, *readings)
+    ballot = make_ballot({NET: first}, NET, *readings, calibration)
     slots = [slot for _, _, found in ballot.slots() for slot in found]
     lexicon = Lexicon(lexicon.lists, ballot.seen(calibration, slots))
     places = []
@@ -122,13 +122,13 @@ def _places(
             any(all(right[name, word.box, word.text] for word in slot.words[name]) for name in names) for names in texts.values()
         ]
         own = next((i for i, names in enumerate(texts.values()) if NET in names), None)
-        rows = features(slot, texts, ballot.parts, calibration, lexicon)
+        rows = features(slot, texts, ballot.parts, ballot.pages, calibration, lexicon)
         places.append(Place(case.page.collection, rows, np.array(verdicts), own))
     return places
 
 
 def fit_weights(places: Sequence[Place]) -> NDArray[np.float64]:
-    """Return the weights, float64 (11,), that make the right texts likeliest, by the places where some are right and some not."""
+    """Return the weights, float64 (13,), that make the right texts likeliest, by the places where some are right and some not."""
     chosen = [place for place in places if 0 < place.right.sum() < len(place.right)]
 
     def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:

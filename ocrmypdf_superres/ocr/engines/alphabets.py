@@ -6,8 +6,12 @@ From the orthographies of the languages. A language that is not here is not know
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 
+_EVERYWHERE = {"LATIN", "GREEK"}
+"""Scripts whose letters stand on pages of any language: names, units, formulas."""
 _LATIN = "abcdefghijklmnopqrstuvwxyz"
 
 # Small letters beyond a to z.
@@ -50,3 +54,23 @@ def letters_of(language: str) -> frozenset[str]:
     small = small + _LATIN if small is not None else _OTHER_LANGUAGES.get(name, "")
     # The capital of ß is two letters.
     return frozenset(small + "".join(letter.upper() for letter in small if len(letter.upper()) == 1))
+
+
+@lru_cache(maxsize=4096)
+def _script_of(letter: str) -> str:
+    """Return the first word of the letter's name in Unicode, which for nearly all letters is that of its script."""
+    return unicodedata.name(letter, "").partition(" ")[0]
+
+
+@lru_cache(maxsize=256)
+def _scripts_of(language: str) -> frozenset[str]:
+    return frozenset(map(_script_of, letters_of(language)))
+
+
+def is_foreign(word: str, languages: Iterable[str]) -> bool:
+    """Whether *word* has letters, and none of a script that a text in *languages* may have.
+
+    A recognizer that knows many scripts reads a row of asterisks as ideographs.
+    """
+    letters = {_script_of(c) for c in word if c.isalpha()}
+    return bool(letters) and letters.isdisjoint(_EVERYWHERE.union(*map(_scripts_of, languages)))

@@ -21,7 +21,7 @@ from ocrmypdf.hocrtransform import BoundingBox, OcrClass, OcrElement
 from PIL import Image
 
 from ocrmypdf_superres.errors import MissingDependencyError, RecognizerError
-from ocrmypdf_superres.ocr.engines.alphabets import letters_of
+from ocrmypdf_superres.ocr.engines.alphabets import is_foreign, letters_of
 from ocrmypdf_superres.ocr.engines.base import Quad
 from ocrmypdf_superres.ocr.engines.lines import add_line, line_of_text
 from ocrmypdf_superres.onnx_sessions import import_onnxruntime, open_session
@@ -70,7 +70,6 @@ class RapidOcrEngine:
 
     def read(self, image: Image.Image, languages: Sequence[str], dpi: float) -> OcrElement:
         """Return the words that RapidOCR finds on *image*; see :meth:`ocrmypdf_superres.ocr.engines.base.Engine.read`."""
-        del languages  # one network for all of them
         page = OcrElement(OcrClass.PAGE, bbox=BoundingBox(0, 0, image.width, image.height), dpi=dpi)
         with self._one_page(image) as networks:
             # Every switch is given: the package remembers those of the call before.
@@ -79,7 +78,8 @@ class RapidOcrEngine:
             return page
         words = found.word_results or [None] * len(found.txts)
         for text, score, corners, pieces in zip(found.txts, found.scores, found.boxes, words, strict=True):
-            add_line(page, line_of_text(str(text), float(score), np.asarray(corners, dtype=np.float64), pieces, image.size))
+            line = line_of_text(str(text), float(score), np.asarray(corners, dtype=np.float64), pieces, image.size)
+            add_line(page, _in_languages(line, languages))
         return page
 
     def detect(self, image: Image.Image) -> list[Quad]:
@@ -90,11 +90,10 @@ class RapidOcrEngine:
 
     def recognize(self, image: Image.Image, lines: Sequence[Quad], languages: Sequence[str], dpi: float) -> OcrElement:
         """Return the words in *lines*; see :meth:`ocrmypdf_superres.ocr.engines.base.LineEngine.recognize`."""
-        del languages  # one network for all of them
         page = OcrElement(OcrClass.PAGE, bbox=BoundingBox(0, 0, image.width, image.height), dpi=dpi)
         with self._one_page(image) as networks:
             for corners in lines:
-                add_line(page, _recognized(networks, image, corners))
+                add_line(page, _in_languages(_recognized(networks, image, corners), languages))
         return page
 
     @contextmanager
@@ -166,6 +165,13 @@ def _recognized(networks: Any, image: Image.Image, corners: Quad) -> OcrElement 
             pieces = _pieces(text, found.word_results[0], turned) if found.word_results else None
             best = line_of_text(text, surest, turned, pieces, image.size)
     return best
+
+
+def _in_languages(line: OcrElement | None, languages: Sequence[str]) -> OcrElement | None:
+    """Return *line* without words in another script than those of *languages*: one network reads all of them."""
+    if line is not None:
+        line.children = [word for word in line.children if not is_foreign(word.text, languages)]
+    return line if line is not None and line.children else None
 
 
 def _cut(image: Image.Image, corners: Quad) -> Image.Image:

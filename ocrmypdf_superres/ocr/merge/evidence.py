@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MPL-2.0
 """The evidence for each candidate text of a place: a log-linear model over the readings that have it, and over the text itself.
 
-Each reading gives its text a constant and its log-odds times a factor, by the part that the reading plays; the text adds
-whether the languages' word lists know it, whether it stands elsewhere on the page, and whether it has odd signs. The
-probability of a text being the right one is the softmax over the texts of the place (a conditional logit, McFadden 1974).
+Each reading gives its text a constant and its log-odds times a factor, by the part that the reading plays, and the log-odds of
+its engine's whole page times a factor: of a page that was read badly, what looks sure is less often right. The text adds whether
+the languages' word lists know it, whether it stands elsewhere on the page, and whether it has odd signs. The probability of a
+text being the right one is the softmax over the texts of the place (a conditional logit, McFadden 1974).
 """
 
 from __future__ import annotations
@@ -27,7 +28,13 @@ FIRST, AGAIN, OTHER, OTHER_AGAIN = "first", "again", "other", "other again"
 PARTS = (FIRST, AGAIN, OTHER, OTHER_AGAIN)
 """The parts that readings play: the one whose layout stands, further ones of the same engine, another engine's reading, and
 the lines that the other engine read once more."""
-FEATURES = (*(f"{part}{what}" for part in PARTS for what in ("", ", log-odds")), "known", "elsewhere", "odd signs")
+PAGES = (FIRST, OTHER)
+"""The readings of whole pages, of Tesseract and of another engine."""
+FEATURES = (
+    *(f"{part}{what}" for part in PARTS for what in ("", ", log-odds")),
+    *(f"{part}, page" for part in PAGES),
+    *("known", "elsewhere", "odd signs"),
+)
 TABLE = Path(__file__).with_name("weights.json")
 _LEAST, _MOST = 0.02, 0.985
 
@@ -50,7 +57,7 @@ class Weights:
     weights: Mapping[str, float]
 
     def values(self) -> NDArray[np.float64]:
-        """Return the weights in the order of :data:`FEATURES`, float64 (11,)."""
+        """Return the weights in the order of :data:`FEATURES`, float64 (13,)."""
         return np.array([self.weights[name] for name in FEATURES], dtype=np.float64)
 
     def to_json(self) -> str:
@@ -84,14 +91,20 @@ def candidates(slot: Slot) -> dict[str, list[str]]:
 
 
 def features(
-    slot: Slot, texts: Mapping[str, Sequence[str]], parts: Mapping[str, str], calibration: Calibration, lexicon: Lexicon
+    slot: Slot,
+    texts: Mapping[str, Sequence[str]],
+    parts: Mapping[str, str],
+    pages: Mapping[str, float],
+    calibration: Calibration,
+    lexicon: Lexicon,
 ) -> NDArray[np.float64]:
-    """Return what speaks for each of *texts*, float64 (number of texts, 11), columns as in :data:`FEATURES`.
+    """Return what speaks for each of *texts*, float64 (number of texts, 13), columns as in :data:`FEATURES`.
 
     Args:
         slot: the words of each reading in one place.
         texts: see :func:`candidates`.
         parts: by the name of a reading, the part that it plays.
+        pages: by the parts in :data:`PAGES`, the log-odds of that reading of the page.
         calibration: says how sure each reading is.
         lexicon: what is known of words.
     """
@@ -99,11 +112,14 @@ def features(
     for row, (text, names) in zip(rows, texts.items(), strict=True):
         for name in names:
             place = 2 * PARTS.index(parts[name])
-            row[place : place + 2] += 1.0, _log_odds(calibration.mean_probability(slot.words[name], name))
+            row[place : place + 2] += 1.0, log_odds(calibration.mean_probability(slot.words[name], name))
+        engines = {parts[name] in (OTHER, OTHER_AGAIN) for name in names}
+        row[-5:-3] = pages[FIRST] * (False in engines), pages[OTHER] * (True in engines)
         row[-3:] = lexicon.known(text), lexicon.elsewhere(text), has_odd_signs(text)
     return rows
 
 
-def _log_odds(probability: float) -> float:
+def log_odds(probability: float) -> float:
+    """Return log(p / (1 - p)) of *probability*, 0 to 1, which is kept off 0 and 1."""
     inside = min(max(probability, _LEAST), _MOST)
     return log(inside / (1.0 - inside))

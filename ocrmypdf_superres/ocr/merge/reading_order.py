@@ -75,10 +75,33 @@ def form_order(lines: Sequence[Line]) -> list[int] | None:
 
     Lines that run up or down the page stay after the line that they follow.
     """
-    upright = [i for i, line in enumerate(lines) if not line.turned]
-    if not _is_form(lines, upright):
-        return None
-    order = [i for unit in _ordered(_units(lines, upright)) for i in unit.lines]
+    upright = _upright(lines)
+    return _with_turned(lines, _ordered(_units(lines, upright))) if _is_form(lines, upright) else None
+
+
+def row_order(lines: Sequence[Line]) -> list[int]:
+    """Return the order in which *lines* without a page layout are read, as indices.
+
+    Columns of prose come one after another, all else row by row. Lines that run up or down the page stay after the line
+    that they follow.
+    """
+    return _with_turned(lines, _by_rows(lines, _units(lines, _upright(lines))))
+
+
+def _by_rows(lines: Sequence[Line], units: Sequence[_Unit]) -> list[_Unit]:
+    divided = _at_gutter(_cut(units, lambda unit: unit.core))
+    if divided is None:
+        return _in_rows([_unit(lines, [i], prose=False) for unit in units for i in unit.lines])
+    return [unit for part in divided for unit in _by_rows(lines, part)]
+
+
+def _upright(lines: Sequence[Line]) -> list[int]:
+    return [i for i, line in enumerate(lines) if not line.turned]
+
+
+def _with_turned(lines: Sequence[Line], units: Sequence[_Unit]) -> list[int]:
+    """Return the lines of *units*, and after the line that each follows, those that are turned."""
+    order = [i for unit in units for i in unit.lines]
     followers: dict[int, list[int]] = {}
     last = -1
     for i, line in enumerate(lines):

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ocrmypdf_superres.metrics.boxes import Box, common_share, touches
+from ocrmypdf_superres.metrics.boxes import Box, common_height, common_share, touches
 from ocrmypdf_superres.ocr.calibration import Calibration
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis, Line, Word, line_of_words
 from ocrmypdf_superres.ocr.lexicon import Lexicon
@@ -24,7 +24,7 @@ from ocrmypdf_superres.ocr.merge.align import Slot, match_lines
 from ocrmypdf_superres.ocr.merge.ballot import Ballot, make_ballot
 from ocrmypdf_superres.ocr.merge.evidence import candidates, features, read_weights
 from ocrmypdf_superres.ocr.merge.order import layout_winner
-from ocrmypdf_superres.ocr.merge.reading_order import form_order
+from ocrmypdf_superres.ocr.merge.reading_order import SAME_ROW, form_order
 from ocrmypdf_superres.ocr.merge.stray_lines import stray_order
 
 NOTHING = 0.3
@@ -84,6 +84,8 @@ def merge(
 ) -> Merged:
     """Return the reading with the best layout, its words voted on by all.
 
+    On a page that page segmentation took apart, see :func:`better_lines`, that is one of *opinions*.
+
     Args:
         readings: by variant, not empty, all in the same pixels; they are not changed.
         calibration: says how sure each of them is.
@@ -96,21 +98,19 @@ def merge(
     Raises:
         SuperresError: the package's weights are damaged.
     """
-    layout = layout_winner(readings, calibration)
-    kept = readings[layout]
-    gains = {name: round(calibration.expected_gain(reading.words, name), 2) for name, reading in readings.items()}
-    others = sorted((name for name in readings if name != layout), key=lambda name: -gains[name])
-    ballot = make_ballot(readings, layout, opinions or {}, again or {}, opinions_again or {})
-    foreign = ballot.foreign
+    best = layout_winner(readings, calibration)
+    ballot = make_ballot(readings, best, opinions or {}, again or {}, opinions_again or {}, calibration)
+    gains = {name: round(calibration.expected_gain(reading.words, name), 2) for name, reading in ballot.others.items()}
     kept, exchanged = _vote_on_lines(ballot, calibration, lexicon or Lexicon())
     added = 0
-    for name in others:
+    for name in sorted(ballot.others, key=lambda name: -gains[name]):
         kept, more = _with_missing_lines(kept, readings[name], name, calibration)
         added += more
-    for name, opinion in foreign.items():
-        kept, more = _with_foreign_lines(kept, opinion.left, name, calibration)
+    for name, foreign in ballot.foreign.items():
+        kept, more = _with_foreign_lines(kept, foreign.left, name, calibration, EXTRA if name in readings else FOREIGN)
         added += more
-    return in_order(Merged(kept, layout, exchanged, added))
+    merged = Merged(kept, ballot.layout, exchanged, added)
+    return in_order(merged) if ballot.layout in readings else merged
 
 
 def in_order(merged: Merged) -> Merged:
@@ -141,7 +141,7 @@ def winner(slot: Slot, names: Sequence[str], ballot: Ballot, calibration: Calibr
     texts = candidates(slot)
     if len(texts) == 1:
         return ballot.layout if ballot.layout in slot.words else next(iter(slot.words))
-    scores = features(slot, texts, ballot.parts, calibration, lexicon) @ read_weights().values()
+    scores = features(slot, texts, ballot.parts, ballot.pages, calibration, lexicon) @ read_weights().values()
     agreeing = list(texts.values())[int(np.argmax(scores))]
     # Of those that agree, the boxes of the kept reading or of the surest one are taken.
     if ballot.layout in agreeing:
@@ -151,14 +151,14 @@ def winner(slot: Slot, names: Sequence[str], ballot: Ballot, calibration: Calibr
 
 def _is_empty(slot: Slot, names: Sequence[str], ballot: Ballot, calibration: Calibration) -> bool:
     """Whether an empty *slot* has more votes than any one text."""
-    ours = slot.words.get(ballot.layout)
+    ours = slot.words.get(ballot.first)
     absent = [name for name in names if name not in slot.words]
-    if not absent or (ours and calibration.mean_probability(ours, ballot.layout) >= KEEP):
+    if not absent or (ours and calibration.mean_probability(ours, ballot.first) >= KEEP):
         return False
     votes = {text: sum(calibration.mean_probability(slot.words[n], n) for n in which) for text, which in candidates(slot).items()}
     nothing = sum(SILENT if name in ballot.silent else NOTHING for name in absent)
     if ours:
-        votes[slot.text(ballot.layout)] += STAY
+        votes[slot.text(ballot.first)] += STAY
     else:
         nothing += STAY
     most = max(votes.values())
@@ -243,17 +243,18 @@ def _with_missing_lines(kept: Hypothesis, other: Hypothesis, name: str, calibrat
 
 
 def _with_foreign_lines(
-    kept: Hypothesis, lines: Sequence[Sequence[Word]], name: str, calibration: Calibration
+    kept: Hypothesis, lines: Sequence[Sequence[Word]], name: str, calibration: Calibration, sure: float
 ) -> tuple[Hypothesis, int]:
-    """Return *kept* with *lines* that an engine without layout read where nothing was read, and their number.
+    """Return *kept* with *lines* that another engine read where nothing was read, and is as *sure* of, and their number.
 
-    Each comes after the last line above it in its column, or before the first one below it, else at the end.
+    Each comes after the last line above it in its column, and what follows that in its row, or before the first one below it,
+    else at the end.
     """
     base = kept.lines
     after: dict[int, list[Line]] = {}
     before: dict[int, list[Line]] = {}
     for words in lines:
-        if calibration.mean_probability(words, name) < FOREIGN or not base:
+        if calibration.mean_probability(words, name) < sure or not base:
             continue
         line = line_of_words(words)
         if any(common_share(mine.box, word.box) > ELSEWHERE for theirs in base for mine in theirs.words for word in words):
@@ -264,6 +265,8 @@ def _with_foreign_lines(
             before.setdefault(below[0], []).append(line)
         else:
             place = max(above, key=lambda i: base[i].box[3]) if above else len(base) - 1
+            while place + 1 < len(base) and common_height(base[place].box, base[place + 1].box) > SAME_ROW:
+                place += 1
             after.setdefault(place, []).append(line)
     added = sum(len(found) for found in (*after.values(), *before.values()))
     return (kept.edited({}, after, before), added) if added else (kept, 0)

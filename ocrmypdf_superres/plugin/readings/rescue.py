@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from ocrmypdf_superres.ocr.calibration import Calibration
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.ocr.lines.doubt import unread_lines
 from ocrmypdf_superres.ocr.merge.order import page_winner
-from ocrmypdf_superres.ocr.second_opinion import SURE
+from ocrmypdf_superres.ocr.second_opinion import SURE, affordable, time_limit
 from ocrmypdf_superres.ocr.variants import AS_IS, enlarge
 from ocrmypdf_superres.page.contrast import even_ink
 from ocrmypdf_superres.page.fills import even_fills
@@ -65,41 +65,46 @@ def reads_badly(readings: Mapping[str, Hypothesis], calibration: Calibration) ->
     return bool(words) and calibration.mean_probability(words, best) < SURE
 
 
-def rescued_image(
+def rescued_images(
     found: Gathered,
     source: Image.Image,
     page: tuple[tuple[int, int], tuple[float, float]],
     doubts: tuple[bool, bool],
     options: Any,
-) -> tuple[Image.Image, str] | None:
-    """Return another image to read of a page that seems lost, or lost what is in filled areas, and its variant's name.
+) -> Iterator[tuple[Image.Image, str]]:
+    """Yield other images to read of a page that seems lost, or lost what is in filled areas, each with its variant's name.
 
     Args:
-        found: what was read so far, with a calibration.
+        found: what was read so far, with a calibration; what was read of one image counts before the next is yielded.
         source: the page before it was enlarged.
         page: (width, height) of the image that was read, and its dpi.
         doubts: whether ink may have been lost, see :func:`may_have_lost_ink`, and whether the plan left the page, and may be
             overruled.
         options: OCRmyPDF's.
 
-    Returns:
-        None where there is no better image.
-
     Raises:
         ImageError, DeviceError, ModelError: from the net.
     """
     lost, left = doubts
-    best = found.whole[found.best()] if found.whole else None
     small = source.width * source.height <= ENOUGH_PIXELS
+    best = found.whole[found.best()] if found.whole else None
     image = unfilled_image(source, best, page, options) if small and source.size != page[0] else None
     if image is not None:
-        return image, FILLS
-    image = contrast_image(source, best, page[0], options.superres.target_x_height) if lost else None
-    if image is not None:
-        return image, CONTRAST
-    if lost and left and small and found.calibration is not None and reads_badly(found.whole, found.calibration):
+        yield image, FILLS
+        return
+    if not lost:
+        return
+    # Most pages that were left and read badly have text that is small after all, and few have pale ink as well.
+    if left and small and found.calibration is not None and reads_badly(found.whole, found.calibration):
         image = enlarged_image(source, page[1], options)
-    return None if image is None else (image, ENLARGED)
+        if image is not None:
+            yield image, ENLARGED
+            if not any(affordable([CONTRAST], found.seconds, time_limit(options), hopeless=False)):
+                return
+    best = found.whole[found.best()] if found.whole else None
+    image = contrast_image(source, best, page[0], options.superres.target_x_height)
+    if image is not None:
+        yield image, CONTRAST
 
 
 def contrast_image(source: Image.Image, reading: Hypothesis | None, size: tuple[int, int], target: float) -> Image.Image | None:
