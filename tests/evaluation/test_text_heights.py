@@ -84,7 +84,7 @@ def test_a_file_of_something_else_is_one_sentence(stored: str, tmp_path: Path, c
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (["--count", "1", "--rows", "layout tabel"], "no kind of pages 'layout tabel' (did you mean 'layout table'?)"),
+        (["--count", "1", "--rows", "layout tables"], "no kind of pages 'layout tables' (did you mean 'layout table'?)"),
         (["--count", "-1"], "--count was given -1"),
         (["--count", "0"], "--count was given 0"),
         (["--count", "1", "--dpis", "0"], "--dpis was given [0.0]"),
