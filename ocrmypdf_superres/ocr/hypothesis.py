@@ -85,8 +85,9 @@ class Hypothesis:
         """Return the text: one line each, a blank line after each paragraph, as in Tesseract's text output."""
         by_element = {id(line.element): line.text for line in self.lines}
         parts = []
-        for paragraph in self.page.paragraphs:
-            lines = [by_element[id(element)] for element in paragraph.lines if id(element) in by_element]
+        # A tree without paragraphs is written by its lines, as OCRmyPDF's text layer is.
+        for block in self.page.paragraphs or [self.page]:
+            lines = [by_element[id(element)] for element in block.lines if id(element) in by_element]
             if lines:
                 parts.append("\n".join(lines))
         return "\n\n".join(parts) + "\n" if parts else ""

@@ -45,14 +45,20 @@ class PageFiles:
     def write(self, record: str, image: Path | None = None, hocr: bytes = b"") -> None:
         """Write the JSON *record*, a copy of the PNG file *image*, and *hocr*, each where there is one.
 
+        What an earlier job left of the page goes, so that its files are of one job.
+
         Raises:
             OSError: a file cannot be written.
         """
         if image is not None:
             with atomic_write(self.image) as part:
                 shutil.copyfile(image, part)
+        else:
+            self.image.unlink(missing_ok=True)
         if hocr:
             atomic_write_bytes(self.hocr, hocr)
+        else:
+            self.hocr.unlink(missing_ok=True)
         atomic_write_text(self.json, record + "\n")
 
     def record(self) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ocrmypdf.hocrtransform import BoundingBox, OcrElement
+from ocrmypdf.hocrtransform import BoundingBox, OcrClass, OcrElement
 from PIL import Image
 
 from ocrmypdf_superres.errors import SuperresError
@@ -55,7 +55,7 @@ def turn_back(element: OcrElement, turns: int, size: tuple[int, int]) -> None:
             (height - box.bottom, box.left, height - box.top, box.right),
         )[turns % 4 - 1]
         element.bbox = BoundingBox(*corners)
-    if element.ocr_class in ("ocr_line", "ocr_header", "ocr_footer", "ocr_caption", "ocr_textfloat") and turns % 4:
+    if element.ocr_class in OcrClass.LINE_TYPES and turns % 4:
         element.textangle = float((90, 180, -90)[turns % 4 - 1]) + (element.textangle or 0.0)
         element.baseline = None
     for child in element.children:

@@ -81,6 +81,11 @@ class PlanSettings:
     max_side: int = TESSERACT_MAX_SIDE
     languages: tuple[str, ...] = ()
 
+    def within_limits(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return *size* = (width, height), reduced where it is larger than an enlarged page may be."""
+        room = min(1.0, _room(size, self))
+        return max(1, floor(size[0] * room)), max(1, floor(size[1] * room))
+
     def target_for(self, text: TextHeight) -> float:
         """Return the height that letters such as *text* has should have: more for ideographs, or what may be such.
 

@@ -15,6 +15,8 @@ from ocrmypdf.pluginspec import GhostscriptRasterDevice
 from ocrmypdf_superres.plugin import options as superres_options
 from ocrmypdf_superres.plugin import summary as superres_summary
 from ocrmypdf_superres.plugin import worker
+from ocrmypdf_superres.plugin.guard import guard
+from ocrmypdf_superres.plugin.raster_rotation import turn_as_asked
 
 if TYPE_CHECKING:
     from ocrmypdf.pdfinfo import PdfInfo
@@ -69,7 +71,7 @@ def check_pages(pdfinfo: PdfInfo) -> None:
 
 @hookimpl(wrapper=True)
 def rasterize_pdf_page(
-    output_file: Path, raster_device: str, pageno: int, options: Any
+    output_file: Path, raster_device: str, pageno: int, rotation: int | None, options: Any
 ) -> Generator[None, Path | None, Path | None]:
     """Enlarge the preview for --rotate-pages; with ``--superres-use-for page`` the page itself. Runs in a worker.
 
@@ -78,25 +80,33 @@ def rasterize_pdf_page(
     """
     result = yield
     if result is not None:
-        after_rasterizing(Path(output_file), raster_device, pageno, options, worker.page_raster)
+        after_rasterizing(Path(output_file), raster_device, (pageno, rotation or 0), options, worker.page_raster)
     return result
 
 
-def after_rasterizing(raster: Path, device: str, pageno: int, options: Any, on_page: Callable[[Path, int, Any], None]) -> None:
+def after_rasterizing(
+    raster: Path, device: str, page: tuple[int, int], options: Any, on_page: Callable[[Path, int, Any], None]
+) -> None:
     """Enlarge *raster* where it is a preview; call *on_page* with it where the page itself is enlarged here.
+
+    A raster that was turned by another angle than OCRmyPDF asked for is turned first.
 
     Args:
         raster: the file that OCRmyPDF rasterized a page into.
         device: the Ghostscript device that it asked for.
-        pageno: number of the page, from 1.
+        page: number of the page, from 1, and the degrees counter-clockwise by which it was to be turned.
         options: OCRmyPDF's options, None outside of a job.
-        on_page: called with *raster*, *pageno* and *options*.
+        on_page: called with *raster*, the number of the page, and *options*.
     """
     if options is None or options.superres.trigger == "off":
         return
+    pageno, rotation = page
     if device == GhostscriptRasterDevice.JPEGGRAY:
         worker.enlarge_preview(raster, pageno, options.superres)
-    elif worker.enlarges_raster(options):
+        return
+    with guard("could not be turned as --rotate-pages asks", pageno, options.superres.on_error):
+        turn_as_asked(raster, rotation)
+    if worker.enlarges_raster(options):
         on_page(raster, pageno, options)
 
 

@@ -30,6 +30,9 @@ FULL_PAGE, SQUARE = 0.02, 0.02
 #: Difference from which a cell of a page that has vectors, text or notes is taken for one of these, and the largest share
 #: of such cells.
 MARK, MARKED = 16.0, 0.15
+#: Cells, in pixels of the scan, in which the page shows no more than FLAT levels of 255 where the scan has more than SEEN, are
+#: covered, as by a white box over pale text, which hardly changes a thumbnail.
+COVER_CELL, FLAT, SEEN = 5, 2, 10
 #: Shares of the page that its images may cover, all together, where they give its resolution.
 COVERED = (0.8, 1.3)
 #: A raster that is this many times finer than the images is reduced to their resolution.
@@ -104,8 +107,9 @@ def scan_resolution(pageinfo: Any, raster: Image.Image) -> ScanPixels | None:
     if not images or area <= 0 or not COVERED[0] <= covered / area <= COVERED[1]:
         return None
     finest = max(max(info.dpi.x, info.dpi.y) for info in images)
-    ratio = finest * float(pageinfo.width_inches) / min(raster.width, raster.height)
-    ratio = max(ratio, finest * float(pageinfo.height_inches) / max(raster.width, raster.height))
+    # Short side to short side, since the raster may be turned.
+    sides = sorted((float(pageinfo.width_inches), float(pageinfo.height_inches)))
+    ratio = max(finest * inches / pixels for inches, pixels in zip(sides, sorted(raster.size), strict=True))
     if ratio > 1 / FINER:
         return None
     size = (max(1, round(raster.width * ratio)), max(1, round(raster.height * ratio)))
@@ -116,7 +120,7 @@ def scan_resolution(pageinfo: Any, raster: Image.Image) -> ScanPixels | None:
     marked = _thumbnail(ImageChops.difference(grey, again), cells) > SHARPER
     if marked.mean() > MARKED:
         return None
-    _label(small, raster)
+    label_like(small, raster)
     return ScanPixels(small, Marks(_mask(marked), raster) if marked.any() else None)
 
 
@@ -187,8 +191,8 @@ def _mask(marked: np.ndarray[Any, np.dtype[np.bool_]]) -> Image.Image:
     return Image.fromarray(marked.astype(np.uint8) * 255).filter(ImageFilter.MaxFilter(3))
 
 
-def _label(image: Image.Image, raster: Image.Image) -> None:
-    """Give *image* the dpi that *raster* means at its size."""
+def label_like(image: Image.Image, raster: Image.Image) -> None:
+    """Give *image*, of the same page as *raster*, the dpi that the raster's dpi means at its size."""
     dpi = raster.info.get("dpi")
     if dpi is not None:
         image.info["dpi"] = tuple(
@@ -199,7 +203,7 @@ def _label(image: Image.Image, raster: Image.Image) -> None:
 def _like(image: Image.Image, raster: Image.Image, marks_expected: bool) -> ScanPixels | None:
     """Return *image* turned by the quarter turns that make it look like *raster*, or None if none does.
 
-    Where *marks_expected*, a few cells may differ, which are the marks.
+    Where *marks_expected*, a few cells may differ, which are the marks. Elsewhere what is covered was clipped away.
     """
     grey = flatten(image).convert("L")
     raster_grey = flatten(raster).convert("L")
@@ -224,5 +228,35 @@ def _like(image: Image.Image, raster: Image.Image, marks_expected: bool) -> Scan
         return None
     image.info.pop("dpi", None)
     result = image if best[1] is None else image.transpose(best[1])
-    _label(result, raster)
-    return ScanPixels(result, Marks(_mask(best[2]), raster) if best[2].any() else None)
+    label_like(result, raster)
+    mask = _mask(best[2]) if best[2].any() else None
+    covered = _covered(grey if best[1] is None else grey.transpose(best[1]), raster_grey)
+    if covered.mean() > (MARKED if marks_expected else 0.0):
+        return None
+    if covered.any():
+        cover = _mask(covered)
+        mask = cover if mask is None else ImageChops.lighter(cover, mask.resize(cover.size, Image.Resampling.NEAREST))
+    return ScanPixels(result, Marks(mask, raster) if mask is not None else None)
+
+
+def _covered(scan: Image.Image, raster: Image.Image) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Return the cells of *scan*, of mode ``L``, whose pixels *raster* does not show: it is flat there."""
+    if scan.width > raster.width:
+        # The noise of a scan that was reduced is flatter, too.
+        scan = scan.resize(raster.size, Image.Resampling.BOX)
+    cells = (max(1, scan.width // COVER_CELL), max(1, scan.height // COVER_CELL))
+    # Without their edges, since the two may be a pixel apart.
+    return (_ranges(scan, cells, 1) > SEEN) & (_ranges(raster, cells, 0) <= FLAT)
+
+
+def _ranges(image: Image.Image, cells: tuple[int, int], margin: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Return the range of levels in each of *cells* = (columns, rows) of *image*, without *margin* pixels at their edges."""
+    low = high = np.asarray(image)
+    for axis, count in ((0, cells[1]), (1, cells[0])):
+        edges = np.linspace(0, low.shape[axis], count + 1).astype(int)
+        starts = np.minimum(edges[:-1] + margin, edges[1:] - 1)
+        spans = np.stack([starts, np.maximum(edges[1:] - margin, starts + 1)], axis=1).ravel()
+        spans = np.minimum(spans, low.shape[axis] - 1)
+        every_second = (slice(None),) * axis + (slice(None, None, 2),)
+        low, high = np.minimum.reduceat(low, spans, axis)[every_second], np.maximum.reduceat(high, spans, axis)[every_second]
+    return np.asarray(high - low)

@@ -20,7 +20,7 @@ from ocrmypdf_superres.ocr.hypothesis import for_text_layer
 from ocrmypdf_superres.ocr.turning import turn_back
 from ocrmypdf_superres.plugin.networks import Replaced
 from ocrmypdf_superres.plugin.page_reader import PageReader
-from ocrmypdf_superres.plugin.reading import Reading, read_tree
+from ocrmypdf_superres.plugin.reading import Reading, interruptible, read_tree
 
 SKIPPED = "[skipped page]"
 """What OCRmyPDF writes as the text of a page that was not read."""
@@ -112,7 +112,8 @@ class VerifyingEngine(OcrEngine):
 
         def read(image: Path, target: Path, asked: Any) -> Reading:
             pdf, text = target.with_suffix(".pdf"), target.with_suffix(".txt")
-            self._engine.generate_pdf(input_file=image, output_pdf=pdf, output_text=text, options=_also_hocr(asked))
+            with interruptible():
+                self._engine.generate_pdf(input_file=image, output_pdf=pdf, output_text=text, options=_also_hocr(asked))
             return Reading.of_files(target, pdf)
 
         result = PageReader(self._engine, Path(input_file), options).read(read, whole=True)

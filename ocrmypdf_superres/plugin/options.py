@@ -21,6 +21,7 @@ from ocrmypdf_superres.modelstore.networks import AUTO, STOCK
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model
 from ocrmypdf_superres.ocr.variants import EVEN, SAUVOLA, VARIANTS
 from ocrmypdf_superres.upscaling.backends.base import DEVICE
+from ocrmypdf_superres.upscaling.upscaler import LEAST_TILE, check_tileable
 
 log = logging.getLogger("ocrmypdf.superres")
 
@@ -59,7 +60,7 @@ class SuperresOptions(BaseModel):
     target_dpi: float = Field(
         300.0, ge=72, le=2400, description="Resolution to reach where the height of the text is unknown or not asked for."
     )
-    tile: int = Field(0, ge=0, le=8192, description="Edge of the net's tiles in pixels; 0 chooses.")
+    tile: int = Field(0, ge=0, le=8192, description="Edge of the net's tiles in pixels, at least 16; 0 chooses.")
     threads: int = Field(0, ge=0, le=512, description="Threads of the net per worker; 0 means cores / jobs.")
     max_mpixels: float = Field(
         50.0, gt=0, le=2000, description="Largest enlarged page in megapixels; larger ones are enlarged less."
@@ -117,6 +118,14 @@ class SuperresOptions(BaseModel):
         "is one for the language and it fits the installed file), stock (the installed ones), or the path of a folder with "
         "networks of your own, which come before the others.",
     )
+
+    @field_validator("tile")
+    @classmethod
+    def _large_enough_tile(cls, tile: int) -> int:
+        """Refuse tiles that no page can be cut into."""
+        if 0 < tile < LEAST_TILE:
+            raise ValueError(f"input should be 0 or at least {LEAST_TILE}")
+        return tile
 
     @field_validator("device")
     @classmethod
@@ -205,13 +214,16 @@ def is_active(options: Any) -> bool:
 
 
 def check_model(name: str) -> None:
-    """Look the model up and verify its files, without loading a net.
+    """Look the model up, verify its files and check that it can enlarge pages, without loading a net.
 
     Raises:
-        MissingDependencyError: the model is missing, damaged, or not one that this version can run.
+        MissingDependencyError: the model is missing, damaged, or not one that this version can run on pages.
     """
     try:
-        find_model(name).verify()
+        model = find_model(name)
+        model.verify()
+        if not model.card.line_size:
+            check_tileable(model)
     except ModelError as error:
         raise MissingDependencyError(str(error)) from error
 
@@ -222,11 +234,13 @@ def check_report(report: str | None, options: Any) -> None:
     Call it when OCRmyPDF validates, for only then does its command line give the exit code of this error.
 
     Raises:
-        BadArgsError: the report is the input, output or sidecar file.
+        BadArgsError: the report is the input, output or sidecar file, or standard output.
         OutputFileAccessError: its folder is missing or cannot be written to.
     """
     if report is None:
         return
+    if report == "-":
+        raise BadArgsError("--superres-report was given -, a file was expected; name one, such as pages.jsonl.")
     path = Path(report).absolute()
     for other in (options.input_file, options.output_file, options.sidecar):
         if isinstance(other, str | os.PathLike) and os.path.realpath(other) == os.path.realpath(path):
@@ -300,9 +314,9 @@ def check_all(options: Any) -> SuperresOptions:
     found = read_options(options)
     if found.trigger == "off":
         return found
-    if found.verify != "off" and found.use_for == "page":
+    if found.verify == "always" and found.use_for == "page":
         log.warning(
-            "superres: with --superres-use-for page there is no other variant of a page, so --superres-verify does nothing"
+            "superres: with --superres-use-for page there is no other variant of a page, so --superres-verify always reads none"
         )
     check_device(found.device)
     check_model(found.model)

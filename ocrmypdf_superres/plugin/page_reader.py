@@ -14,7 +14,6 @@ from PIL import Image
 
 from ocrmypdf_superres.ocr.engines.opinion import calibrated
 from ocrmypdf_superres.ocr.lines.doubt import unread_lines
-from ocrmypdf_superres.ocr.merge.seams import join_seams
 from ocrmypdf_superres.ocr.merge.vote import Merged
 from ocrmypdf_superres.ocr.second_opinion import SURE, UNREAD, affordable, ask_below, is_doubtful, time_limit, wants_opinion
 from ocrmypdf_superres.ocr.unsure_words import without_unsure
@@ -229,7 +228,7 @@ class PageReader:
             found.unread = len(unread := unread_lines(original, found.whole[layout], self._size))
             if not can_read_lines(self._engine, self._options):
                 return
-            found.whole[layout], seams = join_seams(found.whole[layout])
+            seams = found.join_seams(layout)
             lines = lines_in_doubt(found.whole[layout], found.calibration, layout, seams) + unread
             taken = sum(seconds for name, seconds in found.seconds.items() if name != FILLS or layout == FILLS)
             spent = taken / max(found.seconds[NET], 1e-3)
@@ -321,7 +320,7 @@ class PageReader:
         if merged is None:
             reading = self._readings.get(NET) or next(iter(self._readings.values()))
             return Result(reading.text, reading.tree, reading.file, reading.hocr)
-        if merged.mixed or merged.layout not in self._readings:
+        if merged.mixed or merged.layout in self._found.joined or merged.layout not in self._readings:
             return Result(merged.hypothesis.text(), merged.hypothesis.page, None, None)
         reading = self._readings[merged.layout]
         # The engine's own hOCR of another image may be in other pixels.

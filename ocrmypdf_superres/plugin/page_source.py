@@ -9,9 +9,10 @@ from typing import Any
 from PIL import Image
 
 from ocrmypdf_superres.page.coloured_ink import colour_contrast
+from ocrmypdf_superres.page.image import flatten
 from ocrmypdf_superres.page.plan import Plan, PlanSettings, plan_image
 from ocrmypdf_superres.page.shading import UNEVEN
-from ocrmypdf_superres.plugin.native_image import Marks, is_oversampled, native_pixels, scan_resolution, untouched
+from ocrmypdf_superres.plugin.native_image import Marks, is_oversampled, label_like, native_pixels, scan_resolution, untouched
 from ocrmypdf_superres.plugin.record import PageRecord
 
 #: A scan with this many times the raster's pixels per side is read instead of it, even where it is not enlarged.
@@ -84,16 +85,17 @@ def _source(page: Any, raster: Image.Image, settings: PlanSettings, record: Page
         found, name = scan_resolution(page.pageinfo, source), "raster"
     if found is None:
         return PageSource(source, plan)
-    image = found.image if found.marks is None else found.marks.over(found.image)
+    image = _within_limits(found.image if found.marks is None else found.marks.over(found.image), settings)
     plan = make_plan(image, settings, record)
-    if name == "raster" and plan.action == "leave":
+    record.size = found.image.size
+    coarse = max(image.size) > SHARPER_THAN_RASTER * max(raster.size)
+    if plan.action == "leave" and not coarse:
         return PageSource(source, plan)
-    record.source, record.size = name, image.size
+    record.source = name
     if name == "raster":
         record.reason += ", at the resolution of the page's images"
     if found.marks is not None:
         record.reason += ", with marks laid over"
-    coarse = max(image.size) > SHARPER_THAN_RASTER * max(raster.size)
     return PageSource(image, plan, found.marks, coarse)
 
 
@@ -101,6 +103,16 @@ def _is_coarse(pageinfo: Any, raster: Image.Image) -> bool:
     """Whether the page's largest image has clearly more pixels than *raster*, as with a large user unit."""
     largest = max((max(info.width, info.height) for info in pageinfo.images), default=0)
     return bool(largest > SHARPER_THAN_RASTER * max(raster.size))
+
+
+def _within_limits(image: Image.Image, settings: PlanSettings) -> Image.Image:
+    """Return *image*, reduced where OCR must not be given so much: Tesseract refuses it, or the user asked for less."""
+    size = settings.within_limits(image.size)
+    if size == image.size:
+        return image
+    small = flatten(image).resize(size, Image.Resampling.LANCZOS)
+    label_like(small, image)
+    return small
 
 
 def make_plan(image: Image.Image, settings: PlanSettings, record: PageRecord) -> Plan:

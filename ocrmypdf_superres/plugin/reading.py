@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import CalledProcessError
 from typing import Any
 
+from ocrmypdf.exceptions import ExitCodeException
 from ocrmypdf.hocrtransform import BoundingBox, OcrClass, OcrElement
 from ocrmypdf.pluginspec import OcrEngine
 
@@ -99,11 +103,31 @@ class Result:
         return write_hocr(self.tree or blank).encode("utf-8")
 
 
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Run the body of a ``with`` statement, a call of an engine, whose program Ctrl-C in a terminal ends, too.
+
+    In a thread nothing else tells of that, and to read the page in another way instead would delay the end of the job.
+
+    Raises:
+        KeyboardInterrupt: the body failed because an interrupt ended the engine's program.
+    """
+    try:
+        yield
+    except (ExitCodeException, CalledProcessError) as error:
+        cause = error.__cause__ if isinstance(error, ExitCodeException) else error
+        if isinstance(cause, CalledProcessError) and cause.returncode == -signal.SIGINT:
+            raise KeyboardInterrupt from error
+        raise
+
+
 def read_tree(engine: OcrEngine, image: Path, target: Path, options: Any, page_number: int) -> Reading:
     """Read *image* as a tree where *engine* can, else as hOCR into files called *target*."""
     if engine.supports_generate_ocr():
-        tree, text = engine.generate_ocr(input_file=image, options=options, page_number=page_number)
+        with interruptible():
+            tree, text = engine.generate_ocr(input_file=image, options=options, page_number=page_number)
         return Reading(text, tree)
     hocr, text_file = target.with_suffix(".hocr"), target.with_suffix(".txt")
-    engine.generate_hocr(input_file=image, output_hocr=hocr, output_text=text_file, options=options)
+    with interruptible():
+        engine.generate_hocr(input_file=image, output_hocr=hocr, output_text=text_file, options=options)
     return Reading.of_files(target, hocr)

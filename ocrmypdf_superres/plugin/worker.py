@@ -264,7 +264,9 @@ def _result_for_ocr(page: Any, image: Image.Image, state: PageState) -> Image.Im
 def _labelled(image: Image.Image, plan: Plan, state: PageState) -> Image.Image:
     """Return *image* with the dpi that the height of its text implies, where its own is far from that."""
     claimed = image.info.get("dpi", (0.0, 0.0))
-    fitting = label_for(plan.text, plan.factor, max(claimed))
+    # A page that is left may be planned for by the pixels of its scan, and read in those of the raster.
+    factor = plan.factor * image.width / plan.target_size[0]
+    fitting = label_for(plan.text, factor, max(claimed))
     if fitting is None:
         return image
     state.dpi = float(claimed[0]) or None

@@ -21,6 +21,19 @@ __all__ = ["Upscaler"]
 Page = NDArray[np.float32] | NDArray[np.uint8]
 MOST_TONES = 1024
 """The most uniform tiles that are cached: all 256 levels of 8-bit pages at a few scales."""
+LEAST_TILE = 16
+"""The smallest inner side of a tile, in lr pixels, that may be asked for."""
+
+
+def check_tileable(model: Model) -> int:
+    """Return the radius of the receptive field of *model*, a model for pages.
+
+    Raises:
+        ModelError: it has none, so that the model cannot be tiled.
+    """
+    if model.card.radius is None:
+        raise ModelError(f"Model {model.card.name} cannot be tiled, so it cannot run on pages; choose a page model.")
+    return model.card.radius
 
 
 class Upscaler(Protocol):
@@ -127,14 +140,13 @@ class PageUpscaler(BandUpscaler):
     """
 
     def __init__(self, model: Model, backend: Backend, tile: int = 0) -> None:
-        if model.card.radius is None:
-            raise ModelError(f"Model {model.card.name} cannot be tiled, so it cannot run on pages; choose a page model.")
-        if tile and tile < 16:
-            raise OptionError(f"A tile of {tile} pixels was asked for; give 0 (automatic) or at least 16.")
+        radius = check_tileable(model)
+        if tile and tile < LEAST_TILE:
+            raise OptionError(f"A tile of {tile} pixels was asked for; give 0 (automatic) or at least {LEAST_TILE}.")
         super().__init__(model, backend)
         multiple = model.card.size_multiple
         # The overlap must keep tiles on the multiple's grid too.
-        self.overlap = -(-model.card.radius // multiple) * multiple
+        self.overlap = -(-radius // multiple) * multiple
         self.tile = max(multiple, (tile or backend.tile) // multiple * multiple)
         self._uniform: dict[tuple[int, str, float], NDArray[Any]] = {}
 

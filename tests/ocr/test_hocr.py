@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ocrmypdf.hocrtransform import HocrParser, OcrElement
+from ocrmypdf.hocrtransform import BoundingBox, HocrParser, OcrElement
 from PIL import Image, ImageDraw, ImageFont
 
 from ocrmypdf_superres.ocr.hocr import parse_hocr, read_hocr, write_hocr
@@ -86,3 +86,9 @@ def test_identifiers_are_unique(page: Path) -> None:
 
     names = re.findall(r' id="([^"]+)"', write_hocr(read_hocr(page)))
     assert len(names) == len(set(names)) > 10
+
+
+def test_the_text_of_lines_without_paragraphs() -> None:
+    word = OcrElement("ocrx_word", bbox=BoundingBox(0, 0, 9, 9), text="wall")
+    lines = [OcrElement("ocr_line", bbox=BoundingBox(0, top, 9, top + 9), children=[word]) for top in (0, 20)]
+    assert Hypothesis(OcrElement("ocr_page", bbox=BoundingBox(0, 0, 99, 99), children=lines)).text() == "wall\nwall\n"

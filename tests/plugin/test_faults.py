@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -200,11 +201,11 @@ def test_a_page_that_cannot_be_kept(run: Run, tmp_path: Path) -> None:
     assert "page 1 could not be kept: [Errno" in warning and "page-0001.png" in warning
 
 
-def tesseract_that_dies(folder: Path, monkeypatch: pytest.MonkeyPatch, variant: str) -> None:
+def tesseract_that_dies(folder: Path, monkeypatch: pytest.MonkeyPatch, variant: str, how: str = "kill -9 $$") -> None:
     """Put a program before Tesseract that kills itself where it should read *variant*, and else is Tesseract."""
     shim = folder / "bin" / "tesseract"
     shim.parent.mkdir()
-    shim.write_text(f'#!/bin/sh\ncase "$*" in *_superres_{variant}*) kill -9 $$;; esac\nexec {shutil.which("tesseract")} "$@"\n')
+    shim.write_text(f'#!/bin/sh\ncase "$*" in *_superres_{variant}*) {how};; esac\nexec {shutil.which("tesseract")} "$@"\n')
     shim.chmod(0o755)
     monkeypatch.setenv("PATH", f"{shim.parent}{os.pathsep}{os.environ['PATH']}")
 
@@ -286,6 +287,23 @@ def test_an_interrupt_is_none_of_them(run: Run, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(worker, "enlarge", raising(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
         run()
+
+
+@pytest.mark.parametrize("renderer", ["auto", "sandwich"])
+@pytest.mark.parametrize("variant", ["net", "blend", "lines"])
+def test_an_interrupt_that_ends_tesseract_ends_the_job(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variant: str, renderer: str
+) -> None:
+    if (variant, renderer) == ("lines", "sandwich"):
+        pytest.skip("whole pages are read for this renderer")
+    # By Python, which sets the signal back where these tests run in the background and ignore it.
+    program = "import os, signal; signal.signal(2, signal.SIG_DFL); os.kill(os.getpid(), 2)"
+    tesseract_that_dies(tmp_path, monkeypatch, variant, f"exec {sys.executable} -c '{program}'")
+    monkeypatch.setattr(
+        page_reader, "lines_in_doubt", lambda reading, *_: [DoubtfulLine(line.box, 1.0) for line in reading.lines]
+    )
+    with pytest.raises(KeyboardInterrupt):
+        run(superres_verify="auto" if variant == "lines" else "always", superres_budget=10, pdf_renderer=renderer)
 
 
 def test_an_image_that_is_not_the_one_prepared_is_read_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

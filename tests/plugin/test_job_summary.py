@@ -38,6 +38,14 @@ def test_the_line_counts_pages_by_what_was_done_to_them() -> None:
     assert sentence(many) == "0 of 20 pages were enlarged, 20 with a fault (pages 1, 2, 3, 4, 5, 6, 7, 8, ...)"
 
 
+def test_a_page_without_text_on_which_nothing_was_read_is_not_in_doubt() -> None:
+    blank = {"ink": 0.0, "extra": {"probability": {"net": 0.0}, "words": {"net": 0}}}
+    lost = {**blank, "ink": 0.1, "x_height": 9.0}
+    invented = {**blank, "extra": {"probability": {"net": 0.2}, "words": {"net": 3}}}
+    records = [PageRecord("a.pdf", number, **fields) for number, fields in enumerate((blank, lost, invented), start=1)]
+    assert sentence(records) == "0 of 3 pages were enlarged, 2 left in doubt (pages 2, 3)"
+
+
 def test_notes_are_read_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     note(page(1), tmp_path)
     with caplog.at_level(logging.INFO, logger="ocrmypdf.superres"):

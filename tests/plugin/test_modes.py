@@ -137,6 +137,26 @@ def test_rotate_pages_turns_what_was_scanned_sideways(force: bool, apply: str, t
     assert worst_place(target, words) <= TOLERANCE
 
 
+@pytest.mark.parametrize(
+    ("own", "rasterizer", "force"),
+    [
+        (90, "pypdfium", False),
+        (180, "pypdfium", True),
+        pytest.param(270, "pypdfium", True, marks=pytest.mark.slow),
+        pytest.param(90, "ghostscript", True, marks=pytest.mark.slow),
+        pytest.param(270, "ghostscript", False, marks=pytest.mark.slow),
+    ],
+)
+def test_rotate_pages_turns_what_a_wrong_rotation_of_the_page_turned(
+    own: int, rasterizer: str, force: bool, tmp_path: Path, lanczos_net: Path
+) -> None:
+    page, words = grid_page(dpi=DPI)
+    source = image_pdf(tmp_path / "in.pdf", [page], DPI, rotate=own)
+    turning = {"rotate_pages": True, "rotate_pages_threshold": 0.1, "rasterizer": rasterizer}
+    target, _ = read(source, lanczos_net, force_ocr=force, **turning)
+    assert worst_place(target, words) <= TOLERANCE
+
+
 @pytest.mark.parametrize("use_threads", [True, False])
 def test_workers_of_both_kinds(use_threads: bool, tmp_path: Path, lanczos_net: Path) -> None:
     page, words = grid_page(dpi=DPI)

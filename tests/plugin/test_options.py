@@ -15,7 +15,9 @@ from plugin_pages import ocrmypdf as run
 
 from ocrmypdf_superres.plugin.options import (
     SuperresOptions,
+    Verify,
     add_arguments,
+    check_all,
     check_device,
     check_model,
     check_report,
@@ -59,6 +61,7 @@ def test_unknown_keywords_are_refused_with_the_name_that_was_meant() -> None:
         ("trigger", "sometimes", "--superres-trigger was given 'sometimes'"),
         ("target_x_height", 3, "--superres-target-x-height was given 3"),
         ("max_mpixels", "many", "--superres-max-mpixels was given 'many'"),
+        ("tile", 5, "--superres-tile was given 5: input should be 0 or at least 16"),
         ("speed", 3, "superres_speed"),
     ],
 )
@@ -93,6 +96,19 @@ def test_missing_and_damaged_models_are_refused(tmp_path: Path, lanczos_net: Pat
         check_model(str(broken))
 
 
+def test_a_model_that_cannot_run_on_pages_is_refused(tmp_path: Path, lanczos_net: Path) -> None:
+    import shutil
+
+    folder = tmp_path / "whole"
+    shutil.copytree(lanczos_net, folder)
+    card = (folder / "card.toml").read_text(encoding="utf-8")
+    without = [line for line in card.splitlines() if not line.startswith("radius =")]
+    assert len(without) == len(card.splitlines()) - 1
+    (folder / "card.toml").write_text("\n".join(without), encoding="utf-8")
+    with pytest.raises(MissingDependencyError, match="cannot run on pages"):
+        check_model(str(folder))
+
+
 def test_explicit_cuda_that_is_missing_is_refused() -> None:
     check_device("auto")
     check_device("cpu")
@@ -100,11 +116,19 @@ def test_explicit_cuda_that_is_missing_is_refused() -> None:
         check_device("cuda:77")
 
 
+@pytest.mark.parametrize(("verify", "warned"), [("auto", False), ("off", False), ("always", True)])
+def test_only_variants_that_were_asked_for_are_missed(verify: Verify, warned: bool, caplog: pytest.LogCaptureFixture) -> None:
+    check_all(SimpleNamespace(extra_attrs={}, superres=SuperresOptions(use_for="page", verify=verify)))
+    assert ("no other variant" in caplog.text) == warned
+
+
 def test_report_must_be_writable_and_its_own_file(tmp_path: Path) -> None:
     options = SimpleNamespace(input_file=tmp_path / "in.pdf", output_file=str(tmp_path / "out.pdf"), sidecar=None)
     check_report(None, options)
     check_report(str(tmp_path / "report.jsonl"), options)
     assert not (tmp_path / "report.jsonl").exists()
+    with pytest.raises(BadArgsError, match="a file was expected"):
+        check_report("-", options)
     with pytest.raises(BadArgsError, match="another file"):
         check_report(str(tmp_path / "in.pdf"), options)
     with pytest.raises(OutputFileAccessError):

@@ -166,16 +166,67 @@ def test_marks_over_the_scan_are_laid_over_its_pixels(change, inside: tuple[int,
         assert np.abs(shown - plain)[: size[1] // 2].mean() < 1
 
 
+@pytest.mark.parametrize("dpi", [100, 400])
+@pytest.mark.parametrize("jpeg", [False, True])
+def test_what_a_white_box_covers_is_not_read_from_the_scan(dpi: int, jpeg: bool, tmp_path: Path) -> None:
+    pale = page_image().point(lambda level: 250 - (250 - level) // 8)
+    noisy = np.asarray(pale, np.float32) + np.random.default_rng(0).normal(0, 1, pale.size[::-1])
+    scan = Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8))
+    # Over one line, and no higher than it.
+    box = _contents("q {w} 0 0 {h} 0 0 cm /Im0 Do Q 0.98 g 0 325 300 13 re f")
+    path = image_pdf(tmp_path / "in.pdf", [scan], page_size=PAGE, jpeg=jpeg, extra=box)
+    found = native_pixels(path, PdfInfo(path)[0], rasterized(path, dpi))
+    assert found is not None
+    assert found.marks is not None
+    shown = np.asarray(found.marks.over(found.image), float)
+    rows = slice(116, 133)
+    assert np.asarray(found.image, float)[rows].min() < 235 < 244 < shown[rows].min()
+    marked = np.asarray(found.marks.mask, float) > 0
+    assert marked.mean() < 0.06, "the rest of the page is taken from the scan"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _contents("q 0 0 {w} 325 re 0 338 {w} 90 re W n {w} 0 0 {h} 0 0 cm /Im0 Do Q"),
+        _contents("q {w} 0 0 {h} 0 0 cm /Im0 Do Q q 0 325 300 13 re W n /Sh0 sh Q"),
+    ],
+    ids=["clipped", "shaded"],
+)
+def test_pale_text_that_is_hidden_without_a_drawing_means_the_raster(change, tmp_path: Path) -> None:
+    def hide(pdf: pikepdf.Pdf, page: pikepdf.Page) -> None:
+        white = pikepdf.Dictionary(FunctionType=2, Domain=[0, 1], C0=[0.98], C1=[0.98], N=1)
+        shading = pikepdf.Dictionary(ShadingType=2, ColorSpace=pikepdf.Name.DeviceGray, Coords=[0, 0, 1, 0], Function=white)
+        shading.Extend = pikepdf.Array([True, True])
+        page.add_resource(pdf.make_indirect(shading), pikepdf.Name.Shading, pikepdf.Name.Sh0)
+        change(pdf, page)
+
+    pale = page_image().point(lambda level: 250 - (250 - level) // 8)
+    assert native(image_pdf(tmp_path / "in.pdf", [pale], page_size=PAGE)) is not None
+    assert native(image_pdf(tmp_path / "in.pdf", [pale], page_size=PAGE, extra=hide)) is None
+
+
 def test_a_raster_finer_than_the_scan_is_reduced_to_its_resolution(tmp_path: Path) -> None:
-    halves = _contents("q {w} 0 0 {h} 0 0 cm /Im0 Do Q q 50 0 0 70 50 50 cm /Im0 Do Q 20 20 270 2 re f")
-    path = image_pdf(tmp_path / "in.pdf", [page_image()], page_size=PAGE, extra=halves)
-    raster, info = rasterized(path, 400), PdfInfo(path)[0]
+    stamped = _contents("q {w} 0 0 {h} 0 0 cm /Im0 Do Q 20 20 270 2 re f")
+    path = image_pdf(tmp_path / "in.pdf", [draw_page(SIZE, em=14, lines=8)], page_size=PAGE, extra=stamped)
+    info = PdfInfo(path)[0]
     assert scan_resolution(info, rasterized(path, 100)) is None
-    if len(info.images) == 1:
-        found = scan_resolution(info, raster)
-        assert found is not None
-        assert found.image.width == pytest.approx(SIZE[0], rel=0.05)
-        assert found.image.info["dpi"] == pytest.approx((100, 100), rel=0.05)
+    found = scan_resolution(info, rasterized(path, 400))
+    assert found is not None
+    assert found.image.width == pytest.approx(SIZE[0], rel=0.05)
+    assert found.image.info["dpi"] == pytest.approx((100, 100), rel=0.05)
+
+
+@pytest.mark.parametrize("rotate", [0, 90])
+def test_a_landscape_page_is_reduced_as_far_as_an_upright_one(rotate: int, tmp_path: Path) -> None:
+    def stamp(pdf: pikepdf.Pdf, page: pikepdf.Page) -> None:
+        page.contents_add(b"20 20 170 2 re f")
+
+    scan = draw_page(SIZE[::-1], em=14, lines=5)
+    path = image_pdf(tmp_path / "in.pdf", [scan], page_size=PAGE[::-1], rotate=rotate, extra=stamp)
+    found = scan_resolution(PdfInfo(path)[0], rasterized(path, 400))
+    assert found is not None
+    assert max(found.image.size) == pytest.approx(SIZE[1], rel=0.02)
 
 
 def test_sharp_vectors_over_an_image_are_not_reduced(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ocrmypdf_superres.ocr.kept_pages import PageFiles
 from ocrmypdf_superres.plugin.guard import SuperresPageError
 from ocrmypdf_superres.plugin.record import PageRecord, emit
 
@@ -62,3 +63,12 @@ def test_a_record_is_one_line_of_utf8_whatever_the_file_is_called(name: str, tmp
     (line,) = path.read_text(encoding="utf-8").splitlines()
     assert PageRecord.from_json(line) == record
     assert "Müller.pdf" in PageRecord("Müller.pdf", 1).to_json()
+
+
+def test_a_page_that_is_kept_again_has_files_of_one_job(tmp_path: Path) -> None:
+    (tmp_path / "ocr.png").write_bytes(b"an image")
+    page = PageFiles(tmp_path, 1)
+    page.write("{}", tmp_path / "ocr.png", b"what was read")
+    page.write('{"reason": "no OCR is asked for"}')
+    assert page.record() == {"reason": "no OCR is asked for"}
+    assert page.hypothesis() is None and not page.image.exists()

@@ -22,7 +22,7 @@ from ocrmypdf_superres.ocr.hocr import read_hocr
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.ocr.lines import doubt
 from ocrmypdf_superres.plugin import page_source
-from ocrmypdf_superres.plugin.readings import rescue
+from ocrmypdf_superres.plugin.readings import gathered, rescue
 
 FONT = "/usr/share/fonts/truetype/dejavu/DejaVuSerif.ttf"
 VARIANTS = {"net", "blend", "lanczos", "as-is"}
@@ -151,6 +151,21 @@ def test_doubtful_lines_are_read_again_within_the_budget(low_pdf, tmp_path, rand
     (tmp_path / "report.jsonl").unlink()
     _, record = run(low_pdf, tmp_path, random_model, superres_verify="auto", superres_budget=1)
     assert record["lines_read"] == {} and record["reading_cost"] == 1
+
+
+def test_the_sidecar_has_joined_lines_where_the_text_layer_has_them(low_pdf, tmp_path, random_model, monkeypatch):
+    def join_last_to_first(reading):
+        lines = reading.lines
+        words = {0: [*lines[0].words, *lines[-1].words], len(lines) - 1: []}
+        return reading.edited(words, {}, {}), [lines[0].box]
+
+    monkeypatch.setattr(gathered, "join_seams", join_last_to_first)
+    options = {"superres_verify": "auto", "superres_budget": 1, "superres_keep": str(tmp_path / "kept")}
+    text, record = run(low_pdf, tmp_path, random_model, **options)
+    layer = read_hocr(tmp_path / "kept" / "page-0001.hocr")
+    assert record["words_exchanged"] == 0
+    assert text.splitlines()[0] == f"{LINES[0]} {LINES[-1]}"
+    assert [word.text for word in layer.words] == text.split()
 
 
 def test_a_left_page_that_reads_badly_is_enlarged(low_pdf, tmp_path, random_model, monkeypatch):

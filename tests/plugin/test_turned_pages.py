@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 from plugin_pages import WORDS, draw_page, image_pdf, ocrmypdf, printed_words
 
+from ocrmypdf_superres.plugin.raster_rotation import turn_as_asked
+
 DPI = 110.0
 TURNS = {1: Image.Transpose.ROTATE_90, 2: Image.Transpose.ROTATE_180, 3: Image.Transpose.ROTATE_270}
 
@@ -55,3 +57,27 @@ def test_a_page_of_scribble_that_nothing_reads_stays_as_it_lies(tmp_path: Path) 
     page = draw_page(em=16, lines=24).resize((300, 388), Image.Resampling.BOX).resize((850, 1100), Image.Resampling.BICUBIC)
     _, record, _ = _read(page, tmp_path)
     assert "turned upright" not in record["reason"]
+
+
+@pytest.mark.parametrize("missing", range(4))
+def test_a_raster_turned_by_another_angle_than_asked_for_is_turned_again(missing: int, tmp_path: Path) -> None:
+    page = draw_page((340, 440), em=20, lines=3)
+    page.resize((170, 220)).save(tmp_path / "000001_rasterize_preview.jpg")
+    right = page.transpose(Image.Transpose.ROTATE_90)
+    turned = right if not missing else right.transpose(TURNS[missing])
+    turned.save(tmp_path / "000001_rasterize.png", dpi=(110, 110))
+    assert turn_as_asked(tmp_path / "000001_rasterize.png", 90) == missing
+    with Image.open(tmp_path / "000001_rasterize.png") as result:
+        assert result.tobytes() == right.tobytes()
+        assert result.info["dpi"] == pytest.approx((110, 110), rel=0.01)
+
+
+def test_a_raster_that_tells_nothing_of_its_rotation_stays(tmp_path: Path) -> None:
+    raster = tmp_path / "000001_rasterize.png"
+    draw_page((340, 440)).save(raster)
+    assert turn_as_asked(raster, 90) == 0, "there is no preview"
+    draw_page((340, 440)).save(tmp_path / "000001_rasterize_preview.jpg")
+    assert turn_as_asked(raster, 0) == 0, "no rotation was asked for"
+    Image.new("1", (440, 340), 1).save(raster)
+    Image.new("L", (340, 440), 255).save(tmp_path / "000001_rasterize_preview.jpg")
+    assert turn_as_asked(raster, 90) == 0, "a blank page looks alike from everywhere"

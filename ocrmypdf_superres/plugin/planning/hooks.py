@@ -52,12 +52,12 @@ def validate(pdfinfo: PdfInfo, options: Any) -> None:
 
 @hookimpl(wrapper=True)
 def rasterize_pdf_page(
-    output_file: Path, raster_device: str, pageno: int, options: Any
+    output_file: Path, raster_device: str, pageno: int, rotation: int | None, options: Any
 ) -> Generator[None, Path | None, Path | None]:
     """Enlarge the preview for --rotate-pages, as the plugin does; with ``--superres-use-for page`` plan here, as it does."""
     result = yield
     if result is not None:
-        after_rasterizing(Path(output_file), raster_device, pageno, options, _plan_raster)
+        after_rasterizing(Path(output_file), raster_device, (pageno, rotation or 0), options, _plan_raster)
     return result
 
 

@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ocrmypdf_superres.metrics.boxes import Box
 from ocrmypdf_superres.ocr.calibration import Calibration, line_row, mean_confidence, with_line_rows
 from ocrmypdf_superres.ocr.engines.opinion import on_original
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.ocr.lexicon import lexicon_for
 from ocrmypdf_superres.ocr.merge.order import layout_winner, page_winner
+from ocrmypdf_superres.ocr.merge.seams import join_seams
 from ocrmypdf_superres.ocr.merge.vote import Merged, in_order, merge
 from ocrmypdf_superres.ocr.second_opinion import LOST, in_turn, is_lost
 from ocrmypdf_superres.ocr.variants import NET
@@ -31,6 +33,7 @@ class Gathered:
         line_seconds: what reading lines again took, by variant.
         opinion_seconds: what each further engine took.
         unread: number of lines of ink that no word covers.
+        joined: the variants whose lines are no longer those that the engine wrote, since cut ones were joined.
         calibration: how far each can be trusted; None where that is not known.
     """
 
@@ -42,6 +45,7 @@ class Gathered:
     line_seconds: dict[str, float] = field(default_factory=dict)
     opinion_seconds: dict[str, float] = field(default_factory=dict)
     unread: int = 0
+    joined: set[str] = field(default_factory=set)
     calibration: Calibration | None = None
 
     def layout(self) -> str | None:
@@ -49,6 +53,13 @@ class Gathered:
         if not self.whole or self.calibration is None:
             return None
         return layout_winner(self.whole, self.calibration)
+
+    def join_seams(self, variant: str) -> list[Box]:
+        """Join the lines of the whole reading of *variant* that were cut in two; return the boxes of the joined ones."""
+        self.whole[variant], seams = join_seams(self.whole[variant])
+        if seams:
+            self.joined.add(variant)
+        return seams
 
     def merged(self, may_change: bool, languages: Sequence[str]) -> Merged | None:
         """Return the readings merged; None where no lines and words are known of any.

@@ -23,6 +23,7 @@ from ocrmypdf_superres.ocr.lines.crops import padded, read_crops
 from ocrmypdf_superres.ocr.lines.doubt import DoubtfulLine, doubtful_lines, spend
 from ocrmypdf_superres.ocr.variants import BLEND
 from ocrmypdf_superres.plugin.networks import Replaced
+from ocrmypdf_superres.plugin.reading import interruptible
 
 LINE_VARIANTS = (BLEND,)
 """The variants that lines are read from.
@@ -116,7 +117,7 @@ def read_lines(
 
     def read(listing: Path) -> list[OcrElement]:
         try:
-            with warnings_only():
+            with warnings_only(), interruptible():
                 engine.generate_hocr(input_file=listing, output_hocr=hocr, output_text=text, options=asked)
             written = hocr.read_bytes()
         finally:
