@@ -12,7 +12,7 @@ from ocrmypdf.exceptions import ExitCodeException
 from ocrmypdf.pluginspec import OcrEngine
 from PIL import Image
 
-from ocrmypdf_superres.ocr.engines.opinion import ask, calibrated
+from ocrmypdf_superres.ocr.engines.opinion import calibrated
 from ocrmypdf_superres.ocr.lines.doubt import unread_lines
 from ocrmypdf_superres.ocr.merge.vote import Merged
 from ocrmypdf_superres.ocr.second_opinion import SURE, UNREAD, affordable, ask_below, is_doubtful, time_limit, wants_opinion
@@ -26,8 +26,8 @@ from ocrmypdf_superres.plugin.options import SuperresOptions
 from ocrmypdf_superres.plugin.reading import ReadImage, Reading, Result
 from ocrmypdf_superres.plugin.readings.gathered import Gathered
 from ocrmypdf_superres.plugin.readings.lines import LINE_VARIANTS, can_read_lines, lines_in_doubt, lines_within, read_lines
-from ocrmypdf_superres.plugin.readings.opinions import AUTO, engines_for
-from ocrmypdf_superres.plugin.readings.rescue import CONTRAST, FILLS, OTHER_PIXELS, may_have_lost_ink, rescued_images
+from ocrmypdf_superres.plugin.readings.opinions import AUTO, ask_all, engines_for
+from ocrmypdf_superres.plugin.readings.rescue import CONTRAST, ENLARGED, FILLS, OTHER_PIXELS, may_have_lost_ink, rescued_images
 from ocrmypdf_superres.plugin.readings.thresholds import asked_for, has_local_thresholds
 from ocrmypdf_superres.plugin.readings.turned import TURNED, is_better, straightened, turn_state
 from ocrmypdf_superres.plugin.record import PageRecord
@@ -64,6 +64,7 @@ class PageReader:
         self._record = state.record
         self._readings: dict[str, Reading] = {}
         self._found = Gathered()
+        self._rescued: Image.Image | None = None
         self._options = options
         self._networks = NetworkChoice(options, engine)
 
@@ -213,6 +214,7 @@ class PageReader:
                     image.save(path, dpi=dpi, compress_level=1)
                     self._read(variant, path, read)
                     path.unlink()
+                    self._rescued = image if variant == ENLARGED else self._rescued
 
     def _read_lines(self) -> None:
         """Read doubtful lines and ink without words again, the most doubtful ones first, as far as the budget goes."""
@@ -256,19 +258,11 @@ class PageReader:
             engines = engines_for(self._options) if doubt or self._ours.verify == "always" else {}
             if not engines:
                 return
-            found.calibration = calibrated(found.calibration, engines, original is not None)
             with Image.open(self.input_file) as opened:
-                read = make_variant(AS_IS, opened, opened)
-            layout = found.layout()
-            for name, engine in engines.items():
-                began = time.monotonic()
-                with self._guard(f"could not be read by {name}"):
-                    enlarged, kept = (read if original is not None else None), found.whole.get(layout or "")
-                    opinion = ask(engine, original or read, enlarged, kept, self._options.languages, float(self._dpi[0]))
-                    found.opinions[name] = opinion.whole
-                    if opinion.doubtful is not None:
-                        found.opinion_lines[name] = opinion.doubtful
-                found.opinion_seconds[name] = time.monotonic() - began
+                image = make_variant(AS_IS, opened, opened)
+            page = (image, self._rescued) if original is None else (original, image)
+            found.calibration = calibrated(found.calibration, engines, page[1] is not None)
+            ask_all(found, engines, page, self._options.languages, (self._size, float(self._dpi[0])), self._guard)
 
     def _read(self, variant: str, image: Path, read: ReadImage) -> None:
         began = time.monotonic()

@@ -87,7 +87,7 @@ def _source(page: Any, raster: Image.Image, settings: PlanSettings, record: Page
         return PageSource(source, plan)
     image = _within_limits(found.image if found.marks is None else found.marks.over(found.image), settings)
     plan = make_plan(image, settings, record)
-    record.size = image.size
+    record.size = found.image.size
     coarse = max(image.size) > SHARPER_THAN_RASTER * max(raster.size)
     if plan.action == "leave" and not coarse:
         return PageSource(source, plan)

@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.ocr.engines.alphabets import is_foreign
 from ocrmypdf_superres.ocr.engines.calibration import calibrated_engines
 from ocrmypdf_superres.ocr.engines.rapidocr import RapidOcrEngine
@@ -44,3 +46,11 @@ def test_a_package_without_models_is_missing(tmp_path: Path, monkeypatch: pytest
 )
 def test_words_in_a_script_that_the_languages_lack_are_foreign(word: str, languages: list[str], foreign: bool) -> None:
     assert is_foreign(word, languages) is foreign
+
+
+@pytest.mark.parametrize("call", ["read", "detect"])
+def test_an_image_that_the_package_does_not_take_is_one_sentence(call: str) -> None:
+    pytest.importorskip("rapidocr")
+    engine, image = RapidOcrEngine(), Image.new("L", (3000, 2), 255)
+    with pytest.raises(RecognizerError, match=r"an image of 3000x2 pixels \(ResizeImgError\); leave it out"):
+        engine.read(image, ["eng"], 300.0) if call == "read" else engine.detect(image)

@@ -22,7 +22,7 @@ def wide_scan(folder: Path) -> Path:
 def test_a_scan_larger_than_tesseract_takes_is_read_reduced(tmp_path: Path, lanczos_net: Path) -> None:
     _, records = read(wide_scan(tmp_path), lanczos_net, sidecar=tmp_path / "text.txt", superres_engines="none")
     assert (tmp_path / "text.txt").read_text(encoding="utf-8").split() == ["brown", "fox"] * 8
-    assert records[0]["source"] == "raster"
+    assert (records[0]["source"], records[0]["size"]) == ("raster", [45000, 200]), "the record has the scan's size"
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,21 @@ def ask(
     return Opinion(Hypothesis(page), _enlarged(again, image, enlarged, dpi))
 
 
+def ask_beside(
+    engine: Engine, image: Image.Image, enlarged: Image.Image, first: Hypothesis | None, languages: Sequence[str], dpi: float
+) -> Opinion:
+    """Return the same as :func:`ask`, in the pixels of *image*, which has *dpi*, and which *first* is in.
+
+    Raises:
+        SuperresError: the engine failed.
+    """
+    x, y = enlarged.width / image.width, enlarged.height / image.height
+    known = first.scaled(x, y, dpi * x) if first is not None else None
+    opinion = ask(engine, image, enlarged, known, languages, dpi * x)
+    doubtful = opinion.doubtful.scaled(1 / x, 1 / y, dpi) if opinion.doubtful is not None else None
+    return Opinion(opinion.whole.scaled(1 / x, 1 / y, dpi), doubtful)
+
+
 def _page_of(page: OcrElement, lines: list[OcrElement]) -> OcrElement:
     return OcrElement(OcrClass.PAGE, bbox=page.bbox, dpi=page.dpi, children=lines)
 

@@ -103,9 +103,9 @@ class RapidOcrEngine:
             networks = self._load()
             try:
                 yield networks
-            except (RuntimeError, ValueError, OSError, ArithmeticError, LookupError) as error:
-                size = f"{image.width}x{image.height}"
-                raise RecognizerError(f"RapidOCR could not read an image of {size} pixels ({error}); leave it out.") from error
+            except Exception as error:  # the package's and onnxruntime's own errors have no common base class
+                size, cause = f"{image.width}x{image.height}", str(error) or type(error).__name__
+                raise RecognizerError(f"RapidOCR could not read an image of {size} pixels ({cause}); leave it out.") from error
 
     def _load(self) -> Any:
         if self._networks is None:

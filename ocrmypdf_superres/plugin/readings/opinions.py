@@ -4,14 +4,20 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from ocrmypdf.exceptions import BadArgsError, MissingDependencyError
+from PIL import Image
 
 from ocrmypdf_superres.errors import SuperresError
 from ocrmypdf_superres.log_once import log_once
 from ocrmypdf_superres.ocr.engines.base import Engine, shared_engine
 from ocrmypdf_superres.ocr.engines.calibration import calibrated_engines
+from ocrmypdf_superres.ocr.engines.opinion import ask, ask_beside
+from ocrmypdf_superres.plugin.readings.gathered import Gathered
 
 if TYPE_CHECKING:
     from ocrmypdf_superres.plugin.options import SuperresOptions
@@ -57,3 +63,37 @@ def engines_for(options: Any) -> dict[str, Engine]:
         else:
             log_once(log, logging.INFO, f"superres: the engine {name} does not know {'+'.join(languages)} and is not asked")
     return found
+
+
+def ask_all(
+    found: Gathered,
+    engines: Mapping[str, Engine],
+    page: tuple[Image.Image, Image.Image | None],
+    languages: Sequence[str],
+    frame: tuple[tuple[int, int], float],
+    guard: Callable[[str], AbstractContextManager[None]],
+) -> None:
+    """Ask *engines* about a page, and add what they read to *found*.
+
+    Args:
+        found: what was read so far, with a calibration.
+        engines: by name.
+        page: the original page, and the same enlarged; None where it was read as it is.
+        languages: of the page.
+        frame: (width, height) and dpi of the image that the readings are in the pixels of: the enlarged page, or the original one
+            where that was enlarged only after a first reading.
+        guard: gives a context that turns a fault of one engine into a warning, from what could not be done.
+    """
+    (original, enlarged), (size, dpi) = page, frame
+    kept = found.whole.get(found.layout() or "")
+    for name, engine in engines.items():
+        began = time.monotonic()
+        with guard(f"could not be read by {name}"):
+            if enlarged is not None and enlarged.size != size:
+                opinion = ask_beside(engine, original, enlarged, kept, languages, dpi)
+            else:
+                opinion = ask(engine, original, enlarged, kept, languages, dpi)
+            found.opinions[name] = opinion.whole
+            if opinion.doubtful is not None:
+                found.opinion_lines[name] = opinion.doubtful
+        found.opinion_seconds[name] = time.monotonic() - began
