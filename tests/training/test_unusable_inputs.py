@@ -133,7 +133,7 @@ def test_checkpoints_of_other_programs_and_nets(data_folder: Path, capsys: pytes
     assert "give the recipe that it was started with" in message and message.count("size mismatch") == 1
     path.write_text(text.replace("steps = 2", "steps = 1"), encoding="utf-8")
     assert train(path, data_folder, "--resume") == 1
-    assert "is of step 2, and tiny ends at step 1" in said(capsys)
+    assert "is of step 2, and the recipe ends at step 1" in said(capsys)
     torch.save({"state_dict": {}}, checkpoint)
     assert train(path, data_folder, "--resume") == 1
     assert "is not a checkpoint of this trainer" in said(capsys)

@@ -58,3 +58,15 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict):
         raise OptionError(f"{path} is not a checkpoint of this trainer; give the folder of a training run.")
     return state
+
+
+def load_run(path: Path) -> dict[str, Any]:
+    """Return the state of a training run in *path*.
+
+    Raises:
+        OptionError: as :func:`load_checkpoint`, or it is a checkpoint of something else.
+    """
+    state = load_checkpoint(path)
+    if not {"recipe", "step", "net"} <= state.keys():
+        raise OptionError(f"{path} is not a checkpoint of this trainer; give the folder of a training run.")
+    return state

@@ -21,7 +21,7 @@ from torch import nn
 
 from ocrmypdf_superres.errors import OptionError, SuperresError
 from ocrmypdf_superres.training.data.batches import load_batches
-from ocrmypdf_superres.training.loop.checkpoint import load_checkpoint, mismatch, save_checkpoint
+from ocrmypdf_superres.training.loop.checkpoint import load_run, mismatch, save_checkpoint
 from ocrmypdf_superres.training.loop.processes import Processes
 from ocrmypdf_superres.training.loop.run_log import RunLog, writing
 from ocrmypdf_superres.training.loop.stages import freeze, learning_rate, make_optimizer, stage_at, trained_names
@@ -222,9 +222,7 @@ class Trainer(Generic[K]):
         Raises:
             OptionError: the checkpoint is missing, damaged, of another recipe or net, or beyond the recipe's last step.
         """
-        state = load_checkpoint(path)
-        if not {"recipe", "step", "net"} <= state.keys():
-            raise OptionError(f"{path} is not a checkpoint of this trainer; give the folder of a training run.")
+        state = load_run(path)
         if state.get("recipe") != self.settings.name:
             raise OptionError(
                 f"{path} belongs to the recipe {state.get('recipe')!r}, not to {self.settings.name!r}; give another run folder."
@@ -233,11 +231,6 @@ class Trainer(Generic[K]):
             raise OptionError(
                 f"{path} belongs to another recipe than {self.settings.name} is now; give the recipe that it was started with, "
                 "or another folder with -o."
-            )
-        if self._planner is None and state["step"] > self.total:
-            raise OptionError(
-                f"{path} is of step {state['step']}, and {self.settings.name} ends at step {self.total}; give the recipe that it "
-                "was started with, or another folder with -o."
             )
         try:
             self._restore(state)
@@ -248,6 +241,8 @@ class Trainer(Generic[K]):
             ) from error
 
     def _restore(self, state: dict[str, Any]) -> None:
+        if self._planner is None and state["step"] > self.total:
+            raise ValueError(f"it is of step {state['step']}, and the recipe ends at step {self.total}")
         self.step = int(state["step"])
         self._entered = int(state["stage"])
         if self._planner is not None:
