@@ -258,3 +258,13 @@ def test_readings_written_by_tesseract_are_read(low_pdf, tmp_path):
     subprocess.run(["tesseract", str(tmp_path / "l.png"), str(tmp_path / "l"), "hocr", "txt"], check=True, capture_output=True)
     reading = Hypothesis(read_hocr(tmp_path / "l.hocr"))
     assert reading.text().split() == (tmp_path / "l.txt").read_text().split()
+
+
+def test_pale_ink_of_a_large_page_is_darkened_at_a_bearable_size():
+    page = Image.new("1", (7000, 3500), 1)
+    drawing = ImageDraw.Draw(page)
+    for row in range(12):
+        drawing.text((300, 200 + 260 * row), "a line of words that nobody read", font=ImageFont.load_default(90), fill=0)
+    found = rescue.contrast_image(page, None, page.size, 20.0)
+    assert found is not None and found.width * found.height <= 1.001 * rescue.ENOUGH_PIXELS
+    assert found.width / found.height == pytest.approx(2, abs=0.01)
