@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import importlib
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -54,3 +57,21 @@ def test_an_image_that_the_package_does_not_take_is_one_sentence(call: str) -> N
     engine, image = RapidOcrEngine(), Image.new("L", (3000, 2), 255)
     with pytest.raises(RecognizerError, match=r"an image of 3000x2 pixels \(ResizeImgError\); leave it out"):
         engine.read(image, ["eng"], 300.0) if call == "read" else engine.detect(image)
+
+
+def test_two_pages_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has networks of its own: the package's pre-processing keeps state."""
+    both = threading.Barrier(2, timeout=30)
+
+    class Networks:
+        def __call__(self, pixels: object, **switches: bool) -> SimpleNamespace:
+            both.wait()
+            return SimpleNamespace(boxes=None)
+
+    engine = RapidOcrEngine()
+    monkeypatch.setattr(engine, "_load", Networks)
+    page = Image.new("L", (20, 20), 255)
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(2):
+            assert [job.result() for job in [pool.submit(engine.detect, page) for _ in range(2)]] == [[], []]
+    assert len(engine._idle) == 2

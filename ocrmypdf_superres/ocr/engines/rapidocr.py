@@ -35,13 +35,13 @@ WIDEST = 2000
 
 
 class RapidOcrEngine:
-    """RapidOCR with one thread a call; the networks are loaded by the first call and shared by all threads."""
+    """RapidOCR with one thread a call; as many copies of the networks are loaded as pages are read at once."""
 
     name = "rapidocr"
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._networks: Any = None
+        self._idle: list[Any] = []
         self._characters: frozenset[str] | None = None
 
     def missing(self) -> str | None:
@@ -98,31 +98,32 @@ class RapidOcrEngine:
 
     @contextmanager
     def _one_page(self, image: Image.Image) -> Iterator[Any]:
-        """Give the loaded networks to one page at a time: the package's own pre-processing keeps state."""
+        """Give loaded networks to one page: the package's own pre-processing keeps state, so no two pages may share them."""
         with self._lock:
-            networks = self._load()
-            try:
-                yield networks
-            except Exception as error:  # the package's and onnxruntime's own errors have no common base class
-                size, cause = f"{image.width}x{image.height}", str(error) or type(error).__name__
-                raise RecognizerError(f"RapidOCR could not read an image of {size} pixels ({cause}); leave it out.") from error
+            networks = self._idle.pop() if self._idle else self._load()
+        try:
+            yield networks
+        except Exception as error:  # the package's and onnxruntime's own errors have no common base class
+            size, cause = f"{image.width}x{image.height}", str(error) or type(error).__name__
+            raise RecognizerError(f"RapidOCR could not read an image of {size} pixels ({cause}); leave it out.") from error
+        finally:
+            with self._lock:
+                self._idle.append(networks)
 
     def _load(self) -> Any:
-        if self._networks is None:
-            missing = self.missing()
-            if missing:
-                raise MissingDependencyError(f"The OCR engine rapidocr cannot be used: {missing}")
-            import_onnxruntime()  # before the package does, so that it is imported without telemetry
-            from rapidocr import RapidOCR
+        missing = self.missing()
+        if missing:
+            raise MissingDependencyError(f"The OCR engine rapidocr cannot be used: {missing}")
+        import_onnxruntime()  # before the package does, so that it is imported without telemetry
+        from rapidocr import RapidOCR
 
-            self._networks = RapidOCR(
-                params={
-                    "Global.log_level": "error",
-                    "EngineConfig.onnxruntime.intra_op_num_threads": 1,
-                    "EngineConfig.onnxruntime.inter_op_num_threads": 1,
-                }
-            )
-        return self._networks
+        return RapidOCR(
+            params={
+                "Global.log_level": "error",
+                "EngineConfig.onnxruntime.intra_op_num_threads": 1,
+                "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+            }
+        )
 
 
 def _model_paths() -> list[Path]:
