@@ -117,7 +117,7 @@ def scan_resolution(pageinfo: Any, raster: Image.Image) -> ScanPixels | None:
     small = grey.resize(size, Image.Resampling.BOX)
     again = small.resize(grey.size, Image.Resampling.BICUBIC)
     cells = (max(1, raster.width // MARK_CELL), max(1, raster.height // MARK_CELL))
-    marked = _thumbnail(ImageChops.difference(grey, again), cells) > SHARPER
+    marked = thumbnail(ImageChops.difference(grey, again), cells) > SHARPER
     if marked.mean() > MARKED:
         return None
     label_like(small, raster)
@@ -182,7 +182,8 @@ def _extract(pdf_path: Path, pageno: int, name: str) -> tuple[Image.Image, bool]
     return None
 
 
-def _thumbnail(image: Image.Image, size: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.float32]]:
+def thumbnail(image: Image.Image, size: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Return *image*, of mode ``L``, reduced to *size* = (width, height), float32 (height, width) in [0, 255]."""
     return np.asarray(image.resize(size, Image.Resampling.BOX), dtype=np.float32)
 
 
@@ -209,7 +210,7 @@ def _like(image: Image.Image, raster: Image.Image, marks_expected: bool) -> Scan
     raster_grey = flatten(raster).convert("L")
     cell = THUMBNAIL_CELL * max(1.0, max(raster.size) / max(image.size))
     size = (max(1, round(raster.width / cell)), max(1, round(raster.height / cell)))
-    reference = _thumbnail(raster_grey, size)
+    reference = thumbnail(raster_grey, size)
     ratio = raster.width / raster.height
     best: tuple[float, Image.Transpose | None, np.ndarray[Any, np.dtype[np.bool_]]] | None = None
     for turn in _TURNS:
@@ -217,7 +218,7 @@ def _like(image: Image.Image, raster: Image.Image, marks_expected: bool) -> Scan
         shape = (grey.height, grey.width) if turned else grey.size
         if abs(shape[0] / shape[1] / ratio - 1) > SQUARE:
             continue
-        small = _thumbnail(grey if turn is None else grey.transpose(turn), size)
+        small = thumbnail(grey if turn is None else grey.transpose(turn), size)
         difference = np.abs(small - reference)
         marked = difference > (MARK if marks_expected else LARGEST_SINGLE)
         mean = float(difference[~marked].mean()) if not marked.all() else 255.0

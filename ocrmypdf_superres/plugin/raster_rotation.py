@@ -16,6 +16,7 @@ from PIL import Image
 
 from ocrmypdf_superres.ocr.turning import upright
 from ocrmypdf_superres.page.image import flatten
+from ocrmypdf_superres.plugin.native_image import thumbnail
 
 PREVIEW = "rasterize_preview.jpg"
 """OCRmyPDF's name for the preview of a page, after the page's number."""
@@ -44,11 +45,10 @@ def turn_as_asked(raster: Path, rotation: int) -> int:
     if rotation % 360 == 0 or not preview.is_file():
         return 0
     with Image.open(preview) as shown:
-        # To turn it counter-clockwise is to undo turns the other way round.
-        wanted = _levels(upright(_thumbnail(shown), -(rotation // 90)))
+        wanted = np.rot90(_levels(shown), rotation // 90)
     with Image.open(raster) as image:
-        small = _thumbnail(image)
-        differences = [float(np.abs(_levels(upright(small, turns)) - wanted).mean()) for turns in range(4)]
+        levels = _levels(image)
+        differences = [float(np.abs(np.rot90(levels, -turns) - wanted).mean()) for turns in range(4)]
         turns = int(np.argmin(differences))
         if differences[0] < LEAST or CLEARLY * differences[turns] > differences[0]:
             return 0
@@ -57,9 +57,5 @@ def turn_as_asked(raster: Path, rotation: int) -> int:
     return turns
 
 
-def _thumbnail(image: Image.Image) -> Image.Image:
-    return flatten(image).convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
-
-
 def _levels(image: Image.Image) -> NDArray[np.float32]:
-    return np.asarray(image, dtype=np.float32)
+    return thumbnail(flatten(image).convert("L"), (SIDE, SIDE))
