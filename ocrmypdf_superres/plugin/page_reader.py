@@ -128,6 +128,11 @@ class PageReader:
         # Of another engine than Tesseract nothing is known of how sure it is; it is compared where further engines are named.
         return bool(self._found.calibration.probabilities) or self._ours.engines != AUTO
 
+    def _handed_over(self) -> Image.Image:
+        """Return the image that OCRmyPDF asked to be read, or the same turned upright."""
+        with Image.open(self.input_file) as opened:
+            return make_variant(AS_IS, opened, opened)
+
     def _target(self, variant: str) -> Path:
         """Return the path, without suffix, of the working files of one variant, which no other page uses."""
         return self.input_file.with_name(f"{self.input_file.stem}_superres_{variant}")
@@ -204,8 +209,7 @@ class PageReader:
             if not affords or (source is None and not lost):
                 return
             if source is None:
-                with Image.open(self.input_file) as opened:
-                    source = make_variant(AS_IS, opened, opened)
+                source = self._handed_over()
             left = self._state.original is None and self._ours.trigger == "auto" and not found.given_up(self._state)
             for image, variant in rescued_images(found, source, (self._size, self._dpi), (lost, left), self._options):
                 with self._guard(f"could not be read in the variant {variant}"):
@@ -258,8 +262,7 @@ class PageReader:
             engines = engines_for(self._options) if doubt or self._ours.verify == "always" else {}
             if not engines:
                 return
-            with Image.open(self.input_file) as opened:
-                image = make_variant(AS_IS, opened, opened)
+            image = self._handed_over()
             page = (image, self._rescued) if original is None else (original, image)
             found.calibration = calibrated(found.calibration, engines, page[1] is not None)
             ask_all(found, engines, page, self._options.languages, (self._size, float(self._dpi[0])), self._guard)
