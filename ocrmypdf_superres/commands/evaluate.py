@@ -222,8 +222,8 @@ def _cases(args: argparse.Namespace, console: Console) -> list[Case]:
             f"No page of {args.data} is below {LOW_DPI:g} dpi, or has at least {HIGH_DPI:g} dpi and more than one of "
             "--conditions, so that nothing can be measured; give other pages or conditions."
         )
-    for case in cases:
-        read_truth(Path(case.page.truth))  # what is wrong with it is said before hours of reading
+    for truth in dict.fromkeys(case.page.truth for case in cases):
+        read_truth(Path(truth))  # what is wrong with it is said before hours of reading
     for sentence in left_out(pages, count):
         say(sentence, console)
     return cases
