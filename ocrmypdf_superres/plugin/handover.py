@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from ocrmypdf_superres.log_once import log_once
+from ocrmypdf_superres.page.dewarp.surface import Surface
 from ocrmypdf_superres.plugin.record import PageRecord
 
 log = logging.getLogger("ocrmypdf.superres")
@@ -33,6 +34,7 @@ class PageState:
         evened: whether its paper was so uneven that it was evened out before.
         hopeless: whether the page's letters are too small to be read at any size.
         turns: quarter turns, counter-clockwise, of the page's text that were undone in that image.
+        surface: how the lines ran on that image, after turning, before they were made level; None where they were left.
         model_sha256: of the weights of the model that enlarged it; None for a page that was not enlarged.
     """
 
@@ -42,6 +44,7 @@ class PageState:
     model_sha256: str | None = None
     dpi: float | None = None
     turns: int = 0
+    surface: Surface | None = None
     uneven: bool = False
     evened: bool = False
     hopeless: bool = False

@@ -18,6 +18,7 @@ from ocrmypdf.pluginspec import OcrEngine, OrientationConfidence
 from ocrmypdf_superres.ocr.hocr import write_hocr
 from ocrmypdf_superres.ocr.hypothesis import for_text_layer
 from ocrmypdf_superres.ocr.turning import turn_back
+from ocrmypdf_superres.ocr.warping_back import warp_back
 from ocrmypdf_superres.plugin.networks import Replaced
 from ocrmypdf_superres.plugin.page_reader import PageReader
 from ocrmypdf_superres.plugin.reading import Reading, interruptible, read_tree
@@ -94,7 +95,7 @@ class VerifyingEngine(OcrEngine):
         """
         reader = PageReader(self._engine, Path(input_file), options)
         result = reader.read(lambda image, target, asked: read_tree(self._engine, image, target, asked, reader.page - 1))
-        if result.file is not None and not reader.state.turns:
+        if result.file is not None and not reader.state.turns and reader.state.surface is None:
             shutil.copyfile(result.file, output_hocr)
         else:
             if result.tree is not None:
@@ -125,7 +126,9 @@ class VerifyingEngine(OcrEngine):
 
 
 def _fit_to_page(tree: OcrElement, reader: PageReader) -> None:
-    """Turn *tree* as the page is, and give it the page's own dpi where the engine was told another."""
+    """Lay *tree* onto the page as it is, and give it the page's own dpi where the engine was told another."""
+    if reader.state.surface is not None:
+        warp_back(tree, reader.state.surface, reader.state.size)
     turn_back(tree, reader.state.turns, reader.state.size)
     if reader.state.dpi is not None:
         tree.dpi = reader.state.dpi

@@ -16,6 +16,7 @@ from ocrmypdf_superres.modelstore.store import find_model
 from ocrmypdf_superres.ocr.kept_pages import PageFiles
 from ocrmypdf_superres.ocr.turning import turns_of, upright
 from ocrmypdf_superres.ocr.variants import AS_IS, enlarge, make_variant
+from ocrmypdf_superres.page.dewarp.surface import surface_of
 from ocrmypdf_superres.page.image import flatten
 from ocrmypdf_superres.page.plan import HOPELESS, TESSERACT_MAX_SIDE, Plan, PlanSettings, label_for
 from ocrmypdf_superres.page.shading import EVEN, UNEVEN, even_out
@@ -258,7 +259,7 @@ def _result_for_ocr(page: Any, image: Image.Image, state: PageState) -> Image.Im
     if found.evened_out and plan.action != "enlarge":
         result = even_out(result)
     result = _labelled(result, plan, state)
-    return _turned(page, result, plan, state)
+    return _dewarped(page, _turned(page, result, plan, state), plan, state)
 
 
 def _labelled(image: Image.Image, plan: Plan, state: PageState) -> Image.Image:
@@ -293,6 +294,23 @@ def _turned(page: Any, image: Image.Image, plan: Plan, state: PageState) -> Imag
     return upright(image, turns)
 
 
+def _dewarped(page: Any, image: Image.Image, plan: Plan, state: PageState) -> Image.Image:
+    """Return *image* with its text lines level, for engines whose reading can be laid back onto the page."""
+    if plan.text is None or plan.text.x_height is None or state.hopeless or page.options.pdf_renderer == "sandwich":
+        return image
+    source = image if state.original is None else state.original
+    # The text was measured before the page was turned and, where it is left, perhaps on a scan of more pixels.
+    x_height = plan.text.x_height * plan.factor * max(source.size) / max(plan.target_size)
+    surface = surface_of(source, x_height)
+    if surface is None or surface.is_level:
+        return image
+    state.surface = surface
+    state.record.reason += "; lines made level for OCR"
+    if state.original is not None:
+        state.original = surface.dewarp(state.original)
+    return surface.dewarp(image)
+
+
 def _enlarged_before(page: Any, image: Image.Image) -> tuple[PageState, Image.Image]:
     """Return the state that rasterizing left, and *image* labelled with its true dpi."""
     ours: SuperresOptions = page.options.superres
@@ -319,7 +337,7 @@ def _carry_out(image: Image.Image, plan: Plan, upscaler: Upscaler, state: PageSt
 def _undo(state: PageState) -> None:
     """Note that the page is left unchanged."""
     state.record.fail()
-    state.original = state.model_sha256 = state.dpi = None
+    state.original = state.model_sha256 = state.dpi = state.surface = None
     state.turns = 0
 
 

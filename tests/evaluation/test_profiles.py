@@ -37,6 +37,7 @@ def test_size_range_and_repeatability(page: np.ndarray, profile: str) -> None:
         ("clean", "c76f6a31246f4f2b"), ("scan", "fd53643e83a6160d"), ("hard", "21f83d8822f1ca0c"), ("jpeg", "5250b6ed2796d8a6"),
         ("1-bit", "daae7644b797e5f6"), ("fax", "ce266dee0a6a9054"),
         ("microfilm", "363310e940a03f16"), ("phone", "35b2523c0e478a26"),
+        ("skewed", "91c177f36a6115db"), ("curled", "b4bee3eb6715f506"),
     ],
 )  # fmt: skip
 def test_published_profiles_never_change(profile: str, expected: str) -> None:
@@ -52,6 +53,21 @@ def test_microfilm_and_phone(page: np.ndarray) -> None:
     paper = clean > 0.9
     assert film[paper].std() > clean[paper].std() + 0.02
     assert film.mean() < clean.mean()
+
+
+def test_skewed_and_curled() -> None:
+    luma = np.ones((300, 400), np.float32)
+    luma[150:156, 20:-20] = 0
+    rows = {}
+    for profile in ("scan", "skewed", "curled"):
+        small = reduce_page(luma, 200, 100, profile, "p")
+        dark = 1 - small
+        dark[dark < 0.2] = 0
+        rows[profile] = (np.arange(150)[:, None] * dark).sum(axis=0)[15:-15] / dark.sum(axis=0)[15:-15]
+    assert np.ptp(rows["scan"]) < 1
+    assert np.ptp(rows["skewed"]) == pytest.approx(169 * np.tan(np.radians(2)), abs=1.5)
+    ends = sorted((float(rows["curled"][0]), float(rows["curled"][-1])))
+    assert ends[1] - ends[0] == pytest.approx(25 * np.exp(-np.log(3) * 15 / 40), abs=2)
 
 
 def test_noise_depends_on_page_and_dpi(page: np.ndarray) -> None:

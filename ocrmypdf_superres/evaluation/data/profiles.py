@@ -22,7 +22,9 @@ class Profile:
         blur: sigma of a Gaussian in lr pixels. contrast: factor towards white paper. noise: sigma of white
             noise, of 255. jpeg: quality, 0 for none. bilevel: threshold to one bit at the middle of the levels.
         grain: sigma of noise that is smoothed over about a pixel, of 255. shade: how much darker the page's darkest
-            corner is, a share. scratches: bright vertical scratches an inch of width.
+            corner is, a share. scratches: bright vertical scratches an inch of width. skew: degrees that the page is turned by,
+            to either side. curl: how much lower the lines are at one edge, as of an open book, in inches; it is a third of that
+            a fifth of the width further in.
     """
 
     blur: float = 0.0
@@ -33,6 +35,8 @@ class Profile:
     grain: float = 0.0
     shade: float = 0.0
     scratches: float = 0.0
+    skew: float = 0.0
+    curl: float = 0.0
 
 
 PROFILES: dict[str, Profile] = {
@@ -44,11 +48,32 @@ PROFILES: dict[str, Profile] = {
     "fax": Profile(blur=0.4, noise=6, bilevel=True),
     "microfilm": Profile(blur=0.8, contrast=0.8, noise=3, grain=9, shade=0.15, scratches=0.5),
     "phone": Profile(blur=0.7, contrast=0.9, noise=5, jpeg=60, shade=0.35),
+    "skewed": Profile(blur=0.6, noise=4, jpeg=70, skew=2.0),
+    "curled": Profile(blur=0.6, noise=4, jpeg=70, curl=0.25),
 }
 
 
 DEFAULT_CONDITIONS = ("60-clean", "72-clean", "72-scan", "100-scan", "100-1-bit", "150-clean")
 """What pages of high resolution are reduced to unless a user says otherwise: dpi and profile."""
+
+
+def _moved(small: FloatImage, settings: Profile, new_dpi: float, generator: np.random.Generator) -> FloatImage:
+    """Return *small* skewed, and with the lines of an open book's page; what comes in from outside is as white as the paper."""
+    side = float(generator.choice((-1.0, 1.0)))
+    paper = float(np.percentile(small, 80))
+    if settings.skew:
+        turned = Image.fromarray(small).rotate(side * settings.skew, Image.Resampling.BICUBIC, fillcolor=paper)
+        small = np.asarray(turned, dtype=np.float32)
+    if settings.curl:
+        height, width = small.shape
+        inwards = np.arange(width) if side > 0 else np.arange(width)[::-1]
+        down = settings.curl * new_dpi * np.exp(-np.log(3) * inwards / (0.2 * width))
+        room = int(np.ceil(down.max())) + 1
+        padded = np.pad(small, ((room, 1), (0, 0)), constant_values=paper)
+        rows = np.arange(height)[:, None] + room - down[None, :]
+        above, part, columns = rows.astype(np.intp), (rows % 1).astype(np.float32), np.arange(width)[None, :]
+        small = padded[above, columns] * (1 - part) + padded[above + 1, columns] * part
+    return np.asarray(small, dtype=np.float32)
 
 
 def _shaded(small: FloatImage, settings: Profile, new_dpi: float, generator: np.random.Generator) -> FloatImage:
@@ -81,16 +106,18 @@ def reduce_page(luma: FloatImage, dpi: float, new_dpi: float, profile: str, page
     if new_dpi >= dpi:
         raise OptionError(f"A page of {dpi:.0f} dpi cannot be reduced to {new_dpi:.0f}; give a lower --dpi.")
     settings = PROFILES[profile]
+    seed = int.from_bytes(hashlib.sha256(f"{page}/{new_dpi:g}/{profile}".encode()).digest()[:8], "big")
+    generator = np.random.default_rng(seed)
     height, width = luma.shape
     size = (max(1, round(width * new_dpi / dpi)), max(1, round(height * new_dpi / dpi)))
     small = np.asarray(Image.fromarray(luma).resize(size, Image.Resampling.BOX), dtype=np.float32)
+    if settings.skew or settings.curl:
+        small = _moved(small, settings, new_dpi, generator)
     if settings.blur:
         # Pillow's Gaussian works on 8 bits; sixteen times the levels would change no reading.
         levels = Image.fromarray((small * 255 + 0.5).astype(np.uint8))
         small = np.asarray(levels.filter(ImageFilter.GaussianBlur(settings.blur)), dtype=np.float32) / np.float32(255)
     small = 1 - (1 - small) * np.float32(settings.contrast)
-    seed = int.from_bytes(hashlib.sha256(f"{page}/{new_dpi:g}/{profile}".encode()).digest()[:8], "big")
-    generator = np.random.default_rng(seed)
     small = _shaded(small, settings, new_dpi, generator)
     if settings.noise:
         small = small + generator.standard_normal(small.shape, dtype=np.float32) * np.float32(settings.noise / 255)

@@ -165,12 +165,15 @@ def unfilled_image(
 
 
 def enlarged_image(source: Image.Image, dpi: tuple[float, float], options: Any) -> Image.Image | None:
-    """Return *source*, which has *dpi* and was left by the plan, enlarged by the net; None where it is too large for that.
+    """Return *source*, which has *dpi* and was left by the plan, enlarged by the net; None where it, or its text, is too large.
 
     Raises:
         ImageError, DeviceError, ModelError: from the net.
     """
-    plan = plan_image(source, dpi, replace(plan_settings(options), trigger="always"))
-    if plan.action != "enlarge":
+    settings = replace(plan_settings(options), trigger="always")
+    plan = plan_image(source, dpi, settings)
+    text = plan.text
+    large = text is not None and text.sure and text.x_height is not None and text.x_height >= settings.target_for(text)
+    if plan.action != "enlarge" or large:
         return None
     return enlarge(source, plan, load(options.superres))

@@ -54,7 +54,8 @@ def straightened(
         return None
     with Image.open(image_file) as image:
         turns = turns_of(image, SURE_OF_TURN)
-        if not turns:
+        # Lines that were made level are level.
+        if not turns or (turns % 2 and state.surface is not None):
             return None
         straight = upright(image, turns)
     path, dpi = target.with_suffix(".png"), straight.info.get("dpi", (300.0, 300.0))
@@ -71,5 +72,7 @@ def turn_state(state: PageState, page: Straightened) -> None:
     """Note in *state* that the page was turned upright, and turn its original likewise."""
     if state.original is not None:
         state.original = upright(state.original, page.turns)
+    if state.surface is not None:
+        state.surface = state.surface.turned()
     state.turns, state.size = page.turns, page.size
     state.record.reason += "; turned upright for OCR"

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Pages with curled lines are read with their lines level, and the words lie where they are printed."""
+
+from __future__ import annotations
+
+import json
+from difflib import SequenceMatcher
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from plugin_pages import WORDS, draw_page, grid_page, image_pdf, image_streams, ocrmypdf, printed_words
+
+DPI = 100.0
+
+
+def curled(image: Image.Image, drop: float) -> Image.Image:
+    """Return *image* bent as the page of an open book is, the left edge *drop* pixels lower, and falling a little."""
+    values = np.asarray(image, dtype=np.float64)
+    height, width = values.shape
+    rows = np.arange(height)[:, None] - shift(np.arange(width), width, drop)[None, :]
+    rows = np.clip(rows, 0, height - 1.001)
+    above, part, columns = rows.astype(int), rows % 1, np.arange(width)[None, :]
+    return Image.fromarray((values[above, columns] * (1 - part) + values[above + 1, columns] * part).astype(np.uint8))
+
+
+def shift(columns: Any, width: int, drop: float) -> Any:
+    """By how many pixels :func:`curled` moves *columns* down."""
+    return drop * np.exp(-columns / (0.25 * width)) + 0.03 * columns
+
+
+def read(image: Image.Image, tmp_path: Path, *more: object) -> tuple[Path, dict[str, Any], str]:
+    source = image_pdf(tmp_path / "in.pdf", [image], DPI)
+    target, report, sidecar = tmp_path / "out.pdf", tmp_path / "pages.jsonl", tmp_path / "out.txt"
+    ocrmypdf(
+        "--output-type", "pdf", "-j", 1, "--sidecar", sidecar, "--superres-report", report, "--superres-engines", "none",
+        *more, source, target,
+    )  # fmt: skip
+    return target, json.loads(report.read_text(encoding="utf-8").splitlines()[-1]), sidecar.read_text(encoding="utf-8")
+
+
+def right_words(text: str) -> int:
+    """Return how many words of :func:`draw_page` follow the one that they follow there."""
+    pairs = set(zip(WORDS, WORDS[1:] + WORDS[:1], strict=True))
+    return sum(pair in pairs for pair in pairwise(text.split()))
+
+
+def test_a_curled_page_is_read_as_the_level_one(tmp_path: Path) -> None:
+    page = draw_page(em=16, lines=36)
+    _, level, straight = read(page, tmp_path)
+    target, record, text = read(curled(page, 50), tmp_path)
+    assert "made level" not in level["reason"]
+    assert "lines made level for OCR" in record["reason"]
+    assert right_words(text) >= 0.95 * right_words(straight)
+    assert image_streams(target) == image_streams(tmp_path / "in.pdf"), "the page that people see is the scan"
+
+
+@pytest.mark.parametrize("em", [16, 34])
+def test_words_lie_where_they_are_printed(em: int, tmp_path: Path) -> None:
+    # Of letters that are enlarged, and of letters that are large enough.
+    scale = em / 16
+    page = draw_page((round(850 * scale), round(1100 * scale)), em=em, lines=36)
+    level = printed_words(read(page, tmp_path)[0])
+    target, record, _ = read(curled(page, 50 * scale), tmp_path)
+    assert (record["action"] == "enlarged") == (em == 16)
+    assert "made level" in record["reason"]
+    bent = printed_words(target)
+    same = SequenceMatcher(None, [word.text for word in level], [word.text for word in bent], autojunk=False)
+    pairs = [(level[m.a + i], bent[m.b + i]) for m in same.get_matching_blocks() for i in range(m.size)]
+    assert len(pairs) > 0.9 * len(level)
+    lower = [(b.middle - a.middle) * DPI / 72 for a, b in pairs]
+    wanted = [shift(a.left * DPI / 72, page.width, 50 * scale) for a, _ in pairs]
+    assert np.percentile(np.abs(np.subtract(lower, wanted)), 95) < 0.5 * em
+    assert np.percentile([abs(a.left - b.left) * DPI / 72 for a, b in pairs], 95) < 0.5 * em
+
+
+def test_an_upside_down_curled_page_is_turned_and_laid_back(tmp_path: Path) -> None:
+    page = curled(draw_page(em=16, lines=36), 50).transpose(Image.Transpose.ROTATE_180)
+    target, record, text = read(page, tmp_path)
+    assert "made level" in record["reason"]
+    assert "turned upright" in record["reason"]
+    assert " ".join(WORDS[:6]) in " ".join(text.split())
+    first = next(word for word in printed_words(target) if word.text == "fox")
+    assert first.middle * DPI / 72 > 0.8 * page.height
+
+
+@pytest.mark.parametrize("renderer", ["sandwich"])
+def test_an_engine_that_writes_the_pdf_itself_gets_the_page_as_it_is(renderer: str, tmp_path: Path) -> None:
+    _, record, _ = read(curled(draw_page(em=16, lines=36), 50), tmp_path, "--pdf-renderer", renderer)
+    assert "made level" not in record["reason"]
+
+
+def test_words_that_stand_alone_are_no_lines(tmp_path: Path) -> None:
+    page, _ = grid_page()
+    _, record, _ = read(page, tmp_path)
+    assert "made level" not in record["reason"]
