@@ -15,8 +15,8 @@ from ocrmypdf.pluginspec import GhostscriptRasterDevice
 from ocrmypdf_superres.plugin import options as superres_options
 from ocrmypdf_superres.plugin import summary as superres_summary
 from ocrmypdf_superres.plugin import worker
+from ocrmypdf_superres.plugin.geometry.raster_rotation import turn_as_asked
 from ocrmypdf_superres.plugin.guard import guard
-from ocrmypdf_superres.plugin.raster_rotation import turn_as_asked
 
 if TYPE_CHECKING:
     from ocrmypdf.pdfinfo import PdfInfo

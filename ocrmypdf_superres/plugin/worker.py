@@ -14,13 +14,12 @@ from PIL import Image
 from ocrmypdf_superres.modelstore.cards import WEIGHTS
 from ocrmypdf_superres.modelstore.store import find_model
 from ocrmypdf_superres.ocr.kept_pages import PageFiles
-from ocrmypdf_superres.ocr.turning import turns_of, upright
 from ocrmypdf_superres.ocr.variants import AS_IS, enlarge, make_variant
-from ocrmypdf_superres.page.dewarp.surface import surface_of
 from ocrmypdf_superres.page.image import flatten
 from ocrmypdf_superres.page.plan import HOPELESS, TESSERACT_MAX_SIDE, Plan, PlanSettings, label_for
 from ocrmypdf_superres.page.shading import EVEN, UNEVEN, even_out
 from ocrmypdf_superres.plugin import handover, summary
+from ocrmypdf_superres.plugin.geometry.straightening import straighten
 from ocrmypdf_superres.plugin.guard import guard
 from ocrmypdf_superres.plugin.handover import PageState
 from ocrmypdf_superres.plugin.options import SuperresOptions
@@ -259,7 +258,7 @@ def _result_for_ocr(page: Any, image: Image.Image, state: PageState) -> Image.Im
     if found.evened_out and plan.action != "enlarge":
         result = even_out(result)
     result = _labelled(result, plan, state)
-    return _dewarped(page, _turned(page, result, plan, state), plan, state)
+    return straighten(result, plan, state, page.options)
 
 
 def _labelled(image: Image.Image, plan: Plan, state: PageState) -> Image.Image:
@@ -277,38 +276,6 @@ def _labelled(image: Image.Image, plan: Plan, state: PageState) -> Image.Image:
     if state.original is not None:
         state.original.info["dpi"] = (fitting / plan.factor, fitting / plan.factor)
     return result
-
-
-def _turned(page: Any, image: Image.Image, plan: Plan, state: PageState) -> Image.Image:
-    """Return *image* with its text upright, for engines whose reading can be turned back."""
-    if plan.text is None or not plan.text.sideways or page.options.pdf_renderer == "sandwich":
-        return image
-    found = turns_of(image)
-    turns = found if found % 2 else 0  # the measurement is surer that the lines run up or down
-    state.record.reason += "; turned upright for OCR" if turns else "; which side is up is not clear, see --rotate-pages"
-    if not turns:
-        return image
-    state.turns = turns
-    if state.original is not None:
-        state.original = upright(state.original, turns)
-    return upright(image, turns)
-
-
-def _dewarped(page: Any, image: Image.Image, plan: Plan, state: PageState) -> Image.Image:
-    """Return *image* with its text lines level, for engines whose reading can be laid back onto the page."""
-    if plan.text is None or plan.text.x_height is None or state.hopeless or page.options.pdf_renderer == "sandwich":
-        return image
-    source = image if state.original is None else state.original
-    # The text was measured before the page was turned and, where it is left, perhaps on a scan of more pixels.
-    x_height = plan.text.x_height * plan.factor * max(source.size) / max(plan.target_size)
-    surface = surface_of(source, x_height)
-    if surface is None or surface.is_level:
-        return image
-    state.surface = surface
-    state.record.reason += "; lines made level for OCR"
-    if state.original is not None:
-        state.original = surface.dewarp(state.original)
-    return surface.dewarp(image)
 
 
 def _enlarged_before(page: Any, image: Image.Image) -> tuple[PageState, Image.Image]:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from plugin_pages import WORDS, draw_page, image_pdf, ocrmypdf, printed_words
 
-from ocrmypdf_superres.plugin.raster_rotation import turn_as_asked
+from ocrmypdf_superres.plugin.geometry.raster_rotation import turn_as_asked
 
 DPI = 110.0
 TURNS = {1: Image.Transpose.ROTATE_90, 2: Image.Transpose.ROTATE_180, 3: Image.Transpose.ROTATE_270}
