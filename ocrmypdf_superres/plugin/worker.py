@@ -19,7 +19,7 @@ from ocrmypdf_superres.page.image import flatten
 from ocrmypdf_superres.page.plan import HOPELESS, TESSERACT_MAX_SIDE, Plan, PlanSettings, label_for
 from ocrmypdf_superres.page.shading import EVEN, UNEVEN, even_out
 from ocrmypdf_superres.plugin import handover, summary
-from ocrmypdf_superres.plugin.geometry.straightening import straighten
+from ocrmypdf_superres.plugin.geometry.straightening import level_lines, turn_upright
 from ocrmypdf_superres.plugin.guard import guard
 from ocrmypdf_superres.plugin.handover import PageState
 from ocrmypdf_superres.plugin.options import SuperresOptions
@@ -223,18 +223,23 @@ def _hand_over(state: PageState, ours: SuperresOptions) -> None:
 def _enlarge_for_ocr(page: Any, image: Image.Image, state: PageState) -> Image.Image:
     """Return the enlarged page, or *image* itself; note in *state* what happened, and keep the original for variants."""
     ours: SuperresOptions = page.options.superres
-    record, result = state.record, image
+    record, result, plan = state.record, image, None
     started = time.monotonic()
     with guard(NOT_ENLARGED, record.page, ours.on_error, record):
-        result = _result_for_ocr(page, image, state)
-    if record.faults:
+        result, plan = _result_for_ocr(page, image, state)
+    if record.faults or plan is None:
         _undo(state)
         result = image
+    else:
+        with guard("could not be turned upright", record.page, ours.on_error, record):
+            result = turn_upright(result, plan, state, page.options)
+        with guard("could not be given level lines", record.page, ours.on_error, record):
+            result = level_lines(result, plan, state, page.options)
     record.seconds = time.monotonic() - started
     return result
 
 
-def _result_for_ocr(page: Any, image: Image.Image, state: PageState) -> Image.Image:
+def _result_for_ocr(page: Any, image: Image.Image, state: PageState) -> tuple[Image.Image, Plan]:
     ours: SuperresOptions = page.options.superres
     found = page_source(page, image, plan_settings(page.options), state.record)
     source, plan = found.image, found.plan
@@ -257,8 +262,7 @@ def _result_for_ocr(page: Any, image: Image.Image, state: PageState) -> Image.Im
         result = image
     if found.evened_out and plan.action != "enlarge":
         result = even_out(result)
-    result = _labelled(result, plan, state)
-    return straighten(result, plan, state, page.options)
+    return _labelled(result, plan, state), plan
 
 
 def _labelled(image: Image.Image, plan: Plan, state: PageState) -> Image.Image:
@@ -304,8 +308,7 @@ def _carry_out(image: Image.Image, plan: Plan, upscaler: Upscaler, state: PageSt
 def _undo(state: PageState) -> None:
     """Note that the page is left unchanged."""
     state.record.fail()
-    state.original = state.model_sha256 = state.dpi = state.surface = None
-    state.turns = 0
+    state.original = state.model_sha256 = state.dpi = None
 
 
 def _true_dpi(page: Any, image: Image.Image) -> Image.Image:

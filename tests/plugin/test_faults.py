@@ -31,6 +31,7 @@ from ocrmypdf_superres.ocr import calibration, kept_pages
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.ocr.lines.doubt import DoubtfulLine
 from ocrmypdf_superres.plugin import handover, page_reader, page_source, reading, worker
+from ocrmypdf_superres.plugin.geometry import straightening
 from ocrmypdf_superres.plugin.networks import NetworkChoice
 from ocrmypdf_superres.plugin.readings import gathered
 
@@ -113,6 +114,7 @@ FAULTS: list[tuple[str, Any, str, BaseException, dict[str, Any]]] = [
     ("loading the net", worker, "load", OSError("the net cannot be read"), {}),
     ("the net", worker, "enlarge", MemoryError(), {}),
     ("the original", worker, "make_variant", MemoryError("no memory for it"), {}),
+    ("straightening", straightening, "surface_of", MemoryError("no memory for it"), {}),
     ("the record", worker, "new_record", ValueError("a bad name"), {}),
     ("the preview", worker, "_larger_preview", FULL, {"rotate_pages": True}),
     ("the raster", worker, "enlarge", FULL, {**ONCE, "force_ocr": True}),
@@ -260,7 +262,7 @@ def test_a_tesseract_that_dies_on_the_page_turned_upright_leaves_its_first_readi
 ) -> None:
     on_its_side = draw_page(em=16, lines=24).transpose(Image.Transpose.ROTATE_90)
     run.source = image_pdf(tmp_path / "turned.pdf", [on_its_side], 110.0)
-    monkeypatch.setattr(worker, "turns_of", lambda _: 0)  # unseen before the first reading
+    monkeypatch.setattr(straightening, "turns_of", lambda _: 0)  # unseen before the first reading
     tesseract_that_dies(tmp_path, monkeypatch, "upright")
     run(superres_verify="auto", superres_keep=str(tmp_path / "kept"))
     (warning,) = run.warnings
