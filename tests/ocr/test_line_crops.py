@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ocrmypdf.hocrtransform import BoundingBox, OcrClass, OcrElement
@@ -11,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ocrmypdf_superres.ocr.calibration import read_table
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
-from ocrmypdf_superres.ocr.lines.crops import padded, read_crops
+from ocrmypdf_superres.ocr.lines.crops import crop_line, padded, read_crops
 from ocrmypdf_superres.ocr.lines.doubt import DoubtfulLine, doubtful_lines, spend, unread_lines
 
 FONT = "/usr/share/fonts/truetype/dejavu/DejaVuSerif.ttf"
@@ -77,7 +78,7 @@ def test_the_budget_goes_to_the_most_doubtful_lines(lines, columns):
 
 def test_crops_come_back_in_the_pixels_of_the_page(tmp_path):
     image = printed()
-    boxes = [padded((40, 30 + 55 * row, 300, 52 + 55 * row), image.size) for row in range(4)]
+    boxes = [(40, 30 + 55 * row, 300, 52 + 55 * row) for row in range(4)]
 
     def read(listing):
         names = listing.read_text().split()
@@ -99,3 +100,75 @@ def test_crops_come_back_in_the_pixels_of_the_page(tmp_path):
         left, top, right, bottom = word.box
         assert dark[top].any() and dark[bottom - 1].any() and dark[top:bottom, left].any() and dark[top:bottom, right - 1].any()
     assert list(tmp_path.iterdir()) == []
+
+
+def beside_rules(left: int, right: int, lean: int = 0, dashes: int = 0) -> tuple[Image.Image, list[tuple[int, int, int, int]]]:
+    """The printed lines between two rules, which lean or are broken, and the boxes of their ink."""
+    page = printed()
+    ink = ImageDraw.Draw(page)
+    boxes = []
+    for row in range(4):
+        dark = np.argwhere(np.asarray(page)[30 + 55 * row : 70 + 55 * row] < 128)
+        (top, first), (bottom, last) = dark.min(axis=0), dark.max(axis=0) + 1
+        boxes.append((int(first), 30 + 55 * row + int(top), int(last), 30 + 55 * row + int(bottom)))
+    for x in (left, right):
+        ink.line((x, 0, x + lean, 259), fill=90, width=2)
+    for y in range(0, 260, dashes or 260):
+        if dashes:
+            ink.rectangle((0, y, 419, y + 2), fill=245)
+    return page, boxes
+
+
+def columns_of_ink(image: Image.Image) -> np.ndarray:
+    return np.flatnonzero((np.asarray(image) < 128).any(axis=0))
+
+
+@pytest.mark.parametrize(("lean", "dashes"), [(0, 0), (3, 0), (0, 25)])
+def test_a_rule_beside_a_line_is_not_in_its_crop(lean, dashes):
+    for row in range(4):
+        end = beside_rules(33, 410)[1][row][2]
+        page, boxes = beside_rules(33, end + 5, lean, dashes)
+        box, wide = boxes[row], padded(boxes[row], page.size)
+        assert wide[0] < 33 and wide[2] > end + 5 + lean, "the rules are too far away"
+        crop = crop_line(page, box)
+        assert crop.size == (wide[2] - wide[0], wide[3] - wide[1])
+        inked = columns_of_ink(crop) + wide[0]
+        assert inked.min() == box[0] and inked.max() + 1 == box[2]
+        inside = (box[0] - wide[0], box[1] - wide[1], box[2] - wide[0], box[3] - wide[1])
+        assert np.array_equal(crop.crop(inside), page.crop(box))
+
+
+def test_a_rule_that_counts_as_part_of_a_line_is_cut_off():
+    page, boxes = beside_rules(33, 414)
+    left, top, right, bottom = boxes[0]
+    wide = padded((left - 8, top, right, bottom), page.size)
+    assert columns_of_ink(crop_line(page, (left - 8, top, right, bottom))).min() + wide[0] == left
+
+
+def test_the_paper_of_a_coloured_page_replaces_a_rule():
+    page, boxes = beside_rules(33, 414)
+    coloured = Image.merge("RGB", [page, page, page.point(lambda level: level * 3 // 4)])
+    assert crop_line(coloured, boxes[0]).getpixel((0, 0)) == (245, 245, 183)
+
+
+def test_ones_below_one_another_are_no_rule():
+    page, font = Image.new("L", (300, 120), 245), ImageFont.truetype(FONT, 24)
+    for row in range(5):
+        ImageDraw.Draw(page).text((40, 20 * row), "1200", fill=20, font=font)
+    rows = np.flatnonzero((np.asarray(page)[40:62] < 128).any(axis=1)) + 40
+    columns = np.flatnonzero((np.asarray(page) < 128).any(axis=0))
+    box = (int(columns[0]), int(rows[4]), int(columns[-1]) + 1, int(rows[-4]) + 1)
+    assert np.array_equal(crop_line(page, box), page.crop(padded(box, page.size)))
+
+
+def test_letters_are_no_rules():
+    page = Image.new("L", (420, 100), 245)
+    font = ImageFont.truetype(FONT, 18)
+    for row, text in enumerate(["l|I am here I|l", "lIl fill till lIl", "|I| hill lull |I|"]):
+        ImageDraw.Draw(page).text((40, 10 + 26 * row), text, fill=20, font=font)
+    for row in range(3):
+        band = np.argwhere(np.asarray(page)[10 + 26 * row : 34 + 26 * row] < 128)
+        box = (40, 10 + 26 * row + int(band[:, 0].min()), int(band[:, 1].max()) + 1, 10 + 26 * row + int(band[:, 0].max()) + 1)
+        assert np.array_equal(crop_line(page, box), page.crop(padded(box, page.size)))
+    blank = Image.new("L", (300, 300), 250)
+    assert np.array_equal(crop_line(blank, (50, 50, 200, 80)), blank.crop(padded((50, 50, 200, 80), blank.size)))

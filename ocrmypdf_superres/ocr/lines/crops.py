@@ -6,14 +6,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from ocrmypdf.hocrtransform import Baseline, BoundingBox, OcrClass, OcrElement
 from PIL import Image
 
 from ocrmypdf_superres.metrics.boxes import Box
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
+from ocrmypdf_superres.page.image import to_luma
 
 ABOVE, BESIDE = 0.15, 0.5
 """Paper that is cut with a line, in line heights: above and below it, and at its ends."""
+CROSSES, CONTINUES = 0.95, 0.75
+"""Ink at an end of a line is a ruled line when it fills this share of the rows of the crop, or this share of three line heights:
+strokes of letters do not reach into the paper above and below, and those of three lines do not meet. Within the line it must fill
+the first share of three heights, as a column of ones does not."""
+DARK = 0.6
+"""A pixel of a rule is darker than this share of the way from ink to paper: thin rules are pale."""
+PAPER, INK = 90, 98
+"""So many percent of the pixels around a line are at most as light as paper, and at least as light as ink."""
+FAINT = 0.1
+"""Without this much contrast there is no ink."""
 
 
 def padded(box: Box, size: tuple[int, int]) -> Box:
@@ -28,6 +41,48 @@ def padded(box: Box, size: tuple[int, int]) -> Box:
     )
 
 
+def crop_line(image: Image.Image, box: Box) -> Image.Image:
+    """Return the line with *box* and the paper around it, see :func:`padded`, without ruled lines at its ends.
+
+    A rule would be read as a bar. It goes with what is beyond it, and paper takes its place.
+    """
+    left, top, right, bottom = padded(box, image.size)
+    crop, height = image.crop((left, top, right, bottom)), box[3] - box[1]
+    around = max(0, box[1] - height), min(image.height, box[3] + height)
+    luma = to_luma(image.crop((left, around[0], right, around[1])))
+    columns = _rules(luma, (top - around[0], bottom - around[0]), (box[0] - left, box[2] - left)) + left
+    # Page segmentation may count the rule as part of the line.
+    near = round(BESIDE * height)
+    begin = max((int(column) + 2 for column in columns if column < box[0] + near), default=left)
+    end = min((int(column) - 1 for column in columns if column >= max(begin, box[2] - near)), default=right)
+    if end - begin < near:
+        return crop
+    paper = _paper(crop)
+    crop.paste(paper, (0, 0, begin - left, crop.height))
+    crop.paste(paper, (end - left, 0, crop.width, crop.height))
+    return crop
+
+
+def _paper(image: Image.Image) -> int | tuple[int, ...]:
+    """Return the usual colour of the paper of *image*."""
+    values = np.percentile(np.asarray(image, dtype=np.float32), PAPER, axis=(0, 1))
+    return tuple(round(float(value)) for value in values) if values.ndim else round(float(values))
+
+
+def _rules(luma: NDArray[np.float32], rows: tuple[int, int], ends: tuple[int, int]) -> NDArray[np.intp]:
+    """Return the columns of *luma* with a rule: of a line, its *rows* from one of its *ends* to the other, and what is around."""
+    ink, paper = (float(level) for level in np.percentile(luma, (100 - INK, PAPER))) if luma.size else (0.0, 0.0)
+    if paper - ink < FAINT:
+        return np.empty(0, dtype=np.intp)
+    dark = np.pad(luma < ink + DARK * (paper - ink), ((0, 0), (1, 1)))
+    # A rule that is not quite upright passes from one column into the next.
+    dark = dark[:, :-2] | dark[:, 1:-1] | dark[:, 2:]
+    crosses, continues = dark[slice(*rows)].mean(axis=0), dark.mean(axis=0)
+    ruled = (crosses >= CROSSES) | (continues >= CONTINUES)
+    ruled[slice(*ends)] = continues[slice(*ends)] >= CROSSES
+    return np.flatnonzero(ruled)
+
+
 def read_crops(
     image: Image.Image, boxes: Sequence[Box], dpi: float, folder: Path, read: Callable[[Path], Sequence[OcrElement]]
 ) -> Hypothesis:
@@ -35,7 +90,7 @@ def read_crops(
 
     Args:
         image: the page, in a mode that PNG can hold.
-        boxes: where the lines are, paper included.
+        boxes: where the lines are.
         dpi: the resolution to label the crops with.
         folder: a folder for the crops, which is left empty again.
         read: reads the images that a text file lists, one path a line, and returns a page for each.
@@ -48,14 +103,14 @@ def read_crops(
     listing = folder / "lines.txt"
     try:
         for name, box in zip(names, boxes, strict=True):
-            image.crop(box).save(name, dpi=(dpi, dpi), compress_level=1)
+            crop_line(image, box).save(name, dpi=(dpi, dpi), compress_level=1)
         listing.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
         pages = read(listing) if boxes else []
     finally:
         for name in (*names, listing):
             name.unlink(missing_ok=True)
     root = OcrElement(OcrClass.PAGE, bbox=BoundingBox(0, 0, image.width, image.height), dpi=dpi)
-    for box, page in zip(boxes, pages, strict=False):
+    for box, page in zip((padded(box, image.size) for box in boxes), pages, strict=False):
         for line in page.lines:
             moved = _moved(line, box[0], box[1])
             root.children.append(OcrElement(OcrClass.PARAGRAPH, bbox=moved.bbox, children=[moved]))

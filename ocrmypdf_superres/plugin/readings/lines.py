@@ -19,7 +19,7 @@ from ocrmypdf_superres.metrics.boxes import Box
 from ocrmypdf_superres.ocr.calibration import Calibration
 from ocrmypdf_superres.ocr.hocr import parse_pages
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
-from ocrmypdf_superres.ocr.lines.crops import padded, read_crops
+from ocrmypdf_superres.ocr.lines.crops import read_crops
 from ocrmypdf_superres.ocr.lines.doubt import DoubtfulLine, doubtful_lines, spend
 from ocrmypdf_superres.ocr.variants import BLEND
 from ocrmypdf_superres.plugin.networks import Replaced
@@ -129,6 +129,6 @@ def read_lines(
 
     target.mkdir(exist_ok=True)
     try:
-        return read_crops(image, [padded(line.box, image.size) for line in lines], float(dpi[0]), target, read)
+        return read_crops(image, [line.box for line in lines], float(dpi[0]), target, read)
     finally:
         target.rmdir()
