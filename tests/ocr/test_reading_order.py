@@ -11,7 +11,7 @@ from ocrmypdf.hocrtransform import BoundingBox, OcrClass, OcrElement
 
 from ocrmypdf_superres.ocr.hocr import parse_hocr, write_hocr
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
-from ocrmypdf_superres.ocr.merge.reading_order import form_order
+from ocrmypdf_superres.ocr.merge.reading_order import form_order, head_order
 from ocrmypdf_superres.ocr.merge.seams import join_seams
 from ocrmypdf_superres.ocr.merge.vote import Merged, in_order
 
@@ -176,3 +176,31 @@ def test_tables_are_read_row_by_row_however_they_were_taken_apart(columns, rows,
     wanted = [cell[0][0] for cell in cells]
     random.Random(seed).shuffle(cells)
     assert ordered(page(*cells)) == wanted
+
+
+def newspaper() -> tuple[list, list, list]:
+    """A masthead of a left and a right part and a title between, and two columns of prose below it."""
+    rows = range(200, 600, 30)
+    left, right = [(f"l{y} {PROSE}", 100, y) for y in rows], [(f"r{y} {PROSE}", 700, y) for y in rows]
+    head = [("Number 5", 100, 40), ("the title of this newspaper in large letters and the names of its makers", 250, 90)]
+    return [*head, ("Monday", 1000, 40)], left, right
+
+
+def test_a_masthead_is_read_before_the_columns_below_it():
+    head, left, right = newspaper()
+    expected = [text for text, _, _ in (*head, *left, *right)]
+    assert ordered(page([head[0]], left, head[1:], right)) == expected
+    assert ordered(page(left, right, head)) == expected
+    assert head_order(page(head, left, right).lines) is None
+
+
+def test_columns_without_a_head_keep_their_order():
+    _, left, right = newspaper()
+    assert head_order(page(left, right).lines) is None
+    assert head_order(page(right, left).lines) is None
+
+
+def test_what_stands_below_columns_stays():
+    head, left, right = newspaper()
+    foot = [("the end of this page, which is as wide as both of its columns, and more of it", 250, 700)]
+    assert head_order(page(head, left, foot, right).lines) is None

@@ -23,8 +23,9 @@ from ocrmypdf_superres.ocr.lexicon import Lexicon
 from ocrmypdf_superres.ocr.merge.align import Slot, match_lines
 from ocrmypdf_superres.ocr.merge.ballot import Ballot, make_ballot
 from ocrmypdf_superres.ocr.merge.evidence import candidates, features, read_weights
+from ocrmypdf_superres.ocr.merge.gutters import SAME_ROW
 from ocrmypdf_superres.ocr.merge.order import layout_winner
-from ocrmypdf_superres.ocr.merge.reading_order import SAME_ROW, form_order
+from ocrmypdf_superres.ocr.merge.reading_order import form_order, head_order
 from ocrmypdf_superres.ocr.merge.stray_lines import stray_order
 
 NOTHING = 0.3
@@ -114,13 +115,22 @@ def merge(
 
 
 def in_order(merged: Merged) -> Merged:
-    """Return *merged* with a form or table row by row, and on other pages with lines that strayed back in their column."""
-    lines = merged.hypothesis.lines
-    for find, said in ((form_order, "a form or table, read row by row"), (stray_order, "lines put back into their column")):
-        order = find(lines)
-        if order is not None and order != sorted(order):
-            return replace(merged, hypothesis=merged.hypothesis.reordered(order), reordered=said)
-    return merged
+    """Return *merged* in reading order: a form or table row by row, elsewhere lines that strayed back in their column.
+
+    What stands above columns comes before them.
+    """
+    reading = merged.hypothesis
+    order = form_order(reading.lines)
+    if order is not None:
+        said = "a form or table, read row by row"
+        return merged if order == sorted(order) else replace(merged, hypothesis=reading.reordered(order), reordered=said)
+    done = []
+    for find, said in ((stray_order, "lines put back into their column"), (head_order, "heads put above their columns")):
+        order = find(reading.lines)
+        if order is not None:
+            reading = reading.reordered(order)
+            done.append(said)
+    return replace(merged, hypothesis=reading, reordered="; ".join(done)) if done else merged
 
 
 def winner(slot: Slot, names: Sequence[str], ballot: Ballot, calibration: Calibration, lexicon: Lexicon) -> str:
