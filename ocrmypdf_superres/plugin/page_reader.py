@@ -232,7 +232,7 @@ class PageReader:
             found.unread = len(unread := unread_lines(original, found.whole[layout], self._size))
             if not can_read_lines(self._engine, self._options):
                 return
-            seams = found.join_seams(layout)
+            seams = found.mend_lines(layout)
             lines = lines_in_doubt(found.whole[layout], found.calibration, layout, seams) + unread
             taken = sum(seconds for name, seconds in found.seconds.items() if name != FILLS or layout == FILLS)
             spent = taken / max(found.seconds[NET], 1e-3)

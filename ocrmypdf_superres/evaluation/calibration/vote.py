@@ -25,6 +25,7 @@ from ocrmypdf_superres.ocr.lexicon import Lexicon, lexicon_for
 from ocrmypdf_superres.ocr.lines.doubt import doubtful_lines
 from ocrmypdf_superres.ocr.merge.ballot import make_ballot
 from ocrmypdf_superres.ocr.merge.evidence import FEATURES, FIRST, PARTS, Weights, candidates, features
+from ocrmypdf_superres.ocr.merge.joined_lines import divide_joined
 from ocrmypdf_superres.ocr.merge.seams import join_seams
 from ocrmypdf_superres.ocr.network_calibration import network_calibration
 from ocrmypdf_superres.ocr.variants import BLEND, NET, enlarge
@@ -74,7 +75,7 @@ def read_places(case: Case, model: str, engine: Engine, cache: Path, networks: P
     original, dpi = lr_image(case)
     net = enlarge(original, plan_image(original, (dpi, dpi), PlanSettings(scales=upscaler.scales)), upscaler)
     languages = case.page.languages.split("+")
-    first, _ = join_seams(found.readings[NET])
+    first, _ = divide_joined(join_seams(found.readings[NET])[0])
     chosen = chosen_networks(case.page.languages, networks) if networks is not None else ()
     calibration = network_calibration(chosen, f"Tesseract OCR {version().split()[-1]}", read_table().model_sha256)
     again = _doubtful(found.readings[BLEND], first, calibration)

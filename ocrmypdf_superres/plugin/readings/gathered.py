@@ -12,6 +12,7 @@ from ocrmypdf_superres.ocr.calibration import Calibration, line_row, mean_confid
 from ocrmypdf_superres.ocr.engines.opinion import on_original
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.ocr.lexicon import lexicon_for
+from ocrmypdf_superres.ocr.merge.joined_lines import divide_joined
 from ocrmypdf_superres.ocr.merge.order import layout_winner, page_winner
 from ocrmypdf_superres.ocr.merge.seams import join_seams
 from ocrmypdf_superres.ocr.merge.vote import Merged, in_order, merge
@@ -54,12 +55,16 @@ class Gathered:
             return None
         return layout_winner(self.whole, self.calibration)
 
-    def join_seams(self, variant: str) -> list[Box]:
-        """Join the lines of the whole reading of *variant* that were cut in two; return the boxes of the joined ones."""
-        self.whole[variant], seams = join_seams(self.whole[variant])
-        if seams:
+    def mend_lines(self, variant: str) -> list[Box]:
+        """Join the lines of the whole reading of *variant* that were cut in two; return the boxes of those that changed.
+
+        Those that run across a gutter are divided.
+        """
+        joined, seams = join_seams(self.whole[variant])
+        self.whole[variant], parts = divide_joined(joined)
+        if seams or parts:
             self.joined.add(variant)
-        return seams
+        return seams + parts
 
     def merged(self, may_change: bool, languages: Sequence[str]) -> Merged | None:
         """Return the readings merged; None where no lines and words are known of any.
@@ -73,6 +78,10 @@ class Gathered:
         """
         if not self.whole:
             return None
+        for variant in self.whole if may_change else ():
+            self.whole[variant], parts = divide_joined(self.whole[variant])
+            if parts:
+                self.joined.add(variant)
         others = len(self.opinions) + len(self.lines) + len(self.opinion_lines)
         if self.calibration is None or len(self.whole) + others < 2:
             best = next(iter(self.whole))
