@@ -118,6 +118,6 @@ def boxes_iou(found: Sequence[Box], wanted: Sequence[Box], size: tuple[int, int]
     return area_iou(covered_area(found, size), covered_area(wanted, size))
 
 
-def scaled(boxes: Sequence[Box], x: float, y: float) -> list[Box]:
+def scaled(boxes: Iterable[Box], x: float, y: float) -> list[Box]:
     """Return *boxes* in the pixels of an image *x* times as wide and *y* times as high."""
     return [(round(left * x), round(top * y), round(right * x), round(bottom * y)) for left, top, right, bottom in boxes]

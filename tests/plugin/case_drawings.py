@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from plugin_pages import FONT, WORDS
 
-SANS, HEBREW = "DejaVuSans.ttf", "DejaVuSans-Bold.ttf"
+SANS, HEBREW, TITLE = "DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSerif-Bold.ttf"
 _SHARP = 4
 
 
@@ -200,6 +200,16 @@ def newspaper(em: float = 6.4) -> Image.Image:
     for column in range(5):
         for row in range(105):
             sheet.line(15 + 148 * column, 30 + 8.1 * row, em, 138)
+    return sheet.finish()
+
+
+def newspaper_title(em: float = 9) -> Image.Image:
+    """The top of a newspaper at 100 dpi: a title in letters whose stems are wider than small letters, above text."""
+    sheet = Sheet(860, 600)
+    for row, text in enumerate(("MORNING", "HERALD")):
+        sheet.line(30, 90 + 80 * row, 80, text=text, font=TITLE)
+    for row in range(30):
+        sheet.line(30, 210 + 1.2 * em * row, em, 800)
     return sheet.finish()
 
 

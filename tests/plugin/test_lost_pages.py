@@ -47,6 +47,13 @@ def test_text_in_filled_areas_is_read(tmp_path):
     assert "fills" in record["words"]
 
 
+def test_the_stems_of_a_large_title_are_no_filled_areas(tmp_path):
+    image = drawings.newspaper_title()
+    words, record = read(tmp_path, image, "--superres-engines", "none")
+    assert len(words) > 50
+    assert "fills" not in record["words"]
+
+
 def test_a_lost_receipt_is_read_with_a_second_engine(tmp_path):
     pytest.importorskip("rapidocr")
     image, lines = receipt(4)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ocrmypdf_superres.metrics.boxes import scaled
 from ocrmypdf_superres.ocr.calibration import Calibration
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.ocr.lines.doubt import unread_lines
@@ -33,6 +34,9 @@ TILE = 2.2
 """Side of the tiles that have a ground of their own, in x-heights."""
 IN_FILLS = 3
 """A page is read again without its filled areas when at least this many lines in them were not read."""
+FILLED = 0.65
+"""A line is in a filled area when at least this share of its box is: beside the stems of large letters, as in the title of a
+newspaper, it is not."""
 FEW_WORDS = 12
 """A page of fewer words is searched for unread ink, however sure the words are."""
 FEW_LINES = 0.7
@@ -155,11 +159,9 @@ def unfilled_image(
     if not filled.any():
         return None
     even = from_luma(luma)
-    middles = [
-        (int((box[1] + box[3]) / 2 / y), int((box[0] + box[2]) / 2 / x))
-        for box in (line.box for line in unread_lines(even, reading, size))
-    ]
-    if sum(bool(filled[min(row, source.height - 1), min(column, source.width - 1)]) for row, column in middles) < IN_FILLS:
+    boxes = scaled((line.box for line in unread_lines(even, reading, size)), 1 / x, 1 / y)
+    shares = (filled[top:bottom, left:right].mean() for left, top, right, bottom in boxes if bottom > top and right > left)
+    if sum(bool(share >= FILLED) for share in shares) < IN_FILLS:
         return None
     return enlarged_image(even, (dpi[0] / x, dpi[1] / y), options)
 
