@@ -97,3 +97,15 @@ def test_words_that_stand_alone_are_no_lines(tmp_path: Path) -> None:
     page, _ = grid_page()
     _, record, _ = read(page, tmp_path)
     assert "made level" not in record["reason"]
+
+
+def test_columns_of_a_skewed_page_are_read_apart(tmp_path: Path) -> None:
+    column = draw_page((440, 1100), em=16, lines=36)
+    page = Image.new("L", (840, 1100), 255)
+    for left in (0, 400):
+        page.paste(column.crop((20, 0, 420, 1100)), (left, 0))
+    skewed = page.rotate(-1.5, Image.Resampling.BICUBIC, fillcolor=255)
+    _, record, text = read(skewed, tmp_path)
+    assert "made level" in record["reason"]
+    first = " ".join(WORDS[:12])
+    assert " ".join(text.split()).count(first) >= 4, "both columns begin with it, and come to it again"
