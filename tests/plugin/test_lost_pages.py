@@ -5,11 +5,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from types import SimpleNamespace
 
 import case_drawings as drawings
 import pytest
+from ocrmypdf.hocrtransform import BoundingBox, OcrClass, OcrElement
 from plugin_pages import image_pdf, ocrmypdf
 from receipt_pages import receipt
+
+from ocrmypdf_superres.ocr.hypothesis import Hypothesis
+from ocrmypdf_superres.page.image import to_luma
+from ocrmypdf_superres.page.text_height import measure_text_height
+from ocrmypdf_superres.plugin.readings import rescue
 
 
 def read(folder, image, *more):
@@ -47,11 +54,19 @@ def test_text_in_filled_areas_is_read(tmp_path):
     assert "fills" in record["words"]
 
 
-def test_the_stems_of_a_large_title_are_no_filled_areas(tmp_path):
-    image = drawings.newspaper_title()
-    words, record = read(tmp_path, image, "--superres-engines", "none")
-    assert len(words) > 50
-    assert "fills" not in record["words"]
+@pytest.mark.parametrize("em", [8, 9, 10])
+def test_the_stems_of_a_large_title_are_no_filled_areas(em, monkeypatch):
+    """Where the title was not read, the small text below it was."""
+    image = drawings.newspaper_title(em)
+    monkeypatch.setattr(rescue, "enlarged_image", lambda *_: pytest.fail("the title was taken for filled areas"))
+    factor = 20 / measure_text_height(to_luma(image)).x_height
+    box = BoundingBox(0, 190, *image.size)
+    words = [OcrElement(OcrClass.WORD, bbox=box, text="read", confidence=0.9)]
+    page = OcrElement(OcrClass.PAGE, bbox=BoundingBox(0, 0, *image.size), dpi=100)
+    page.children.append(OcrElement(OcrClass.LINE, bbox=box, children=words))
+    reading = Hypothesis(page).scaled(factor, factor, 100 * factor)
+    options = SimpleNamespace(superres=SimpleNamespace(target_x_height=20.0))
+    assert rescue.unfilled_image(image, reading, (reading.size, (100 * factor, 100 * factor)), options) is None
 
 
 def test_a_lost_receipt_is_read_with_a_second_engine(tmp_path):
