@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_reading_order import PROSE, page, texts
 
-from ocrmypdf_superres.ocr.merge.joined_lines import divide_joined, joins_columns
+from ocrmypdf_superres.ocr.merge.joined_lines import divide_joined
 
 WIDE = 10 * len(PROSE)
 GUTTER = 30
@@ -77,19 +76,3 @@ def test_no_word_is_lost_or_doubled(seed):
     reading = page(*(block for block in (left, right, both) if block))
     found, _ = divide_joined(reading)
     assert Counter(" ".join(texts(found)).split()) == Counter(" ".join(texts(reading)).split())
-
-
-def prose(chance: random.Random, characters: int) -> str:
-    """Words of any lengths, as many letters and blanks as a line has."""
-    words = " ".join("x" * chance.randint(2, 9) for _ in range(characters))
-    return words[: characters - 1].rstrip() + "x" * (characters - len(words[: characters - 1].rstrip()))
-
-
-def test_columns_that_were_read_as_one_are_noticed():
-    chance = random.Random(5)
-    rows = range(100, 700, 30)
-    # Of a skewed page: the gutter moves.
-    across = [(f"{prose(chance, 45)} | {prose(chance, 45)}", 100 + y // 60, y) for y in rows]
-    assert joins_columns(page(across))
-    assert not joins_columns(page([(prose(chance, 90), 100, y) for y in rows]))
-    assert not joins_columns(page(*([(prose(chance, 45), x, y) for y in rows] for x in (100, 600))))

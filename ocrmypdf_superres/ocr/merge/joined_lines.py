@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from statistics import median
 
 from ocrmypdf_superres.metrics.boxes import Box, common_width
@@ -27,10 +27,6 @@ SAME_COLUMN = 0.8
 """... sharing this part of the narrower one's width with the part of the line on their side, ..."""
 CROSSING = 0.25
 """... and for each of them at most this many lines that cross the gap, too."""
-JOINED, ALIKE = 6, 0.85
-"""Columns are joined where at least this many lines have a gap in one place, and this share of those that run over it, ..."""
-WIDE = 0.6
-"""... as wide as this many line heights, which blanks between words seldom are."""
 PARAGRAPH = 3.0
 """A part comes after the line above it in its column, at most this many line heights away."""
 
@@ -52,27 +48,6 @@ def divide_joined(reading: Hypothesis) -> tuple[Hypothesis, list[Box]]:
     boxes = [part.box for divided in parts.values() for part in divided]
     divided = reading.edited({i: [] for i in parts}, parts, {})
     return divided.reordered(_in_columns(divided.lines, boxes, height)), boxes
-
-
-def joins_columns(reading: Hypothesis) -> bool:
-    """Whether page segmentation took columns for one: lines below one another have gaps between words in one place."""
-    lines = [line for line in reading.lines if len(line.text) >= 2 * CHARACTERS and not line.turned]
-    height = max(1.0, median(word.box[3] - word.box[1] for word in reading.words)) if lines else 1.0
-    gaps = {id(line): [gap for gap in _gaps(line) if gap[1] - gap[0] >= WIDE * height] for line in lines}
-    found = 0
-    for line in lines:
-        near = [other for other in lines if _distance(line, other) <= NEAR * height]
-        found += any(_is_common(gap, near, gaps, height) for gap in gaps[id(line)])
-    return found >= max(JOINED, CROSSING * len(reading.lines))
-
-
-def _is_common(gap: tuple[int, int], near: Sequence[Line], gaps: Mapping[int, Sequence[tuple[int, int]]], height: float) -> bool:
-    """Whether most lines that run far over *gap* on either side have one there, too."""
-    begin, end = gap
-    far = CHARACTERS / 4 * height
-    over = [line for line in near if line.box[0] < begin - far and line.box[2] > end + far]
-    alike = sum(any(left < end and right > begin for left, right in gaps[id(line)]) for line in over)
-    return alike >= max(JOINED, ALIKE * len(over))
 
 
 def _gaps(line: Line) -> list[tuple[int, int]]:
