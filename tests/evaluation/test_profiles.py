@@ -70,6 +70,16 @@ def test_skewed_and_curled() -> None:
     assert ends[1] - ends[0] == pytest.approx(25 * np.exp(-np.log(3) * 15 / 40), abs=2)
 
 
+@pytest.mark.parametrize("profile", ["skewed", "curled"])
+def test_edges_have_no_fringes_where_they_are_moved(profile: str) -> None:
+    luma = np.ones((400, 400), np.float32)
+    luma[100:300, 40:360:8] = 0
+    luma[100:300, 41:360:8] = 0
+    straight, moved = (reduce_page(luma, 200, 190, name, "p") for name in ("scan", profile))
+    np.testing.assert_allclose(np.percentile(moved, (1, 5, 10)), np.percentile(straight, (1, 5, 10)), atol=0.08)
+    assert moved.mean() == pytest.approx(straight.mean(), abs=0.01)
+
+
 def test_noise_depends_on_page_and_dpi(page: np.ndarray) -> None:
     first = reduce_page(page, 200, 100, "scan", "one")
     assert (first != reduce_page(page, 200, 100, "scan", "two")).any()

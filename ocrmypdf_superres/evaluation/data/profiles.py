@@ -73,7 +73,7 @@ def _moved(small: FloatImage, settings: Profile, new_dpi: float, generator: np.r
         rows = np.arange(height)[:, None] + room - down[None, :]
         above, part, columns = rows.astype(np.intp), (rows % 1).astype(np.float32), np.arange(width)[None, :]
         small = padded[above, columns] * (1 - part) + padded[above + 1, columns] * part
-    return np.asarray(small, dtype=np.float32)
+    return np.asarray(np.clip(small, 0, 1), dtype=np.float32)  # bicubic interpolation overshoots
 
 
 def _shaded(small: FloatImage, settings: Profile, new_dpi: float, generator: np.random.Generator) -> FloatImage:
