@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import ctypes
 import io
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pikepdf
 import pypdfium2
@@ -132,6 +134,18 @@ class Word:
     text: str
     left: float
     middle: float
+
+
+def read_page(image: Image.Image, folder: Path, dpi: float, *more: object) -> tuple[Path, dict[str, Any], str]:
+    """Run the program on *image* in *folder*, without further engines; return the PDF, the page's record, and its text."""
+    source = image_pdf(folder / "in.pdf", [image], dpi)
+    target, report, sidecar = folder / "out.pdf", folder / "pages.jsonl", folder / "out.txt"
+    ocrmypdf(
+        "--output-type", "pdf", "-j", 1, "--sidecar", sidecar, "--superres-report", report, "--superres-engines", "none",
+        *more, source, target,
+    )  # fmt: skip
+    record = json.loads(report.read_text(encoding="utf-8").splitlines()[-1])
+    return target, record, sidecar.read_text(encoding="utf-8")
 
 
 def grid_page(size: tuple[int, int] = (680, 880), dpi: float = 80.0, em: int = 13) -> tuple[Image.Image, list[Word]]:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from difflib import SequenceMatcher
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from plugin_pages import WORDS, draw_page, grid_page, image_pdf, image_streams, ocrmypdf, printed_words
+from plugin_pages import WORDS, draw_page, grid_page, image_streams, printed_words, read_page
 
 DPI = 100.0
 
@@ -32,16 +31,6 @@ def shift(columns: Any, width: int, drop: float) -> Any:
     return drop * np.exp(-columns / (0.25 * width)) + 0.03 * columns
 
 
-def read(image: Image.Image, tmp_path: Path, *more: object) -> tuple[Path, dict[str, Any], str]:
-    source = image_pdf(tmp_path / "in.pdf", [image], DPI)
-    target, report, sidecar = tmp_path / "out.pdf", tmp_path / "pages.jsonl", tmp_path / "out.txt"
-    ocrmypdf(
-        "--output-type", "pdf", "-j", 1, "--sidecar", sidecar, "--superres-report", report, "--superres-engines", "none",
-        *more, source, target,
-    )  # fmt: skip
-    return target, json.loads(report.read_text(encoding="utf-8").splitlines()[-1]), sidecar.read_text(encoding="utf-8")
-
-
 def right_words(text: str) -> int:
     """Return how many words of :func:`draw_page` follow the one that they follow there."""
     pairs = set(zip(WORDS, WORDS[1:] + WORDS[:1], strict=True))
@@ -50,8 +39,8 @@ def right_words(text: str) -> int:
 
 def test_a_curled_page_is_read_as_the_level_one(tmp_path: Path) -> None:
     page = draw_page(em=16, lines=36)
-    _, level, straight = read(page, tmp_path)
-    target, record, text = read(curled(page, 50), tmp_path)
+    _, level, straight = read_page(page, tmp_path, DPI)
+    target, record, text = read_page(curled(page, 50), tmp_path, DPI)
     assert "made level" not in level["reason"]
     assert "lines made level for OCR" in record["reason"]
     assert right_words(text) >= 0.95 * right_words(straight)
@@ -63,8 +52,8 @@ def test_words_lie_where_they_are_printed(em: int, tmp_path: Path) -> None:
     # Of letters that are enlarged, and of letters that are large enough.
     scale = em / 16
     page = draw_page((round(850 * scale), round(1100 * scale)), em=em, lines=36)
-    level = printed_words(read(page, tmp_path)[0])
-    target, record, _ = read(curled(page, 50 * scale), tmp_path)
+    level = printed_words(read_page(page, tmp_path, DPI)[0])
+    target, record, _ = read_page(curled(page, 50 * scale), tmp_path, DPI)
     assert (record["action"] == "enlarged") == (em == 16)
     assert "made level" in record["reason"]
     bent = printed_words(target)
@@ -79,7 +68,7 @@ def test_words_lie_where_they_are_printed(em: int, tmp_path: Path) -> None:
 
 def test_an_upside_down_curled_page_is_turned_and_laid_back(tmp_path: Path) -> None:
     page = curled(draw_page(em=16, lines=36), 50).transpose(Image.Transpose.ROTATE_180)
-    target, record, text = read(page, tmp_path)
+    target, record, text = read_page(page, tmp_path, DPI)
     assert "made level" in record["reason"]
     assert "turned upright" in record["reason"]
     assert " ".join(WORDS[:6]) in " ".join(text.split())
@@ -87,15 +76,14 @@ def test_an_upside_down_curled_page_is_turned_and_laid_back(tmp_path: Path) -> N
     assert first.middle * DPI / 72 > 0.8 * page.height
 
 
-@pytest.mark.parametrize("renderer", ["sandwich"])
-def test_an_engine_that_writes_the_pdf_itself_gets_the_page_as_it_is(renderer: str, tmp_path: Path) -> None:
-    _, record, _ = read(curled(draw_page(em=16, lines=36), 50), tmp_path, "--pdf-renderer", renderer)
+def test_an_engine_that_writes_the_pdf_itself_gets_the_page_as_it_is(tmp_path: Path) -> None:
+    _, record, _ = read_page(curled(draw_page(em=16, lines=36), 50), tmp_path, DPI, "--pdf-renderer", "sandwich")
     assert "made level" not in record["reason"]
 
 
 def test_words_that_stand_alone_are_no_lines(tmp_path: Path) -> None:
     page, _ = grid_page()
-    _, record, _ = read(page, tmp_path)
+    _, record, _ = read_page(page, tmp_path, DPI)
     assert "made level" not in record["reason"]
 
 
@@ -105,7 +93,7 @@ def test_columns_of_a_skewed_page_are_read_apart(tmp_path: Path) -> None:
     for left in (0, 400):
         page.paste(column.crop((20, 0, 420, 1100)), (left, 0))
     skewed = page.rotate(-1.5, Image.Resampling.BICUBIC, fillcolor=255)
-    _, record, text = read(skewed, tmp_path)
+    _, record, text = read_page(skewed, tmp_path, DPI)
     assert "made level" in record["reason"]
     first = " ".join(WORDS[:12])
     assert " ".join(text.split()).count(first) >= 4, "both columns begin with it, and come to it again"

@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
-from plugin_pages import WORDS, draw_page, image_pdf, ocrmypdf, printed_words
+from plugin_pages import WORDS, draw_page, printed_words, read_page
 
 from ocrmypdf_superres.plugin.geometry.raster_rotation import turn_as_asked
 
@@ -17,20 +15,10 @@ DPI = 110.0
 TURNS = {1: Image.Transpose.ROTATE_90, 2: Image.Transpose.ROTATE_180, 3: Image.Transpose.ROTATE_270}
 
 
-def _read(image: Image.Image, tmp_path: Path, *more: str) -> tuple[Path, dict[str, Any], str]:
-    source = image_pdf(tmp_path / "in.pdf", [image], DPI)
-    target, report, sidecar = tmp_path / "out.pdf", tmp_path / "pages.jsonl", tmp_path / "out.txt"
-    ocrmypdf(
-        "--output-type", "pdf", "-j", 1, "--sidecar", sidecar, "--superres-report", report, "--superres-engines", "none",
-        *more, source, target,
-    )  # fmt: skip
-    return target, json.loads(report.read_text(encoding="utf-8")), sidecar.read_text(encoding="utf-8")
-
-
 @pytest.mark.parametrize("turns", TURNS)
 def test_a_turned_page_is_read_upright(turns: int, tmp_path: Path) -> None:
     page = draw_page(em=16, lines=24)
-    target, record, text = _read(page.transpose(TURNS[turns]), tmp_path)
+    target, record, text = read_page(page.transpose(TURNS[turns]), tmp_path, DPI)
     assert "turned upright" in record["reason"]
     assert " ".join(text.split()).count(" ".join(WORDS[:8])) >= 1
     sizes = (page.width * 72 / DPI, page.height * 72 / DPI)
@@ -47,7 +35,7 @@ def test_a_turned_page_is_read_upright(turns: int, tmp_path: Path) -> None:
 
 
 def test_an_upright_page_is_not_asked_about(tmp_path: Path) -> None:
-    _, record, text = _read(draw_page(em=16, lines=24), tmp_path)
+    _, record, text = read_page(draw_page(em=16, lines=24), tmp_path, DPI)
     assert "turned" not in record["reason"]
     assert "turned" not in record["reading_seconds"]
     assert " ".join(WORDS[:8]) in " ".join(text.split())
@@ -55,7 +43,7 @@ def test_an_upright_page_is_not_asked_about(tmp_path: Path) -> None:
 
 def test_a_page_of_scribble_that_nothing_reads_stays_as_it_lies(tmp_path: Path) -> None:
     page = draw_page(em=16, lines=24).resize((300, 388), Image.Resampling.BOX).resize((850, 1100), Image.Resampling.BICUBIC)
-    _, record, _ = _read(page, tmp_path)
+    _, record, _ = read_page(page, tmp_path, DPI)
     assert "turned upright" not in record["reason"]
 
 
