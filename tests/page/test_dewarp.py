@@ -135,6 +135,14 @@ def test_too_little_text_says_nothing() -> None:
     assert surface_of(Image.new("L", (9, 5), 0), X_HEIGHT) is None
 
 
+def test_a_roll_of_a_few_letters_width_says_nothing() -> None:
+    roll = Image.new("L", (66, 4000), 240)
+    draw, font = ImageDraw.Draw(roll), ImageFont.truetype("DejaVuSerif.ttf", 12)
+    for row in range(0, 4000, 16):
+        draw.text((2, row), TEXT[row % 40 :][:9], font=font, fill=20)
+    assert surface_of(roll, 6.0) is None
+
+
 def test_texture_is_left_as_it_is() -> None:
     noise = np.random.default_rng(3).integers(0, 255, (860, 640)).astype(np.uint8)
     surface = surface_of(Image.fromarray(noise), X_HEIGHT)

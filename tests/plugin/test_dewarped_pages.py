@@ -6,12 +6,19 @@ from __future__ import annotations
 from difflib import SequenceMatcher
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from plugin_pages import WORDS, draw_page, grid_page, image_streams, printed_words, read_page
+from plugin_pages import WORDS, draw_page, grid_page, image_streams, printed_words, read_page, x_height
+
+from ocrmypdf_superres.page.plan import Plan
+from ocrmypdf_superres.page.text_height import TextHeight
+from ocrmypdf_superres.plugin.geometry.straightening import level_lines
+from ocrmypdf_superres.plugin.handover import PageState
+from ocrmypdf_superres.plugin.record import PageRecord
 
 DPI = 100.0
 
@@ -97,3 +104,14 @@ def test_columns_of_a_skewed_page_are_read_apart(tmp_path: Path) -> None:
     assert "made level" in record["reason"]
     first = " ".join(WORDS[:12])
     assert " ".join(text.split()).count(first) >= 4, "both columns begin with it, and come to it again"
+
+
+@pytest.mark.parametrize(("sideways", "turns"), [(False, 0), (True, 0), (True, 1)])
+def test_lines_that_still_run_up_the_page_are_left(sideways: bool, turns: int) -> None:
+    page = curled(draw_page(em=16, lines=36), 50)
+    text = TextHeight(x_height(16), 36, 0.1, 36, sideways=sideways)
+    plan = Plan("leave", "", None, 1.0, page.size, (DPI, DPI), text)
+    state = PageState(PageRecord("in.pdf", 1), page.size, turns=turns)
+    result = level_lines(page, plan, state, SimpleNamespace(pdf_renderer="auto"))
+    assert (result is page) == (sideways and not turns)
+    assert (state.surface is None) == (result is page)

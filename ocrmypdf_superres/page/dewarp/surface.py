@@ -27,6 +27,8 @@ POINTS = 33
 """Points of the grid along each side of the page; between them, shifts are interpolated."""
 LEAST_SLOPES = 60
 """Slopes that must have been measured."""
+LEAST_COLUMNS = 3
+"""Columns of the grid that the places must reach over; on a roll of a few letters' width they do not."""
 STRAY = 0.015
 """Typical error of the slopes against the surface; larger where there are no lines, or lines in several directions."""
 SKEWED, BENT = 1.0, 0.3
@@ -110,6 +112,8 @@ def surface_of(image: Image.Image, x_height: float) -> Surface | None:
     steps = (slopes[:, 1:] + slopes[:, :-1]) / 2 / (POINTS - 1)
     shifts = np.pad(np.cumsum(steps, axis=1), ((0, 0), (1, 0)))
     inside = (sides >= bounds[0][0]) & (sides <= bounds[0][1])
+    if inside.sum() < LEAST_COLUMNS:
+        return None
     shifts -= shifts[:, inside].mean(axis=1, keepdims=True)
     lines = shifts[:, inside] * image.width / x_height
     level = np.stack([np.ones(inside.sum()), sides[inside]], axis=1)

@@ -33,6 +33,8 @@ def level_lines(image: Image.Image, plan: Plan, state: PageState, options: Any) 
     """Return *image*, made for OCR by *plan* and upright, with its lines level; *state* and its original follow."""
     if plan.text is None or plan.text.x_height is None or state.hopeless or not _can_be_laid_back(options):
         return image
+    if plan.text.sideways and not state.turns:
+        return image  # its lines still run up or down
     source = image if state.original is None else state.original
     # The text was measured before the page was turned and, where it is left, perhaps on a scan of more pixels.
     planned = max(plan.target_size) / plan.factor
