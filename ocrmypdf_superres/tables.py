@@ -6,7 +6,8 @@ from __future__ import annotations
 import difflib
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -63,7 +64,7 @@ def read_table(
     """
     try:
         # As JSON, since pydantic's strict mode takes lists for tuples there and refuses them in Python objects.
-        return TypeAdapter(kind).validate_json(json.dumps(dict(values)))
+        made: T = _adapter(kind).validate_json(json.dumps(dict(values)))
     except TypeError as cause:
         raise error(f"{where} holds a value that no setting takes ({cause}); give text, numbers, lists or tables.") from cause
     except ValidationError as cause:
@@ -71,6 +72,13 @@ def read_table(
         # A misspelt key is also a missing one, and the former says more.
         problem = next((p for p in problems if p["type"] in _UNKNOWN), problems[0])
         raise error(f"{where} {_sentence(kind, problem)}{'; ' + advice if advice else ''}.") from cause
+    return made
+
+
+@cache
+def _adapter(kind: Hashable) -> TypeAdapter[Any]:
+    """Return what makes *kind*, a class, of a table; to build it takes longer than to use it a dozen times."""
+    return TypeAdapter(kind)
 
 
 def _sentence(kind: type[Any], problem: ErrorDetails) -> str:

@@ -99,7 +99,7 @@ class Hypothesis:
 
     def scaled(self, x: float, y: float, dpi: float) -> Hypothesis:
         """Return the hypothesis in the pixels of an image *x* times as wide and *y* times as high, of *dpi*."""
-        page = copy.deepcopy(self.page)
+        page = _copied(self.page)
         for element in all_elements(page):
             if element.bbox is not None:
                 left, top, right, bottom = box_of(element)
@@ -164,7 +164,7 @@ def for_text_layer(page: OcrElement) -> OcrElement:
     OCRmyPDF's parser of hOCR brings words into this form (a ligature becomes its letters, a long s a plain one) before
     it writes the text layer; trees that are handed over should do the same.
     """
-    page = copy.deepcopy(page)
+    page = _copied(page)
     for word in page.words:
         word.text = unicodedata.normalize("NFKC", word.text).strip()
     return page
@@ -175,6 +175,13 @@ def all_elements(element: OcrElement) -> Iterable[OcrElement]:
     yield element
     for child in element.children:
         yield from all_elements(child)
+
+
+def _copied(element: OcrElement) -> OcrElement:
+    """Return a copy of the tree; boxes, baselines and fonts, which are replaced and never changed, are shared."""
+    element = copy.copy(element)
+    element.children = [_copied(child) for child in element.children]
+    return element
 
 
 def _paragraph(owner: OcrElement, lines: list[OcrElement]) -> OcrElement:
@@ -198,10 +205,10 @@ def _rebuilt(
     children: list[OcrElement] = []
     for child in element.children:
         before, after = inserts.get(id(child), ([], []))
-        children += [copy.deepcopy(line.element) for line in before]
+        children += [_copied(line.element) for line in before]
         kept = _rebuilt(child, replaced, inserts)
         if kept.children or not child.children:
             children.append(kept)
-        children += [copy.deepcopy(line.element) for line in after]
+        children += [_copied(line.element) for line in after]
     element.children = children
     return element

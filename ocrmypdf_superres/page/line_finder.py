@@ -45,13 +45,15 @@ class FoundLine:
         return self.offset + self.slope * column
 
 
-def find_lines(luma: FloatImage) -> list[FoundLine]:
-    """Return the text lines of *luma*, float32 (H, W) in [0, 1] with 1 = white paper, from the top; none on a blank page."""
-    measured = measure_text_height(luma)
-    ink = page_ink(luma)
-    if measured.x_height is None or ink is None:
+def find_lines(luma: FloatImage, x_height: float | None = None) -> list[FoundLine]:
+    """Return the text lines of *luma*, float32 (H, W) in [0, 1] with 1 = white paper, from the top; none on a blank page.
+
+    *x_height* is that of its text in pixels, where it was measured before.
+    """
+    x_height = x_height or measure_text_height(luma).x_height
+    ink = page_ink(luma) if x_height is not None else None
+    if x_height is None or ink is None:
         return []
-    x_height = measured.x_height
     dense = _row_means(ink, max(3, round(WINDOW * x_height)))
     highest = running_maximum(dense, max(2, round(1.3 * x_height)))
     inked = dense[dense > 0.02]
@@ -106,12 +108,14 @@ def _components(mask: NDArray[np.bool_]) -> list[tuple[NDArray[np.intp], NDArray
             else:
                 here += 1
     labels = np.array([root(index) for index in range(len(starts))], dtype=np.intp)
+    together = np.argsort(labels, kind="stable")
     parts = []
-    for label in np.unique(labels):
-        runs = np.flatnonzero(labels == label)
-        rows = np.concatenate([np.full(ends[i, 1] - starts[i, 1], starts[i, 0]) for i in runs])
-        columns = np.concatenate([np.arange(starts[i, 1], ends[i, 1]) for i in runs])
-        parts.append((rows, columns))
+    for runs in np.split(together, np.flatnonzero(np.diff(labels[together])) + 1) if len(starts) else []:
+        lengths = ends[runs, 1] - starts[runs, 1]
+        begun = np.cumsum(lengths) - lengths
+        parts.append(
+            (np.repeat(starts[runs, 0], lengths), np.arange(lengths.sum()) + np.repeat(starts[runs, 1] - begun, lengths))
+        )
     return parts
 
 
@@ -127,13 +131,22 @@ def _line(ink: FloatImage, rows: NDArray[np.intp], columns: NDArray[np.intp], x_
     height = HEIGHT * float(np.clip(body, 0.8 * x_height, 3.0 * x_height))
     # The averaging extends beyond the ends, which the ink itself shows.
     first = int(columns.min())
-    profile = np.zeros(width, np.float32)
-    for index in range(width):
-        middle = offset + slope * (first + index)
-        top, bottom = max(0, round(middle - height / 2)), min(ink.shape[0], round(middle + height / 2) + 1)
-        profile[index] = ink[top:bottom, first + index].sum()
+    profile = _columns_of_ink(ink, first + np.arange(width), offset, slope, height)
     inked = np.flatnonzero(profile > 0.5)
     if len(inked) < 2:
         return None
     left, right = first + int(inked[0]), first + int(inked[-1]) + 1
     return FoundLine(left, right, offset, slope, height, profile[inked[0] : inked[-1] + 1])
+
+
+def _columns_of_ink(
+    ink: FloatImage, columns: NDArray[np.intp], offset: float, slope: float, height: float
+) -> NDArray[np.float32]:
+    """Return the ink in each of *columns* of a line, which is *height* high about its middle."""
+    middle = offset + slope * columns
+    top = np.maximum(0, np.round(middle - height / 2).astype(np.intp))
+    bottom = np.minimum(ink.shape[0], np.round(middle + height / 2).astype(np.intp) + 1)
+    first, last = int(top.min()), int(bottom.max())
+    band = ink[first:last, columns[0] : columns[-1] + 1]
+    rows = np.arange(first, max(first, last))[:, None]
+    return np.asarray(np.where((rows >= top) & (rows < bottom), band, 0.0).sum(axis=0), dtype=np.float32)

@@ -25,6 +25,7 @@ from ocrmypdf_superres.modelstore.networks import AUTO, STOCK, networks_in
 from ocrmypdf_superres.ocr.calibration import Calibration
 from ocrmypdf_superres.ocr.hypothesis import all_elements
 from ocrmypdf_superres.ocr.network_calibration import network_calibration
+from ocrmypdf_superres.plugin.reading import engine_name
 from ocrmypdf_superres.recognizers.tesseract.networks.choice import Tuned, Untuned, choose_network
 from ocrmypdf_superres.tesseract import data_folder
 
@@ -131,7 +132,7 @@ def choose(options: Any, engine: OcrEngine) -> Sequence[Tuned | Untuned]:
     tesseract = getattr(options, "tesseract", None)
     if given == STOCK or options.superres.trigger == "off" or tesseract is None:
         return ()
-    if not str(engine).startswith(_ENGINE) or tesseract.oem in _LEGACY_MODES:
+    if not engine_name(engine).startswith(_ENGINE) or tesseract.oem in _LEGACY_MODES:
         return ()
     try:
         folder = data_folder()

@@ -23,7 +23,7 @@ from ocrmypdf_superres.plugin.guard import guard
 from ocrmypdf_superres.plugin.handover import PageState
 from ocrmypdf_superres.plugin.networks import NetworkChoice
 from ocrmypdf_superres.plugin.options import SuperresOptions
-from ocrmypdf_superres.plugin.reading import ReadImage, Reading, Result
+from ocrmypdf_superres.plugin.reading import ReadImage, Reading, Result, engine_name
 from ocrmypdf_superres.plugin.readings.gathered import Gathered
 from ocrmypdf_superres.plugin.readings.lines import LINE_VARIANTS, can_read_lines, lines_in_doubt, lines_within, read_lines
 from ocrmypdf_superres.plugin.readings.opinions import AUTO, ask_all, engines_for
@@ -89,7 +89,7 @@ class PageReader:
         """
         error = self._read_first(read)
         with self._guard(NOT_VERIFIED):
-            self._found.calibration = self._networks.calibration(str(self._engine), self._state.model_sha256)
+            self._found.calibration = self._networks.calibration(engine_name(self._engine), self._state.model_sha256)
         if not whole:
             self._read_upright(read)
         self._read_further(read, whole)
@@ -229,7 +229,9 @@ class PageReader:
             layout = found.layout()
             if layout is None or layout in (AS_IS, CONTRAST) or found.given_up(self._state):
                 return
-            found.unread = len(unread := unread_lines(original, found.whole[layout], self._size))
+            measured = self._record.x_height if original.size == self._record.size else None
+            unread = unread_lines(original, found.whole[layout], self._size, measured)
+            found.unread = len(unread)
             if not can_read_lines(self._engine, self._options):
                 return
             seams = found.mend_lines(layout)

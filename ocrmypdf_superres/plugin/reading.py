@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from subprocess import CalledProcessError
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from ocrmypdf.exceptions import ExitCodeException
 from ocrmypdf.hocrtransform import BoundingBox, OcrClass, OcrElement
@@ -17,6 +18,15 @@ from ocrmypdf.pluginspec import OcrEngine
 
 from ocrmypdf_superres.ocr.hocr import read_hocr, write_hocr
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
+
+_names: WeakKeyDictionary[OcrEngine, str] = WeakKeyDictionary()
+
+
+def engine_name(engine: OcrEngine) -> str:
+    """Return the name and version of *engine*, asked for once: OCRmyPDF's Tesseract starts the program to tell."""
+    if engine not in _names:
+        _names[engine] = str(engine)
+    return _names[engine]
 
 
 @dataclass(frozen=True)

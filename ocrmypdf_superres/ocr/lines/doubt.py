@@ -47,13 +47,16 @@ def doubtful_lines(reading: Hypothesis, calibration: Calibration, variant: str) 
     return found
 
 
-def unread_lines(image: Image.Image, reading: Hypothesis | None, size: tuple[int, int]) -> list[DoubtfulLine]:
+def unread_lines(
+    image: Image.Image, reading: Hypothesis | None, size: tuple[int, int], x_height: float | None = None
+) -> list[DoubtfulLine]:
     """Return the lines of ink on *image* that no word of *reading* covers, in the pixels of a page of *size* = (width, height).
 
     Args:
         image: the page before it was enlarged, where lines are found fast.
         reading: what was read, in the pixels of the page of *size*; None where nothing was read.
         size: (width, height) of the image that was read.
+        x_height: of the text on *image*, in its pixels, where it was measured before.
     """
     x, y = size[0] / image.width, size[1] / image.height
     covered = np.zeros((image.height, image.width), dtype=bool)
@@ -62,7 +65,7 @@ def unread_lines(image: Image.Image, reading: Hypothesis | None, size: tuple[int
         left, top, right, bottom = (max(0, edge) for edge in word.box)
         covered[int(top / y) : int(np.ceil(bottom / y)), int(left / x) : int(np.ceil(right / x))] = True
     found = []
-    for line in find_lines(to_luma(image)):
+    for line in find_lines(to_luma(image), x_height):
         found += [_scaled(part, x, y) for part in _uncovered(line, covered)]
     return found
 

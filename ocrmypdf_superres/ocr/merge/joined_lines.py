@@ -38,9 +38,11 @@ def divide_joined(reading: Hypothesis) -> tuple[Hypothesis, list[Box]]:
     """
     lines = reading.lines
     height = max(1.0, median(line.box[3] - line.box[1] for line in lines)) if lines else 1.0
+    prose = [line for line in lines if not line.turned and len(line.text) >= CHARACTERS]
     parts: dict[int, list[Line]] = {}
     for i, line in enumerate(lines):
-        gutters = [gap for gap in _gaps(line) if _is_gutter(gap, line, lines, height)] if not line.turned else []
+        near = [other for other in prose if other is not line and _distance(line, other) <= NEAR * height]
+        gutters = [gap for gap in _gaps(line) if _is_gutter(gap, line, near, height)] if not line.turned else []
         if gutters:
             parts[i] = _parts(line, gutters)
     if not parts:
@@ -56,12 +58,10 @@ def _gaps(line: Line) -> list[tuple[int, int]]:
     return [(left[2], right[0]) for left, right in itertools.pairwise(words) if left[2] < right[0]]
 
 
-def _is_gutter(gap: tuple[int, int], line: Line, lines: Sequence[Line], height: float) -> bool:
-    """Whether the lines around *line* are those of two columns with *gap* between them."""
+def _is_gutter(gap: tuple[int, int], line: Line, near: Sequence[Line], height: float) -> bool:
+    """Whether the lines of prose *near* to *line* are those of two columns with *gap* between them."""
     begin, end = gap
     left, right = (line.box[0], line.box[1], begin, line.box[3]), (end, line.box[1], line.box[2], line.box[3])
-    near = [other for other in lines if other is not line and _distance(line, other) <= NEAR * height]
-    near = [other for other in near if len(other.text) >= CHARACTERS and not other.turned]
     before = [o for o in near if begin - EDGE * height <= o.box[2] <= end and common_width(o.box, left) >= SAME_COLUMN]
     after = [o for o in near if begin <= o.box[0] <= end + EDGE * height and common_width(o.box, right) >= SAME_COLUMN]
     crossing = sum(o.box[0] < begin - height and o.box[2] > end + height for o in near)
