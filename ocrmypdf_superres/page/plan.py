@@ -60,6 +60,8 @@ DPI_PER_PIXEL = 15.0
 #: The dpi that Tesseract is told is changed only where it is off by this factor: nearer than that it hardly matters.
 LABEL_SLACK = 1.6
 LABELS = (70.0, 600.0)
+#: Height of capitals and figures, in those of the letter x.
+CAPITALS = 1.45
 _IDEOGRAPHS = ("chi", "jpn", "kor", "Han", "Japanese", "Hangul")
 #: Share of ink under which a page counts as blank.
 BLANK_INK = 0.0002
@@ -89,10 +91,11 @@ class PlanSettings:
     def target_for(self, text: TextHeight) -> float:
         """Return the height that letters such as *text* has should have: more for ideographs, or what may be such.
 
-        The measurement says whether they are; where languages are known, it may say so only of those that write them.
+        The measurement says whether they are; where languages are known, it may say so only of those that write them. Figures and
+        letters between rules may look like ideographs, and are then measured as high as these: as capitals are.
         """
         if self.languages and not any(name.rpartition("/")[2].startswith(_IDEOGRAPHS) for name in self.languages):
-            return self.target_x_height
+            return self.target_x_height * (CAPITALS if text.kind == KINDS[2] else 1.0)
         if text.kind == KINDS[2]:
             return self.target_x_height * FULL_HEIGHT
         # Where they may be, a target in between costs little and does not leave pages that need more.

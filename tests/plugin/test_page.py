@@ -53,7 +53,7 @@ def test_claimed_dpi_does_not_deceive() -> None:
 @pytest.mark.parametrize(
     ("kind", "share", "languages", "target"),
     [("ideographs", 0.9, (), 35.0), ("one case", 0.4, (), 26.0), ("one case", 0.4, ("heb",), 20.0),
-     ("one case", 0.4, ("eng", "jpn"), 26.0), ("small letters", 0.1, (), 20.0)],
+     ("one case", 0.4, ("eng", "jpn"), 26.0), ("small letters", 0.1, (), 20.0), ("ideographs", 0.7, ("eng",), 29.0)],
 )  # fmt: skip
 def test_letters_that_may_be_ideographs_are_to_be_larger(
     kind: str, share: float, languages: tuple[str, ...], target: float
