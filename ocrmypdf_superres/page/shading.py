@@ -21,6 +21,10 @@ UNEVEN = 0.2
 EVEN = 0.08
 #: Share of the paper's variance that a smooth surface must explain, so that photographs do not count as shade.
 SMOOTH = 0.6
+#: Neither do frames and dark heads of tables on white paper: more than this share of the tiles is as bright as the
+#: brightest, give or take a little, and more than that share is far off the surface. Shade leaves few tiles off it.
+WHITE, ABRUPT = 0.75, 0.15
+_WHITE_SLACK, _FAR = 0.04, 0.1
 #: Pages whose median is darker are light text on a dark ground.
 DARK = 0.35
 _DARKEST = 0.12
@@ -40,7 +44,7 @@ def unevenness(luma: FloatImage) -> float:
     """Return how much the light on *luma*, float32 (H, W) in [0, 1], varies: 0 for even paper, towards 1 for deep shade.
 
     It is the range of a smooth surface through the paper, as a share of its brightest; 0 where no smooth surface explains it,
-    as with photographs, and where the page is dark on the whole.
+    as with photographs and frames, and where the page is dark on the whole.
     """
     paper = paper_of(luma)
     if min(paper.shape) < 3 or float(np.median(luma[::4, ::4])) < DARK:
@@ -55,6 +59,9 @@ def unevenness(luma: FloatImage) -> float:
     spread = float((weights * (flat - np.average(flat, weights=weights)) ** 2).sum())
     left = float((weights * (flat - surface) ** 2).sum())
     if spread <= 0 or 1 - left / spread < SMOOTH:
+        return 0.0
+    white = flat > float(np.percentile(flat, 98)) - _WHITE_SLACK
+    if white.mean() > WHITE and (np.abs(flat - surface) > _FAR).mean() > ABRUPT:
         return 0.0
     low, high = (float(value) for value in np.percentile(surface, (2, 98)))
     return float(np.clip((high - max(low, 0.0)) / max(high, 1e-3), 0, 1))
