@@ -32,6 +32,8 @@ OTHER_PIXELS = (AS_IS, CONTRAST, ENLARGED, FILLS)
 """Variants whose images may have another size than the one that was handed over."""
 TILE = 2.2
 """Side of the tiles that have a ground of their own, in x-heights."""
+LEAST_FILL = 6.0
+"""Three short lines of small letters take more than this many squares of the x-height."""
 IN_FILLS = 3
 """A page is read again without its filled areas when at least this many lines in them were not read."""
 FILLED = 0.65
@@ -155,8 +157,9 @@ def unfilled_image(
     """
     size, dpi = page
     x, y = size[0] / source.width, size[1] / source.height
-    luma, filled = even_fills(to_luma(flatten(source)), max(8, round(TILE * options.superres.target_x_height / x)))
-    if not filled.any():
+    x_height = options.superres.target_x_height / x
+    luma, filled = even_fills(to_luma(flatten(source)), max(8, round(TILE * x_height)), round(LEAST_FILL * x_height**2) + 1)
+    if luma is None:
         return None
     even = from_luma(luma)
     boxes = scaled((line.box for line in unread_lines(even, reading, size)), 1 / x, 1 / y)
