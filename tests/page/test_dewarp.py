@@ -149,6 +149,18 @@ def test_texture_is_left_as_it_is() -> None:
     assert surface is None or surface.is_level
 
 
+def test_a_steep_fan_of_unruly_lines_becomes_level() -> None:
+    rng = np.random.default_rng(5)
+    unruly = Image.new("L", SIZE, 240)
+    draw, font = ImageDraw.Draw(unruly), ImageFont.truetype("DejaVuSerif.ttf", EM)
+    for row in range(30):
+        for column, word in enumerate(TEXT.split()[row % 8 :][:6]):
+            draw.text((60 + 90 * column, 60 + 25 * row + rng.integers(-2, 3)), word, font=font, fill=20)
+    assert found(unruly).is_level
+    surface = found(curled(unruly, lambda x, y: 40 * x * -y))
+    assert surface.drop > 3 and not surface.is_level
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(2.0, 40.0), st.tuples(st.integers(1, 300), st.integers(1, 300)))
 def test_any_image_gives_a_surface_or_none(seed: int, x_height: float, size: tuple[int, int]) -> None:
@@ -160,7 +172,7 @@ def test_any_image_gives_a_surface_or_none(seed: int, x_height: float, size: tup
 def test_a_reading_is_laid_back_onto_the_page() -> None:
     slope = 0.05
     shifts = np.tile(np.linspace(0, slope, POINTS), (POINTS, 1))  # 0.05 of the width lower at the right edge
-    surface = Surface(shifts, drop=3.0, bend=0.0, stray=0.0)
+    surface = Surface(shifts, drop=3.0, bend=0.0)
     words = [OcrElement(ocr_class=OcrClass.WORD, bbox=BoundingBox(left, 200, left + 80, 230), text="word") for left in (100, 400)]
     line = OcrElement(
         ocr_class=OcrClass.LINE,

@@ -30,7 +30,9 @@ LEAST_SLOPES = 60
 LEAST_COLUMNS = 3
 """Columns of the grid that the places must reach over; on a roll of a few letters' width they do not."""
 STRAY = 0.015
-"""Typical error of the slopes against the surface; larger where there are no lines, or lines in several directions."""
+"""Typical error of the slopes against the surface; larger where there are no lines, or lines in several directions ..."""
+STRAY_SHARE = 0.5
+"""... unless it is less than this share of the slopes themselves, as on photographs of thick books, whose lines run steeply."""
 SKEWED, BENT = 1.0, 0.3
 """X-heights by which lines may run off the level, and off a straight line, before a page is dewarped.
 
@@ -50,18 +52,16 @@ class Surface:
             on the dewarped page a place is, as a share of the page's width; float64 (rows, columns).
         drop: largest difference of heights along one line, in x-heights.
         bend: the same after the best straight line was taken off.
-        stray: typical error of the measured slopes against the surface.
     """
 
     shifts: NDArray[np.float64]
     drop: float
     bend: float
-    stray: float
 
     @property
     def is_level(self) -> bool:
-        """Whether the lines are as level as OCR needs them, as far as is known."""
-        return self.stray > STRAY or (self.drop < SKEWED and self.bend < BENT)
+        """Whether the lines are as level as OCR needs them."""
+        return self.drop < SKEWED and self.bend < BENT
 
     def turned(self) -> Surface:
         """Return the surface of the page turned upside down."""
@@ -69,8 +69,7 @@ class Surface:
 
     def at(self, x: float, y: float, size: tuple[int, int]) -> float:
         """Return how many pixels further down the place (*x*, *y*) of the dewarped page of *size* = (width, height) is."""
-        column = float(np.clip(x / size[0], 0, 1)) * (POINTS - 1)
-        row = float(np.clip(y / size[1], 0, 1)) * (POINTS - 1)
+        column, row = (min(max(place / side, 0.0), 1.0) * (POINTS - 1) for place, side in zip((x, y), size, strict=True))
         left, upper = min(int(column), POINTS - 2), min(int(row), POINTS - 2)
         right, lower = column - left, row - upper
         (a, b), (c, d) = self.shifts[upper : upper + 2, left : left + 2]
@@ -98,12 +97,14 @@ class Surface:
 def surface_of(image: Image.Image, x_height: float) -> Surface | None:
     """Return how the lines of *image*, of any mode, run; letters are *x_height* pixels high.
 
-    None where too little is known: few lines, or short ones.
+    None where too little is known: few lines, or short ones, or none that run alike.
     """
     found = line_slopes(image, x_height)
     if len(found.x) < LEAST_SLOPES:
         return None
     coefficients, stray = _fit(found)
+    if stray > max(STRAY, STRAY_SHARE * 1.48 * float(np.median(np.abs(found.slope)))):
+        return None
     bounds = [np.percentile(values, (2, 98)) for values in (found.x, found.y)]
     sides = np.linspace(-1, 1, POINTS)
     x, y = np.meshgrid(*(np.clip(sides, *bound) for bound in bounds))
@@ -121,7 +122,7 @@ def surface_of(image: Image.Image, x_height: float) -> Surface | None:
     height = image.height / image.width
     if float(np.abs(np.diff(shifts, axis=0)).max()) * (POINTS - 1) > STEEPEST * height:
         return None
-    return Surface(_fitting(shifts, height), float(np.ptp(lines, axis=1).max()), float(np.ptp(bend, axis=1).max()), stray)
+    return Surface(_fitting(shifts, height), float(np.ptp(lines, axis=1).max()), float(np.ptp(bend, axis=1).max()))
 
 
 def _fitting(shifts: NDArray[np.float64], height: float) -> NDArray[np.float64]:
