@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Hashable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
@@ -64,7 +64,7 @@ def read_table(
     """
     try:
         # As JSON, since pydantic's strict mode takes lists for tuples there and refuses them in Python objects.
-        made: T = _adapter(kind).validate_json(json.dumps(dict(values)))
+        made: T = _adapter(cast(Hashable, kind)).validate_json(json.dumps(dict(values)))
     except TypeError as cause:
         raise error(f"{where} holds a value that no setting takes ({cause}); give text, numbers, lists or tables.") from cause
     except ValidationError as cause:
@@ -78,7 +78,8 @@ def read_table(
 @cache
 def _adapter(kind: Hashable) -> TypeAdapter[Any]:
     """Return what makes *kind*, a class, of a table; to build it takes longer than to use it a dozen times."""
-    return TypeAdapter(kind)
+    adapter: TypeAdapter[Any] = TypeAdapter(cast(Any, kind))
+    return adapter
 
 
 def _sentence(kind: type[Any], problem: ErrorDetails) -> str:

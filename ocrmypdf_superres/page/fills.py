@@ -92,7 +92,7 @@ def _grown(tiles: NDArray[np.bool_], may: NDArray[np.bool_], grounds: FloatImage
     same = [np.abs(beside - grounds) < SAME for beside in _beside(grounds, 1)]
     while True:
         touched = [beside & like for beside, like in zip(_beside(tiles, 1), same, strict=True)]
-        grown = tiles | (may & np.any(touched, axis=0))
+        grown: NDArray[np.bool_] = tiles | (may & np.any(touched, axis=0))
         if np.array_equal(grown, tiles):
             return grown
         tiles = grown
