@@ -42,6 +42,11 @@ IDEOGRAPHS_LOW = 1.03
 TEXT_TILE, SURE_TILE = 0.9, 0.98
 #: Fewer tiles of text than this count as none.
 LEAST_TEXT = 0.8
+#: Letters below this share of the height with the most support are much smaller. They are most of the page's letters where they
+#: have at least this much of the support, and this share of the letters.
+SMALLER, SMALLER_SUPPORT, SMALLER_LETTERS = 0.6, 0.25, 0.6
+#: They do not count where they are lower in pixels, and hardly readable at any size, as names on maps are beside their legend.
+SMALLEST = 5.0
 #: Share of the support that the small print of a page has at least.
 SMALL_SHARE = 0.2
 #: Tiles of text that a page must show where it shows none unless it is reduced.
@@ -93,6 +98,8 @@ class Evidence:
         heights: of the bins.
         turns, kinds: mean probabilities.
         skew: median, in degrees.
+        decided: mean over the tiles of the most support that neighbouring heights have on one tile: low where each tile may be of
+            one height or another, high where letters of several heights stand side by side.
     """
 
     text: float
@@ -101,6 +108,7 @@ class Evidence:
     turns: NDArray[np.float32]
     kinds: NDArray[np.float32]
     skew: float
+    decided: float = 0.0
 
     def best(self) -> tuple[float, float]:
         """Return the height with the most support, and the share of the support around it."""
@@ -114,6 +122,20 @@ class Evidence:
         if not total:
             return float(self.heights[place]), 0.0
         return float(np.exp((share * np.log(self.heights[near])).sum() / total)), total
+
+    def smaller(self, height: float) -> float | None:
+        """Return the height of letters much smaller than *height* that are most of the page's letters; None where they are not.
+
+        A title takes as much room as the text under it, with a tenth of the letters.
+        """
+        if self.decided < SURE:
+            return None
+        letters = self.support / self.heights**2
+        low = self.heights < SMALLER * height
+        if self.support[low].sum() < SMALLER_SUPPORT or letters[low].sum() < SMALLER_LETTERS * letters.sum():
+            return None
+        found, share = self.around(int(np.argmax(np.convolve(self.support * low, np.ones(3), "same"))))
+        return found if share >= SMALLER_SUPPORT and found >= SMALLEST else None
 
     def near(self, height: float) -> tuple[float, float]:
         """Return the mean height around *height* and the share of the support there."""
@@ -180,7 +202,9 @@ def weigh(sight: Sight, shrink: int) -> Evidence:
     turns = np.exp((share * np.log(sight.turns + 1e-4)).sum(axis=0))
     kinds = np.exp((share * np.log(sight.kinds + 1e-4)).sum(axis=0))
     skew = float(np.median(sight.skew[weights > 0]))
-    return Evidence(total, support, heights, turns / turns.sum(), kinds / kinds.sum(), skew)
+    near = np.pad(np.cumsum(sight.heights, axis=1), ((0, 0), (1, 0)))
+    decided = float((share[:, 0] * (near[:, 5:] - near[:, :-5]).max(axis=1)).sum())
+    return Evidence(total, support, heights, turns / turns.sum(), kinds / kinds.sum(), skew, decided)
 
 
 def conclude(evidence: Evidence, ink: FloatImage, noise: float) -> TextHeight:
@@ -202,6 +226,7 @@ def conclude(evidence: Evidence, ink: FloatImage, noise: float) -> TextHeight:
             # Bands tell one hypothesis from another; of one, the network knows the height better in most scripts.
             if abs(np.log(bands.height / height)) > DISTINCT:
                 height = other
+    height = evidence.smaller(height) or height
     kind = _kind(evidence)
     if kind == KINDS[IDEOGRAPHS]:
         height *= IDEOGRAPHS_LOW

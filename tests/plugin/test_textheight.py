@@ -71,6 +71,27 @@ def test_columns_of_different_lines() -> None:
     assert found.x_height == pytest.approx(x_height(10), rel=0.2)
 
 
+def test_most_letters_decide_and_not_the_title(em: int = 16) -> None:
+    page = Image.new("L", (850, 1100), 255)
+    draw = ImageDraw.Draw(page)
+    for row, line in enumerate(("Row and column", "in our data", "for all users")):
+        draw.text((40, 60 + 110 * row), line, font=ImageFont.truetype(FONT, 84), fill=0)
+    for row in range(14):
+        draw.text((420, 640 + 26 * row), "Kent Milligan, Tom Miller", font=ImageFont.truetype(FONT, em), fill=0)
+    found = measure_text_height(to_luma(page))
+    assert found.x_height == pytest.approx(x_height(em), rel=0.2) and found.sure
+
+
+@pytest.mark.parametrize(("small", "expected"), [(9.0, 9.0), (4.0, 30.0)])
+def test_hardly_readable_names_do_not_decide(small: float, expected: float) -> None:
+    heights = bin_heights()
+    support = np.zeros(BINS, np.float32)
+    for height, share in ((small, 0.4), (30.0, 0.6)):
+        support[int(np.argmin(np.abs(np.log(heights / height))))] = share
+    evidence = Evidence(5.0, support, heights, np.array([1.0, 0, 0, 0]), np.array([1.0, 0, 0, 0]), 0.0, decided=0.9)
+    assert conclude(evidence, np.zeros((100, 100), np.float32), 0.0).x_height == pytest.approx(expected, rel=0.1)
+
+
 @pytest.mark.parametrize("size", [(1, 1), (3, 500), (500, 3), (8, 8), (40, 17)])
 @pytest.mark.parametrize("level", [0, 128, 255])
 def test_tiny_and_blank_images_have_no_text(size: tuple[int, int], level: int) -> None:
