@@ -158,7 +158,38 @@ def test_ones_below_one_another_are_no_rule():
     rows = np.flatnonzero((np.asarray(page)[40:62] < 128).any(axis=1)) + 40
     columns = np.flatnonzero((np.asarray(page) < 128).any(axis=0))
     box = (int(columns[0]), int(rows[4]), int(columns[-1]) + 1, int(rows[-4]) + 1)
-    assert np.array_equal(crop_line(page, box), page.crop(padded(box, page.size)))
+    crop, wide = np.asarray(crop_line(page, box)), padded(box, page.size)
+    rows_inside = slice(7, -7)  # where the digits above and below do not reach
+    assert np.array_equal(crop[rows_inside], np.asarray(page.crop(wide))[rows_inside])
+
+
+def lines_close_together() -> tuple[Image.Image, tuple[int, int, int, int]]:
+    """Three lines set close, with the box of the ink of the second one."""
+    page, alone = Image.new("L", (420, 110), 245), Image.new("L", (420, 110), 245)
+    font = ImageFont.truetype(FONT, 24)
+    for row, text in enumerate(["gypsy quay gag jpg", "no moon on seas", "DAILY libel hill"]):
+        for image in (page, alone) if row == 1 else (page,):
+            ImageDraw.Draw(image).text((40, 10 + 22 * row), text, fill=20, font=font)
+    dark = np.argwhere(np.asarray(alone) < 200)
+    (top, left), (bottom, right) = dark.min(axis=0), dark.max(axis=0) + 1
+    return page, (int(left), int(top) - 4, int(right), int(bottom) + 4)
+
+
+def test_letters_of_the_lines_above_and_below_are_not_in_the_crop():
+    page, box = lines_close_together()
+    before, crop = np.asarray(page.crop(padded(box, page.size))), np.asarray(crop_line(page, box))
+    assert (before[0] < 128).any() and (before[-1] < 128).any(), "the lines are too far apart"
+    assert crop[0].min() > 200 and crop[-1].min() > 200
+    inside = slice(box[1] + 4 - padded(box, page.size)[1], -6)
+    assert np.array_equal(before[inside], crop[inside])
+
+
+def test_letters_at_the_edge_of_the_page_stay():
+    page, box = lines_close_together()
+    cut = page.crop((0, box[1] + 8, page.width, page.height))
+    line = (box[0], 0, box[2], box[3] - box[1] - 8)
+    crop = np.asarray(crop_line(cut, line))
+    assert np.array_equal(crop[0], np.asarray(cut.crop(padded(line, cut.size)))[0]) and (crop[0] < 128).any()
 
 
 def test_letters_are_no_rules():

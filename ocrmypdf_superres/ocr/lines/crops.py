@@ -25,6 +25,11 @@ DARK = 0.6
 """A pixel of a rule is darker than this share of the way from ink to paper: thin rules are pale."""
 PAPER, INK = 90, 98
 """So many percent of the pixels around a line are at most as light as paper, and at least as light as ink."""
+PALE = 0.15
+"""Ink of a neighbouring line is darker than this share of the way from paper to ink: its rim is pale."""
+REACHES_IN = 0.45
+"""Strokes that come in from the upper or lower edge of the crop belong to a neighbouring line where they end within this many
+line heights: letters of the line itself have paper above and below them, or are longer."""
 FAINT = 0.1
 """Without this much contrast there is no ink."""
 
@@ -42,12 +47,16 @@ def padded(box: Box, size: tuple[int, int]) -> Box:
 
 
 def crop_line(image: Image.Image, box: Box) -> Image.Image:
-    """Return the line with *box* and the paper around it, see :func:`padded`, without ruled lines at its ends.
+    """Return the line with *box* and the paper around it, see :func:`padded`, without ruled lines and neighbouring lines.
 
-    A rule would be read as a bar. It goes with what is beyond it, and paper takes its place.
+    A rule at an end would be read as a bar. It goes with what is beyond it, and paper takes its place. So it does where the
+    letters of the lines above and below reach into the crop: cut in two, they spoil the reading of the whole line.
     """
     left, top, right, bottom = padded(box, image.size)
     crop, height = image.crop((left, top, right, bottom)), box[3] - box[1]
+    neighbours = _neighbours(to_luma(crop), round(REACHES_IN * height), (top > 0, bottom < image.height))
+    if neighbours.any():
+        crop.paste(_paper(crop), (0, 0), Image.fromarray(neighbours))
     around = max(0, box[1] - height), min(image.height, box[3] + height)
     luma = to_luma(image.crop((left, around[0], right, around[1])))
     columns = _rules(luma, (top - around[0], bottom - around[0]), (box[0] - left, box[2] - left)) + left
@@ -69,9 +78,36 @@ def _paper(image: Image.Image) -> int | tuple[int, ...]:
     return tuple(round(float(value)) for value in values) if values.ndim else round(float(values))
 
 
+def _neighbours(luma: NDArray[np.float32], reach: int, edges: tuple[bool, bool]) -> NDArray[np.bool_]:
+    """Return the pixels of *luma* with strokes that come in from the upper or lower edge and end within *reach* rows.
+
+    *edges* says at which of the two there are other lines: not at those of the page.
+    """
+    found = np.zeros(luma.shape, dtype=bool)
+    ink, paper = _levels(luma)
+    if paper - ink < FAINT:
+        return found
+    dark = luma < paper - PALE * (paper - ink)
+    for rows, there in zip((slice(None), slice(None, None, -1)), edges, strict=True):
+        runs = np.logical_and.accumulate(dark[rows][: reach + 1], axis=0)
+        short = ~runs[-1]
+        # The pale rim goes as well.
+        runs[1:] |= runs[:-1]
+        runs[:, 1:] |= runs[:, :-1]
+        runs[:, :-1] |= runs[:, 1:]
+        found[rows][: reach + 1] |= runs & short & there
+    return found
+
+
+def _levels(luma: NDArray[np.float32]) -> tuple[float, float]:
+    """Return the levels of the ink and of the paper of *luma*."""
+    ink, paper = (float(level) for level in np.percentile(luma, (100 - INK, PAPER))) if luma.size else (0.0, 0.0)
+    return ink, paper
+
+
 def _rules(luma: NDArray[np.float32], rows: tuple[int, int], ends: tuple[int, int]) -> NDArray[np.intp]:
     """Return the columns of *luma* with a rule: of a line, its *rows* from one of its *ends* to the other, and what is around."""
-    ink, paper = (float(level) for level in np.percentile(luma, (100 - INK, PAPER))) if luma.size else (0.0, 0.0)
+    ink, paper = _levels(luma)
     if paper - ink < FAINT:
         return np.empty(0, dtype=np.intp)
     dark = np.pad(luma < ink + DARK * (paper - ink), ((0, 0), (1, 1)))
