@@ -56,9 +56,19 @@ def _add_lines(actions: Any) -> None:
     action.add_argument("folder", type=Path, help="folder to write the files to")
     add_language(action, "language whose network is to be tuned")
     action.add_argument(
-        "--text", type=Path, required=True, metavar="FOLDER", help="texts, in one folder per language (eng/*.txt)"
+        "--text",
+        type=Path,
+        metavar="FOLDER",
+        help="texts, in one folder per language (eng/*.txt), to render lines of; without them all lines are of scans",
     )
     action.add_argument("--scans", type=Path, metavar="FOLDER", help="page scans with NAME.gt.txt, to take lines from as well")
+    action.add_argument(
+        "--line-images",
+        type=Path,
+        metavar="FOLDER",
+        help="line images with NAME.gt.txt in the language, as tesstrain takes them, to take lines from as well; a folder in it "
+        "is a document",
+    )
     action.add_argument("--cache", type=Path, default=Path("line-cache"), metavar="FOLDER",
                         help="where Tesseract's readings of scans are kept")  # fmt: skip
     action.add_argument("--count", type=int, default=10000, metavar="N", help="lines in all, rounded up to whole files")
@@ -166,7 +176,8 @@ def _lines(console: Console, args: argparse.Namespace) -> int:
         raise OptionError(
             f"--count {args.count} and --first {args.first} were given, at least 1 and 0 were expected; correct them."
         )
-    stream = build_stream(args.language, Sources(args.text, args.scans, args.cache), args.seed, held=args.held_out)
+    sources = Sources(args.text, args.scans, args.cache, pairs=args.line_images)
+    stream = build_stream(args.language, sources, args.seed, held=args.held_out)
     files = -(-args.count // SHARD_LINES)
     for path, made in steps(make_shards(stream, args.folder, files, args.first), "files of lines", files):
         say(f"{path}{'' if made else ': was there'}", console)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -30,6 +30,8 @@ VECTOR_DPI = 300.0
 PARTS = ("train", "test")
 T = TypeVar("T")
 _NUMBER = re.compile(r"[\s._-]*\d+$")
+#: What line images of a NAME may add to it, the one to be preferred first: nothing, grey, and 1-bit.
+_FORMS = ("", ".nrm", ".bin")
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,24 @@ def part_of(paths: Sequence[Path], folder: Path, part: str, share: float) -> lis
     if not chosen:
         raise OptionError(f"{folder} holds {len(order)} images, of which none is left for part = {part!r}; give more.")
     return [path for path in paths if path in chosen]
+
+
+def transcribed(paths: Iterable[Path]) -> list[tuple[Path, Path]]:
+    """Return (image, text) of each line image among *paths* that has its text beside it, by name.
+
+    The text of ``NAME.png``, or of another image file, is ``NAME.gt.txt``, and so is that of ``NAME.nrm.png`` and
+    ``NAME.bin.png``, as in training data of Tesseract and OCRopus; of several images with one text the first of these is taken.
+    """
+    found: dict[Path, tuple[int, Path]] = {}
+    for path in sorted(paths):
+        if path.suffix.lower() not in IMAGE_SUFFIXES:
+            continue
+        for rank, form in enumerate(_FORMS):
+            text = path.with_name(f"{path.stem.removesuffix(form)}.gt.txt")
+            if path.stem.endswith(form) and text.is_file():
+                found[text] = min(found.get(text, (rank, path)), (rank, path))
+                break
+    return sorted((image, text) for text, (_, image) in found.items())
 
 
 def partner_of(path: Path, folder: Path, low: Path) -> Path:

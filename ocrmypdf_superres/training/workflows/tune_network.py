@@ -19,11 +19,12 @@ from PIL import Image
 
 from ocrmypdf_superres.errors import OptionError, RecognizerError
 from ocrmypdf_superres.files import read_text
-from ocrmypdf_superres.page.image import IMAGE_SUFFIXES, from_luma, to_luma
+from ocrmypdf_superres.page.image import from_luma, to_luma
 from ocrmypdf_superres.recognizers.tesseract.format.int8 import int8_copy
 from ocrmypdf_superres.recognizers.tesseract.format.traineddata import TrainedData, read_traineddata
 from ocrmypdf_superres.recognizers.tesseract.recognizer import TesseractRecognizer
 from ocrmypdf_superres.tesseract import find_traineddata
+from ocrmypdf_superres.training.data.files import transcribed
 from ocrmypdf_superres.training.data.ocr_lines.stream import Line
 from ocrmypdf_superres.training.data.sources.words import open_line
 from ocrmypdf_superres.training.loop.processes import Processes
@@ -85,11 +86,8 @@ def read_examples(folder: Path) -> list[LineExample]:
         RecognizerError: there is none.
         ImageError, OptionError: an image is damaged, or a text is not UTF-8.
     """
-    examples = []
-    for path in sorted(folder.glob("*")):
-        text = path.with_name(f"{path.stem}.gt.txt")
-        if path.suffix.lower() in IMAGE_SUFFIXES and text.is_file():
-            examples.append(LineExample(from_luma(to_luma(open_line(path))), read_text(text).strip()))
+    pairs = transcribed(folder.glob("*"))
+    examples = [LineExample(from_luma(to_luma(open_line(image))), read_text(text).strip()) for image, text in pairs]
     if not examples:
         raise RecognizerError(
             f"The folder {folder} has no line images with texts, pairs such as 001.png and 001.gt.txt were expected; "

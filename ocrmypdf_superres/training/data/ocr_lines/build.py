@@ -12,6 +12,7 @@ from ocrmypdf_superres.recognizers.tesseract.format.container import WORD_DAWG
 from ocrmypdf_superres.recognizers.tesseract.format.dawg import read_word_graph
 from ocrmypdf_superres.recognizers.tesseract.format.traineddata import TrainedData, read_traineddata
 from ocrmypdf_superres.tesseract import find_traineddata
+from ocrmypdf_superres.training.data.ocr_lines.line_pairs import LinePairs
 from ocrmypdf_superres.training.data.ocr_lines.scan_lines import ScanLines
 from ocrmypdf_superres.training.data.ocr_lines.stream import LineStream, StreamSettings, encodable_with
 from ocrmypdf_superres.training.data.ocr_lines.templates import languages
@@ -38,16 +39,18 @@ class Sources:
     """Where lines come from.
 
     Attributes:
-        text: folder with a folder of text files per language (``eng/*.txt``).
+        text: folder with a folder of text files per language (``eng/*.txt``), or None for lines of scans and line images alone.
         scans: folder of page scans with ground truth, or None.
         cache: folder for Tesseract's readings of the scans.
         model: name or folder of the model that enlarges.
+        pairs: folder of line images with their text, in the language, or None.
     """
 
-    text: Path
+    text: Path | None
     scans: Path | None
     cache: Path
     model: str = "docsr-s2"
+    pairs: Path | None = None
 
 
 def dictionary_words(data: TrainedData) -> list[str]:
@@ -95,36 +98,47 @@ def build_stream(
     A script, such as ``script/Latin``, has texts in each of its languages.
 
     Raises:
-        OptionError: the folders hold no text of the language.
+        OptionError: the folders hold no text of the language, or no line.
         RecognizerError: the language is not installed.
     """
-    names = texts_of(language)
     data = read_traineddata(find_traineddata(language))
     is_encodable = encodable_with(data.charset.encode)
-    # The dictionary of a script mixes a hundred languages, and that of frk has misread words.
-    words = dictionary_words(data) if names == (language,) else []
-    signs = signs_of(data)
-    own = [TextSource(sources.text / name, name, held=held, dictionary=words, signs=signs) for name in names]
-    others = []
-    for name in languages():
-        folder = sources.text / name
-        if name not in names and folder.is_dir():
-            try:
-                others.append(TextSource(folder, name, held=held, signs=signs))
-            except OptionError:
-                continue
-    # Lines in another script cannot be encoded, and each would waste an attempt.
-    usable = [source for source in others if sum(is_encodable(word) for word in source.words[:200]) > 150]
     chosen = settings or settings_of(language)
+    own, usable = _texts(language, sources.text, data, held) if sources.text is not None else ([], [])
+    if not own:
+        if sources.scans is None and sources.pairs is None:
+            raise OptionError("There is neither text nor a scan to take lines from; give one of them.")
+        chosen = replace(chosen, scans=1.0, line_pairs=1.0 if sources.scans is None else chosen.line_pairs)
     scans, foreign = _scans(language, sources, held), None
     if scans is not None and not held and language.rpartition("/")[2] not in (*_SCRIPTS, "frk"):
         scans.keep(is_encodable)
         if len(scans) < FEW_SCAN_LINES and sources.scans is not None:
             chosen = replace(chosen, scans=chosen.scans * len(scans) / FEW_SCAN_LINES)
             foreign = ScanLines(sources.scans, "", sources.cache, without=("frk", language))
+    pairs = None if sources.pairs is None else LinePairs(sources.pairs, held=held)
     net = load_upscaler(sources.model, device="cpu", threads=1)
     seed += _HELD_SEED if held else 0
-    return LineStream([*own, *usable], net, is_encodable, seed, scans, chosen, own=len(own), foreign=foreign)
+    texts = [*own, *usable]
+    return LineStream(texts, net, is_encodable, seed, scans, chosen, own=max(1, len(own)), foreign=foreign, pairs=pairs)
+
+
+def _texts(language: str, folder: Path, data: TrainedData, held: bool) -> tuple[list[TextSource], list[TextSource]]:
+    """Return the texts in *language*, and those in others that the charset of *data* can encode."""
+    names = texts_of(language)
+    is_encodable = encodable_with(data.charset.encode)
+    # The dictionary of a script mixes a hundred languages, and that of frk has misread words.
+    words = dictionary_words(data) if names == (language,) else []
+    signs = signs_of(data)
+    own = [TextSource(folder / name, name, held=held, dictionary=words, signs=signs) for name in names]
+    others = []
+    for name in languages():
+        if name not in names and (folder / name).is_dir():
+            try:
+                others.append(TextSource(folder / name, name, held=held, signs=signs))
+            except OptionError:
+                continue
+    # Lines in another script cannot be encoded, and each would waste an attempt.
+    return own, [source for source in others if sum(is_encodable(word) for word in source.words[:200]) > 150]
 
 
 def _scans(language: str, sources: Sources, held: bool) -> ScanLines | None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,46 @@ class ScanLine:
     text: str
 
 
-class ScanLines:
+class RealLines(ABC):
+    """Lines of scans, cut out at the size that is asked for."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return the number of lines."""
+
+    @abstractmethod
+    def keep(self, is_encodable: Callable[[str], bool]) -> None:
+        """Remove the lines whose text is not *is_encodable*, such as those in another language of the page."""
+
+    @abstractmethod
+    def own_x_height(self, index: int) -> float:
+        """Return the x-height of line *index* in pixels of the scan; 0 if it is not known."""
+
+    @abstractmethod
+    def cut(self, index: int, factor: float) -> Strip:
+        """Return the strip of line *index*, enlarged by *factor*."""
+
+    def strip(self, rng: np.random.Generator, x_height: float, scale: int) -> tuple[int, Strip | None]:
+        """Return (scale, strip) of a random line, its x-height being about *x_height* times that scale.
+
+        The scale is *scale*, or a smaller one if the scan has too few pixels; the strip is None if even 2 is too large.
+        """
+        index = int(rng.integers(len(self)))
+        own = self.own_x_height(index)
+        while scale > 2 and x_height * scale > own * _MOST_ENLARGED:
+            scale -= 1
+        if not own or x_height * scale > own * _MOST_ENLARGED:
+            return scale, None
+        return scale, self.cut(index, x_height * scale / own)
+
+    def native(self, rng: np.random.Generator, largest: float = np.inf) -> Strip | None:
+        """Return the strip of a random line at the scan's own size, or with an x-height of *largest* pixels if that is less."""
+        index = int(rng.integers(len(self)))
+        own = self.own_x_height(index)
+        return self.cut(index, min(1.0, largest / own)) if own else None
+
+
+class ScanLines(RealLines):
     """Lines of the pages in a folder, as far as those have ground truth.
 
     Args:
@@ -61,8 +101,7 @@ class ScanLines:
     def __init__(
         self, folder: Path, language: str, cache: Path, *, held: bool | None = False, without: Collection[str] = ()
     ) -> None:
-        if _FORBIDDEN in folder.resolve().parts:
-            raise OptionError(f"The folder {folder} holds validation data, training data was expected; give another folder.")
+        refuse_validation(folder)
         self.pixels: list[NDArray[np.uint8]] = []
         self.x_heights: list[float] = []
         self.lines: list[ScanLine] = []
@@ -83,6 +122,7 @@ class ScanLines:
                 log.warning("%s is left out: %s", image.name, error)
 
     def __len__(self) -> int:
+        """Return the number of lines that are certain."""
         return len(self.lines)
 
     def _add(self, image: Path, truth: Path, languages: str, cache: Path) -> None:
@@ -103,27 +143,23 @@ class ScanLines:
         self.x_heights.append(x_height)
 
     def keep(self, is_encodable: Callable[[str], bool]) -> None:
-        """Remove the lines whose text is not *is_encodable*, such as those in another language of the page."""
+        """Remove the lines whose text is not *is_encodable*."""
         self.lines = [line for line in self.lines if is_encodable(line.text)]
 
-    def strip(self, rng: np.random.Generator, x_height: float, scale: int) -> tuple[int, Strip | None]:
-        """Return (scale, strip) of a random line, its x-height being about *x_height* times that scale.
+    def own_x_height(self, index: int) -> float:
+        """Return that of the page."""
+        return self.x_heights[self.lines[index].page]
 
-        The scale is *scale*, or a smaller one if the scan has too few pixels; the strip is None if even 2 is too large.
-        """
-        line = self.lines[int(rng.integers(len(self.lines)))]
-        own = self.x_heights[line.page]
-        while scale > 2 and x_height * scale > own * _MOST_ENLARGED:
-            scale -= 1
-        factor = x_height * scale / own
-        if factor > _MOST_ENLARGED:
-            return scale, None
-        return scale, _cut(self.pixels[line.page], line, own, factor)
+    def cut(self, index: int, factor: float) -> Strip:
+        """Return the strip of line *index*, with some of the page around it."""
+        line = self.lines[index]
+        return _cut(self.pixels[line.page], line, self.x_heights[line.page], factor)
 
-    def native(self, rng: np.random.Generator) -> Strip:
-        """Return the strip of a random line at the scan's own size."""
-        line = self.lines[int(rng.integers(len(self.lines)))]
-        return _cut(self.pixels[line.page], line, self.x_heights[line.page], 1.0)
+
+def refuse_validation(folder: Path) -> None:
+    """Raise OptionError if *folder* holds validation data."""
+    if _FORBIDDEN in folder.resolve().parts:
+        raise OptionError(f"The folder {folder} holds validation data, training data was expected; give another folder.")
 
 
 def held_documents(documents: Collection[str]) -> set[str]:

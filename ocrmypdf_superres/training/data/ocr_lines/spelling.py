@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Callable
 
 import numpy as np
 
@@ -29,6 +31,15 @@ _OLD = {
     "Literatur": "Litteratur", "Hilfe": "Hülfe", "erwidern": "erwiedern",
 }  # fmt: skip
 _OLD_WORDS = re.compile("|".join(sorted(_OLD, key=len, reverse=True)))
+#: What is written for signs that a charset lacks, the first that it has; ``\u2e17`` and ``\u00ac`` are hyphens in transcriptions.
+_PLAIN = {
+    **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u2e17\u00ac", "-"),
+    **dict.fromkeys("\u2018\u2019\u201a\u201b", "'"),
+    "\u201d": '\u201c"', "\u201c": '"', "\u201e": '"', LONG_S: "s", "\ua75b": "r",
+}  # fmt: skip
+#: In blackletter a hyphen is a double stroke, and I and J are one letter.
+_HYPHEN = re.compile(r"(?<=[^\W\d_])(?:=(?=[^\W\d_]|$)|\u2014$)")
+_I_AS_J = re.compile(r"J(?=[bcdfghklmnpqrs\u017ftvwxz])")
 _CAPITALS = re.compile(r"[A-ZÄÖÜ]{4,}")
 _VOWELS = {"ä": "a", "ö": "o", "ü": "u"}
 
@@ -74,3 +85,22 @@ def as_written(text: str) -> str:
     for umlaut, vowel in _VOWELS.items():
         text = text.replace(f"{vowel}{COMBINING_E}", umlaut).replace(f"{vowel.upper()}{COMBINING_E}", umlaut.upper())
     return text
+
+
+def as_charset_writes(text: str, is_encodable: Callable[[str], bool]) -> str:
+    """Return the transcription *text* on one line, with what a charset has, as *is_encodable* tells, for signs that it lacks.
+
+    Dashes, quotes and ligatures become plain ones. If the charset has a long s, it is one of blackletter: there J before a
+    consonant is written I, as in the language's spelling, and ``=`` within a word, or a dash after the line's last letter, as a
+    hyphen.
+    """
+    text = as_written(unicodedata.normalize("NFC", " ".join(text.split())))
+    if is_encodable(LONG_S):
+        text = _I_AS_J.sub("I", _HYPHEN.sub("-", text))
+    return "".join(char if is_encodable(char) else _plain(char, is_encodable) for char in text)
+
+
+def _plain(char: str, is_encodable: Callable[[str], bool]) -> str:
+    if "\ufb00" <= char <= "\ufb06":
+        return unicodedata.normalize("NFKC", char)
+    return next(filter(is_encodable, _PLAIN.get(char, "")), char)

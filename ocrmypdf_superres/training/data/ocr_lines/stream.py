@@ -25,7 +25,7 @@ from ocrmypdf_superres.training.data.ocr_lines.line_images import (
     reduce_strip,
 )
 from ocrmypdf_superres.training.data.ocr_lines.rendering import Strip, render
-from ocrmypdf_superres.training.data.ocr_lines.scan_lines import ScanLines
+from ocrmypdf_superres.training.data.ocr_lines.scan_lines import RealLines
 from ocrmypdf_superres.training.data.ocr_lines.spelling import as_printed, as_written
 from ocrmypdf_superres.training.data.ocr_lines.texts import TextSource
 
@@ -65,6 +65,7 @@ class StreamSettings:
 
     Attributes:
         clean: share of clean lines at 300 dpi.
+        line_pairs: share of lines from line images with their text, if there are any; the other shares are of the rest.
         scans: share of lines from scans in the language, if there are any.
         foreign_scans: share of lines from scans in other languages, if there are any.
         others: share of lines in other languages, if there are texts in any.
@@ -75,6 +76,7 @@ class StreamSettings:
     """
 
     clean: float = 0.15
+    line_pairs: float = 0.4
     scans: float = 0.25
     foreign_scans: float = 0.08
     others: float = 0.07
@@ -94,6 +96,7 @@ class LineStream:
         seed: of the stream.
         scans: lines of scans; those that cannot be encoded are removed from it.
         foreign: lines of scans in other languages, likewise.
+        pairs: line images with their text, likewise.
         settings: the mixture.
         own: number of texts that are the language's own; a script has several, used at random.
     """
@@ -104,10 +107,11 @@ class LineStream:
         net: Enlarger,
         is_encodable: Callable[[str], bool],
         seed: int,
-        scans: ScanLines | None = None,
+        scans: RealLines | None = None,
         settings: StreamSettings | None = None,
         own: int = 1,
-        foreign: ScanLines | None = None,
+        foreign: RealLines | None = None,
+        pairs: RealLines | None = None,
     ) -> None:
         self.texts = list(texts)
         self.own = own
@@ -115,11 +119,12 @@ class LineStream:
         self.is_encodable = is_encodable
         self.seed = seed
         self.settings = settings or StreamSettings()
-        for one in (scans, foreign):
+        for one in (scans, foreign, pairs):
             if one is not None:
                 one.keep(is_encodable)
         self.scans = scans
         self.foreign = foreign
+        self.pairs = pairs or None
         self.from_scans = self.settings.scans if scans else 0.0
         self.from_foreign = self.settings.foreign_scans if foreign else 0.0
         self.fonts = LineFonts()
@@ -161,18 +166,25 @@ class LineStream:
         x_height = float(np.exp(rng.uniform(np.log(low), np.log(high))))
         # Lines at 300 dpi are rendered at twice their size, smaller ones at four times.
         scale, kind = 2 if clean else 4, "scan"
-        sample = float(rng.random())
-        scans = self.scans if sample < self.from_scans else self.foreign
-        if scans is not None and sample < self.from_scans + self.from_foreign:
+        source = self._real_lines(rng)
+        if source is not None:
             if clean:
-                return scans.native(rng), kind, False, None
-            scale, large = scans.strip(rng, x_height, scale)
+                return source.native(rng, CLEAN[1]), kind, False, None
+            scale, large = source.strip(rng, x_height, scale)
         else:
             large, kind = self._rendered(rng, x_height * scale)
         if large is None:
             return None, kind, False, None
         strip, quality = degrade(large, scale, clean, rng)
         return strip if clean or _legible(quality, rng) else None, kind, quality.noise >= NOISY, large
+
+    def _real_lines(self, rng: np.random.Generator) -> RealLines | None:
+        """Return where the next line is to come from, None if it is to be rendered."""
+        if self.pairs is not None and rng.random() < self.settings.line_pairs:
+            return self.pairs
+        sample = float(rng.random())
+        scans = self.scans if sample < self.from_scans else self.foreign
+        return scans if sample < self.from_scans + self.from_foreign else None
 
     def _rendered(self, rng: np.random.Generator, x_height: float) -> tuple[Strip | None, str]:
         other = len(self.texts) > self.own and rng.random() < self.settings.others

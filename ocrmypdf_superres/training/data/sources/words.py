@@ -17,8 +17,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ocrmypdf_superres.errors import ImageError, OptionError
 from ocrmypdf_superres.files import read_text
-from ocrmypdf_superres.page.image import DECODING_ERRORS, IMAGE_SUFFIXES, flatten
-from ocrmypdf_superres.training.data.files import partner_of
+from ocrmypdf_superres.page.image import DECODING_ERRORS, flatten
+from ocrmypdf_superres.training.data.files import partner_of, transcribed
 from ocrmypdf_superres.training.data.fonts import FontFile, open_font
 from ocrmypdf_superres.training.data.sample import Sample
 from ocrmypdf_superres.training.data.sources.rendered import RenderedSource
@@ -144,10 +144,7 @@ class FolderLines:
     def __init__(self, folder: Path, low: Path | None = None, language: str = "eng") -> None:
         self.language = language
         self.items: list[tuple[Path, Path | None, str]] = []
-        for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
-            label = path.with_name(f"{path.stem}.gt.txt")
-            if path.suffix.lower() not in IMAGE_SUFFIXES or not label.is_file():
-                continue
+        for path, label in transcribed(folder.rglob("*")) if folder.is_dir() else []:
             lr = None if low is None else partner_of(path, folder, low)
             self.items.append((path, lr, read_text(label).strip()))
         if not self.items:
