@@ -17,8 +17,6 @@ from ocrmypdf_superres.page.ink import running_maximum
 
 _Kind = TypeVar("_Kind", bound=np.generic)
 
-CELLS = 5
-"""Cells along a side of the windows that a ground is looked for in."""
 LEVELS = 24
 """Tones that are told apart; a ground has two neighbouring ones."""
 FLAT = 0.08
@@ -29,8 +27,6 @@ FILLED = 0.1
 """A tile is filled when its ground differs by more than this from the most common one."""
 GROUND = 0.5
 """... which at least this share of its pixels have: in photographs they have not."""
-PRINTED = 0.25
-"""Beside such a tile, one of the same ground needs only this share: heavy letters cover more than half of theirs."""
 
 
 def even_fills(luma: FloatImage, side: int, least: int = 0) -> tuple[FloatImage | None, NDArray[np.bool_]]:
@@ -47,70 +43,43 @@ def even_fills(luma: FloatImage, side: int, least: int = 0) -> tuple[FloatImage 
     grounds, share = _grounds(luma, side)
     counts = np.bincount(np.round(grounds * LEVELS).astype(int).ravel(), minlength=LEVELS + 1)
     usual = float(np.argmax(counts)) / LEVELS
-    other = np.abs(grounds - usual) > FILLED
-    filled = _enlarged(_grown(other & (share >= GROUND), other & (share >= PRINTED), grounds), side, luma.shape)
-    if np.count_nonzero(filled) < least:
-        return None, filled
-    # Once more in a window that moves on by a cell, which finds the edges of filled areas to a cell.
-    cell = max(1, round(side / CELLS))
-    grounds, _ = _grounds(luma, cell, CELLS)
-    ground = _enlarged(grounds, cell, luma.shape)
+    filled = (np.abs(grounds - usual) > FILLED) & (share >= GROUND)
+    inside = _enlarged(filled, side, luma.shape)
+    if np.count_nonzero(inside) < least:
+        return None, inside
+    ground = _enlarged(grounds, side, luma.shape)
     ink = np.abs(luma - ground) / np.maximum(ground, 1 - ground)
-    ink[_is_ground(luma, grounds, cell)] = 0.0
-    return np.asarray(1.0 - np.clip(ink, 0.0, 1.0), dtype=np.float32), filled
+    ink[_is_ground(luma, grounds, side)] = 0.0
+    return np.asarray(1.0 - np.clip(ink, 0.0, 1.0), dtype=np.float32), inside
 
 
-def _grounds(luma: FloatImage, cell: int, window: int = 1) -> tuple[FloatImage, FloatImage]:
-    """Return the ground of *window* x *window* cells around each cell, and the share of their pixels that have it.
-
-    Both are float32 (rows, columns), with a cell of *cell* x *cell* pixels each.
-    """
+def _grounds(luma: FloatImage, side: int) -> tuple[FloatImage, FloatImage]:
+    """Return the ground of each tile and the share of its pixels that have it, float32 (rows, columns) each."""
     height, width = luma.shape
-    rows, columns = -(-height // cell), -(-width // cell)
-    padded = np.pad(luma, ((0, rows * cell - height), (0, columns * cell - width)), mode="edge")
-    levels = np.clip((padded * LEVELS).astype(np.int32), 0, LEVELS - 1)
-    first, second = (np.repeat(np.arange(number, dtype=np.int32), cell) for number in (rows, columns))
-    bins = ((first[:, None] * columns + second) * LEVELS + levels).ravel()
-    both = (np.bincount(bins, weights, rows * columns * LEVELS) for weights in (None, padded.ravel()))
-    counts, sums = (_around(values.astype(np.float32).reshape(rows, columns, LEVELS), window) for values in both)
+    rows, columns = -(-height // side), -(-width // side)
+    padded = np.pad(luma, ((0, rows * side - height), (0, columns * side - width)), mode="edge")
+    tiles = padded.reshape(rows, side, columns, side).transpose(0, 2, 1, 3).reshape(rows, columns, -1)
+    levels = np.clip((tiles * LEVELS).astype(int), 0, LEVELS - 1)
+    counts = np.stack([(levels == level).sum(axis=2) for level in range(LEVELS)], axis=2)
     pairs = counts[..., :-1] + counts[..., 1:]
     lower = pairs.argmax(axis=2)[..., None]
-    number, total = (np.take_along_axis(values, lower, axis=2)[..., 0] for values in (pairs, sums[..., :-1] + sums[..., 1:]))
-    return np.asarray(total / number, dtype=np.float32), np.asarray(number / (window * cell) ** 2, dtype=np.float32)
+    inside = (levels == lower) | (levels == lower + 1)
+    number = np.maximum(inside.sum(axis=2), 1)
+    return (
+        np.asarray((tiles * inside).sum(axis=2) / number, dtype=np.float32),
+        np.asarray(number / tiles.shape[2], dtype=np.float32),
+    )
 
 
-def _around(cells: FloatImage, window: int) -> FloatImage:
-    """Return the sums of *cells*, float32 (rows, columns, LEVELS), over *window* x *window* of them around each."""
-    rows, columns, half = cells.shape[0], cells.shape[1], window // 2
-    padded = np.pad(cells, ((half, half), (half, half), (0, 0)), mode="edge")
-    down = np.sum([padded[i : i + rows] for i in range(window)], axis=0)
-    return np.asarray(np.sum([down[:, i : i + columns] for i in range(window)], axis=0), dtype=np.float32)
-
-
-def _grown(tiles: NDArray[np.bool_], may: NDArray[np.bool_], grounds: FloatImage) -> NDArray[np.bool_]:
-    """Return *tiles* and those of *may* that touch one of them that has the same ground, and so on."""
-    same = [np.abs(beside - grounds) < SAME for beside in _beside(grounds, 1)]
-    while True:
-        touched = [beside & like for beside, like in zip(_beside(tiles, 1), same, strict=True)]
-        grown: NDArray[np.bool_] = tiles | (may & np.any(touched, axis=0))
-        if np.array_equal(grown, tiles):
-            return grown
-        tiles = grown
-
-
-def _beside(tiles: NDArray[_Kind], step: int) -> list[NDArray[_Kind]]:
-    """Return *tiles* moved by *step* in each of nine directions; edges are repeated."""
-    rows, columns = tiles.shape
-    padded = np.pad(tiles, step, mode="edge")
-    moves = (0, step, 2 * step)
-    return [padded[row : row + rows, column : column + columns] for row in moves for column in moves]
-
-
-def _is_ground(luma: FloatImage, grounds: FloatImage, cell: int) -> NDArray[np.bool_]:
-    """Return where *luma* is flat and has the ground of a window near it, so that fills that meet leave no edge."""
+def _is_ground(luma: FloatImage, grounds: FloatImage, side: int) -> NDArray[np.bool_]:
+    """Return where *luma* is flat and has the ground of its tile or of one beside it, so that fills that meet leave no edge."""
+    rows, columns = grounds.shape
+    padded = np.pad(grounds, 1, mode="edge")
     near = np.zeros(luma.shape, dtype=bool)
-    for beside in _beside(grounds, CELLS // 2):
-        near |= np.abs(luma - _enlarged(beside, cell, luma.shape)) < SAME
+    for row in range(3):
+        for column in range(3):
+            beside = padded[row : row + rows, column : column + columns]
+            near |= np.abs(luma - _enlarged(beside, side, luma.shape)) < SAME
     return near & (_brightest(luma) + _brightest(-luma) < FLAT)
 
 

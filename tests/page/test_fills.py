@@ -26,26 +26,6 @@ def test_a_filled_area_becomes_white_with_dark_ink(ground, ink):
     assert filled[:, 300:].all() and not filled[:, :260].any()
 
 
-def test_letters_that_cover_most_of_a_fill_lie_in_it():
-    luma = np.full((280, 480), 1.0, np.float32)
-    luma[60:140] = 0.1
-    for row in range(70, 126, 14):  # heavy strokes with grey edges: of their tiles 43 % are ground
-        luma[row : row + 8, 150:330] = 0.5
-        luma[row + 2 : row + 6, 150:330] = 1.0
-    filled = even_fills(luma, 14)[1]
-    assert filled[70:126, 10:470].mean() > 0.95 and not filled[:50].any() and not filled[160:].any()
-
-
-def test_the_edge_of_a_fill_does_not_cut_letters_near_it():
-    luma = np.full((280, 480), 1.0, np.float32)
-    luma[65:141] = 0.1
-    for left in range(40, 440, 12):  # a line of strokes that ends 3 pixels above the edge of the fill
-        luma[124:138, left : left + 4] = 0.9
-    even = even_fills(luma, 22)[0]
-    strokes, gaps = even[126:137, 40:440:12], even[126:136, 46:440:12]
-    assert strokes.mean() < 0.3 and gaps.mean() > 0.9
-
-
 def test_a_page_with_little_filled_is_not_evened():
     luma = page(0.15, 0.95)
     assert even_fills(luma, 14, least=luma.size)[0] is None
