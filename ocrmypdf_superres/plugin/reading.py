@@ -29,6 +29,12 @@ def engine_name(engine: OcrEngine) -> str:
     return _names[engine]
 
 
+def is_own_tesseract(engine: OcrEngine, options: Any) -> bool:
+    """Whether *engine* is OCRmyPDF's Tesseract, which *options* have settings for, and not one that returns trees."""
+    known = getattr(options, "tesseract", None) is not None and engine_name(engine).startswith("Tesseract OCR")
+    return known and not engine.supports_generate_ocr()
+
+
 @dataclass(frozen=True)
 class Reading:
     """The output of an engine for one image.

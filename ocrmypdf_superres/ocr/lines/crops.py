@@ -88,14 +88,14 @@ def _neighbours(luma: NDArray[np.float32], reach: int, edges: tuple[bool, bool])
     if paper - ink < FAINT:
         return found
     dark = luma < paper - PALE * (paper - ink)
-    for rows, there in zip((slice(None), slice(None, None, -1)), edges, strict=True):
+    for rows in (slice(None, None, step) for step, there in zip((1, -1), edges, strict=True) if there):
         runs = np.logical_and.accumulate(dark[rows][: reach + 1], axis=0)
         short = ~runs[-1]
         # The pale rim goes as well.
         runs[1:] |= runs[:-1]
         runs[:, 1:] |= runs[:, :-1]
         runs[:, :-1] |= runs[:, 1:]
-        found[rows][: reach + 1] |= runs & short & there
+        found[rows][: reach + 1] |= runs & short
     return found
 
 

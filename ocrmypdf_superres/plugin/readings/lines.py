@@ -23,7 +23,7 @@ from ocrmypdf_superres.ocr.lines.crops import read_crops
 from ocrmypdf_superres.ocr.lines.doubt import DoubtfulLine, doubtful_lines, spend
 from ocrmypdf_superres.ocr.variants import BLEND
 from ocrmypdf_superres.plugin.networks import Replaced
-from ocrmypdf_superres.plugin.reading import engine_name, interruptible
+from ocrmypdf_superres.plugin.reading import interruptible, is_own_tesseract
 
 LINE_VARIANTS = (BLEND,)
 """The variants that lines are read from.
@@ -64,10 +64,7 @@ def warnings_only() -> Iterator[None]:
 
 def can_read_lines(engine: OcrEngine, options: Any) -> bool:
     """Whether *engine* is OCRmyPDF's Tesseract, which reads a list of images, and may divide the page as it sees fit."""
-    tesseract = getattr(options, "tesseract", None)
-    if tesseract is None or not engine_name(engine).startswith("Tesseract OCR") or engine.supports_generate_ocr():
-        return False
-    return tesseract.pagesegmode in PAGE_MODES
+    return is_own_tesseract(engine, options) and options.tesseract.pagesegmode in PAGE_MODES
 
 
 def lines_in_doubt(reading: Hypothesis, calibration: Calibration, variant: str, seams: Sequence[Box] = ()) -> list[DoubtfulLine]:

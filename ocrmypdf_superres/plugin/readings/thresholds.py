@@ -9,7 +9,7 @@ from ocrmypdf.pluginspec import OcrEngine
 
 from ocrmypdf_superres.ocr.variants import SAUVOLA
 from ocrmypdf_superres.plugin.networks import Replaced
-from ocrmypdf_superres.plugin.reading import engine_name
+from ocrmypdf_superres.plugin.reading import engine_name, is_own_tesseract
 
 _AUTO, _SAUVOLA = 0, 2
 """Tesseract's numbers of thresholding methods; OCRmyPDF's names for them are not part of its public API."""
@@ -17,10 +17,9 @@ _AUTO, _SAUVOLA = 0, 2
 
 def has_local_thresholds(engine: OcrEngine, options: Any) -> bool:
     """Whether *engine* is OCRmyPDF's Tesseract, 5 or later, and *options* leave the choice of a thresholding method to it."""
-    tesseract = getattr(options, "tesseract", None)
-    if tesseract is None or not engine_name(engine).startswith("Tesseract OCR") or engine.supports_generate_ocr():
+    if not is_own_tesseract(engine, options) or engine_name(engine).startswith("Tesseract OCR 4"):
         return False
-    return not engine_name(engine).startswith("Tesseract OCR 4") and tesseract.thresholding == _AUTO
+    return bool(options.tesseract.thresholding == _AUTO)
 
 
 def asked_for(variant: str, options: Any) -> Any:
