@@ -116,7 +116,8 @@ def test_a_row_of_every_table_runs_from_data_to_markdown(path, data, tmp_path, c
     limits = ["--steps", "1", "--batch", "2", "--count", "2", "--device", "cpu", "--rows", SMOKE[path.stem]]
     assert main([*command, *limits]) == 0
     text = (tmp_path / "out" / "table.md").read_text(encoding="utf-8")
-    assert "1 seed; CPU" in text and "A try of the way only" in text and " [" in text
+    assert "1 seed; 0.0" in text and "A try of the way only" in text and " [" in text
+    assert ("hours of training on CPU (" in text) == (SMOKE[path.stem] != "bicubic")
     rows = list(csv.DictReader(io.StringIO((tmp_path / "out" / "table.csv").read_text(encoding="utf-8"))))
     table = read_paper_table(path)
     assert {row["row"] for row in rows} <= {row.name for row in table.rows} and all(

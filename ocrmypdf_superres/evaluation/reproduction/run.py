@@ -5,13 +5,10 @@ from __future__ import annotations
 
 import json
 import logging
-import platform
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-
-import torch
 
 from ocrmypdf_superres import __version__
 from ocrmypdf_superres.errors import OptionError
@@ -20,7 +17,7 @@ from ocrmypdf_superres.evaluation.reproduction.report import as_csv, cells, mark
 from ocrmypdf_superres.evaluation.reproduction.results import TABLES, Kept, claims_lines, keep
 from ocrmypdf_superres.evaluation.reproduction.scoring import Figures, Scorer, Shrink
 from ocrmypdf_superres.evaluation.reproduction.table import PaperTable, Row, Setting, read_paper_table
-from ocrmypdf_superres.evaluation.reproduction.training import Trainings, named_models
+from ocrmypdf_superres.evaluation.reproduction.training import Spent, Trainings, named_models
 from ocrmypdf_superres.files import atomic_write_text
 from ocrmypdf_superres.modelstore.store import also_searched
 from ocrmypdf_superres.training.loop.processes import pick_device
@@ -83,16 +80,16 @@ def reproduce(name: str, job: Job, shrink: Shrink | None = None) -> Path:
     _claim(job)
     recipe = read_recipe(job.recipes / f"{setting.recipe}.toml") if setting.recipe else None
     scorer = Scorer(table, setting, job.data, job.out / CACHE, pick_device(job.device), recipe, shrink, job.count)
-    hours: dict[str, float] = {}
+    spent: dict[str, Spent] = {}
     done: dict[str, list[dict[str, Figures]]] = {}
     for row in chosen:
         found = []
         # Without a training all seeds have the figures of the first.
         for seed in range(job.seeds if row.recipes or row.recognizer else 1):
             log.info("%s, row %s, seed %d.", path.stem, row.name, seed)
-            found.append(_row(row, seed, job, setting, scorer, hours))
+            found.append(_row(row, seed, job, setting, scorer, spent))
         done[row.name] = found * (job.seeds // len(found))
-        kept = _written(table, done, job, hours)
+        kept = _written(table, done, job, spent)
     if job.record:
         keep(job.recipes, path.stem, job.reduced, kept)
     return job.out / "table.md"
@@ -117,13 +114,13 @@ def _paper(table: PaperTable, name: str) -> Mapping[str, float]:
     return next(row.paper for row in table.rows if row.name == name)
 
 
-def _row(row: Row, seed: int, job: Job, setting: Setting, scorer: Scorer, hours: dict[str, float]) -> dict[str, Figures]:
+def _row(row: Row, seed: int, job: Job, setting: Setting, scorer: Scorer, spent: dict[str, Spent]) -> dict[str, Figures]:
     folder = job.out / f"seed-{seed}"
     number = "".join(c if c.isalnum() else "-" for c in row.name.lower())
     stored = folder / "rows" / f"{number}.json"
     if stored.is_file():
         kept = json.loads(stored.read_text(encoding="utf-8"))
-        hours.update(kept["hours"])
+        spent.update({name: Spent(**value) for name, value in kept["spent"].items()})
         return {name: Figures(tuple(f["above"]), tuple(f["below"])) for name, f in kept["figures"].items()}
     trainings = Trainings(job.recipes, job.data, folder, seed, job.out / CACHE, job.device, job.steps, job.batch, setting.share)
     trainings.need(setting)
@@ -132,16 +129,16 @@ def _row(row: Row, seed: int, job: Job, setting: Setting, scorer: Scorer, hours:
     with also_searched(folder):
         model = made[Path(row.recipes[-1]).name] if row.recipes else None
         figures = scorer.score(row, named_models(row.method, made), model, own_recognizers[-1] if own_recognizers else None)
-    own = {f"{name}, seed {seed}": value for name, value in trainings.hours.items()}
-    hours.update(own)
+    own = {f"{name}, seed {seed}": value for name, value in trainings.spent.items()}
+    spent.update(own)
     stored.parent.mkdir(parents=True, exist_ok=True)
-    values = {"figures": {name: asdict(value) for name, value in figures.items()}, "hours": own}
+    values = {name: {key: asdict(value) for key, value in of.items()} for name, of in (("figures", figures), ("spent", own))}
     atomic_write_text(stored, json.dumps(values) + "\n")
     return figures
 
 
 def _written(
-    table: PaperTable, done: Mapping[str, Sequence[Mapping[str, Figures]]], job: Job, hours: Mapping[str, float]
+    table: PaperTable, done: Mapping[str, Sequence[Mapping[str, Figures]]], job: Job, spent: Mapping[str, Spent]
 ) -> Kept:
     """Write the table as far as it is finished, and return it."""
     share = (
@@ -149,7 +146,7 @@ def _written(
     )
     about = [
         f"Commit {commit()}, version {__version__}; {share + ' sets' if job.reduced else 'as published'}; "
-        f"{job.seeds} seed{'s' if job.seeds > 1 else ''}; {_device(job.device)}; {sum(hours.values()):.2f} hours of training.",
+        f"{job.seeds} seed{'s' if job.seeds > 1 else ''}; {_trained(spent)}.",
     ]
     if job.steps or job.count:
         about.append(f"A try of the way only: stages of at most {job.steps} steps, {job.count or 'all'} patches or lines.")
@@ -162,9 +159,10 @@ def _written(
     return Kept(tuple(about), rows, tuple(found))
 
 
-def _device(name: str) -> str:
-    device = pick_device(name)
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU ({platform.machine()})"
+def _trained(spent: Mapping[str, Spent]) -> str:
+    """Return how long was trained, and on what."""
+    on = " and ".join(sorted({training.device for training in spent.values() if training.device}))
+    return f"{sum(training.hours for training in spent.values()):.2f} hours of training" + (f" on {on}" if on else "")
 
 
 def commit() -> str:

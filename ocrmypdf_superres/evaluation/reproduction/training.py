@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,23 @@ from ocrmypdf_superres.files import atomic_write_text
 from ocrmypdf_superres.modelstore.cards import CARD, DETECTOR_CARD, RECOGNIZER_CARD
 from ocrmypdf_superres.modelstore.store import also_searched, find_model, find_recognizer
 from ocrmypdf_superres.tables import read_toml
+from ocrmypdf_superres.training.loop.processes import device_name
 from ocrmypdf_superres.training.loop.trainer import CHECKPOINT
 from ocrmypdf_superres.training.workflows.train import train
 from ocrmypdf_superres.training.workflows.train_recognizer import train_recognizer
 
-HOURS = "hours.txt"
+SPENT = "spent.json"
+"""In a training's run: how long it took, and on what."""
+
 _RUN = re.compile(r"runs/([\w.-]+)/model")
+
+
+@dataclass(frozen=True)
+class Spent:
+    """How many hours a training took, all its beginnings together, and the name of the device that it ended on."""
+
+    hours: float = 0.0
+    device: str = ""
 
 
 @dataclass
@@ -36,6 +48,7 @@ class Trainings:
         seed: added to each recipe's own. device: see :func:`~ocrmypdf_superres.training.workflows.train.train`.
         cache: for lines that were found in scans.
         steps, batch: of every stage at most, for a try of the whole way; 0 for the recipes'. share: of the recipes' steps.
+        spent: what each network's training took.
     """
 
     recipes: Path
@@ -47,7 +60,7 @@ class Trainings:
     steps: int = 0
     batch: int = 0
     share: float = 1.0
-    hours: dict[str, float] = field(default_factory=dict)
+    spent: dict[str, Spent] = field(default_factory=dict)
 
     def need(self, setting: Setting) -> None:
         """Train the recognizers and detectors that *setting* needs, but for those that are found by their names."""
@@ -75,7 +88,7 @@ class Trainings:
     def _net(self, name: str, values: dict[str, Any], share: float) -> Path:
         model = self.folder / name
         if (model / CARD).is_file():
-            self.hours[name] = _hours(self.folder / f"{name}.run")
+            self.spent[name] = _spent(self.folder / f"{name}.run")
             return model
         run = self.folder / f"{name}.run"
         values = self._changed(values, name, share)
@@ -97,7 +110,7 @@ class Trainings:
             path = self._written(name, self._changed(values, name))
             with self._timed(name, run):
                 train_recognizer(path, made, self.data, (run / CHECKPOINT).is_file(), self.device)
-        self.hours[name] = _hours(run)
+        self.spent[name] = _spent(run)
         return made
 
     def _values(self, recipe: str) -> dict[str, Any]:
@@ -127,20 +140,21 @@ class Trainings:
 
     @contextmanager
     def _timed(self, name: str, run: Path) -> Iterator[None]:
-        """Find what was trained before by name, and note the hours, those before an interruption included."""
-        before, began = _hours(run), time.monotonic()
+        """Find what was trained before by name, and note the hours, those before an interruption included, and the device."""
+        before, began = _spent(run).hours, time.monotonic()
         with also_searched(self.folder):
             try:
                 yield
             finally:
-                self.hours[name] = before + (time.monotonic() - began) / 3600
+                hours = before + (time.monotonic() - began) / 3600
+                self.spent[name] = Spent(round(hours, 6), device_name(self.device))
                 if run.is_dir():
-                    atomic_write_text(run / HOURS, f"{self.hours[name]:.6f}\n")
+                    atomic_write_text(run / SPENT, json.dumps(asdict(self.spent[name])) + "\n")
 
 
-def _hours(run: Path) -> float:
-    path = run / HOURS
-    return float(path.read_text(encoding="utf-8")) if path.is_file() else 0.0
+def _spent(run: Path) -> Spent:
+    path = run / SPENT
+    return Spent(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else Spent()
 
 
 def _without(stage: Mapping[str, Any], drop: tuple[str, ...]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ spread unevenly.
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -106,6 +107,16 @@ def pick_device(name: str) -> torch.device:
     if kind == "cuda" and int(index or 0) >= count:
         raise DeviceError(f"The device {name} was asked for, but torch sees {count} CUDA devices; use auto or cpu.")
     return torch.device(name)
+
+
+def device_name(name: str) -> str:
+    """Return what the device called *name*, see :func:`pick_device`, is: a GPU's model, or ``CPU`` and its architecture.
+
+    Raises:
+        DeviceError: there is no such device.
+    """
+    device = pick_device(name)
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU ({platform.machine()})"
 
 
 def _launch(kind: str, size: int) -> Any:
