@@ -45,24 +45,34 @@ def targets(boxes: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     kinds = torch.full((len(base),), BACKGROUND)
     moves = torch.zeros(len(base), 2)
     truth = slices(boxes)
-    if len(truth):
-        shares = torch.from_numpy(pairwise_iou(base.numpy(), truth.numpy(), inclusive=True))
-        best, which = shares.max(dim=1)
-        kinds[best >= NEGATIVE] = IGNORED
-        kinds[best > POSITIVE] = TEXT
-        # The best anchors of a slice are text whatever they overlap, so that no line is without one.
-        top = shares.max(dim=0).values
-        ahead = ((shares == top) & (shares > 0)).any(dim=1)
-        kinds[ahead] = TEXT
-        heights = base[:, 3] - base[:, 1] + 1
-        wanted = truth[which]
-        moves[:, 0] = ((wanted[:, 1] + wanted[:, 3]) - (base[:, 1] + base[:, 3])) / 2 / heights
-        moves[:, 1] = ((wanted[:, 3] - wanted[:, 1] + 1).clamp(min=1.0) / heights).log()
+    of_column = torch.arange(len(base)).reshape(size[0] // STRIDE, size[1] // STRIDE, -1)
+    column = (truth[:, 0] / STRIDE).long()
+    # Anchors and slices are as wide as a column, so that only those of one column overlap by more than their rims.
+    for at in sorted(set(column.tolist())):
+        if 0 <= at < of_column.shape[1]:
+            own = of_column[:, at].flatten()
+            kinds[own], moves[own] = _of_column(base[own], truth[column == at])
     # Half a pixel of the outermost columns' anchors is outside of every image.
     outside = (base[:, 0] < -0.5) | (base[:, 1] < 0) | (base[:, 2] > size[1] - 0.5) | (base[:, 3] >= size[0])
     # Text that reaches over the edge stays, or lines at a patch's edge would have no anchor at all.
     kinds[outside & (kinds == BACKGROUND)] = IGNORED
     return kinds, moves
+
+
+def _of_column(base: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+    """Return kinds and moves, see :func:`targets`, of the anchors *base* (A, 4) of a column with the slices *truth* (n, 4)."""
+    kinds = torch.full((len(base),), BACKGROUND)
+    shares = torch.from_numpy(pairwise_iou(base.numpy(), truth.numpy(), inclusive=True))
+    best, which = shares.max(dim=1)
+    kinds[best >= NEGATIVE] = IGNORED
+    kinds[best > POSITIVE] = TEXT
+    # The best anchors of a slice are text whatever they overlap, so that no line is without one.
+    top = shares.max(dim=0).values
+    kinds[((shares == top) & (shares > 0)).any(dim=1)] = TEXT
+    heights = base[:, 3] - base[:, 1] + 1
+    wanted = truth[which]
+    middle = ((wanted[:, 1] + wanted[:, 3]) - (base[:, 1] + base[:, 3])) / 2 / heights
+    return kinds, torch.stack([middle, ((wanted[:, 3] - wanted[:, 1] + 1).clamp(min=1.0) / heights).log()], dim=1)
 
 
 def score_loss(logits: Tensor, kinds: Tensor) -> Tensor:
