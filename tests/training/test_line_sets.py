@@ -155,3 +155,15 @@ def test_line_images_are_each_read_once(tmp_path, capsys):
     assert "5 lines." in capsys.readouterr().out
     assert main(["lines", "--sets", str(folder), "--kind", "lines", "--count", "0"]) == 1
     assert "--count was given 0" in capsys.readouterr().err
+    assert main(["lines", "--sets", str(folder), "--kind", "lines", "-l", "xyz"]) == 1
+    assert "xyz" in capsys.readouterr().err
+
+
+@needs_tesseract
+def test_words_are_rendered_from_texts_of_the_language(tmp_path, capsys):
+    (tmp_path / "held" / "xyz").mkdir(parents=True)
+    (tmp_path / "held" / "xyz" / "a.txt").write_text("some words to render " * 20, encoding="utf-8")
+    assert main(["lines", "--sets", str(tmp_path / "held"), "--count", "2"]) == 1
+    assert "text in eng was expected" in capsys.readouterr().err
+    assert main(["lines", "--sets", str(tmp_path / "held"), "--count", "2", "-l", "xyz"]) == 1
+    assert "-l xyz" in (told := capsys.readouterr().err) and "check the languages" in told

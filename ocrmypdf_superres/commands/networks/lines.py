@@ -13,7 +13,7 @@ from rich.table import Table
 
 from ocrmypdf_superres.commands.networks.systems import add_systems
 from ocrmypdf_superres.commands.shared.output import STANDARD_OUTPUT, say, steps, write_json
-from ocrmypdf_superres.commands.shared.parsing import add_device, add_json
+from ocrmypdf_superres.commands.shared.parsing import add_device, add_json, add_language
 
 if TYPE_CHECKING:
     from ocrmypdf_superres.evaluation.networks.line_sets import LineMetrics
@@ -59,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--recognizers", nargs="*", default=[], metavar="RECOGNIZER", help="names or folders of recognizers besides Tesseract"
     )
+    add_language(parser, "Tesseract languages of the lines, such as deu+eng, whose texts --kind words renders (default: eng)")
     add_systems(parser)
     add_device(parser)
     add_json(parser)
@@ -88,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     for place in args.sets:
         batches = _batches(args, place)
         systems = system_predictors(args.system, args.spandrel, batches)
-        for name, row in evaluate_models(models, batches, recognizers, device, systems, steps).items():
+        for name, row in evaluate_models(models, batches, recognizers, device, systems, steps, args.language).items():
             metrics.setdefault(name, []).append(row)
     console = Console(highlight=False)
     tables = {str(place): {name: rows[index] for name, rows in metrics.items()} for index, place in enumerate(args.sets)}
@@ -117,7 +118,8 @@ def _batches(args: argparse.Namespace, place: Path) -> list[Batch]:
     if args.kind == "lines":
         return folder_lines(place, args.low, 2, args.count or 0)
     # Below the current folder, or wherever an absolute path leads.
-    return held_out_batches(Source("words", str(place), languages={"eng": 1.0}), Path(), 2, args.count or RENDERED)
+    languages = dict.fromkeys(args.language.split("+"), 1.0)
+    return held_out_batches(Source("words", str(place), languages=languages), Path(), 2, args.count or RENDERED)
 
 
 def _table(rows: dict[str, LineMetrics], published: bool) -> Table:

@@ -212,8 +212,8 @@ class _Tally:
             found = recognizer.read(lines)
             self.right[name] += [right_by_textzoom(a, b) for a, b in zip(found, texts, strict=True)]
 
-    def metrics(self, others: Sequence[IndependentEngine]) -> LineMetrics:
-        found = read_lines(self.images, "eng")
+    def metrics(self, others: Sequence[IndependentEngine], language: str) -> LineMetrics:
+        found = read_lines(self.images, language)
         scores = [score(text, truth) for text, truth in zip(found, self.texts, strict=True)]
         read = tuple(right_by_textzoom(a, b) for a, b in zip(found, self.texts, strict=True))
         count = max(1, len(self.texts))
@@ -236,9 +236,11 @@ def _mean(values: Sequence[float]) -> float:
 @torch.no_grad()
 def evaluate(
     net: nn.Module | Predictor, batches: list[Batch], channels: int = 1,
-    recognizers: Mapping[str, LineRecognizer] | None = None, others: Sequence[IndependentEngine] = (),
+    recognizers: Mapping[str, LineRecognizer] | None = None, others: Sequence[IndependentEngine] = (), language: str = "eng",
 ) -> LineMetrics:  # fmt: skip
     """Return the metrics of *net*, called as ``net(lr, scale)``, on *batches*; *recognizers* and *others* read sr, too.
+
+    Tesseract reads with *language*, such as ``deu+eng``.
 
     Shares of lines are of letters and digits without case, as the benchmarks count, where a word without any is right if
     nothing is read; the CER is Tesseract's own text's. Recognizers read a batch at a time, on the device that they are on.
@@ -251,7 +253,7 @@ def evaluate(
     tally = _Tally(recognizers or {})
     for batch in batches:
         tally.add(predict(batch.lr.to(device), batch.scale).clamp(0, 1), batch)
-    return tally.metrics(others)
+    return tally.metrics(others, language)
 
 
 def mean_metrics(rows: Sequence[LineMetrics], weighted: bool) -> LineMetrics:
@@ -281,11 +283,11 @@ def mean_metrics(rows: Sequence[LineMetrics], weighted: bool) -> LineMetrics:
 def evaluate_models(
     models: Sequence[Model], batches: list[Batch], recognizers: Mapping[str, LineRecognizer],
     device: torch.device | str = "cpu", systems: Mapping[str, Predictor] | None = None,
-    watch: Callable[[Sequence[str], str], Iterable[str]] = lambda names, what: names,
+    watch: Callable[[Sequence[str], str], Iterable[str]] = lambda names, what: names, language: str = "eng",
 ) -> dict[str, LineMetrics]:  # fmt: skip
     """Return the metrics on *batches* by name: bicubic, lanczos, each of *models* and of the user's *systems*, and hr itself.
 
-    *watch* passes on the names that it is given, and may show how far the work is.
+    Tesseract reads with *language*. *watch* passes on the names that it is given, and may show how far the work is.
 
     Raises:
         OptionError: a model or system has the name of one of the others, or of a row.
@@ -303,4 +305,4 @@ def evaluate_models(
     truths = iter(batches)
     predictors["hr"] = lambda lr, scale: next(truths).hr
     names = watch(list(predictors), "evaluating")
-    return {name: evaluate(predictors[name], batches, recognizers=recognizers) for name in names}
+    return {name: evaluate(predictors[name], batches, recognizers=recognizers, language=language) for name in names}
