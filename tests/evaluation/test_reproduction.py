@@ -99,6 +99,21 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@needs_tesseract
+def test_what_another_table_trained_by_the_same_recipe_is_taken_over(data, tmp_path):
+    def run(name: str, steps: int) -> Path:
+        command = ["reproduce", "003-3", "--recipes", str(PAPERS), "--data", str(data), "-o", str(tmp_path / name), "--reduced"]
+        limits = ["--rows", "TSRN", "--steps", str(steps), "--batch", "2", "--count", "2", "--device", "cpu"]
+        assert main([*command, *limits]) == 0
+        return tmp_path / name / "seed-0" / "tsrn-small"
+
+    trained, taken, longer = run("one", 1), run("another", 1), run("longer", 2)
+    checkpoints = [(net.parent / "tsrn-small.run" / "checkpoint.pt").is_file() for net in (trained, taken, longer)]
+    assert checkpoints == [True, False, True]
+    weights = [(net / "model.safetensors").read_bytes() for net in (trained, taken, longer)]
+    assert weights[0] == weights[1] != weights[2]
+
+
 # The row of each table that is run; in the others it stands for the rest, which differ in configuration or recipe.
 SMOKE = {
     "000": "srcnn, all losses", "000-real": "all terms",

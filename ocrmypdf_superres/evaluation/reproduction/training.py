@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: MPL-2.0
-"""The trainings of a table's rows: recipes changed as a row says, by seed, gone on with where they were interrupted."""
+"""The trainings of a table's rows: recipes changed as a row says, by seed, gone on with where they were interrupted.
+
+Tables have rows in common, such as LEMMA as published in those of its parts. What a table beside this one trained by the same
+recipe, seed, data and networks is taken over.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
 import re
+import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -28,15 +35,21 @@ from ocrmypdf_superres.training.workflows.train_recognizer import train_recogniz
 SPENT = "spent.json"
 """In a training's run: how long it took, and on what."""
 
+CARDS = (CARD, RECOGNIZER_CARD, DETECTOR_CARD)
+log = logging.getLogger(__name__)
 _RUN = re.compile(r"runs/([\w.-]+)/model")
 
 
 @dataclass(frozen=True)
 class Spent:
-    """How many hours a training took, all its beginnings together, and the name of the device that it ended on."""
+    """How many hours a training took, all its beginnings together, and the name of the device that it ended on.
+
+    ``inputs`` is a hash of what it was made from: the recipe, the place of the data, and the networks of this run that it names.
+    """
 
     hours: float = 0.0
     device: str = ""
+    inputs: str = ""
 
 
 @dataclass
@@ -86,32 +99,54 @@ class Trainings:
         return made
 
     def _net(self, name: str, values: dict[str, Any], share: float) -> Path:
-        model = self.folder / name
-        if (model / CARD).is_file():
-            self.spent[name] = _spent(self.folder / f"{name}.run")
-            return model
-        run = self.folder / f"{name}.run"
         values = self._changed(values, name, share)
         if "base" in values and (found := _RUN.fullmatch(str(values["base"]))):
             values["base"] = found[1]
-        recipe = self._written(name, values)
-        with self._timed(name, run):
-            made = train(recipe, run, self.data, (run / CHECKPOINT).is_file(), device=self.device, cache=self.cache)
-        made.rename(model)
-        return model
+
+        def made(recipe: Path, run: Path, goes_on: bool) -> None:
+            train(recipe, run, self.data, goes_on, device=self.device, cache=self.cache).rename(self.folder / name)
+
+        return self._made(name, values, made)
 
     def recognizer(self, recipe: str, changes: Mapping[str, Any] | None = None) -> Path:
         """Return the folder of the recognizer or detector that *recipe*, with *changes* to its keys, made."""
         values = {**self._values(recipe), **(changes or {})}
         name = str(values["name"])
-        made = self.folder / name
-        run = self.folder / f"{name}.run"
-        if not any((made / card).is_file() for card in (RECOGNIZER_CARD, DETECTOR_CARD)):
-            path = self._written(name, self._changed(values, name))
-            with self._timed(name, run):
-                train_recognizer(path, made, self.data, (run / CHECKPOINT).is_file(), self.device)
+
+        def made(recipe: Path, run: Path, goes_on: bool) -> None:
+            train_recognizer(recipe, self.folder / name, self.data, goes_on, self.device)
+
+        return self._made(name, self._changed(values, name), made)
+
+    def _made(self, name: str, values: Mapping[str, Any], training: Callable[[Path, Path, bool], None]) -> Path:
+        """Return the folder of the network that *values*, a recipe, make, trained unless it is here or beside this table."""
+        made, run = self.folder / name, self.folder / f"{name}.run"
+        if not _is_finished(made):
+            recipe = self._written(name, values)
+            inputs = self._inputs(recipe.read_text(encoding="utf-8"))
+            if not self._taken_over(name, inputs):
+                with self._timed(name, run, inputs):
+                    training(recipe, run, (run / CHECKPOINT).is_file())
         self.spent[name] = _spent(run)
         return made
+
+    def _inputs(self, recipe: str) -> str:
+        cards = [path / card for path in sorted(self.folder.iterdir()) for card in CARDS if f'"{path.name}"' in recipe]
+        parts = [recipe, str(self.data.resolve()), *(card.read_text(encoding="utf-8") for card in cards if card.is_file())]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def _taken_over(self, name: str, inputs: str) -> bool:
+        """Copy the network *name* of a table beside this one, if it was made from the same; return whether there is one."""
+        for other in sorted(self.folder.parent.parent.glob(f"*/{self.folder.name}")):
+            run = other / f"{name}.run"
+            if other != self.folder and _is_finished(other / name) and _spent(run).inputs == inputs:
+                log.info("%s is taken over from %s.", name, other)
+                (self.folder / f"{name}.run").mkdir(exist_ok=True)
+                shutil.copy2(run / SPENT, self.folder / f"{name}.run" / SPENT)
+                shutil.copytree(other / name, self.folder / f"{name}.partial", dirs_exist_ok=True)
+                (self.folder / f"{name}.partial").rename(self.folder / name)
+                return True
+        return False
 
     def _values(self, recipe: str) -> dict[str, Any]:
         return read_toml(self.recipes / f"{recipe}.toml", "The recipe")
@@ -139,7 +174,7 @@ class Trainings:
         return path
 
     @contextmanager
-    def _timed(self, name: str, run: Path) -> Iterator[None]:
+    def _timed(self, name: str, run: Path, inputs: str) -> Iterator[None]:
         """Find what was trained before by name, and note the hours, those before an interruption included, and the device."""
         before, began = _spent(run).hours, time.monotonic()
         with also_searched(self.folder):
@@ -147,9 +182,13 @@ class Trainings:
                 yield
             finally:
                 hours = before + (time.monotonic() - began) / 3600
-                self.spent[name] = Spent(round(hours, 6), device_name(self.device))
                 if run.is_dir():
-                    atomic_write_text(run / SPENT, json.dumps(asdict(self.spent[name])) + "\n")
+                    spent = Spent(round(hours, 6), device_name(self.device), inputs)
+                    atomic_write_text(run / SPENT, json.dumps(asdict(spent)) + "\n")
+
+
+def _is_finished(network: Path) -> bool:
+    return any((network / card).is_file() for card in CARDS)
 
 
 def _spent(run: Path) -> Spent:
