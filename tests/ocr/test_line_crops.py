@@ -184,6 +184,12 @@ def test_letters_of_the_lines_above_and_below_are_not_in_the_crop():
     assert np.array_equal(before[inside], crop[inside])
 
 
+def test_light_letters_on_a_dark_ground_stay():
+    light = printed().point(lambda level: 255 - level)
+    for box in beside_rules(33, 410)[1]:
+        assert np.array_equal(crop_line(light, box), light.crop(padded(box, light.size)))
+
+
 def test_letters_at_the_edge_of_the_page_stay():
     page, box = lines_close_together()
     cut = page.crop((0, box[1] + 8, page.width, page.height))

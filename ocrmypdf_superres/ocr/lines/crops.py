@@ -100,9 +100,9 @@ def _neighbours(luma: NDArray[np.float32], reach: int, edges: tuple[bool, bool])
 
 
 def _levels(luma: NDArray[np.float32]) -> tuple[float, float]:
-    """Return the levels of the ink and of the paper of *luma*."""
-    ink, paper = (float(level) for level in np.percentile(luma, (100 - INK, PAPER))) if luma.size else (0.0, 0.0)
-    return ink, paper
+    """Return the levels of the ink and of the paper of *luma*; the same twice where letters are light on a dark ground."""
+    ink, ground, paper = (float(level) for level in np.percentile(luma, (100 - INK, 50, PAPER))) if luma.size else (0.0, 0.0, 0.0)
+    return (ink, paper) if ground - ink > paper - ground else (paper, paper)
 
 
 def _rules(luma: NDArray[np.float32], rows: tuple[int, int], ends: tuple[int, int]) -> NDArray[np.intp]:
