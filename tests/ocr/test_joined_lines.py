@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_reading_order import PROSE, page, texts
 
+from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.ocr.merge.joined_lines import divide_joined
 
 WIDE = 10 * len(PROSE)
@@ -40,6 +41,25 @@ def test_a_line_across_a_gutter_is_divided():
     assert len(boxes) == 2 and boxes[0][2] <= 100 + WIDE + 30 < boxes[1][0]
     again, none = divide_joined(found)
     assert again is found and not none
+
+
+def test_signs_at_the_edge_of_a_column_stay_with_it():
+    left, right = columns()
+    left[4], right[4] = [
+        (text, x, y) for text, (_, x, y) in ((f"l4 {PROSE[:-6]}row ?", left[4]), (f"— r4 {PROSE[:-7]}", right[4]))
+    ]
+    expected = [text for text, _, _ in (*left, *right)]
+    right[4] = (f"{left[4][0]} || {right[4][0]}", left[4][1], left[4][2])
+    del left[4]
+    assert texts(divide_joined(page(left, right))[0]) == expected
+
+
+def test_words_that_are_read_from_the_right_keep_their_order():
+    reading = page(*joined("| "))
+    for line in reading.page.lines:
+        line.children.reverse()
+    expected = [" ".join(reversed(text.split())) for text, _, _ in (*columns()[0], *columns()[1])]
+    assert texts(divide_joined(Hypothesis(reading.page))[0]) == expected
 
 
 def test_the_last_line_of_two_columns_is_divided():

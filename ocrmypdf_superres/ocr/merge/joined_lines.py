@@ -42,7 +42,8 @@ def divide_joined(reading: Hypothesis) -> tuple[Hypothesis, list[Box]]:
     parts: dict[int, list[Line]] = {}
     for i, line in enumerate(lines):
         near = [other for other in prose if other is not line and _distance(line, other) <= NEAR * height]
-        gutters = [gap for gap in _gaps(line) if _is_gutter(gap, line, near, height)] if not line.turned else []
+        found = [_gutter(gap, line, near, height) for gap in _gaps(line)] if not line.turned else []
+        gutters = [gutter for gutter in found if gutter is not None]
         if gutters:
             parts[i] = _parts(line, gutters)
     if not parts:
@@ -58,8 +59,8 @@ def _gaps(line: Line) -> list[tuple[int, int]]:
     return [(left[2], right[0]) for left, right in itertools.pairwise(words) if left[2] < right[0]]
 
 
-def _is_gutter(gap: tuple[int, int], line: Line, near: Sequence[Line], height: float) -> bool:
-    """Whether the lines of prose *near* to *line* are those of two columns with *gap* between them."""
+def _gutter(gap: tuple[int, int], line: Line, near: Sequence[Line], height: float) -> tuple[int, int] | None:
+    """Return left and right of what two columns of prose *near* to *line* leave of *gap* between them; None without columns."""
     begin, end = gap
     left, right = (line.box[0], line.box[1], begin, line.box[3]), (end, line.box[1], line.box[2], line.box[3])
     before = [o for o in near if begin - EDGE * height <= o.box[2] <= end and common_width(o.box, left) >= SAME_COLUMN]
@@ -67,10 +68,12 @@ def _is_gutter(gap: tuple[int, int], line: Line, near: Sequence[Line], height: f
     crossing = sum(o.box[0] < begin - height and o.box[2] > end + height for o in near)
     least = min(len(before), len(after))
     if least < COLUMN_LINES or crossing > CROSSING * least:
-        return False
-    gutter = max(o.box[2] for o in before), min(o.box[0] for o in after)
-    fits = begin <= gutter[0] + SLACK * height and end >= gutter[1] - SLACK * height
-    return fits and all(any(_is_above(other, line, height) for other in side) for side in (before, after))
+        return None
+    low, high = max(o.box[2] for o in before), min(o.box[0] for o in after)
+    fits = begin <= low + SLACK * height and end >= high - SLACK * height
+    if not fits or not all(any(_is_above(other, line, height) for other in side) for side in (before, after)):
+        return None
+    return max(begin, low), min(end, high)
 
 
 def _is_above(other: Line, line: Line, height: float) -> bool:
@@ -82,11 +85,12 @@ def _distance(line: Line, other: Line) -> float:
 
 
 def _parts(line: Line, gutters: Sequence[tuple[int, int]]) -> list[Line]:
+    """Return the parts of *line*; signs at the edge of a column, as the dash of a dialogue, belong to it."""
     parts: list[list[Word]] = [[] for _ in range(len(gutters) + 1)]
-    for word in sorted(line.words, key=lambda word: word.box[0]):
+    for word in line.words:
         middle = (word.box[0] + word.box[2]) / 2
-        if not any(begin <= middle <= end for begin, end in gutters):
-            parts[sum(middle > end for _, end in gutters)].append(word)
+        if any(c.isalnum() for c in word.text) or not any(begin < middle < end for begin, end in gutters):
+            parts[sum(2 * middle > begin + end for begin, end in gutters)].append(word)
     return [line_of_words(words) for words in parts]
 
 
