@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,12 @@ _names: WeakKeyDictionary[OcrEngine, str] = WeakKeyDictionary()
 
 
 def engine_name(engine: OcrEngine) -> str:
-    """Return the name and version of *engine*, asked for once: OCRmyPDF's Tesseract starts the program to tell."""
+    """Return the name and version of *engine*, asked for once: OCRmyPDF's Tesseract starts the program to tell.
+
+    An engine that cannot be a key, as a plain dataclass, is asked each time.
+    """
+    if not isinstance(engine, Hashable):
+        return str(engine)
     if engine not in _names:
         _names[engine] = str(engine)
     return _names[engine]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -239,6 +240,13 @@ class DrawingEngine(TreeEngine):
         output_text.write_text("drawn\n", encoding="utf-8")
 
 
+@dataclass
+class ComparableEngine(TreeEngine):
+    """An engine with settings, which is equal to another one and cannot be hashed."""
+
+    settings: tuple[str, ...] = ()
+
+
 TREES = """
 from ocrmypdf import hookimpl
 import test_engine
@@ -249,8 +257,9 @@ def get_ocr_engine(options):
 """
 
 
-def test_an_engine_that_returns_trees(pdf: Path, tmp_path: Path, lanczos_net: Path) -> None:
-    (tmp_path / "trees.py").write_text(TREES.replace("NAME", "TreeEngine"))
+@pytest.mark.parametrize("name", ["TreeEngine", "ComparableEngine"])
+def test_an_engine_that_returns_trees(name: str, pdf: Path, tmp_path: Path, lanczos_net: Path) -> None:
+    (tmp_path / "trees.py").write_text(TREES.replace("NAME", name))
     TreeEngine.asked.clear()
     options = {"superres_model": str(lanczos_net), "superres_verify": "always", "superres_report": str(tmp_path / "report.jsonl")}
     text = read(pdf, tmp_path, "ocrmypdf_superres", str(tmp_path / "trees.py"), **options)
