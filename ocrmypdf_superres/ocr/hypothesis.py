@@ -50,6 +50,11 @@ class Line:
         """Whether the line runs up or down the page."""
         return self.element.textangle is not None
 
+    @property
+    def from_right(self) -> bool:
+        """Whether the line is read from right to left."""
+        return self.element.direction == "rtl"
+
 
 class Hypothesis:
     """One reading of a page. No method changes it: those that edit return another one.

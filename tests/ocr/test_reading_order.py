@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from ocrmypdf.hocrtransform import BoundingBox, OcrClass, OcrElement
 
 from ocrmypdf_superres.ocr.hocr import parse_hocr, write_hocr
-from ocrmypdf_superres.ocr.hypothesis import Hypothesis
-from ocrmypdf_superres.ocr.merge.reading_order import form_order, head_order
+from ocrmypdf_superres.ocr.hypothesis import Hypothesis, all_elements
+from ocrmypdf_superres.ocr.merge.reading_order import form_order, head_order, row_order
 from ocrmypdf_superres.ocr.merge.seams import join_seams
 from ocrmypdf_superres.ocr.merge.vote import Merged, in_order
 
@@ -52,6 +52,26 @@ def test_labels_and_values_of_a_form_are_read_row_by_row():
     rows = [100, 140, 180, 220]
     form = page([(f"label{y}", 100, y) for y in rows], [(f"value{y}", 400, y + 3) for y in rows])
     assert ordered(form) == [text for y in rows for text in (f"label{y}", f"value{y}")]
+
+
+def from_right(reading: Hypothesis) -> Hypothesis:
+    """The mirror image of a page, read from right to left."""
+    for element in all_elements(reading.page):
+        box = element.bbox
+        element.bbox, element.direction = BoundingBox(2000 - box.right, box.top, 2000 - box.left, box.bottom), "rtl"
+    return Hypothesis(reading.page)
+
+
+def test_pages_that_are_read_from_the_right_are_read_as_their_mirror_images():
+    rows = [100, 140, 180, 220]
+    form = page([(f"label{y}", 100, y) for y in rows], [(f"value{y}", 400, y + 3) for y in rows])
+    assert ordered(from_right(form)) == [text for y in rows for text in (f"label{y}", f"value{y}")]
+    prose = [(PROSE[k:], x, 100 + 30 * k) for x in (100, 700) for k in range(12)]
+    assert form_order(from_right(page(prose[:12], prose[12:])).lines) is None
+    mixed = from_right(page([line for pair in zip(prose[:12], prose[12:], strict=True) for line in pair]))
+    assert row_order(mixed.lines) == [*range(0, 24, 2), *range(1, 24, 2)]
+    cut = from_right(page([("the upper pa", 100, 100)], [("rt of it", 222, 101)]))
+    assert texts(join_seams(cut)[0]) == ["the upper pa rt of it"]
 
 
 def test_columns_of_prose_stay_columns():

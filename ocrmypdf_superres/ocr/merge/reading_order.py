@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from statistics import median
 
 from ocrmypdf_superres.metrics.boxes import Box, bounding_box, common_height, common_width
@@ -43,6 +44,7 @@ def form_order(lines: Sequence[Line]) -> list[int] | None:
 
     Lines that run up or down the page stay after the line that they follow.
     """
+    lines = _mirrored(lines)
     upright = _upright(lines)
     return _with_turned(lines, _ordered(_units(lines, upright))) if _is_form(lines, upright) else None
 
@@ -53,6 +55,7 @@ def row_order(lines: Sequence[Line]) -> list[int]:
     Columns of prose come one after another, all else row by row. Lines that run up or down the page stay after the line
     that they follow.
     """
+    lines = _mirrored(lines)
     return _with_turned(lines, _by_rows(lines, _units(lines, _upright(lines))))
 
 
@@ -61,6 +64,7 @@ def head_order(lines: Sequence[Line]) -> list[int] | None:
 
     Page segmentation reads the parts of a masthead or of a wide title with the columns below them. All else stays as it is.
     """
+    lines = _mirrored(lines)
     order = list(range(len(lines)))
     for divided in _gutters(_units(lines, _upright(lines))):
         heads = {i for unit in divided.above for i in unit.lines}
@@ -69,6 +73,13 @@ def head_order(lines: Sequence[Line]) -> list[int] | None:
         late = [i for i in order[first:] if i in heads]
         order = order[:first] + late + [i for i in order[first:] if i not in heads]
     return order if order != sorted(order) else None
+
+
+def _mirrored(lines: Sequence[Line]) -> Sequence[Line]:
+    """Return *lines* with left and right exchanged where most are read from right to left: their columns and cells are, too."""
+    if 2 * sum(line.from_right for line in lines) <= len(lines):
+        return lines
+    return [replace(line, box=(-line.box[2], line.box[1], -line.box[0], line.box[3])) for line in lines]
 
 
 def _gutters(units: Sequence[Unit]) -> Iterator[Divided]:

@@ -21,7 +21,7 @@ SAME_HEIGHT = 1.5
 def join_seams(reading: Hypothesis) -> tuple[Hypothesis, list[Box]]:
     """Return *reading* with lines that touch end to end joined, and the boxes of the joined ones.
 
-    Each keeps its words, from left to right, in the place of its longest part.
+    Each keeps its words, in the direction in which its longest part is read, in the place of that part.
     """
     after = {}
     for i, line in enumerate(reading.lines):
@@ -42,11 +42,11 @@ def join_seams(reading: Hypothesis) -> tuple[Hypothesis, list[Box]]:
         if len(chain) < 2:
             continue
         taken.update(chain)
-        members = [word for k in chain for word in reading.lines[k].words]
         # A note in the margin that touches a line must not take it along to its own place.
         place = max(chain, key=lambda k: len(reading.lines[k].text))
         words |= {k: [] for k in chain}
-        words[place] = sorted(members, key=lambda word: word.box[0])
+        read = chain[::-1] if reading.lines[place].from_right else chain
+        words[place] = [word for k in read for word in reading.lines[k].words]
         parts = [box_of(reading.lines[k].element) for k in chain]
         boxes.append((parts[0][0], min(p[1] for p in parts), max(p[2] for p in parts), max(p[3] for p in parts)))
     return (reading.edited(words, {}, {}), boxes) if words else (reading, [])
