@@ -45,6 +45,15 @@ def test_a_line_of_cells_takes_the_words_of_three_boxes():
     assert found.left == []
 
 
+def test_words_of_a_line_that_is_read_from_the_right_keep_their_order():
+    kept, again = (page((100, [("second", sure, 200), ("first", sure, 300)])) for sure in (0.5, 0.9))
+    for reading in (kept, again):
+        reading.page.paragraphs[0].children[0].direction = "rtl"
+        reading.page.paragraphs[0].children[0].children.reverse()
+    found = regroup(Hypothesis(kept.page).lines, Hypothesis(again.page).lines)
+    assert [word.text for word in found.lines[0]] == ["first", "second"]
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 90)), min_size=1, max_size=30), st.integers(0, 7))
 def test_every_word_is_in_one_place(places, rows):

@@ -39,7 +39,7 @@ def regroup(layout: Sequence[Line], foreign: Sequence[Line]) -> Regrouped:
     """Sort the words of *foreign* lines into the lines of *layout*, by their places; both are in the same pixels.
 
     A line of one engine may be several cells of a table for another one, so words are sorted and not lines. Lines that
-    run up or down the page take no words.
+    run up or down the page take no words. Those of a line that is read from the right stay in their order.
     """
     lines: dict[int, list[Word]] = {}
     left: list[list[Word]] = []
@@ -53,8 +53,9 @@ def regroup(layout: Sequence[Line], foreign: Sequence[Line]) -> Regrouped:
                 lines.setdefault(index, []).append(word)
         if rest:
             left.append(rest)
-    for words in lines.values():
-        words.sort(key=lambda word: word.box[0])
+    for index, words in lines.items():
+        if not layout[index].from_right:
+            words.sort(key=lambda word: word.box[0])
     return Regrouped(lines, left)
 
 
