@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 from ocrmypdf.hocrtransform import Baseline, BoundingBox, OcrClass, OcrElement
 
+from ocrmypdf_superres.ocr.hypothesis import all_elements
 from ocrmypdf_superres.page.dewarp.surface import Surface
 
 PLACES = 5
@@ -14,17 +15,18 @@ DESCENT = 0.21
 """Share of a line's height that is below its baseline, where none is known."""
 
 
-def warp_back(element: OcrElement, surface: Surface, size: tuple[int, int]) -> None:
+def warp_back(element: OcrElement, surface: Surface, size: tuple[int, int], turned: bool = False) -> None:
     """Move the boxes under *element*, read on the dewarped image of *size* = (width, height), to where they are on the page.
 
-    Lines get a straight baseline through their run; what encloses them encloses them still.
+    What encloses words encloses them still. Lines get a straight baseline through their run, and begin at their left end, from
+    where OCRmyPDF measures how high letters are. Those of a page that is *turned* back afterwards do not, as their text is level.
     """
     before = element.bbox
     for child in element.children:
-        warp_back(child, surface, size)
+        warp_back(child, surface, size, turned)
     if before is None or element.ocr_class == OcrClass.PAGE:
         return
-    boxes = [child.bbox for child in element.children if child.bbox is not None]
+    boxes = [inner.bbox for child in element.children for inner in all_elements(child) if inner.bbox is not None]
     if boxes:
         element.bbox = BoundingBox(
             min(box.left for box in boxes), min(box.top for box in boxes),
@@ -32,8 +34,10 @@ def warp_back(element: OcrElement, surface: Surface, size: tuple[int, int]) -> N
         )  # fmt: skip
     else:
         element.bbox = _moved(before, surface, size)
-    if element.ocr_class in OcrClass.LINE_TYPES and not element.textangle:
-        element.baseline = _baseline(element.baseline, before, element.bbox, surface, size)
+    if element.ocr_class in OcrClass.LINE_TYPES and not element.textangle and not turned:
+        baseline = element.baseline or Baseline(intercept=-DESCENT * before.height)
+        element.baseline = _baseline(baseline, before, element.bbox, surface, size)
+        element.bbox = _lowered(element.bbox, element.baseline, before.height + baseline.intercept)
 
 
 def _moved(box: BoundingBox, surface: Surface, size: tuple[int, int]) -> BoundingBox:
@@ -43,13 +47,16 @@ def _moved(box: BoundingBox, surface: Surface, size: tuple[int, int]) -> Boundin
     return BoundingBox(box.left, top, box.right, max(bottom, top))
 
 
-def _baseline(
-    baseline: Baseline | None, before: BoundingBox, after: BoundingBox, surface: Surface, size: tuple[int, int]
-) -> Baseline:
+def _lowered(box: BoundingBox, baseline: Baseline, ascent: float) -> BoundingBox:
+    """Return *box* of a line; of one that rises, from *ascent* above the left end of its *baseline* on."""
+    top = box.bottom + baseline.intercept - ascent
+    return BoundingBox(box.left, min(max(box.top, top), box.bottom), box.right, box.bottom)
+
+
+def _baseline(baseline: Baseline, before: BoundingBox, after: BoundingBox, surface: Surface, size: tuple[int, int]) -> Baseline:
     """Return the straight line that fits the run of a line's baseline on the page best, for its box *after*."""
-    slope, intercept = (baseline.slope, baseline.intercept) if baseline is not None else (0.0, -DESCENT * before.height)
     x = np.linspace(before.left, max(before.right, before.left + 1), PLACES)
-    level = before.bottom + intercept + slope * (x - before.left)
+    level = before.bottom + baseline.intercept + baseline.slope * (x - before.left)
     run = level + [surface.at(float(column), float(row), size) for column, row in zip(x, level, strict=True)]
     slope, start = (float(value) for value in np.polyfit(x - after.left, run, 1))
     return Baseline(slope=slope, intercept=start - after.bottom)

@@ -128,7 +128,7 @@ class VerifyingEngine(OcrEngine):
 def _fit_to_page(tree: OcrElement, reader: PageReader) -> None:
     """Lay *tree* onto the page as it is, and give it the page's own dpi where the engine was told another."""
     if reader.state.surface is not None:
-        warp_back(tree, reader.state.surface, reader.state.size)
+        warp_back(tree, reader.state.surface, reader.state.size, bool(reader.state.turns))
     turn_back(tree, reader.state.turns, reader.state.size)
     if reader.state.dpi is not None:
         tree.dpi = reader.state.dpi

@@ -190,3 +190,17 @@ def test_a_reading_is_laid_back_onto_the_page() -> None:
     assert (line.bbox.top, line.bbox.bottom) == (pytest.approx(205), pytest.approx(254))
     assert line.baseline.slope == pytest.approx(slope)
     assert line.bbox.bottom + line.baseline.intercept == pytest.approx(230 - 6 + slope * 100)
+
+
+@pytest.mark.parametrize("slope", [-0.1, 0.1])
+def test_letters_of_steep_lines_keep_their_height(slope: float) -> None:
+    surface = Surface(np.tile(np.linspace(0, slope, POINTS), (POINTS, 1)), drop=5.0, bend=0.0)
+    words = [OcrElement(ocr_class=OcrClass.WORD, bbox=BoundingBox(left, 200, left + 80, 230), text="word") for left in (100, 400)]
+    baseline = Baseline(slope=0.0, intercept=-6.0)
+    line = OcrElement(ocr_class=OcrClass.LINE, bbox=BoundingBox(100, 200, 480, 230), baseline=baseline, children=words)
+    block = OcrElement(ocr_class=OcrClass.PARAGRAPH, bbox=line.bbox, children=[line])
+    warp_back(block, surface, SIZE)
+    # OCRmyPDF draws letters as high as the line's box is above the left end of the baseline.
+    assert line.bbox.height + line.baseline.intercept == pytest.approx(24)
+    assert block.bbox.top == min(word.bbox.top for word in words)
+    assert block.bbox.bottom == max(word.bbox.bottom for word in words)
