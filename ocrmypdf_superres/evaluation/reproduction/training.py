@@ -27,7 +27,7 @@ from ocrmypdf_superres.files import atomic_write_text
 from ocrmypdf_superres.modelstore.cards import CARD, DETECTOR_CARD, RECOGNIZER_CARD
 from ocrmypdf_superres.modelstore.store import also_searched, find_model, find_recognizer
 from ocrmypdf_superres.tables import read_toml
-from ocrmypdf_superres.training.loop.processes import device_name
+from ocrmypdf_superres.training.loop.processes import device_name, pick_device
 from ocrmypdf_superres.training.loop.trainer import CHECKPOINT
 from ocrmypdf_superres.training.workflows.train import train
 from ocrmypdf_superres.training.workflows.train_recognizer import train_recognizer
@@ -183,7 +183,7 @@ class Trainings:
             finally:
                 hours = before + (time.monotonic() - began) / 3600
                 if run.is_dir():
-                    spent = Spent(round(hours, 6), device_name(self.device), inputs)
+                    spent = Spent(round(hours, 6), device_name(pick_device(self.device)), inputs)
                     atomic_write_text(run / SPENT, json.dumps(asdict(spent)) + "\n")
 
 

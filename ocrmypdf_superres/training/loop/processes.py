@@ -109,13 +109,8 @@ def pick_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def device_name(name: str) -> str:
-    """Return what the device called *name*, see :func:`pick_device`, is: a GPU's model, or ``CPU`` and its architecture.
-
-    Raises:
-        DeviceError: there is no such device.
-    """
-    device = pick_device(name)
+def device_name(device: torch.device) -> str:
+    """Return what *device* is: a GPU's model, or ``CPU`` and its architecture."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU ({platform.machine()})"
 
 

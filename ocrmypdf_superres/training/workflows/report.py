@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 
 from ocrmypdf_superres.modelstore.cards import WEIGHTS
 from ocrmypdf_superres.modelstore.store import Model
+from ocrmypdf_superres.training.loop.processes import device_name
 from ocrmypdf_superres.training.loop.run_log import read_log
 from ocrmypdf_superres.training.loop.trainer import Trainer
 from ocrmypdf_superres.training.recipe import Recipe
@@ -59,9 +59,8 @@ def _version(package: str) -> str:
 
 def _device(trainer: Trainer[SuperResolution]) -> str:
     many = f"{trainer.processes.size} processes, each on " if trainer.processes.size > 1 else ""
-    if trainer.device.type == "cuda":
-        return many + torch.cuda.get_device_name(trainer.device)
-    return f"{many}CPU ({platform.machine()}), {torch.get_num_threads()} thread(s)"
+    threads = "" if trainer.device.type == "cuda" else f", {torch.get_num_threads()} thread(s)"
+    return many + device_name(trainer.device) + threads
 
 
 def _losses(recipe: Recipe, rows: list[dict[str, Any]]) -> str:
