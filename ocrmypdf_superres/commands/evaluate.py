@@ -122,6 +122,15 @@ def _add_methods(parser: argparse.ArgumentParser) -> None:
         "pages in languages that the folder lacks are left out; may be repeated",
     )
     group.add_argument(
+        "--networks",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FOLDER",
+        help="tuned networks, such as finetune --network makes, with which the page is read as by plugin-tesseract; "
+        "pages for whose languages the folder has none are left out; may be repeated",
+    )
+    group.add_argument(
         "--models",
         nargs="+",
         default=[],
@@ -164,11 +173,13 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         OptionError: the data or an argument cannot be used.
         ModelError: the model cannot be used.
+        RecognizerError: a folder of --networks holds none, or a damaged one.
     """
     console = Console(stderr=str(args.json) == STANDARD_OUTPUT)
     args.methods = list(dict.fromkeys(args.methods))  # one that is named twice is read, and counted, once
     cases = _cases(args, console)
-    peers = all_peers(args.peer, args.dnn_superres, args.spandrel, args.models, (*METHODS, *FURTHER), args.tessdata)
+    taken = (*METHODS, *FURTHER)
+    peers = all_peers(args.peer, args.dnn_superres, args.spandrel, args.models, taken, args.tessdata, args.networks)
     if args.lpips:
         check_weights(*args.lpips)
     for folder in (args.run, args.worst):
@@ -191,7 +202,7 @@ def run(args: argparse.Namespace) -> int:
     written = [to_json(result) for result in results]
     if args.json:
         write_json(args.json, written)
-    compared = networks_table(results)
+    compared = networks_table(results, [peer.name for peer in peers if peer.kind == "networks"])
     say(compared, console, end="")
     trust = _save_run(console, args, cases, peers, written) if args.run else ""
     if args.markdown:

@@ -109,7 +109,7 @@ def check_weights(backbone: Path, linear: Path) -> None:
 
 def inspected_methods(methods: Sequence[str], peers: Sequence[Peer]) -> list[str]:
     """Return the methods of a run whose pages are inspected, as-is first."""
-    others = [peer.name for peer in peers if peer.tessdata is None]
+    others = [peer.name for peer in peers if peer.enlarges]
     return in_order(["as-is", *(m for m in (*methods, *others) if m not in (*NOT_INSPECTED, *ENGINE_METHODS))])
 
 

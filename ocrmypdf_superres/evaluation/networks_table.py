@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MPL-2.0
-"""The plugin with Tesseract's tuned networks against the plugin with the installed ones, page by page."""
+"""The plugin with tuned networks of Tesseract against the plugin with the installed ones, or with the shipped, page by page."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from ocrmypdf_superres.evaluation.benchmark import Result
+from ocrmypdf_superres.evaluation.methods.names import OWN_NETWORKS_AS
 from ocrmypdf_superres.evaluation.summary import by_scan, counts_by_scan
 from ocrmypdf_superres.metrics.statistics import Interval, interval, paired_difference
 from ocrmypdf_superres.metrics.text import TextScore
@@ -16,25 +17,27 @@ WORSE = 0.01
 """A page is worse, or better, where its CER differs by more than this."""
 
 
-def networks_table(results: Sequence[Result]) -> str:
+def networks_table(results: Sequence[Result], own: Sequence[str] = ()) -> str:
     """Return a Markdown table of each of :data:`PAIRS` by group, by collection of the reduced pages, and over all pages.
 
-    It is empty where no pair ran.
+    It is empty where no pair ran. *own* are methods that read with networks of a user's: each has a table against the shipped
+    networks.
 
     Ratio and difference have 95 % bootstrap intervals over scans, each sample with the same scans for both; one that was reduced
     in several ways counts as one. The time is that of one reading by Tesseract, in CPU seconds.
     """
-    tables = (_table(results, name, *pair) for name, pair in PAIRS.items())
+    tables = [_table(results, name, *pair, "installed > tuned") for name, pair in PAIRS.items()]
+    tables += [_table(results, "Tesseract alone", name, OWN_NETWORKS_AS, f"shipped > {name}") for name in own]
     return "\n".join(table for table in tables if table)
 
 
-def _table(results: Sequence[Result], name: str, tuned: str, installed: str) -> str:
-    own, other = ({(r.group, r.page): r for r in results if r.method == method} for method in (tuned, installed))
+def _table(results: Sequence[Result], name: str, tuned: str, base: str, sides: str) -> str:
+    own, other = ({(r.group, r.page): r for r in results if r.method == method} for method in (tuned, base))
     pairs = [(own[key], other[key]) for key in own if key in other and not own[key].error + other[key].error]
     if not pairs:
         return ""
     lines = [
-        f"| {name}: pages | CER, installed > tuned, % | words missed, installed > tuned, % | ratio of words missed | CER, points "
+        f"| {name}: pages | CER, {sides}, % | words missed, {sides}, % | ratio of words missed | CER, points "
         "| better / worse by a point | one reading, ratio of seconds |",
         "|---|---|---|---|---|---|---|",
     ]

@@ -21,7 +21,7 @@ from ocrmypdf_superres.evaluation.methods.names import ENGINE_METHODS, PLUGIN_ME
 from ocrmypdf_superres.evaluation.methods.peers import Peer
 from ocrmypdf_superres.evaluation.methods.readings import engine_versions, ocrmypdf_version
 from ocrmypdf_superres.files import atomic_write_text
-from ocrmypdf_superres.modelstore.networks import AUTO, networks_for
+from ocrmypdf_superres.modelstore.networks import AUTO, networks_for, versions_of_networks
 from ocrmypdf_superres.modelstore.store import find_model
 from ocrmypdf_superres.tesseract import version
 
@@ -34,13 +34,15 @@ def versions_of(method: str, model: str, peer: Peer | None = None) -> str:
 
     Raises:
         MissingDependencyError: there is no Tesseract. ModelError: there is no such model.
+        RecognizerError: a network of *peer* cannot be used.
     """
     parts = [version()]
     if peer is not None:
         parts += [peer.kind, peer.decides()]
-    if method == "oversample" or method in PLUGIN_METHODS:
+    plugin = method in PLUGIN_METHODS or (peer is not None and peer.kind == "networks")
+    if method == "oversample" or plugin:
         parts.append(ocrmypdf_version())
-    if method in PLUGIN_METHODS:
+    if plugin:
         parts += [*sorted(find_model(model).card.files.values()), code_digest(PLUGIN_CODE), "with words"]
     if method in ("plugin", "plugin-stock", "plugin-checked") or method in ENGINE_METHODS:
         parts += engine_versions()
@@ -56,8 +58,7 @@ def key_of(case: Case, method: str, versions: str) -> str:
     image = hashlib.sha256(Path(case.page.image).read_bytes()).hexdigest()
     parts = [FORMAT, image, case.page.languages, f"{case.page.dpi:g}", condition, method, versions]
     if method in PLUGIN_METHODS and PLUGIN_OPTIONS[method].get("superres_networks") != "stock":
-        networks = networks_for(AUTO, case.page.languages.split("+"))
-        parts += [part for one in networks for part in (one.card.sha256, json.dumps(one.card.calibration, sort_keys=True))]
+        parts += versions_of_networks(networks_for(AUTO, case.page.languages.split("+")))
     text = "\n".join(parts)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 

@@ -8,6 +8,7 @@ language file that the user has installed.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -208,6 +209,11 @@ def networks_for(given: str, languages: Iterable[str] | None = None) -> list[Net
         return networks
     names = {language.rpartition("/")[2] for language in languages}
     return [network for network in networks if network.card.language.rpartition("/")[2] in names]
+
+
+def versions_of_networks(networks: Iterable[Network]) -> list[str]:
+    """Return what decides how *networks* read: the hash of each, and its calibration as JSON."""
+    return [part for one in networks for part in (one.card.sha256, json.dumps(one.card.calibration, sort_keys=True))]
 
 
 def _has_card(folder: Path) -> bool:

@@ -13,13 +13,15 @@ import pytest
 from evaluation_pages import draw
 from PIL import Image
 
-from ocrmypdf_superres.errors import MissingDependencyError, ModelError, OptionError, SuperresError
+from ocrmypdf_superres.errors import MissingDependencyError, ModelError, OptionError, RecognizerError, SuperresError
 from ocrmypdf_superres.evaluation.benchmark import run_cases
 from ocrmypdf_superres.evaluation.data.pages import Case, find_pages
 from ocrmypdf_superres.evaluation.methods.dispatch import read
 from ocrmypdf_superres.evaluation.methods.images import peer_image
-from ocrmypdf_superres.evaluation.methods.peers import Peer, command_peer, enlarge_by, tessdata_peer, weights_peer
+from ocrmypdf_superres.evaluation.methods.peers import Peer, command_peer, enlarge_by, networks_peer, tessdata_peer, weights_peer
 from ocrmypdf_superres.tesseract import find_traineddata
+
+RECOGNIZERS = Path(__file__).parents[2] / "models" / "recognizers"
 
 
 def python(code: str) -> Peer:
@@ -104,3 +106,22 @@ def test_other_language_files_read_the_page_enlarged_by_lanczos(benchmark_folder
     assert peer.decides() != before
     with pytest.raises(SuperresError, match="eng"):
         read(case, "best", "docsr-s2", peer)
+
+
+def test_networks_of_a_user_read_as_the_plugin_does(benchmark_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(RecognizerError, match="no tuned network"):
+        networks_peer(tmp_path)
+    folder = tmp_path / "mine"
+    shutil.copytree(RECOGNIZERS / "eng", folder / "eng")
+    peer = networks_peer(folder)
+    assert (peer.name, peer.enlarges, peer.tessdata) == ("mine", False, None)
+    assert (peer.knows("eng"), peer.knows("eng+deu"), peer.knows("deu")) == (True, True, False)
+    before = peer.decides()
+    case = Case(find_pages(benchmark_folder)[1])
+    found = list(run_cases([case], ["plugin-tesseract"], "docsr-s2", None, 1, [peer]))
+    assert not any(result.error for result in found)
+    texts = {result.method: result.counts for result in found}
+    assert texts["mine"] == texts["plugin-tesseract"]
+    # Other networks are another method for the cache.
+    shutil.copytree(RECOGNIZERS / "deu", folder / "deu")
+    assert peer.decides() != before

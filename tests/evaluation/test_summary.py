@@ -131,6 +131,17 @@ def test_tuned_networks_are_compared_page_by_page() -> None:
     assert networks_table(RESULTS) == ""
 
 
+def test_networks_of_a_user_are_compared_with_the_shipped() -> None:
+    pages = [
+        result("letters", "a", "plugin-tesseract", 100, 80), result("letters", "a", "mine", 60, 90),
+        result("letters", "b", "plugin-tesseract", 50, 90), result("letters", "b", "mine", 75, 90),
+    ]  # fmt: skip
+    assert networks_table(pages) == ""
+    lines = networks_table(pages, ["mine"]).splitlines()
+    assert "CER, shipped > mine, %" in lines[0]
+    assert lines[2].startswith("| letters (2) | 7.50 > 6.75 | 15.00 > 10.00 | 0.67 [0.50, 1.00] |")
+
+
 def test_an_engine_is_compared_with_the_plugin_but_not_where_tesseract_alone_reads() -> None:
     found = [result("letters", "a", name, edits) for name, edits in (("lanczos", 90), ("rapidocr", 10), ("plugin", 50))]
     assert others(found, "plugin") == ["lanczos", "rapidocr"]

@@ -16,7 +16,7 @@ from PIL import Image
 
 from ocrmypdf_superres.evaluation.data.pages import Case
 from ocrmypdf_superres.evaluation.methods.images import TARGET_DPI, lanczos_image, lr_image, peer_image, resampled
-from ocrmypdf_superres.evaluation.methods.names import ENGINE_METHODS, PLUGIN_OPTIONS
+from ocrmypdf_superres.evaluation.methods.names import ENGINE_METHODS, OWN_NETWORKS_AS, PLUGIN_OPTIONS
 from ocrmypdf_superres.evaluation.methods.peers import Peer
 from ocrmypdf_superres.evaluation.methods.readings import Reading, engine_text, ocrmypdf_text, tesseract_text
 from ocrmypdf_superres.evaluation.methods.stopwatch import children_seconds
@@ -33,7 +33,7 @@ def _peer_text(original: Image.Image, dpi: float, languages: str, peer: Peer, li
 
 
 def read(case: Case, method: str, model: str, peer: Peer | None = None) -> Reading:
-    """Return what *method* reads on *case*; *peer* is the other way of enlarging that *method* names, if it names one.
+    """Return what *method* reads on *case*; *peer* is the user's own method that *method* names, if it names one.
 
     Raises:
         SuperresError: the page or the method's program fails.
@@ -45,7 +45,7 @@ def read(case: Case, method: str, model: str, peer: Peer | None = None) -> Readi
             luma = to_luma(opened)
         return tesseract_text(from_luma(luma), case.page.dpi, languages, mode)
     image, dpi = lr_image(case)
-    if peer is not None:
+    if peer is not None and peer.kind != "networks":
         return _peer_text(image, dpi, languages, peer, case.page.line)
     if method in ENGINE_METHODS:
         return engine_text(method, image, dpi, languages)
@@ -59,8 +59,10 @@ def read(case: Case, method: str, model: str, peer: Peer | None = None) -> Readi
     line: dict[str, Any] = {"tesseract_pagesegmode": RAW_LINE} if case.page.line else {}
     if method == "oversample":
         return ocrmypdf_text(image, dpi, languages, oversample=int(TARGET_DPI), **line)
+    options = PLUGIN_OPTIONS[OWN_NETWORKS_AS if peer is not None else method]
+    networks = {"superres_networks": peer.what} if peer is not None else {}
     trigger = {"superres_trigger": "always"} if case.page.line else {}
     return ocrmypdf_text(
         image, dpi, languages, plugins=["ocrmypdf_superres"], superres_model=model, superres_device="cpu",
-        superres_threads=1, **PLUGIN_OPTIONS[method], **line, **trigger,
+        superres_threads=1, **options, **networks, **line, **trigger,
     )  # fmt: skip

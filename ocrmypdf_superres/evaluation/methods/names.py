@@ -24,6 +24,8 @@ PLUGIN_OPTIONS = {
     "plugin-checked": {"superres_verify": "always"},
 }
 """What differs from the plugin's defaults in each of these."""
+OWN_NETWORKS_AS = "plugin-tesseract"
+"""The method as which a user's own networks read, and with which they are compared."""
 ENGINE_METHODS = {"rapidocr", "easyocr"}
 """The methods that are an OCR engine by itself."""
 READ_BY_TESSERACT = ("plugin-once", "plugin-tesseract", "plugin-tesseract-stock")

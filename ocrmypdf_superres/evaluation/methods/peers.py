@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MPL-2.0
 """Other ways of enlarging an image, and other language files of Tesseract, to compare with.
 
-Any command, OpenCV's dnn_superres models, community models through spandrel, our models by themselves, and folders of
-``.traineddata`` files, with which the page enlarged by Lanczos is read. Nothing is downloaded: the program, the weights and
-the files are the user's.
+Any command, OpenCV's dnn_superres models, community models through spandrel, our models by themselves, folders of
+``.traineddata`` files, with which the page enlarged by Lanczos is read, and folders of tuned networks, with which the plugin
+reads. Nothing is downloaded: the program, the weights and the files are the user's.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from PIL import Image
 from ocrmypdf_superres.errors import MissingDependencyError, ModelError, OptionError, SuperresError
 from ocrmypdf_superres.evaluation.methods.commands import run_command, split_command
 from ocrmypdf_superres.evaluation.methods.nets import decides, net_image
+from ocrmypdf_superres.modelstore.networks import networks_for, networks_in, versions_of_networks
 from ocrmypdf_superres.modelstore.store import find_model, find_models, sha256_of
 from ocrmypdf_superres.page.image import flatten
 
@@ -33,11 +34,16 @@ _DNN_NAME = re.compile(r"(edsr|espcn|fsrcnn|lapsrn)[^0-9]*_x([2348])", re.IGNORE
 
 @dataclass(frozen=True)
 class Peer:
-    """A method of a user's: its name in tables, its kind, and its command, file of weights, model's or tessdata folder."""
+    """A method of a user's: its name in tables, its kind, and its command, file of weights, or folder."""
 
     name: str
-    kind: Literal["command", "dnn", "spandrel", "model", "tessdata"]
+    kind: Literal["command", "dnn", "spandrel", "model", "tessdata", "networks"]
     what: str
+
+    @property
+    def enlarges(self) -> bool:
+        """Whether it is another way of enlarging; else it is another way of reading."""
+        return self.kind not in ("tessdata", "networks")
 
     @property
     def tessdata(self) -> Path | None:
@@ -45,15 +51,19 @@ class Peer:
         return Path(self.what) if self.kind == "tessdata" else None
 
     def knows(self, languages: str) -> bool:
-        """Whether it can read *languages*, such as ``eng+deu``."""
+        """Whether it can read *languages*, such as ``eng+deu``; with tuned networks, whether one is for any of them."""
+        if self.kind == "networks":
+            return any(network.folder.is_relative_to(self.what) for network in networks_for(self.what, languages.split("+")))
         return self.tessdata is None or all((self.tessdata / f"{one}.traineddata").is_file() for one in languages.split("+"))
 
     def decides(self) -> str:
         """Return what decides its result, for the cache: the command, or hashes of the files and of a model's code.
 
         Raises:
-            ModelError: the model's card cannot be used.
+            ModelError: the model's card cannot be used. RecognizerError: a network's card cannot be.
         """
+        if self.kind == "networks":
+            return "\n".join(versions_of_networks(networks_for(self.what)))
         if self.kind == "model":
             return decides(find_model(self.what))
         if self.kind == "tessdata":
@@ -108,6 +118,16 @@ def tessdata_peer(folder: Path) -> Peer:
     return Peer(folder.resolve().name, "tessdata", str(folder.resolve()))
 
 
+def networks_peer(folder: Path) -> Peer:
+    """Return the peer of ``--networks``: the tuned networks of *folder*, by whose name it is called.
+
+    Raises:
+        RecognizerError: the folder holds none, or a damaged one.
+    """
+    networks_in(folder)
+    return Peer(folder.resolve().name, "networks", str(folder.resolve()))
+
+
 def all_peers(
     commands: Sequence[str],
     dnn: Sequence[Path],
@@ -115,16 +135,17 @@ def all_peers(
     models: Sequence[str],
     taken: Collection[str],
     tessdata: Sequence[Path] = (),
+    networks: Sequence[Path] = (),
 ) -> list[Peer]:
     """Return the peers of all kinds that a user named.
 
     Raises:
         OptionError: two have one name, or a name is in *taken*; or as the functions for each kind.
-        ModelError, MissingDependencyError: as the functions for each kind.
+        ModelError, MissingDependencyError, RecognizerError: as the functions for each kind.
     """
     peers = [command_peer(text) for text in commands]
     peers += [weights_peer(path, "dnn") for path in dnn] + [weights_peer(path, "spandrel") for path in spandrel]
-    peers += [*model_peers(models), *map(tessdata_peer, tessdata)]
+    peers += [*model_peers(models), *map(tessdata_peer, tessdata), *map(networks_peer, networks)]
     names = [peer.name for peer in peers]
     for name in names:
         if names.count(name) > 1 or name in taken:
