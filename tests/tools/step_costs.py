@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import sys
 import time
 from pathlib import Path
 
 import torch
 
-from ocrmypdf_superres.training.loop.processes import pick_device
+from ocrmypdf_superres.training.loop.processes import device_name, pick_device
 from ocrmypdf_superres.training.workflows.one_step import one_step
 
 PAPERS = Path(__file__).parents[2] / "examples" / "recipes" / "papers"
@@ -44,9 +43,7 @@ def rows(path: Path, device: str, batch: int) -> list[str]:
 
 def machine(device: str) -> str:
     """Return one line that names the device, the number of CPU cores and torch's version."""
-    chosen = pick_device(device)
-    name = torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else platform.machine()
-    return f"{name}, {os.cpu_count()} CPU cores, torch {torch.__version__}"
+    return f"{device_name(pick_device(device))}, {os.cpu_count()} CPU cores, torch {torch.__version__}"
 
 
 def main() -> int:
