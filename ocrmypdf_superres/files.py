@@ -43,8 +43,7 @@ def atomic_write(path: Path, *, durable: bool = False) -> Iterator[Path]:
     Raises:
         OSError: the file cannot be written or renamed; *path* is untouched.
     """
-    # Of a long name only the beginning, since the temporary one may not be longer than the system allows.
-    part = path.with_name(f".{path.stem[:40]}.{uuid.uuid4().hex[:12]}.part{path.suffix}")
+    part = _beside(path)
     try:
         yield part
         if durable:
@@ -52,6 +51,28 @@ def atomic_write(path: Path, *, durable: bool = False) -> Iterator[Path]:
         part.replace(path)
         if durable:
             _sync(path.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_create(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside *path*, as :func:`atomic_write`, but leave a *path* that is there meanwhile as it is.
+
+    Of several processes that make the same file the first one wins, and what others already read from it stays.
+
+    Raises:
+        OSError: the file cannot be written or renamed.
+    """
+    part = _beside(path)
+    try:
+        yield part
+        try:
+            os.link(part, path)
+        except FileExistsError:
+            pass
+        except OSError:  # a file system without links
+            part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 
@@ -66,6 +87,11 @@ def atomic_write_bytes(path: Path, data: bytes, *, durable: bool = False) -> Non
     """Write *data* to *path*, whole or not at all; raises OSError as :func:`atomic_write`."""
     with atomic_write(path, durable=durable) as part:
         part.write_bytes(data)
+
+
+def _beside(path: Path) -> Path:
+    # Of a long name only the beginning, since the temporary one may not be longer than the system allows.
+    return path.with_name(f".{path.stem[:40]}.{uuid.uuid4().hex[:12]}.part{path.suffix}")
 
 
 def _sync(path: Path) -> None:

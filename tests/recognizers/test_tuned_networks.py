@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -16,13 +17,20 @@ import pytest
 import tinydata
 
 from ocrmypdf_superres.errors import OptionError, RecognizerError
+from ocrmypdf_superres.files import atomic_create
 from ocrmypdf_superres.modelstore.networks import NETWORK, NETWORK_CARD, networks_in, read_network
 from ocrmypdf_superres.recognizers.tesseract.format.container import LSTM, VERSION, join_container, read_container
 from ocrmypdf_superres.recognizers.tesseract.format.int8 import int8_copy
 from ocrmypdf_superres.recognizers.tesseract.format.traineddata import TrainedData, read_traineddata, write_traineddata
 from ocrmypdf_superres.recognizers.tesseract.format.writer import float_copy
+from ocrmypdf_superres.recognizers.tesseract.networks import cache
 from ocrmypdf_superres.recognizers.tesseract.networks.cache import CACHE_VARIABLE, cache_folders, joined_file
-from ocrmypdf_superres.recognizers.tesseract.networks.language_file import open_language_file
+from ocrmypdf_superres.recognizers.tesseract.networks.language_file import (
+    identity_of,
+    open_language_file,
+    same_content,
+    write_pieces,
+)
 from ocrmypdf_superres.recognizers.tesseract.networks.pack import About, change_card, mean_network, pack_network
 
 WORDS = 19
@@ -261,6 +269,7 @@ RACE = """
 import sys, time
 from pathlib import Path
 from ocrmypdf_superres.modelstore.networks import read_network
+from ocrmypdf_superres.recognizers.tesseract.networks import cache
 from ocrmypdf_superres.recognizers.tesseract.networks.cache import joined_file
 from ocrmypdf_superres.recognizers.tesseract.networks.language_file import open_language_file, same_content
 base, network, start = open_language_file(Path(sys.argv[1])), read_network(Path(sys.argv[2])), float(sys.argv[3])
@@ -281,3 +290,31 @@ def test_twenty_processes_at_once_make_one_whole_file(network, base, own_cache):
         assert process.returncode == 0 and out.split() == ["read"] * 20, err
     files = [path for path in own_cache.rglob("*") if path.is_file()]
     assert len(files) == 1 and read_container(files[0])[LSTM] == network.data()
+
+
+def test_a_file_that_another_process_is_reading_with_stays(network, base, monkeypatch):
+    wanted, seen = open_language_file(base), []
+
+    def slowly(part, pieces):
+        if not seen:
+            seen.append(None)
+            seen[0] = identity_of(joined_file(wanted, network.data()))  # the other process is faster
+        write_pieces(part, pieces)
+
+    monkeypatch.setattr(cache, "write_pieces", slowly)
+    assert identity_of(joined_file(wanted, network.data())) == seen[0]
+    path = joined_file(wanted, network.data())
+    path.write_bytes(b"damaged")
+    assert same_content(joined_file(wanted, network.data()), wanted.with_network(network.data()))
+
+
+def test_where_there_are_no_links_the_last_whole_file_wins(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "link", refuse)
+    for text in ("first", "second"):
+        with atomic_create(tmp_path / "file.txt") as part:
+            part.write_text(text)
+    assert (tmp_path / "file.txt").read_text() == "second" and len(list(tmp_path.iterdir())) == 1
+
+
+def refuse(*_paths):
+    raise OSError(errno.EPERM, "no links here")

@@ -3,7 +3,8 @@
 
 The program reads files only, and a network is not one by itself. A file of the cache is compared with what it should hold
 before a process uses it for the first time, byte by byte, so a damaged one is written again and never read. Several processes
-may do so at once: each renames a whole file into its place. The folder may be deleted at any time.
+may do so at once: the first whole file stays, and a damaged one is replaced by a whole one. The folder may be deleted at any
+time.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import time
 from pathlib import Path
 
 from ocrmypdf_superres.errors import RecognizerError
-from ocrmypdf_superres.files import atomic_write
+from ocrmypdf_superres.files import atomic_create, atomic_write
 from ocrmypdf_superres.recognizers.tesseract.networks.language_file import LanguageFile, same_content, write_pieces
 
 CACHE_VARIABLE = "OCRMYPDF_SUPERRES_CACHE"
@@ -90,10 +91,14 @@ def _fill(path: Path, base: LanguageFile, network: bytes) -> None:
         return
     path.parent.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as part:
+    # Another process may just have made it, and be reading with it.
+    with atomic_create(path) as part:
         write_pieces(part, base.with_network(network))
     if not same_content(path, base.with_network(network)):
-        raise OSError("what was written is not what is read back")
+        with atomic_write(path) as part:
+            write_pieces(part, base.with_network(network))
+        if not same_content(path, base.with_network(network)):
+            raise OSError("what was written is not what is read back")
     _link_companions(base, path)
     _tidy(path)
 
