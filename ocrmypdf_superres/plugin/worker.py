@@ -97,9 +97,12 @@ def ocr_image(page: Any, image: Image.Image) -> Image.Image:
     Raises:
         SuperresPageError: something failed and the user asked to end the job then.
     """
-    result, fallback = image, PageRecord("", page.pageno + 1)
+    seen = _opened_again(image)
+    result, fallback = seen, PageRecord("", page.pageno + 1)
     with guard("could not be prepared for OCR", fallback.page, page.options.superres.on_error, fallback):
-        result = _prepared(page, image)
+        result = _prepared(page, seen)
+    if result is seen:
+        result = image
     if fallback.faults:
         fallback.fail()
         _hand_over(PageState(fallback, image.size), page.options.superres)
@@ -108,6 +111,23 @@ def ocr_image(page: Any, image: Image.Image) -> Image.Image:
         # that is deleted in the end.
         result.save = partial(result.save, compress_level=1)  # type: ignore[method-assign]
     return result
+
+
+def _opened_again(image: Image.Image) -> Image.Image:
+    """Return the file of *image* opened once more, or *image* itself where its pixels are in memory.
+
+    OCRmyPDF hands the file of a page that nobody decoded to OCR as it is. Else it compresses the page again, which takes longer
+    than measuring it.
+    """
+    file = getattr(image, "filename", "")
+    if not getattr(image, "tile", None) or not file:
+        return image
+    try:
+        again = Image.open(file)
+    except OSError:
+        return image
+    again.info = dict(image.info)
+    return again
 
 
 def _prepared(page: Any, image: Image.Image) -> Image.Image:

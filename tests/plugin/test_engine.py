@@ -15,6 +15,7 @@ import pikepdf
 import pytest
 from ocrmypdf.hocrtransform import BoundingBox, OcrClass, OcrElement
 from ocrmypdf.pluginspec import OcrEngine
+from PIL import Image
 from plugin_pages import grid_page, image_pdf
 
 from ocrmypdf_superres.ocr.kept_pages import PageFiles, kept_pages
@@ -88,6 +89,26 @@ def test_the_image_for_ocr_is_compressed_lightly(pdf: Path, tmp_path: Path, lanc
     data = (tmp_path / "kept" / "page-0001.png").read_bytes()
     # The first two bytes of a zlib stream: 78 01 for the lightest levels, 78 9C for the usual one.
     assert data[data.index(b"IDAT") + 4 :][:2] == b"\x78\x01"
+
+
+def test_a_page_that_is_left_is_not_compressed_again(tmp_path: Path, monkeypatch) -> None:
+    """OCRmyPDF links the raster of a page that nobody decoded; to compress it costs more than to measure it."""
+    page, _ = grid_page((1400, 900), 300.0, em=40)
+    source = image_pdf(tmp_path / "in.pdf", [page], 300.0)
+    saved, save = [], Image.Image.save
+
+    def noted(image: Image.Image, target: Any, *args: Any, **options: Any) -> None:
+        saved.append(Path(str(target)).name)
+        save(image, target, *args, **options)
+
+    monkeypatch.setattr(Image.Image, "save", noted)
+    alone = read(source, tmp_path / "alone")
+    assert not any(name.endswith("ocr.png") for name in saved)
+    report = tmp_path / "report.jsonl"
+    options = {"superres_networks": "stock", "superres_verify": "off", "superres_report": str(report)}
+    assert read(source, tmp_path / "left", "ocrmypdf_superres", **options) == alone
+    assert json.loads(report.read_text())["action"] == "left"
+    assert not any(name.endswith("ocr.png") for name in saved)
 
 
 def test_a_page_that_took_too_long_keeps_the_text_layer_it_had(pdf: Path, tmp_path: Path, lanczos_net: Path, monkeypatch) -> None:
