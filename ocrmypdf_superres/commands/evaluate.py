@@ -118,25 +118,23 @@ def _add_methods(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=[],
         metavar="FOLDER",
-        help="other language files of Tesseract, such as those of tessdata_best, which read the page enlarged by Lanczos; "
-        "pages in languages that the folder lacks are left out; may be repeated",
+        help="other language files of Tesseract, such as those of tessdata_best: pages in their languages are enlarged by "
+        "Lanczos; may be repeated",
     )
     group.add_argument(
-        "--networks",
+        "--own-networks",
         action="append",
         type=Path,
         default=[],
         metavar="FOLDER",
-        help="tuned networks, such as finetune --network makes, with which the page is read as by plugin-tesseract; "
-        "pages for whose languages the folder has none are left out; may be repeated",
+        help="tuned networks, such as finetune --network makes: pages in their languages are read as by plugin-tesseract",
     )
     group.add_argument(
         "--models",
         nargs="+",
         default=[],
         metavar="MODEL",
-        help="nets alone as further methods, by name or folder, or the word all: each enlarges a "
-        "page once, without a second reading (--model is the one that the plugin's methods use)",
+        help="nets alone as further methods, by name or folder, or the word all: each enlarges a page once, and it is read once",
     )
     add_model(group, "name or folder of the model of the methods plugin...")
 
@@ -173,13 +171,13 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         OptionError: the data or an argument cannot be used.
         ModelError: the model cannot be used.
-        RecognizerError: a folder of --networks holds none, or a damaged one.
+        RecognizerError: a folder of --own-networks holds none, or a damaged one.
     """
     console = Console(stderr=str(args.json) == STANDARD_OUTPUT)
     args.methods = list(dict.fromkeys(args.methods))  # one that is named twice is read, and counted, once
     cases = _cases(args, console)
     taken = (*METHODS, *FURTHER)
-    peers = all_peers(args.peer, args.dnn_superres, args.spandrel, args.models, taken, args.tessdata, args.networks)
+    peers = all_peers(args.peer, args.dnn_superres, args.spandrel, args.models, taken, args.tessdata, args.own_networks)
     if args.lpips:
         check_weights(*args.lpips)
     for folder in (args.run, args.worst):

@@ -119,7 +119,7 @@ def tessdata_peer(folder: Path) -> Peer:
 
 
 def networks_peer(folder: Path) -> Peer:
-    """Return the peer of ``--networks``: the tuned networks of *folder*, by whose name it is called.
+    """Return the peer of ``--own-networks``: the tuned networks of *folder*, by whose name it is called.
 
     Raises:
         RecognizerError: the folder holds none, or a damaged one.
