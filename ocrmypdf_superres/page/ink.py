@@ -18,10 +18,11 @@ def page_ink(luma: FloatImage) -> FloatImage | None:
     return found[0]
 
 
-def ink_and_noise(luma: FloatImage) -> tuple[FloatImage, float] | None:
+def ink_and_noise(luma: FloatImage, every: int = 1) -> tuple[FloatImage, float] | None:
     """Return the ink in about 0..1, which is darkness against the local paper over the page's contrast, and the noise.
 
-    The noise is the paper's standard deviation over the contrast. None: the page is blank.
+    The noise is the paper's standard deviation over the contrast. None: the page is blank. The ink is that of one pixel in
+    *every* rows and columns: 1 or 2.
     """
     height, width = luma.shape
     if float(np.median(luma[::4, ::4])) < 0.35 and float(np.percentile(luma[::4, ::4], 98)) > 0.5:
@@ -32,11 +33,12 @@ def ink_and_noise(luma: FloatImage) -> tuple[FloatImage, float] | None:
     size = block // step
     rows, cols = max(1, sub.shape[0] // size), max(1, sub.shape[1] // size)
     paper = percentile_of_tiles(sub[: rows * size, : cols * size], rows, cols, 85)
-    smooth = np.asarray(Image.fromarray(paper).resize((width, height), Image.Resampling.BILINEAR))
-    ink = np.maximum(smooth - luma, 0.0)
+    some = luma[::every, ::every]
+    smooth = np.asarray(Image.fromarray(paper).resize(some.shape[::-1], Image.Resampling.BILINEAR))
+    ink = np.maximum(smooth - some, 0.0)
     # The lower quartile of differences stays that of the paper even where letters cover half the page.
     noise = float(np.percentile(np.abs(np.diff(luma[::2, ::2], axis=1)), 25)) / 0.45
-    usual, rare = (float(level) for level in np.percentile(ink[::2, ::2], (99.0, 99.95)))
+    usual, rare = (float(level) for level in np.percentile(ink[:: 2 // every, :: 2 // every], (99.0, 99.95)))
     if usual >= max(0.06, 3.7 * noise):
         contrast = usual
     elif rare >= max(0.12, 5.5 * noise):

@@ -27,6 +27,8 @@ MAX_MEASURED_PIXELS = 12_000_000
 COARSE_PIXELS = 900_000
 #: Heights between these, in pixels of the image that the network is given, are measured well.
 COMFORT = (4.5, 24.0)
+#: Letters this high, in pixels of the page, have the ink of their lines looked at in every second pixel.
+LARGE = 16.0
 #: Share of the support that a hypothesis needs to be sure, alone and where the bands agree with it.
 SURE, SURE_WITH_BANDS = 0.6, 0.25
 #: Heights whose logarithms are nearer than this are of one hypothesis: the bins around them overlap.
@@ -154,8 +156,7 @@ def measure_text_height(luma: FloatImage) -> TextHeight:
     Raises:
         ModelError: the network's file is missing or damaged.
     """
-    inked = ink_and_noise(luma) if min(luma.shape) >= 8 else None
-    if inked is None:
+    if min(luma.shape) < 8:
         return TextHeight(None, 0, 0.0, 0)
     shrink = max(1, round(float(np.sqrt(luma.size / COARSE_PIXELS))))
     evidence = look(luma, shrink)
@@ -165,7 +166,11 @@ def measure_text_height(luma: FloatImage) -> TextHeight:
         evidence = finer if finer.text >= LEAST_TEXT or evidence.text < LEAST_TEXT else evidence
     elif shrink == 1:
         evidence = _reduced(luma, evidence)
-    return replace(conclude(evidence, *inked), uneven=unevenness(luma))
+    every = 2 if evidence.best()[0] >= LARGE else 1
+    inked = ink_and_noise(luma, every)
+    if inked is None:
+        return TextHeight(None, 0, 0.0, 0)
+    return replace(conclude(evidence, *inked, every), uneven=unevenness(luma))
 
 
 def _reduced(luma: FloatImage, evidence: Evidence) -> Evidence:
@@ -207,17 +212,17 @@ def weigh(sight: Sight, shrink: int) -> Evidence:
     return Evidence(total, support, heights, turns / turns.sum(), kinds / kinds.sum(), skew, decided)
 
 
-def conclude(evidence: Evidence, ink: FloatImage, noise: float) -> TextHeight:
+def conclude(evidence: Evidence, ink: FloatImage, noise: float, every: int = 1) -> TextHeight:
     """Return what follows from *evidence* and the bands of lines in *ink*, float32 (H, W) in 0..1 of the page.
 
-    *noise* is that of the paper, as a share of the contrast.
+    *noise* is that of the paper, as a share of the contrast; *ink* has one pixel in *every* rows and columns.
     """
     share = float((ink > 0.5).mean())
     if evidence.text < LEAST_TEXT:
         return TextHeight(None, 0, share, 0, noise)
     height, support = evidence.best()
     sideways = evidence.text >= SIDEWAYS_TILES and float(evidence.turns[1] + evidence.turns[3]) > SIDEWAYS
-    bands = _bands(ink, height, sideways)
+    bands = _bands(ink, height, sideways, every)
     sure = support >= SURE
     if not sure and bands is not None:
         other, share_there = evidence.near(bands.height)
@@ -245,11 +250,12 @@ def _kind(evidence: Evidence) -> str:
     return KINDS[int(np.argmax(kinds))]
 
 
-def _bands(ink: FloatImage, height: float, sideways: bool) -> Bands | None:
+def _bands(ink: FloatImage, height: float, sideways: bool, every: int) -> Bands | None:
     """Return the bands of lines whose height is nearest to *height*, in pixels of the page; None where there are none."""
-    shrink = max(1, int(height / 8))
-    if shrink > 1:
-        ink = np.asarray(Image.fromarray(ink).reduce(shrink), dtype=np.float32)
+    reduced = max(1, int(height / (8 * every)))
+    if reduced > 1:
+        ink = np.asarray(Image.fromarray(ink).reduce(reduced), dtype=np.float32)
+    shrink = reduced * every
     ink = np.array(np.rot90(ink, int(sideways)), dtype=np.float32)
     erase_rules(ink)
     found = find_bands(ink, height / shrink)
