@@ -163,6 +163,13 @@ def test_lines_that_were_cut_in_a_word_are_joined():
     assert again is joined and none == []
 
 
+def test_a_joined_line_is_found_by_its_box_also_where_a_part_was_larger_than_its_words():
+    reading = page([("two cand", 100, 100)], [("les", 183, 102)])
+    reading.lines[1].element.bbox = BoundingBox(183, 98, 230, 124)  # with a speck that was not read
+    joined, boxes = join_seams(Hypothesis(reading.page))
+    assert boxes == [line.box for line in joined.lines]
+
+
 cell = st.tuples(st.integers(0, 6), st.integers(0, 40), st.integers(1, 12))
 
 

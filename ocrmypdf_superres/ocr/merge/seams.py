@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ocrmypdf_superres.metrics.boxes import Box, common_height
-from ocrmypdf_superres.ocr.hypothesis import Hypothesis, Word, box_of
+from ocrmypdf_superres.metrics.boxes import Box, bounding_box, common_height
+from ocrmypdf_superres.ocr.hypothesis import Hypothesis, Word
 
 GAP = 0.4
 """Two lines in one row are one line when they are at most this many line heights apart: less than columns or cells are."""
@@ -47,8 +47,7 @@ def join_seams(reading: Hypothesis) -> tuple[Hypothesis, list[Box]]:
         words |= {k: [] for k in chain}
         read = chain[::-1] if reading.lines[place].from_right else chain
         words[place] = [word for k in read for word in reading.lines[k].words]
-        parts = [box_of(reading.lines[k].element) for k in chain]
-        boxes.append((parts[0][0], min(p[1] for p in parts), max(p[2] for p in parts), max(p[3] for p in parts)))
+        boxes.append(bounding_box([reading.lines[place].box, *(word.box for word in words[place])]))
     return (reading.edited(words, {}, {}), boxes) if words else (reading, [])
 
 
