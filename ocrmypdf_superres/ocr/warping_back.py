@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from ocrmypdf.hocrtransform import Baseline, BoundingBox, OcrClass, OcrElement
 
-from ocrmypdf_superres.ocr.hypothesis import all_elements
 from ocrmypdf_superres.page.dewarp.surface import Surface
 
 PLACES = 5
@@ -21,23 +22,30 @@ def warp_back(element: OcrElement, surface: Surface, size: tuple[int, int], turn
     What encloses words encloses them still. Lines get a straight baseline through their run, and begin at their left end, from
     where OCRmyPDF measures how high letters are. Those of a page that is *turned* back afterwards do not, as their text is level.
     """
+    _lay_back(element, surface, size, turned)
+
+
+def _lay_back(element: OcrElement, surface: Surface, size: tuple[int, int], turned: bool) -> BoundingBox | None:
+    """Move the boxes under *element*, see :func:`warp_back`; return the box around them, None where there is none."""
+    inner = [box for child in element.children if (box := _lay_back(child, surface, size, turned)) is not None]
+    around = _around(inner) if inner else None
     before = element.bbox
-    for child in element.children:
-        warp_back(child, surface, size, turned)
     if before is None or element.ocr_class == OcrClass.PAGE:
-        return
-    boxes = [inner.bbox for child in element.children for inner in all_elements(child) if inner.bbox is not None]
-    if boxes:
-        element.bbox = BoundingBox(
-            min(box.left for box in boxes), min(box.top for box in boxes),
-            max(box.right for box in boxes), max(box.bottom for box in boxes),
-        )  # fmt: skip
-    else:
-        element.bbox = _moved(before, surface, size)
+        return around
+    element.bbox = around or _moved(before, surface, size)
     if element.ocr_class in OcrClass.LINE_TYPES and not element.textangle and not turned:
         baseline = element.baseline or Baseline(intercept=-DESCENT * before.height)
         element.baseline = _baseline(baseline, before, element.bbox, surface, size)
         element.bbox = _lowered(element.bbox, element.baseline, before.height + baseline.intercept)
+    return around or element.bbox
+
+
+def _around(boxes: Sequence[BoundingBox]) -> BoundingBox:
+    """Return the smallest box around all *boxes*."""
+    return BoundingBox(
+        min(box.left for box in boxes), min(box.top for box in boxes),
+        max(box.right for box in boxes), max(box.bottom for box in boxes),
+    )  # fmt: skip
 
 
 def _moved(box: BoundingBox, surface: Surface, size: tuple[int, int]) -> BoundingBox:
