@@ -128,7 +128,7 @@ class Hypothesis:
         return Hypothesis(_rebuilt(self.page, replaced, inserts))
 
     def reordered(self, order: Sequence[int]) -> Hypothesis:
-        """Return the hypothesis with its lines in another order; what is not a line keeps its place before or after them.
+        """Return the hypothesis with its lines in another order; images and rules come after them.
 
         Lines that follow one another and come from one paragraph stay in one.
 

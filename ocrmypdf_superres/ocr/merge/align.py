@@ -27,9 +27,10 @@ class Slot:
 
 
 def match_lines(first: Sequence[Line], second: Sequence[Line]) -> list[tuple[int, int]]:
-    """Return index pairs of lines that are the same line; each line is in at most one pair.
+    """Return index pairs of lines that are the same line: each overlaps no other line as much, and both share :data:`MATCH`.
 
-    A pair whose line also covers much of a third line is left out: one reading joined what the other divided.
+    Each line is in at most one pair. A line that one reading joined of two of the other is in none, unless one of them is most
+    of it.
     """
     pairs = []
     for i, a in enumerate(first):
