@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from ocrmypdf_superres.files import atomic_write
 from ocrmypdf_superres.modelstore.cards import WEIGHTS
 from ocrmypdf_superres.modelstore.store import find_model
 from ocrmypdf_superres.ocr.kept_pages import PageFiles
@@ -167,9 +168,8 @@ def page_raster(raster: Path, pageno: int, options: Any) -> None:
             plan = make_plan(image, plan_settings(options), record)
             if plan.action == "enlarge":
                 large = _carry_out(image, plan, load(ours), state, colour=True)
-                whole = raster.with_name(f"{raster.stem}_superres.png")
-                large.save(whole, dpi=large.info["dpi"])
-                whole.replace(raster)
+                with atomic_write(raster) as part:
+                    large.save(part, dpi=large.info["dpi"])
         if record.faults:
             _undo(state)
         record.seconds = time.monotonic() - started
@@ -189,9 +189,8 @@ def enlarge_preview(preview: Path, pageno: int, ours: SuperresOptions) -> None:
             if max(image.size) >= PREVIEW_LEAST:
                 return
             large = _larger_preview(image)
-        whole = preview.with_name(f"{preview.stem}_superres.jpg")
-        large.save(whole, quality=90, dpi=large.info["dpi"])
-        whole.replace(preview)
+        with atomic_write(preview) as part:
+            large.save(part, quality=90, dpi=large.info["dpi"])
 
 
 def finish(record: PageRecord, ours: SuperresOptions, image: Path | None = None, hocr: bytes = b"") -> None:

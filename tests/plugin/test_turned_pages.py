@@ -60,6 +60,24 @@ def test_a_raster_turned_by_another_angle_than_asked_for_is_turned_again(missing
         assert result.info["dpi"] == pytest.approx((110, 110), rel=0.01)
 
 
+def test_a_raster_that_cannot_be_written_is_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = draw_page((340, 440), em=20, lines=3)
+    page.save(tmp_path / "000001_rasterize_preview.jpg")
+    raster = tmp_path / "000001_rasterize.png"
+    page.save(raster)
+    before = raster.read_bytes()
+
+    def full_disk(image: Image.Image, file: Path, **_: object) -> None:
+        file.write_bytes(b"half of it")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        turn_as_asked(raster, 180)
+    assert raster.read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 2, "no part of the file is left"
+
+
 def test_a_raster_that_tells_nothing_of_its_rotation_stays(tmp_path: Path) -> None:
     raster = tmp_path / "000001_rasterize.png"
     draw_page((340, 440)).save(raster)

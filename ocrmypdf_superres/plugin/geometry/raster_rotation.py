@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ocrmypdf_superres.files import atomic_write
 from ocrmypdf_superres.ocr.turning import upright
 from ocrmypdf_superres.page.image import flatten
 from ocrmypdf_superres.plugin.native_image import thumbnail
@@ -39,7 +40,7 @@ def turn_as_asked(raster: Path, rotation: int) -> int:
         The quarter turns clockwise that were missing; 0 where the raster is as it should be, or there is no preview.
 
     Raises:
-        OSError: an image cannot be read or written.
+        OSError: an image cannot be read or written; the raster is as it was.
     """
     preview = raster.with_name(f"{raster.name.partition('_')[0]}_{PREVIEW}")
     if rotation % 360 == 0 or not preview.is_file():
@@ -53,7 +54,8 @@ def turn_as_asked(raster: Path, rotation: int) -> int:
         if differences[0] < LEAST or CLEARLY * differences[turns] > differences[0]:
             return 0
         turned = upright(image, turns)
-    turned.save(raster, dpi=turned.info.get("dpi"))
+    with atomic_write(raster) as part:
+        turned.save(part, dpi=turned.info.get("dpi"))
     return turns
 
 
