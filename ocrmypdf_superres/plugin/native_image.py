@@ -131,16 +131,20 @@ def is_oversampled(pageinfo: Any, raster: Image.Image) -> bool:
 
 
 def untouched(image: Image.Image) -> Image.Image:
-    """Return the same image as *image*, to read pixels from without decoding *image* itself.
+    """Return the file of *image* opened once more, to read pixels from, or *image* itself where its pixels are in memory.
 
-    OCRmyPDF links the file of an image that nobody decoded instead of encoding it once more.
+    OCRmyPDF hands the file of a page that nobody decoded to OCR as it is. Else it compresses the page again, which takes longer
+    than measuring it.
     """
-    filename = getattr(image, "filename", "")
-    if filename and getattr(image, "_im", image) is None:
-        twin = Image.open(filename)
-        twin.info.update(image.info)
-        return twin
-    return image
+    file = getattr(image, "filename", "")
+    if not file or not getattr(image, "tile", None):  # which decoding empties
+        return image
+    try:
+        again = Image.open(file)
+    except OSError:
+        return image
+    again.info = dict(image.info)
+    return again
 
 
 def _only_image(pageinfo: Any) -> Any | None:

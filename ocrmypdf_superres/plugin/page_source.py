@@ -12,7 +12,7 @@ from ocrmypdf_superres.page.coloured_ink import colour_contrast
 from ocrmypdf_superres.page.image import flatten
 from ocrmypdf_superres.page.plan import Plan, PlanSettings, plan_image
 from ocrmypdf_superres.page.shading import UNEVEN
-from ocrmypdf_superres.plugin.native_image import Marks, is_oversampled, label_like, native_pixels, scan_resolution, untouched
+from ocrmypdf_superres.plugin.native_image import Marks, is_oversampled, label_like, native_pixels, scan_resolution
 from ocrmypdf_superres.plugin.record import PageRecord
 
 #: A scan with this many times the raster's pixels per side is read instead of it, even where it is not enlarged.
@@ -61,36 +61,35 @@ def page_source(page: Any, raster: Image.Image, settings: PlanSettings, record: 
 
 def _source(page: Any, raster: Image.Image, settings: PlanSettings, record: PageRecord) -> PageSource:
     options = page.options
-    source = untouched(raster)
-    if (grey := colour_contrast(source)) is not None:
-        grey.info = dict(source.info)
+    if (grey := colour_contrast(raster)) is not None:
+        grey.info = dict(raster.info)
         plan = make_plan(grey, settings, record)
         record.reason += "; ink that differs in colour only"
         return PageSource(grey, plan, coloured=True)
     worked_on = options.deskew or options.clean or options.remove_background or options.remove_vectors
-    small = source.width * source.height <= SMALL
-    found = native_pixels(page.origin, page.pageinfo, source) if small and not worked_on else None
-    if found is not None and found.marks is None and found.image.size == source.size:
+    small = raster.width * raster.height <= SMALL
+    found = native_pixels(page.origin, page.pageinfo, raster) if small and not worked_on else None
+    if found is not None and found.marks is None and found.image.size == raster.size:
         plan = make_plan(found.image, settings, record)
         if plan.action == "leave":
-            return PageSource(source, plan)
-        record.source, record.size = "native", source.size
+            return PageSource(raster, plan)
+        record.source, record.size = "native", raster.size
         return PageSource(found.image, plan)
-    plan = make_plan(source, settings, record)
+    plan = make_plan(raster, settings, record)
     other = is_oversampled(page.pageinfo, raster) or _is_coarse(page.pageinfo, raster)
     if worked_on or not (plan.action == "enlarge" or other):
-        return PageSource(source, plan)
-    found, name = found if small else native_pixels(page.origin, page.pageinfo, source), "native"
+        return PageSource(raster, plan)
+    found, name = found if small else native_pixels(page.origin, page.pageinfo, raster), "native"
     if found is None:
-        found, name = scan_resolution(page.pageinfo, source), "raster"
+        found, name = scan_resolution(page.pageinfo, raster), "raster"
     if found is None:
-        return PageSource(source, plan)
+        return PageSource(raster, plan)
     image = _within_limits(found.image if found.marks is None else found.marks.over(found.image), settings)
     plan = make_plan(image, settings, record)
     record.size = found.image.size
     coarse = max(image.size) > SHARPER_THAN_RASTER * max(raster.size)
     if plan.action == "leave" and not coarse:
-        return PageSource(source, plan)
+        return PageSource(raster, plan)
     record.source = name
     if name == "raster":
         record.reason += ", at the resolution of the page's images"

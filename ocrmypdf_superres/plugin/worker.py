@@ -23,6 +23,7 @@ from ocrmypdf_superres.plugin import handover, summary
 from ocrmypdf_superres.plugin.geometry.straightening import level_lines, turn_upright
 from ocrmypdf_superres.plugin.guard import guard
 from ocrmypdf_superres.plugin.handover import PageState
+from ocrmypdf_superres.plugin.native_image import untouched
 from ocrmypdf_superres.plugin.options import SuperresOptions
 from ocrmypdf_superres.plugin.page_source import make_plan, page_source
 from ocrmypdf_superres.plugin.record import PageRecord, emit
@@ -98,7 +99,7 @@ def ocr_image(page: Any, image: Image.Image) -> Image.Image:
     Raises:
         SuperresPageError: something failed and the user asked to end the job then.
     """
-    seen = _opened_again(image)
+    seen = untouched(image)
     result, fallback = seen, PageRecord("", page.pageno + 1)
     with guard("could not be prepared for OCR", fallback.page, page.options.superres.on_error, fallback):
         result = _prepared(page, seen)
@@ -112,23 +113,6 @@ def ocr_image(page: Any, image: Image.Image) -> Image.Image:
         # that is deleted in the end.
         result.save = partial(result.save, compress_level=1)  # type: ignore[method-assign]
     return result
-
-
-def _opened_again(image: Image.Image) -> Image.Image:
-    """Return the file of *image* opened once more, or *image* itself where its pixels are in memory.
-
-    OCRmyPDF hands the file of a page that nobody decoded to OCR as it is. Else it compresses the page again, which takes longer
-    than measuring it.
-    """
-    file = getattr(image, "filename", "")
-    if not getattr(image, "tile", None) or not file:
-        return image
-    try:
-        again = Image.open(file)
-    except OSError:
-        return image
-    again.info = dict(image.info)
-    return again
 
 
 def _prepared(page: Any, image: Image.Image) -> Image.Image:

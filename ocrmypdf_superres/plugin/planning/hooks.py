@@ -16,6 +16,7 @@ from ocrmypdf_superres.files import append_line, atomic_write_text
 from ocrmypdf_superres.plugin import worker
 from ocrmypdf_superres.plugin.guard import guard
 from ocrmypdf_superres.plugin.hooks import add_options, after_rasterizing, check_options, check_pages, register_options
+from ocrmypdf_superres.plugin.native_image import untouched
 from ocrmypdf_superres.plugin.ocr_engine import VerifyingEngine
 from ocrmypdf_superres.plugin.page_source import make_plan, page_source
 
@@ -71,7 +72,7 @@ def filter_ocr_image(page: Any, image: Image.Image) -> Generator[None, Image.Ima
     shown = image if filtered is None else filtered
     record = worker.new_record(options, page.pageno + 1, shown)
     with guard("could not be planned for", record.page, "skip", record):
-        _note(page_source(page, shown, worker.plan_settings(options), record).plan, record, options)
+        _note(page_source(page, untouched(shown), worker.plan_settings(options), record).plan, record, options)
     _end(record, options)
     return filtered
 
