@@ -200,7 +200,7 @@ def run(args: argparse.Namespace) -> int:
     written = [to_json(result) for result in results]
     if args.json:
         write_json(args.json, written)
-    compared = networks_table(results, [peer.name for peer in peers if peer.kind == "networks"])
+    compared = networks_table(results, [peer.name for peer in peers if peer.networks is not None])
     say(compared, console, end="")
     trust = _save_run(console, args, cases, peers, written) if args.run else ""
     if args.markdown:

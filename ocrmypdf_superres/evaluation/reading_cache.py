@@ -39,7 +39,7 @@ def versions_of(method: str, model: str, peer: Peer | None = None) -> str:
     parts = [version()]
     if peer is not None:
         parts += [peer.kind, peer.decides()]
-    plugin = method in PLUGIN_METHODS or (peer is not None and peer.kind == "networks")
+    plugin = method in PLUGIN_METHODS or (peer is not None and peer.networks is not None)
     if method == "oversample" or plugin:
         parts.append(ocrmypdf_version())
     if plugin:

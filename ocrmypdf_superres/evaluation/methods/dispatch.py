@@ -45,7 +45,7 @@ def read(case: Case, method: str, model: str, peer: Peer | None = None) -> Readi
             luma = to_luma(opened)
         return tesseract_text(from_luma(luma), case.page.dpi, languages, mode)
     image, dpi = lr_image(case)
-    if peer is not None and peer.kind != "networks":
+    if peer is not None and peer.networks is None:
         return _peer_text(image, dpi, languages, peer, case.page.line)
     if method in ENGINE_METHODS:
         return engine_text(method, image, dpi, languages)
@@ -60,7 +60,7 @@ def read(case: Case, method: str, model: str, peer: Peer | None = None) -> Readi
     if method == "oversample":
         return ocrmypdf_text(image, dpi, languages, oversample=int(TARGET_DPI), **line)
     options = PLUGIN_OPTIONS[OWN_NETWORKS_AS if peer is not None else method]
-    networks = {"superres_networks": peer.what} if peer is not None else {}
+    networks = {"superres_networks": peer.networks} if peer is not None else {}
     trigger = {"superres_trigger": "always"} if case.page.line else {}
     return ocrmypdf_text(
         image, dpi, languages, plugins=["ocrmypdf_superres"], superres_model=model, superres_device="cpu",

@@ -43,17 +43,23 @@ class Peer:
     @property
     def enlarges(self) -> bool:
         """Whether it is another way of enlarging; else it is another way of reading."""
-        return self.kind not in ("tessdata", "networks")
+        return self.tessdata is None and self.networks is None
 
     @property
     def tessdata(self) -> Path | None:
         """The folder of language files that it reads with; None for the installed ones."""
         return Path(self.what) if self.kind == "tessdata" else None
 
+    @property
+    def networks(self) -> str | None:
+        """The folder of tuned networks with which the plugin reads; None where the page is read without the plugin."""
+        return self.what if self.kind == "networks" else None
+
     def knows(self, languages: str) -> bool:
         """Whether it can read *languages*, such as ``eng+deu``; with tuned networks, whether one is for any of them."""
-        if self.kind == "networks":
-            return any(network.folder.is_relative_to(self.what) for network in networks_for(self.what, languages.split("+")))
+        if self.networks is not None:
+            found = networks_for(self.networks, languages.split("+"))
+            return any(network.folder.is_relative_to(self.networks) for network in found)
         return self.tessdata is None or all((self.tessdata / f"{one}.traineddata").is_file() for one in languages.split("+"))
 
     def decides(self) -> str:
@@ -62,8 +68,8 @@ class Peer:
         Raises:
             ModelError: the model's card cannot be used. RecognizerError: a network's card cannot be.
         """
-        if self.kind == "networks":
-            return "\n".join(versions_of_networks(networks_for(self.what)))
+        if self.networks is not None:
+            return "\n".join(versions_of_networks(networks_for(self.networks)))
         if self.kind == "model":
             return decides(find_model(self.what))
         if self.kind == "tessdata":
