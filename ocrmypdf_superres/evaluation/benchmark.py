@@ -48,6 +48,11 @@ class Result:
     run_seconds: float = 0.0
     ignore_case: bool = False
 
+    @property
+    def one_reading_seconds(self) -> float:
+        """CPU seconds of Tesseract for one reading of the page, however often the plugin had it read."""
+        return self.tesseract_seconds / float(self.details.get("reading_cost", 1.0))
+
 
 def _read(case: Case, method: str, model: str, key: str, cache: ReadingCache, peer: Peer | None) -> dict[str, Any]:
     """Read one case in a worker. Another run may have stored the reading meanwhile."""
@@ -162,11 +167,10 @@ def to_json(result: Result) -> dict[str, Any]:
     counts = result.counts
     rates = {"cer": counts.cer, "wer": counts.wer, "recall": counts.recall, "precision": counts.precision}
     own = {"file", "device", "reading_cost"}  # of the temporary PDF, of the machine, and a ratio of times
-    cost = result.details.get("reading_cost", 1.0)
     details = {name: value for name, value in result.details.items() if name not in own and not name.endswith("seconds")}
     return {
         **asdict(result),
-        "one_reading_seconds": result.tesseract_seconds / cost,
+        "one_reading_seconds": result.one_reading_seconds,
         "counts": asdict(counts),
         "rates": {name: round(value, 6) for name, value in rates.items()},
         "details": details,

@@ -118,8 +118,7 @@ def _pages(
     words = "pages worse than the best of the others by more than 1 point of CER"
     found.append(Goal(words, f"{len(worse)} of {total} = {share:.1%}", "at most 5 %", share <= 0.05))
     own = sum(r.superres_seconds for r in results if r.method == method)
-    # Against one reading of each page, however often it was read.
-    tesseract = sum(r.tesseract_seconds / r.details.get("reading_cost", 1.0) for r in results if r.method == method)
+    tesseract = sum(r.one_reading_seconds for r in results if r.method == method)
     if tesseract:
         figure = f"{own:.1f} s / {tesseract:.1f} s = {own / tesseract:.1%}"
         words = "CPU time of super-resolution against one reading by Tesseract"

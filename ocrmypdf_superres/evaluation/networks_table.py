@@ -66,18 +66,14 @@ def _row(group: str, pairs: Sequence[tuple[Result, Result]]) -> str:
         points = _shown(paired_difference(*edits, [a.characters for a, _ in scans]), len(scans), 100, "+")
     worse = sum(a.counts.cer > b.counts.cer + WORSE for a, b in pairs)
     better = sum(a.counts.cer < b.counts.cer - WORSE for a, b in pairs)
-    timed = by_scan((a, b) for a, b in pairs if min(_one_reading(a), _one_reading(b)) > 0)
-    known = [(sum(_one_reading(a) for a, _ in scan), sum(_one_reading(b) for _, b in scan)) for scan in timed]
+    timed = by_scan((a, b) for a, b in pairs if min(a.one_reading_seconds, b.one_reading_seconds) > 0)
+    known = [(sum(a.one_reading_seconds for a, _ in scan), sum(b.one_reading_seconds for _, b in scan)) for scan in timed]
     time = _shown(interval([a for a, _ in known], [b for _, b in known]), len(known)) if known else "-"
     return (
         f"| {group} ({len(pairs)}) | {100 * other.cer:.2f} > {100 * own.cer:.2f} "
         f"| {100 * (1 - other.recall):.2f} > {100 * (1 - own.recall):.2f} | {ratio} | {points} "
         f"| {better} / {worse} of {len(pairs)} | {time} |"
     )
-
-
-def _one_reading(result: Result) -> float:
-    return result.tesseract_seconds / float(result.details.get("reading_cost", 1.0))
 
 
 def _shown(found: Interval, scans: int, factor: float = 1.0, sign: str = "") -> str:
