@@ -12,9 +12,11 @@ from ocrmypdf_superres.evaluation.benchmark import Result
 from ocrmypdf_superres.evaluation.data.pages import Case
 from ocrmypdf_superres.evaluation.methods.images import TARGET_DPI, lanczos_image, lr_image
 from ocrmypdf_superres.evaluation.methods.names import BASELINES
+from ocrmypdf_superres.evaluation.methods.prepared import prepare
 from ocrmypdf_superres.evaluation.words import read_words
 from ocrmypdf_superres.page.image import flatten
 from ocrmypdf_superres.reporting.page_comparison import DOUBTFUL
+from ocrmypdf_superres.tesseract import RAW_LINE
 
 
 def worst_pages(results: Sequence[Result], method: str, count: int) -> list[Result]:
@@ -32,9 +34,13 @@ def worst_pages(results: Sequence[Result], method: str, count: int) -> list[Resu
     return sorted(ours, key=badness)[:count]
 
 
-def image_with_boxes(image: Image.Image, dpi: float, languages: str, title: str) -> Image.Image:
-    """Return *image* in colour with its words boxed (red below DOUBTFUL, else blue) and *title* above it."""
-    words = read_words(image, dpi, languages)
+def image_with_boxes(image: Image.Image, dpi: float, case: Case, title: str) -> Image.Image:
+    """Return *image* of *case* in colour with its words boxed (red below DOUBTFUL, else blue) and *title* above it.
+
+    Raises:
+        SuperresError: Tesseract is not installed or fails.
+    """
+    words = read_words(image, dpi, case.page.languages, RAW_LINE if case.page.line else None)
     sure = sum(w.confidence for w in words) / len(words) if words else 0.0
     head = 28
     sheet = Image.new("RGB", (image.width, image.height + head), "white")
@@ -53,29 +59,19 @@ def save_worst(results: Sequence[Result], cases: Sequence[Case], method: str, mo
     Raises:
         SuperresError: Tesseract or the model cannot be used.
     """
-    from ocrmypdf_superres.ocr.variants import enlarge
-    from ocrmypdf_superres.page.plan import PlanSettings, plan_image
-    from ocrmypdf_superres.upscaling.loading import load_upscaler
-
-    upscaler = load_upscaler(model, "cpu", threads=1)
     by_name = {(case.group, case.page.name): case for case in cases}
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for number, result in enumerate(worst_pages(results, method, count), 1):
         case = by_name[result.group, result.page]
-        languages = case.page.languages
-        image, dpi = lr_image(case)
-        before = image_with_boxes(lanczos_image(image, dpi), TARGET_DPI, languages, "Lanczos to 300 dpi")
-        plan = plan_image(image, (dpi, dpi), PlanSettings(scales=upscaler.scales))
-        ours, ours_dpi, title = image, dpi, f"left as it is, {plan.reason}"
-        if plan.action == "enlarge":
-            ours = enlarge(image, plan, upscaler)
-            ours_dpi, title = float(ours.info["dpi"][0]), f"{model} x{plan.scale}, {plan.reason}"
-        after = image_with_boxes(ours, ours_dpi, languages, f"{title}; CER {result.counts.cer:.1%}")
+        before = image_with_boxes(lanczos_image(*lr_image(case)), TARGET_DPI, case, "Lanczos to 300 dpi")
+        ready = prepare(case, method, model)
+        done = f"by {model}" if ready.action == "enlarged" else "left as it is"
+        after = image_with_boxes(ready.image, ready.dpi, case, f"{done}, {ready.reason}; CER {result.counts.cer:.1%}")
         sheet = Image.new("RGB", (before.width + after.width + 12, max(before.height, after.height)), "grey")
         sheet.paste(before, (0, 0))
         sheet.paste(after, (before.width + 12, 0))
-        path = folder / f"{number:02d} {result.group} {result.page}.png"
+        path = folder / f"{number:02d} {result.group} {result.page}.png".replace("/", "-")
         sheet.save(path)
         paths.append(path)
     return paths

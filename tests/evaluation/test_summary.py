@@ -5,13 +5,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
+import pytest
+from evaluation_pages import LINES, draw
+
+from ocrmypdf_superres.evaluation import worst
 from ocrmypdf_superres.evaluation.benchmark import Result, from_json, to_json
+from ocrmypdf_superres.evaluation.data.pages import BenchmarkPage, Case
 from ocrmypdf_superres.evaluation.goals import goals
 from ocrmypdf_superres.evaluation.networks_table import networks_table
 from ocrmypdf_superres.evaluation.summary import TOGETHER, headlines, lost, made_worse, markdown, others, paired_table, rows
-from ocrmypdf_superres.evaluation.worst import worst_pages
+from ocrmypdf_superres.evaluation.worst import save_worst, worst_pages
 from ocrmypdf_superres.metrics.text import TextScore
+from ocrmypdf_superres.tesseract import RAW_LINE
 
 
 def result(group: str, page: str, method: str, edits: int, found: int = 0, superres: float = 0.0) -> Result:
@@ -113,6 +120,21 @@ def test_headlines_and_markdown() -> None:
 
 def test_worst_first() -> None:
     assert [(r.group, r.page) for r in worst_pages(RESULTS, "plugin", 2)] == [("72 dpi scan", "d"), ("letters", "b")]
+
+
+def test_the_image_of_a_worst_line_is_the_one_that_was_read(
+    tmp_path: Path, lanczos_net: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # 150 dpi by its label, so that a page of it would be left; a line is enlarged in any case.
+    draw(150, LINES[:1]).crop((0, 70, 900, 130)).save(tmp_path / "line.png", dpi=(150, 150))
+    page = BenchmarkPage("one/a", "books", str(tmp_path / "line.png"), "", "eng", 150.0, line=True)
+    read: list[tuple[int, int | None]] = []
+    monkeypatch.setattr(worst, "read_words", lambda image, dpi, languages, mode=None: read.append((image.width, mode)) or [])
+    (path,) = save_worst([result("books", "one/a", "plugin", 9)], [Case(page)], "plugin", str(lanczos_net), tmp_path / "out", 1)
+    assert path.is_file()
+    assert path.name == "01 books one-a.png"
+    assert [mode for _, mode in read] == [RAW_LINE, RAW_LINE]
+    assert min(width for width, _ in read) > 900
 
 
 def test_tuned_networks_are_compared_page_by_page() -> None:
