@@ -6,17 +6,21 @@ from __future__ import annotations
 import json
 
 import pytest
+from ocrmypdf.hocrtransform import BoundingBox, OcrClass, OcrElement
 from PIL import Image, ImageDraw, ImageFont
 from rich.console import Console
 
 from ocrmypdf_superres.cli import main
 from ocrmypdf_superres.errors import OptionError, SuperresError
 from ocrmypdf_superres.evaluation.calibration import fit as fit_module
-from ocrmypdf_superres.evaluation.calibration.fit import read_cached
-from ocrmypdf_superres.evaluation.data.pages import Case, find_pages
+from ocrmypdf_superres.evaluation.calibration.engine import read_case
+from ocrmypdf_superres.evaluation.calibration.fit import ReadCase, read_cached
+from ocrmypdf_superres.evaluation.data.pages import BenchmarkPage, Case, find_pages
+from ocrmypdf_superres.evaluation.trust.lost_pages import case_with_text
 from ocrmypdf_superres.modelstore.store import find_model
-from ocrmypdf_superres.ocr.calibration import read_table
+from ocrmypdf_superres.ocr.calibration import Calibration, read_table
 from ocrmypdf_superres.ocr.engines.calibration import read_rows
+from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.ocr.merge.evidence import read_weights
 
 LINES = (
@@ -49,6 +53,27 @@ def calibrate(pages, tmp_path, action, *more):
     common = ("--data", str(pages), "--conditions", "60-scan", "--count", "0", "--jobs", "1", "--cache", str(tmp_path / "cache"))
     assert main(["calibrate", action, *common, "-o", str(output), *more]) == 0
     return output
+
+
+def test_case_does_not_count_where_it_does_not_for_the_page(tmp_path):
+    Image.new("L", (200, 60), 255).save(tmp_path / "page.png")
+    (tmp_path / "page.gt.txt").write_text("HARBOUR WALL\n", encoding="utf-8")
+    image, truth = str(tmp_path / "page.png"), str(tmp_path / "page.gt.txt")
+    case = Case(BenchmarkPage("page", "receipts", image, truth, "eng", 100.0, ignore_case=True))
+
+    class Reader:
+        def read(self, image, languages, dpi):
+            words = ["Harbour", "wall"]
+            box = BoundingBox(0, 0, 99, 20)
+            children = [OcrElement(OcrClass.WORD, bbox=box, text=word, confidence=0.3) for word in words]
+            return OcrElement(OcrClass.PAGE, bbox=box, children=[OcrElement(OcrClass.LINE, bbox=box, children=children)])
+
+    assert read_case(Reader(), case) == ([30.0, 30.0], [True, True])
+    reading = Hypothesis(Reader().read(None, [], 100.0))
+    page = ReadCase(case, {"net": reading}, {"net": 1.0})
+    assert page.right(reading.words) == [True, True] and page.score(reading).cer == 0
+    lost = case_with_text(page, Calibration({"net": [0.0, 1.0]}, [0.0, 1.0]))
+    assert (lost.right, lost.wrong) == (2, 0)
 
 
 def test_a_table_is_fitted(pages, tmp_path):

@@ -59,7 +59,9 @@ def read_case(engine: Engine, case: Case, model: str | None = None) -> tuple[lis
         else:
             page = engine.read(enlarged, languages, enlarged.info["dpi"][0])
     words = Hypothesis(page).words
-    return [word.confidence for word in words], correct_words(words, read_truth(Path(case.page.truth)).text)
+    return [word.confidence for word in words], correct_words(
+        words, read_truth(Path(case.page.truth)).text, case.page.ignore_case
+    )
 
 
 def fit_engine(engine: Engine, read: Sequence[tuple[list[float], list[bool]]], data: str) -> tuple[EngineRow, float, float]:

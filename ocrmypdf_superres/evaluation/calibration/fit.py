@@ -30,7 +30,7 @@ from ocrmypdf_superres.modelstore.cards import WEIGHTS
 from ocrmypdf_superres.modelstore.store import Model
 from ocrmypdf_superres.ocr.calibration import Calibration, CalibrationTable
 from ocrmypdf_superres.ocr.hocr import read_hocr
-from ocrmypdf_superres.ocr.hypothesis import Hypothesis
+from ocrmypdf_superres.ocr.hypothesis import Hypothesis, Word
 from ocrmypdf_superres.ocr.merge.order import page_winner
 from ocrmypdf_superres.ocr.merge.vote import merge
 from ocrmypdf_superres.ocr.second_opinion import is_doubtful
@@ -54,6 +54,14 @@ class ReadCase:
     def truth(self) -> str:
         """Return the page's text."""
         return read_truth(Path(self.case.page.truth)).text
+
+    def right(self, words: Sequence[Word]) -> list[bool]:
+        """Return for each of *words* whether it is in the page's text."""
+        return correct_words(words, self.truth(), self.case.page.ignore_case)
+
+    def score(self, reading: Hypothesis) -> TextScore:
+        """Return the counts of *reading* against the page's text."""
+        return score(reading.text(), self.truth(), self.case.page.ignore_case)
 
 
 def read_variants(
@@ -201,7 +209,7 @@ def fit(
         for page in pages:
             found = page.readings[name].words
             confidences += [w.confidence for w in found]
-            right += correct_words(found, page.truth())
+            right += page.right(found)
         if not confidences:
             raise OptionError(f"No word of {data} was read in the variant {name}; give other pages or conditions.")
         c, r = np.array(confidences), np.array(right, dtype=float)
@@ -269,13 +277,13 @@ def compare(pages: Sequence[ReadCase], calibration: Calibration, console: Consol
 
 def _scores(page: ReadCase, calibration: Calibration) -> dict[str, tuple[TextScore, float]]:
     """Return score and Tesseract's seconds by the way of choosing."""
-    truth, found, seconds = page.truth(), page.readings, page.seconds
+    found, seconds = page.readings, page.seconds
 
     def chosen(names: Sequence[str]) -> tuple[TextScore, float]:
         merged = merge({name: found[name] for name in names}, calibration)
-        return score(merged.hypothesis.text(), truth), sum(seconds[name] for name in names)
+        return page.score(merged.hypothesis), sum(seconds[name] for name in names)
 
-    single = {name: score(reading.text(), truth) for name, reading in found.items()}
+    single = {name: page.score(reading) for name, reading in found.items()}
     best = min(single, key=lambda n: (single[n].cer, -single[n].recall))
     read = 1
     while read < len(VARIANTS) and is_doubtful({name: found[name] for name in VARIANTS[:read]}, calibration):

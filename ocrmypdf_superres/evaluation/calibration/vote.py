@@ -84,10 +84,11 @@ def read_places(case: Case, model: str, engine: Engine, cache: Path, networks: P
     names = {"again": line_row(BLEND), "other": engine.name, "second": line_row(on_original(engine.name))}
     calibration = with_line_rows(calibrated(calibration, {engine.name: engine}, True), [BLEND, on_original(engine.name)])
     truth, lexicon = found.truth(), lexicon_for(languages)
+    ignore_case = case.page.ignore_case or truth.isupper()
     right = {
         (name, word.box, word.text): verdict
         for name, reading in ((NET, first), (names["again"], again), (names["other"], other), (names["second"], second))
-        for word, verdict in zip(reading.words, correct_words(reading.words, truth, ignore_case=truth.isupper()), strict=True)
+        for word, verdict in zip(reading.words, correct_words(reading.words, truth, ignore_case), strict=True)
     }
     places = []
     with_again, with_other, with_second = {names["again"]: again}, {names["other"]: other}, {names["second"]: second}

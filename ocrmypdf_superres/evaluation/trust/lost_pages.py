@@ -64,7 +64,7 @@ class LimitRow:
 
 def case_with_text(page: ReadCase, calibration: Calibration) -> LostCase:
     """Return what leaving out unsure words would do to the net's reading of *page*."""
-    return _case("", page.readings[NET], NET, page.truth(), calibration)
+    return _case("", page.readings[NET], NET, page.truth(), calibration, page.case.page.ignore_case)
 
 
 def cases_without_text(count: int, seed: int, cache: Path, calibration: Calibration) -> Iterator[LostCase]:
@@ -82,11 +82,13 @@ def cases_without_text(count: int, seed: int, cache: Path, calibration: Calibrat
                 yield _case(kind, found, AS_IS, "", calibration)
 
 
-def _case(kind: str, reading: Hypothesis, variant: str, truth: str, calibration: Calibration) -> LostCase:
+def _case(
+    kind: str, reading: Hypothesis, variant: str, truth: str, calibration: Calibration, ignore_case: bool = False
+) -> LostCase:
     shorter = without_unsure(Merged(reading, variant), calibration, no_text=True).hypothesis
-    before, after = (score(one.text(), truth) for one in (reading, shorter))
-    right = sum(correct_words(reading.words, truth)) - sum(correct_words(shorter.words, truth))
-    dropped = len(reading.words) - len(shorter.words)
+    before, after = (score(one.text(), truth, ignore_case) for one in (reading, shorter))
+    right_before, right_after = (sum(correct_words(one.words, truth, ignore_case)) for one in (reading, shorter))
+    right, dropped = right_before - right_after, len(reading.words) - len(shorter.words)
     probability = calibration.mean_probability(reading.words, variant)
     return LostCase(kind, probability, after.edits - before.edits, right, dropped - right, len(reading.words))
 
