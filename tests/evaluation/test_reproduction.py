@@ -182,6 +182,8 @@ def test_a_folder_of_another_kind_of_run_is_refused(data, tmp_path, capsys):
     capsys.readouterr()
     assert main([*command, "--reduced", "--count", "3", "--device", "cpu"]) == 1 and "another -o" in capsys.readouterr().err
     assert main([*command, *limits]) == 1 and "another -o" in capsys.readouterr().err
+    other = ["002-2" if word == "002-1" else word for word in command]
+    assert main([*other, "--reduced", *limits]) == 1 and "table 002-1" in capsys.readouterr().err
     assert main([*command, "--reduced", *limits, "--seeds", "2"]) == 0
 
 

@@ -26,7 +26,7 @@ from ocrmypdf_superres.training.recipe import read_recipe
 log = logging.getLogger(__name__)
 
 KIND = "kind.json"
-"""In a run's folder: whether it is reduced, and its limits."""
+"""In a run's folder: the table, whether it is reduced, and its limits."""
 
 CACHE = "lines"
 """In a run's folder: the lines that were found in scans, for every training and evaluation of it."""
@@ -77,7 +77,7 @@ def reproduce(name: str, job: Job, shrink: Shrink | None = None) -> Path:
         raise OptionError(
             f"{path.name} has no row like {', '.join(job.rows)}; its rows are {', '.join(r.name for r in table.rows)}."
         )
-    _claim(job)
+    _claim(job, path.stem)
     recipe = read_recipe(job.recipes / f"{setting.recipe}.toml") if setting.recipe else None
     scorer = Scorer(table, setting, job.data, job.out / CACHE, pick_device(job.device), recipe, shrink, job.count)
     spent: dict[str, Spent] = {}
@@ -95,15 +95,16 @@ def reproduce(name: str, job: Job, shrink: Shrink | None = None) -> Path:
     return job.out / "table.md"
 
 
-def _claim(job: Job) -> None:
-    """Note in the folder *out* what its rows are trained and evaluated on.
+def _claim(job: Job, table: str) -> None:
+    """Note in the folder *out* what its rows, of *table*, are trained and evaluated on.
 
     Raises:
         OptionError: it holds the rows of a run of another kind, which would be taken for this one's.
     """
-    kind = {name: getattr(job, name) for name in ("reduced", "steps", "batch", "count")}
+    kind = {"table": table, **{name: getattr(job, name) for name in ("reduced", "steps", "batch", "count")}}
     note = job.out / KIND
-    if note.is_file() and (noted := json.loads(note.read_text(encoding="utf-8"))) != kind:
+    # Older notes do not name the table.
+    if note.is_file() and {**kind, **(noted := json.loads(note.read_text(encoding="utf-8")))} != kind:
         earlier = ", ".join(f"{name} {value}" for name, value in noted.items())
         raise OptionError(f"{job.out} holds a run of another kind ({earlier}); give another -o, or delete that folder.")
     job.out.mkdir(parents=True, exist_ok=True)
