@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from ocrmypdf.hocrtransform import BoundingBox, OcrClass, OcrElement
 from PIL import Image
 
+from ocrmypdf_superres.ocr.engines.base import ENGINES, shared_engine
 from ocrmypdf_superres.ocr.engines.opinion import ask, ask_beside
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 
@@ -75,3 +79,21 @@ def test_what_the_first_reading_has_is_not_read_twice(page):
     first = Hypothesis(OneLine().recognize(page.resize((300, 150)), OneLine().detect(page), ["eng"], 96.0))
     opinion = ask_beside(OneLine(), page, page.resize((300, 150)), first, ["eng"], 96.0)
     assert words(opinion.doubtful) == []
+
+
+class SlowlyMade:
+    """An engine that takes its time to be made, and counts how often it was."""
+
+    made = 0
+
+    def __init__(self):
+        time.sleep(0.05)
+        SlowlyMade.made += 1
+
+
+def test_threads_that_come_first_share_one_engine(monkeypatch):
+    monkeypatch.setitem(ENGINES.built_in, "slowly made", f"{__name__}:SlowlyMade")
+    with ThreadPoolExecutor(4) as pool:
+        engines = list(pool.map(shared_engine, ["slowly made"] * 4))
+    assert SlowlyMade.made == 1
+    assert all(engine is engines[0] for engine in engines)

@@ -6,6 +6,7 @@ The engine that reads first is the one that OCRmyPDF runs (Tesseract, or another
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Protocol, runtime_checkable
@@ -102,12 +103,20 @@ def read_enlarged(
     return engine.recognize(enlarged, [corners * scale for corners in engine.detect(image)], languages, dpi)
 
 
-@lru_cache(maxsize=8)
+_lock = threading.Lock()
+
+
 def shared_engine(name: str) -> Engine:
     """Return the engine *name*, made once in a process: its networks are loaded once and shared by all threads.
 
     Raises:
         SuperresError: there is no such engine, or its module cannot be imported.
     """
+    with _lock:  # else threads that come first at the same time each make one
+        return _engine(name)
+
+
+@lru_cache(maxsize=8)
+def _engine(name: str) -> Engine:
     engine: Engine = ENGINES.load(name)()
     return engine
