@@ -16,7 +16,7 @@ from PIL import Image
 
 from ocrmypdf_superres.page.height_network import KINDS
 from ocrmypdf_superres.page.image import FloatImage, to_luma
-from ocrmypdf_superres.page.text_height import TextHeight, measure_text_height, measured_part
+from ocrmypdf_superres.page.text_height import IDEOGRAPHS, TextHeight, measure_text_height, measured_part
 
 __all__ = ["Plan", "PlanSettings", "plan_image", "plan_page"]
 
@@ -95,8 +95,8 @@ class PlanSettings:
         letters between rules may look like ideographs, and are then measured as high as these: as capitals are.
         """
         if self.languages and not any(name.rpartition("/")[2].startswith(_IDEOGRAPHS) for name in self.languages):
-            return self.target_x_height * (CAPITALS if text.kind == KINDS[2] else 1.0)
-        if text.kind == KINDS[2]:
+            return self.target_x_height * (CAPITALS if text.kind == KINDS[IDEOGRAPHS] else 1.0)
+        if text.kind == KINDS[IDEOGRAPHS]:
             return self.target_x_height * FULL_HEIGHT
         # Where they may be, a target in between costs little and does not leave pages that need more.
         doubt = text.ideographs if text.ideographs >= PERHAPS_IDEOGRAPHS else 0.0
@@ -186,7 +186,7 @@ def label_for(text: TextHeight | None, factor: float, dpi: float) -> float | Non
     Tesseract's layout analysis goes by the resolution that it is told. None where that is good enough, and where the height of
     the text is not sure.
     """
-    if text is None or text.x_height is None or not text.sure or text.kind == KINDS[2]:
+    if text is None or text.x_height is None or not text.sure or text.kind == KINDS[IDEOGRAPHS]:
         return None
     fitting = float(np.clip(text.x_height * factor * DPI_PER_PIXEL, *LABELS))
     return None if 1 / LABEL_SLACK < fitting / max(dpi, 1.0) < LABEL_SLACK else fitting
