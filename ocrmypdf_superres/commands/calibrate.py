@@ -17,7 +17,7 @@ from ocrmypdf_superres.commands.shared.output import say, steps, write_text
 from ocrmypdf_superres.commands.shared.parsing import add_data, add_jobs, add_model, add_output
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.calibration.engine import fit_engine, plot_engine, read_case, rows_beside, write_row
-from ocrmypdf_superres.evaluation.calibration.fit import ReadCase, compare, fit, plot, read_variants
+from ocrmypdf_superres.evaluation.calibration.fit import ReadCase, compare, enlarged_page, fit, plot, read_variants
 from ocrmypdf_superres.evaluation.calibration.vote import cross_validated, described, read_places
 from ocrmypdf_superres.evaluation.data.pages import BenchmarkPage, Case, find_pages, make_cases
 from ocrmypdf_superres.evaluation.data.profiles import DEFAULT_CONDITIONS, parse_condition
@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
         return _fit_vote(args, cases, _held_out(args, pages_to_read), data, console)
     variants = (NET,) if args.action == "lost" else VARIANTS
     with ThreadPoolExecutor(max(1, args.jobs)) as pool:
-        jobs = [pool.submit(read_variants, case, args.model, args.cache, args.networks, variants) for case in cases]
+        jobs = [pool.submit(_read, args, case, variants) for case in cases]
         pages = [page for job in steps(jobs, "reading") if (page := job.result()) is not None]
     if not pages:
         raise OptionError(
@@ -116,6 +116,12 @@ def run(args: argparse.Namespace) -> int:
     if args.plot is not None:
         plot(table, curves, args.plot)
     return 0
+
+
+def _read(args: argparse.Namespace, case: Case, variants: Sequence[str]) -> ReadCase | None:
+    """Return the readings of *case*; None where the plan is to leave it."""
+    page = enlarged_page(case, args.model)
+    return read_variants(case, page, args.cache, args.networks, variants) if page is not None else None
 
 
 def _find_lost(args: argparse.Namespace, pages: Sequence[ReadCase], calibration: Calibration, console: Console) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ocrmypdf_superres.errors import OptionError, SuperresError
-from ocrmypdf_superres.evaluation.calibration.fit import calibration_error, fit_knots
+from ocrmypdf_superres.evaluation.calibration.fit import calibration_error, enlarged_page, fit_knots
 from ocrmypdf_superres.evaluation.data.ground_truth import read_truth
 from ocrmypdf_superres.evaluation.data.pages import Case
 from ocrmypdf_superres.evaluation.methods.images import lr_image
@@ -22,9 +22,6 @@ from ocrmypdf_superres.files import atomic_write_text
 from ocrmypdf_superres.ocr.engines.base import Engine, LineEngine, read_enlarged
 from ocrmypdf_superres.ocr.engines.calibration import EngineRow, read_rows
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
-from ocrmypdf_superres.ocr.variants import enlarge
-from ocrmypdf_superres.page.plan import PlanSettings, plan_image
-from ocrmypdf_superres.upscaling.loading import load_upscaler
 
 KNOTS = np.array([0, 30, 50, 70, 80, 85, 90, 92, 94, 95, 96, 97, 98, 98.5, 99, 99.3, 99.6, 99.8, 99.9, 99.97, 100])
 """Neural recognizers are sure of nearly everything: most of their words lie above 95."""
@@ -44,20 +41,19 @@ def read_case(engine: Engine, case: Case, model: str | None = None) -> tuple[lis
     Raises:
         SuperresError: the engine or the model cannot be used or fails.
     """
-    image, dpi = lr_image(case)
     languages = case.page.languages.split("+")
     if model is None:
+        image, dpi = lr_image(case)
         page = engine.read(image, languages, dpi)
     else:
-        upscaler = load_upscaler(model, "cpu", 1)
-        plan = plan_image(image, (dpi, dpi), PlanSettings(scales=upscaler.scales))
-        if plan.action != "enlarge":
+        made = enlarged_page(case, model)
+        if made is None:
             return None
-        enlarged = enlarge(image, plan, upscaler)
+        dpi = made.net.info["dpi"][0]
         if isinstance(engine, LineEngine):
-            page = read_enlarged(engine, image, enlarged, languages, enlarged.info["dpi"][0])
+            page = read_enlarged(engine, made.original, made.net, languages, dpi)
         else:
-            page = engine.read(enlarged, languages, enlarged.info["dpi"][0])
+            page = engine.read(made.net, languages, dpi)
     words = Hypothesis(page).words
     return [word.confidence for word in words], correct_words(
         words, read_truth(Path(case.page.truth)).text, case.page.ignore_case

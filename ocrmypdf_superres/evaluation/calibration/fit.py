@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,27 +65,42 @@ class ReadCase:
         return score(reading.text(), self.truth(), self.case.page.ignore_case)
 
 
+class EnlargedPage(NamedTuple):
+    """The image of a case, its dpi, and the same enlarged by a model as the plugin plans it."""
+
+    original: Image.Image
+    dpi: float
+    net: Image.Image
+
+
+def enlarged_page(case: Case, model: str) -> EnlargedPage | None:
+    """Return the page of *case* and what *model* makes of it; None where the plan is to leave it.
+
+    Raises:
+        SuperresError: the page or the model cannot be used.
+    """
+    upscaler = load_upscaler(model, "cpu", 1)
+    original, dpi = lr_image(case)
+    plan = plan_image(original, (dpi, dpi), PlanSettings(scales=upscaler.scales))
+    return EnlargedPage(original, dpi, enlarge(original, plan, upscaler)) if plan.action == "enlarge" else None
+
+
 def read_variants(
-    case: Case, model: str, cache: Path, network: Path | None = None, variants: Sequence[str] = VARIANTS
-) -> ReadCase | None:
-    """Read all *variants* of *case*; None where the plan is to leave it.
+    case: Case, page: EnlargedPage, cache: Path, network: Path | None = None, variants: Sequence[str] = VARIANTS
+) -> ReadCase:
+    """Read all *variants* of *case*.
 
     Args:
         case: the page and its condition.
-        model: the model of the variants net and blend.
+        page: its images; the variants net and blend are of its model.
         cache: folder that keeps readings.
         network: the folder of a tuned network to read with, where its language is the page's; else the installed one reads.
         variants: their names.
 
     Raises:
-        SuperresError: Tesseract is missing or fails, or the model cannot be used.
+        SuperresError: Tesseract is missing or fails.
     """
-    upscaler = load_upscaler(model, "cpu", 1)
-    original, dpi = lr_image(case)
-    plan = plan_image(original, (dpi, dpi), PlanSettings(scales=upscaler.scales))
-    if plan.action != "enlarge":
-        return None
-    net = enlarge(original, plan, upscaler)
+    original, dpi, net = page
     languages = _languages(case, network)
     readings, seconds = {}, {}
     for name in variants:

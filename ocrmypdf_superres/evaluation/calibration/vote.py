@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from ocrmypdf_superres.evaluation.calibration.fit import chosen_networks, read_variants
+from ocrmypdf_superres.evaluation.calibration.fit import chosen_networks, enlarged_page, read_variants
 from ocrmypdf_superres.evaluation.data.pages import Case
-from ocrmypdf_superres.evaluation.methods.images import lr_image
 from ocrmypdf_superres.evaluation.words import correct_words
 from ocrmypdf_superres.metrics.boxes import touches
 from ocrmypdf_superres.ocr.calibration import Calibration, line_row, read_table, with_line_rows
@@ -28,10 +27,8 @@ from ocrmypdf_superres.ocr.merge.evidence import FEATURES, FIRST, PARTS, Weights
 from ocrmypdf_superres.ocr.merge.joined_lines import divide_joined
 from ocrmypdf_superres.ocr.merge.seams import join_seams
 from ocrmypdf_superres.ocr.network_calibration import network_calibration
-from ocrmypdf_superres.ocr.variants import BLEND, NET, enlarge
-from ocrmypdf_superres.page.plan import PlanSettings, plan_image
+from ocrmypdf_superres.ocr.variants import BLEND, NET
 from ocrmypdf_superres.tesseract import version
-from ocrmypdf_superres.upscaling.loading import load_upscaler
 
 PENALTY = 0.5
 """Weight of the squared weights in the loss."""
@@ -68,18 +65,16 @@ def read_places(case: Case, model: str, engine: Engine, cache: Path, networks: P
     Raises:
         SuperresError: an engine or the model cannot be used or fails.
     """
-    found = read_variants(case, model, cache, networks, (NET, BLEND))
-    if found is None:
+    page = enlarged_page(case, model)
+    if page is None:
         return []
-    upscaler = load_upscaler(model, "cpu", 1)
-    original, dpi = lr_image(case)
-    net = enlarge(original, plan_image(original, (dpi, dpi), PlanSettings(scales=upscaler.scales)), upscaler)
+    found = read_variants(case, page, cache, networks, (NET, BLEND))
     languages = case.page.languages.split("+")
     first, _ = divide_joined(join_seams(found.readings[NET])[0])
     chosen = chosen_networks(case.page.languages, networks) if networks is not None else ()
     calibration = network_calibration(chosen, f"Tesseract OCR {version().split()[-1]}", read_table().model_sha256)
     again = _doubtful(found.readings[BLEND], first, calibration)
-    opinion = ask(engine, original, net, first, languages, net.info["dpi"][0])
+    opinion = ask(engine, page.original, page.net, first, languages, page.net.info["dpi"][0])
     other, second = opinion.whole, opinion.doubtful or first.only([])
     names = {"again": line_row(BLEND), "other": engine.name, "second": line_row(on_original(engine.name))}
     calibration = with_line_rows(calibrated(calibration, {engine.name: engine}, True), [BLEND, on_original(engine.name)])
