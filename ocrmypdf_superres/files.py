@@ -47,10 +47,10 @@ def atomic_write(path: Path, *, durable: bool = False) -> Iterator[Path]:
     try:
         yield part
         if durable:
-            _sync(part)
+            sync(part)
         part.replace(path)
         if durable:
-            _sync(path.parent)
+            sync(path.parent)
     finally:
         part.unlink(missing_ok=True)
 
@@ -94,8 +94,12 @@ def _beside(path: Path) -> Path:
     return path.with_name(f".{path.stem[:40]}.{uuid.uuid4().hex[:12]}.part{path.suffix}")
 
 
-def _sync(path: Path) -> None:
-    """Sync a file or a folder to the disk; where the system cannot open folders, the renaming alone must suffice."""
+def sync(path: Path) -> None:
+    """Sync a file or the entries of a folder to the disk; where the system cannot open folders, the renaming must suffice.
+
+    Raises:
+        OSError: it cannot be opened, or the file system does not support that.
+    """
     if path.is_dir() and os.name == "nt":
         return
     handle = os.open(path, os.O_RDONLY)

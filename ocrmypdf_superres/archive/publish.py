@@ -18,6 +18,7 @@ from pathlib import Path
 from ocrmypdf_superres.archive.store.name_encoding import printable, printable_path
 from ocrmypdf_superres.archive.tasks import Output
 from ocrmypdf_superres.errors import ArchiveError
+from ocrmypdf_superres.files import sync
 from ocrmypdf_superres.modelstore.store import sha256_of
 
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS, errno.EACCES, errno.EINVAL}
@@ -71,7 +72,8 @@ def publish(out: Path, staging: Path, outputs: Iterable[Output], earlier: Iterab
             (out / name).parent.rmdir()
     for folder in folders:
         if folder.is_dir():
-            sync_folder(folder)
+            with contextlib.suppress(OSError):  # not every file system can
+                sync(folder)
     shutil.rmtree(staging, ignore_errors=True)
     return left
 
@@ -159,13 +161,3 @@ def _claim(staged: Path, target: Path, mark: bytes) -> None:
         staged.replace(target)
     else:
         staged.unlink()
-
-
-def sync_folder(folder: Path) -> None:
-    """Sync the entries of *folder* to the disk, if the system and the file system support that."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -19,6 +19,7 @@ from ocrmypdf_superres.archive.store.output_names import page_name
 from ocrmypdf_superres.archive.tasks import FileTask, Kind, Output
 from ocrmypdf_superres.archive.worker.gather import ReadPage
 from ocrmypdf_superres.errors import ImageError
+from ocrmypdf_superres.files import sync
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model, sha256_of
 from ocrmypdf_superres.ocr.hocr import read_hocr
 from ocrmypdf_superres.tesseract import version as tesseract_version
@@ -129,10 +130,10 @@ def synced_outputs(task: FileTask) -> list[Output]:
     for folder, _, names in os.walk(staging, topdown=False):
         for name in names:
             path = Path(folder) / name
-            _sync(path)
+            sync(path)
             relative = os.path.relpath(path, staging).replace(os.sep, "/")
             outputs.append(Output(_kind(relative), relative, sha256_of(path), path.stat().st_size))
-        _sync(Path(folder))
+        sync(Path(folder))
     return sorted(outputs, key=lambda output: output.name)
 
 
@@ -140,11 +141,3 @@ def _kind(name: str) -> str:
     """Which of the outputs a file in staging is; see :mod:`ocrmypdf_superres.archive.store.output_names`."""
     suffix = Path(name).suffix.lower()
     return {".pdf": "pdf", ".txt": "text", ".xml": "alto", ".hocr": "hocr", ".png": "images"}[suffix]
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
