@@ -14,6 +14,8 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from ocrmypdf_superres.cli import main
+from ocrmypdf_superres.plugin.page_reader import PageReader
+from ocrmypdf_superres.plugin.planning.job import plan_document
 
 SAMPLE = Path(__file__).parents[2] / "examples" / "sample-72dpi.pdf"
 TEXT = "the quick brown fox jumps over a lazy dog while seven wizards mix liquor"
@@ -68,6 +70,16 @@ def test_the_plugin_does_what_was_planned(document, tmp_path, options):
         for key in ("reason", "source", "size", "scale", "x_height", "new_size"):
             assert plan[key] == record[key], key
     assert {plan["action"] for plan in plans} == {"enlarge", "leave"} or options.get("trigger") == "always"
+
+
+@pytest.mark.parametrize("renderer", ["auto", "sandwich"])
+def test_no_page_is_read(renderer, document, monkeypatch):
+    def read(*_, **__):
+        raise AssertionError("a page was read")
+
+    monkeypatch.setattr(PageReader, "__init__", read)
+    records = plan_document(document, {"pdf_renderer": renderer, "language": ["eng"]})
+    assert [record.action for record in records] == ["enlarge", "leave", "leave"]
 
 
 def test_the_table_and_the_sentence(document, capsys, monkeypatch):

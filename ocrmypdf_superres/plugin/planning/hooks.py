@@ -114,3 +114,8 @@ class _Unread(VerifyingEngine):
         with Image.open(input_file) as image:
             box = BoundingBox(left=0, top=0, right=image.width, bottom=image.height)
         return OcrElement(ocr_class=OcrClass.PAGE, bbox=box, page_number=page_number), ""
+
+    def generate_pdf(self, input_file: Path, output_pdf: Path, output_text: Path, options: Any) -> None:  # type: ignore[override]
+        """Write empty files, as for a page without text: the ``sandwich`` renderer asks for files."""
+        Path(output_pdf).write_bytes(b"")
+        Path(output_text).write_bytes(b"")
