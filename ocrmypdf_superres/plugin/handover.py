@@ -52,7 +52,7 @@ class PageState:
     @property
     def no_text(self) -> bool:
         """Whether the page was measured and no text was found on it."""
-        return self.record.ink is not None and self.record.x_height is None
+        return self.record.no_text
 
 
 class _Slot(threading.local):

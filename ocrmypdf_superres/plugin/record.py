@@ -55,6 +55,11 @@ class PageRecord:
     faults: list[str] = field(default_factory=list)
     extra: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def no_text(self) -> bool:
+        """Whether the page was measured and no text was found on it."""
+        return self.ink is not None and self.x_height is None
+
     def to_json(self) -> str:
         """Return the record as one line of JSON that UTF-8 can hold, without line end; numbers rounded for reading."""
         values = asdict(self)

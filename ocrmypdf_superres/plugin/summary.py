@@ -70,7 +70,7 @@ def _read_again(record: PageRecord) -> bool:
 def _in_doubt(record: PageRecord) -> bool:
     """Whether even the best whole reading is not sure of its words; a page without text that has none leaves no doubt."""
     probabilities, words = record.extra.get("probability", {}), record.extra.get("words", {})
-    if record.ink is not None and record.x_height is None and not any(words.values()):
+    if record.no_text and not any(words.values()):
         return False
     return bool(probabilities) and max(probabilities.values()) < SURE
 
