@@ -28,11 +28,12 @@ def read_again(pdf: Path, root: Path, name: str, settings: PdfSettings) -> dict[
     link = folder / "source.pdf"
     link.symlink_to(pdf.absolute())
     # OCRmyPDF logs every step.
-    logging.disable(logging.INFO)
+    disabled = logging.root.manager.disable
+    logging.disable(max(disabled, logging.INFO))
     try:
         pages = read_pdf(link, folder, settings)
     finally:
-        logging.disable(logging.NOTSET)
+        logging.disable(disabled)
     found = {}
     for page in pages:
         before, after = (replace(side, image=f"{name}/{side.image}") for side in (page.before, page.after))

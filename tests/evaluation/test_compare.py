@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,11 @@ pytest.importorskip("jinja2")
 
 from ocrmypdf_superres.cli import main
 from ocrmypdf_superres.errors import SuperresError
+from ocrmypdf_superres.evaluation import read_again as read_again_module
 from ocrmypdf_superres.evaluation.methods.pdf_pages import PdfSettings, read_pdf
 from ocrmypdf_superres.evaluation.run_folder import read_run
 from ocrmypdf_superres.plugin.record import PageRecord
+from ocrmypdf_superres.reporting.page_comparison import PageComparison
 
 
 @pytest.fixture
@@ -67,3 +70,17 @@ def test_a_damaged_pdf(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
 def test_no_such_pdf(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", str(tmp_path / "none.pdf")]) == 1
     assert "is missing or is not" in capsys.readouterr().err
+
+
+def test_a_level_that_the_caller_disabled_stays_disabled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def levels(*_: object) -> list[PageComparison]:
+        assert logging.root.manager.disable == logging.ERROR
+        return []
+
+    monkeypatch.setattr(read_again_module, "read_pdf", levels)
+    logging.disable(logging.ERROR)
+    try:
+        assert read_again_module.read_again(tmp_path / "in.pdf", tmp_path, "pages", PdfSettings()) == {}
+        assert logging.root.manager.disable == logging.ERROR
+    finally:
+        logging.disable(logging.NOTSET)
