@@ -38,7 +38,10 @@ def read_boxes(path: Path) -> list[tuple[int, int, int, str]]:
 
 
 def text_by_rows(boxes: list[tuple[int, int, int, str]]) -> str:
-    """Return the text of *boxes*, row by row from the top, each from the left; a row's middle lies in the one before it."""
+    """Return the text of *boxes*, row by row from the top, each row from the left.
+
+    A box is in the row above while its middle is less than half its height below that of the row's first box.
+    """
     rows: list[list[tuple[int, int, int, str]]] = []
     for box in sorted(boxes, key=lambda box: box[1] + box[2]):
         middle = (box[1] + box[2]) / 2
