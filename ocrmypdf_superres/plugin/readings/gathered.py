@@ -114,10 +114,6 @@ class Gathered:
 
     def describe(self, merged: Merged | None) -> dict[str, Any]:
         """Return fields for the page's record: which reading won, by how much, and what the readings cost."""
-        probability: dict[str, float] = {}
-        if self.calibration is not None:
-            sure = self.calibration.mean_probability
-            probability = {name: round(sure(reading.words, name), 4) for name, reading in self.whole.items()}
         spent = sum(self.seconds.values()) + sum(self.line_seconds.values())
         return {
             "reading": merged.layout if merged else None,
@@ -126,7 +122,7 @@ class Gathered:
             "words_dropped": merged.dropped if merged else 0,
             "reordered": bool(merged and merged.reordered),
             "confidence": {name: round(mean_confidence(h.words), 2) for name, h in self.whole.items()},
-            "probability": probability,
+            "probability": self._probabilities(),
             "words": {name: len(h.words) for name, h in self.whole.items()},
             "reading_seconds": _rounded(self.seconds),
             "lines_read": {name: len(reading.lines) for name, reading in self._all_lines().items()},
@@ -137,11 +133,18 @@ class Gathered:
             "opinion_seconds": _rounded(self.opinion_seconds),
         }
 
+    def _probabilities(self) -> dict[str, float]:
+        """Return how likely a word of each whole reading is right, by variant; empty where that is not known."""
+        if self.calibration is None:
+            return {}
+        sure = self.calibration.mean_probability
+        return {name: round(sure(reading.words, name), 4) for name, reading in self.whole.items()}
+
     def sentence(self, merged: Merged) -> str:
         """Return what the log line adds about a page that was read more than once or put into another order."""
         said = ""
         if len(self.seconds) > 1 or self.line_seconds:
-            sure = ", ".join(f"{name} {value:.2f}" for name, value in self.describe(merged)["probability"].items())
+            sure = ", ".join(f"{name} {value:.2f}" for name, value in self._probabilities().items())
             again = sum(len(reading.lines) for reading in self._all_lines().values())
             said = (
                 f"; read {len(self.seconds)} times and {again} lines again, the order of {merged.layout} kept "
