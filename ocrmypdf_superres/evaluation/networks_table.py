@@ -7,14 +7,12 @@ from collections.abc import Sequence
 
 from ocrmypdf_superres.evaluation.benchmark import Result
 from ocrmypdf_superres.evaluation.methods.names import OWN_NETWORKS_AS
-from ocrmypdf_superres.evaluation.summary import by_scan, counts_by_scan
+from ocrmypdf_superres.evaluation.summary import WORSE, by_scan, counts_by_scan
 from ocrmypdf_superres.metrics.statistics import Interval, interval, paired_difference
 from ocrmypdf_superres.metrics.text import TextScore
 
 PAIRS = {"with further engines": ("plugin", "plugin-stock"), "Tesseract alone": ("plugin-tesseract", "plugin-tesseract-stock")}
 """The methods that are compared, tuned and installed networks, by what reads."""
-WORSE = 0.01
-"""A page is worse, or better, where its CER differs by more than this."""
 
 
 def networks_table(results: Sequence[Result], own: Sequence[str] = ()) -> str:

@@ -12,7 +12,7 @@ from ocrmypdf_superres.metrics.statistics import interval, paired_difference, si
 from ocrmypdf_superres.metrics.text import TextScore
 
 WORSE = 0.01
-"""A page counts as made worse when its CER is above the best baseline's by more than this."""
+"""A page counts as made worse, or better, when its CER is above, or below, the other one by more than this."""
 LOST, READABLE = 0.5, 0.1
 """A page is lost when its CER is above LOST although the native scan reads below READABLE."""
 
