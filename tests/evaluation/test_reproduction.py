@@ -168,10 +168,11 @@ def test_wrong_calls_are_refused_in_a_sentence(data, tmp_path, capsys):
     assert main(["reproduce", "009", "--recipes", str(PAPERS), "--data", str(data)]) == 1
     assert "cannot be read" in capsys.readouterr().err
     twice = tmp_path / "twice.toml"
-    row = '[[rows]]\nname = "a"\nmethod = "hr"\n'
-    twice.write_text('title = "x"\nevaluation = "lines"\n[full]\n[reduced]\n' + row + row)
-    with pytest.raises(OptionError, match="two rows of one name"):
-        read_paper_table(twice)
+    for names in (("a", "a"), ("with a", "with, a")):  # the second would share a trained network and a file of figures
+        rows = "".join(f'[[rows]]\nname = "{name}"\nmethod = "hr"\n' for name in names)
+        twice.write_text('title = "x"\nevaluation = "lines"\n[full]\n[reduced]\n' + rows)
+        with pytest.raises(OptionError, match="two rows of one name"):
+            read_paper_table(twice)
 
 
 @needs_tesseract

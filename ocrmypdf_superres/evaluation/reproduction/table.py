@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
@@ -111,17 +112,22 @@ class PaperTable:
     claims: tuple[Claim, ...] = ()
 
 
+def slug(name: str) -> str:
+    """Return the *name* of a row as networks and files are named by it: small letters and digits, with hyphens between."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
 def read_paper_table(path: Path) -> PaperTable:
     """Return the table in the TOML file *path*.
 
     Raises:
-        OptionError: the file is missing or not TOML, a key is unknown or missing, two rows have one name, or a claim names a
-            row that is not there.
+        OptionError: the file is missing or not TOML, a key is unknown or missing, two rows have one name but for signs, or a
+            claim names a row that is not there.
     """
     table = read_table(PaperTable, read_toml(path, "The table"), path.name)
     names = [row.name for row in table.rows]
-    if len(set(names)) < len(names):
-        raise OptionError(f"{path.name} has two rows of one name; give each its own.")
+    if len({slug(name) for name in names}) < len(names):
+        raise OptionError(f"{path.name} has two rows of one name, signs aside; give each its own.")
     for claim in table.claims:
         for row in (claim.better, claim.than):
             if row not in names:

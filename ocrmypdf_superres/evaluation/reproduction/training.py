@@ -22,7 +22,7 @@ from typing import Any
 import tomli_w
 
 from ocrmypdf_superres.errors import ModelError, OptionError, RecognizerError
-from ocrmypdf_superres.evaluation.reproduction.table import Row, Setting
+from ocrmypdf_superres.evaluation.reproduction.table import Row, Setting, slug
 from ocrmypdf_superres.files import atomic_write_text
 from ocrmypdf_superres.modelstore.cards import CARD, DETECTOR_CARD, RECOGNIZER_CARD
 from ocrmypdf_superres.modelstore.store import also_searched, find_model, find_recognizer
@@ -94,7 +94,7 @@ class Trainings:
             if last and (row.config or row.drop):
                 values["config"] = {**values.get("config", {}), **row.config}
                 values["stages"] = [_without(stage, row.drop) for stage in values["stages"]]
-                name = f"{name}-{_slug(row.name)}"
+                name = f"{name}-{slug(row.name)}"
             made[Path(recipe).name] = self._net(name, values, share)
         return made
 
@@ -201,10 +201,6 @@ def _without(stage: Mapping[str, Any], drop: tuple[str, ...]) -> dict[str, Any]:
     if not losses and not stage.get("heads"):
         raise OptionError(f"The row drops every loss of the stage {stage.get('name')!r}; leave one.")
     return {**stage, "losses": losses}
-
-
-def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
 def named_models(method: str, made: Mapping[str, Path]) -> str:
