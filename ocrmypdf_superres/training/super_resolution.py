@@ -154,8 +154,9 @@ class SuperResolution:
 
 
 def super_resolution_trainer(
-    recipe: Recipe, data: Path, run: Path, device: str = "auto", limit: TimeLimit | None = None, cache: Path | None = None
-) -> Trainer[SuperResolution]:
+    recipe: Recipe, data: Path, run: Path, device: str = "auto", limit: TimeLimit | None = None, cache: Path | None = None,
+    text: str = "",
+) -> Trainer[SuperResolution]:  # fmt: skip
     """Return the trainer of the super-resolution net of *recipe*.
 
     Args:
@@ -165,10 +166,11 @@ def super_resolution_trainer(
         device: ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
         limit: when training must end; None for after the recipe's steps.
         cache: a folder for lines that were found in scans, which runs can share; None for one of this run.
+        text: the recipe's text, which a checkpoint must have too to be resumed; empty for any.
 
     Raises:
         OptionError, ModelError, DeviceError, MissingDependencyError: the recipe, its data, its base, the device or the
             processes cannot be used.
     """
     processes = Processes(device)
-    return Trainer(SuperResolution(recipe, data, cache or run / "lines", processes), run, processes, limit=limit)
+    return Trainer(SuperResolution(recipe, data, cache or run / "lines", processes), run, processes, text, limit)

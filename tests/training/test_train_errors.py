@@ -114,8 +114,10 @@ def test_a_mistake_made_on_resuming_leaves_the_checkpoint(data_folder, capsys):
         ({}, []),
         ({"more": "sed = 3"}, ["--resume"]),
         ({"source": 'kind = "scans"\nfolder = "no"'}, ["--resume"]),
+        ({"more": "seed = 3"}, ["--resume"]),
     ):
         assert train(recipe(data_folder, **values), data_folder, *more) == 1
+    assert "another recipe than tiny is now" in " ".join(capsys.readouterr().err.split())
     assert (data_folder / "run" / "checkpoint.pt").read_bytes() == before
 
 

@@ -58,7 +58,7 @@ class Trainer(Generic[K]):
         task: what to train.
         run: the folder that checkpoints, images and the log go to, made if missing; None writes nothing.
         processes: those that share the training.
-        text: the recipe's text; a checkpoint of another text is refused. Empty: the recipe's name must be the same.
+        text: the recipe's text; a checkpoint of another text is refused, of none it is not. Empty: only names must be the same.
         limit: when training must end; None for after the recipe's steps.
 
     Raises:
@@ -227,7 +227,7 @@ class Trainer(Generic[K]):
             raise OptionError(
                 f"{path} belongs to the recipe {state.get('recipe')!r}, not to {self.settings.name!r}; give another run folder."
             )
-        if self.text and state.get("text") != self.text:
+        if self.text and state.get("text", "") not in ("", self.text):
             raise OptionError(
                 f"{path} belongs to another recipe than {self.settings.name} is now; give the recipe that it was started with, "
                 "or another folder with -o."

@@ -50,7 +50,7 @@ def train(
     run = out or Path("runs") / recipe.name
     if (run / CHECKPOINT).exists() and not resume and not show_data:
         raise OptionError(f"{run} holds a training run already; add --resume to continue it, or give another folder with -o.")
-    trainer = super_resolution_trainer(recipe, data, run, device, cache=cache)
+    trainer = super_resolution_trainer(recipe, data, run, device, cache=cache, text=text)
     if show_data:
         run.mkdir(parents=True, exist_ok=True)
         save_data_sheet(trainer.task.batches, run / "data.png")
