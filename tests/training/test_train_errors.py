@@ -80,12 +80,29 @@ def scans(data_folder: Path) -> Path:
         ({"source": 'kind = "scans"\nfolder = "empty"'}, "holds no page images"),
         ({"source": 'kind = "scans"\nfolder = "nowhere"'}, "is missing or is not"),
         ({"more": 'base = "nobody"'}, "no model 'nobody'"),
+        (
+            {"source": 'kind = "patches"\nfolder = "odd"\noptions = { size = [45, 64] }'},
+            "of 45 x 64 pixels, which x2 does not divide",
+        ),
         ({"losses": "ctc = 1.0", "stage": 'recognizers = ["tesseract:xyz"]'}, "xyz"),
     ],
-    ids=["recipe-key", "stage-key", "pattern", "loss", "no-text", "no-scans", "no-folder", "no-base", "no-recognizer"],
+    ids=[
+        "recipe-key",
+        "stage-key",
+        "pattern",
+        "loss",
+        "no-text",
+        "no-scans",
+        "no-folder",
+        "no-base",
+        "odd-size",
+        "no-recognizer",
+    ],
 )
 def test_mistakes_end_with_one_sentence(values, message, data_folder, capsys):
     (data_folder / "empty").mkdir()
+    (data_folder / "odd").mkdir()
+    Image.effect_noise((64, 64), 80).save(data_folder / "odd" / "page.png")
     assert train(recipe(data_folder, **values), data_folder) == 1
     said = " ".join(capsys.readouterr().err.split())
     assert message in said and "Traceback" not in said

@@ -160,6 +160,11 @@ class StepBatches(Dataset[Batch]):
         for _ in range(self.sizes[step]):
             source = self.sources[int(rng.choice(len(self.sources), p=self.weights))]
             sample = source.sample(rng, line_height, scale)
+            if any(side % scale for side in sample.target.shape[-2:]):
+                shape = " x ".join(map(str, sample.target.shape[-2:]))
+                raise OptionError(
+                    f"The recipe's sources give images of {shape} pixels, which x{scale} does not divide; change either."
+                )
             samples.append(sample)
             lrs.append(degraded(self.degradation, sample.source, scale, rng) if sample.lr is None else sample.lr)
         if len({sample.target.shape[-2:] for sample in samples}) > 1:
