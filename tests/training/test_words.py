@@ -132,6 +132,12 @@ def test_textzoom(tmp_path):
         TextZoom(tmp_path / "other")
     with pytest.raises(OptionError, match="not an LMDB"):
         TextZoom(tmp_path / "none")
+    entries = {"num-samples": b"1", "image-000000001": b"", "label-000000001": b"one"}
+    textzoom(tmp_path / "damaged", {**entries, "image_hr-000000001": png(10, (140, 40)), "image_lr-000000001": b"no image"})
+    with pytest.raises(ImageError, match=r"The image image_lr-000000001 in .*damaged is damaged"):
+        TextZoom(tmp_path / "damaged").line(0)
+    with pytest.raises(ImageError, match="The image image-000000001 in"):
+        RecognitionSet(tmp_path / "damaged")
 
 
 def test_benchmarks_of_recognition_are_small_words_degraded(tmp_path):

@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from ocrmypdf_superres.errors import MissingDependencyError, OptionError
+from PIL import Image
+
+from ocrmypdf_superres.errors import ImageError, MissingDependencyError, OptionError
+from ocrmypdf_superres.page.image import DECODING_ERRORS
 
 COUNT = "num-samples"
 
@@ -47,3 +51,17 @@ def count_entries(folder: Path) -> int:
     if not count.isdigit() or int(count) < 1:
         raise OptionError(f"{folder} has no proper {COUNT}; give the LMDB of a published set, such as TextZoom's train1.")
     return int(count)
+
+
+def open_word(folder: Path, key: str, stored: bytes) -> Image.Image:
+    """Return the image *stored* as *key* in the database in *folder*.
+
+    Raises:
+        ImageError: it is damaged.
+    """
+    try:
+        with Image.open(io.BytesIO(stored)) as image:
+            image.load()
+            return image
+    except DECODING_ERRORS as error:
+        raise ImageError(f"The image {key} in {folder} is damaged; get the set again.") from error

@@ -7,7 +7,6 @@ stands for it, so that only what is read counts.
 
 from __future__ import annotations
 
-import io
 import logging
 from pathlib import Path
 
@@ -17,9 +16,9 @@ from PIL import Image
 
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.page.image import flatten
-from ocrmypdf_superres.training.data.lmdb_words import count_entries, read_entries
+from ocrmypdf_superres.training.data.lmdb_words import count_entries, open_word, read_entries
 from ocrmypdf_superres.training.data.sample import Sample
-from ocrmypdf_superres.training.data.sources.words import BOX, HEIGHT, WIDTH, open_line, resized_rgb
+from ocrmypdf_superres.training.data.sources.words import BOX, HEIGHT, WIDTH, resized_rgb
 from ocrmypdf_superres.training.protocols import SourceKind
 from ocrmypdf_superres.training.recipe import Source
 
@@ -56,8 +55,8 @@ class RecognitionSet:
         self.count = len(self.indices)
 
     def _area(self, number: int) -> int:
-        (stored,) = read_entries(self.folder, [f"image-{number:09d}"])
-        size = open_line(io.BytesIO(stored)).size
+        key = f"image-{number:09d}"
+        size = open_word(self.folder, key, *read_entries(self.folder, [key])).size
         return size[0] * size[1]
 
     def line(self, index: int, scale: int = 2) -> Sample:
@@ -69,8 +68,9 @@ class RecognitionSet:
         if not 0 <= index < self.count:
             raise IndexError(index)
         number = self.indices[index]
-        stored, label = read_entries(self.folder, [f"image-{number:09d}", f"label-{number:09d}"])
-        image = flatten(open_line(io.BytesIO(stored))).convert("RGB")
+        key = f"image-{number:09d}"
+        stored, label = read_entries(self.folder, [key, f"label-{number:09d}"])
+        image = flatten(open_word(self.folder, key, stored)).convert("RGB")
         poor = image
         if self.degraded:
             poor = Image.fromarray(degrade(np.asarray(image, dtype=np.uint8), np.random.default_rng([20230817, number])))

@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
 
-from ocrmypdf_superres.training.data.lmdb_words import count_entries, read_entries
+from ocrmypdf_superres.training.data.lmdb_words import count_entries, open_word, read_entries
 from ocrmypdf_superres.training.data.sample import Sample
-from ocrmypdf_superres.training.data.sources.words import BOX, HEIGHT, WIDTH, open_line, resized_rgb
+from ocrmypdf_superres.training.data.sources.words import BOX, HEIGHT, WIDTH, resized_rgb
 from ocrmypdf_superres.training.protocols import SourceKind
 from ocrmypdf_superres.training.recipe import Source
 
@@ -36,9 +35,10 @@ class TextZoom:
         """
         if not 0 <= index < self.count:
             raise IndexError(index)
-        high, low, label = read_entries(self.folder, [f"{key}-{index + 1:09d}" for key in ("image_hr", "image_lr", "label")])
-        image = resized_rgb(open_line(io.BytesIO(high)), (WIDTH, HEIGHT))
-        lr = resized_rgb(open_line(io.BytesIO(low)), (WIDTH // scale, HEIGHT // scale))
+        keys = [f"{key}-{index + 1:09d}" for key in ("image_hr", "image_lr", "label")]
+        high, low, label = read_entries(self.folder, keys)
+        image = resized_rgb(open_word(self.folder, keys[0], high), (WIDTH, HEIGHT))
+        lr = resized_rgb(open_word(self.folder, keys[1], low), (WIDTH // scale, HEIGHT // scale))
         return Sample(image, image, label.decode("utf-8", errors="replace"), BOX, self.language, lr)
 
     def sample(self, rng: np.random.Generator, line_height: int, scale: int) -> Sample:

@@ -7,7 +7,6 @@ degradation makes it.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -166,8 +165,8 @@ class FolderLines:
         return Sample(image, image, text, BOX, self.language, lr)
 
 
-def open_line(path: Path | io.BytesIO) -> Image.Image:
-    """Return the image in the file or stream *path*.
+def open_line(path: Path) -> Image.Image:
+    """Return the image in the file *path*.
 
     Raises:
         ImageError: it is damaged.
