@@ -29,9 +29,10 @@ from ocrmypdf_superres.recognizers import load
 from ocrmypdf_superres.recognizers.base import Recognizer, stack_lines
 from ocrmypdf_superres.tesseract import read_lines
 from ocrmypdf_superres.training.data.batches import Batch, StepBatches
+from ocrmypdf_superres.training.data.held_out import check_held_out
 from ocrmypdf_superres.training.losses.recognition.ctc import CTCLoss, equal_codes
 from ocrmypdf_superres.training.objective import Objective
-from ocrmypdf_superres.training.recipe import Recipe, Validation
+from ocrmypdf_superres.training.recipe import Recipe
 
 BATCH = 16
 NARROWEST = 16
@@ -53,7 +54,7 @@ class Validator:
         settings = recipe.validation
         if settings is None:
             raise OptionError(f"The recipe {recipe.name} has no [validation] table; add one.")
-        _check_held_out(recipe, settings, data)
+        check_held_out(recipe.sources, settings.source, data)
         self.settings = settings
         sizes = [BATCH] * (settings.lines // BATCH) + [settings.lines % BATCH] * (settings.lines % BATCH > 0)
         batches = StepBatches(replace(recipe, seed=settings.seed, sources=(settings.source,)), data, cache, sizes)
@@ -104,22 +105,6 @@ class Validator:
                 f"{recognizer.name} can write no line of the validation folder {self.settings.folder}; give its language."
             )
         return total / count
-
-
-def _check_held_out(recipe: Recipe, settings: Validation, data: Path) -> None:
-    held = (data / settings.folder).resolve()
-    for source in recipe.sources:
-        folder = (data / source.folder).resolve()
-        parts = {source.options.get("part"), settings.options.get("part")}
-        if parts == {"train", "test"}:
-            continue
-        if source.kind == settings.kind in ("scans", "patches") and (
-            held == folder or held in folder.parents or folder in held.parents
-        ):
-            raise OptionError(
-                f"The validation folder {settings.folder} and the source {source.folder} share pages; "
-                "give a folder of pages that are not trained on."
-            )
 
 
 def _lines(batch: Batch) -> list[tuple[int, tuple[int, int, int, int]]]:

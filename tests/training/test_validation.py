@@ -3,8 +3,10 @@ from __future__ import annotations
 
 import math
 import shutil
+from typing import Any
 
 import pytest
+from PIL import Image
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("scipy")
@@ -12,12 +14,15 @@ pytest.importorskip("scipy")
 from training_runs import VALIDATION, same, tiny
 
 from ocrmypdf_superres.errors import OptionError, RecognizerError
+from ocrmypdf_superres.training.data.held_out import check_held_out
 from ocrmypdf_superres.training.loop.checkpoint import load_checkpoint
 from ocrmypdf_superres.training.loop.run_log import read_log
 from ocrmypdf_superres.training.loop.trainer import CHECKPOINT
 from ocrmypdf_superres.training.loop.watch import Watch
 from ocrmypdf_superres.training.objective import Objective
-from ocrmypdf_superres.training.recipe import Validation
+from ocrmypdf_superres.training.recipe import Source, Validation
+from ocrmypdf_superres.training.recognizers.recipe import parse_recognizer_recipe
+from ocrmypdf_superres.training.recognizers.tasks import Recognition
 from ocrmypdf_superres.training.super_resolution import super_resolution_trainer
 from ocrmypdf_superres.training.validation import Validator
 
@@ -66,10 +71,51 @@ def test_reading_metrics_tell_hr_from_blank_paper(metric, held_folder, tmp_path)
     assert measure(recipe, held_folder, tmp_path, None)[0] == best
 
 
-def test_pages_that_are_trained_on_are_refused(held_folder, tmp_path):
-    shared = tiny(sources=[{"kind": "scans", "folder": "scans"}], validation={"folder": "scans/part", "metric": "psnr"})
+def part(name: str, share: float, kind: str = "scans", folder: str = "scans") -> dict[str, Any]:
+    return {"kind": kind, "folder": folder, "options": {"part": name, "share": share}}
+
+
+@pytest.mark.parametrize(
+    ("source", "held"),
+    [
+        ({"kind": "scans", "folder": "scans"}, {"folder": "scans/part"}),
+        ({"kind": "scans", "folder": "scans"}, {"folder": "scans", "kind": "patches"}),
+        ({"kind": "pairs", "folder": "hr", "low": "lr"}, {"folder": "lr"}),
+        (part("train", 0.9), part("test", 0.5)),
+        (part("train", 0.7), part("test", 0.7, folder="scans/part")),
+        (part("train", 0.7, kind="patches"), part("test", 0.7)),
+    ],
+    ids=["below", "another-kind", "low", "shares", "part-of-a-part", "parts-of-another-kind"],
+)
+def test_pages_that_are_trained_on_are_refused(source, held, held_folder, tmp_path):
     with pytest.raises(OptionError, match="share pages"):
-        Validator(shared, held_folder, tmp_path)
+        Validator(tiny(sources=[source], validation={**held, "metric": "psnr"}), held_folder, tmp_path)
+
+
+def test_the_parts_of_a_folder_and_rendered_text_are_no_pages_that_are_trained_on(tmp_path):
+    def source(values: dict[str, Any]) -> Source:
+        return tiny(sources=[values]).sources[0]
+
+    check_held_out(
+        [source(part("train", 0.6)), source({"kind": "rendered", "folder": "scans"})], source(part("test", 0.6)), tmp_path
+    )
+    check_held_out([source({"kind": "rendered", "folder": "text"})], source({"kind": "rendered", "folder": "text"}), tmp_path)
+    default = source({"kind": "scans", "folder": "scans", "options": {"part": "train"}})
+    check_held_out([default], source(part("test", 0.7)), tmp_path)
+
+
+def test_lines_that_a_recognizer_learns_from_are_refused(tmp_path):
+    lines = {"kind": "lines", "folder": "lines"}
+    values = {
+        "name": "a", "network": "crnn", "sources": [lines], "degradation": [{"name": "downsample"}], "images": {"hr": 1.0},
+        "stages": [{"name": "a", "steps": 1}], "validation": {**lines, "metric": "accuracy"},
+    }  # fmt: skip
+    recipe = parse_recognizer_recipe({**values, "config": {"base": 2, "hidden": 4}}, "a.toml")
+    (tmp_path / "lines").mkdir()
+    Image.new("L", (128, 32), 255).save(tmp_path / "lines" / "1.png")
+    (tmp_path / "lines" / "1.gt.txt").write_text("one")
+    with pytest.raises(OptionError, match="share pages"):
+        Recognition(recipe, tmp_path, tmp_path)
 
 
 @needs_tesseract

@@ -28,6 +28,8 @@ PAGE_WIDTH = 8.27
 VECTOR_DPI = 300.0
 """The resolution at which pages of a PDF without an image are rendered."""
 PARTS = ("train", "test")
+SHARE = 0.7
+"""The share of the files in the part for training, where none is given."""
 T = TypeVar("T")
 _NUMBER = re.compile(r"[\s._-]*\d+$")
 #: What line images of a NAME may add to it, the one to be preferred first: nothing, grey, and 1-bit.

@@ -21,6 +21,7 @@ from ocrmypdf_superres.modelstore.store import find_model
 from ocrmypdf_superres.recognizers import folder as folders
 from ocrmypdf_superres.recognizers.line_recognizer import LineRecognizer
 from ocrmypdf_superres.training.data.batches import Batch, StepBatches
+from ocrmypdf_superres.training.data.held_out import check_held_out
 from ocrmypdf_superres.training.data.sources.detector_pages import RenderedPages
 from ocrmypdf_superres.training.loop.trainer import seed_run
 from ocrmypdf_superres.training.recipe import TrainingStage
@@ -122,6 +123,7 @@ class Recognition(_NetworkTask):
         self.shares = shares / shares.sum()
         self.held_out: list[Batch] = []
         if recipe.validation is not None:
+            check_held_out(recipe.sources, recipe.validation.source, data)
             lines = recipe.validation.lines
             sizes = [HELD_OUT_BATCH] * (lines // HELD_OUT_BATCH) + [lines % HELD_OUT_BATCH] * (lines % HELD_OUT_BATCH > 0)
             held_out = replace(recipe, sources=(recipe.validation.source,), seed=recipe.validation.seed)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ocrmypdf_superres.errors import ImageError, OptionError
 from ocrmypdf_superres.files import atomic_write_text
 from ocrmypdf_superres.page.registration import register, warp
-from ocrmypdf_superres.training.data.files import ScanFile, find_scans, image_path, open_scan
+from ocrmypdf_superres.training.data.files import SHARE, ScanFile, find_scans, image_path, open_scan
 from ocrmypdf_superres.training.data.sample import LINE_PAD, STRIP_HEIGHT, STRIP_WIDTH, Sample
 from ocrmypdf_superres.training.data.sources.scans import Page, ScanSource
 from ocrmypdf_superres.training.protocols import SourceKind
@@ -44,7 +44,7 @@ class PairedScans(ScanSource):
 
     def __init__(
         self, folder: Path, low: Path, cache: Path, languages: str = "eng", limit: int = 0, confidence: float = 55.0,
-        part: str = "", share: float = 0.7,
+        part: str = "", share: float = SHARE,
     ) -> None:  # fmt: skip
         super().__init__(folder, cache, languages, limit, confidence, part, share)
         scans, _ = find_scans(low)
@@ -119,7 +119,7 @@ class PairedScans(ScanSource):
         return None
 
 
-def _make(source: Source, data: Path, cache: Path, part: str = "", share: float = 0.7) -> PairedScans:
+def _make(source: Source, data: Path, cache: Path, part: str = "", share: float = SHARE) -> PairedScans:
     low = data / source.low
     return PairedScans(data / source.folder, low, cache, source.language, source.pages, source.confidence, part, share)
 

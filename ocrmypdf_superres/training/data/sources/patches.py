@@ -18,7 +18,7 @@ from PIL import Image
 from ocrmypdf_superres.errors import ImageError, OptionError
 from ocrmypdf_superres.files import read_text
 from ocrmypdf_superres.page.image import DECODING_ERRORS, IMAGE_SUFFIXES, flatten, to_luma
-from ocrmypdf_superres.training.data.files import part_of, partner_of, spread
+from ocrmypdf_superres.training.data.files import SHARE, part_of, partner_of, spread
 from ocrmypdf_superres.training.data.sample import Sample
 from ocrmypdf_superres.training.protocols import SourceKind
 from ocrmypdf_superres.training.recipe import Source
@@ -55,7 +55,7 @@ class PatchSource:
 
     def __init__(
         self, folder: Path, size: tuple[int, int] = SIZE, low: Path | None = None, limit: int = 0, language: str = "eng",
-        blank: float = BLANK, part: str = "", share: float = 0.7, colour: bool = False,
+        blank: float = BLANK, part: str = "", share: float = SHARE, colour: bool = False,
     ) -> None:  # fmt: skip
         if min(size) < 1:
             raise OptionError(f"Patches of {size[0]} x {size[1]} pixels were asked for; give a height and a width of at least 1.")
@@ -189,7 +189,7 @@ def _make(
     size: tuple[int, int] = SIZE,
     blank: float = BLANK,
     part: str = "",
-    share: float = 0.7,
+    share: float = SHARE,
     colour: bool = False,
 ) -> PatchSource:
     low = data / source.low if source.low else None

@@ -24,7 +24,7 @@ from ocrmypdf_superres.errors import ImageError, OptionError, RecognizerError
 from ocrmypdf_superres.files import atomic_write_text, read_text
 from ocrmypdf_superres.page.image import DECODING_ERRORS, to_luma
 from ocrmypdf_superres.tesseract import Word, parse_tsv, run_tesseract
-from ocrmypdf_superres.training.data.files import find_scans, page_image, part_of, spread
+from ocrmypdf_superres.training.data.files import SHARE, find_scans, page_image, part_of, spread
 from ocrmypdf_superres.training.data.sample import LINE_PAD, STRIP_HEIGHT, STRIP_WIDTH, Sample
 from ocrmypdf_superres.training.protocols import SourceKind
 from ocrmypdf_superres.training.recipe import Source
@@ -50,7 +50,7 @@ class Page:
 
 
 def list_pages(
-    folder: Path, languages: str, cache: Path, limit: int = 0, part: str = "", share: float = 0.7
+    folder: Path, languages: str, cache: Path, limit: int = 0, part: str = "", share: float = SHARE
 ) -> list[tuple[Path, Path | None, str]]:
     """Return (image, ground truth or None, languages) of the pages under *folder*.
 
@@ -157,7 +157,7 @@ class ScanSource:
 
     def __init__(
         self, folder: Path, cache: Path, languages: str = "eng", limit: int = 0, confidence: float = 55.0, part: str = "",
-        share: float = 0.7,
+        share: float = SHARE,
     ) -> None:  # fmt: skip
         self.folder = folder
         self.pages: list[Page] = []
@@ -255,7 +255,7 @@ def _height(line: list[Word]) -> int:
     return max(w.box[3] for w in line) - min(w.box[1] for w in line)
 
 
-def _make(source: Source, data: Path, cache: Path, part: str = "", share: float = 0.7) -> ScanSource:
+def _make(source: Source, data: Path, cache: Path, part: str = "", share: float = SHARE) -> ScanSource:
     return ScanSource(data / source.folder, cache, source.language, source.pages, source.confidence, part, share)
 
 
