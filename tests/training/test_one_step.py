@@ -42,6 +42,7 @@ def test_small_full_recipes_take_a_step(path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("path", [p for p in FULL if p.stem not in QUICK], ids=lambda p: p.stem)
 def test_full_recipes_take_a_step(path):
     check(path)
