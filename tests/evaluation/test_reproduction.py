@@ -188,6 +188,31 @@ def test_a_folder_of_another_kind_of_run_is_refused(data, tmp_path, capsys):
     assert main([*command, "--reduced", *limits, "--seeds", "2"]) == 0
 
 
+@needs_tesseract
+def test_rows_and_networks_of_other_recipes_or_data_are_refused(data, tmp_path, capsys):
+    recipes, out = tmp_path / "recipes", tmp_path / "out"
+    shutil.copytree(PAPERS, recipes)
+    shutil.copytree(data, tmp_path / "other")
+
+    def says(*more: str, place: Path = data, table: str = "002-1") -> str:
+        command = ["reproduce", table, "--recipes", str(recipes), "--data", str(place), "-o", str(out), "--reduced", *more]
+        limits = ["--steps", "1", "--batch", "2", "--count", "2", "--device", "cpu"]
+        status = main([*command, *limits])
+        return " ".join(capsys.readouterr().err.split()) if status else ""
+
+    assert not says("--rows", "bicubic", "SRCNN")
+    assert "of another table, recipe or data" in says("--rows", "bicubic", place=tmp_path / "other")
+    assert "of another table, recipe or data" in says("--rows", "bicubic", table="000")
+    used = recipes / "table-000" / "srcnn-l2.toml"
+    used.write_text(used.read_text(encoding="utf-8").replace("lr = ", "lr = 2e-4 #"), encoding="utf-8")
+    assert "the row 'SRCNN' of another table, recipe or data" in says("--rows", "bicubic", "SRCNN")
+    (out / "seed-0" / "rows" / "srcnn.json").unlink()
+    assert "srcnn-l2 was made by another recipe" in says("--rows", "bicubic", "SRCNN")
+    shutil.rmtree(out / "seed-0" / "srcnn-l2")
+    shutil.rmtree(out / "seed-0" / "srcnn-l2.run")
+    assert not says("--rows", "bicubic", "SRCNN")
+
+
 def test_means_intervals_and_seeds_by_hand():
     first = {"psnr": Figures((10.0, 20.0), (1.0, 1.0)), "cer": Figures((100.0, 0.0), (10.0, 10.0))}
     second = {"psnr": Figures((14.0, 24.0), (1.0, 1.0)), "cer": Figures((300.0, 0.0), (10.0, 10.0))}

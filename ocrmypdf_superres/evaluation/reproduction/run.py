@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ocrmypdf_superres import __version__
 from ocrmypdf_superres.errors import OptionError
@@ -18,7 +20,7 @@ from ocrmypdf_superres.evaluation.reproduction.results import TABLES, Kept, clai
 from ocrmypdf_superres.evaluation.reproduction.scoring import Figures, Scorer, Shrink
 from ocrmypdf_superres.evaluation.reproduction.table import PaperTable, Row, Setting, read_paper_table
 from ocrmypdf_superres.evaluation.reproduction.training import Spent, Trainings, named_models
-from ocrmypdf_superres.files import atomic_write_text
+from ocrmypdf_superres.files import atomic_write_text, read_text
 from ocrmypdf_superres.modelstore.store import also_searched
 from ocrmypdf_superres.training.loop.processes import pick_device
 from ocrmypdf_superres.training.recipe import read_recipe
@@ -64,7 +66,7 @@ def reproduce(name: str, job: Job, shrink: Shrink | None = None) -> Path:
 
     Raises:
         OptionError: there is no such table or row, what was asked to be kept is not the whole table, or *job.out* holds a run of
-            another kind. SuperresError: a recipe, the data or the device cannot be used.
+            another kind, table, recipe or data. SuperresError: a recipe, the data or the device cannot be used.
     """
     path = Path(name) if name.endswith(".toml") else job.recipes / TABLES / f"{name}.toml"
     table = read_paper_table(path)
@@ -78,6 +80,10 @@ def reproduce(name: str, job: Job, shrink: Shrink | None = None) -> Path:
             f"{path.name} has no row like {', '.join(job.rows)}; its rows are {', '.join(r.name for r in table.rows)}."
         )
     _claim(job, path.stem)
+    made_from = {row.name: _made_from(row, setting, job) for row in chosen}
+    for row in chosen:
+        for seed in range(job.seeds):
+            _kept(row, seed, job, made_from[row.name])  # what cannot go on is refused before anything is trained
     recipe = read_recipe(job.recipes / f"{setting.recipe}.toml") if setting.recipe else None
     scorer = Scorer(table, setting, job.data, job.out / CACHE, pick_device(job.device), recipe, shrink, job.count)
     spent: dict[str, Spent] = {}
@@ -87,7 +93,7 @@ def reproduce(name: str, job: Job, shrink: Shrink | None = None) -> Path:
         # Without a training all seeds have the figures of the first.
         for seed in range(job.seeds if row.recipes or row.recognizer else 1):
             log.info("%s, row %s, seed %d.", path.stem, row.name, seed)
-            found.append(_row(row, seed, job, setting, scorer, spent))
+            found.append(_row(row, seed, job, setting, scorer, spent, made_from[row.name]))
         done[row.name] = found * (job.seeds // len(found))
         kept = _written(table, done, job, spent)
     if job.record:
@@ -115,12 +121,42 @@ def _paper(table: PaperTable, name: str) -> Mapping[str, float]:
     return next(row.paper for row in table.rows if row.name == name)
 
 
-def _row(row: Row, seed: int, job: Job, setting: Setting, scorer: Scorer, spent: dict[str, Spent]) -> dict[str, Figures]:
-    folder = job.out / f"seed-{seed}"
+def _made_from(row: Row, setting: Setting, job: Job) -> str:
+    """Return a hash of what the figures of *row* follow from: the table, the recipes, and the place of the data."""
+    said = [{name: value for name, value in asdict(table).items() if value} for table in (replace(row, paper={}), setting)]
+    named = dict.fromkeys((*setting.needs, *row.recipes, *row.recognizer, *([setting.recipe] if setting.recipe else [])))
+    recipes = [read_text(job.recipes / f"{name}.toml", "The recipe") for name in named]
+    return hashlib.sha256("\n".join([json.dumps(said), str(job.data.resolve()), *recipes]).encode()).hexdigest()
+
+
+def _row_file(row: Row, seed: int, job: Job) -> Path:
     number = "".join(c if c.isalnum() else "-" for c in row.name.lower())
-    stored = folder / "rows" / f"{number}.json"
-    if stored.is_file():
-        kept = json.loads(stored.read_text(encoding="utf-8"))
+    return job.out / f"seed-{seed}" / "rows" / f"{number}.json"
+
+
+def _kept(row: Row, seed: int, job: Job, made_from: str) -> dict[str, Any] | None:
+    """Return what an earlier call found of *row*; None if nothing.
+
+    Raises:
+        OptionError: it was made from something else than *made_from*.
+    """
+    stored = _row_file(row, seed, job)
+    if not stored.is_file():
+        return None
+    kept: dict[str, Any] = json.loads(stored.read_text(encoding="utf-8"))
+    if kept.get("made_from", made_from) != made_from:
+        raise OptionError(
+            f"{job.out} holds the row {row.name!r} of another table, recipe or data; give another -o, or delete that folder."
+        )
+    return kept
+
+
+def _row(
+    row: Row, seed: int, job: Job, setting: Setting, scorer: Scorer, spent: dict[str, Spent], made_from: str
+) -> dict[str, Figures]:
+    folder = job.out / f"seed-{seed}"
+    kept = _kept(row, seed, job, made_from)
+    if kept is not None:
         spent.update({name: Spent(**value) for name, value in kept["spent"].items()})
         return {name: Figures(tuple(f["above"]), tuple(f["below"])) for name, f in kept["figures"].items()}
     trainings = Trainings(job.recipes, job.data, folder, seed, job.out / CACHE, job.device, job.steps, job.batch, setting.share)
@@ -132,9 +168,10 @@ def _row(row: Row, seed: int, job: Job, setting: Setting, scorer: Scorer, spent:
         figures = scorer.score(row, named_models(row.method, made), model, own_recognizers[-1] if own_recognizers else None)
     own = {f"{name}, seed {seed}": value for name, value in trainings.spent.items()}
     spent.update(own)
+    stored = _row_file(row, seed, job)
     stored.parent.mkdir(parents=True, exist_ok=True)
     values = {name: {key: asdict(value) for key, value in of.items()} for name, of in (("figures", figures), ("spent", own))}
-    atomic_write_text(stored, json.dumps(values) + "\n")
+    atomic_write_text(stored, json.dumps({**values, "made_from": made_from}) + "\n")
     return figures
 
 

@@ -119,19 +119,30 @@ class Trainings:
         return self._made(name, self._changed(values, name), made)
 
     def _made(self, name: str, values: Mapping[str, Any], training: Callable[[Path, Path, bool], None]) -> Path:
-        """Return the folder of the network that *values*, a recipe, make, trained unless it is here or beside this table."""
+        """Return the folder of the network that *values*, a recipe, make, trained unless it is here or beside this table.
+
+        Raises:
+            OptionError: the one that is here was made from something else.
+        """
         made, run = self.folder / name, self.folder / f"{name}.run"
-        if not _is_finished(made):
-            recipe = self._written(name, values)
-            inputs = self._inputs(recipe.read_text(encoding="utf-8"))
-            if not self._taken_over(name, inputs):
-                with self._timed(name, run, inputs):
-                    training(recipe, run, (run / CHECKPOINT).is_file())
+        text = tomli_w.dumps(dict(values))
+        inputs = self._inputs(name, text)
+        if _is_finished(made):
+            if _spent(run).inputs not in ("", inputs):
+                raise OptionError(f"{made} was made by another recipe or from other data; delete it, or give another -o.")
+        elif not self._taken_over(name, inputs):
+            recipe = self.folder / f"{name}.toml"
+            atomic_write_text(recipe, text)
+            with self._timed(name, run, inputs):
+                training(recipe, run, (run / CHECKPOINT).is_file())
         self.spent[name] = _spent(run)
         return made
 
-    def _inputs(self, recipe: str) -> str:
-        cards = [path / card for path in sorted(self.folder.iterdir()) for card in CARDS if f'"{path.name}"' in recipe]
+    def _inputs(self, name: str, recipe: str) -> str:
+        """Return :attr:`Spent.inputs` of the network *name*, which *recipe* makes."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        named = [path for path in sorted(self.folder.iterdir()) if path.name != name and f'"{path.name}"' in recipe]
+        cards = [path / card for path in named for card in CARDS]
         parts = [recipe, str(self.data.resolve()), *(card.read_text(encoding="utf-8") for card in cards if card.is_file())]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -166,12 +177,6 @@ class Trainings:
         if self.steps and "validation" in values:
             limits = {"validation": {**values["validation"], "lines": min(8, values["validation"].get("lines", 128))}}
         return {**values, **limits, "name": name, "seed": values.get("seed", 0) + self.seed, "stages": stages}
-
-    def _written(self, name: str, values: Mapping[str, Any]) -> Path:
-        path = self.folder / f"{name}.toml"
-        self.folder.mkdir(parents=True, exist_ok=True)
-        atomic_write_text(path, tomli_w.dumps(dict(values)))
-        return path
 
     @contextmanager
     def _timed(self, name: str, run: Path, inputs: str) -> Iterator[None]:
