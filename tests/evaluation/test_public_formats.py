@@ -106,6 +106,10 @@ def with_small_networks(values: dict[str, Any]) -> dict[str, Any]:
             full[key] = reduced.get(key, full[key])
     if "recognizer" in full:
         full["recognizer"] |= {"images": {"lr": 1.0}, "sr": ""}
+    small = {
+        full: own for row in values["rows"] for full, own in zip(row.get("recipes", []), row.get("reduced", []), strict=False)
+    }
+    full["train_of"] = {small[recipe]: changes for recipe, changes in full.get("train_of", {}).items()}
     for row in values["rows"]:
         row |= {"recipes": row.get("reduced", []), "recognizer": row.get("reduced_recognizer", [])}
         if "reduced_method" in row:
@@ -134,3 +138,5 @@ def test_the_full_setting_runs_on_the_public_format(path, public, tmp_path):
         ends = [Path(place).name for place in table.full.sets]
         assert {f"crnn-small {end}" for end in ends} <= columns and "crnn-small average" in columns
     assert "iou" in columns or not table.full.detector
+    if path.stem == "000":
+        assert 'folder = "coco"' in (tmp_path / "out" / "seed-0" / "srcnn-l2.toml").read_text(encoding="utf-8")

@@ -42,6 +42,7 @@ def test_tables_name_recipes_that_are_there(path):
             read_recognizer_recipe(PAPERS / f"{recipe}.toml")
         if setting.recipe:
             read_recipe(PAPERS / f"{setting.recipe}.toml")
+        assert setting.train_of.keys() <= {recipe for row in table.rows for recipe in row.recipes}
     for row in table.rows:
         for each in (row, row.as_reduced()):
             for recipe in each.recipes:

@@ -60,9 +60,9 @@ class Row:
 class Setting:
     """On what a table is trained and evaluated, once as published and once reduced.
 
-    ``train`` replaces keys of every recipe of a net, such as ``sources`` and ``colour``, and ``recognizer`` those of the rows'
-    recognizers; ``needs`` are recipes of recognizers and
-    detectors that the recipes name, and are trained first unless one of that name is found. ``share`` is how much of the recipes'
+    ``train`` replaces keys of every recipe of a net, such as ``sources`` and ``colour``, ``train_of`` those of the recipes it
+    names, and ``recognizer`` those of the rows' recognizers; ``needs`` are recipes of recognizers and detectors that the recipes
+    name, and are trained first unless one of that name is found. ``share`` is how much of the recipes'
     steps is trained, the same for every row. Evaluation: of patches ``source``
     (a recipe's table), ``scale``, ``count``, ``recipe`` (whose degradation reduces them) and ``detector``; of lines ``kind``,
     ``sets``, ``count`` and ``evaluators``, names of recognizers. ``engines`` are OCR engines that were in no loss, such as
@@ -71,6 +71,7 @@ class Setting:
 
     __pydantic_config__ = STRICT
     train: Mapping[str, Any] = field(default_factory=dict)
+    train_of: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     recognizer: Mapping[str, Any] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     share: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0

@@ -89,7 +89,7 @@ class Trainings:
         made: dict[str, Path] = {}
         for number, recipe in enumerate(row.recipes):
             last = number == len(row.recipes) - 1
-            values = {**self._values(recipe), **setting.train, **row.train}
+            values = {**self._values(recipe), **setting.train, **setting.train_of.get(recipe, {}), **row.train}
             name = str(values["name"])
             if last and (row.config or row.drop):
                 values["config"] = {**values.get("config", {}), **row.config}
