@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import json
 import tomllib
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import field, make_dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
@@ -73,6 +75,46 @@ def read_table(
         problem = next((p for p in problems if p["type"] in _UNKNOWN), problems[0])
         raise error(f"{where} {_sentence(kind, problem)}{'; ' + advice if advice else ''}.") from cause
     return made
+
+
+def read_options(
+    factory: Callable[..., Any],
+    values: Mapping[str, Any],
+    where: str,
+    skip: int = 0,
+    error: type[SuperresError] = OptionError,
+    **more: Any,
+) -> dict[str, Any]:
+    """Return *values*, as TOML gives them, as keyword arguments of *factory*: checked, lists turned into tuples.
+
+    Args:
+        factory: a class or function; its arguments need annotations, which say what fits.
+        values: the options of a table.
+        where: names the table in messages, such as ``Stage one, the loss 'edge'``.
+        skip: how many leading arguments are not options.
+        error: the error to raise.
+        more: further options that the table may have, each ``(type, default)``.
+
+    Returns:
+        The options of *more* with their values or defaults, and the arguments that are given.
+
+    Raises:
+        SuperresError: of the kind *error*: an unknown or missing option, a value of the wrong type, or a factory without
+            annotations.
+    """
+    call = factory.__init__ if isinstance(factory, type) else factory  # type: ignore[misc]
+    parameters = list(inspect.signature(factory).parameters.values())[skip:]
+    parameters = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    try:
+        hints = get_type_hints(call, include_extras=True)
+        rows: list[Any] = [(name, kind, field(default=default)) for name, (kind, default) in more.items()]
+        rows += [(p.name, hints[p.name], field(default=p.default)) for p in parameters if p.default is not p.empty]
+        rows = [(p.name, hints[p.name]) for p in parameters if p.default is p.empty] + rows
+    except (KeyError, NameError) as cause:
+        raise error(f"{where} cannot have options, since the arguments lack annotations ({cause}); annotate them.") from cause
+    table = make_dataclass("Options", rows, frozen=True, namespace={"__pydantic_config__": STRICT})
+    made: Any = read_table(table, values, where, error)
+    return {row[0]: getattr(made, row[0]) for row in rows if row[0] in values or row[0] in more}
 
 
 @cache

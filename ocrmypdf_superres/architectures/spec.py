@@ -8,10 +8,11 @@ network, or of a layer; a class follows it by having its methods, without inheri
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from ocrmypdf_superres.errors import ModelError
+from ocrmypdf_superres.tables import read_options
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -144,15 +145,10 @@ class ArchitectureSpec:
         """Return the config dataclass made of *values*.
 
         Raises:
-            ModelError: a key is unknown or a value is refused.
+            ModelError: a key is unknown, or a value is of another type or refused.
         """
-        known = {field.name for field in fields(self.config)}
-        unknown = sorted(set(values) - known)
-        if unknown:
-            raise ModelError(
-                f"Architecture {self.name} was given the unknown setting {unknown[0]!r}; known are {', '.join(sorted(known))}."
-            )
+        given = read_options(self.config, values, f"The configuration of {self.name}", error=ModelError)
         try:
-            return self.config(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
-        except (TypeError, ValueError) as error:
+            return self.config(**given)
+        except ValueError as error:
             raise ModelError(f"Architecture {self.name} refuses its configuration: {error}.") from error

@@ -7,7 +7,7 @@ The card is ``recognizer.toml`` or ``detector.toml``. The weights are used only 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from ocrmypdf_superres.modelstore.cards import (
 from ocrmypdf_superres.modelstore.store import find_recognizer, sha256_of
 from ocrmypdf_superres.modelstore.writer import model_folder, write_card
 from ocrmypdf_superres.recognizers.line_recognizer import LineRecognizer
-from ocrmypdf_superres.tables import did_you_mean
+from ocrmypdf_superres.tables import did_you_mean, read_options
 
 _OWN = "ocrmypdf_superres.recognizers"
 # kind -> module, class of the network, class of its configuration
@@ -61,16 +61,10 @@ def build(kind: str, config: Mapping[str, Any]) -> nn.Module:
         )
     module, network, settings = KINDS[kind]
     table = getattr(import_module(module), settings)
-    known = {f.name for f in fields(table)}
-    for key in config:
-        if key not in known:
-            raise RecognizerError(
-                f"The network {kind} was given the unknown setting {key!r}{did_you_mean(key, known)}; "
-                f"use one of {', '.join(sorted(known))}."
-            )
+    given = read_options(table, config, f"The configuration of {kind}", error=RecognizerError)
     try:
-        values = table(**{k: tuple(v) if isinstance(v, list) else v for k, v in config.items()})
-    except (TypeError, ValueError) as error:
+        values = table(**given)
+    except ValueError as error:
         raise RecognizerError(f"The network {kind} refuses its configuration ({error}); correct it.") from error
     net: nn.Module = getattr(import_module(module), network)(values)
     return net

@@ -15,7 +15,7 @@ from typing import Any
 from torch import distributed
 
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.training.settings import read_options
+from ocrmypdf_superres.tables import read_options
 
 
 class Fixed:

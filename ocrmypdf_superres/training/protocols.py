@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ocrmypdf_superres.training.settings import read_options
+from ocrmypdf_superres.tables import read_options
 
 if TYPE_CHECKING:
     from ocrmypdf_superres.training.data.sample import Sample

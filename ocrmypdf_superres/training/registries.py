@@ -12,9 +12,8 @@ from torch import nn
 
 from ocrmypdf_superres.entry_points import Registry
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.tables import did_you_mean
+from ocrmypdf_superres.tables import did_you_mean, read_options
 from ocrmypdf_superres.training.protocols import DegradationStage, Loss, Target
-from ocrmypdf_superres.training.settings import read_options
 
 __all__ = ["DEGRADATIONS", "LOSSES", "SOURCES"]
 

@@ -106,6 +106,8 @@ def test_bad_configurations_are_refused_by_name():
         SPEC.parse_config({"feature": 3})
     with pytest.raises(ModelError, match="scales"):
         SPEC.parse_config({"scales": [1]})
+    with pytest.raises(ModelError, match=r"has features = 8\.5, but expected is a valid integer"):
+        SPEC.parse_config({"features": 8.5})
     for config in ({"convolutions": 4}, {"context_features": 6}, {"context": -1}):
         with pytest.raises(ModelError, match="branch of context"):
             SPEC.parse_config({"context": 1, **config})

@@ -170,8 +170,10 @@ def test_a_recognizer_is_saved_to_a_folder_and_loaded(tmp_path, monkeypatch):
         load_folder("judge")
     with pytest.raises(RecognizerError, match="no recognizer or detector 'none'"):
         load_folder("none")
-    with pytest.raises(RecognizerError, match="unknown setting 'size'"):
+    with pytest.raises(RecognizerError, match="unknown key 'size'"):
         build("crnn", {"size": 3})
+    with pytest.raises(RecognizerError, match="has hidden = '4', but expected is a valid integer"):
+        build("crnn", {"hidden": "4"})
     assert set(KINDS) == {*TINY, "ctpn"}
 
 
