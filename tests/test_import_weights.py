@@ -83,6 +83,9 @@ def test_wrong_weights_are_refused_in_a_sentence(tmp_path, capsys):
     torch.save({"a": Shapes}, tmp_path / "code.pth")
     assert main(["import-weights", "edsr", str(tmp_path / "code.pth"), *out]) == 1
     assert "cannot be read" in capsys.readouterr().err and not (tmp_path / "made").exists()
+    (tmp_path / "text.pth").write_text("junk, not weights")
+    assert main(["import-weights", "edsr", str(tmp_path / "text.pth"), *out]) == 1
+    assert "cannot be read (it holds something other than tensors)" in " ".join(capsys.readouterr().err.split())
 
 
 def test_weight_files_of_losses_keep_what_is_used(tmp_path, capsys):

@@ -18,7 +18,9 @@ NESTED = ("model_state_dict", "state_dict_G", "state_dict", "model", "net", "par
 def unreadable(error: Exception) -> str:
     """Return why torch cannot load a file, in short, and without its advice to let the file run code."""
     first = (str(error).splitlines() or ["empty"])[0]
-    return "it holds something other than tensors" if "weights_only" in first else first.rstrip(".")
+    if "weights_only" in first or isinstance(error, LookupError):  # of a text, torch says the number of a word of it
+        return "it holds something other than tensors"
+    return first.rstrip(".")
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
