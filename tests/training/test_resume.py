@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import random
 import signal
@@ -20,7 +21,7 @@ from torch import nn
 from training_runs import VALIDATION, same, tiny
 
 from ocrmypdf_superres.errors import SuperresError
-from ocrmypdf_superres.training.loop.checkpoint import load_checkpoint, save_checkpoint
+from ocrmypdf_superres.training.loop.checkpoint import load_checkpoint, same_recipe, save_checkpoint
 from ocrmypdf_superres.training.loop.run_log import LOG, RunLog, read_log, writing
 from ocrmypdf_superres.training.loop.trainer import CHECKPOINT, Trainer
 from ocrmypdf_superres.training.super_resolution import super_resolution_trainer
@@ -148,6 +149,27 @@ while True:
     save_checkpoint({"step": step, "net": torch.full((400_000,), float(step))}, Path(sys.argv[1]))
     print(step, flush=True)
 """
+
+
+def test_a_killed_worker_is_one_sentence(held_folder, tmp_path, monkeypatch):
+    trainer = super_resolution_trainer(tiny([{"steps": 500}], workers=1), held_folder, tmp_path / "run")
+    step = trainer.train_step
+
+    def killing(batch):
+        for child in multiprocessing.active_children():
+            child.kill()
+        return step(batch)
+
+    monkeypatch.setattr(trainer, "train_step", killing)
+    with pytest.raises(SuperresError, match=r"batches was killed.*lower workers"):
+        trainer.fit()
+
+
+def test_recipes_that_train_the_same():
+    recipe = 'name = "a"\nseed = 1\nworkers = 2\n'
+    assert same_recipe(recipe, 'name = "a"  # a comment\nworkers = 0\nseed = 1\ncheckpoint_every = 9')
+    assert not same_recipe(recipe, 'name = "a"\nseed = 2\nworkers = 2\n')
+    assert same_recipe("fra-typewriter fra", "fra-typewriter fra") and not same_recipe("fra-typewriter fra", "x fra")
 
 
 def test_a_kill_in_the_middle_of_writing_loses_no_checkpoint(tmp_path):

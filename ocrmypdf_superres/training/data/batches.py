@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -195,6 +196,20 @@ def load_batches(batches: Batches[B], first: int, workers: int) -> Iterator[B]:
         prefetch_factor=4 if workers else None,
     )
     return _without_errors(iter(loader))
+
+
+@contextmanager
+def naming_killed_workers() -> Iterator[None]:
+    """Turn torch's error of a loader's process that was killed, which it raises anywhere in the body, into a SuperresError."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        raise SuperresError(
+            "A process that makes batches was killed, most often because memory ran out; free some, or lower workers, and "
+            "continue with --resume."
+        ) from error
 
 
 class _OrErrors(Dataset[B | Exception]):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import textwrap
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ import torch
 from ocrmypdf_superres.errors import OptionError, SuperresError
 from ocrmypdf_superres.files import atomic_write
 from ocrmypdf_superres.modelstore.published_weights import unreadable
+
+FREE = ("description", "workers", "checkpoint_every", "sample_every")
+"""Keys of a recipe that change nothing of what is trained."""
 
 
 def save_checkpoint(state: dict[str, Any], path: Path) -> None:
@@ -33,6 +37,15 @@ def save_checkpoint(state: dict[str, Any], path: Path) -> None:
         raise SuperresError(
             f"The checkpoint {path} could not be written ({reason}), {older}; make room and continue with --resume."
         ) from error
+
+
+def same_recipe(one: str, other: str) -> bool:
+    """Return whether the recipes of the texts *one* and *other* train the same: they differ in comments and :data:`FREE` keys."""
+    try:
+        values, others = ({k: v for k, v in tomllib.loads(text).items() if k not in FREE} for text in (one, other))
+    except tomllib.TOMLDecodeError:
+        return one == other
+    return values == others
 
 
 def mismatch(error: Exception) -> str:

@@ -20,8 +20,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import nn
 
 from ocrmypdf_superres.errors import OptionError, SuperresError
-from ocrmypdf_superres.training.data.batches import load_batches
-from ocrmypdf_superres.training.loop.checkpoint import load_run, mismatch, save_checkpoint
+from ocrmypdf_superres.training.data.batches import load_batches, naming_killed_workers
+from ocrmypdf_superres.training.loop.checkpoint import load_run, mismatch, same_recipe, save_checkpoint
 from ocrmypdf_superres.training.loop.processes import Processes
 from ocrmypdf_superres.training.loop.run_log import RunLog, writing
 from ocrmypdf_superres.training.loop.stages import freeze, learning_rate, make_optimizer, stage_at, trained_names
@@ -58,7 +58,7 @@ class Trainer(Generic[K]):
         task: what to train.
         run: the folder that checkpoints, images and the log go to, made if missing; None writes nothing.
         processes: those that share the training.
-        text: the recipe's text; a checkpoint of another text is refused, of none it is not. Empty: only names must be the same.
+        text: the recipe's text; a checkpoint of another recipe is refused. Where either has none, the names must be the same.
         limit: when training must end; None for after the recipe's steps.
 
     Raises:
@@ -227,7 +227,7 @@ class Trainer(Generic[K]):
             raise OptionError(
                 f"{path} belongs to the recipe {state.get('recipe')!r}, not to {self.settings.name!r}; give another run folder."
             )
-        if self.text and state.get("text", "") not in ("", self.text):
+        if self.text and state.get("text") and not same_recipe(state["text"], self.text):
             raise OptionError(
                 f"{path} belongs to another recipe than {self.settings.name} is now; give the recipe that it was started with, "
                 "or another folder with -o."
@@ -286,13 +286,13 @@ class Trainer(Generic[K]):
 
         Raises:
             OptionError, RecognizerError: something that a stage needs is missing; before any step.
-            SuperresError: the disk is full, and the last checkpoint is whole; or the gradient is never finite.
+            SuperresError: the disk is full, and the last checkpoint is whole; the gradient is never finite; or memory is short.
         """
         self.task.prepare()
         if self.run is None:
             self._loop(None)
             return
-        with writing(self.run):
+        with writing(self.run), naming_killed_workers():
             self.run.mkdir(parents=True, exist_ok=True)
             runlog = RunLog(self.run, self.step) if self.processes.leader else None
             try:

@@ -134,10 +134,11 @@ def test_mistakes_with_checkpoints_are_named(data_folder, tmp_path, monkeypatch,
         assert main(command) == 130
     kept = checkpoint.read_bytes()
     assert "add --resume" in says()
-    path.write_text(CRNN + "# other")
+    path.write_text("clip = 0.5\n" + CRNN)
     assert "another recipe" in says("--resume")
     assert checkpoint.read_bytes() == kept
-    save_checkpoint({**load_checkpoint(checkpoint), "text": CRNN + "# other", "net": {}}, checkpoint)
+    path.write_text(CRNN.replace("workers = 0", "workers = 1") + "# other")
+    save_checkpoint({**load_checkpoint(checkpoint), "net": {}}, checkpoint)
     assert "does not fit the network and stages of tiny" in says("--resume")
     path.write_text(CRNN.replace('"tiny"', '"a b"'))
     checkpoint.unlink()
