@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MPL-2.0
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
@@ -78,3 +80,18 @@ def test_a_damaged_index_is_one_sentence(tmp_path):
 def test_an_empty_scan_folder_is_one_sentence(tmp_path):
     with pytest.raises(OptionError, match="no page images"):
         ScanSource(tmp_path, tmp_path / "cache")
+
+
+def test_fonts_that_cover_most_words_are_taken_and_none_is_one_sentence(tmp_path, monkeypatch):
+    (tmp_path / "ell").mkdir()
+    (tmp_path / "ell" / "book.txt").write_text("και το ποτάμι έμεινε \u2603", encoding="utf-8")
+    file = next(f for f in installed_fonts() if "DejaVuSans.ttf" in f.path)
+    latin, greek = (replace(file, mono=True, ranges=((0x20, end),)) for end in (0xFF, 0x3FF))
+    found = "ocrmypdf_superres.training.data.sources.rendered.installed_fonts"
+    monkeypatch.setattr(found, lambda: (latin, greek))
+    # A sign that no font has leaves the others to choose by, also where all fonts are monospaced.
+    texts = [RenderedSource(tmp_path, blank=0.0).sample(np.random.default_rng(seed), 48, 2).text for seed in range(3)]
+    assert all("\u2603" not in text for text in texts) and any("ποτάμι" in text for text in texts)
+    monkeypatch.setattr(found, lambda: (latin,))
+    with pytest.raises(OptionError, match="No installed font covers words such as"):
+        RenderedSource(tmp_path, blank=0.0).sample(np.random.default_rng(0), 48, 2)

@@ -59,7 +59,7 @@ class RenderedSource:
         self.probabilities = _probabilities(folder, self.languages, weights or {}, others)
         fonts = installed_fonts()
         self.mono = [f for f in fonts if f.mono]
-        self.fonts = [f for f in fonts if not f.mono]
+        self.fonts = [f for f in fonts if not f.mono] or self.mono
 
     def sample(self, rng: np.random.Generator, line_height: int, scale: int) -> Sample:
         """Return a strip whose line, with Tesseract's padding, is *line_height* hr pixels high; see :class:`SampleSource`."""
@@ -97,7 +97,8 @@ class RenderedSource:
         return sample
 
     def _font(self, rng: np.random.Generator, words: list[str]) -> FontFile:
-        probe = "".join(words[i] for i in rng.integers(len(words), size=30))
+        tried = [words[i] for i in rng.integers(len(words), size=30)]
+        probe = "".join(tried)
         pool = self.mono if self.mono and rng.random() < 0.35 else self.fonts
         for _ in range(50):
             font = pool[int(rng.integers(len(pool)))]
@@ -106,10 +107,10 @@ class RenderedSource:
                 continue
             if font.covers(probe):
                 return font
-        for font in self.fonts:
-            if font.covers(probe):
-                return font
-        return self.fonts[0]
+        best = max(self.fonts, key=lambda font: sum(map(font.covers, tried)))
+        if not any(map(best.covers, tried)):
+            raise OptionError(f"No installed font covers words such as {tried[0]!r}; install fonts for their language.")
+        return best
 
     def _text(self, rng: np.random.Generator, language: str) -> str:
         words = self.words[language]
