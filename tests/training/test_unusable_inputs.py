@@ -129,6 +129,10 @@ def test_checkpoints_of_other_programs_and_nets(data_folder: Path, capsys: pytes
     path.write_text(text.replace("features = 8", "features = 12"), encoding="utf-8")
     capsys.readouterr()
     assert train(path, data_folder, "--resume") == 1
+    assert "belongs to another recipe than tiny is now; give the recipe that it was started with" in said(capsys)
+    # Earlier versions did not keep the recipe's text.
+    torch.save({**torch.load(checkpoint, weights_only=True), "text": ""}, checkpoint)
+    assert train(path, data_folder, "--resume") == 1
     message = said(capsys)
     assert "give the recipe that it was started with" in message and message.count("size mismatch") == 1
     path.write_text(text.replace("steps = 2", "steps = 1"), encoding="utf-8")
