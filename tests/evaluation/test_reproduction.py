@@ -202,11 +202,11 @@ def test_rows_and_networks_of_other_recipes_or_data_are_refused(data, tmp_path, 
         return " ".join(capsys.readouterr().err.split()) if status else ""
 
     assert not says("--rows", "bicubic", "SRCNN")
-    assert "of another table, recipe or data" in says("--rows", "bicubic", place=tmp_path / "other")
-    assert "of another table, recipe or data" in says("--rows", "bicubic", table="000")
+    assert "of another recipe or other data" in says("--rows", "bicubic", place=tmp_path / "other")
+    assert "another kind (table 002-1" in says("--rows", "bicubic", table="000")
     used = recipes / "table-000" / "srcnn-l2.toml"
     used.write_text(used.read_text(encoding="utf-8").replace("lr = ", "lr = 2e-4 #"), encoding="utf-8")
-    assert "the row 'SRCNN' of another table, recipe or data" in says("--rows", "bicubic", "SRCNN")
+    assert "the row 'SRCNN' of another recipe or other data" in says("--rows", "bicubic", "SRCNN")
     (out / "seed-0" / "rows" / "srcnn.json").unlink()
     assert "srcnn-l2 was made by another recipe" in says("--rows", "bicubic", "SRCNN")
     shutil.rmtree(out / "seed-0" / "srcnn-l2")

@@ -66,7 +66,7 @@ def reproduce(name: str, job: Job, shrink: Shrink | None = None) -> Path:
 
     Raises:
         OptionError: there is no such table or row, what was asked to be kept is not the whole table, or *job.out* holds a run of
-            another kind, table, recipe or data. SuperresError: a recipe, the data or the device cannot be used.
+            another kind, recipe or data. SuperresError: a recipe, the data or the device cannot be used.
     """
     path = Path(name) if name.endswith(".toml") else job.recipes / TABLES / f"{name}.toml"
     table = read_paper_table(path)
@@ -146,7 +146,7 @@ def _kept(row: Row, seed: int, job: Job, made_from: str) -> dict[str, Any] | Non
     kept: dict[str, Any] = json.loads(stored.read_text(encoding="utf-8"))
     if kept.get("made_from", made_from) != made_from:
         raise OptionError(
-            f"{job.out} holds the row {row.name!r} of another table, recipe or data; give another -o, or delete that folder."
+            f"{job.out} holds the row {row.name!r} of another recipe or other data; give another -o, or delete that folder."
         )
     return kept
 
