@@ -11,7 +11,7 @@ import img2pdf
 import pikepdf
 import pytest
 from archive_files import encrypted_bytes, image_bytes, page, pdf_bytes, scratched, task, with_text_bytes
-from PIL import Image, ImageCms
+from PIL import Image, ImageChops, ImageCms, ImageFilter
 from PIL.TiffImagePlugin import AppendingTiffWriter
 
 from ocrmypdf_superres.archive.formats.xmp import read_history
@@ -44,6 +44,12 @@ def no_pages(pdf):
     del pdf.pages[0]
 
 
+def tiff_bytes(first, *others) -> bytes:
+    stream = io.BytesIO()
+    first.save(stream, "TIFF", save_all=True, append_images=others, dpi=(150, 150))
+    return stream.getvalue()
+
+
 @pytest.mark.parametrize(
     ("kind", "content", "end"),
     [
@@ -57,6 +63,7 @@ def no_pages(pdf):
         (Kind.IMAGE, image_bytes(page(), dpi=None), (State.FAILED, "no-dpi")),
         (Kind.IMAGE, image_bytes(page(), "JPEG")[:200], (State.FAILED, "unsupported")),
         (Kind.IMAGE, image_bytes(page(), "TIFF")[:3000], (State.FAILED, "damaged")),
+        (Kind.IMAGE, tiff_bytes(page(), page())[: len(tiff_bytes(page()))], (State.FAILED, "damaged")),
         (Kind.IMAGE, b"\x89PNG\r\n\x1a\nnonsense", (State.FAILED, "unsupported")),
         (Kind.IMAGE, image_bytes(Image.new("1", (30000, 20000))), (State.FAILED, "too-large")),
         (Kind.PDF, None, (State.FAILED, "gone")),
@@ -72,6 +79,50 @@ def test_how_bad_files_end(tmp_path, kind, content, end):
     assert result.reason.endswith(".") and "\n" not in result.reason and not result.transient and not result.outputs
     assert not os.path.exists(made.staging) and not scratch_folder(made).exists() and os.path.exists(made.log)
     assert str(scratch_folder(made)) not in result.reason
+
+
+THREE = pdf_bytes(page(), page("old walls"), page("sea wind"))
+
+
+def without_object(number_of) -> bytes:
+    """THREE without the head of an object, as where a sector of a disk is lost."""
+    stream = io.BytesIO()
+    with pikepdf.open(io.BytesIO(THREE)) as pdf:
+        pdf.save(stream, object_stream_mode=pikepdf.ObjectStreamMode.disable)
+    with pikepdf.open(stream) as pdf:
+        head = b"\n%d 0 obj" % number_of(pdf.pages[1])
+    return stream.getvalue().replace(head, b"\n" + bytes(len(head) - 1))
+
+
+def test_a_pdf_whose_page_is_lost_fails(tmp_path):
+    source = tmp_path / "a.pdf"
+    source.write_bytes(without_object(lambda page: page.obj.objgen[0]))
+    result = ocr_file(task(tmp_path, source))
+    assert (result.state, result.code) == (State.FAILED, "damaged"), result
+    assert "claims 3 pages, but 2 can be read" in result.reason
+
+
+def test_a_pdf_whose_page_has_lost_its_content_is_to_be_checked(tmp_path):
+    source = tmp_path / "a.pdf"
+    source.write_bytes(without_object(lambda page: page.Contents.objgen[0]))
+    result = ocr_file(task(tmp_path, source))
+    assert result.state is State.STAGED and len(result.pages) == 3
+    assert any("the input is damaged" in finding for finding in result.findings), result
+
+
+def test_images_that_ghostscript_handles_stay_as_they_are(tmp_path):
+    source = tmp_path / "a.pdf"
+    grey = page(size=(840, 240)).filter(ImageFilter.GaussianBlur(2))
+    with pikepdf.open(io.BytesIO(pdf_bytes(grey))) as pdf:
+        # Something that OCRmyPDF leaves to Ghostscript.
+        pdf.attachments["note.txt"] = pikepdf.AttachedFileSpec(pdf, b"a note", filename="note.txt")
+        pdf.save(source)
+    made = task(tmp_path, source, ocr={"language": ["eng"], "output_type": "pdfa", "jobs": 1, "superres_trigger": "off"})
+    assert ocr_file(made).state is State.STAGED
+    assert "using Ghostscript" in Path(made.log).read_text(encoding="utf-8")
+    with pikepdf.open(Path(made.staging) / "a.pdf") as pdf:
+        (image,) = pdf.pages[0].get_images().values()
+        assert ImageChops.difference(pikepdf.PdfImage(image).as_pil_image().convert("L"), grey).getbbox() is None
 
 
 def with_metadata(packet: bytes) -> bytes:

@@ -36,6 +36,7 @@ from ocrmypdf_superres.archive.worker import outcomes, products
 from ocrmypdf_superres.archive.worker.gather import gather
 from ocrmypdf_superres.archive.worker.images import claims_no_dpi, page_layout, remove_alpha
 from ocrmypdf_superres.errors import ImageError
+from ocrmypdf_superres.page.pdf import open_pdf
 
 log = logging.getLogger("ocrmypdf.superres")
 
@@ -89,7 +90,7 @@ def _process(task: FileTask, scratch: Path, result: FileResult) -> None:
         return
     staging = Path(task.staging)
     shutil.rmtree(staging, ignore_errors=True)
-    pages = _count_pages(source, task.kind)
+    pages = _count_image_pages(source) if task.kind is Kind.IMAGE else _count_pdf_pages(source, result)
     name = pdf_name(task.relative, task.kind)
     _check_name(task, name)
     # Under plain names, since not every library supports names whose bytes are not text.
@@ -101,7 +102,10 @@ def _process(task: FileTask, scratch: Path, result: FileResult) -> None:
     if status is ExitCode.pdfa_conversion_failed:
         raise outcomes.failed("pdfa", outcomes.NO_PDFA)
     if status is not ExitCode.ok:
-        raise outcomes.failed("invalid", f"OCRmyPDF made an invalid PDF (its exit code is {int(status)}).")
+        raise outcomes.failed(
+            "invalid",
+            f"OCRmyPDF made an invalid PDF (its exit code is {int(status)}), mostly of a damaged image; look at the input.",
+        )
     read = gather(kept, pages, task.relative)
     result.pages = [page.result for page in read]
     with pikepdf.open(pdf) as made:
@@ -175,10 +179,10 @@ def _take_input(task: FileTask, scratch: Path, result: FileResult) -> Path:
 
 
 def _remove_alpha(images: list[Path], result: FileResult) -> None:
-    """Remove transparency from the copied *images*; the conversion reports a damaged one."""
+    """Remove transparency from the copied *images*; what follows reports a damaged one."""
     transparent = 0
     for image in images:
-        with contextlib.suppress(OSError, SyntaxError):
+        with contextlib.suppress(OSError, SyntaxError, TypeError):
             transparent += remove_alpha(image)
     if transparent:
         result.findings.append(f"transparent parts on {transparent} pages became white")
@@ -211,18 +215,40 @@ def _copy(source: str, target: Path) -> Any:
     return digest
 
 
-def _count_pages(source: Path, kind: Kind) -> int:
-    if kind is Kind.IMAGE:
-        try:
-            with Image.open(source) as image:
-                # The conversion to PDF takes the first frame of a PNG, and all frames of others.
-                return 1 if image.format == "PNG" else int(getattr(image, "n_frames", 1))
-        except (OSError, SyntaxError) as error:
-            raise ocrmypdf.exceptions.UnsupportedImageFormatError(f"{type(error).__name__}") from error
+def _count_image_pages(source: Path) -> int:
+    try:
+        with Image.open(source) as image:
+            # The conversion to PDF takes the first frame of a PNG, and all frames of others.
+            return 1 if image.format == "PNG" else int(getattr(image, "n_frames", 1))
+    except TypeError as error:  # Pillow's, where the head of a frame is missing
+        raise outcomes.failed("damaged", "The image ends before its last frame; replace it by a whole copy.") from error
+    except (OSError, SyntaxError) as error:
+        raise ocrmypdf.exceptions.UnsupportedImageFormatError(f"{type(error).__name__}") from error
+
+
+def _count_pdf_pages(source: Path, result: FileResult) -> int:
+    """Count the pages, and see what qpdf, which OCRmyPDF reads PDFs with, leaves out of a damaged one.
+
+    Raises:
+        OutcomeError: there are no pages, or others than the PDF claims.
+    """
     with pikepdf.open(source) as pdf:
-        if not len(pdf.pages):
-            raise outcomes.failed("empty", "The PDF has no pages.")
-        return len(pdf.pages)
+        pages = len(pdf.pages)
+        list(pdf.objects)  # qpdf sees damage where it reads
+        repairs = [str(warning).replace(os.fspath(source), "").lstrip(": ") for warning in pdf.get_warnings()]
+    if not pages:
+        raise outcomes.failed("empty", "The PDF has no pages.")
+    claimed = pages
+    with contextlib.suppress(ImageError), open_pdf(source) as document:  # pdfium takes the number as it stands there
+        claimed = len(document)
+    if claimed != pages:
+        reason = (
+            f"The PDF claims {claimed} pages, but {pages} can be read; see which are missing, repair it (qpdf) and run again."
+        )
+        raise outcomes.failed("damaged", reason)
+    if any("file is damaged" in repair for repair in repairs):
+        result.findings.append(f"the input is damaged, so that parts of pages may be missing ({repairs[-1]})")
+    return pages
 
 
 def _dpi(task: FileTask, source: Path) -> dict[str, Any]:
@@ -232,7 +258,10 @@ def _dpi(task: FileTask, source: Path) -> dict[str, Any]:
 
 def _ocr(source: Path, pdf: Path, arguments: dict[str, Any]) -> ExitCode:
     """Run OCRmyPDF in this process; the plugin keeps what was read for :func:`gather`."""
-    return ocrmypdf.ocr(source, pdf, plugins=["ocrmypdf_superres"], progress_bar=False, use_threads=True, **arguments)
+    plugins = ["ocrmypdf_superres"]
+    if "pdfa_image_compression" not in arguments:
+        plugins.append("ocrmypdf_superres.archive.worker.lossless")
+    return ocrmypdf.ocr(source, pdf, plugins=plugins, progress_bar=False, use_threads=True, **arguments)
 
 
 @contextlib.contextmanager
