@@ -53,6 +53,7 @@ class Run:
         make_executor: called when the work begins.
         stop: asks the run to stop.
         retry_failed: also retry files that failed permanently.
+        remake_missing: also process files again of which outputs are missing.
         moved: the input folder has another path than last time, but holds the same files.
 
     Attributes:
@@ -64,9 +65,11 @@ class Run:
 
     def __init__(
         self, source: Path, out: Path, settings: Settings, make_executor: Callable[[], Executor], *,
-        stop: Stop | None = None, retry_failed: bool = False, moved: bool = False,
+        stop: Stop | None = None, retry_failed: bool = False, remake_missing: bool = False, moved: bool = False,
     ) -> None:  # fmt: skip
-        self.job = Job(source.absolute(), Layout(out.absolute()), settings, make_executor, stop or Stop(), retry_failed)
+        self.job = Job(
+            source.absolute(), Layout(out.absolute()), settings, make_executor, stop or Stop(), retry_failed, remake_missing
+        )
         self.stop, self.tally, self._moved = self.job.stop, self.job.tally, moved
         check_folders(self.job.source, self.job.layout.out)
         check_settings(settings)

@@ -72,6 +72,7 @@ class Job:
         make_executor: called when the work begins.
         stop: asks the run to stop.
         retry_failed: whether to retry files that failed permanently.
+        remake_missing: whether to process files again of which outputs are missing.
         tally: what the run has done so far.
     """
 
@@ -81,6 +82,7 @@ class Job:
     make_executor: Callable[[], Executor]
     stop: Stop
     retry_failed: bool
+    remake_missing: bool = False
     tally: Tally = field(default_factory=Tally)
 
     @cached_property
@@ -127,7 +129,12 @@ class Session:
     def make_intake(self) -> Intake:
         """Return what takes the input's files into the manifest."""
         scan = Scan(os.fspath(self.job.source), os.fspath(self.job.layout.out))
-        return Intake(scan, self.manifest, self.job.settings_hash, self.job.retry_failed, self.count)
+        return Intake(scan, self.manifest, self.job.settings_hash, self.job.retry_failed, self.count, self._misses_output)
+
+    def _misses_output(self, number: int) -> bool:
+        """Return whether file *number* has to be processed again since one of its outputs is missing."""
+        out = self.job.layout.out
+        return self.job.remake_missing and not all((out / made.name).exists() for made in self.manifest.outputs(number))
 
     def work(self, display: Display) -> None:
         """Process files until all of them have ended or the run is to stop.
@@ -172,7 +179,8 @@ class Session:
     def _task(self, row: FileRow, jobs: int) -> FileTask:
         self._tasks += 1
         settings = self.job.settings
-        known = row.sha256 if row.settings == self.job.settings_hash and self.manifest.outputs(row.number) else ""
+        is_made = row.settings == self.job.settings_hash and self.manifest.outputs(row.number)
+        known = row.sha256 if is_made and not self._misses_output(row.number) else ""
         return FileTask(
             row.number, os.fspath(self.job.source.joinpath(*row.path.split("/"))), row.path, row.kind,
             os.fspath(self.job.layout.staging / f"{self._number}.{self._tasks}"), settings.outputs,

@@ -57,6 +57,9 @@ def test_the_command_line_goes_before_the_file_and_that_before_the_last_run(tmp_
         (("run", ".", "out", "--outputs", "docx"), "docx"),
         (("run", ".", "out", "--settings", "nosuch.toml"), "nosuch.toml"),
         (("run", ".", "out", "-l", "xyz"), "xyz"),
+        (("run", ".", "out", "-l", ""), "languages.0 = ''"),
+        (("run", ".", "out", "--outputs", ""), "outputs.0 = ''"),
+        (("run", ".", "out", "--mode", "frob"), "cannot be used or not together: 'frob' is not a valid"),
         (("status", "."), "holds no run"),
     ],
 )

@@ -293,6 +293,13 @@ def test_a_name_that_is_no_text(tmp_path):
     assert [os.fsencode(o.name) for o in result.outputs] == [b"a \n'\xff.pdf", b"a \n'\xff.pdf.alto/0001.xml"]
 
 
+def test_a_name_that_is_all_suffix(tmp_path):
+    source = tmp_path / ".pdf"
+    source.write_bytes(GOOD)
+    result = ocr_file(task(tmp_path, source))
+    assert [(output.kind, output.name) for output in result.outputs] == [("pdf", ".pdf"), ("text", ".pdf.txt")], result.reason
+
+
 def test_a_name_too_long_for_its_outputs_fails_before_it_is_read(tmp_path, monkeypatch):
     source = tmp_path / f"{'x' * 250}.tif"
     source.write_bytes(image_bytes(page(), "TIFF"))

@@ -96,6 +96,20 @@ def test_what_a_second_run_does(tmp_path):
     assert "other" in (out / "taken.pdf.txt").read_text()
 
 
+def test_a_missing_output_is_made_again_where_that_is_asked_for(tmp_path):
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    put(source, a__pdf=pdf_bytes(page("lost")), b__pdf=pdf_bytes(page("kept")))
+    run(source, out)
+    kept = hashes(out)["b.pdf"]
+    os.unlink(out / "a.pdf")
+    run(source, out)
+    assert "a.pdf" not in hashes(out)
+    assert run(source, out, remake_missing=True).tally.files == 1
+    check_consistent(out)
+    assert hashes(out)["b.pdf"] == kept and "lost" in (out / "a.pdf.txt").read_text()
+
+
 @pytest.mark.slow
 def test_other_settings_do_it_again(tmp_path):
     source, out = tmp_path / "in", tmp_path / "out"

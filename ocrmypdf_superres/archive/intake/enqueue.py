@@ -27,13 +27,16 @@ class Intake:
         settings: hash of the present settings.
         retry_failed: also retry files that failed permanently.
         ended: called with the path and verdict of each file that ends here: it is not an input or cannot be examined.
+        misses_output: whether the file of that number, which is done, must be processed again for an output that is missing.
     """
 
     def __init__(
         self, scan: Scan, manifest: Manifest, settings: str, retry_failed: bool = False,
         ended: Callable[[str, Verdict], None] = lambda path, verdict: None,
+        misses_output: Callable[[int], bool] = lambda number: False,
     ) -> None:  # fmt: skip
         self.manifest, self.settings, self.retry_failed, self.ended = manifest, settings, retry_failed, ended
+        self.misses_output = misses_output
         self.begin(scan)
 
     def begin(self, scan: Scan) -> None:
@@ -83,6 +86,8 @@ class Intake:
             return True
         if (row.state, row.code) == (State.SKIPPED, "gone"):
             return True  # it is back
+        if row.state is State.DONE:
+            return self.misses_output(row.number)
         return row.state is State.FAILED and (row.transient or row.code in RETRIED or self.retry_failed)
 
     def _enter(self, row: KnownFile | None, found: Found, verdict: Verdict) -> None:

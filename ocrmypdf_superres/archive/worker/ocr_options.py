@@ -58,7 +58,7 @@ def _check(table: str, values: Mapping[str, Any], model: type[BaseModel], needed
         problem = error.errors()[0]
         message = problem["msg"].removeprefix("Value error, ").rstrip(".")
         if not problem["loc"]:
-            raise ArchiveError(f"{where} has options in [{table}] that do not go together: {message}; leave one out.") from error
+            raise ArchiveError(f"{where} has options in [{table}] that cannot be used or not together: {message}.") from error
         key = ".".join(map(str, problem["loc"]))
         raise ArchiveError(
             f"{where} has {key} = {problem['input']!r} in [{table}]: {message[:1].lower()}{message[1:]}."

@@ -139,5 +139,5 @@ def synced_outputs(task: FileTask) -> list[Output]:
 
 def _kind(name: str) -> str:
     """Which of the outputs a file in staging is; see :mod:`ocrmypdf_superres.archive.store.output_names`."""
-    suffix = Path(name).suffix.lower()
-    return {".pdf": "pdf", ".txt": "text", ".xml": "alto", ".hocr": "hocr", ".png": "images"}[suffix]
+    ending = name.lower().rpartition(".")[2]  # a file may be called just .pdf
+    return {"pdf": "pdf", "txt": "text", "xml": "alto", "hocr": "hocr", "png": "images"}[ending]

@@ -28,6 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``archive run``."""
     add_settings_arguments(parser)
     parser.add_argument("--retry-failed", action="store_true", help="also retry files that failed permanently")
+    parser.add_argument(
+        "--remake-missing", action="store_true", help="also process files again of which an output is missing in OUT"
+    )
     parser.add_argument("--moved", action="store_true", help="IN has another path than last time, but holds the same files")
     parser.epilog = examples_of(
         "archive run",
@@ -74,14 +77,14 @@ def read_run_settings(args: argparse.Namespace) -> Settings:
     path = args.settings or (last if last.is_file() else None)
     settings = read_settings(path) if path else Settings()
     changes: dict[str, Any] = {}
-    if args.language:
+    if args.language is not None:
         changes["languages"] = tuple(args.language.split("+"))
-    if args.outputs:
+    if args.outputs is not None:
         changes["outputs"] = tuple(part.strip() for part in args.outputs.split(","))
     for name in ("image_dpi", "workers"):
         if getattr(args, name) is not None:
             changes[name] = getattr(args, name)
-    ocr = {name: getattr(args, name) for name in ("output_type", "mode") if getattr(args, name)}
+    ocr = {name: getattr(args, name) for name in ("output_type", "mode") if getattr(args, name) is not None}
     return settings.changed(**changes, ocrmypdf=ocr)
 
 
@@ -138,6 +141,7 @@ def run(args: argparse.Namespace) -> int:
             executor_factory(args, settings),
             stop=stop,
             retry_failed=args.retry_failed,
+            remake_missing=args.remake_missing,
             moved=args.moved,
         )
         counts = session.run()

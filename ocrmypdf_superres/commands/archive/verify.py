@@ -65,6 +65,7 @@ def run(args: argparse.Namespace) -> int:
         console.print(f"The run is not finished: {unfinished:,} files wait.", highlight=False)
     if bad:
         console.print(f"{bad:,} of {files:,} files are not as they were written.", highlight=False)
+        console.print("To make damaged outputs again, move them away and give `archive run IN OUT --remake-missing`.")
         return WRONG
     state = "exist and have their sizes" if args.quick else "are in order"
     console.print(f"{files:,} files {state}.", highlight=False)
