@@ -110,6 +110,22 @@ def languages() -> list[str]:
     return sorted(line.strip() for line in run_tesseract(["--list-langs"], timeout=30).splitlines()[1:] if line.strip())
 
 
+def check_loading(languages: Sequence[str]) -> None:
+    """Let the program load each of *languages*; of several, it would leave out those that it cannot load, and read without them.
+
+    Raises:
+        MissingDependencyError: it is not installed.
+        RecognizerError: it cannot load one of them.
+    """
+    for language in languages:
+        try:
+            read_page(Image.new("L", (64, 64), 255), language, dpi=70)
+        except RecognizerError as error:
+            raise RecognizerError(
+                f"Tesseract cannot load its language {language!r}, whose file is missing or damaged; install the language again."
+            ) from error
+
+
 def read_page(
     image: Image.Image,
     languages: str,

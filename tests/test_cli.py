@@ -13,6 +13,7 @@ pytest.importorskip("torch")
 from ocrmypdf_superres import __version__
 from ocrmypdf_superres.cli import COMMANDS, main
 from ocrmypdf_superres.errors import ModelError
+from ocrmypdf_superres.tesseract import find_traineddata
 
 
 @pytest.fixture
@@ -163,6 +164,21 @@ def test_doctor_names_what_is_missing(random_model, capsys, monkeypatch):
         and "pip install 'ocrmypdf-superres[gpu]'" in printed
         and "pip install 'ocrmypdf-superres[train]'" not in printed
     )
+
+
+def test_doctor_sees_languages_that_are_missing_or_damaged(random_model, capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("COLUMNS", "250")
+    english = find_traineddata("eng").read_bytes()
+    monkeypatch.setenv("TESSDATA_PREFIX", str(tmp_path))
+    arguments = ["doctor", "--model", str(random_model.folder), "--device", "cpu"]
+    assert main(arguments) == 1
+    assert "Tesseract finds no language" in capsys.readouterr().out
+    (tmp_path / "eng.traineddata").write_bytes(english)
+    (tmp_path / "deu.traineddata").write_bytes(english[: len(english) // 2])
+    assert main(arguments) == 1
+    assert "languages are damaged: deu; install" in capsys.readouterr().out
+    (tmp_path / "deu.traineddata").unlink()
+    assert main(arguments) == 0
 
 
 def test_doctor(random_model, capsys):

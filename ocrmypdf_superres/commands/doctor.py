@@ -7,6 +7,7 @@ import argparse
 import contextlib
 import platform
 import shutil
+from collections.abc import Sequence
 
 from rich.markup import escape
 from rich.table import Table
@@ -79,12 +80,27 @@ def _add_packages(findings: _Findings) -> bool:
 def _add_tesseract(findings: _Findings) -> bool:
     try:
         findings.add("tesseract", tesseract.version(), "")
-        findings.add("languages", " ".join(tesseract.languages()) or "none", "")
+        languages = tesseract.languages()
+        problem = _problem_of(languages)
+        findings.add("languages", " ".join(languages) or "none", problem)
         findings.add("tuned networks", *_networks_that_fit())
     except SuperresError as error:
         findings.add("tesseract", "missing", str(error))
         return False
-    return True
+    return not problem
+
+
+def _problem_of(languages: Sequence[str]) -> str:
+    """Return what is wrong with Tesseract's language files, in a sentence; empty where nothing is."""
+    if not languages:
+        return "Tesseract finds no language; install one, such as tesseract-ocr-eng, or correct TESSDATA_PREFIX."
+    damaged = []
+    for language in languages:
+        try:
+            open_language_file(tesseract.find_traineddata(language))
+        except SuperresError:
+            damaged.append(language)
+    return f"The files of these languages are damaged: {' '.join(damaged)}; install them again." if damaged else ""
 
 
 def _networks_that_fit() -> tuple[str, str]:

@@ -8,6 +8,7 @@ import pytest
 from ocrmypdf_superres.archive.settings import Settings, parse_settings
 from ocrmypdf_superres.archive.worker.preflight import check_folders, check_settings
 from ocrmypdf_superres.errors import ArchiveError
+from ocrmypdf_superres.tesseract import find_traineddata
 
 
 def test_toml_there_and_back():
@@ -88,6 +89,16 @@ def test_what_every_file_would_fail_at_is_said_at_once(tmp_path):
         check_settings(Settings(superres={"model": "nosuch"}))
     with pytest.raises(ArchiveError, match="scratch"):
         check_settings(Settings(scratch=str(tmp_path / "missing")))
+
+
+def test_a_language_that_tesseract_would_leave_out_is_said_at_once(tmp_path, monkeypatch):
+    english = find_traineddata("eng").read_bytes()
+    (tmp_path / "eng.traineddata").write_bytes(english)
+    (tmp_path / "deu.traineddata").write_bytes(english[: len(english) // 2])
+    monkeypatch.setenv("TESSDATA_PREFIX", str(tmp_path))
+    check_settings(Settings())
+    with pytest.raises(ArchiveError, match="cannot load its language 'deu'"):
+        check_settings(Settings(languages=("eng", "deu")))
 
 
 def test_preflight_uses_promised_names_of_ocrmypdf_only():

@@ -13,7 +13,7 @@ from ocrmypdf.exceptions import ExitCodeException
 
 from ocrmypdf_superres import tesseract
 from ocrmypdf_superres.archive.settings import Settings
-from ocrmypdf_superres.errors import ArchiveError
+from ocrmypdf_superres.errors import ArchiveError, RecognizerError
 
 PACKAGES = ("ocrmypdf-superres", "ocrmypdf", "pikepdf", "pypdfium2", "onnxruntime", "numpy", "pillow")
 """Packages that the outputs depend on."""
@@ -30,7 +30,8 @@ def check_settings(settings: Settings) -> None:
         parser = get_parser()
         options = create_options(input_file=os.devnull, output_file=os.devnull, parser=parser, **settings.ocr_arguments())
         check_options(options, manager)
-    except (ExitCodeException, TypeError, ValueError) as error:
+        tesseract.check_loading(settings.languages)
+    except (ExitCodeException, RecognizerError, TypeError, ValueError) as error:
         raise ArchiveError(f"The settings cannot be used: {' '.join(str(error).split())}") from error
     if settings.scratch and not (Path(settings.scratch).is_dir() and os.access(settings.scratch, os.W_OK)):
         raise ArchiveError(
