@@ -109,6 +109,24 @@ def test_upscale_a_image(net, image, tmp_path, capsys):
     assert "x3 as asked" in capsys.readouterr().out
 
 
+def test_no_command_writes_over_its_input(net, image, tmp_path, capsys):
+    pdf, records, link = tmp_path / "a.pdf", tmp_path / "report.jsonl", tmp_path / "link.png"
+    with Image.open(image) as first:
+        first.save(pdf, resolution=100)
+    records.write_text('{"file": "a.pdf", "page": 1, "action": "leave", "reason": "large"}\n', encoding="utf-8")
+    link.symlink_to(image)
+    before = [path.read_bytes() for path in (image, pdf, records)]
+    for arguments in (
+        ["upscale", image, "-o", link, "--model", net, "--device", "cpu", "--scale", "2"],
+        ["plan", pdf, "--json", pdf],
+        ["compare", pdf, "-o", pdf],
+        ["report", records, "-o", records],
+    ):
+        assert main([str(argument) for argument in arguments]) == 1
+        assert "is an input and would be lost" in capsys.readouterr().err
+    assert [path.read_bytes() for path in (image, pdf, records)] == before
+
+
 def test_upscale_the_pages_of_a_pdf(net, image, tmp_path):
     pdf = tmp_path / "pages.pdf"
     with Image.open(image) as first:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -117,6 +118,9 @@ def test_the_command_fuses_pages_and_says_what_is_wrong(tmp_path, capsys):
     assert main(["fuse", names[0], "-o", str(tmp_path / "no.png")]) == 1
     assert "at least two" in capsys.readouterr().err
     assert main(["fuse", *names, "-o", str(tmp_path / "no.png"), "--scale", "9"]) == 1
+    before = Path(names[1]).read_bytes()
+    assert main(["fuse", *names, "-o", names[1], "--scale", "2"]) == 1
+    assert "is an input and would be lost" in capsys.readouterr().err and Path(names[1]).read_bytes() == before
 
 
 def test_networks_enlarge_before_and_after(lanczos_net, tmp_path):

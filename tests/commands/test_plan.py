@@ -134,6 +134,11 @@ def image_without_dpi(path: Path) -> None:
     page(10).save(path, "PNG")
 
 
+def cut_image(path: Path) -> None:
+    page(10).save(path, "PNG", dpi=(100, 100))
+    path.write_bytes(path.read_bytes()[:-2000])
+
+
 BAD = {
     "missing": lambda path: None,
     "empty": lambda path: path.write_bytes(b""),
@@ -142,6 +147,7 @@ BAD = {
     "encrypted": encrypted,
     "without pages": no_pages,
     "image without dpi": image_without_dpi,
+    "cut image": cut_image,
 }
 
 

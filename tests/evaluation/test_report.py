@@ -215,6 +215,12 @@ def test_other_files_are_one_sentence(tmp_path: Path, content: str, capsys: pyte
     assert "Error:" in capsys.readouterr().err and not (tmp_path / "r.html").exists()
 
 
+def test_a_record_that_was_cut_off_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "x.jsonl").write_text('{"file": "a", "page": 1, "action": "leave", "reason": "b"}\n{"file": "a', encoding="utf-8")
+    assert main(["report", str(tmp_path / "x.jsonl"), "-o", str(tmp_path / "r.html")]) == 1
+    assert "in line 2" in capsys.readouterr().err
+
+
 def test_a_title_cannot_break_the_page(tmp_path: Path) -> None:
     run = make_run(tmp_path, 1, truth=False, size=(500, 300))
     nasty = Run("</title><script>x()</script>", run.before, run.after, [], run.pages)

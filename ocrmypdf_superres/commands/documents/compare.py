@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from ocrmypdf_superres.commands.shared.output import STANDARD_OUTPUT, say, write_json
+from ocrmypdf_superres.commands.shared.output import STANDARD_OUTPUT, keep_inputs, say, write_json
 from ocrmypdf_superres.commands.shared.parsing import add_jobs, add_json, add_language, add_model, add_output
 from ocrmypdf_superres.errors import SuperresError
 from ocrmypdf_superres.evaluation.methods.pdf_pages import WITH, WITHOUT, PdfSettings, read_pdf
@@ -42,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
         SuperresError: the PDF cannot be read, or the report not be written.
     """
     output = args.output or Path(f"{args.pdf.stem}-report.html")
+    keep_inputs([output, args.pdf_output, args.json], [args.pdf])
     settings = PdfSettings(
         args.language, args.model, args.verify, args.pages, args.force_ocr, max(1, args.jobs), Console(stderr=True).is_terminal
     )

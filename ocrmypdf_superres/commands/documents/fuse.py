@@ -11,7 +11,7 @@ from PIL import Image
 from rich.console import Console
 
 from ocrmypdf_superres.commands.documents.upscale import output_name, read_pages, save_image
-from ocrmypdf_superres.commands.shared.output import say, steps
+from ocrmypdf_superres.commands.shared.output import keep_inputs, say, steps
 from ocrmypdf_superres.commands.shared.parsing import add_device, add_model, add_output
 from ocrmypdf_superres.errors import ImageError, OptionError
 from ocrmypdf_superres.page.image import from_luma, to_luma
@@ -46,7 +46,8 @@ def run(args: argparse.Namespace) -> int:
 
     Raises:
         ImageError: a scan cannot be read, shows another page, or cannot be laid over the first.
-        OptionError: fewer than two scans, a scale that cannot be used. ModelError, DeviceError: the network cannot be used.
+        OptionError: fewer than two scans, a scale that cannot be used, an output that is one of the scans.
+        ModelError, DeviceError: the network cannot be used.
     """
     if len(args.scans) < 2:
         raise OptionError(f"{len(args.scans)} scan was given, at least two of the same page were expected; give more.")
@@ -60,6 +61,7 @@ def run(args: argparse.Namespace) -> int:
         raise ImageError(f"The files have different numbers of pages ({listed}); give files of the same pages.")
     for number, pages in enumerate(steps(list(zip(*files, strict=True)), "fusing"), 1):
         path = output_name(args.output, number, len(files[0]))
+        keep_inputs([path], args.scans)
         dpi = pages[0][1] * args.scale
         fused = from_luma(_fused([page for page, _, _ in pages], [str(scan) for scan in args.scans], args))
         fused.info["dpi"] = (dpi, dpi)

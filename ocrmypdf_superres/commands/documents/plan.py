@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ocrmypdf_superres.commands.shared.output import say, show
+from ocrmypdf_superres.commands.shared.output import keep_inputs, say, show
 from ocrmypdf_superres.commands.shared.parsing import add_jobs, add_json, add_language, examples_of
 from ocrmypdf_superres.plugin.options import NAMESPACE, SuperresOptions
 from ocrmypdf_superres.plugin.options import add_arguments as add_plugin_arguments
@@ -58,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
         SuperresError: the file cannot be read, or an option not be used.
     """
     logging.getLogger("ocrmypdf").setLevel(logging.DEBUG if args.verbose else logging.WARNING)
+    keep_inputs([args.json], [args.input])
     records = plan_document(args.input, _options(args))
     times = _times(records, args)
     shown = Table("page", "what", "pixels", "net, s", "why")

@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from ocrmypdf_superres.commands.shared.output import say
+from ocrmypdf_superres.commands.shared.output import keep_inputs, say
 from ocrmypdf_superres.commands.shared.parsing import add_language, add_output
 from ocrmypdf_superres.errors import OptionError, SuperresError
 from ocrmypdf_superres.evaluation.benchmark import from_json
@@ -59,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
         OptionError: the source is not something that can be shown, or the page cannot be written.
     """
     console = Console()
+    keep_inputs([args.output], [args.source])
     with tempfile.TemporaryDirectory(prefix="superres-report-") as temporary:
         report = _load(args, Path(temporary), console)
         write_report(report, args.output)
@@ -83,9 +84,17 @@ def _load(args: argparse.Namespace, folder: Path, console: Console) -> Report:
             methods = {result.method for result in results}
             ours = next((method for method in ("plugin", *reversed(PLUGIN_METHODS)) if method in methods), "plugin")
             return from_results(results, source.stem, args.before or "as-is", args.after or ours)
-        records = [json.loads(line) for line in text.splitlines() if line.strip()]
     except ValueError as error:
-        raise OptionError(f"{source} is neither results of evaluate nor a report.jsonl ({error}); give one of these.") from error
+        raise OptionError(f"{source} cannot be read as results of evaluate ({error}); write it again.") from error
+    records = []
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            records += [json.loads(line)] if line.strip() else []
+        except ValueError as error:  # as where the power failed
+            raise OptionError(
+                f"{source} has in line {number} something else than a page record ({error}); "
+                "give a report.jsonl, or remove that line."
+            ) from error
     if not records or not all(isinstance(r, dict) and {"file", "page", "action", "reason"} <= set(r) for r in records):
         raise OptionError(f"{source} holds no page records of the plugin; give what --superres-report wrote.")
     return from_records(records, source.name, _read_pages(records, args, folder, console), folder)

@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 from rich.console import Console
 
-from ocrmypdf_superres.commands.shared.output import say, steps
+from ocrmypdf_superres.commands.shared.output import keep_inputs, say, steps
 from ocrmypdf_superres.commands.shared.parsing import add_device, add_model, add_output
 from ocrmypdf_superres.errors import ImageError, OptionError
 from ocrmypdf_superres.files import atomic_write
@@ -53,13 +53,14 @@ def run(args: argparse.Namespace) -> int:
         raise OptionError(f"--scale {args.scale} was given, but the model {args.model} offers {offered}; give one of those.")
     settings = PlanSettings(trigger="always", target_x_height=args.target_x_height, scales=upscaler.scales, max_pixels=2e9)
     for number, (image, dpi, count) in enumerate(_watched(read_pages(args.input, args.dpi)), 1):
+        path = output_name(args.output, number, count)
+        keep_inputs([path], [args.input])
         if args.scale is None:
             plan = plan_image(image, (dpi, dpi), settings)
         else:
             size = (image.width * args.scale, image.height * args.scale)
             plan = Plan("enlarge", f"x{args.scale} as asked", args.scale, float(args.scale), size, (dpi, dpi))
         result = enlarge(image, plan, upscaler, colour=args.colour) if plan.action == "enlarge" else flatten(image)
-        path = output_name(args.output, number, count)
         save_image(result, path, dpi)
         line = f"{path}: {image.width}x{image.height} to {result.width}x{result.height}, {plan.reason}"
         say(line, console)

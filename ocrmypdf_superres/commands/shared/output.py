@@ -64,6 +64,18 @@ def write_text(target: Path, text: str, option: str) -> None:
         ) from error
 
 
+def keep_inputs(outputs: Iterable[Path | None], inputs: Iterable[Path]) -> None:
+    """Refuse to write *outputs* over *inputs*, which may be the only copies of a scan.
+
+    Raises:
+        OptionError: one of *outputs* is one of *inputs*, also by another name or link.
+    """
+    given = [path for path in inputs if path.exists()]
+    for output in outputs:
+        if output is not None and output.exists() and any(output.samefile(path) for path in given):
+            raise OptionError(f"The output {output} was given, which is an input and would be lost; give another name.")
+
+
 def progress(transient: bool = False) -> Progress:
     """Return a progress bar on standard error: how many of how many, time left, time so far."""
     columns = (

@@ -47,7 +47,7 @@ def plan_document(path: Path, options: Mapping[str, Any]) -> list[PageRecord]:
         try:
             with standard_streams_kept():
                 code = ocrmypdf.ocr(path, Path(folder) / "plan.pdf", plugins=["ocrmypdf_superres.plugin.planning.hooks"], **given)
-        except (ExitCodeException, TypeError) as error:  # TypeError: a value that OCRmyPDF's options do not take
+        except (ExitCodeException, TypeError, OSError) as error:  # TypeError: a value that OCRmyPDF's options do not take
             raise SuperresError(f"OCRmyPDF cannot work on {path}: {_one_line(error)}") from error
         if code != 0:
             raise SuperresError(f"OCRmyPDF ended with exit code {int(code)} on {path}.")
