@@ -210,14 +210,16 @@ class LocalPool:
                 yield from self._replace(
                     worker,
                     "timeout",
-                    f"It took longer than the {limits.seconds:g} seconds that a file may take.",
+                    f"It took longer than the {limits.seconds:g} seconds that a file may take; raise the setting seconds, and "
+                    "run with --retry-failed.",
                     transient=False,
                 )
             elif limits.memory is not None and _resident(worker.process.pid) > limits.memory:
                 yield from self._replace(
                     worker,
                     "memory",
-                    f"It needed more than the {limits.memory / 1024**2:.0f} MB of memory that a file may take.",
+                    f"It needed more than the {limits.memory / 1024**2:.0f} MB of memory that a file may take; raise the setting "
+                    "memory_mb, and run with --retry-failed.",
                     transient=False,
                 )
 
