@@ -7,16 +7,13 @@ import io
 import os
 from pathlib import Path
 
-import img2pdf
 import pikepdf
 import pytest
 from archive_files import encrypted_bytes, image_bytes, page, pdf_bytes, scratched, task, with_text_bytes
-from PIL import Image, ImageChops, ImageCms, ImageFilter
-from PIL.TiffImagePlugin import AppendingTiffWriter
+from PIL import Image, ImageChops, ImageFilter
 
 from ocrmypdf_superres.archive.formats.xmp import read_history
 from ocrmypdf_superres.archive.tasks import Kind, State
-from ocrmypdf_superres.archive.worker.images import page_layout, remove_alpha
 from ocrmypdf_superres.archive.worker.ocr_file import ocr_file, scratch_folder
 from ocrmypdf_superres.archive.worker.products import synced_outputs
 from ocrmypdf_superres.modelstore.networks import AUTO, networks_for
@@ -147,13 +144,6 @@ def test_metadata_cost_no_page(tmp_path, packet, found):
     assert [step.action for step in read_history(next(Path(made.staging).glob("*.pdf")))][-1] == "recognised"
 
 
-def test_an_animated_png_is_one_page(tmp_path):
-    source = tmp_path / "a.png"
-    page().save(source, dpi=(150, 150), save_all=True, append_images=[page("second frame")])
-    result = ocr_file(task(tmp_path, source, Kind.IMAGE))
-    assert (result.state, len(result.pages), result.findings) == (State.STAGED, 1, [])
-
-
 def test_a_good_file_with_all_outputs(tmp_path, lanczos_net):
     source = tmp_path / "two pages.tif"
     page().save(source, dpi=(75, 75), save_all=True, append_images=[page("old walls")])
@@ -188,60 +178,6 @@ def test_a_good_file_with_all_outputs(tmp_path, lanczos_net):
     assert steps[1].parameters["networks"] == [f"eng: {card.name} {card.sha256[:12]}"]
     alto = (staging / f"{base}.alto" / "0001.xml").read_text()
     assert 'WIDTH="420"' in alto and "harbour" in alto, "coordinates are of the original page"
-
-
-@pytest.mark.parametrize("form", ["PNG", "TIFF"])
-@pytest.mark.parametrize("alpha", [255, 0])
-def test_images_with_an_alpha_channel(tmp_path, form, alpha):
-    image = page().convert("RGBA")
-    image.paste((0, 0, 0, alpha), (0, 0, 40, 40))
-    source = tmp_path / "input"
-    source.write_bytes(image_bytes(image, form))
-    given = task(tmp_path, source, Kind.IMAGE, ocr={"language": ["eng"], "output_type": "pdf", "superres_trigger": "off"})
-    result = ocr_file(given)
-    assert (result.state, result.code) == (State.STAGED, "ok"), result.reason
-    assert result.findings == ([] if alpha else ["transparent parts on 1 pages became white"])
-    assert result.pages[0].words
-    with pikepdf.open(os.path.join(given.staging, result.outputs[0].name)) as made:
-        (original,) = made.pages[0].get_images().values()
-        corner = pikepdf.PdfImage(original).as_pil_image().convert("L").getpixel((5, 5))
-    assert corner == (0 if alpha else 255)
-
-
-def test_no_frame_is_lost_with_its_alpha_channel(tmp_path):
-    frames = [page(text).convert("RGBA") for text in ("one", "two")]
-    image = tmp_path / "frames.png"
-    frames[0].save(image, save_all=True, append_images=frames[1:], dpi=(150, 150))
-    assert remove_alpha(image) == 0
-    with Image.open(image) as original:
-        assert original.n_frames == 2 and not original.has_transparency_data and round(original.info["dpi"][0]) == 150
-
-
-def test_each_frame_keeps_its_own_resolution_and_profile(tmp_path):
-    image, profile = tmp_path / "frames.tif", ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    about = [{"dpi": (150, 150)}, {"dpi": (100, 200), "icc_profile": profile}, {"dpi": (72, 72)}]
-    sizes = [(60, 40), (40, 60), (60, 40)]
-    with AppendingTiffWriter(str(image), True) as tiff:
-        for size, kept in zip(sizes, about, strict=True):
-            Image.new("RGBA", size, (9, 9, 9, 255)).save(tiff, "TIFF", **kept)
-            tiff.newFrame()
-    assert remove_alpha(image) == 0
-    with Image.open(image) as original:
-        assert original.n_frames == 3
-        for number, (size, kept) in enumerate(zip(sizes, about, strict=True)):
-            original.seek(number)
-            assert original.mode == "RGB" and original.size == size and original.getpixel((5, 5)) == (9, 9, 9)
-            assert tuple(round(float(value)) for value in original.info["dpi"]) == kept["dpi"]
-            assert (34675 in original.tag_v2) == ("icc_profile" in kept)
-    # What a page's size is made of.
-    pages = tmp_path / "pages.pdf"
-    pages.write_bytes(img2pdf.convert(str(image), layout_fun=page_layout(144)))
-    with pikepdf.open(pages) as pdf:
-        assert [tuple(round(float(v), 1) for v in page.mediabox[2:]) for page in pdf.pages] == [
-            (28.8, 19.2),
-            (28.8, 21.6),
-            (30.0, 20.0),
-        ]
 
 
 def test_ink_without_words_is_a_finding(tmp_path):

@@ -34,7 +34,7 @@ from ocrmypdf_superres.archive.store.output_names import page_name, pdf_name, te
 from ocrmypdf_superres.archive.tasks import FileResult, FileTask, Kind, State
 from ocrmypdf_superres.archive.worker import outcomes, products
 from ocrmypdf_superres.archive.worker.gather import gather
-from ocrmypdf_superres.archive.worker.images import claims_no_dpi, page_layout, remove_alpha
+from ocrmypdf_superres.archive.worker.images import claims_no_dpi, page_layout, prepare
 from ocrmypdf_superres.errors import ImageError
 from ocrmypdf_superres.page.pdf import open_pdf
 
@@ -159,7 +159,7 @@ def _take_input(task: FileTask, scratch: Path, result: FileResult) -> Path:
         return copy
     if task.kind is Kind.METS and not images:
         raise outcomes.failed("damaged", "The METS document names no images.")
-    _remove_alpha(images if task.kind is Kind.METS else [copy] if task.kind is Kind.IMAGE else [], result)
+    _prepare(images if task.kind is Kind.METS else [copy] if task.kind is Kind.IMAGE else [], result)
     if task.kind is not Kind.METS:
         return copy
     if not task.image_dpi and any(claims_no_dpi(image) for image in images):
@@ -178,12 +178,12 @@ def _take_input(task: FileTask, scratch: Path, result: FileResult) -> Path:
     return joined
 
 
-def _remove_alpha(images: list[Path], result: FileResult) -> None:
-    """Remove transparency from the copied *images*; what follows reports a damaged one."""
+def _prepare(images: list[Path], result: FileResult) -> None:
+    """Prepare the copied *images* for the conversion to PDF; what follows reports a damaged one."""
     transparent = 0
     for image in images:
         with contextlib.suppress(OSError, SyntaxError, TypeError):
-            transparent += remove_alpha(image)
+            transparent += prepare(image)
     if transparent:
         result.findings.append(f"transparent parts on {transparent} pages became white")
 

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Images of all kinds become PDFs that show them as they are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import img2pdf
+import pikepdf
+import pytest
+from archive_files import image_bytes, page, task
+from PIL import ExifTags, Image, ImageChops, ImageCms
+from PIL.TiffImagePlugin import AppendingTiffWriter
+
+from ocrmypdf_superres.archive.tasks import Kind, State
+from ocrmypdf_superres.archive.worker.images import page_layout, prepare
+from ocrmypdf_superres.archive.worker.ocr_file import ocr_file
+from ocrmypdf_superres.page.pdf import open_pdf
+
+FLIP, TURN_90 = Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_90
+TURN_180, TURN_270 = Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270
+
+
+def test_an_animated_png_is_one_page(tmp_path):
+    source = tmp_path / "a.png"
+    page().save(source, dpi=(150, 150), save_all=True, append_images=[page("second frame")])
+    result = ocr_file(task(tmp_path, source, Kind.IMAGE))
+    assert (result.state, len(result.pages), result.findings) == (State.STAGED, 1, [])
+
+
+@pytest.mark.parametrize("form", ["PNG", "TIFF"])
+@pytest.mark.parametrize("alpha", [255, 0])
+def test_images_with_an_alpha_channel(tmp_path, form, alpha):
+    image = page().convert("RGBA")
+    image.paste((0, 0, 0, alpha), (0, 0, 40, 40))
+    source = tmp_path / "input"
+    source.write_bytes(image_bytes(image, form))
+    given = task(tmp_path, source, Kind.IMAGE, ocr={"language": ["eng"], "output_type": "pdf", "superres_trigger": "off"})
+    result = ocr_file(given)
+    assert (result.state, result.code) == (State.STAGED, "ok"), result.reason
+    assert result.findings == ([] if alpha else ["transparent parts on 1 pages became white"])
+    assert result.pages[0].words
+    with pikepdf.open(os.path.join(given.staging, result.outputs[0].name)) as made:
+        (original,) = made.pages[0].get_images().values()
+        corner = pikepdf.PdfImage(original).as_pil_image().convert("L").getpixel((5, 5))
+    assert corner == (0 if alpha else 255)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("mode", ["1", "RGB"])
+def test_a_tiff_is_shown_as_its_orientation_says(tmp_path, mode, orientation):
+    source, shown = tmp_path / "a.tif", page("old walls").convert(mode)
+    turns = {2: [FLIP], 3: [TURN_180], 4: [FLIP, TURN_180], 5: [FLIP, TURN_90], 6: [TURN_90], 7: [FLIP, TURN_270], 8: [TURN_270]}
+    stored = shown
+    for turn in turns.get(orientation, []):
+        stored = stored.transpose(turn)
+    dpi = (150, 300) if orientation < 5 else (300, 150)
+    compression = "group4" if mode == "1" else "tiff_lzw"
+    stored.save(source, dpi=dpi, tiffinfo={ExifTags.Base.Orientation: orientation}, compression=compression)
+    with Image.open(source) as turned:
+        assert ImageChops.difference(turned.convert("RGB"), shown.convert("RGB")).getbbox() is None
+    made = task(tmp_path, source, Kind.IMAGE)
+    result = ocr_file(made)
+    assert (result.state, result.findings) == (State.STAGED, []), result
+    with open_pdf(Path(made.staging) / "a.tif.pdf") as pdf:
+        assert [round(side) for side in pdf[0].get_size()] == [round(shown.width / 150 * 72), round(shown.height / 300 * 72)]
+    with pikepdf.open(Path(made.staging) / "a.tif.pdf") as pdf:
+        assert pdf.pages[0].get("/Rotate", 0) == 0
+        (image,) = pdf.pages[0].get_images().values()
+        found = pikepdf.PdfImage(image).as_pil_image().convert("RGB")
+    assert ImageChops.difference(found, shown.convert("RGB")).getbbox() is None
+
+
+def test_no_frame_is_lost_with_its_alpha_channel(tmp_path):
+    frames = [page(text).convert("RGBA") for text in ("one", "two")]
+    image = tmp_path / "frames.png"
+    frames[0].save(image, save_all=True, append_images=frames[1:], dpi=(150, 150))
+    assert prepare(image) == 0
+    with Image.open(image) as original:
+        assert original.n_frames == 2 and not original.has_transparency_data and round(original.info["dpi"][0]) == 150
+
+
+def test_each_frame_keeps_its_own_resolution_and_profile(tmp_path):
+    image, profile = tmp_path / "frames.tif", ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    about = [{"dpi": (150, 150)}, {"dpi": (100, 200), "icc_profile": profile}, {"dpi": (72, 72)}]
+    sizes = [(60, 40), (40, 60), (60, 40)]
+    with AppendingTiffWriter(str(image), True) as tiff:
+        for size, kept in zip(sizes, about, strict=True):
+            Image.new("RGBA", size, (9, 9, 9, 255)).save(tiff, "TIFF", **kept)
+            tiff.newFrame()
+    assert prepare(image) == 0
+    with Image.open(image) as original:
+        assert original.n_frames == 3
+        for number, (size, kept) in enumerate(zip(sizes, about, strict=True)):
+            original.seek(number)
+            assert original.mode == "RGB" and original.size == size and original.getpixel((5, 5)) == (9, 9, 9)
+            assert tuple(round(float(value)) for value in original.info["dpi"]) == kept["dpi"]
+            assert (34675 in original.tag_v2) == ("icc_profile" in kept)
+    # What a page's size is made of.
+    pages = tmp_path / "pages.pdf"
+    pages.write_bytes(img2pdf.convert(str(image), layout_fun=page_layout(144)))
+    with pikepdf.open(pages) as pdf:
+        assert [tuple(round(float(v), 1) for v in page.mediabox[2:]) for page in pdf.pages] == [
+            (28.8, 19.2),
+            (28.8, 21.6),
+            (30.0, 20.0),
+        ]
