@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from ocrmypdf_superres.errors import ImageError
-from ocrmypdf_superres.page.image import flatten, is_colour, merge_luma
+from ocrmypdf_superres.page.image import flatten, is_colour, merge_luma, to_grey
 from ocrmypdf_superres.page.shading import even_out
 
 if TYPE_CHECKING:
@@ -47,8 +47,7 @@ def enlarge(image: Image.Image, plan: Plan, upscaler: Upscaler, colour: bool = F
     if plan.action != "enlarge" or plan.scale is None:
         raise ImageError("A plan to leave the page was given, a plan to enlarge was expected; use the image as it is.")
     flat = flatten(image)
-    grey = flat if flat.mode == "L" else flat.convert("L")
-    large = Image.fromarray(upscaler.upscale_bytes(np.asarray(grey), plan.scale))
+    large = Image.fromarray(upscaler.upscale_bytes(np.asarray(to_grey(flat)), plan.scale))
     if large.size != plan.target_size:
         large = large.resize(plan.target_size, Image.Resampling.LANCZOS)
     if colour and is_colour(flat):
@@ -61,7 +60,7 @@ def enlarge(image: Image.Image, plan: Plan, upscaler: Upscaler, colour: bool = F
 
 def lanczos(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     """Return *image* in grey, resized to *size* = (width, height) with Lanczos-3."""
-    return flatten(image).convert("L").resize(size, Image.Resampling.LANCZOS)
+    return to_grey(image).resize(size, Image.Resampling.LANCZOS)
 
 
 def make_variant(name: str, original: Image.Image, net: Image.Image) -> Image.Image:
@@ -77,7 +76,7 @@ def make_variant(name: str, original: Image.Image, net: Image.Image) -> Image.Im
     if name == SAUVOLA:
         return net.copy()
     if name == AS_IS:
-        return flatten(original).convert("L")
+        return to_grey(original).copy()
     image = even_out(net) if name == EVEN else lanczos(original, net.size)
     if name == BLEND:
         image = Image.blend(image, net.convert("L"), 0.5)

@@ -6,6 +6,8 @@ Everything here works on NumPy and Pillow alone, so that the CPU route needs no 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -53,6 +55,27 @@ def flatten(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
+def to_grey(image: Image.Image) -> Image.Image:
+    """Return *image*, of any mode, as mode ``L``; one in ``L`` comes back as the same object.
+
+    A colour profile is left behind: libpng, and so Tesseract, warns of one in a grey image.
+
+    Raises:
+        ImageError: the image has no pixels.
+    """
+    flat = flatten(image)
+    if flat.mode == "L":
+        return flat
+    grey = flat.convert("L")
+    grey.info = grey_info(flat)
+    return grey
+
+
+def grey_info(image: Image.Image) -> dict[Any, Any]:
+    """Return the ``info`` of *image* for an image in grey made of it: all but its colour profile."""
+    return {key: value for key, value in image.info.items() if key != "icc_profile"}
+
+
 def page_count(image: Image.Image) -> int:
     """Return how many pages the open file *image* has; the frames of an animation are not pages, so only TIFF has several."""
     return int(getattr(image, "n_frames", 1)) if image.format == "TIFF" else 1
@@ -60,10 +83,7 @@ def page_count(image: Image.Image) -> int:
 
 def to_luma(image: Image.Image) -> FloatImage:
     """Return the luma (Rec. 601) of *image* as float32 of shape (H, W) in [0, 1], 1 being white."""
-    grey = flatten(image)
-    if grey.mode != "L":
-        grey = grey.convert("L")
-    return np.asarray(grey, dtype=np.float32) / np.float32(255.0)
+    return np.asarray(to_grey(image), dtype=np.float32) / np.float32(255.0)
 
 
 def from_luma(luma: FloatImage) -> Image.Image:

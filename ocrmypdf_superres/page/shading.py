@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ocrmypdf_superres.page.image import FloatImage, flatten, percentile_of_tiles
+from ocrmypdf_superres.page.image import FloatImage, grey_info, percentile_of_tiles, to_grey
 
 #: Tiles of the paper, in shares of the page's shorter side, and their percentile that is taken for the paper.
 TILES, PAPER = 24, 85
@@ -70,16 +70,16 @@ def unevenness(luma: FloatImage) -> float:
 def even_out(image: Image.Image) -> Image.Image:
     """Return *image* in grey with its paper white everywhere: divided by the local paper, ink included.
 
-    ``info`` is kept.
+    ``info`` is kept, but for a colour profile.
     """
-    grey = flatten(image).convert("L")
+    grey = to_grey(image)
     values = np.asarray(grey)
     paper = paper_of(values[:: _stride(values), :: _stride(values)].astype(np.float32) / np.float32(255))
     # A tile that is all ink or image takes its paper from around it.
     around = np.asarray(Image.fromarray(_larger(paper)).resize(grey.size, Image.Resampling.BICUBIC), dtype=np.float32)
     table = np.float32(250.0) / np.maximum(around, np.float32(_DARKEST))
     result = Image.fromarray(np.clip(values.astype(np.float32) / 255 * table + 0.5, 0, 255).astype(np.uint8))
-    result.info.update(image.info)
+    result.info.update(grey_info(image))
     return result
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import pikepdf
 from PIL import Image, ImageChops, ImageFilter
 
-from ocrmypdf_superres.page.image import flatten
+from ocrmypdf_superres.page.image import to_grey
 
 log = logging.getLogger("ocrmypdf.superres")
 
@@ -57,8 +57,8 @@ class Marks:
     def over(self, image: Image.Image) -> Image.Image:
         """Return *image* of the scan in grey, at any size, with the marks laid over it; its ``info['dpi']`` is kept."""
         mask = self.mask.resize(image.size, Image.Resampling.NEAREST)
-        marks = flatten(self.raster).convert("L").resize(image.size, Image.Resampling.LANCZOS)
-        result = Image.composite(marks, flatten(image).convert("L"), mask)
+        marks = to_grey(self.raster).resize(image.size, Image.Resampling.LANCZOS)
+        result = Image.composite(marks, to_grey(image), mask)
         if "dpi" in image.info:
             result.info["dpi"] = image.info["dpi"]
         return result
@@ -113,7 +113,7 @@ def scan_resolution(pageinfo: Any, raster: Image.Image) -> ScanPixels | None:
     if ratio > 1 / FINER:
         return None
     size = (max(1, round(raster.width * ratio)), max(1, round(raster.height * ratio)))
-    grey = flatten(raster).convert("L")
+    grey = to_grey(raster)
     small = grey.resize(size, Image.Resampling.BOX)
     again = small.resize(grey.size, Image.Resampling.BICUBIC)
     cells = (max(1, raster.width // MARK_CELL), max(1, raster.height // MARK_CELL))
@@ -210,8 +210,8 @@ def _like(image: Image.Image, raster: Image.Image, marks_expected: bool) -> Scan
 
     Where *marks_expected*, a few cells may differ, which are the marks. Elsewhere what is covered was clipped away.
     """
-    grey = flatten(image).convert("L")
-    raster_grey = flatten(raster).convert("L")
+    grey = to_grey(image)
+    raster_grey = to_grey(raster)
     cell = THUMBNAIL_CELL * max(1.0, max(raster.size) / max(image.size))
     size = (max(1, round(raster.width / cell)), max(1, round(raster.height / cell)))
     reference = thumbnail(raster_grey, size)

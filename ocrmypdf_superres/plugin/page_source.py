@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 
 from ocrmypdf_superres.page.coloured_ink import colour_contrast
-from ocrmypdf_superres.page.image import flatten
+from ocrmypdf_superres.page.image import flatten, grey_info
 from ocrmypdf_superres.page.plan import Plan, PlanSettings, plan_image
 from ocrmypdf_superres.page.shading import UNEVEN
 from ocrmypdf_superres.plugin.native_image import Marks, is_oversampled, label_like, native_pixels, scan_resolution
@@ -62,7 +62,7 @@ def page_source(page: Any, raster: Image.Image, settings: PlanSettings, record: 
 def _source(page: Any, raster: Image.Image, settings: PlanSettings, record: PageRecord) -> PageSource:
     options = page.options
     if (grey := colour_contrast(raster)) is not None:
-        grey.info = dict(raster.info)
+        grey.info = grey_info(raster)
         plan = make_plan(grey, settings, record)
         record.reason += "; ink that differs in colour only"
         return PageSource(grey, plan, coloured=True)

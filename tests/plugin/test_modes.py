@@ -7,11 +7,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import img2pdf
 import ocrmypdf
 import pikepdf
 import plugin_pages
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 from plugin_pages import grid_page, image_pdf, image_streams, printed_words
 
 pytestmark = pytest.mark.usefixtures("verify")
@@ -55,6 +56,17 @@ def test_plain_run_keeps_the_image_and_places_the_words(scan: tuple[Path, list[A
     (record,) = records
     assert (record["action"], record["page"], record["model"]) == ("enlarged", 1, "lanczos-net")
     assert record["new_dpi"] == pytest.approx(DPI * record["new_size"][0] / record["size"][0], rel=0.01)
+
+
+def test_a_scan_with_a_colour_profile_is_read_without_complaints(tmp_path: Path) -> None:
+    page, _ = grid_page(dpi=DPI)
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    page.convert("RGB").save(tmp_path / "in.jpg", quality=90, dpi=(DPI, DPI), icc_profile=profile)
+    (tmp_path / "in.pdf").write_bytes(img2pdf.convert(tmp_path / "in.jpg"))
+    arguments = ("--superres-verify", "always", "--superres-engines", "none", "--output-type", "pdf")
+    run = plugin_pages.ocrmypdf(*arguments, tmp_path / "in.pdf", tmp_path / "out.pdf")
+    assert "1 of 1 page was enlarged" in run.stderr
+    assert "libpng" not in run.stderr, run.stderr
 
 
 def test_apply_page_enlarges_the_visible_page_that_is_made_anew(scan: tuple[Path, list[Any]], lanczos_net: Path) -> None:

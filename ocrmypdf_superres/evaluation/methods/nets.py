@@ -12,7 +12,7 @@ from PIL import Image
 from ocrmypdf_superres.errors import ModelError, SuperresError
 from ocrmypdf_superres.evaluation.methods.code_digest import NET_CODE, code_digest
 from ocrmypdf_superres.modelstore.store import Model
-from ocrmypdf_superres.page.image import flatten
+from ocrmypdf_superres.page.image import to_grey
 from ocrmypdf_superres.page.line_finder import whole_line
 from ocrmypdf_superres.page.plan import PlanSettings, net_scale
 from ocrmypdf_superres.upscaling.loading import load_upscaler
@@ -33,7 +33,7 @@ def net_image(folder: str, image: Image.Image, dpi: float, line: bool = False) -
         upscaler = LineUpscaler(upscaler.model, upscaler.backend, whole_line)
     scale = net_scale(upscaler.scales, PlanSettings().target_dpi / dpi)
     try:
-        return Image.fromarray(upscaler.upscale_bytes(np.asarray(flatten(image).convert("L")), scale))
+        return Image.fromarray(upscaler.upscale_bytes(np.asarray(to_grey(image)), scale))
     except SuperresError:
         raise
     except Exception as error:  # a network may be anybody's, and torch has several families of errors

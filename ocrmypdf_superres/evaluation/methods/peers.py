@@ -26,7 +26,7 @@ from ocrmypdf_superres.evaluation.methods.commands import run_command, split_com
 from ocrmypdf_superres.evaluation.methods.nets import decides, net_image
 from ocrmypdf_superres.modelstore.networks import networks_for, networks_in, versions_of_networks
 from ocrmypdf_superres.modelstore.store import find_model, find_models, sha256_of
-from ocrmypdf_superres.page.image import flatten
+from ocrmypdf_superres.page.image import flatten, to_grey
 
 # OpenCV tells algorithm and scale by the file's name, as its own models are named.
 _DNN_NAME = re.compile(r"(edsr|espcn|fsrcnn|lapsrn)[^0-9]*_x([2348])", re.IGNORECASE)
@@ -213,7 +213,7 @@ def _by_command(peer: Peer, image: Image.Image) -> Image.Image:
         run_command(peer.what, source, target)
         try:
             with Image.open(target) as opened:
-                return flatten(opened).convert("L")
+                return to_grey(opened)
         except OSError as error:
             raise SuperresError(f"The command {peer.what!r} gave no image ({error}); see that it writes {{out}}.") from error
 

@@ -13,7 +13,7 @@ from ocrmypdf_superres.evaluation.methods.images import TARGET_DPI, lr_image, pe
 from ocrmypdf_superres.evaluation.methods.names import PLUGIN_METHODS
 from ocrmypdf_superres.evaluation.methods.peers import Peer
 from ocrmypdf_superres.ocr.variants import enlarge
-from ocrmypdf_superres.page.image import flatten
+from ocrmypdf_superres.page.image import to_grey
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def prepare(case: Case, method: str, model: str, peer: Peer | None = None) -> Pr
             peer_image(image, dpi, peer, case.page.line), TARGET_DPI, "enlarged", f"{peer.name} to {TARGET_DPI:.0f} dpi"
         )
     if method == "as-is":
-        return Prepared(flatten(image).convert("L"), dpi, "left", "the original")
+        return Prepared(to_grey(image), dpi, "left", "the original")
     if method in ("lanczos", "bicubic"):
         kind = Image.Resampling.LANCZOS if method == "lanczos" else Image.Resampling.BICUBIC
         return Prepared(resampled(image, dpi, kind), TARGET_DPI, "enlarged", f"{method} to {TARGET_DPI:.0f} dpi")
@@ -51,6 +51,6 @@ def prepare(case: Case, method: str, model: str, peer: Peer | None = None) -> Pr
     upscaler = load_upscaler(model, "cpu", threads=1)
     plan = plan_image(image, (dpi, dpi), PlanSettings(trigger="always" if case.page.line else "auto", scales=upscaler.scales))
     if plan.action != "enlarge":
-        return Prepared(flatten(image).convert("L"), dpi, "left", plan.reason)
+        return Prepared(to_grey(image), dpi, "left", plan.reason)
     large = enlarge(image, plan, upscaler)
     return Prepared(large, float(large.info["dpi"][0]), "enlarged", plan.reason)

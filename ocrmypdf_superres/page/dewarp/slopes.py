@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ocrmypdf_superres.page.image import FloatImage, flatten, to_luma
+from ocrmypdf_superres.page.image import FloatImage, to_grey, to_luma
 from ocrmypdf_superres.page.ink import page_ink
 
 Profiles = NDArray[np.float64]
@@ -50,7 +50,7 @@ class Slopes:
 def line_slopes(image: Image.Image, x_height: float) -> Slopes:
     """Return the slopes of the lines on *image*, of any mode, whose letters are *x_height* pixels high; none on a blank page."""
     shrink = max(1, round(x_height / UNIT))
-    grey = flatten(image).convert("L")
+    grey = to_grey(image)
     small = to_luma(grey.reduce(shrink) if shrink > 1 else grey)
     unit = x_height / shrink
     strip, window, reach = round(STRIP * unit), round(WINDOW * unit), round(REACH * unit)

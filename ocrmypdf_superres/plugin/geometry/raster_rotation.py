@@ -16,7 +16,7 @@ from PIL import Image
 
 from ocrmypdf_superres.files import atomic_write
 from ocrmypdf_superres.ocr.turning import upright
-from ocrmypdf_superres.page.image import flatten
+from ocrmypdf_superres.page.image import to_grey
 from ocrmypdf_superres.plugin.native_image import thumbnail
 
 PREVIEW = "rasterize_preview.jpg"
@@ -60,4 +60,4 @@ def turn_as_asked(raster: Path, rotation: int) -> int:
 
 
 def _levels(image: Image.Image) -> NDArray[np.float32]:
-    return thumbnail(flatten(image).convert("L"), (SIDE, SIDE))
+    return thumbnail(to_grey(image), (SIDE, SIDE))

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: MPL-2.0
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from ocrmypdf_superres.ocr.variants import AS_IS, make_variant
+from ocrmypdf_superres.page.image import to_grey
+from ocrmypdf_superres.page.shading import even_out
+
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def photograph(mode: str) -> Image.Image:
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 50, 3), np.uint8)).convert(mode)
+    image.info.update(dpi=(100, 100), icc_profile=SRGB)
+    return image
+
+
+@pytest.mark.parametrize("mode", ["RGB", "P", "CMYK"])
+@pytest.mark.parametrize("grey_of", [to_grey, even_out, lambda image: make_variant(AS_IS, image, image)])
+def test_a_grey_image_keeps_no_colour_profile(mode, grey_of):
+    image = photograph(mode)
+    grey = grey_of(image)
+    assert grey.mode == "L" and grey.size == image.size
+    assert "icc_profile" not in grey.info and grey.info["dpi"] == (100, 100)
+    assert image.info["icc_profile"] == SRGB
+
+
+def test_a_grey_image_comes_back_as_it_is_and_its_variant_as_another():
+    image = photograph("L")
+    assert to_grey(image) is image
+    assert make_variant(AS_IS, image, image) is not image
