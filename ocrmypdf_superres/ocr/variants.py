@@ -76,7 +76,7 @@ def make_variant(name: str, original: Image.Image, net: Image.Image) -> Image.Im
     if name == SAUVOLA:
         return net.copy()
     if name == AS_IS:
-        return to_grey(original).copy()
+        return to_grey(original)
     image = even_out(net) if name == EVEN else lanczos(original, net.size)
     if name == BLEND:
         image = Image.blend(image, net.convert("L"), 0.5)

@@ -56,7 +56,7 @@ def flatten(image: Image.Image) -> Image.Image:
 
 
 def to_grey(image: Image.Image) -> Image.Image:
-    """Return *image*, of any mode, as mode ``L``; one in ``L`` comes back as the same object.
+    """Return a copy of *image*, of any mode, in mode ``L``.
 
     A colour profile is left behind: libpng, and so Tesseract, warns of one in a grey image.
 
@@ -64,10 +64,9 @@ def to_grey(image: Image.Image) -> Image.Image:
         ImageError: the image has no pixels.
     """
     flat = flatten(image)
-    if flat.mode == "L":
-        return flat
     grey = flat.convert("L")
-    grey.info = grey_info(flat)
+    if flat.mode != "L":
+        grey.info = grey_info(flat)
     return grey
 
 
