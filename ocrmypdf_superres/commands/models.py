@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,12 @@ from ocrmypdf_superres.commands.shared.parsing import add_json
 from ocrmypdf_superres.errors import ModelError, RecognizerError
 from ocrmypdf_superres.modelstore.cards import CARD
 from ocrmypdf_superres.modelstore.networks import Network, installed_networks, network_folders, read_network
+from ocrmypdf_superres.modelstore.rapidocr_networks import (
+    LineNetwork,
+    installed_line_network,
+    line_network_folders,
+    read_line_network,
+)
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, Model, find_model, list_models, model_folders
 from ocrmypdf_superres.ocr.calibration import parse_table
 
@@ -46,9 +53,10 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if args.action == "verify":
         return _verify(console, args.model)
-    models, tuned = list_models(), installed_networks()
+    models, tuned, line_network = list_models(), installed_networks(), installed_line_network()
     if args.json is not None:
-        write_json(args.json, {"models": [_of_model(model) for model in models], "networks": [_of_network(n) for n in tuned]})
+        listed = {"models": [_of_model(model) for model in models], "networks": [_of_network(n) for n in tuned]}
+        write_json(args.json, listed | {"rapidocr": None if line_network is None else _of_line_network(line_network)})
         if str(args.json) == STANDARD_OUTPUT:
             return 0
     table = Table("model", "architecture", "scales", "licence", "description")
@@ -62,13 +70,19 @@ def run(args: argparse.Namespace) -> int:
     networks = Table("tuned network", "language", "made for", "CER on low-resolution lines", "on clean lines")
     for network in tuned:
         described = network.card
-        figures = (
-            str(described.metrics.get(f"CER, {group}", "")).partition(", ratio")[0] for group in ("low resolution", "clean")
-        )
-        networks.add_row(described.name, described.language, escape(described.base.version), *map(escape, figures))
+        networks.add_row(described.name, described.language, escape(described.base.version), *_figures(described.metrics))
+    if line_network is not None:
+        about = line_network.card
+        networks.add_row(about.name, " ".join(about.languages), escape(f"RapidOCR, {about.base}"), *_figures(about.metrics))
     if networks.row_count:
         console.print(networks)
     return 0
+
+
+def _figures(metrics: Mapping[str, Any]) -> list[str]:
+    """Return the CER of a tuned network on low-resolution lines and on clean ones, as its card has them."""
+    found = (str(metrics.get(f"CER, {group}", "")) for group in ("low resolution", "clean"))
+    return [escape(one.partition(", ratio")[0]) for one in found]
 
 
 def _of_model(model: Model) -> dict[str, Any]:
@@ -87,6 +101,14 @@ def _of_network(network: Network) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _of_line_network(network: LineNetwork) -> dict[str, Any]:
+    card = network.card
+    return {
+        "name": card.name, "languages": list(card.languages), "folder": str(network.folder), "base": card.base,
+        "metrics": dict(card.metrics),
+    }  # fmt: skip
+
+
 def _verify(console: Console, name: str | None) -> int:
     # Not list_models(): that leaves out broken cards, which verifying is for.
     folders = [name] if name else [str(folder) for folder in model_folders()]
@@ -101,7 +123,7 @@ def _verify(console: Console, name: str | None) -> int:
             failed += _failed(console, folder, error)
         else:
             say(f"{model.card.name}: {len(model.card.files)} files as in the card", console)
-    for path in [] if name else network_folders():
+    for path in [] if name else [*network_folders(), *line_network_folders()]:
         try:
             _verify_network(path)
         except (RecognizerError, ValueError, TypeError, AttributeError) as error:
@@ -112,6 +134,9 @@ def _verify(console: Console, name: str | None) -> int:
 
 
 def _verify_network(folder: Path) -> None:
+    line_network = read_line_network(folder)
+    if line_network is not None:
+        line_network.file()
     network = read_network(folder)
     if network is not None:
         network.data()

@@ -27,6 +27,7 @@ REGISTRY = Registry(
         "tesseract": "ocrmypdf_superres.recognizers.tesseract:load_recognizer",
         "tuned": "ocrmypdf_superres.recognizers.tesseract:load_tuned",
         "folder": "ocrmypdf_superres.recognizers.folder:load_recognizer",
+        "ppocr": "ocrmypdf_superres.recognizers.ppocr:load_recognizer",
     },
     RecognizerError,
 )
@@ -37,7 +38,7 @@ def load(name: str, tessdata: str | Path | None = None) -> Recognizer:
 
     Args:
         name: ``tesseract:eng``, ``tesseract:script/Latin``, ``tesseract:/path/to/file.traineddata``, ``tuned:eng``,
-            ``folder:FOLDER``, or ``kind:which`` of an entry point.
+            ``folder:FOLDER``, ``ppocr:installed`` or ``ppocr:FILE.onnx``, or ``kind:which`` of an entry point.
         tessdata: folder to look in instead of the installed ones.
 
     Raises:

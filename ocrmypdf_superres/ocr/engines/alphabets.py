@@ -56,6 +56,13 @@ def letters_of(language: str) -> frozenset[str]:
     return frozenset(small + "".join(letter.upper() for letter in small if len(letter.upper()) == 1))
 
 
+def have_letters_of(known: Iterable[str], languages: Iterable[str]) -> bool:
+    """Whether the languages *known* have every letter of *languages*; False for none, or where one is not known here."""
+    letters = frozenset[str]().union(*map(letters_of, known))
+    wanted = [letters_of(language) for language in languages]
+    return bool(wanted) and all(own and own <= letters for own in wanted)
+
+
 @lru_cache(maxsize=4096)
 def _script_of(letter: str) -> str:
     """Return the first word of the letter's name in Unicode, which for nearly all letters is that of its script."""

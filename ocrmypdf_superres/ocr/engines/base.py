@@ -18,7 +18,7 @@ from PIL import Image
 
 from ocrmypdf_superres.entry_points import Registry
 
-__all__ = ["ENGINES", "Engine", "LineEngine", "Quad", "shared_engine"]
+__all__ = ["ENGINES", "Engine", "LineEngine", "Quad", "TunedEngine", "shared_engine"]
 
 Quad = NDArray[np.float64]
 """The corners of a line, float64 (4, 2): x and y in pixels, clockwise from where its text begins above."""
@@ -28,6 +28,7 @@ ENGINES = Registry(
     "OCR engine",
     {
         "rapidocr": "ocrmypdf_superres.ocr.engines.rapidocr:RapidOcrEngine",
+        "rapidocr-tuned": "ocrmypdf_superres.ocr.engines.rapidocr:TunedRapidOcrEngine",
         "easyocr": "ocrmypdf_superres.ocr.engines.easyocr:EasyOcrEngine",
     },
 )
@@ -89,6 +90,17 @@ class LineEngine(Engine, Protocol):
 
     def recognize(self, image: Image.Image, lines: Sequence[Quad], languages: Sequence[str], dpi: float) -> OcrElement:
         """Return a page of the words in *lines* of *image*; other arguments and errors are those of :meth:`Engine.read`."""
+
+
+@runtime_checkable
+class TunedEngine(Engine, Protocol):
+    """An engine with a network that was tuned for this plugin.
+
+    Attributes:
+        tuned_from: the name of the engine with the network as it was, which need not be asked beside it.
+    """
+
+    tuned_from: str
 
 
 def read_enlarged(

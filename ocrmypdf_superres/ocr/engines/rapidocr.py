@@ -21,7 +21,8 @@ from ocrmypdf.hocrtransform import BoundingBox, OcrClass, OcrElement
 from PIL import Image
 
 from ocrmypdf_superres.errors import MissingDependencyError, RecognizerError
-from ocrmypdf_superres.ocr.engines.alphabets import is_foreign, letters_of
+from ocrmypdf_superres.modelstore.rapidocr_networks import LineNetwork, installed_line_network
+from ocrmypdf_superres.ocr.engines.alphabets import have_letters_of, is_foreign, letters_of
 from ocrmypdf_superres.ocr.engines.base import Quad
 from ocrmypdf_superres.ocr.engines.lines import add_line, line_of_text
 from ocrmypdf_superres.onnx_sessions import import_onnxruntime, open_session
@@ -46,7 +47,7 @@ class RapidOcrEngine:
 
     def missing(self) -> str | None:
         """Return the line to type where the package is not installed or has no models, else None."""
-        if not _model_paths():
+        if not _installed_models():
             return "the package rapidocr is not installed or has no models; run: pip install 'ocrmypdf-superres[rapidocr]'"
         return None
 
@@ -56,15 +57,14 @@ class RapidOcrEngine:
         Raises:
             MissingDependencyError: RapidOCR is not installed.
         """
-        model = _model_path()
-        return f"rapidocr {importlib.metadata.version('rapidocr')} ({model.stem})"
+        return f"rapidocr {importlib.metadata.version('rapidocr')} ({self._model_name()})"
 
     def knows(self, languages: Sequence[str]) -> bool:
         """Whether the recognizer's table of characters has every letter of all *languages*; False where one is not known."""
         if self.missing():
             return False
         if self._characters is None:
-            self._characters = _characters(_model_path())
+            self._characters = _characters(installed_model())
         alphabets = [letters_of(language) for language in languages]
         return bool(alphabets) and all(letters and letters <= self._characters for letters in alphabets)
 
@@ -110,10 +110,17 @@ class RapidOcrEngine:
             with self._lock:
                 self._idle.append(networks)
 
+    def _model_name(self) -> str:
+        return installed_model().stem
+
+    def _settings(self) -> dict[str, Any]:
+        """Return what the package is told besides the number of threads."""
+        return {}
+
     def _load(self) -> Any:
         missing = self.missing()
         if missing:
-            raise MissingDependencyError(f"The OCR engine rapidocr cannot be used: {missing}")
+            raise MissingDependencyError(f"The OCR engine {self.name} cannot be used: {missing}")
         import_onnxruntime()  # before the package does, so that it is imported without telemetry
         from rapidocr import RapidOCR
 
@@ -122,18 +129,61 @@ class RapidOcrEngine:
                 "Global.log_level": "error",
                 "EngineConfig.onnxruntime.intra_op_num_threads": 1,
                 "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+                **self._settings(),
             }
         )
 
 
-def _model_paths() -> list[Path]:
+class TunedRapidOcrEngine(RapidOcrEngine):
+    """RapidOCR with a recognizer that was tuned on low-resolution lines, for pages whose letters it saw then.
+
+    Args:
+        network: the tuned recognizer; None for the installed one.
+    """
+
+    name = "rapidocr-tuned"
+    tuned_from = "rapidocr"
+
+    def __init__(self, network: LineNetwork | None = None) -> None:
+        super().__init__()
+        self._network = network or installed_line_network()
+
+    def missing(self) -> str | None:
+        """Return what must be installed; None where nothing is missing."""
+        if self._network is None:
+            return "there is no tuned recognizer for RapidOCR among the models; install ocrmypdf-superres again"
+        return super().missing()
+
+    def knows(self, languages: Sequence[str]) -> bool:
+        """Whether the recognizer was tuned on languages that have every letter of all *languages*."""
+        return not self.missing() and have_letters_of(self._tuned().card.languages, languages)
+
+    def _tuned(self) -> LineNetwork:
+        if self._network is None:
+            raise MissingDependencyError(f"The OCR engine {self.name} cannot be used: {self.missing()}")
+        return self._network
+
+    def _model_name(self) -> str:
+        card = self._tuned().card
+        return f"{card.name} {card.sha256[:12]}"
+
+    def _settings(self) -> dict[str, Any]:
+        return {"Rec.model_path": str(self._tuned().file())}
+
+
+def _installed_models() -> list[Path]:
     """Return the recognizers' models inside the package, which is found without importing it; none where there is no package."""
     spec = importlib.util.find_spec("rapidocr")
     return sorted((Path(spec.origin).parent / "models").glob("*_rec_*.onnx")) if spec is not None and spec.origin else []
 
 
-def _model_path() -> Path:
-    models = _model_paths()
+def installed_model() -> Path:
+    """Return the recognizer's ONNX file that the package rapidocr carries.
+
+    Raises:
+        MissingDependencyError: RapidOCR is not installed, or has no models.
+    """
+    models = _installed_models()
     if not models:
         raise MissingDependencyError("The package rapidocr is not installed, or has no models; install rapidocr 3.10 or newer.")
     return models[-1]

@@ -14,7 +14,8 @@ from PIL import Image
 
 from ocrmypdf_superres.errors import SuperresError
 from ocrmypdf_superres.log_once import log_once
-from ocrmypdf_superres.ocr.engines.base import Engine, shared_engine
+from ocrmypdf_superres.modelstore.networks import STOCK
+from ocrmypdf_superres.ocr.engines.base import Engine, TunedEngine, shared_engine
 from ocrmypdf_superres.ocr.engines.calibration import calibrated_engines
 from ocrmypdf_superres.ocr.engines.opinion import ask, ask_beside
 from ocrmypdf_superres.plugin.readings.gathered import Gathered
@@ -48,21 +49,31 @@ def engines_for(options: Any) -> dict[str, Engine]:
     """Return the further engines that may be asked about the pages of a job, by name.
 
     With ``auto`` these are the ones that are installed and calibrated; an engine that does not know the languages is not
-    asked. Which ones are asked, and why others are not, is logged once in a process.
+    asked, nor one beside the same with a tuned network, which ``--superres-networks stock`` leaves out. Which ones are asked, and
+    why others are not, is logged once in a process.
     """
     ours: SuperresOptions = options.superres
     if ours.verify == "off" or ours.engines == NONE:
         return {}
-    names = ours.named_engines() or calibrated_engines()
+    named = ours.named_engines()
     languages = tuple(options.languages)
-    found = {}
-    for name in names:
+    found: dict[str, Engine] = {}
+    for name in named or calibrated_engines():
         if shared_engine(name).knows(languages):
             found[name] = shared_engine(name)
-            log_once(log, logging.INFO, f"superres: doubtful pages are also read by {shared_engine(name).version()}")
         else:
             log_once(log, logging.INFO, f"superres: the engine {name} does not know {'+'.join(languages)} and is not asked")
+    found = found if named else _one_of_each(found, tuned=ours.networks != STOCK)
+    for engine in found.values():
+        log_once(log, logging.INFO, f"superres: doubtful pages are also read by {engine.version()}")
     return found
+
+
+def _one_of_each(engines: Mapping[str, Engine], tuned: bool) -> dict[str, Engine]:
+    """Return *engines* without those that others were *tuned* from, or without the tuned ones."""
+    from_others = {name: engine.tuned_from for name, engine in engines.items() if isinstance(engine, TunedEngine)}
+    left_out = set(from_others.values()) if tuned else set(from_others)
+    return {name: engine for name, engine in engines.items() if name not in left_out}
 
 
 def ask_all(

@@ -16,7 +16,7 @@ from ocrmypdf_superres.architectures import get
 from ocrmypdf_superres.export.onnx import export_model
 from ocrmypdf_superres.files import atomic_write_text
 from ocrmypdf_superres.modelstore.cards import CARD
-from ocrmypdf_superres.ocr.engines.base import LineEngine, shared_engine
+from ocrmypdf_superres.ocr.engines.base import LineEngine, TunedEngine, shared_engine
 from ocrmypdf_superres.ocr.engines.calibration import calibrated_engines
 from ocrmypdf_superres.recognizers.tesseract.format.traineddata import read_traineddata
 from ocrmypdf_superres.recognizers.tesseract.format.writer import save_traineddata
@@ -125,7 +125,8 @@ class Alternation:
         """
         start, language = self.recipe.start, self.recipe.language
         engines = [shared_engine(name) for name in calibrated_engines()]
-        outside = [one for one in engines if isinstance(one, LineEngine) and one.knows([language])]
+        untuned = [one for one in engines if isinstance(one, LineEngine) and not isinstance(one, TunedEngine)]
+        outside = [one for one in untuned if one.knows([language])]
         result: dict[str, dict[str, Reading]] = {}
         nets: dict[str, str] = {}
         for pair in pairs:

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MPL-2.0
+"""RapidOCR's recognizer, tuned on low-resolution lines, as folders: a card and an ONNX file, checked by its hash."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from ocrmypdf_superres.errors import RecognizerError
+from ocrmypdf_superres.modelstore.cards import SHA256, check_identity
+from ocrmypdf_superres.modelstore.store import complete_folder, search_folders, sha256_of
+from ocrmypdf_superres.tables import STRICT, read_table, read_toml
+
+LINE_NETWORK_CARD = "rapidocr.toml"
+LINE_NETWORK = "model.onnx"
+FOLDER = "rapidocr"
+"""The folder of these networks in each folder of :func:`~ocrmypdf_superres.modelstore.store.search_folders`."""
+
+
+@dataclass(frozen=True)
+class LineNetworkCard:
+    """The description of a tuned recognizer for RapidOCR.
+
+    Attributes:
+        name: unique name; published bytes never change under it.
+        sha256: of the ONNX file, 64 hexadecimal digits.
+        languages: Tesseract's names of those that it was tuned on; it is asked about pages in their letters alone.
+        base: file name of the recognizer that it was tuned from, without the ending. base_sha256: of that file.
+        steps: training steps; 0 where unknown.
+        licence: SPDX name of the network's licence.
+        notice: of the base's authors, as its licence asks for.
+        description, data, recipe: for people: what it is, what it was tuned on, and how.
+        metrics: what was measured, by name.
+
+    Raises:
+        ValueError: the name or a SHA-256 cannot be used.
+    """
+
+    __pydantic_config__ = STRICT
+
+    name: str
+    sha256: str
+    languages: Annotated[tuple[str, ...], Field(min_length=1)]
+    base: str
+    base_sha256: str
+    steps: Annotated[int, Field(ge=0)] = 0
+    licence: str = "Apache-2.0"
+    notice: str = ""
+    description: str = ""
+    data: str = ""
+    recipe: str = ""
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_identity(self.name, self.sha256)
+        if not SHA256.fullmatch(self.base_sha256):
+            raise ValueError(f"has the base_sha256 {self.base_sha256!r}, but 64 hexadecimal digits were expected")
+
+
+@dataclass(frozen=True)
+class LineNetwork:
+    """A tuned recognizer: its card, and the folder that holds it."""
+
+    card: LineNetworkCard
+    folder: Path
+
+    def file(self) -> Path:
+        """Return the path of the ONNX file after checking its SHA-256.
+
+        Raises:
+            RecognizerError: the file is missing, or its hash is not the card's.
+        """
+        path = self.folder / LINE_NETWORK
+        try:
+            found = sha256_of(path)
+        except OSError as error:
+            raise RecognizerError(
+                f"The network {self.card.name} lacks its file {path} ({error.strerror}); install it again."
+            ) from error
+        if found != self.card.sha256:
+            raise RecognizerError(
+                f"The file {path} has the SHA-256 {found[:12]}..., but the card of the network {self.card.name} says "
+                f"{self.card.sha256[:12]}...; it is damaged or was changed, install it again."
+            )
+        return path
+
+
+def read_line_network(folder: Path) -> LineNetwork | None:
+    """Return the network in *folder*; None where there is no card.
+
+    Raises:
+        RecognizerError: the card cannot be used.
+    """
+    found = complete_folder(folder, (LINE_NETWORK_CARD,))
+    if found is None:
+        return None
+    path = found / LINE_NETWORK_CARD
+    values = read_toml(path, "The network's card", RecognizerError)
+    card = read_table(LineNetworkCard, values, f"The network's card {path}", RecognizerError, advice="install it again")
+    return LineNetwork(card, found)
+
+
+def line_network_folders() -> list[Path]:
+    """Return the folders of the installed networks, whether or not their cards can be used."""
+    places = [place / FOLDER for place in search_folders()]
+    inside = [path for place in places if place.is_dir() for path in sorted(place.iterdir()) if not path.name.startswith(".")]
+    return [path for path in inside if complete_folder(path, (LINE_NETWORK_CARD,)) is not None]
+
+
+def installed_line_network() -> LineNetwork | None:
+    """Return the network that the plugin uses: the first one whose card can be used; None where there is none."""
+    for folder in line_network_folders():
+        try:
+            network = read_line_network(folder)
+        except RecognizerError:
+            continue  # `models verify` names it; a job continues
+        if network is not None:
+            return network
+    return None
