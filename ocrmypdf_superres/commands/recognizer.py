@@ -11,7 +11,7 @@ from typing import Any
 from PIL import Image
 from rich.console import Console
 
-from ocrmypdf_superres.commands.networks import tune, tuned_networks
+from ocrmypdf_superres.commands.networks import tune, tune_rapidocr, tuned_networks
 from ocrmypdf_superres.commands.shared.output import say, steps
 from ocrmypdf_superres.commands.shared.parsing import (
     add_data,
@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     _add_compare(actions)
     tune.add_action(actions)
+    tune_rapidocr.add_action(actions)
     _add_lines(actions)
     _add_train(actions)
     tuned_networks.add_actions(actions)
@@ -111,8 +112,8 @@ def run(args: argparse.Namespace) -> int:
         SuperresError: an image, language or option cannot be used.
     """
     actions: dict[str, Callable[[Console, argparse.Namespace], int]] = {
-        "compare": _compare, "tune": tune.run, "lines": _lines, "train": _train, "pack": tuned_networks.pack,
-        "measure": tuned_networks.measure, "alternate": _alternate, "export": _export,
+        "compare": _compare, "tune": tune.run, "tune-rapidocr": tune_rapidocr.run, "lines": _lines, "train": _train,
+        "pack": tuned_networks.pack, "measure": tuned_networks.measure, "alternate": _alternate, "export": _export,
     }  # fmt: skip
     return actions[args.action](Console(highlight=False), args)
 

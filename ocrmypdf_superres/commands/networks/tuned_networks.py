@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -17,8 +18,14 @@ from ocrmypdf_superres.commands.shared.parsing import add_json, add_language, ad
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.files import read_text
 from ocrmypdf_superres.modelstore.networks import networks_in
+from ocrmypdf_superres.modelstore.rapidocr_networks import LineNetwork, read_line_network
 from ocrmypdf_superres.recognizers.tesseract.networks.pack import About, change_card, pack_network
 from ocrmypdf_superres.tesseract import find_traineddata
+
+if TYPE_CHECKING:
+    from ocrmypdf_superres.evaluation.networks.tuned_network import GroupFigures
+
+PRINTED = {"printed by": "ocrmypdf-superres recognizer measure"}
 
 
 def add_actions(actions: Any) -> None:
@@ -43,11 +50,11 @@ def add_actions(actions: Any) -> None:
     action.add_argument("--trained-on", default="", metavar="TEXT", help="what it was tuned on, for the card")
     action.add_argument("--recipe", type=Path, metavar="FILE", help="text file that says how it was tuned, for the card")
 
-    text = "compare a tuned network with the installed one, by what tesseract reads on held-out lines"
+    text = "compare a tuned network with the installed one, by what tesseract, or RapidOCR, reads on held-out lines"
     action = subcommand(actions, "measure", "recognizer measure", text)
     action.add_argument("network", type=Path, help="the folder of the network")
-    action.add_argument("lines", type=Path, help="folder that `recognizer lines --held-out` wrote")
-    action.add_argument("--count", type=int, default=0, metavar="N", help="maximum number of lines (default: all)")
+    action.add_argument("lines", type=Path, nargs="+", help="folders that `recognizer lines --held-out` wrote")
+    action.add_argument("--count", type=int, default=0, metavar="N", help="maximum number of lines of each (default: all)")
     action.add_argument("--tessdata-dir", type=Path, metavar="FOLDER", help="folder of the installed language file")
     action.add_argument(
         "--against",
@@ -94,22 +101,18 @@ def measure(console: Console, args: argparse.Namespace) -> int:
         read_held_out,
     )
 
+    line_network = read_line_network(args.network)
+    if line_network is not None:
+        return _measure_rapidocr(console, args, line_network)
     others = dict(_named_file(text) for text in args.against)
     if taken := others.keys() & {INSTALLED, TUNED}:
         raise OptionError(f"--against was given the name {min(taken)}, which the table has already; give another one.")
     network = networks_in(args.network)[0]
-    lines = read_held_out(args.lines, max(0, args.count))
+    lines = [line for folder in args.lines for line in read_held_out(folder, max(0, args.count))]
     track = partial(steps, what=f"reading, {BLOCK} lines each")
     edits = read_by_files(network, lines, args.tessdata_dir, others, track)
     figures = compare_on_lines(edits, lines)
-    table = Table("lines", "n", "stock, CER %", "tuned", "ratio", "points")
-    for one in figures:
-        table.add_row(
-            one.group, str(one.lines), f"{one.stock:.2f}", f"{one.tuned:.2f}",
-            f"{one.ratio[0]:.2f} [{one.ratio[1]:.2f}, {one.ratio[2]:.2f}]",
-            f"{one.difference[0]:+.2f} [{one.difference[1]:+.2f}, {one.difference[2]:+.2f}]",
-        )  # fmt: skip
-    show(table, args.json, [asdict(one) for one in figures])
+    _show(figures, args.json)
     if others or args.markdown:
         text = files_table(edits, lines)
         if str(args.json) != STANDARD_OUTPUT:
@@ -117,10 +120,38 @@ def measure(console: Console, args: argparse.Namespace) -> int:
         if args.markdown:
             write_text(args.markdown, text, "--markdown")
     if args.write:
-        written = {"printed by": "ocrmypdf-superres recognizer measure", **for_card(figures)}
-        change_card(network, metrics=written)
+        change_card(network, metrics={**PRINTED, **for_card(figures)})
         say(f"Written: {network.folder}", console)
     return 0
+
+
+def _measure_rapidocr(console: Console, args: argparse.Namespace, network: LineNetwork) -> int:
+    from ocrmypdf_superres.evaluation.networks.tuned_network import compare_on_lines, for_card, read_held_out
+    from ocrmypdf_superres.evaluation.networks.tuned_rapidocr import change_line_card, read_by_rapidocr
+
+    if args.against or args.markdown or args.tessdata_dir:
+        raise OptionError(
+            "--against, --markdown or --tessdata-dir was given with a network of RapidOCR, but they are for those of Tesseract; "
+            "leave them out."
+        )
+    lines = [line for folder in args.lines for line in read_held_out(folder, max(0, args.count))]
+    figures = compare_on_lines(read_by_rapidocr(network, lines, partial(steps, what="reading")), lines)
+    _show(figures, args.json)
+    if args.write:
+        change_line_card(network, metrics={**PRINTED, **for_card(figures)})
+        say(f"Written: {network.folder}", console)
+    return 0
+
+
+def _show(figures: Sequence[GroupFigures], json: Path | None) -> None:
+    table = Table("lines", "n", "stock, CER %", "tuned", "ratio", "points")
+    for one in figures:
+        table.add_row(
+            one.group, str(one.lines), f"{one.stock:.2f}", f"{one.tuned:.2f}",
+            f"{one.ratio[0]:.2f} [{one.ratio[1]:.2f}, {one.ratio[2]:.2f}]",
+            f"{one.difference[0]:+.2f} [{one.difference[1]:+.2f}, {one.difference[2]:+.2f}]",
+        )  # fmt: skip
+    show(table, json, [asdict(one) for one in figures])
 
 
 def _named_file(text: str) -> tuple[str, Path]:

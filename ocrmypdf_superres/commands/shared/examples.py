@@ -32,6 +32,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "folder_of_lines -l eng -o mine.traineddata",
         "recipe.toml --data FOLDER -o mine.traineddata --minutes 30",
     ),
+    "recognizer tune-rapidocr": ("recipe.toml --data FOLDER -o my-models/rapidocr/mine --minutes 60",),
     "recognizer lines": ("my-lines -l eng --text texts --count 10000",),
     "recognizer train": ("recipe.toml --data FOLDER -o my-crnn",),
     "recognizer alternate": ("recipe.toml --data FOLDER -o runs/alternating",),

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MPL-2.0
+"""A tuned recognizer of RapidOCR against the one that it was tuned from, on prepared lines, by the package itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ocrmypdf_superres.errors import RecognizerError
+from ocrmypdf_superres.evaluation.networks.tuned_network import INSTALLED, TUNED
+from ocrmypdf_superres.metrics.text import edit_distance, fold
+from ocrmypdf_superres.modelstore.rapidocr_networks import LINE_NETWORK, LINE_NETWORK_CARD, LineNetwork
+from ocrmypdf_superres.modelstore.writer import model_folder, write_card
+from ocrmypdf_superres.ocr.engines.rapidocr import RapidOcrEngine, TunedRapidOcrEngine
+from ocrmypdf_superres.ocr.hypothesis import Hypothesis
+from ocrmypdf_superres.training.data.ocr_lines.stream import Line
+
+
+def read_by_rapidocr(
+    network: LineNetwork, lines: Sequence[Line], track: Callable[[Sequence[Line]], Iterable[Line]] = iter
+) -> dict[str, list[float]]:
+    """Return the edit distance of what RapidOCR reads on each of *lines* with its own recognizer and with *network*.
+
+    Lines that it is too unsure of to give a text count as an empty one. Texts are folded as for every CER of the project.
+
+    Raises:
+        MissingDependencyError: RapidOCR is not installed.
+        RecognizerError: the network's file is damaged, or RapidOCR fails.
+    """
+    engines = {INSTALLED: RapidOcrEngine(), TUNED: TunedRapidOcrEngine(network)}
+    found: dict[str, list[float]] = {name: [] for name in engines}
+    languages = list(network.card.languages)
+    for line in track(lines):
+        image = Image.fromarray(line.image)
+        corners = np.array([(0, 0), (image.width, 0), (image.width, image.height), (0, image.height)], dtype=np.float64)
+        for name, engine in engines.items():
+            read = Hypothesis(engine.recognize(image, [corners], languages, 300.0))
+            text = " ".join(word.text for word in read.words)
+            found[name].append(float(edit_distance(fold(text), fold(line.text))))
+    return found
+
+
+def change_line_card(network: LineNetwork, **values: Any) -> LineNetwork:
+    """Return *network* with *values* in its card, written to its folder as a whole; raises OSError."""
+    data, card = network.file().read_bytes(), replace(network.card, **values)
+    with model_folder(network.folder, LINE_NETWORK_CARD, RecognizerError) as made:
+        (made / LINE_NETWORK).write_bytes(data)
+        write_card(card, made / LINE_NETWORK_CARD)
+    return LineNetwork(card, network.folder)

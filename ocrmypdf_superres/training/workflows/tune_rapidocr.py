@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Tuning RapidOCR's recognizer on prepared lines, to a folder that the plugin finds."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ocrmypdf_superres.errors import OptionError, RecognizerError
+from ocrmypdf_superres.files import read_text
+from ocrmypdf_superres.modelstore.cards import check_name
+from ocrmypdf_superres.modelstore.rapidocr_networks import LINE_NETWORK, LINE_NETWORK_CARD, LineNetwork, LineNetworkCard
+from ocrmypdf_superres.modelstore.store import sha256_of
+from ocrmypdf_superres.modelstore.writer import check_target, model_folder, write_card
+from ocrmypdf_superres.ocr.engines.rapidocr import installed_model
+from ocrmypdf_superres.recognizers.ppocr.onnx_file import is_latin, read_model, save_model, with_characters, with_weights
+from ocrmypdf_superres.recognizers.ppocr.recognizer import PPOCRRecognizer
+from ocrmypdf_superres.training.loop.processes import Processes
+from ocrmypdf_superres.training.loop.trainer import CHECKPOINT, Trainer, seed_run
+from ocrmypdf_superres.training.networks.reading import Reading, read_folder
+from ocrmypdf_superres.training.ppocr.batches import MixedBatches, read_lines_of
+from ocrmypdf_superres.training.ppocr.recipe import LineTuningRecipe, read_line_tuning_recipe
+from ocrmypdf_superres.training.ppocr.task import LineTuning, read_greedily
+
+if TYPE_CHECKING:
+    from ocrmypdf_superres.training.loop.time_limit import TimeLimit
+
+log = logging.getLogger(__name__)
+
+NOTICE = (
+    "Derived from {base} of PaddleOCR as the package rapidocr carries it, copyright PaddlePaddle authors, licensed under the "
+    "Apache License, Version 2.0. Its table of characters was reduced and its weights were changed: they were tuned on "
+    "low-resolution lines of text by ocrmypdf-superres."
+)
+
+
+@dataclass(frozen=True)
+class TunedRecognizer:
+    """A tuned recognizer: its *network*, the *steps*, and how held-out lines were read *before* and *after*."""
+
+    network: LineNetwork
+    steps: int
+    before: Reading
+    after: Reading
+
+
+def base_path(recipe: LineTuningRecipe, folder: Path) -> Path:
+    """Return the ONNX file that *recipe*, whose folders are below *folder*, starts from.
+
+    Raises:
+        MissingDependencyError: the recipe has no ``base``, and RapidOCR is not installed.
+    """
+    return folder / recipe.base if recipe.base else installed_model()
+
+
+def rapidocr_trainer(
+    recipe: LineTuningRecipe,
+    folder: Path,
+    run: Path | None,
+    text: str = "",
+    device: str = "auto",
+    limit: TimeLimit | None = None,
+) -> Trainer[LineTuning]:
+    """Return the trainer of the recognizer of *recipe*, which reads Latin letters alone.
+
+    Args:
+        recipe: how to tune.
+        folder: the root of its folders.
+        run: the folder for the log and checkpoints; None writes nothing.
+        text: the recipe's text, which a checkpoint must have too to be resumed.
+        device: ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+        limit: when training must end; None for after the recipe's steps.
+
+    Raises:
+        OptionError, RecognizerError, DeviceError, MissingDependencyError: lines, the base or the device cannot be used.
+    """
+    seed_run(recipe)
+    recognizer = PPOCRRecognizer(with_characters(read_model(base_path(recipe, folder)), is_latin), recipe.name)
+    lines = {name: read_lines_of(folder / path, recognizer, recipe.widest) for name, path in recipe.folders().items()}
+    for name, found in lines.items():
+        log.info("%s: %d lines, %d left out.", name, len(found.images), found.left_out)
+    sizes = [stage.batch for stage in recipe.stages for _ in range(stage.steps)]
+    batches = MixedBatches(lines, recipe.languages, sizes, recipe.pixels, recipe.seed)
+    each = max(1, recipe.held_out.lines // len(recipe.languages))
+    held_out = [line for path in recipe.held_out_folders().values() for line in read_folder(folder / path, each)]
+    return Trainer(LineTuning(recipe, recognizer, batches, held_out), run, Processes(device), text, limit)
+
+
+def tune_rapidocr(
+    recipe_path: Path,
+    out: Path,
+    folder: Path,
+    resume: bool = False,
+    device: str = "auto",
+    limit: TimeLimit | None = None,
+) -> TunedRecognizer:
+    """Tune as the recipe in *recipe_path* says, on prepared lines below *folder*, and write the network to the folder *out*.
+
+    The folder ``OUT.run`` beside *out* holds the log and the checkpoint from which *resume* continues.
+
+    Raises:
+        OptionError, RecognizerError, DeviceError, MissingDependencyError: as :func:`rapidocr_trainer`; or there is a checkpoint
+            and *resume* is not set, or *out* holds something else.
+    """
+    check_name(out.name)
+    check_target(out, LINE_NETWORK_CARD, RecognizerError)
+    recipe, text = read_line_tuning_recipe(recipe_path), read_text(recipe_path, "The recipe")
+    run = out.with_name(f"{out.name}.run")
+    if (run / CHECKPOINT).is_file() and not resume:
+        raise OptionError(f"{run} holds an earlier run; add --resume to continue it, delete it, or give another --output.")
+    trainer = rapidocr_trainer(recipe, folder, run, text, device, limit)
+    if (run / CHECKPOINT).is_file():
+        trainer.resume(run / CHECKPOINT)
+    trainer.fit()
+    tuned = trainer.averaged_net()
+    if not isinstance(tuned, PPOCRRecognizer):
+        raise TypeError(f"{type(tuned).__name__} is not a recognizer of PP-OCR")
+    path = base_path(recipe, folder)
+    base = with_characters(read_model(path), is_latin)
+    model = with_weights(base, tuned.network, recipe.base_share)
+    with model_folder(out, LINE_NETWORK_CARD, RecognizerError) as made:
+        save_model(model, made / LINE_NETWORK)
+        card = LineNetworkCard(
+            out.name, sha256_of(made / LINE_NETWORK), tuple(recipe.languages), path.stem, sha256_of(path), trainer.step,
+            notice=NOTICE.format(base=path.stem), description=recipe.description, recipe=text,
+        )  # fmt: skip
+        write_card(card, made / LINE_NETWORK_CARD)
+    lines = trainer.task.held_out
+    before, after = (read_greedily(PPOCRRecognizer(one), lines) for one in (base, model))
+    return TunedRecognizer(LineNetwork(card, out), trainer.step, before, after)
