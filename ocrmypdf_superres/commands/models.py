@@ -137,6 +137,7 @@ def _verify_network(folder: Path) -> None:
     line_network = read_line_network(folder)
     if line_network is not None:
         line_network.file()
+        line_network.int8_file()
     network = read_network(folder)
     if network is not None:
         network.data()

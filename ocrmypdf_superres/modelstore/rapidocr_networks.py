@@ -16,7 +16,7 @@ from ocrmypdf_superres.modelstore.store import complete_folder, search_folders, 
 from ocrmypdf_superres.tables import STRICT, read_table, read_toml
 
 LINE_NETWORK_CARD = "rapidocr.toml"
-LINE_NETWORK = "model.onnx"
+LINE_NETWORK, LINE_NETWORK_INT8 = "model.onnx", "model.int8.onnx"
 FOLDER = "rapidocr"
 """The folder of these networks in each folder of :func:`~ocrmypdf_superres.modelstore.store.search_folders`."""
 
@@ -27,7 +27,7 @@ class LineNetworkCard:
 
     Attributes:
         name: unique name; published bytes never change under it.
-        sha256: of the ONNX file, 64 hexadecimal digits.
+        sha256: of the ONNX file, 64 hexadecimal digits. int8_sha256: of that with convolutions in 8-bit integers; empty for none.
         languages: Tesseract's names of those that it was tuned on; it is asked about pages in their letters alone.
         base: file name of the recognizer that it was tuned from, without the ending. base_sha256: of that file.
         steps: training steps; 0 where unknown.
@@ -47,6 +47,7 @@ class LineNetworkCard:
     languages: Annotated[tuple[str, ...], Field(min_length=1)]
     base: str
     base_sha256: str
+    int8_sha256: str = ""
     steps: Annotated[int, Field(ge=0)] = 0
     licence: str = "Apache-2.0"
     notice: str = ""
@@ -57,8 +58,10 @@ class LineNetworkCard:
 
     def __post_init__(self) -> None:
         check_identity(self.name, self.sha256)
-        if not SHA256.fullmatch(self.base_sha256):
-            raise ValueError(f"has the base_sha256 {self.base_sha256!r}, but 64 hexadecimal digits were expected")
+        for name in ("base_sha256", "int8_sha256"):
+            value = getattr(self, name)
+            if not SHA256.fullmatch(value) and (value or name == "base_sha256"):
+                raise ValueError(f"has the {name} {value!r}, but 64 hexadecimal digits were expected")
 
 
 @dataclass(frozen=True)
@@ -74,17 +77,24 @@ class LineNetwork:
         Raises:
             RecognizerError: the file is missing, or its hash is not the card's.
         """
-        path = self.folder / LINE_NETWORK
+        return self._checked(LINE_NETWORK, self.card.sha256)
+
+    def int8_file(self) -> Path | None:
+        """Return the path of the ONNX file in 8-bit integers, checked likewise; None where there is none."""
+        return self._checked(LINE_NETWORK_INT8, self.card.int8_sha256) if self.card.int8_sha256 else None
+
+    def _checked(self, name: str, sha256: str) -> Path:
+        path = self.folder / name
         try:
             found = sha256_of(path)
         except OSError as error:
             raise RecognizerError(
                 f"The network {self.card.name} lacks its file {path} ({error.strerror}); install it again."
             ) from error
-        if found != self.card.sha256:
+        if found != sha256:
             raise RecognizerError(
                 f"The file {path} has the SHA-256 {found[:12]}..., but the card of the network {self.card.name} says "
-                f"{self.card.sha256[:12]}...; it is damaged or was changed, install it again."
+                f"{sha256[:12]}...; it is damaged or was changed, install it again."
             )
         return path
 

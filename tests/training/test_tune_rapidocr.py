@@ -9,16 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import numpy_helper
 from PIL import Image
 from tesseract_specimens import TEXTS, draw_line, text_fonts
 from torch.utils.data import DataLoader
 
 from ocrmypdf_superres.cli import main
 from ocrmypdf_superres.errors import OptionError, RecognizerError
-from ocrmypdf_superres.modelstore.rapidocr_networks import LINE_NETWORK, LINE_NETWORK_CARD, read_line_network
-from ocrmypdf_superres.modelstore.store import SEARCH_VARIABLE
+from ocrmypdf_superres.modelstore.rapidocr_networks import (
+    LINE_NETWORK,
+    LINE_NETWORK_CARD,
+    LINE_NETWORK_INT8,
+    read_line_network,
+)
+from ocrmypdf_superres.modelstore.store import SEARCH_VARIABLE, sha256_of
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.training.data.ocr_lines.shards import shard_path, write_shard
 from ocrmypdf_superres.training.data.ocr_lines.stream import Line
@@ -29,7 +36,7 @@ from ocrmypdf_superres.training.workflows.tune_rapidocr import rapidocr_trainer,
 
 pytest.importorskip("rapidocr")
 
-from ocrmypdf_superres.ocr.engines.rapidocr import TunedRapidOcrEngine, installed_model
+from ocrmypdf_superres.ocr.engines.rapidocr import TunedRapidOcrEngine, _fastest_file, installed_model
 from ocrmypdf_superres.recognizers.ppocr.onnx_file import is_latin, read_model, with_characters
 from ocrmypdf_superres.recognizers.ppocr.recognizer import HEIGHT, PPOCRRecognizer
 
@@ -60,6 +67,7 @@ def small(**changes: Any) -> dict[str, Any]:
     """The shipped recipe with two steps."""
     values = tomllib.loads(RECIPE.read_text(encoding="utf-8"))
     values |= {"languages": {"eng": 1.0, "deu": 1.0}, "pixels": 1500, "precision": "float32", "checkpoint_every": 1}
+    values["int8_lines"] = 6
     values["validation"] |= {"lines": 4, "every": 2}
     values["stages"][0] |= {"steps": 2, "batch": 3, "warmup": 1, "lr": 1e-4}
     return values | changes
@@ -99,6 +107,7 @@ def test_the_command_writes_a_network_that_the_engine_reads_with(
     page = Image.new("L", (700, 120), 255)
     page.paste(image_of("The harvest was late", 50), (30, 30))
     assert Hypothesis(engine.read(page, ["eng"], 300.0)).text().split() == ["The", "harvest", "was", "late"]
+    assert _fastest_file(network) == out / LINE_NETWORK_INT8
 
     held = str(data / "lines" / "eng-held")
     assert main(["recognizer", "measure", str(out), held, str(data / "lines" / "deu-held"), "--write"]) == 0
@@ -109,12 +118,33 @@ def test_the_command_writes_a_network_that_the_engine_reads_with(
     assert main(["models", "verify"]) == 0 and "tuned network mine: as in the card" in capsys.readouterr().out
     assert main(["models"]) == 0 and "mine" in capsys.readouterr().out
 
+    # A form in integers that cannot be loaded, or that reads otherwise here, is passed over; one that was changed is refused.
+    whole = (out / LINE_NETWORK_INT8).read_bytes()
+    for content in (b"no model", _with_negated_weights(out / LINE_NETWORK_INT8)):
+        (out / LINE_NETWORK_INT8).write_bytes(content)
+        other = replace(network, card=replace(network.card, int8_sha256=sha256_of(out / LINE_NETWORK_INT8)))
+        assert _fastest_file(other) == out / LINE_NETWORK
+    with pytest.raises(RecognizerError, match=r"model\.int8\.onnx has the SHA-256"):
+        _fastest_file(network)
+    (out / LINE_NETWORK_INT8).write_bytes(whole)
+    assert _fastest_file(replace(network, card=replace(network.card, int8_sha256=""))) == out / LINE_NETWORK
     (out / LINE_NETWORK).write_bytes(b"damaged")
     with pytest.raises(RecognizerError, match="damaged or was changed, install it again"):
         TunedRapidOcrEngine().detect(page)
     assert main(["models", "verify"]) == 1
     (out / LINE_NETWORK_CARD).write_text("name = 1")
     assert main(["models", "verify"]) == 1
+
+
+def _with_negated_weights(path: Path) -> bytes:
+    """The file *path* as a processor would run it whose sums overflow: another result, and no error."""
+    model = onnx.load(path)
+    for initializer in model.graph.initializer:
+        value = numpy_helper.to_array(initializer)
+        if value.dtype == np.int8 and value.ndim == 4:
+            initializer.CopyFrom(numpy_helper.from_array(-value.clip(-127, 127), initializer.name))
+    content: bytes = model.SerializeToString()
+    return content
 
 
 def test_a_run_goes_on_where_it_ended(data: Path, tmp_path: Path) -> None:

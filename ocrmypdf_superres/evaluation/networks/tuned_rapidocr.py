@@ -13,7 +13,7 @@ from PIL import Image
 from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.evaluation.networks.tuned_network import INSTALLED, TUNED
 from ocrmypdf_superres.metrics.text import edit_distance, fold
-from ocrmypdf_superres.modelstore.rapidocr_networks import LINE_NETWORK, LINE_NETWORK_CARD, LineNetwork
+from ocrmypdf_superres.modelstore.rapidocr_networks import LINE_NETWORK_CARD, LineNetwork
 from ocrmypdf_superres.modelstore.writer import model_folder, write_card
 from ocrmypdf_superres.ocr.engines.rapidocr import RapidOcrEngine, TunedRapidOcrEngine
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
@@ -46,8 +46,10 @@ def read_by_rapidocr(
 
 def change_line_card(network: LineNetwork, **values: Any) -> LineNetwork:
     """Return *network* with *values* in its card, written to its folder as a whole; raises OSError."""
-    data, card = network.file().read_bytes(), replace(network.card, **values)
+    files = [file for file in (network.file(), network.int8_file()) if file is not None]
+    contents, card = {file.name: file.read_bytes() for file in files}, replace(network.card, **values)
     with model_folder(network.folder, LINE_NETWORK_CARD, RecognizerError) as made:
-        (made / LINE_NETWORK).write_bytes(data)
+        for name, content in contents.items():
+            (made / name).write_bytes(content)
         write_card(card, made / LINE_NETWORK_CARD)
     return LineNetwork(card, network.folder)

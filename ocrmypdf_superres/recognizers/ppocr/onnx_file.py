@@ -72,6 +72,7 @@ def with_characters(model: ModelProto, wanted: Callable[[str], bool]) -> ModelPr
         if initializer.name in (weight, bias):
             kept = np.ascontiguousarray(numpy_helper.to_array(initializer)[..., codes])
             initializer.CopyFrom(numpy_helper.from_array(kept, initializer.name))
+    del result.graph.value_info[:]  # which has the shapes before
     result.graph.output[0].type.tensor_type.shape.dim[2].dim_value = len(codes)
     for entry in result.metadata_props:
         if entry.key == _CHARACTERS:
@@ -132,7 +133,7 @@ def save_model(model: ModelProto, path: Path) -> None:
         else:
             result.graph.initializer.append(initializer)
     result.graph.node.extend([*casts, *model.graph.node])
-    _without_initializers_as_inputs(result)
+    without_initializers_as_inputs(result)
     onnx.checker.check_model(result)
     path.write_bytes(result.SerializeToString())
 
@@ -150,7 +151,8 @@ def _in_single_precision(model: ModelProto) -> ModelProto:
     return model
 
 
-def _without_initializers_as_inputs(model: ModelProto) -> None:
+def without_initializers_as_inputs(model: ModelProto) -> None:
+    """Take the initializers of *model* off its inputs, where old files list them and newer checks refuse them."""
     weights = {initializer.name for initializer in model.graph.initializer}
     weights |= {name.removesuffix(_HALF) for name in weights}
     kept = [one for one in model.graph.input if one.name not in weights]

@@ -30,7 +30,8 @@ class LineTuningRecipe(RunSettings):
     ``languages`` maps Tesseract's names of languages to their shares of the lines; ``{language}`` in ``lines`` and in the folder
     of ``[validation]`` stands for each of them. ``base`` is the ONNX file to start from, by default the one that the package
     rapidocr carries; its table of characters is reduced to Latin letters, digits, marks and symbols. ``base_share`` is the share
-    of its weights in the mean that is written. A batch has at most the stage's ``batch`` lines and ``pixels`` columns; lines
+    of its weights in the mean that is written, and ``int8_lines`` the number of lines that the ranges of its form in 8-bit
+    integers are taken from (0: no such form). A batch has at most the stage's ``batch`` lines and ``pixels`` columns; lines
     wider than ``widest`` pixels at the network's height are left out. The metric of ``[validation]`` is ``cer``, on as many of
     its ``lines`` in each language; the best weights are kept.
     """
@@ -41,6 +42,7 @@ class LineTuningRecipe(RunSettings):
     _: KW_ONLY
     base: str = ""
     base_share: float = 0.0
+    int8_lines: int = 120
     pixels: int = 9000
     widest: int = 1500
     ema: float = 0.995
@@ -75,8 +77,11 @@ def parse_line_tuning_recipe(values: Mapping[str, Any], where: str) -> LineTunin
     check_validation(recipe.held_out, f"{where}, [validation]", ("cer",))
     if not recipe.languages or any(not share > 0 for share in recipe.languages.values()):
         raise OptionError(f"{where} has languages = {dict(recipe.languages)}; give shares above 0 of at least one language.")
-    if not 0 <= recipe.base_share < 1:
-        raise OptionError(f"{where} has base_share = {recipe.base_share}, but 0 to below 1 was expected; correct it.")
+    if not 0 <= recipe.base_share < 1 or recipe.int8_lines < 0:
+        raise OptionError(
+            f"{where} has base_share = {recipe.base_share} and int8_lines = {recipe.int8_lines}, but 0 to below 1 and 0 or more "
+            "were expected; correct them."
+        )
     if recipe.widest < 320 or recipe.pixels < recipe.widest:
         raise OptionError(
             f"{where} has widest = {recipe.widest} and pixels = {recipe.pixels}, but at least 320 and no less than that were "

@@ -11,20 +11,30 @@ from typing import TYPE_CHECKING
 from ocrmypdf_superres.errors import OptionError, RecognizerError
 from ocrmypdf_superres.files import read_text
 from ocrmypdf_superres.modelstore.cards import check_name
-from ocrmypdf_superres.modelstore.rapidocr_networks import LINE_NETWORK, LINE_NETWORK_CARD, LineNetwork, LineNetworkCard
+from ocrmypdf_superres.modelstore.rapidocr_networks import (
+    LINE_NETWORK,
+    LINE_NETWORK_CARD,
+    LINE_NETWORK_INT8,
+    LineNetwork,
+    LineNetworkCard,
+)
 from ocrmypdf_superres.modelstore.store import sha256_of
 from ocrmypdf_superres.modelstore.writer import check_target, model_folder, write_card
 from ocrmypdf_superres.ocr.engines.rapidocr import installed_model
+from ocrmypdf_superres.recognizers.ppocr.int8 import save_int8
 from ocrmypdf_superres.recognizers.ppocr.onnx_file import is_latin, read_model, save_model, with_characters, with_weights
 from ocrmypdf_superres.recognizers.ppocr.recognizer import PPOCRRecognizer
 from ocrmypdf_superres.training.loop.processes import Processes
 from ocrmypdf_superres.training.loop.trainer import CHECKPOINT, Trainer, seed_run
 from ocrmypdf_superres.training.networks.reading import Reading, read_folder
-from ocrmypdf_superres.training.ppocr.batches import MixedBatches, read_lines_of
+from ocrmypdf_superres.training.ppocr.batches import MixedBatches, as_read, read_lines_of
 from ocrmypdf_superres.training.ppocr.recipe import LineTuningRecipe, read_line_tuning_recipe
 from ocrmypdf_superres.training.ppocr.task import LineTuning, read_greedily
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from ocrmypdf_superres.training.loop.time_limit import TimeLimit
 
 log = logging.getLogger(__name__)
@@ -122,11 +132,25 @@ def tune_rapidocr(
     model = with_weights(base, tuned.network, recipe.base_share)
     with model_folder(out, LINE_NETWORK_CARD, RecognizerError) as made:
         save_model(model, made / LINE_NETWORK)
+        if recipe.int8_lines:
+            save_int8(model, _some_lines(trainer.task.batches, recipe.int8_lines), made / LINE_NETWORK_INT8)
+        hashes = [sha256_of(made / name) if (made / name).is_file() else "" for name in (LINE_NETWORK, LINE_NETWORK_INT8)]
         card = LineNetworkCard(
-            out.name, sha256_of(made / LINE_NETWORK), tuple(recipe.languages), path.stem, sha256_of(path), trainer.step,
+            out.name, hashes[0], tuple(recipe.languages), path.stem, sha256_of(path), hashes[1], trainer.step,
             notice=NOTICE.format(base=path.stem), description=recipe.description, recipe=text,
         )  # fmt: skip
         write_card(card, made / LINE_NETWORK_CARD)
     lines = trainer.task.held_out
     before, after = (read_greedily(PPOCRRecognizer(one), lines) for one in (base, model))
     return TunedRecognizer(LineNetwork(card, out), trainer.step, before, after)
+
+
+def _some_lines(batches: MixedBatches, count: int) -> list[NDArray[np.float32]]:
+    """Return the network's input for *count* lines, or a few more, the same number in each language, spread over all widths."""
+    each = -(-count // len(batches.lines))
+    chosen = [
+        one.images[int((place + 0.5) / each * len(one.images))]
+        for one in batches.lines
+        for place in range(min(each, len(one.images)))
+    ]
+    return [as_read(image).numpy() for image in chosen]
