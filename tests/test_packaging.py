@@ -113,20 +113,26 @@ def test_a_command_whose_extra_is_missing_says_the_line_to_type(light, tmp_path,
 
 
 def test_the_wheel_and_the_source_archive_hold_the_tuned_networks(tmp_path):
+    """Those of Tesseract and that of RapidOCR."""
     build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", tmp_path, ROOT]
     done = subprocess.run(list(map(str, build)), capture_output=True, text=True, check=False)
     if "No module named build" in done.stderr:
         pytest.skip("the package build is not installed")
     assert done.returncode == 0, done.stderr
-    networks = ROOT / "models" / "recognizers"
-    expected = {path.relative_to(networks).as_posix() for path in networks.rglob("*") if path.is_file()}
-    assert {"LICENSE", "eng/network.lstm", "eng/network.toml"} <= expected
-    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
-        inside = "ocrmypdf_superres/_models/recognizers/"
-        assert {name.removeprefix(inside) for name in wheel.namelist() if name.startswith(inside)} == expected
-    with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as archive:
-        found = {name.partition("/models/recognizers/")[2] for name in archive.getnames() if "/models/recognizers/" in name}
-        assert found == expected
+    some = {
+        "recognizers": {"LICENSE", "eng/network.lstm", "eng/network.toml"},
+        "rapidocr": {"LICENSE", "ppocr-latin/model.int8.onnx"},
+    }
+    for folder, least in some.items():
+        networks = ROOT / "models" / folder
+        expected = {path.relative_to(networks).as_posix() for path in networks.rglob("*") if path.is_file()}
+        assert least <= expected
+        with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+            inside = f"ocrmypdf_superres/_models/{folder}/"
+            assert {name.removeprefix(inside) for name in wheel.namelist() if name.startswith(inside)} == expected
+        with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as archive:
+            within = f"/models/{folder}/"
+            assert {name.partition(within)[2] for name in archive.getnames() if within in name} == expected
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ from ocrmypdf_superres.errors import SuperresError
 from ocrmypdf_superres.extras import EXTRAS, install_line, missing_packages, version_of
 from ocrmypdf_superres.modelstore.networks import installed_networks
 from ocrmypdf_superres.modelstore.store import find_model
+from ocrmypdf_superres.ocr.engines.base import ENGINES, shared_engine
 from ocrmypdf_superres.recognizers.tesseract.networks.language_file import open_language_file
 from ocrmypdf_superres.upscaling.loading import load_upscaler
 from ocrmypdf_superres.upscaling.speed import seconds_a_megapixel
@@ -42,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
     found.add("Python", platform.python_version())
     found.add("ocrmypdf-superres", __version__)
     good = all([_add_packages(found), _add_tesseract(found), _add_model(found, args.model, args.device)])
+    _add_engines(found)
     for program in PROGRAMS:
         found.add(program, shutil.which(program) or "missing")
     for extra, (purpose, _) in EXTRAS.items():
@@ -88,6 +90,17 @@ def _add_tesseract(findings: _Findings) -> bool:
         findings.add("tesseract", "missing", str(error))
         return False
     return not problem
+
+
+def _add_engines(findings: _Findings) -> None:
+    """Add the engines that give second opinions, which the plugin works without."""
+    for name in ENGINES.names():
+        try:
+            engine = shared_engine(name)
+            missing = engine.missing()
+            findings.add(f"engine {name}", "missing" if missing else engine.version(), missing or "")
+        except SuperresError as error:
+            findings.add(f"engine {name}", "cannot be used", str(error))
 
 
 def _problem_of(languages: Sequence[str]) -> str:

@@ -101,7 +101,8 @@ class SuperresOptions(BaseModel):
         "auto",
         pattern=r"^(auto|none|[A-Za-z0-9_-]+( *, *[A-Za-z0-9_-]+)*)$",
         description="Further OCR engines that --superres-verify asks about doubtful pages, beside the one that OCRmyPDF runs: "
-        "auto (beside Tesseract RapidOCR, where it is installed and knows the languages), none, or names separated by commas.",
+        "auto (beside Tesseract RapidOCR, where it is installed and knows the languages), none, or names separated by commas, "
+        "such as rapidocr-tuned (its recognizer tuned on low-resolution text, which auto takes for Latin letters) and rapidocr.",
     )
 
     budget: float = Field(
@@ -115,8 +116,8 @@ class SuperresOptions(BaseModel):
         AUTO,
         min_length=1,
         description="Networks that Tesseract reads with: auto (the ones tuned on low-resolution text, where there "
-        "is one for the language and it fits the installed file), stock (the installed ones), or the path of a folder with "
-        "networks of your own, which come before the others.",
+        "is one for the language and it fits the installed file), stock (the installed ones, and RapidOCR's own), or the path "
+        "of a folder with networks of your own, which come before the others.",
     )
 
     @field_validator("tile")

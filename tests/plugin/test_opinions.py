@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image, ImageDraw, ImageFont
@@ -13,6 +14,8 @@ pytest.importorskip("rapidocr")
 
 from ocrmypdf_superres.ocr.engines.base import ENGINES, Engine
 from ocrmypdf_superres.ocr.engines.rapidocr import RapidOcrEngine
+from ocrmypdf_superres.plugin.options import SuperresOptions
+from ocrmypdf_superres.plugin.readings.opinions import engines_for
 
 LINES = ["The ferry leaves at seven", "and nobody waits for it", "when the river is high"]
 
@@ -60,6 +63,26 @@ def test_the_engine_says_what_it_knows():
     assert engine.knows(["eng"]) and engine.knows(["deu", "fra"])
     assert not engine.knows(["frk"]) and not engine.knows(["eng", "rus"]) and not engine.knows([])
     assert engine.version().startswith("rapidocr ")
+
+
+@pytest.mark.parametrize(
+    ("languages", "networks", "asked"),
+    [
+        (["eng"], "auto", ["rapidocr-tuned"]),
+        (["deu", "lat"], "auto", ["rapidocr-tuned"]),
+        (["eng"], "stock", ["rapidocr"]),
+        (["tur"], "auto", ["rapidocr"]),
+        (["eng", "chi_sim"], "auto", ["rapidocr"]),
+        (["rus"], "auto", []),
+    ],
+)
+def test_auto_takes_the_tuned_recognizer_for_letters_that_it_was_tuned_on(
+    languages: list[str], networks: str, asked: list[str]
+) -> None:
+    options = SimpleNamespace(superres=SuperresOptions(networks=networks), languages=languages)
+    assert list(engines_for(options)) == asked
+    options.superres.engines = "rapidocr"
+    assert list(engines_for(options)) == (["rapidocr"] if asked else [])
 
 
 def test_a_page_that_tesseract_loses_is_read(faint, tmp_path):

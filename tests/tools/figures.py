@@ -8,10 +8,10 @@ A page has regions that :func:`fill` writes::
     <!-- end -->
 
 The second field is how the first cell of the table's head begins; ``columns`` chooses and renames columns, ``part`` takes one
-half of cells such as "2.36 [1.57, 3.25] / 6.72 [4.91, 8.37]", ``words`` puts collections' names into words. The file
-``models/recognizers`` stands for the cards of the tuned networks. A paragraph, a list or a table of one's own has
-``<!-- figures: FILE -->`` before it: each of its decimal figures is in FILE, or in one of several files, or is one of them
-rounded. ``<!-- no figures: REASON -->`` excuses numbers that nothing measured.
+half of cells such as "2.36 [1.57, 3.25] / 6.72 [4.91, 8.37]", ``words`` puts collections' names into words. The files
+``models/recognizers`` and ``models/rapidocr`` stand for the cards of the tuned networks. A paragraph, a list or a table of
+one's own has ``<!-- figures: FILE -->`` before it: each of its decimal figures is in FILE, or in one of several files, or is
+one of them rounded. ``<!-- no figures: REASON -->`` excuses numbers that nothing measured.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def filled(page: Path) -> str:
 
 def _table(mark: str) -> str:
     path, _, rest = mark.partition(" | ")
-    if path == "models/recognizers":
-        return _tuned_lines()
+    if path in ("models/recognizers", "models/rapidocr"):
+        return _tuned_lines(ROOT / path)
     head, *options = rest.split(" | ")
     rows = _find(ROOT / path, head)
     for option in options:
@@ -112,10 +112,10 @@ def _columns(rows: list[list[str]], wanted: list[str]) -> list[list[str]]:
     return [[rows[0][0], *(shown for _, shown in found)], *([row[0], *(row[index] for index, _ in found)] for row in rows[1:])]
 
 
-def _tuned_lines() -> str:
-    """Return the table of the tuned networks' figures on lines, from their cards."""
+def _tuned_lines(folder: Path) -> str:
+    """Return the table of the figures on lines of the tuned networks in *folder*, from their cards."""
     lines = [TUNED_HEAD, "|" + "---|" * 7]
-    for card in sorted((ROOT / "models" / "recognizers").glob("*/network.toml"), key=lambda path: path.parent.name.lower()):
+    for card in sorted(folder.glob("*/*.toml"), key=lambda path: path.parent.name.lower()):
         metrics = tomllib.loads(card.read_text(encoding="utf-8"))["metrics"]
         low, *others = (
             str(metrics.get(f"CER, {group}", "")) for group in ("low resolution", "scans", "clean", "signs", "clean signs")
