@@ -222,7 +222,7 @@ def _fastest_file(network: LineNetwork) -> Path:
 
 
 def _best_path(file: Path) -> list[int]:
-    """Return the codes that the recognizer in *file* gives a drawn line, without blanks and repeats."""
+    """Return the codes that the recognizer in *file* gives a line of text, without blanks and repeats."""
     line = Image.new("L", TEST_SIZE, 255)
     ImageDraw.Draw(line).text((6, 6), TEST_LINE, 0, ImageFont.load_default(30))
     values = np.asarray(line, dtype=np.float32) / 127.5 - 1
