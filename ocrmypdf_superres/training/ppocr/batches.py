@@ -102,7 +102,7 @@ class MixedBatches(Dataset[LineBatch]):
         self.sizes = sizes
         self.pixels = pixels
         self.seed = seed
-        # Widths are drawn as they are over all languages, so that wide lines are not seen more often than others.
+        # Widths are chosen as they are over all languages, so that wide lines are not seen more often than others.
         self._widths = [np.array(one.widths) for one in self.lines]
 
     def __len__(self) -> int:
