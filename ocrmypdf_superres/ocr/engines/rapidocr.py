@@ -177,7 +177,8 @@ class TunedRapidOcrEngine(RapidOcrEngine):
         # Called by one thread at a time, see _one_page.
         if self._file is None:
             self._file = _fastest_file(self._tuned())
-        return {"Rec.model_path": str(self._file)}
+        # The shape is that of the network, whatever a later version of the package takes for its own.
+        return {"Rec.model_path": str(self._file), "Rec.rec_img_shape": [3, 48, 320]}
 
 
 def _installed_models() -> list[Path]:
