@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from ocrmypdf_superres.errors import RecognizerError
+from ocrmypdf_superres.errors import MissingDependencyError, RecognizerError
 from ocrmypdf_superres.modelstore.cards import SHA256, check_identity
 from ocrmypdf_superres.modelstore.store import complete_folder, search_folders, sha256_of
 from ocrmypdf_superres.tables import STRICT, read_table, read_toml
@@ -131,3 +132,21 @@ def installed_line_network() -> LineNetwork | None:
         if network is not None:
             return network
     return None
+
+
+def package_models() -> list[Path]:
+    """Return the recognizers' models inside the package, which is found without importing it; none where there is no package."""
+    spec = importlib.util.find_spec("rapidocr")
+    return sorted((Path(spec.origin).parent / "models").glob("*_rec_*.onnx")) if spec is not None and spec.origin else []
+
+
+def installed_model() -> Path:
+    """Return the recognizer's ONNX file that the package rapidocr carries.
+
+    Raises:
+        MissingDependencyError: RapidOCR is not installed, or has no models.
+    """
+    models = package_models()
+    if not models:
+        raise MissingDependencyError("The package rapidocr is not installed, or has no models; install rapidocr 3.10 or newer.")
+    return models[-1]

@@ -31,7 +31,7 @@ from ocrmypdf_superres.recognizers.ppocr.recognizer import ENCODED, HEIGHT, PPOC
 
 pytest.importorskip("rapidocr")
 
-from ocrmypdf_superres.ocr.engines.rapidocr import installed_model
+from ocrmypdf_superres.modelstore.rapidocr_networks import installed_model
 
 
 @pytest.fixture(scope="module")

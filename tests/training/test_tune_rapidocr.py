@@ -23,6 +23,7 @@ from ocrmypdf_superres.modelstore.rapidocr_networks import (
     LINE_NETWORK,
     LINE_NETWORK_CARD,
     LINE_NETWORK_INT8,
+    installed_model,
     read_line_network,
 )
 from ocrmypdf_superres.modelstore.store import SEARCH_VARIABLE, sha256_of
@@ -36,7 +37,7 @@ from ocrmypdf_superres.training.workflows.tune_rapidocr import rapidocr_trainer,
 
 pytest.importorskip("rapidocr")
 
-from ocrmypdf_superres.ocr.engines.rapidocr import TunedRapidOcrEngine, _fastest_file, installed_model
+from ocrmypdf_superres.ocr.engines.rapidocr import TunedRapidOcrEngine, _fastest_file
 from ocrmypdf_superres.recognizers.ppocr.onnx_file import is_latin, read_model, with_characters
 from ocrmypdf_superres.recognizers.ppocr.recognizer import HEIGHT, PPOCRRecognizer
 

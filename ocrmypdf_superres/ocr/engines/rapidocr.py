@@ -8,7 +8,6 @@ Tesseract loses. It has no page layout: its lines come from top to bottom, each 
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import logging
 import threading
 from collections.abc import Iterator, Sequence
@@ -22,7 +21,7 @@ from ocrmypdf.hocrtransform import BoundingBox, OcrClass, OcrElement
 from PIL import Image, ImageDraw, ImageFont
 
 from ocrmypdf_superres.errors import MissingDependencyError, ModelError, RecognizerError
-from ocrmypdf_superres.modelstore.rapidocr_networks import LineNetwork, installed_line_network
+from ocrmypdf_superres.modelstore.rapidocr_networks import LineNetwork, installed_line_network, installed_model, package_models
 from ocrmypdf_superres.ocr.engines.alphabets import have_letters_of, is_foreign, letters_of
 from ocrmypdf_superres.ocr.engines.base import Quad
 from ocrmypdf_superres.ocr.engines.lines import add_line, line_of_text
@@ -52,7 +51,7 @@ class RapidOcrEngine:
 
     def missing(self) -> str | None:
         """Return the line to type where the package is not installed or has no models, else None."""
-        if not _installed_models():
+        if not package_models():
             return "the package rapidocr is not installed or has no models; run: pip install 'ocrmypdf-superres[rapidocr]'"
         return None
 
@@ -179,24 +178,6 @@ class TunedRapidOcrEngine(RapidOcrEngine):
             self._file = _fastest_file(self._tuned())
         # The shape is that of the network, whatever a later version of the package takes for its own.
         return {"Rec.model_path": str(self._file), "Rec.rec_img_shape": [3, 48, 320]}
-
-
-def _installed_models() -> list[Path]:
-    """Return the recognizers' models inside the package, which is found without importing it; none where there is no package."""
-    spec = importlib.util.find_spec("rapidocr")
-    return sorted((Path(spec.origin).parent / "models").glob("*_rec_*.onnx")) if spec is not None and spec.origin else []
-
-
-def installed_model() -> Path:
-    """Return the recognizer's ONNX file that the package rapidocr carries.
-
-    Raises:
-        MissingDependencyError: RapidOCR is not installed, or has no models.
-    """
-    models = _installed_models()
-    if not models:
-        raise MissingDependencyError("The package rapidocr is not installed, or has no models; install rapidocr 3.10 or newer.")
-    return models[-1]
 
 
 def _fastest_file(network: LineNetwork) -> Path:

@@ -23,7 +23,7 @@ def load_recognizer(which: str, folder: Path | None = None) -> PPOCRRecognizer:
         RecognizerError: there is no such file, or it is not one of a PP-OCR recognizer.
         MissingDependencyError: RapidOCR is not installed.
     """
-    from ocrmypdf_superres.ocr.engines.rapidocr import installed_model
+    from ocrmypdf_superres.modelstore.rapidocr_networks import installed_model
     from ocrmypdf_superres.recognizers.ppocr.onnx_file import read_model
     from ocrmypdf_superres.recognizers.ppocr.recognizer import PPOCRRecognizer
 

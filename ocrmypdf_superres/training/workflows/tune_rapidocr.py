@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocrmypdf_superres.errors import OptionError, RecognizerError
+from ocrmypdf_superres.export.rapidocr_int8 import save_int8
 from ocrmypdf_superres.files import read_text
 from ocrmypdf_superres.modelstore.cards import check_name
 from ocrmypdf_superres.modelstore.rapidocr_networks import (
@@ -17,11 +18,10 @@ from ocrmypdf_superres.modelstore.rapidocr_networks import (
     LINE_NETWORK_INT8,
     LineNetwork,
     LineNetworkCard,
+    installed_model,
 )
 from ocrmypdf_superres.modelstore.store import sha256_of
 from ocrmypdf_superres.modelstore.writer import check_target, model_folder, write_card
-from ocrmypdf_superres.ocr.engines.rapidocr import installed_model
-from ocrmypdf_superres.recognizers.ppocr.int8 import save_int8
 from ocrmypdf_superres.recognizers.ppocr.onnx_file import is_latin, read_model, save_model, with_characters, with_weights
 from ocrmypdf_superres.recognizers.ppocr.recognizer import PPOCRRecognizer
 from ocrmypdf_superres.training.loop.processes import Processes
