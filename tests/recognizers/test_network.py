@@ -218,7 +218,7 @@ def test_other_packages_add_recognizers(tmp_path: Path, monkeypatch: pytest.Monk
     (info / "entry_points.txt").write_text("[ocrmypdf_superres.recognizers]\nmagic = magic_reader:load\n")
     (tmp_path / "magic_reader.py").write_text("def load(which, folder):\n    return (which, folder)\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert REGISTRY.names() == ["folder", "magic", "tesseract", "tuned"]
+    assert REGISTRY.names() == ["folder", "magic", "ppocr", "tesseract", "tuned"]
     assert load("magic:old:books", tmp_path) == ("old:books", tmp_path)
 
 

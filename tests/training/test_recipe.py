@@ -81,9 +81,9 @@ def test_broken_files(tmp_path: Path):
         read_recipe(bad)
 
 
-# Recognizers have recipes of their own, see recognizers/test_train.py, and so have Tesseract's networks.
+# Recognizers have recipes of their own, see recognizers/test_train.py, and so have the networks of Tesseract and RapidOCR.
 FOLDER = Path(__file__).parents[2] / "examples" / "recipes"
-OTHERS = ("tesseract", "alternating")
+OTHERS = ("tesseract", "alternating", "rapidocr-latin")
 RECIPES = [
     path
     for path in sorted(FOLDER.glob("**/*.toml"))

@@ -23,6 +23,7 @@ from ocrmypdf_superres.modelstore.rapidocr_networks import (
     LINE_NETWORK,
     LINE_NETWORK_CARD,
     LINE_NETWORK_INT8,
+    installed_line_network,
     installed_model,
     read_line_network,
 )
@@ -32,7 +33,11 @@ from ocrmypdf_superres.training.data.ocr_lines.shards import shard_path, write_s
 from ocrmypdf_superres.training.data.ocr_lines.stream import Line
 from ocrmypdf_superres.training.ppocr.batches import MixedBatches, read_lines_of
 from ocrmypdf_superres.training.ppocr.disturbance import disturbed
-from ocrmypdf_superres.training.ppocr.recipe import LineTuningRecipe, parse_line_tuning_recipe
+from ocrmypdf_superres.training.ppocr.recipe import (
+    LineTuningRecipe,
+    parse_line_tuning_recipe,
+    read_line_tuning_recipe,
+)
 from ocrmypdf_superres.training.workflows.tune_rapidocr import rapidocr_trainer, tune_rapidocr
 
 pytest.importorskip("rapidocr")
@@ -228,3 +233,10 @@ def test_folders_without_lines_are_one_sentence(data: Path, tmp_path: Path) -> N
     (tmp_path / "mine" / "letter.txt").write_text("not to be lost")
     with pytest.raises(RecognizerError, match=r"does not hold a rapidocr\.toml"):
         tune_rapidocr(recipe_file(tmp_path), tmp_path / "mine", data)
+
+
+def test_the_shipped_network_was_made_by_the_shipped_recipe() -> None:
+    network = installed_line_network()
+    assert network is not None and network.card.recipe.strip() == RECIPE.read_text(encoding="utf-8").strip()
+    assert network.card.languages == tuple(read_line_tuning_recipe(RECIPE).languages)
+    assert network.file().is_file() and network.int8_file() is not None
