@@ -13,7 +13,7 @@ from pydantic import Field
 
 from ocrmypdf_superres.errors import MissingDependencyError, RecognizerError
 from ocrmypdf_superres.modelstore.cards import SHA256, check_identity
-from ocrmypdf_superres.modelstore.store import complete_folder, search_folders, sha256_of
+from ocrmypdf_superres.modelstore.store import check_file, complete_folder, search_folders
 from ocrmypdf_superres.tables import STRICT, read_table, read_toml
 
 LINE_NETWORK_CARD = "rapidocr.toml"
@@ -86,17 +86,7 @@ class LineNetwork:
 
     def _checked(self, name: str, sha256: str) -> Path:
         path = self.folder / name
-        try:
-            found = sha256_of(path)
-        except OSError as error:
-            raise RecognizerError(
-                f"The network {self.card.name} lacks its file {path} ({error.strerror}); install it again."
-            ) from error
-        if found != sha256:
-            raise RecognizerError(
-                f"The file {path} has the SHA-256 {found[:12]}..., but the card of the network {self.card.name} says "
-                f"{sha256[:12]}...; it is damaged or was changed, install it again."
-            )
+        check_file(path, sha256, f"the network {self.card.name}", "install it again", RecognizerError)
         return path
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from ocrmypdf_superres.errors import ModelError, OptionError, RecognizerError
+from ocrmypdf_superres.errors import ModelError, OptionError, RecognizerError, SuperresError
 from ocrmypdf_superres.modelstore.cards import CARD, DETECTOR_CARD, NAME, RECOGNIZER_CARD, WEIGHTS, Card, onnx_name, read_card
 
 __all__ = ["DEFAULT_MODEL", "Model", "find_model", "list_models"]
@@ -45,17 +45,7 @@ class Model:
             listed = ", ".join(sorted(self.card.files)) or "none"
             raise ModelError(f"Model {self.card.name} has no file {name} in its card (it lists {listed}); choose another model.")
         path = self.folder / name
-        try:
-            found = sha256_of(path)
-        except OSError as error:
-            raise ModelError(
-                f"Model {self.card.name} lacks its file {path} ({error.strerror}); install the model again."
-            ) from error
-        if found != expected:
-            raise ModelError(
-                f"The file {path} has the SHA-256 {found[:12]}..., but the card of model {self.card.name} says "
-                f"{expected[:12]}...; it is damaged or was changed, install the model again."
-            )
+        check_file(path, expected, f"model {self.card.name}", "install the model again", ModelError)
         return path
 
     def onnx_path(self, scale: int) -> Path:
@@ -85,6 +75,23 @@ class Model:
         """
         for name in self.card.files:
             self.file(name)
+
+
+def check_file(path: Path, expected: str, owner: str, advice: str, error: type[SuperresError]) -> None:
+    """Check that the file *path* of *owner*, such as ``model docsr``, has the SHA-256 *expected*, which is in its card.
+
+    Raises:
+        SuperresError: of the kind *error*, with *advice*: the file is missing, or its hash differs.
+    """
+    try:
+        found = sha256_of(path)
+    except OSError as cause:
+        raise error(f"{owner[:1].upper()}{owner[1:]} lacks its file {path} ({cause.strerror}); {advice}.") from cause
+    if found != expected:
+        raise error(
+            f"The file {path} has the SHA-256 {found[:12]}..., but the card of {owner} says {expected[:12]}...; it is damaged or "
+            f"was changed, {advice}."
+        )
 
 
 def sha256_of(path: Path) -> str:

@@ -7,17 +7,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
 from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.evaluation.networks.tuned_network import INSTALLED, TUNED
 from ocrmypdf_superres.metrics.text import edit_distance, fold
 from ocrmypdf_superres.modelstore.rapidocr_networks import LINE_NETWORK_CARD, LineNetwork
 from ocrmypdf_superres.modelstore.writer import model_folder, write_card
 from ocrmypdf_superres.ocr.engines.rapidocr import RapidOcrEngine, TunedRapidOcrEngine
-from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.training.data.ocr_lines.stream import Line
+from ocrmypdf_superres.training.networks.reading import text_by_engine
 
 
 def read_by_rapidocr(
@@ -35,11 +32,8 @@ def read_by_rapidocr(
     found: dict[str, list[float]] = {name: [] for name in engines}
     languages = list(network.card.languages)
     for line in track(lines):
-        image = Image.fromarray(line.image)
-        corners = np.array([(0, 0), (image.width, 0), (image.width, image.height), (0, image.height)], dtype=np.float64)
         for name, engine in engines.items():
-            read = Hypothesis(engine.recognize(image, [corners], languages, 300.0))
-            text = " ".join(word.text for word in read.words)
+            text = text_by_engine(engine, languages, line)
             found[name].append(float(edit_distance(fold(text), fold(line.text))))
     return found
 

@@ -133,11 +133,16 @@ def read_by_engine(engine: LineEngine, language: str, lines: Sequence[Line]) -> 
     """
     result = Reading()
     for line in lines:
-        image = Image.fromarray(line.image)
-        corners = np.array([(0, 0), (image.width, 0), (image.width, image.height), (0, image.height)], dtype=np.float64)
-        found = Hypothesis(engine.recognize(image, [corners], [language], 300.0))
-        result.add(line, " ".join(word.text for word in found.words))
+        result.add(line, text_by_engine(engine, [language], line))
     return result
+
+
+def text_by_engine(engine: LineEngine, languages: Sequence[str], line: Line) -> str:
+    """Return the text that *engine* reads on *line*; raises as :func:`read_by_engine`."""
+    image = Image.fromarray(line.image)
+    corners = np.array([(0, 0), (image.width, 0), (image.width, image.height), (0, image.height)], dtype=np.float64)
+    found = Hypothesis(engine.recognize(image, [corners], languages, 300.0))
+    return " ".join(word.text for word in found.words)
 
 
 def writable(recognizer: TesseractRecognizer, lines: Iterable[Line]) -> list[Line]:

@@ -20,11 +20,24 @@ from ocrmypdf_superres.training.recipe import (
     read_nested,
 )
 
-_LANGUAGE = "{language}"
+LANGUAGE = "{language}"
+"""What stands for a language in the folders of a recipe."""
 
 
 @dataclass(frozen=True)
-class TuningRecipe(RunSettings):
+class TuningSettings(RunSettings):
+    """The settings of a run that is validated on held-out lines, as every tuning of a recognizer is."""
+
+    @property
+    def held_out(self) -> Validation:
+        """The table ``[validation]``, which every recipe of a tuning has."""
+        if self.validation is None:
+            raise OptionError(f"The recipe {self.name} has no [validation] table; add one.")
+        return self.validation
+
+
+@dataclass(frozen=True)
+class TuningRecipe(TuningSettings):
     """Everything that makes a tuned network.
 
     ``language`` is Tesseract's; ``{language}`` in ``lines``, in ``base`` and in the folder of ``[validation]`` stands for it.
@@ -42,13 +55,6 @@ class TuningRecipe(RunSettings):
     ema: float = 0.99
     weight_decay: float = 0.0
     workers: int = 0
-
-    @property
-    def held_out(self) -> Validation:
-        """The table ``[validation]``, which every recipe has."""
-        if self.validation is None:
-            raise OptionError(f"The recipe {self.name} has no [validation] table; add one.")
-        return self.validation
 
 
 def parse_tuning_recipe(values: Mapping[str, Any], where: str, language: str = "") -> TuningRecipe:
@@ -69,14 +75,14 @@ def parse_tuning_recipe(values: Mapping[str, Any], where: str, language: str = "
     own = language or recipe.language
     # A script's file lies in a folder of its own in some distributions; as a folder's name it is without.
     name = own.rpartition("/")[2]
-    if recipe.lines.replace(_LANGUAGE, name) == recipe.held_out.folder.replace(_LANGUAGE, name):
+    if recipe.lines.replace(LANGUAGE, name) == recipe.held_out.folder.replace(LANGUAGE, name):
         raise OptionError(f"{where} trains on the lines of [validation]; give lines and folder two folders.")
     return replace(
         recipe,
         language=own,
-        lines=recipe.lines.replace(_LANGUAGE, name),
-        base=recipe.base.replace(_LANGUAGE, name),
-        validation=replace(recipe.held_out, folder=recipe.held_out.folder.replace(_LANGUAGE, name), language=own),
+        lines=recipe.lines.replace(LANGUAGE, name),
+        base=recipe.base.replace(LANGUAGE, name),
+        validation=replace(recipe.held_out, folder=recipe.held_out.folder.replace(LANGUAGE, name), language=own),
     )
 
 

@@ -10,21 +10,18 @@ from typing import Any
 
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.tables import read_toml
+from ocrmypdf_superres.training.networks.recipe import LANGUAGE, TuningSettings
 from ocrmypdf_superres.training.recipe import (
-    RunSettings,
     TrainingStage,
-    Validation,
     check_settings,
     check_training_stage,
     check_validation,
     read_nested,
 )
 
-_LANGUAGE = "{language}"
-
 
 @dataclass(frozen=True)
-class LineTuningRecipe(RunSettings):
+class LineTuningRecipe(TuningSettings):
     """Everything that makes a tuned recognizer for RapidOCR.
 
     ``languages`` maps Tesseract's names of languages to their shares of the lines; ``{language}`` in ``lines`` and in the folder
@@ -48,20 +45,13 @@ class LineTuningRecipe(RunSettings):
     ema: float = 0.995
     weight_decay: float = 0.0
 
-    @property
-    def held_out(self) -> Validation:
-        """The table ``[validation]``, which every recipe has."""
-        if self.validation is None:
-            raise OptionError(f"The recipe {self.name} has no [validation] table; add one.")
-        return self.validation
-
     def folders(self) -> dict[str, Path]:
         """Return the folder of lines of each language, below the data root."""
-        return {language: Path(self.lines.replace(_LANGUAGE, language)) for language in self.languages}
+        return {language: Path(self.lines.replace(LANGUAGE, language)) for language in self.languages}
 
     def held_out_folders(self) -> dict[str, Path]:
         """Return the folder of held-out lines of each language, below the data root."""
-        return {language: Path(self.held_out.folder.replace(_LANGUAGE, language)) for language in self.languages}
+        return {language: Path(self.held_out.folder.replace(LANGUAGE, language)) for language in self.languages}
 
 
 def parse_line_tuning_recipe(values: Mapping[str, Any], where: str) -> LineTuningRecipe:
@@ -89,8 +79,8 @@ def parse_line_tuning_recipe(values: Mapping[str, Any], where: str) -> LineTunin
         )
     if set(recipe.folders().values()) & set(recipe.held_out_folders().values()):
         raise OptionError(f"{where} trains on the lines of [validation]; give lines and folder two folders.")
-    if len(recipe.languages) > 1 and _LANGUAGE not in recipe.lines:
-        raise OptionError(f"{where} has lines = {recipe.lines!r} for several languages; put {_LANGUAGE} into it.")
+    if len(recipe.languages) > 1 and LANGUAGE not in recipe.lines:
+        raise OptionError(f"{where} has lines = {recipe.lines!r} for several languages; put {LANGUAGE} into it.")
     return recipe
 
 
