@@ -21,6 +21,7 @@ from torch import nn
 from training_runs import VALIDATION, same, tiny
 
 from ocrmypdf_superres.errors import SuperresError
+from ocrmypdf_superres.training.data.batches import without_errors
 from ocrmypdf_superres.training.loop.checkpoint import load_checkpoint, same_recipe, save_checkpoint
 from ocrmypdf_superres.training.loop.run_log import LOG, RunLog, read_log, writing
 from ocrmypdf_superres.training.loop.trainer import CHECKPOINT, Trainer
@@ -163,6 +164,18 @@ def test_a_killed_worker_is_one_sentence(held_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(trainer, "train_step", killing)
     with pytest.raises(SuperresError, match=r"batches was killed.*lower workers"):
         trainer.fit()
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError(104, "Connection reset by peer"), EOFError()])
+def test_a_worker_killed_while_it_hands_a_batch_over_is_one_sentence(error):
+    def broken():
+        yield 1
+        raise error
+
+    batches = without_errors(broken())
+    assert next(batches) == 1
+    with pytest.raises(SuperresError, match=r"batches was killed.*lower workers"):
+        next(batches)
 
 
 def test_recipes_that_train_the_same():

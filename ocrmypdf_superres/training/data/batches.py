@@ -195,7 +195,13 @@ def load_batches(batches: Batches[B], first: int, workers: int) -> Iterator[B]:
         num_workers=workers,
         prefetch_factor=4 if workers else None,
     )
-    return _without_errors(iter(loader))
+    return without_errors(iter(loader))
+
+
+_KILLED = (
+    "A process that makes batches was killed, most often because memory ran out; free some, or lower workers, and "
+    "continue with --resume."
+)
 
 
 @contextmanager
@@ -206,10 +212,7 @@ def naming_killed_workers() -> Iterator[None]:
     except RuntimeError as error:
         if not str(error).startswith("DataLoader worker"):
             raise
-        raise SuperresError(
-            "A process that makes batches was killed, most often because memory ran out; free some, or lower workers, and "
-            "continue with --resume."
-        ) from error
+        raise SuperresError(_KILLED) from error
 
 
 class _OrErrors(Dataset[B | Exception]):
@@ -225,8 +228,20 @@ class _OrErrors(Dataset[B | Exception]):
             return error
 
 
-def _without_errors(loaded: Iterator[B | Exception]) -> Iterator[B]:
-    for batch in loaded:
+def without_errors(loaded: Iterator[B | Exception]) -> Iterator[B]:
+    """Yield the batches that a loader yields, raising the errors among them.
+
+    Raises:
+        SuperresError: the loader's process was killed while it handed a batch over.
+    """
+    while True:
+        try:
+            batch = next(loaded)
+        except StopIteration:
+            return
+        except (ConnectionError, EOFError) as error:
+            # Killed while it handed a batch over: its socket closes before torch sees that the process is gone.
+            raise SuperresError(_KILLED) from error
         if isinstance(batch, Exception):
             raise batch
         yield batch
