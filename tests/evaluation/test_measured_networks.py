@@ -17,7 +17,7 @@ from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.evaluation.networks import tuned_network
 from ocrmypdf_superres.modelstore.networks import networks_in
 from ocrmypdf_superres.tesseract import find_traineddata
-from ocrmypdf_superres.training.data.ocr_lines.shards import shard_path, write_shard
+from ocrmypdf_superres.training.data.ocr_lines.shards import read_prepared, shard_path, write_shard
 from ocrmypdf_superres.training.data.ocr_lines.stream import Line
 
 NETWORK = Path(__file__).parents[2] / "models" / "recognizers" / "eng"
@@ -63,7 +63,7 @@ def test_both_networks_by_group(installed: Path, lines: Path, tmp_path: Path) ->
 
 
 def test_lines_are_read_in_blocks_for_the_progress_bar(installed: Path, lines: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (network,), held_out = networks_in(NETWORK), tuned_network.read_held_out(lines)
+    (network,), held_out = networks_in(NETWORK), read_prepared(lines)
     whole = tuned_network.read_by_files(network, held_out)
     monkeypatch.setattr(tuned_network, "BLOCK", 3)
     seen: list[tuple[str, int]] = []

@@ -43,7 +43,7 @@ from ocrmypdf_superres.training.workflows.tune_rapidocr import rapidocr_trainer,
 pytest.importorskip("rapidocr")
 
 from ocrmypdf_superres.ocr.engines.rapidocr import TunedRapidOcrEngine, _fastest_file
-from ocrmypdf_superres.recognizers.ppocr.onnx_file import is_latin, read_model, with_characters
+from ocrmypdf_superres.recognizers.ppocr.onnx_file import is_latin, read_model, save_model, with_characters, with_weights
 from ocrmypdf_superres.recognizers.ppocr.recognizer import HEIGHT, PPOCRRecognizer
 
 RECIPE = Path(__file__).parents[2] / "examples" / "recipes" / "rapidocr-latin.toml"
@@ -168,6 +168,19 @@ def test_a_run_goes_on_where_it_ended(data: Path, tmp_path: Path) -> None:
         assert torch.equal(value, again.net.state_dict()[name]), name
     with pytest.raises(OptionError, match="another recipe"):
         rapidocr_trainer(recipe, data, None, "another text", "cpu").resume(tmp_path / "parts" / "checkpoint.pt")
+
+
+def test_a_recipe_may_start_from_a_network_tuned_before(data: Path) -> None:
+    base = with_characters(read_model(installed_model()), is_latin)
+    tuned = PPOCRRecognizer(base)
+    for parameter in tuned.parameters():
+        parameter.mul_(1.001)
+    save_model(with_weights(base, tuned.network), data / "tuned.onnx")
+    started = rapidocr_trainer(parsed(start="tuned.onnx"), data, None, device="cpu").net.state_dict()
+    assert all(torch.allclose(value, started[name], rtol=1e-3, atol=1e-6) for name, value in tuned.state_dict().items())
+    save_model(with_characters(base, str.isdigit), data / "digits.onnx")
+    with pytest.raises(RecognizerError, match=r"digits\.onnx, whose characters or layers are not those of the base"):
+        rapidocr_trainer(parsed(start="digits.onnx"), data, None)
 
 
 def test_tuning_moves_the_weights_but_not_the_statistics(data: Path) -> None:

@@ -17,6 +17,7 @@ from ocrmypdf_superres.commands.shared.parsing import (
     add_data,
     add_device,
     add_installed,
+    add_minutes,
     add_output,
     add_resume,
     add_seed,
@@ -49,12 +50,7 @@ def add_action(actions: Any) -> None:
     add_resume(action, "continue an interrupted run from its checkpoint in OUTPUT.run")
     recipe = action.add_argument_group("with a recipe")
     add_data(recipe, "folder that the recipe's lines are in (default: here)")
-    recipe.add_argument(
-        "--minutes",
-        type=float,
-        metavar="N",
-        help="end after this many minutes, with fewer steps than the recipe's (default: no limit)",
-    )
+    add_minutes(recipe, default=None)
     images = action.add_argument_group("with line images")
     images.add_argument("--epochs", type=int, metavar="N", help="passes over all lines (default: 4)")
     images.add_argument("--lr", type=float, metavar="N", help="peak learning rate (default: 0.001)")
@@ -104,12 +100,10 @@ def _tune_by_recipe(console: Console, args: argparse.Namespace) -> int:
     from ocrmypdf_superres.training.networks.recipe import read_tuning_recipe
     from ocrmypdf_superres.training.workflows.tune_network import time_limit, tune_on_lines
 
-    if args.minutes < 0:
-        raise OptionError(f"--minutes {args.minutes:g} was given, a number above 0 was expected; correct it.")
+    limit = time_limit(args.minutes)
     recipe = read_tuning_recipe(args.lines, args.language or "")
     if args.tessdata_dir is not None:
         recipe = replace(recipe, base=str(find_traineddata(recipe.language, args.tessdata_dir).resolve()))
-    limit = time_limit(args.minutes) if args.minutes else None
     run = args.output.with_suffix(".run")
     if (run / CHECKPOINT).is_file() and not args.resume:
         raise OptionError(f"{run} holds an earlier run; add --resume to continue it, delete it, or give another --output.")

@@ -10,8 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from ocrmypdf_superres.commands.shared.output import say
-from ocrmypdf_superres.commands.shared.parsing import add_data, add_device, add_output, add_resume, subcommand
-from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.commands.shared.parsing import add_data, add_device, add_minutes, add_output, add_resume, subcommand
 
 
 def add_action(actions: Any) -> None:
@@ -23,13 +22,7 @@ def add_action(actions: Any) -> None:
     add_output(action, "folder to write", metavar="FOLDER", required=True)
     add_device(action)
     add_resume(action, "continue an interrupted run from its checkpoint in OUTPUT.run")
-    action.add_argument(
-        "--minutes",
-        type=float,
-        default=0.0,
-        metavar="N",
-        help="end after this many minutes, with fewer steps than the recipe's (default: no limit)",
-    )
+    add_minutes(action)
 
 
 def run(console: Console, args: argparse.Namespace) -> int:
@@ -42,9 +35,7 @@ def run(console: Console, args: argparse.Namespace) -> int:
     from ocrmypdf_superres.training.workflows.tune_network import time_limit
     from ocrmypdf_superres.training.workflows.tune_rapidocr import tune_rapidocr
 
-    if args.minutes < 0:
-        raise OptionError(f"--minutes {args.minutes:g} was given, a number above 0 was expected; correct it.")
-    limit = time_limit(args.minutes) if args.minutes else None
+    limit = time_limit(args.minutes)
     tuned = tune_rapidocr(args.recipe, args.output, args.data, args.resume, args.device, limit)
     say(f"{args.output}: {tuned.steps} steps. CER on held-out lines, read greedily, in %:", console)
     for row in table({"before": tuned.before, "after": tuned.after}):

@@ -98,8 +98,8 @@ def measure(console: Console, args: argparse.Namespace) -> int:
         files_table,
         for_card,
         read_by_files,
-        read_held_out,
     )
+    from ocrmypdf_superres.training.data.ocr_lines.shards import read_prepared
 
     line_network = read_line_network(args.network)
     if line_network is not None:
@@ -108,7 +108,7 @@ def measure(console: Console, args: argparse.Namespace) -> int:
     if taken := others.keys() & {INSTALLED, TUNED}:
         raise OptionError(f"--against was given the name {min(taken)}, which the table has already; give another one.")
     network = networks_in(args.network)[0]
-    lines = [line for folder in args.lines for line in read_held_out(folder, max(0, args.count))]
+    lines = [line for folder in args.lines for line in read_prepared(folder, max(0, args.count))]
     track = partial(steps, what=f"reading, {BLOCK} lines each")
     edits = read_by_files(network, lines, args.tessdata_dir, others, track)
     figures = compare_on_lines(edits, lines)
@@ -126,15 +126,16 @@ def measure(console: Console, args: argparse.Namespace) -> int:
 
 
 def _measure_rapidocr(console: Console, args: argparse.Namespace, network: LineNetwork) -> int:
-    from ocrmypdf_superres.evaluation.networks.tuned_network import compare_on_lines, for_card, read_held_out
+    from ocrmypdf_superres.evaluation.networks.tuned_network import compare_on_lines, for_card
     from ocrmypdf_superres.evaluation.networks.tuned_rapidocr import change_line_card, read_by_rapidocr
+    from ocrmypdf_superres.training.data.ocr_lines.shards import read_prepared
 
     if args.against or args.markdown or args.tessdata_dir:
         raise OptionError(
             "--against, --markdown or --tessdata-dir was given with a network of RapidOCR, but they are for those of Tesseract; "
             "leave them out."
         )
-    lines = [line for folder in args.lines for line in read_held_out(folder, max(0, args.count))]
+    lines = [line for folder in args.lines for line in read_prepared(folder, max(0, args.count))]
     figures = compare_on_lines(read_by_rapidocr(network, lines, partial(steps, what="reading")), lines)
     _show(figures, args.json)
     if args.write:

@@ -76,6 +76,12 @@ def add_resume(parser: Any, help_text: str = "continue an interrupted run") -> N
     parser.add_argument("--resume", action="store_true", help=help_text)
 
 
+def add_minutes(parser: Any, default: float | None = 0.0) -> None:
+    """Add ``--minutes`` of a tuning by a recipe."""
+    help_text = "end after this many minutes, with fewer steps than the recipe's (default: no limit)"
+    parser.add_argument("--minutes", type=float, default=default, metavar="N", help=help_text)
+
+
 def add_jobs(parser: Any, help_text: str = "pages at a time", default: int | None = 2) -> None:
     """Add ``--jobs``."""
     parser.add_argument("--jobs", type=int, default=default, metavar="N", help=help_text)

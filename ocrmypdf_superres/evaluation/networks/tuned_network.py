@@ -11,13 +11,12 @@ from typing import Any
 
 from PIL import Image
 
-from ocrmypdf_superres.errors import OptionError, RecognizerError
+from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.metrics.statistics import interval, paired_difference
 from ocrmypdf_superres.metrics.text import edit_distance, fold
 from ocrmypdf_superres.modelstore.networks import Network
 from ocrmypdf_superres.recognizers.tesseract.networks.language_file import open_language_file, write_pieces
 from ocrmypdf_superres.tesseract import find_traineddata, read_lines
-from ocrmypdf_superres.training.data.ocr_lines.shards import read_shard
 from ocrmypdf_superres.training.data.ocr_lines.stream import Line
 
 INSTALLED, TUNED = "installed", "tuned"
@@ -49,22 +48,6 @@ class GroupFigures:
     tuned: float
     ratio: tuple[float, float, float]
     difference: tuple[float, float, float]
-
-
-def read_held_out(folder: Path, most: int = 0) -> list[Line]:
-    """Return the lines of the prepared files in *folder*, at most *most* where it is not 0.
-
-    Raises:
-        OptionError: there is none, or a file is damaged.
-    """
-    lines: list[Line] = []
-    for path in sorted(folder.glob("*.npz")):
-        lines += read_shard(path)
-        if most and len(lines) >= most:
-            return lines[:most]
-    if not lines:
-        raise OptionError(f"There are no prepared lines in {folder}; make some with `recognizer lines --held-out`.")
-    return lines
 
 
 def read_by_files(

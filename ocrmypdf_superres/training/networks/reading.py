@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ocrmypdf_superres.errors import OptionError, RecognizerError
+from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.metrics.text import TextScore, score
 from ocrmypdf_superres.ocr.engines.base import LineEngine
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
@@ -23,7 +23,6 @@ from ocrmypdf_superres.recognizers.tesseract.format.traineddata import TrainedDa
 from ocrmypdf_superres.recognizers.tesseract.format.writer import save_traineddata
 from ocrmypdf_superres.recognizers.tesseract.recognizer import TesseractRecognizer
 from ocrmypdf_superres.tesseract import read_lines
-from ocrmypdf_superres.training.data.ocr_lines.shards import read_shard, shard_paths
 from ocrmypdf_superres.training.data.ocr_lines.stream import CLEAN, Line
 from ocrmypdf_superres.training.networks.batches import stack
 from ocrmypdf_superres.training.networks.lines import LinePool
@@ -68,22 +67,6 @@ def groups_of(line: Line) -> list[str]:
     low, high = next((low, high) for low, high in pairwise(edges) if line.x_height < high)
     size = f"<{high:g}" if low == 0 else f">{low:g}" if high == np.inf else f"{low:g}-{high:g}"
     return ["low", f"low {size}", f"low {line.variant}", "low scan" if line.kind == "scan" else "low rendered"]
-
-
-def read_folder(folder: Path, most: int) -> list[Line]:
-    """Return the first *most* lines prepared in *folder*.
-
-    Raises:
-        OptionError: there is none, or a file is damaged.
-    """
-    lines: list[Line] = []
-    for path in shard_paths(folder):
-        lines += read_shard(path)
-        if len(lines) >= most:
-            break
-    if not lines:
-        raise OptionError(f"{folder} has no prepared lines, files such as lines-000000.npz were expected; make some.")
-    return lines[:most]
 
 
 def read_greedily(recognizer: TesseractRecognizer, lines: Sequence[Line], limited: bool = True) -> Reading:

@@ -26,8 +26,9 @@ class LineTuningRecipe(TuningSettings):
 
     ``languages`` maps Tesseract's names of languages to their shares of the lines; ``{language}`` in ``lines`` and in the folder
     of ``[validation]`` stands for each of them. ``base`` is the ONNX file to start from, by default the one that the package
-    rapidocr carries; its table of characters is reduced to Latin letters, digits, marks and symbols. ``base_share`` is the share
-    of its weights in the mean that is written, and ``int8_lines`` the number of lines that the ranges of its form in 8-bit
+    rapidocr carries; its table of characters is reduced to Latin letters, digits, marks and symbols. ``start`` is the ONNX file
+    of a network tuned from it before, to be trained on; by default training starts from ``base``. ``base_share`` is the share
+    of the base's weights in the mean that is written, and ``int8_lines`` the number of lines that the ranges of its form in 8-bit
     integers are taken from (0: no such form). A batch has at most the stage's ``batch`` lines and ``pixels`` columns; lines
     wider than ``widest`` pixels at the network's height are left out. The metric of ``[validation]`` is ``cer``, on as many of
     its ``lines`` in each language; the best weights are kept.
@@ -38,6 +39,7 @@ class LineTuningRecipe(TuningSettings):
     stages: tuple[TrainingStage, ...]
     _: KW_ONLY
     base: str = ""
+    start: str = ""
     base_share: float = 0.0
     int8_lines: int = 120
     pixels: int = 9000

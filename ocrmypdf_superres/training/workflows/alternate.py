@@ -23,10 +23,10 @@ from ocrmypdf_superres.recognizers.tesseract.format.writer import save_trainedda
 from ocrmypdf_superres.tesseract import find_traineddata
 from ocrmypdf_superres.training.data.ocr_lines.build import Sources, build_stream, settings_of
 from ocrmypdf_superres.training.data.ocr_lines.line_images import LineVariant
-from ocrmypdf_superres.training.data.ocr_lines.shards import SHARD_LINES, make_shards
+from ocrmypdf_superres.training.data.ocr_lines.shards import SHARD_LINES, make_shards, read_prepared
 from ocrmypdf_superres.training.loop.trainer import CHECKPOINT
 from ocrmypdf_superres.training.networks.alternating import AlternatingRecipe
-from ocrmypdf_superres.training.networks.reading import Reading, read_by_engine, read_by_program, read_folder
+from ocrmypdf_superres.training.networks.reading import Reading, read_by_engine, read_by_program
 from ocrmypdf_superres.training.super_resolution import super_resolution_trainer
 from ocrmypdf_superres.training.workflows.tune_network import tune_on_lines
 
@@ -134,7 +134,7 @@ class Alternation:
             data = read_traineddata(pair.network)
             folders = {"sr": self.lines(pair.net, own, "net", held=True)}
             folders |= {variant: self.lines(start, "start", variant, held=True) for variant in ("lanczos", "hr")}
-            lines = {variant: read_folder(folder, self.recipe.held_out) for variant, folder in folders.items()}
+            lines = {variant: read_prepared(folder, self.recipe.held_out) for variant, folder in folders.items()}
             result[pair.name] = {variant: read_by_program(data, held) for variant, held in lines.items()}
             for engine in outside:
                 known = f"sr by {engine.name}"

@@ -25,6 +25,7 @@ from ocrmypdf_superres.recognizers.tesseract.format.traineddata import TrainedDa
 from ocrmypdf_superres.recognizers.tesseract.recognizer import TesseractRecognizer
 from ocrmypdf_superres.tesseract import find_traineddata
 from ocrmypdf_superres.training.data.files import transcribed
+from ocrmypdf_superres.training.data.ocr_lines.shards import read_prepared
 from ocrmypdf_superres.training.data.ocr_lines.stream import Line
 from ocrmypdf_superres.training.data.sources.words import open_line
 from ocrmypdf_superres.training.loop.processes import Processes
@@ -32,7 +33,7 @@ from ocrmypdf_superres.training.loop.time_limit import TimeLimit
 from ocrmypdf_superres.training.loop.trainer import CHECKPOINT, Trainer, seed_run
 from ocrmypdf_superres.training.networks.batches import EpochBatches, FolderBatches
 from ocrmypdf_superres.training.networks.lines import LineFolder, LinePool
-from ocrmypdf_superres.training.networks.reading import Reading, read_by_program, read_folder, read_greedily, writable
+from ocrmypdf_superres.training.networks.reading import Reading, read_by_program, read_greedily, writable
 from ocrmypdf_superres.training.networks.recipe import TuningRecipe
 from ocrmypdf_superres.training.networks.task import ErrorRate, NetworkTuning, tunable
 from ocrmypdf_superres.training.recipe import RunSettings, TrainingStage, Validation
@@ -165,7 +166,7 @@ class HeldOutLines:
 
     def __init__(self, recipe: TuningRecipe, folder: Path, data: TrainedData) -> None:
         where = folder / recipe.held_out.folder
-        self.lines = writable(TesseractRecognizer(data), read_folder(where, recipe.held_out.lines))
+        self.lines = writable(TesseractRecognizer(data), read_prepared(where, recipe.held_out.lines))
         if not self.lines:
             raise OptionError(f"{recipe.language} can write none of the lines in {where}; make them with its --language.")
 
@@ -197,9 +198,15 @@ class TunedNetwork:
         return self.after.cer < self.before.cer and clean[1] <= clean[0]
 
 
-def time_limit(minutes: float) -> TimeLimit:
-    """Return the limit of a tuning that is to end *minutes* from now, held-out lines being read at the end included."""
-    return TimeLimit(time.monotonic() + 60 * minutes, 0.0)
+def time_limit(minutes: float) -> TimeLimit | None:
+    """Return the limit of a tuning that is to end *minutes* from now, reading held-out lines at the end included; None for 0.
+
+    Raises:
+        OptionError: *minutes* is below 0.
+    """
+    if minutes < 0:
+        raise OptionError(f"--minutes {minutes:g} was given, a number above 0 was expected; correct it.")
+    return TimeLimit(time.monotonic() + 60 * minutes, 0.0) if minutes else None
 
 
 def network_trainer(

@@ -24,9 +24,10 @@ from ocrmypdf_superres.modelstore.store import sha256_of
 from ocrmypdf_superres.modelstore.writer import check_target, model_folder, write_card
 from ocrmypdf_superres.recognizers.ppocr.onnx_file import is_latin, read_model, save_model, with_characters, with_weights
 from ocrmypdf_superres.recognizers.ppocr.recognizer import PPOCRRecognizer
+from ocrmypdf_superres.training.data.ocr_lines.shards import read_prepared
 from ocrmypdf_superres.training.loop.processes import Processes
 from ocrmypdf_superres.training.loop.trainer import CHECKPOINT, Trainer, seed_run
-from ocrmypdf_superres.training.networks.reading import Reading, read_folder
+from ocrmypdf_superres.training.networks.reading import Reading
 from ocrmypdf_superres.training.ppocr.batches import MixedBatches, as_read, read_lines_of
 from ocrmypdf_superres.training.ppocr.recipe import LineTuningRecipe, read_line_tuning_recipe
 from ocrmypdf_superres.training.ppocr.task import LineTuning, read_greedily
@@ -34,6 +35,7 @@ from ocrmypdf_superres.training.ppocr.task import LineTuning, read_greedily
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from onnx import ModelProto
 
     from ocrmypdf_superres.training.loop.time_limit import TimeLimit
 
@@ -57,12 +59,36 @@ class TunedRecognizer:
 
 
 def base_path(recipe: LineTuningRecipe, folder: Path) -> Path:
-    """Return the ONNX file that *recipe*, whose folders are below *folder*, starts from.
+    """Return the ONNX file of the base of *recipe*, whose folders are below *folder*.
 
     Raises:
         MissingDependencyError: the recipe has no ``base``, and RapidOCR is not installed.
     """
     return folder / recipe.base if recipe.base else installed_model()
+
+
+def _base(recipe: LineTuningRecipe, folder: Path) -> ModelProto:
+    """Return the base of *recipe* with the characters of Latin letters alone."""
+    return with_characters(read_model(base_path(recipe, folder)), is_latin)
+
+
+def _start(recipe: LineTuningRecipe, folder: Path) -> PPOCRRecognizer:
+    """Return the recognizer that training starts from.
+
+    Raises:
+        RecognizerError: it was not tuned from the base.
+    """
+    base = PPOCRRecognizer(_base(recipe, folder), recipe.name)
+    if not recipe.start:
+        return base
+    path = folder / recipe.start
+    start = PPOCRRecognizer(with_characters(read_model(path), is_latin), recipe.name)
+    shapes = [{name: values.shape for name, values in one.state_dict().items()} for one in (base, start)]
+    if start.characters != base.characters or shapes[0] != shapes[1]:
+        raise RecognizerError(
+            f"start names {path}, whose characters or layers are not those of the base; give a network that was tuned from it."
+        )
+    return start
 
 
 def rapidocr_trainer(
@@ -87,14 +113,14 @@ def rapidocr_trainer(
         OptionError, RecognizerError, DeviceError, MissingDependencyError: lines, the base or the device cannot be used.
     """
     seed_run(recipe)
-    recognizer = PPOCRRecognizer(with_characters(read_model(base_path(recipe, folder)), is_latin), recipe.name)
+    recognizer = _start(recipe, folder)
     lines = {name: read_lines_of(folder / path, recognizer, recipe.widest) for name, path in recipe.folders().items()}
     for name, found in lines.items():
         log.info("%s: %d lines, %d left out.", name, len(found.images), found.left_out)
     sizes = [stage.batch for stage in recipe.stages for _ in range(stage.steps)]
     batches = MixedBatches(lines, recipe.languages, sizes, recipe.pixels, recipe.seed)
     each = max(1, recipe.held_out.lines // len(recipe.languages))
-    held_out = [line for path in recipe.held_out_folders().values() for line in read_folder(folder / path, each)]
+    held_out = [line for path in recipe.held_out_folders().values() for line in read_prepared(folder / path, each)]
     return Trainer(LineTuning(recipe, recognizer, batches, held_out), run, Processes(device), text, limit)
 
 
@@ -128,7 +154,7 @@ def tune_rapidocr(
     if not isinstance(tuned, PPOCRRecognizer):
         raise TypeError(f"{type(tuned).__name__} is not a recognizer of PP-OCR")
     path = base_path(recipe, folder)
-    base = with_characters(read_model(path), is_latin)
+    base = _base(recipe, folder)
     model = with_weights(base, tuned.network, recipe.base_share)
     with model_folder(out, LINE_NETWORK_CARD, RecognizerError) as made:
         save_model(model, made / LINE_NETWORK)

@@ -63,6 +63,22 @@ def read_shard(path: Path) -> list[Line]:
         ) from error
 
 
+def read_prepared(folder: Path, most: int = 0) -> list[Line]:
+    """Return the lines prepared in *folder*, the first *most* of them where it is not 0.
+
+    Raises:
+        OptionError: there is none, or a file is damaged.
+    """
+    lines: list[Line] = []
+    for path in shard_paths(folder):
+        lines += read_shard(path)
+        if most and len(lines) >= most:
+            return lines[:most]
+    if not lines:
+        raise OptionError(f"{folder} has no prepared lines, files such as {_NAME.format(0)}; make some with `recognizer lines`.")
+    return lines
+
+
 def make_shards(stream: LineStream, folder: Path, count: int, first: int = 0) -> Iterator[tuple[Path, bool]]:
     """Write shards *first* to *first* + *count* - 1 of *stream* to *folder*; yield (path, whether it was written) of each.
 
