@@ -26,7 +26,7 @@ LAYERS = {
 BESIDE = {
     "errors": set(), "extras": set(), "files": {"errors"}, "log_once": set(), "processes": set(),
     "tables": {"errors"}, "entry_points": {"errors", "tables"},
-    "metrics": {"errors"},
+    "metrics": {"errors", "files"},
     "onnx_sessions": set(), "page": {"onnx_sessions"}, "architectures": set(), "modelstore": set(), "tesseract": set(),
     "upscaling": set(), "recognizers": {"detectors"}, "detectors": set(),
     "ocr": set(),

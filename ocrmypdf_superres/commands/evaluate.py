@@ -16,7 +16,6 @@ from ocrmypdf_superres.commands.shared.output import STANDARD_OUTPUT, progress, 
 from ocrmypdf_superres.commands.shared.parsing import add_data, add_jobs, add_json, add_language, add_model
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.benchmark import Result, applies, run_cases, to_json
-from ocrmypdf_superres.evaluation.data.ground_truth import read_truth
 from ocrmypdf_superres.evaluation.data.pages import (
     HIGH_DPI,
     INDEX,
@@ -35,6 +34,7 @@ from ocrmypdf_superres.evaluation.methods.peers import Peer, all_peers
 from ocrmypdf_superres.evaluation.networks_table import networks_table
 from ocrmypdf_superres.evaluation.summary import about_case, headlines, in_order, rows
 from ocrmypdf_superres.evaluation.worst import save_worst
+from ocrmypdf_superres.metrics.ground_truth import read_truth
 from ocrmypdf_superres.metrics.text import word_accuracy
 
 OF_A_COLLECTION = 2

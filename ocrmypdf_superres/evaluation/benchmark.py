@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from ocrmypdf_superres.errors import OptionError, SuperresError
-from ocrmypdf_superres.evaluation.data.ground_truth import read_truth
 from ocrmypdf_superres.evaluation.data.pages import Case
 from ocrmypdf_superres.evaluation.methods.dispatch import read
 from ocrmypdf_superres.evaluation.methods.peers import Peer
 from ocrmypdf_superres.evaluation.reading_cache import ReadingCache, key_of, versions_of
+from ocrmypdf_superres.metrics.ground_truth import read_truth
 from ocrmypdf_superres.metrics.text import TextScore, right_by_textzoom, s_lcs, s_ld, score
 from ocrmypdf_superres.processes import worker_pool
 

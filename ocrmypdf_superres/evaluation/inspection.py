@@ -13,7 +13,6 @@ from PIL import Image
 
 from ocrmypdf_superres.errors import SuperresError
 from ocrmypdf_superres.evaluation.benchmark import reading_of
-from ocrmypdf_superres.evaluation.data.ground_truth import read_truth
 from ocrmypdf_superres.evaluation.data.pages import Case
 from ocrmypdf_superres.evaluation.methods.images import lr_image
 from ocrmypdf_superres.evaluation.methods.names import ENGINE_METHODS, PLUGIN_METHODS
@@ -25,6 +24,7 @@ from ocrmypdf_superres.evaluation.trust.invented import invented_words
 from ocrmypdf_superres.evaluation.trust.trust import Trust, inconsistency, silent_substitutions, summarize
 from ocrmypdf_superres.evaluation.words import cached_words, correct_words
 from ocrmypdf_superres.metrics.boxes import boxes_iou, scaled
+from ocrmypdf_superres.metrics.ground_truth import read_truth
 from ocrmypdf_superres.metrics.image import psnr, ssim
 from ocrmypdf_superres.page.image import resize_luma, to_luma
 from ocrmypdf_superres.processes import worker_pool

@@ -15,7 +15,7 @@ from ocrmypdf_superres.archive.formats.alto import page_to_alto
 from ocrmypdf_superres.archive.formats.xmp import ENLARGED, RECOGNISED, Step
 from ocrmypdf_superres.archive.store.name_encoding import printable
 from ocrmypdf_superres.errors import ImageError
-from ocrmypdf_superres.evaluation.data.ground_truth import read_truth
+from ocrmypdf_superres.metrics.ground_truth import read_truth
 from ocrmypdf_superres.ocr.hocr import parse_hocr, read_hocr
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 

@@ -10,8 +10,8 @@ import pytest
 from evaluation_pages import draw
 
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.evaluation.data.ground_truth import read_truth
 from ocrmypdf_superres.evaluation.data.pages import find_pages
+from ocrmypdf_superres.metrics.ground_truth import read_truth
 
 PAGE = """<?xml version="1.0"?>
 <PcGts xmlns="http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"><Page imageWidth="100" imageHeight="80">

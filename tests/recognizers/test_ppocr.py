@@ -78,8 +78,14 @@ def test_it_is_a_differentiable_recognizer_that_reads() -> None:
     assert lines.grad[1, 0, :, widths[1] :].abs().sum() == 0
     features, columns = recognizer.features(lines.detach(), widths, [ENCODED])[ENCODED]
     assert features.shape[2:] == (1, logits.shape[1]) and columns.tolist() == steps.tolist()
-    with pytest.raises(RecognizerError, match="no layer 'lstm'; give encoded"):
+    with pytest.raises(RecognizerError, match="no layer 'lstm'; give conv"):
         recognizer.features(lines.detach(), widths, ["lstm"])
+
+
+def test_the_whole_graph_moves_to_another_device(model: ModelProto) -> None:
+    # A GPU refuses to mix its values with those of the CPU; so does the device without memory.
+    graph = OnnxGraph(model).to("meta")
+    assert graph(torch.zeros(1, 3, HEIGHT, 320, device="meta")).device.type == "meta"
 
 
 def test_its_input_is_that_of_the_package() -> None:

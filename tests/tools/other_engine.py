@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from ocrmypdf_superres.errors import SuperresError
-from ocrmypdf_superres.evaluation.data.ground_truth import read_truth
 from ocrmypdf_superres.evaluation.data.pages import Case, find_pages, make_cases
 from ocrmypdf_superres.evaluation.data.profiles import parse_condition
 from ocrmypdf_superres.evaluation.methods.images import lr_image
 from ocrmypdf_superres.evaluation.methods.readings import ocrmypdf_text
+from ocrmypdf_superres.metrics.ground_truth import read_truth
 from ocrmypdf_superres.metrics.statistics import interval
 from ocrmypdf_superres.metrics.text import TextScore, score
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,7 @@ pytest.importorskip("rapidfuzz")
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.training.data.fonts import installed_fonts, open_font
 from ocrmypdf_superres.training.data.sources.rendered import RenderedSource
-from ocrmypdf_superres.training.data.sources.scans import ScanSource
+from ocrmypdf_superres.training.data.sources.scans import ScanSource, list_pages
 
 
 def test_rendered_strips_hold_their_line(data_folder):
@@ -69,12 +70,28 @@ def test_scans_are_read_by_tesseract_and_corrected_by_ground_truth(tmp_path):
     assert sample.box is not None and sample.box[3] - sample.box[1] == 48
     assert list((tmp_path / "cache").glob("*.tsv"))
 
+    # Ground truth in XML is its text, without the tags.
+    words = "".join(f"<TextLine><TextEquiv><Unicode>{line}</Unicode></TextEquiv></TextLine>" for line in lines)
+    page_xml = f'<PcGts xmlns="http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"><Page><TextRegion>{words}'
+    (tmp_path / "page.xml").write_text(f"{page_xml}</TextRegion></Page></PcGts>", encoding="utf-8")
+    row = {"image": "page.png", "text": "page.xml", "languages": "eng"}
+    (tmp_path / "index.json").write_text(json.dumps([row]), encoding="utf-8")
+    found = ScanSource(tmp_path, tmp_path / "cache").pages[0].lines
+    assert [" ".join(word.text for word in line) for line in found] == lines
+
 
 def test_a_damaged_index_is_one_sentence(tmp_path):
     for text in ("{", "[1]", '[{"image": "a.png"}]'):
         (tmp_path / "index.json").write_text(text, encoding="utf-8")
         with pytest.raises(OptionError, match=r"index\.json cannot be used"):
             ScanSource(tmp_path, tmp_path / "cache")
+
+
+def test_parts_of_an_index_share_no_page(tmp_path):
+    rows = [{"image": f"{number}.png", "languages": "eng"} for number in range(10)]
+    (tmp_path / "index.json").write_text(json.dumps(rows), encoding="utf-8")
+    train, test = ({image.name for image, *_ in list_pages(tmp_path, "eng", tmp_path, part=part)} for part in ("train", "test"))
+    assert len(train) == 7 and len(test) == 3 and not train & test
 
 
 def test_an_empty_scan_folder_is_one_sentence(tmp_path):

@@ -76,6 +76,28 @@ def test_one_document_is_split_by_pages(tmp_path):
     assert len(split.learnt) == 8 and len(split.held_out) == 2
 
 
+def test_transcribed_pages_among_many_are_split_alone(tmp_path):
+    for number in range(200):
+        for document in "abc":
+            if number < 3 or document == "c":
+                image(number).save(tmp_path / f"{document}_{number:03d}.png", dpi=(300, 300))
+    for name in ("a_000", "b_000", "b_001"):
+        (tmp_path / f"{name}.gt.txt").write_text("text")
+    split = split_scans(tmp_path, with_truth=True)
+    assert {page.name for page in (*split.learnt, *split.held_out)} == {"a_000", "b_000", "b_001"}
+    assert split.learnt and split.held_out
+    (tmp_path / "a_000.gt.txt").unlink()
+    (tmp_path / "b_001.gt.txt").unlink()
+    with pytest.raises(OptionError, match=r"Of the 206 pages in .* 1 have a text"):
+        split_scans(tmp_path, with_truth=True)
+
+
+def test_images_named_by_numbers_are_one_document(tmp_path):
+    for number in range(8):
+        image(number).save(tmp_path / f"{number:04d}.png", dpi=(300, 300))
+    assert split_scans(tmp_path).documents == 1
+
+
 def test_unusable_folders_are_one_sentence(tmp_path):
     with pytest.raises(OptionError, match="is missing or is not"):
         split_scans(tmp_path / "none")

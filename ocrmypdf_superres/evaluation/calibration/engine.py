@@ -14,11 +14,11 @@ import numpy as np
 
 from ocrmypdf_superres.errors import OptionError, SuperresError
 from ocrmypdf_superres.evaluation.calibration.fit import calibration_error, enlarged_page, fit_knots
-from ocrmypdf_superres.evaluation.data.ground_truth import read_truth
 from ocrmypdf_superres.evaluation.data.pages import Case
 from ocrmypdf_superres.evaluation.methods.images import lr_image
 from ocrmypdf_superres.evaluation.words import correct_words
 from ocrmypdf_superres.files import atomic_write_text
+from ocrmypdf_superres.metrics.ground_truth import read_truth
 from ocrmypdf_superres.ocr.engines.base import Engine, LineEngine, read_enlarged
 from ocrmypdf_superres.ocr.engines.calibration import EngineRow, read_rows
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis

@@ -21,11 +21,11 @@ from rich.table import Table
 from scipy.optimize import isotonic_regression
 
 from ocrmypdf_superres.errors import OptionError, RecognizerError, SuperresError
-from ocrmypdf_superres.evaluation.data.ground_truth import read_truth
 from ocrmypdf_superres.evaluation.data.pages import Case
 from ocrmypdf_superres.evaluation.methods.images import lr_image
 from ocrmypdf_superres.evaluation.words import correct_words
 from ocrmypdf_superres.files import atomic_write_text
+from ocrmypdf_superres.metrics.ground_truth import read_truth
 from ocrmypdf_superres.metrics.text import TextScore, score
 from ocrmypdf_superres.modelstore.cards import WEIGHTS
 from ocrmypdf_superres.modelstore.store import Model

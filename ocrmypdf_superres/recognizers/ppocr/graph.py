@@ -61,11 +61,16 @@ class OnnxGraph(nn.Module):
         self._nodes = _with_gelu(_without_identities(nodes))
         fixed = {name for node in self._nodes if node.operator == "BatchNormalization" for name in node.inputs[3:5]}
         self.names: dict[str, str] = {}
+        self._scalars: dict[str, str] = {}
         self._constants: dict[str, Tensor] = {}
         for place, initializer in enumerate(graph.initializer):
             value = torch.from_numpy(np.array(numpy_helper.to_array(initializer)))
-            if not value.is_floating_point() or value.numel() == 1:
-                self._constants[initializer.name] = value
+            if not value.is_floating_point():
+                self._constants[initializer.name] = value  # shapes and axes, which are read on the CPU
+                continue
+            if value.numel() == 1:
+                self._scalars[initializer.name] = name = f"scalar{place}"
+                self.register_buffer(name, value, persistent=False)
                 continue
             self.names[initializer.name] = name = f"weight{place}"
             if initializer.name in fixed:
@@ -92,8 +97,8 @@ class OnnxGraph(nn.Module):
         return node.operator, node.inputs
 
     def _value(self, values: Mapping[str, Tensor], name: str) -> Tensor:
-        if name in self.names:
-            found: Tensor = getattr(self, self.names[name])
+        if own := self.names.get(name) or self._scalars.get(name):
+            found: Tensor = getattr(self, own)
             return found
         return self._constants[name] if name in self._constants else values[name]
 

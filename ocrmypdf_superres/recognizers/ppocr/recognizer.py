@@ -19,8 +19,8 @@ from ocrmypdf_superres.recognizers.ppocr.onnx_file import characters_of, last_la
 HEIGHT = 48
 NARROWEST = 320
 """The least width of its input in pixels; RapidOCR fills up narrower lines, and longer ones of a batch, with grey."""
-ENCODED = "encoded"
-"""The layer whose output the last one makes characters of."""
+ENCODED = "conv"
+"""The layer whose output the last one makes characters of, under the name that losses ask every recognizer for."""
 
 
 def scaled_width(rows: int, columns: int) -> int:

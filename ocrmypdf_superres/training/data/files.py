@@ -2,7 +2,8 @@
 """The pages in a folder of scans: images, multi-page TIFFs, PDFs.
 
 Images whose names differ only in a number at the end (``letter_01.jpg``, ``letter_02.jpg``) and lie in one
-folder are the pages of one document; a PDF or a multi-page TIFF is a document of its own.
+folder are the pages of one document, and so are those whose names are numbers; a PDF or a multi-page TIFF is a document of its
+own.
 """
 
 from __future__ import annotations
@@ -155,7 +156,8 @@ def _image_pages(path: Path, place: Path) -> list[ScanFile]:
     with Image.open(path) as image:
         frames = page_count(image)
         if frames == 1:
-            return [ScanFile(str(place.with_name(document_of(place))), path, 0, True, image_dpi(image))]
+            name, parent = document_of(place)
+            return [ScanFile(str(Path(parent, name)), path, 0, True, image_dpi(image))]
         found = []
         for index in range(frames):
             image.seek(index)
@@ -163,9 +165,12 @@ def _image_pages(path: Path, place: Path) -> list[ScanFile]:
         return found
 
 
-def document_of(image: Path) -> str:
-    """Return the name of the document that a page's *image* is from: the file name without a number at its end."""
-    return _NUMBER.sub("", image.stem) or image.stem
+def document_of(image: Path) -> tuple[str, str]:
+    """Return the document that a page's *image* is from: its file name without a number at the end, and its folder.
+
+    The name is empty for images that are named by numbers alone, which are the pages of one document.
+    """
+    return _NUMBER.sub("", image.stem), str(image.parent)
 
 
 def image_dpi(image: Image.Image) -> float:

@@ -41,11 +41,13 @@ class Split:
     small: int = 0
 
 
-def split_scans(folder: Path) -> Split:
+def split_scans(folder: Path, with_truth: bool = False) -> Split:
     """Return the pages of *folder* of enough resolution, split by document, the same at every call.
 
+    *with_truth* takes only the pages that have their text beside them.
+
     Raises:
-        OptionError: there are no pages, none of enough resolution, or only one.
+        OptionError: there are no such pages, none of enough resolution, or only one.
     """
     scans, unreadable = find_scans(folder)
     if not scans:
@@ -57,6 +59,13 @@ def split_scans(folder: Path) -> Split:
             f"No page in {folder} has about 200 dpi or more (the largest has {best:.0f}), but a net learns from sharp "
             f"pages; give better scans here, and these with --low."
         )
+    if with_truth:
+        usable, large = len(large), [scan for scan in large if scan.truth is not None]
+        if len(large) < 2:
+            raise OptionError(
+                f"Of the {usable} pages in {folder} that can be used {len(large)} have a text, but a network needs NAME.gt.txt "
+                "beside at least one page to learn from and one to compare on; add some."
+            )
     if len(large) < 2:
         raise OptionError(
             f"Only one page in {folder} can be used, but one to learn from and one to compare on are needed; give more."

@@ -275,7 +275,7 @@ class Trainer(Generic[K]):
     def _end_stage(self, number: int) -> None:
         """Leave stage *number* before its last step, with the best weights so far."""
         self.watch = self.processes.from_leader(self.watch)
-        self.step = sum(stage.steps for stage in self.stages[: number + 1])
+        self.step = self.watch.leave_out(self.step, sum(stage.steps for stage in self.stages[: number + 1]))
         if self.watch.weights:
             self.net.load_state_dict(self.watch.weights)
             self.average = {k: v.detach().clone() for k, v in self.net.state_dict().items()}

@@ -24,6 +24,7 @@ class Watch:
         rows: step, stage and value of each validation.
         value: the best value, None before the first. step: when it was. weights: those that gave it, on the CPU.
         waited: validations of this stage since the last improvement.
+        left_out: steps of stages that ended early.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -31,6 +32,7 @@ class Watch:
     step: int = 0
     weights: dict[str, Tensor] = field(default_factory=dict)
     waited: int = 0
+    left_out: int = 0
 
     def begin_stage(self, settings: Validation) -> None:
         """Restart the count; values of the metric ``loss`` are compared within a stage only, since stages have other losses."""
@@ -47,6 +49,15 @@ class Watch:
         else:
             self.waited += 1
         return 0 < settings.patience <= self.waited
+
+    def leave_out(self, step: int, end: int) -> int:
+        """Note that the steps of a stage from *step* to its *end* are left out; return *end*."""
+        self.left_out += end - step
+        return end
+
+    def done(self, step: int) -> int:
+        """Return how many steps were done when *step* is reached."""
+        return step - self.left_out
 
     def _improves(self, metric: str, value: float) -> bool:
         if self.value is None:

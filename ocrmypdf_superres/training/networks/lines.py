@@ -91,16 +91,19 @@ class LineFolder:
         self.folder = folder
         self.pool = pool
         self.names: list[str] = []
+        self._damaged: set[str] = set()
 
     def update(self) -> bool:
         """Read the files that are new; return whether there was one. A damaged one is left out with a warning."""
-        fresh = [path for path in shard_paths(self.folder) if path.name not in self.names]
+        fresh = [path for path in shard_paths(self.folder) if path.name not in {*self.names, *self._damaged}]
         for path in fresh:
             try:
                 lines = read_shard(path)
             except OptionError as error:
                 log.warning("%s", error)
-                lines = []
+                # Not among the names, which a run that is continued reads again.
+                self._damaged.add(path.name)
+                continue
             self.pool.add(lines)
             self.names.append(path.name)
         return bool(fresh)

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import tomli_w
 
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.tables import read_toml
@@ -55,6 +57,18 @@ class TuningRecipe(TuningSettings):
     ema: float = 0.99
     weight_decay: float = 0.0
     workers: int = 0
+
+
+def recipe_text(recipe: TuningRecipe) -> str:
+    """Return *recipe* as TOML, which a checkpoint keeps so that no other recipe continues it."""
+    return tomli_w.dumps(_without_none(asdict(recipe)))
+
+
+def _without_none(value: Any) -> Any:
+    """Return *value* without what TOML has no word for."""
+    if isinstance(value, Mapping):
+        return {name: _without_none(one) for name, one in value.items() if one is not None}
+    return [_without_none(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def parse_tuning_recipe(values: Mapping[str, Any], where: str, language: str = "") -> TuningRecipe:

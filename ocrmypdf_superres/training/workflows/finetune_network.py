@@ -13,8 +13,8 @@ from pathlib import Path
 
 import tomli_w
 
-from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.files import atomic_write_text, read_text
+from ocrmypdf_superres.files import atomic_write_text
+from ocrmypdf_superres.metrics.ground_truth import read_truth
 from ocrmypdf_superres.modelstore.networks import networks_for, read_network
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model
 from ocrmypdf_superres.processes import available_cores, worker_pool
@@ -105,17 +105,9 @@ def _finetune(settings: NetworkSettings, comparison: Comparison) -> FinetunedNet
 
 def _prepare(settings: NetworkSettings, jobs: int) -> None:
     """Sort the pages that have a text, let Tesseract find their lines, and write the texts to render."""
-    split, run = split_scans(settings.scans), settings.run
-    told = [len(pages) for pages in (split.learnt, split.held_out)]
-    split.learnt = [page for page in split.learnt if page.truth is not None]
-    split.held_out = [page for page in split.held_out if page.truth is not None]
-    if not split.learnt or not split.held_out:
-        raise OptionError(
-            f"Of the pages in {settings.scans} {len(split.learnt)} of {told[0]} to learn from and {len(split.held_out)} of "
-            f"{told[1]} to compare on have a text; a network needs NAME.gt.txt beside the images on both sides."
-        )
+    split, run = split_scans(settings.scans, with_truth=True), settings.run
     learnt, held_out = settings.read(split, jobs)
-    texts = [read_text(Path(row["text"])) for row in _index(run / "train") if row["text"]]
+    texts = [read_truth(Path(row["text"])).text for row in _index(run / "train") if row["text"]]
     (run / "text").mkdir(exist_ok=True)
     (run / "text" / "pages.txt").write_text("\n".join(texts), encoding="utf-8")
     atomic_write_text(run / PAGES, json.dumps({"learnt": learnt, "held-out": held_out}) + "\n")

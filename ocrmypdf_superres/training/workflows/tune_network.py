@@ -7,13 +7,15 @@ learns how the letters in them look. :func:`tune` takes a few line images, :func
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
+import tomli_w
 import torch
 from PIL import Image
 
@@ -34,7 +36,7 @@ from ocrmypdf_superres.training.loop.trainer import CHECKPOINT, Trainer, seed_ru
 from ocrmypdf_superres.training.networks.batches import EpochBatches, FolderBatches
 from ocrmypdf_superres.training.networks.lines import LineFolder, LinePool
 from ocrmypdf_superres.training.networks.reading import Reading, read_by_program, read_greedily, writable
-from ocrmypdf_superres.training.networks.recipe import TuningRecipe
+from ocrmypdf_superres.training.networks.recipe import TuningRecipe, recipe_text
 from ocrmypdf_superres.training.networks.task import ErrorRate, NetworkTuning, tunable
 from ocrmypdf_superres.training.recipe import RunSettings, TrainingStage, Validation
 
@@ -138,19 +140,26 @@ def tune(
     batches = EpochBatches(pool, how.batch, how.epochs, how.seed)
     steps = len(batches)
     stage = TrainingStage("tune", steps, batch=how.batch, lr=how.lr, final=0.05, warmup=max(1, min(20, steps // 10)))
-    trainer = Trainer(NetworkTuning(data, recognizer, batches, run_settings, (stage,), error_rate), run, Processes(device))
+    task = NetworkTuning(data, recognizer, batches, run_settings, (stage,), error_rate)
+    trainer = Trainer(task, run, Processes(device), _description(how, [example.text for example in examples]))
     if resume and run is not None:
         trainer.resume(run / CHECKPOINT)
     trainer.fit()
-    report = TuneReport(trainer.step, trainer.task.mean_losses(steps // how.epochs), pool.reasons)
+    report = TuneReport(trainer.watch.done(trainer.step), trainer.task.mean_losses(steps // how.epochs), pool.reasons)
     for number, value in enumerate(report.losses):
         log.info("Epoch %d of %d: %.4f nats a character.", number + 1, how.epochs, value)
     return _result(trainer, how.batch), report
 
 
+def _description(how: TuneSettings, texts: Sequence[str]) -> str:
+    """Return all that makes a tuning on line images as TOML, which a checkpoint keeps to refuse another one."""
+    values = asdict(how) | {"texts": hashlib.sha256("\n".join(texts).encode()).hexdigest()}
+    return tomli_w.dumps({name: value for name, value in values.items() if name != "threads"})
+
+
 def _result(trainer: Trainer[NetworkTuning], batch: int) -> TrainedData:
     tuned = trainer.task.tuned(trainer.averaged_net())
-    tuned.training_iteration += trainer.step * batch
+    tuned.training_iteration += trainer.watch.done(trainer.step) * batch
     return tuned
 
 
@@ -231,7 +240,7 @@ def network_trainer(
     lines = LineFolder(folder / recipe.lines, LinePool(recognizer, recipe.widest))
     batches = FolderBatches(lines, [stage.batch for stage in recipe.stages for _ in range(stage.steps)], recipe.seed)
     task = NetworkTuning(data, recognizer, batches, recipe, recipe.stages, held_out)
-    return Trainer(task, run, Processes(device), text=f"{recipe.name} {recipe.language}", limit=limit), held_out
+    return Trainer(task, run, Processes(device), text=recipe_text(recipe), limit=limit), held_out
 
 
 def tune_on_lines(
@@ -253,4 +262,4 @@ def tune_on_lines(
     base = trainer.task.data
     tuned = _result(trainer, max(stage.batch for stage in recipe.stages))
     tuned = int8_copy(tuned) if base.integer else tuned
-    return TunedNetwork(tuned, trainer.step, held_out.read(base)[0], held_out.read(tuned)[0])
+    return TunedNetwork(tuned, trainer.watch.done(trainer.step), held_out.read(base)[0], held_out.read(tuned)[0])

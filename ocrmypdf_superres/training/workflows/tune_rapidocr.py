@@ -162,13 +162,14 @@ def tune_rapidocr(
             save_int8(model, _some_lines(trainer.task.batches, recipe.int8_lines), made / LINE_NETWORK_INT8)
         hashes = [sha256_of(made / name) if (made / name).is_file() else "" for name in (LINE_NETWORK, LINE_NETWORK_INT8)]
         card = LineNetworkCard(
-            out.name, hashes[0], tuple(recipe.languages), path.stem, sha256_of(path), hashes[1], trainer.step,
+            out.name, hashes[0], tuple(recipe.languages), path.stem, sha256_of(path), hashes[1],
+            trainer.watch.done(trainer.step),
             notice=NOTICE.format(base=path.stem), description=recipe.description, recipe=text,
         )  # fmt: skip
         write_card(card, made / LINE_NETWORK_CARD)
     lines = trainer.task.held_out
     before, after = (read_greedily(PPOCRRecognizer(one), lines) for one in (base, model))
-    return TunedRecognizer(LineNetwork(card, out), trainer.step, before, after)
+    return TunedRecognizer(LineNetwork(card, out), card.steps, before, after)
 
 
 def _some_lines(batches: MixedBatches, count: int) -> list[NDArray[np.float32]]:

@@ -122,7 +122,7 @@ def test_the_best_weights_are_kept_and_training_ends_early(data: Path, monkeypat
     seen = []
     monkeypatch.setattr(trainer.task, "error_rate", lambda tuned: (seen.append(write_traineddata(tuned)), next(rates))[1])
     trainer.fit()
-    assert len(seen) == 4
+    assert len(seen) == 4 and trainer.step > trainer.watch.done(trainer.step) == 3
     assert write_traineddata(trainer.task.tuned(trainer.averaged_net())) == seen[1]
 
 
@@ -145,6 +145,9 @@ def test_new_files_are_found_and_damaged_ones_left_out(tmp_path: Path, caplog: p
     shard_path(tmp_path / "lines", 0).write_bytes(b"cut")
     assert folder.update() and not folder.update()
     assert len(folder.pool) == 12 and "lines-000000" in caplog.text
+    continued = LineFolder(tmp_path / "lines", LinePool(tunable(tiny())))
+    continued.restore(folder.names)
+    assert continued.names == folder.names and len(continued.pool) == 12
     with pytest.raises(OptionError, match="other files"):
         folder.restore(["lines-000007.npz"])
 
@@ -238,6 +241,15 @@ def test_the_command_tunes_by_a_recipe(data: Path, capsys: pytest.CaptureFixture
 def test_wrong_recipes_are_refused(change: dict[str, object], said: str) -> None:
     with pytest.raises(OptionError, match=said):
         recipe(**change)
+
+
+def test_another_recipe_does_not_continue_a_run(data: Path, tmp_path: Path) -> None:
+    short = {"name": "a", "steps": 1, "batch": 6, "lr": 1e-4}
+    tune_on_lines(recipe(stages=[short]), data, tmp_path / "run")
+    with pytest.raises(OptionError, match="belongs to another recipe"):
+        tune_on_lines(recipe(stages=[short | {"lr": 5e-2}]), data, tmp_path / "run", resume=True)
+    again = tune_on_lines(recipe(stages=[short], checkpoint_every=7), data, tmp_path / "run", resume=True)
+    assert again.steps == 1
 
 
 def test_folders_without_lines_are_refused(data: Path) -> None:

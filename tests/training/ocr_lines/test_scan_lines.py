@@ -62,9 +62,10 @@ def test_lines_that_cannot_be_written_are_left_out(scans, tmp_path):
 
 
 def test_documents_are_held_out_as_a_whole(scans, tmp_path):
-    assert document_of(Path("letter_04.png")) == document_of(Path("letter_17.jpg")) == "letter"
-    assert document_of(Path("1181_1744_3.jpg")) == "1181_1744"
-    assert document_of(Path("17.jpg")) == "17"
+    assert document_of(Path("letter_04.png")) == document_of(Path("letter_17.jpg")) == ("letter", ".")
+    assert document_of(Path("1181_1744_3.jpg")) == ("1181_1744", ".")
+    assert document_of(Path("book/017.jpg")) == document_of(Path("book/018.jpg")) == ("", "book")
+    assert document_of(Path("a/page_1.png")) != document_of(Path("b/page_1.png"))
     assert held_documents("abcdefghijklm") == {"c", "k"}
     assert held_documents(["b", "a"]) == {"b"} and held_documents(["a"]) == set()
     train, held = (ScanLines(scans, "eng", tmp_path / "cache", held=held) for held in (False, True))
@@ -102,3 +103,12 @@ def test_few_scans_in_a_language_are_joined_by_those_in_others(scans, tmp_path):
     assert stream.from_scans == pytest.approx(0.25 * len(ROWS[:-1]) / FEW_SCAN_LINES) and stream.from_foreign == 0.08
     held = build_stream("eng", Sources(tmp_path / "text", scans, tmp_path / "cache"), held=True)
     assert held.foreign is None and held.settings.scans == 0.25
+
+
+def test_without_texts_all_lines_are_of_scans(scans, tmp_path):
+    stream = build_stream("eng", Sources(None, scans, tmp_path / "cache"))
+    assert len(stream.scans) < FEW_SCAN_LINES
+    assert {stream.line(index).kind for index in range(4)} == {"scan"}
+    (scans / HELD).unlink()
+    with pytest.raises(OptionError, match="No line of the scans or line images has a text that is certain"):
+        build_stream("eng", Sources(None, scans, tmp_path / "cache"), held=True)

@@ -105,14 +105,12 @@ def build_stream(
     is_encodable = encodable_with(data.charset.encode)
     chosen = settings or settings_of(language)
     own, usable = _texts(language, sources.text, data, held) if sources.text is not None else ([], [])
-    if not own:
-        if sources.scans is None and sources.pairs is None:
-            raise OptionError("There is neither text nor a scan to take lines from; give one of them.")
-        chosen = replace(chosen, scans=1.0, line_pairs=1.0 if sources.scans is None else chosen.line_pairs)
+    if not own and sources.scans is None and sources.pairs is None:
+        raise OptionError("There is neither text nor a scan to take lines from; give one of them.")
     scans, foreign = _scans(language, sources, held), None
     if scans is not None and not held and language.rpartition("/")[2] not in (*_SCRIPTS, "frk"):
         scans.keep(is_encodable)
-        if len(scans) < FEW_SCAN_LINES and sources.scans is not None:
+        if own and len(scans) < FEW_SCAN_LINES and sources.scans is not None:
             chosen = replace(chosen, scans=chosen.scans * len(scans) / FEW_SCAN_LINES)
             foreign = ScanLines(sources.scans, "", sources.cache, without=("frk", language))
     pairs = None if sources.pairs is None else LinePairs(sources.pairs, held=held)

@@ -62,7 +62,7 @@ class LinePairs(RealLines):
     def __init__(self, folder: Path, *, held: bool | None = False) -> None:
         refuse_validation(folder)
         found = transcribed(folder.rglob("*")) if folder.is_dir() else []
-        documents = [str(i.parent.relative_to(folder)) if i.parent != folder else document_of(i) for i, _ in found]
+        documents = [str(i.parent.relative_to(folder)) if i.parent != folder else document_of(i)[0] or i.stem for i, _ in found]
         kept_apart = held_documents(set(documents))
         self.lines = [
             LinePair(image, read_text(text), document)

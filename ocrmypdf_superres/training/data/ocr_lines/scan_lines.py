@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,7 @@ HELD_EVERY, HELD_FIRST = 8, 2
 #: A scan is enlarged by at most this factor; more would show as blur.
 _MOST_ENLARGED = 1.15
 _FORBIDDEN = "validation"
+D = TypeVar("D", str, tuple[str, str])
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,7 @@ def refuse_validation(folder: Path) -> None:
         raise OptionError(f"The folder {folder} holds validation data, training data was expected; give another folder.")
 
 
-def held_documents(documents: Collection[str]) -> set[str]:
+def held_documents(documents: Collection[D]) -> set[D]:
     """Return the held-out ones of *documents*: the second of two, none of one."""
     ordered = sorted(documents)
     return set(ordered[HELD_FIRST::HELD_EVERY] or ordered[1:])

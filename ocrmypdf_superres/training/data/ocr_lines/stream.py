@@ -99,6 +99,11 @@ class LineStream:
         pairs: line images with their text, likewise.
         settings: the mixture.
         own: number of texts that are the language's own; a script has several, used at random.
+
+    Without *texts* all lines are of scans or line images, whatever the mixture says.
+
+    Raises:
+        OptionError: there are no texts, and no line of a scan or line image that can be used.
     """
 
     def __init__(
@@ -127,6 +132,15 @@ class LineStream:
         self.pairs = pairs or None
         self.from_scans = self.settings.scans if scans else 0.0
         self.from_foreign = self.settings.foreign_scans if foreign else 0.0
+        self.from_pairs = self.settings.line_pairs if self.pairs else 0.0
+        if not self.texts:
+            if not (self.scans or self.foreign or self.pairs):
+                raise OptionError(
+                    "No line of the scans or line images has a text that is certain and that the language can write, and there "
+                    "are no texts to render; give texts with --text, or other scans."
+                )
+            self.from_scans, self.from_foreign = (1.0, 0.0) if self.scans else (0.0, 1.0)
+            self.from_pairs = self.from_pairs if self.scans or self.foreign else 1.0
         self.fonts = LineFonts()
 
     def line(self, index: int) -> Line:
@@ -180,7 +194,7 @@ class LineStream:
 
     def _real_lines(self, rng: np.random.Generator) -> RealLines | None:
         """Return where the next line is to come from, None if it is to be rendered."""
-        if self.pairs is not None and rng.random() < self.settings.line_pairs:
+        if self.pairs is not None and rng.random() < self.from_pairs:
             return self.pairs
         sample = float(rng.random())
         scans = self.scans if sample < self.from_scans else self.foreign

@@ -2,9 +2,9 @@
 """Strips cut from a folder of scanned pages, with the text that Tesseract or the ground truth gives.
 
 A folder holds page images, each with an optional ``NAME.gt.txt`` beside it, multi-page TIFFs and PDFs, or an
-``index.json``: a list of objects with ``image``, ``text`` (may be empty) and ``languages``.  Lines are found by
-Tesseract once and kept in a cache; where there is ground truth, a line's text is corrected by the passage of it
-that matches best.  Strips are cut around lines only, so that none is without ink.
+``index.json``: a list of objects with ``image``, ``text`` (plain text, PAGE-XML or ALTO; may be empty) and
+``languages``.  Lines are found by Tesseract once and kept in a cache; where there is ground truth, a line's text is
+corrected by the passage of it that matches best.  Strips are cut around lines only, so that none is without ink.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from PIL import Image
 from rapidfuzz import fuzz
 
 from ocrmypdf_superres.errors import ImageError, OptionError, RecognizerError
-from ocrmypdf_superres.files import atomic_write_text, read_text
+from ocrmypdf_superres.files import atomic_write_text
+from ocrmypdf_superres.metrics.ground_truth import read_truth
 from ocrmypdf_superres.page.image import DECODING_ERRORS, to_luma
 from ocrmypdf_superres.tesseract import Word, parse_tsv, run_tesseract
 from ocrmypdf_superres.training.data.files import SHARE, find_scans, page_image, part_of, spread
@@ -66,7 +67,11 @@ def list_pages(
     index = folder / "index.json"
     if index.is_file():
         try:
-            rows = spread(json.loads(index.read_text(encoding="utf-8")), limit)
+            rows = json.loads(index.read_text(encoding="utf-8"))
+            if part:
+                kept = set(part_of(sorted({folder / row["image"] for row in rows}), folder, part, share))
+                rows = [row for row in rows if folder / row["image"] in kept]
+            rows = spread(rows, limit)
             return [(folder / r["image"], folder / r["text"] if r.get("text") else None, str(r["languages"])) for r in rows]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise OptionError(
@@ -135,7 +140,7 @@ def index_page(image: Path, truth: Path | None, languages: str, cache: Path, con
     """
     lines = read_lines(image, languages, cache)
     if truth is not None:
-        return Page(str(image), languages, _correct(lines, read_text(truth).strip()))
+        return Page(str(image), languages, _correct(lines, read_truth(truth).text.strip()))
     good = [line for line in lines if float(np.mean([w.confidence for w in line])) >= confidence]
     return Page(str(image), languages, good)
 
