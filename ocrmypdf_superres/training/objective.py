@@ -150,15 +150,19 @@ class Objective:
             self.balance.observe({name: self.weights[name] * value for name, value in values.items()})
         return total, values
 
+    def _all(self) -> dict[str, Loss]:
+        """Return the losses of sr and of the heads, by name."""
+        return {name: loss for losses in (self.losses, *self.heads.values()) for name, loss in losses.items()}
+
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint holds: the state of the balance, and of losses that train something themselves."""
-        trained = {name: loss.training_state() for name, loss in self.losses.items() if isinstance(loss, LossThatTrains)}
+        trained = {name: loss.training_state() for name, loss in self._all().items() if isinstance(loss, LossThatTrains)}
         return {**self.balance.state_dict(), **({TRAINED: trained} if trained else {})}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from what :meth:`state_dict` returned."""
         for name, own in state.get(TRAINED, {}).items():
-            loss = self.losses.get(name)
+            loss = self._all().get(name)
             if isinstance(loss, LossThatTrains):
                 loss.load_training_state(own)
         self.balance.load_state_dict({key: value for key, value in state.items() if key != TRAINED})

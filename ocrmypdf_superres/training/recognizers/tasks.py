@@ -234,6 +234,8 @@ class Detection(_NetworkTask):
     def __init__(self, recipe: RecognizerRecipe, data: Path) -> None:
         super().__init__(recipe)
         self.module = self.net
+        if len(recipe.sources) > 1:
+            raise OptionError(f"{recipe.name} has {len(recipe.sources)} sources, but a detector takes one; leave the others out.")
         source = recipe.sources[0]
         pages = RenderedPages(data / source.folder, dict(source.languages), recipe.size)
         self.batches = PageBatches(pages, recipe.seed, self.sizes)

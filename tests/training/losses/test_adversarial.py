@@ -14,6 +14,8 @@ from ocrmypdf_superres.training.objective import Objective
 from ocrmypdf_superres.training.protocols import Loss, LossThatTrains
 from ocrmypdf_superres.training.super_resolution import super_resolution_trainer
 
+ADVERSARIAL = {"adversarial": {"weight": 0.01, "features": 2}}
+
 
 def test_the_discriminator_is_srgans():
     with torch.device("meta"):
@@ -42,7 +44,7 @@ def test_it_learns_to_tell_and_its_gradient_makes_sr_more_like_hr():
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one(data_folder, tmp_path):
-    losses = {"l2": 1.0, "adversarial": {"weight": 0.01, "features": 2}}
+    losses = {"l2": 1.0, **ADVERSARIAL}
     recipe = tiny([{"steps": 4, "losses": losses}], checkpoint_every=2)
     whole = super_resolution_trainer(recipe, data_folder, tmp_path / "whole", "cpu")
     whole.fit()
@@ -60,11 +62,18 @@ def test_a_resumed_run_equals_an_uninterrupted_one(data_folder, tmp_path):
         assert torch.equal(value, second.net.state_dict()[name]), name
 
 
-def test_an_objective_keeps_it(data_folder):
-    stage = tiny([{"losses": {"l2": 1.0, "adversarial": {"weight": 0.01, "features": 2}}}]).stages[0]
+@pytest.mark.parametrize(
+    ("losses", "name"),
+    [
+        ({"losses": {"l2": 1.0, **ADVERSARIAL}}, "adversarial"),
+        ({"losses": {"l2": 1.0}, "heads": {"image0": ADVERSARIAL}}, "image0 adversarial"),
+    ],
+)
+def test_an_objective_keeps_it(losses, name):
+    stage = tiny([losses]).stages[0]
     state = Objective(stage, 0).state_dict()
-    assert set(state["trained losses"]) == {"adversarial"}
+    assert set(state["trained losses"]) == {name}
     other = Objective(stage, 1)
     other.load_state_dict(state)
-    own = other.state_dict()["trained losses"]["adversarial"]["discriminator"]
-    assert all(torch.equal(own[name], value) for name, value in state["trained losses"]["adversarial"]["discriminator"].items())
+    own = other.state_dict()["trained losses"][name]["discriminator"]
+    assert all(torch.equal(own[key], value) for key, value in state["trained losses"][name]["discriminator"].items())

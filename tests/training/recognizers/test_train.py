@@ -106,7 +106,7 @@ def test_a_batch_without_a_text_to_learn_has_no_gradient(recipe, data_folder):
     assert all(not value.grad.any() for value in trainer.net.parameters() if value.grad is not None)
 
 
-def test_a_detector_is_trained_on_rendered_pages(data_folder, tmp_path):
+def test_a_detector_is_trained_on_rendered_pages(data_folder, tmp_path, capsys):
     pages = RenderedPages(data_folder / "text", None, (160, 224))
     batch = PageBatches(pages, 3, [3])[0]
     images, boxes = batch.images, batch.boxes
@@ -124,6 +124,9 @@ def test_a_detector_is_trained_on_rendered_pages(data_folder, tmp_path):
     )
     assert main(["recognizer", "train", str(path), "--data", str(data_folder), "-o", str(tmp_path / "ctpn")]) == 0
     assert load(str(tmp_path / "ctpn"), ("ctpn",)).detect(images)[1].shape == (3, 20, 10, 14)
+    path.write_text(path.read_text() + '[[sources]]\nkind = "rendered"\nfolder = "more"\n')
+    assert main(["recognizer", "train", str(path), "--data", str(data_folder), "-o", str(tmp_path / "two")]) == 1
+    assert "has 2 sources, but a detector takes one" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
