@@ -79,6 +79,16 @@ def test_lines_are_found(columns, angle):
     assert find_lines(np.ones((60, 80), np.float32)) == []
 
 
+@pytest.mark.parametrize("levels", [0, 2, 4, 8, 12])
+@pytest.mark.parametrize("paper", [1.0, 0.85])
+def test_paper_noise_is_no_line_and_hides_none(levels, paper):
+    luma = np.tile(page() * paper, (4, 2))  # most of a page is paper
+    luma = np.pad(luma, ((200, 200), (60, 60)), constant_values=paper)
+    noise = np.random.default_rng(levels).normal(0, levels / 255, luma.shape)
+    found = find_lines(np.clip(luma + noise, 0, 1).astype(np.float32))
+    assert len(found) == 4 * 4 * 2
+
+
 def test_an_identity_like_net_leaves_no_seam(tmp_path):
     luma = page()
     net = Net()
