@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image
 
 from ocrmypdf_superres.errors import ImageError
-from ocrmypdf_superres.page.image import flatten, is_colour, merge_luma, to_grey
+from ocrmypdf_superres.page.image import flatten, inverted, is_colour, merge_luma, to_grey
+from ocrmypdf_superres.page.ink import is_light_on_dark
 from ocrmypdf_superres.page.shading import even_out
 
 if TYPE_CHECKING:
@@ -47,7 +48,12 @@ def enlarge(image: Image.Image, plan: Plan, upscaler: Upscaler, colour: bool = F
     if plan.action != "enlarge" or plan.scale is None:
         raise ImageError("A plan to leave the page was given, a plan to enlarge was expected; use the image as it is.")
     flat = flatten(image)
-    large = Image.fromarray(upscaler.upscale_bytes(np.asarray(to_grey(flat)), plan.scale))
+    grey = to_grey(flat)
+    # Nets have learned dark letters on light paper, and smear others.
+    dark = is_light_on_dark(np.asarray(grey)[::2, ::2].astype(np.float32) / np.float32(255))
+    large = Image.fromarray(upscaler.upscale_bytes(np.asarray(inverted(grey) if dark else grey), plan.scale))
+    if dark:
+        large = inverted(large)
     if large.size != plan.target_size:
         large = large.resize(plan.target_size, Image.Resampling.LANCZOS)
     if colour and is_colour(flat):

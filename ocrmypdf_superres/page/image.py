@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from ocrmypdf_superres.errors import ImageError
 
@@ -88,6 +88,13 @@ def to_luma(image: Image.Image) -> FloatImage:
 def from_luma(luma: FloatImage) -> Image.Image:
     """Return *luma*, float (H, W) in [0, 1], as a Pillow image of mode ``L``; values outside are clipped."""
     return Image.fromarray((np.clip(luma, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8))
+
+
+def inverted(image: Image.Image) -> Image.Image:
+    """Return a copy of *image*, of mode ``L``, with dark and light exchanged, and the same resolution."""
+    result = ImageOps.invert(image)
+    result.info.update(grey_info(image))
+    return result
 
 
 def merge_luma(colour: Image.Image, luma: FloatImage) -> Image.Image:

@@ -18,6 +18,15 @@ def page_ink(luma: FloatImage) -> FloatImage | None:
     return found[0]
 
 
+def is_light_on_dark(luma: FloatImage) -> bool:
+    """Whether *luma*, float32 (H, W) in [0, 1], has light letters on a dark ground: most of it is dark, and little is light.
+
+    Small thin letters are far from white, and cover few hundredths of a page.
+    """
+    ground, light = (float(level) for level in np.percentile(luma[::4, ::4], (50, 99)))
+    return ground < 0.35 and light > ground + 0.25
+
+
 def ink_and_noise(luma: FloatImage, every: int = 1) -> tuple[FloatImage, float] | None:
     """Return the ink in about 0..1, which is darkness against the local paper over the page's contrast, and the noise.
 
@@ -25,8 +34,8 @@ def ink_and_noise(luma: FloatImage, every: int = 1) -> tuple[FloatImage, float] 
     *every* rows and columns: 1 or 2.
     """
     height, width = luma.shape
-    if float(np.median(luma[::4, ::4])) < 0.35 and float(np.percentile(luma[::4, ::4], 98)) > 0.5:
-        luma = 1.0 - luma  # white letters on black
+    if is_light_on_dark(luma):
+        luma = 1.0 - luma
     block = int(np.clip(min(height, width) // 24, 16, 96))
     step = max(1, block // 16)
     sub = luma[::step, ::step]

@@ -43,9 +43,12 @@ def _twin(folder: Path, size: int) -> float:
     "colours",
     [
         ("#96b4eb", "#fafafa"), ("#b996d2", "#f5f0eb"), ("#282828", "#fae15a"), ("#3c3c3c", "#c8a53c"), ("#7878fa", "#a08c3c"),
-        ("#d25a5a", "#8c8782"),
+        ("#d25a5a", "#8c8782"), ("#fafafa", "#141414"), ("#a0a0aa", "#0a1428"),
     ],
-    ids=["pale blue ink", "spirit duplicate", "yellow paper", "dark yellow paper", "blue on ochre", "red on grey"],
+    ids=[
+        "pale blue ink", "spirit duplicate", "yellow paper", "dark yellow paper", "blue on ochre", "red on grey",
+        "light on dark", "grey on dark",
+    ],
 )  # fmt: skip
 def test_colour_costs_no_words(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, colours: Colours) -> None:
     assert TEXT.split() == WORDS

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 from plugin_pages import draw_page, x_height
 
 from ocrmypdf_superres.errors import ImageError
@@ -131,6 +131,16 @@ def test_enlarging_equals_lanczos_for_the_untrained_net(lanczos_net: Path) -> No
     assert large.info["dpi"] == pytest.approx((72 * plan.factor, 72 * plan.factor), rel=0.01)
     difference = np.abs(np.asarray(large, np.int16) - np.asarray(lanczos(page, plan.target_size), np.int16))
     assert np.percentile(difference[8:-8, 8:-8], 99) <= 6
+
+
+def test_light_letters_on_dark_are_enlarged_as_dark_ones_on_light() -> None:
+    page = draw_page((300, 200), em=11, lines=4)
+    upscaler = load_upscaler("docsr-s2", "cpu", threads=1)
+    plan = Plan("enlarge", "", 2, 2.2, (660, 440), (72.0, 72.0))
+    light, dark = enlarge(page, plan, upscaler), enlarge(ImageOps.invert(page), plan, upscaler)
+    assert light.info["dpi"] == dark.info["dpi"]
+    difference = np.asarray(light, np.int16) - (255 - np.asarray(dark, np.int16))
+    assert np.abs(difference).max() <= 1
 
 
 def test_colour_is_kept_where_it_is_asked_for(lanczos_net: Path) -> None:
