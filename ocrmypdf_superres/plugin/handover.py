@@ -29,6 +29,7 @@ class PageState:
         record: what happened to the page so far.
         size: (width, height) in pixels of the image that OCR is given.
         original: the page before it was enlarged, where other variants can be made of it.
+        untouched: the image that OCRmyPDF made of the page, where OCR is given another.
         dpi: resolution of that image as the page's size has it, where OCR is told another; None where it is the same.
         uneven: whether evening out the paper makes another variant of the page.
         evened: whether its paper was so uneven that it was evened out before.
@@ -41,6 +42,7 @@ class PageState:
     record: PageRecord
     size: tuple[int, int]
     original: Image.Image | None = None
+    untouched: Image.Image | None = None
     model_sha256: str | None = None
     dpi: float | None = None
     turns: int = 0

@@ -25,9 +25,10 @@ from ocrmypdf_superres.plugin.networks import NetworkChoice
 from ocrmypdf_superres.plugin.options import SuperresOptions
 from ocrmypdf_superres.plugin.reading import ReadImage, Reading, Result, engine_name
 from ocrmypdf_superres.plugin.readings.gathered import Gathered
+from ocrmypdf_superres.plugin.readings.handed_on import result_of
 from ocrmypdf_superres.plugin.readings.lines import LINE_VARIANTS, can_read_lines, lines_in_doubt, lines_within, read_lines
 from ocrmypdf_superres.plugin.readings.opinions import AUTO, ask_all, engines_for
-from ocrmypdf_superres.plugin.readings.rescue import CONTRAST, ENLARGED, FILLS, OTHER_PIXELS, may_have_lost_ink, rescued_images
+from ocrmypdf_superres.plugin.readings.rescue import CONTRAST, ENLARGED, FILLS, may_have_lost_ink, rescued_images
 from ocrmypdf_superres.plugin.readings.thresholds import asked_for, has_local_thresholds
 from ocrmypdf_superres.plugin.readings.turned import TURNED, is_better, straightened, turn_state
 from ocrmypdf_superres.plugin.record import PageRecord
@@ -52,10 +53,10 @@ class PageReader:
         self.input_file = input_file
         self._engine = engine
         self._ours: SuperresOptions = options.superres
-        self._size, self._dpi = (1, 1), (300.0, 300.0)
+        self._seen, self._size, self._dpi = False, (1, 1), (300.0, 300.0)
         with guard(NOT_VERIFIED, page or 1, self._ours.on_error), Image.open(input_file) as image:
-            self._size, self._dpi = image.size, image.info.get("dpi", self._dpi)
-        state = handover.take(page, self._size)
+            self._seen, self._size, self._dpi = True, image.size, image.info.get("dpi", self._dpi)
+        state = handover.take(page, self._size if self._seen else None)
         self._known = state is not None
         if state is None:
             handover.warn_once("superres: an image for OCR is not the one that this plugin prepared; such pages are read once")
@@ -88,6 +89,31 @@ class PageReader:
             SuperresPageError: something else failed and the user asked to end the job then.
         """
         error = self._read_first(read)
+        if self._seen:
+            self._verify(read, whole)
+        if error is not None and not self._readings and not any(opinion.words for opinion in self._found.opinions.values()):
+            self._read_untouched(read, error)
+        merged = self._merged(whole)
+        calibration = self._found.calibration
+        if merged is not None and calibration is not None and not whole and self._ours.unsure_words == "drop":
+            with self._guard("could not be freed of unsure words"):
+                merged = without_unsure(merged, calibration, self._state.no_text)
+        result = result_of(self._readings, merged, self._found.joined)
+        if self._known:
+            with self._guard("could not be described"):
+                self._describe(merged)
+            hocr = b""
+            if self._ours.keep is not None and self._seen:
+                with self._guard("could not be kept"):
+                    hocr = result.as_hocr(self._size, float(self._dpi[0]))
+            finish(self._record, self._ours, self.input_file, hocr)
+        else:
+            for fault in self._record.faults:
+                log.warning("superres: page %d %s", self.page, fault)
+        return result
+
+    def _verify(self, read: ReadImage, whole: bool) -> None:
+        """Read the page again where the first reading leaves doubt."""
         with self._guard(NOT_VERIFIED):
             self._found.calibration = self._networks.calibration(engine_name(self._engine), self._state.model_sha256)
         if not whole:
@@ -97,26 +123,6 @@ class PageReader:
         if not whole:
             self._read_lines()
             self._ask_engines()
-        if error is not None and not self._readings and not any(opinion.words for opinion in self._found.opinions.values()):
-            raise error
-        merged = self._merged(whole)
-        calibration = self._found.calibration
-        if merged is not None and calibration is not None and not whole and self._ours.unsure_words == "drop":
-            with self._guard("could not be freed of unsure words"):
-                merged = without_unsure(merged, calibration, self._state.no_text)
-        result = self._result(merged)
-        if self._known:
-            with self._guard("could not be described"):
-                self._describe(merged)
-            hocr = b""
-            if self._ours.keep is not None:
-                with self._guard("could not be kept"):
-                    hocr = result.as_hocr(self._size, float(self._dpi[0]))
-            finish(self._record, self._ours, self.input_file, hocr)
-        else:
-            for fault in self._record.faults:
-                log.warning("superres: page %d %s", self.page, fault)
-        return result
 
     def _guard(self, step: str) -> Any:
         return guard(step, self.page, self._ours.on_error, self._record)
@@ -145,11 +151,22 @@ class PageReader:
         try:
             self._read(NET, self.input_file, read)
         except ExitCodeException as error:
-            if self._state.original is None or self._ours.on_error == "fail":
+            if self._state.original is self._state.untouched is None or self._ours.on_error == "fail":
                 raise
             self._record.faults.append(f"could not be read in the variant {NET}: {str(error) or type(error).__name__}")
             return error
         return None
+
+    def _read_untouched(self, read: ReadImage, error: ExitCodeException) -> None:
+        """Read the image that OCRmyPDF made of the page, after the engine failed with *error* on all others."""
+        state, image = self._state, self._state.untouched
+        if image is None:
+            raise error
+        if state.turns % 2:
+            self._size = self._size[::-1]
+        state.turns, state.surface = 0, None
+        image.save(path := self._target(AS_IS).with_suffix(".png"), dpi=image.info.get("dpi", self._dpi), compress_level=1)
+        self._read(AS_IS, path, read)
 
     def _read_upright(self, read: ReadImage) -> None:
         """Read the page turned upright instead, where its first reading is lost because it lies upside down or on its side."""
@@ -277,7 +294,7 @@ class PageReader:
             self._found.seconds[variant] = time.monotonic() - began
         self._readings[variant] = reading
         with self._guard(f"could not be verified in the variant {variant}"):
-            hypothesis = reading.hypothesis(self._size, float(self._dpi[0]))
+            hypothesis = reading.hypothesis(self._size, float(self._dpi[0])) if self._seen else None
             if hypothesis is not None:
                 self._found.whole[variant] = hypothesis
 
@@ -320,18 +337,6 @@ class PageReader:
         with self._guard(NOT_VERIFIED):
             best = found.best()
         return Merged(found.whole[best], best)
-
-    def _result(self, merged: Merged | None) -> Result:
-        if merged is None:
-            reading = self._readings.get(NET) or next(iter(self._readings.values()))
-            return Result(reading.text, reading.tree, reading.file, reading.hocr)
-        if merged.mixed or merged.layout in self._found.joined or merged.layout not in self._readings:
-            return Result(merged.hypothesis.text(), merged.hypothesis.page, None, None)
-        reading = self._readings[merged.layout]
-        # The engine's own hOCR of another image may be in other pixels.
-        same = merged.layout not in OTHER_PIXELS
-        file = reading.file if same or reading.file != reading.hocr else None
-        return Result(reading.text or merged.hypothesis.text(), merged.hypothesis.page, file, reading.hocr if same else None)
 
     def _describe(self, merged: Merged | None) -> None:
         """Write into the record which reading won, by how much, and what the readings cost."""

@@ -76,6 +76,8 @@ def plan_settings(options: Any) -> PlanSettings:
     pixels = ours.max_mpixels * 1e6
     if getattr(options, "max_ocr_image_mpixels", None):
         pixels = min(pixels, options.max_ocr_image_mpixels * 1e6)
+    if Image.MAX_IMAGE_PIXELS:
+        pixels = min(pixels, 2.0 * Image.MAX_IMAGE_PIXELS)  # Pillow opens no larger ones again
     side = TESSERACT_MAX_SIDE
     tesseract = getattr(options, "tesseract", None)
     if tesseract is not None and tesseract.downsample_large_images:
@@ -131,6 +133,8 @@ def _prepared(page: Any, image: Image.Image) -> Image.Image:
         else:
             result = _enlarge_for_ocr(page, image, state)
     state.size = result.size
+    if result is not image:
+        state.untouched = image
     if reads(options):
         _hand_over(state, ours)
     else:
