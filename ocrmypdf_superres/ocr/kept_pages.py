@@ -3,7 +3,8 @@
 
 Page 1 has ``page-0001.png`` (the image that OCR was given), ``page-0001.hocr`` (what was read, in the pixels of that
 image; a page without words where nothing was found) and ``page-0001.json`` (the record). A page that was not read has
-at most the record.
+at most the record. Where lines were made level for OCR, or the page was turned upright, ``page-0001.page.hocr`` has the same
+in the pixels of that image as the page lies.
 """
 
 from __future__ import annotations
@@ -38,12 +39,17 @@ class PageFiles:
         return self.image.with_suffix(".hocr")
 
     @property
+    def page_hocr(self) -> Path:
+        """What was read, laid back onto the page, where the image was turned or its lines were made level."""
+        return self.image.with_suffix(".page.hocr")
+
+    @property
     def json(self) -> Path:
         """The record."""
         return self.image.with_suffix(".json")
 
-    def write(self, record: str, image: Path | None = None, hocr: bytes = b"") -> None:
-        """Write the JSON *record*, a copy of the PNG file *image*, and *hocr*, each where there is one.
+    def write(self, record: str, image: Path | None = None, hocr: bytes = b"", page_hocr: bytes = b"") -> None:
+        """Write the JSON *record*, a copy of the PNG file *image*, *hocr* and *page_hocr*, each where there is one.
 
         What an earlier job left of the page goes, so that its files are of one job.
 
@@ -55,10 +61,11 @@ class PageFiles:
                 shutil.copyfile(image, part)
         else:
             self.image.unlink(missing_ok=True)
-        if hocr:
-            atomic_write_bytes(self.hocr, hocr)
-        else:
-            self.hocr.unlink(missing_ok=True)
+        for path, content in ((self.hocr, hocr), (self.page_hocr, page_hocr)):
+            if content:
+                atomic_write_bytes(path, content)
+            else:
+                path.unlink(missing_ok=True)
         atomic_write_text(self.json, record + "\n")
 
     def record(self) -> dict[str, Any] | None:

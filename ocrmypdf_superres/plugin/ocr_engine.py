@@ -17,11 +17,10 @@ from ocrmypdf.pluginspec import OcrEngine, OrientationConfidence
 
 from ocrmypdf_superres.ocr.hocr import write_hocr
 from ocrmypdf_superres.ocr.hypothesis import for_text_layer
-from ocrmypdf_superres.ocr.turning import turn_back
-from ocrmypdf_superres.ocr.warping_back import warp_back
 from ocrmypdf_superres.plugin.networks import Replaced
 from ocrmypdf_superres.plugin.page_reader import PageReader
 from ocrmypdf_superres.plugin.reading import Reading, interruptible, read_tree
+from ocrmypdf_superres.plugin.readings.handed_on import fit_to_page
 
 SKIPPED = "[skipped page]"
 """What OCRmyPDF writes as the text of a page that was not read."""
@@ -82,7 +81,7 @@ class VerifyingEngine(OcrEngine):
         elif tree is not None and not self._engine.supports_generate_ocr():
             tree = for_text_layer(tree)
         if tree is not None:
-            _fit_to_page(tree, reader)
+            fit_to_page(tree, reader.state)
         return cast(OcrElement, tree), result.text or ("" if tree is not None else SKIPPED)
 
     def generate_hocr(self, input_file: Path, output_hocr: Path, output_text: Path, options: Any) -> None:  # type: ignore[override]
@@ -99,7 +98,7 @@ class VerifyingEngine(OcrEngine):
             shutil.copyfile(result.file, output_hocr)
         else:
             if result.tree is not None:
-                _fit_to_page(result.tree, reader)
+                fit_to_page(result.tree, reader.state)
             Path(output_hocr).write_text(write_hocr(result.tree) if result.tree is not None else "", encoding="utf-8")
         empty = result.file is None and result.tree is None
         Path(output_text).write_text(result.text or (SKIPPED if empty else ""), encoding="utf-8")
@@ -123,15 +122,6 @@ class VerifyingEngine(OcrEngine):
         else:
             Path(output_pdf).write_bytes(b"")
         Path(output_text).write_text(result.text or ("" if result.file is not None else SKIPPED), encoding="utf-8")
-
-
-def _fit_to_page(tree: OcrElement, reader: PageReader) -> None:
-    """Lay *tree* onto the page as it is, and give it the page's own dpi where the engine was told another."""
-    if reader.state.surface is not None:
-        warp_back(tree, reader.state.surface, reader.state.size, bool(reader.state.turns))
-    turn_back(tree, reader.state.turns, reader.state.size)
-    if reader.state.dpi is not None:
-        tree.dpi = reader.state.dpi
 
 
 def _also_hocr(options: Any) -> Any:

@@ -25,7 +25,7 @@ from ocrmypdf_superres.plugin.networks import NetworkChoice
 from ocrmypdf_superres.plugin.options import SuperresOptions
 from ocrmypdf_superres.plugin.reading import ReadImage, Reading, Result, engine_name
 from ocrmypdf_superres.plugin.readings.gathered import Gathered
-from ocrmypdf_superres.plugin.readings.handed_on import result_of
+from ocrmypdf_superres.plugin.readings.handed_on import kept_hocr, result_of
 from ocrmypdf_superres.plugin.readings.lines import LINE_VARIANTS, can_read_lines, lines_in_doubt, lines_within, read_lines
 from ocrmypdf_superres.plugin.readings.opinions import AUTO, ask_all, engines_for
 from ocrmypdf_superres.plugin.readings.rescue import CONTRAST, ENLARGED, FILLS, may_have_lost_ink, rescued_images
@@ -102,11 +102,11 @@ class PageReader:
         if self._known:
             with self._guard("could not be described"):
                 self._describe(merged)
-            hocr = b""
+            hocr = b"", b""
             if self._ours.keep is not None and self._seen:
                 with self._guard("could not be kept"):
-                    hocr = result.as_hocr(self._size, float(self._dpi[0]))
-            finish(self._record, self._ours, self.input_file, hocr)
+                    hocr = kept_hocr(result, self._state, self._size, float(self._dpi[0]))
+            finish(self._record, self._ours, self.input_file, *hocr)
         else:
             for fault in self._record.faults:
                 log.warning("superres: page %d %s", self.page, fault)

@@ -182,15 +182,17 @@ def enlarge_preview(preview: Path, pageno: int, ours: SuperresOptions) -> None:
             large.save(part, quality=90, dpi=large.info["dpi"])
 
 
-def finish(record: PageRecord, ours: SuperresOptions, image: Path | None = None, hocr: bytes = b"") -> None:
-    """Log and write the page's record; keep the page where the user asked for that.
+def finish(
+    record: PageRecord, ours: SuperresOptions, image: Path | None = None, hocr: bytes = b"", page_hocr: bytes = b""
+) -> None:
+    """Log and write the page's record; keep the page where the user asked for that, see :meth:`PageFiles.write`.
 
     Raises:
         SuperresPageError: as for :func:`ocr_image`.
     """
     if ours.keep is not None:
         with guard("could not be kept", record.page, ours.on_error, record):
-            PageFiles(Path(ours.keep), record.page).write(record.to_json(), image, hocr)
+            PageFiles(Path(ours.keep), record.page).write(record.to_json(), image, hocr, page_hocr)
     if ours.trigger != "off" or record.faults:
         emit(record, ours.report, ours.on_error)
         if image is not None:

@@ -15,7 +15,6 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import ocrmypdf
@@ -224,35 +223,6 @@ def test_a_killed_tesseract(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path:
     with pytest.raises(ExitCodeException) as caught:
         run(superres_on_error="fail", pdf_renderer=renderer)
     assert caught.value.exit_code == (ExitCode.child_process_error if variant == "net" else ExitCode.other_error)
-
-
-@pytest.mark.parametrize("renderer", ["auto", "sandwich"])
-@pytest.mark.parametrize("asked", [{"superres_verify": "off"}, {"superres_variants": "net"}])
-def test_a_tesseract_that_dies_on_the_enlarged_image_reads_the_page_as_it_is(
-    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, asked: dict[str, str], renderer: str
-) -> None:
-    tesseract_that_dies(tmp_path, monkeypatch, "net")
-    assert is_read(run(pdf_renderer=renderer, **asked))
-    (warning,) = run.warnings
-    assert "page 1 could not be read in the variant net: SubprocessOutputError" in warning
-    with pytest.raises(ExitCodeException) as caught:
-        run(superres_on_error="fail", pdf_renderer=renderer, **asked)
-    assert caught.value.exit_code == ExitCode.child_process_error
-
-
-def test_an_image_that_cannot_be_opened_again_is_read_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    fault = raising(OSError("Too many open files"))
-    monkeypatch.setattr(page_reader, "Image", SimpleNamespace(open=fault, Image=Image.Image))
-    assert is_read(run())
-    (warning,) = run.warnings
-    assert "page 1 could not be verified: Too many open files" in warning
-    assert run.record["action"] == "enlarged" and run.record["confidence"] == {}
-
-
-def test_a_page_is_enlarged_no_further_than_pillow_opens(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)  # which OCRmyPDF sets in its process
-    assert is_read(run(max_image_mpixels=1.0))
-    assert run.record["new_size"][0] * run.record["new_size"][1] <= 2.0e6 and not run.warnings
 
 
 def test_a_tesseract_that_dies_on_every_variant_ends_the_job_as_without_the_plugin(

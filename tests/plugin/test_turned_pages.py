@@ -9,6 +9,9 @@ import pytest
 from PIL import Image
 from plugin_pages import WORDS, draw_page, printed_words, read_page
 
+from ocrmypdf_superres.ocr.hocr import read_hocr
+from ocrmypdf_superres.ocr.hypothesis import Hypothesis
+from ocrmypdf_superres.ocr.kept_pages import PageFiles
 from ocrmypdf_superres.plugin.geometry.raster_rotation import turn_as_asked
 
 DPI = 110.0
@@ -18,7 +21,8 @@ TURNS = {1: Image.Transpose.ROTATE_90, 2: Image.Transpose.ROTATE_180, 3: Image.T
 @pytest.mark.parametrize("turns", TURNS)
 def test_a_turned_page_is_read_upright(turns: int, tmp_path: Path) -> None:
     page = draw_page(em=16, lines=24)
-    target, record, text = read_page(page.transpose(TURNS[turns]), tmp_path, DPI)
+    kept = tmp_path / "kept"
+    target, record, text = read_page(page.transpose(TURNS[turns]), tmp_path, DPI, "--superres-keep", kept)
     assert "turned upright" in record["reason"]
     assert " ".join(text.split()).count(" ".join(WORDS[:8])) >= 1
     sizes = (page.width * 72 / DPI, page.height * 72 / DPI)
@@ -32,6 +36,15 @@ def test_a_turned_page_is_read_upright(turns: int, tmp_path: Path) -> None:
         down, across = (fox.left, fox.middle / sizes[0]) if turns == 1 else (sizes[1] - fox.left, 1 - fox.middle / sizes[0])
         assert down < first_row * sizes[1]
         assert across > halfway
+    # What is kept beside the upright image is in its pixels; another file has the words where they are on the page.
+    files = PageFiles(kept, 1)
+    with Image.open(files.image) as image:
+        shown = image.size
+    lying = Hypothesis(read_hocr(files.page_hocr))
+    assert Hypothesis(read_hocr(files.hocr)).size == shown and lying.size == (shown if turns == 2 else shown[::-1])
+    box = next(word.box for word in lying.words if word.text == "fox")
+    points = 72 / DPI * page.transpose(TURNS[turns]).width / lying.size[0]
+    assert abs(box[0] * points - fox.left) < 6 and abs((box[1] + box[3]) / 2 * points - fox.middle) < 6
 
 
 def test_an_upright_page_is_not_asked_about(tmp_path: Path) -> None:

@@ -27,12 +27,14 @@ class ReadPage:
     Attributes:
         result: what goes into the manifest.
         hocr: the file with the reading, None for a page that was not read.
+        page_hocr: the same laid back onto the page; the same file where the image that was read lies as the page does.
         image: the file with what OCR was given, None likewise.
         size: (width, height) in pixels of the original page, before it was enlarged; of a page without record, of *image*.
     """
 
     result: PageResult
     hocr: Path | None
+    page_hocr: Path | None
     image: Path | None
     size: tuple[int, int] | None
 
@@ -63,7 +65,7 @@ def _page(kept: PageFiles, relative: str) -> ReadPage:
         )  # fmt: skip
     if not kept.image.exists():
         result.action = result.action or "not-read"
-        return ReadPage(result, None, None, None)
+        return ReadPage(result, None, None, None, None)
     result.words, result.confidence = _words(kept)
     if not result.words and _has_ink(kept.image):
         result.findings.append("ink but no words")
@@ -73,7 +75,8 @@ def _page(kept: PageFiles, relative: str) -> ReadPage:
     if size is None:
         with Image.open(kept.image) as original:
             size = original.size
-    return ReadPage(result, kept.hocr if kept.hocr.exists() else None, kept.image, size)
+    hocr = kept.hocr if kept.hocr.exists() else None
+    return ReadPage(result, hocr, kept.page_hocr if kept.page_hocr.exists() else hocr, kept.image, size)
 
 
 def _words(kept: PageFiles) -> tuple[int, float | None]:

@@ -36,7 +36,7 @@ def make(task: FileTask, pages: Sequence[ReadPage], pdf: str) -> None:
         if page.image is None:
             continue
         if "alto" in task.outputs:
-            read = read_hocr(page.hocr) if page.hocr else None
+            read = read_hocr(page.page_hocr) if page.page_hocr else None
             alto = page_to_alto(
                 read, page=page.number, source=masters.get(page.number, task.relative), processing=steps, size=page.size
             )
