@@ -156,10 +156,11 @@ def box_of(element: OcrElement) -> Box:
     return (round(box.left), round(box.top), round(box.right), round(box.bottom)) if box is not None else (0, 0, 0, 0)
 
 
-def line_of_words(words: Sequence[Word]) -> Line:
-    """Return a line of its own, with the box around *words* (at least one)."""
+def line_of_words(words: Sequence[Word], whole: Line | None = None) -> Line:
+    """Return a line of its own, with the box around *words* (at least one), which may be a part of the *whole* line."""
     box = bounding_box(word.box for word in words)
-    element = OcrElement(OcrClass.LINE, bbox=BoundingBox(*box), children=[word.element for word in words])
+    element = _with_box(whole.element if whole is not None else OcrElement(OcrClass.LINE), BoundingBox(*box))
+    element.children = [word.element for word in words]
     return Line(list(words), box, element)
 
 
@@ -196,10 +197,20 @@ def _paragraph(owner: OcrElement, lines: list[OcrElement]) -> OcrElement:
 
 
 def _with_words(line: Line, words: Sequence[Word]) -> OcrElement:
-    element = copy.copy(line.element)
-    element.bbox = BoundingBox(*bounding_box([line.box, *(word.box for word in words)]))
+    element = _with_box(line.element, BoundingBox(*bounding_box([line.box, *(word.box for word in words)])))
     element.children = [word.element for word in words]
     return element
+
+
+def _with_box(element: OcrElement, box: BoundingBox) -> OcrElement:
+    """Return a copy of *element* with another box; its baseline, which counts from the lower left corner, stays in place."""
+    before, result = element.bbox, copy.copy(element)
+    result.bbox = box
+    if element.baseline is not None and before is not None:
+        slope = element.baseline.slope
+        lower = element.baseline.intercept + before.bottom - box.bottom + slope * (box.left - before.left)
+        result.baseline = Baseline(slope=slope, intercept=lower)
+    return result
 
 
 def _rebuilt(

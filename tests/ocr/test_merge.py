@@ -4,15 +4,17 @@ from __future__ import annotations
 import random
 from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ocrmypdf.hocrtransform import Baseline, BoundingBox, OcrClass, OcrElement
 
 from ocrmypdf_superres.errors import ImageError
 from ocrmypdf_superres.metrics.boxes import intersection_over_union
 from ocrmypdf_superres.ocr.calibration import mean_confidence, read_table
 from ocrmypdf_superres.ocr.hocr import parse_hocr, read_hocr, write_hocr
-from ocrmypdf_superres.ocr.hypothesis import Hypothesis, Word
+from ocrmypdf_superres.ocr.hypothesis import Hypothesis, Line, Word, line_of_words
 from ocrmypdf_superres.ocr.merge.align import match_lines
 from ocrmypdf_superres.ocr.merge.order import layout_winner, page_winner
 from ocrmypdf_superres.ocr.merge.vote import merge
@@ -267,3 +269,48 @@ def test_overlap():
     assert intersection_over_union((0, 0, 10, 10), (0, 0, 10, 10)) == 1.0
     assert intersection_over_union((0, 0, 10, 10), (5, 0, 15, 10)) == pytest.approx(1 / 3)
     assert intersection_over_union((0, 0, 10, 10), (20, 0, 30, 10)) == 0.0
+
+
+def _height_of_baseline(line, x):
+    element = line.element
+    return element.bbox.bottom + element.baseline.intercept + element.baseline.slope * (x - element.bbox.left)
+
+
+def test_a_line_that_grows_or_is_divided_keeps_its_baseline_and_direction():
+    words = [OcrElement(OcrClass.WORD, bbox=BoundingBox(x, 100, x + 80, 130), text="abc", confidence=0.9) for x in (100, 200)]
+    tree = OcrElement(
+        OcrClass.LINE, bbox=BoundingBox(100, 100, 280, 130), direction="rtl", language="heb",
+        baseline=Baseline(slope=0.02, intercept=-6.0), children=words,
+    )  # fmt: skip
+    reading = Hypothesis(OcrElement(OcrClass.PAGE, bbox=BoundingBox(0, 0, 900, 300), dpi=300.0, children=[tree]))
+    (line,) = reading.lines
+    wider = OcrElement(OcrClass.WORD, bbox=BoundingBox(20, 95, 90, 140), text="d", confidence=0.9)
+    grown = reading.edited({0: [*line.words, Word("d", 90.0, (20, 95, 90, 140), wider)]}, {}, {}).lines[0]
+    part = line_of_words(line.words[1:], line)
+    assert grown.box == (20, 95, 280, 140) and part.box == (200, 100, 280, 130)
+    for other in (grown, part):
+        assert _height_of_baseline(other, 250) == pytest.approx(_height_of_baseline(line, 250))
+        assert other.from_right and other.element.language == "heb"
+
+
+def test_lines_that_are_the_same_are_matched_in_any_number():
+    rng = np.random.default_rng(0)
+    corners = rng.integers(0, 900, (300, 2))
+    first, second = (
+        [
+            Line([], (x, y, x + width, y + 20), OcrElement(OcrClass.LINE))
+            for (x, y), width in zip(some.tolist(), widths, strict=True)
+        ]
+        for some, widths in (
+            (corners, rng.integers(60, 200, 300).tolist()),
+            (corners[::-1] + rng.integers(-4, 5, (300, 2)), rng.integers(60, 200, 300).tolist()),
+        )
+    )
+    pairs = match_lines(first, second)
+    assert len(pairs) > 60 and len({j for _, j in pairs}) == len(pairs)
+    for i, j in pairs:
+        shared = intersection_over_union(first[i].box, second[j].box)
+        assert shared >= 0.6
+        assert all(intersection_over_union(first[i].box, other.box) <= shared for other in second)
+        assert all(intersection_over_union(other.box, second[j].box) <= shared for other in first)
+    assert match_lines([], second) == match_lines(first, []) == []

@@ -6,7 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ocrmypdf_superres.metrics.boxes import common_width, intersection_over_union
+import numpy as np
+
+from ocrmypdf_superres.metrics.boxes import common_width, pairwise_iou
 from ocrmypdf_superres.ocr.hypothesis import Line, Word
 
 MATCH = 0.6
@@ -32,15 +34,11 @@ def match_lines(first: Sequence[Line], second: Sequence[Line]) -> list[tuple[int
     Each line is in at most one pair. A line that one reading joined of two of the other is in none, unless one of them is most
     of it.
     """
-    pairs = []
-    for i, a in enumerate(first):
-        best = max(range(len(second)), key=lambda j: intersection_over_union(a.box, second[j].box), default=None)
-        if best is None or intersection_over_union(a.box, second[best].box) < MATCH:
-            continue
-        back = max(range(len(first)), key=lambda k: intersection_over_union(first[k].box, second[best].box))
-        if back == i:
-            pairs.append((i, best))
-    return pairs
+    if not first or not second:
+        return []
+    shared = pairwise_iou(*(np.array([line.box for line in lines], dtype=np.float64) for lines in (first, second)))
+    best, back = shared.argmax(axis=1).tolist(), shared.argmax(axis=0).tolist()
+    return [(i, j) for i, j in enumerate(best) if shared[i, j] >= MATCH and back[j] == i]
 
 
 def make_slots(lines: Mapping[str, Line], kept: str) -> list[Slot]:

@@ -91,7 +91,7 @@ def _parts(line: Line, gutters: Sequence[tuple[int, int]]) -> list[Line]:
         middle = (word.box[0] + word.box[2]) / 2
         if any(c.isalnum() for c in word.text) or not any(begin < middle < end for begin, end in gutters):
             parts[sum(2 * middle > begin + end for begin, end in gutters)].append(word)
-    return [line_of_words(words) for words in parts]
+    return [line_of_words(words, line) for words in parts]
 
 
 def _in_columns(lines: Sequence[Line], boxes: Iterable[Box], height: float) -> list[int]:
