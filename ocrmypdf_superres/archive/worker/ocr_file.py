@@ -182,7 +182,7 @@ def _prepare(images: list[Path], result: FileResult) -> None:
     """Prepare the copied *images* for the conversion to PDF; what follows reports a damaged one."""
     transparent = 0
     for image in images:
-        with contextlib.suppress(OSError, SyntaxError, TypeError):
+        with contextlib.suppress(ImageError):
             transparent += prepare(image)
     if transparent:
         result.findings.append(f"transparent parts on {transparent} pages became white")
