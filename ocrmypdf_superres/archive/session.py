@@ -24,13 +24,14 @@ from ocrmypdf_superres.archive.executors.base import Executor
 from ocrmypdf_superres.archive.intake.enqueue import Intake
 from ocrmypdf_superres.archive.intake.scan import Scan, Verdict
 from ocrmypdf_superres.archive.progress import Display, Tally
-from ocrmypdf_superres.archive.publish import NotOursError, StagingLostError, is_published, publish
+from ocrmypdf_superres.archive.publish import NotOursError, StagingLostError, is_published, name_conflict, publish
 from ocrmypdf_superres.archive.settings import Settings
 from ocrmypdf_superres.archive.store.layout import Layout
 from ocrmypdf_superres.archive.store.manifest import Manifest
 from ocrmypdf_superres.archive.store.name_encoding import printable
+from ocrmypdf_superres.archive.store.output_names import page_name, pdf_name, text_name
 from ocrmypdf_superres.archive.store.schema import FileRow
-from ocrmypdf_superres.archive.tasks import FileResult, FileTask, State
+from ocrmypdf_superres.archive.tasks import FileResult, FileTask, Output, State
 from ocrmypdf_superres.archive.worker.ocr_file import scratch_folder, scratch_prefix
 from ocrmypdf_superres.archive.worker.outcomes import DISK_FULL
 from ocrmypdf_superres.errors import ArchiveError
@@ -185,8 +186,16 @@ class Session:
             row.number, os.fspath(self.job.source.joinpath(*row.path.split("/"))), row.path, row.kind,
             os.fspath(self.job.layout.staging / f"{self._number}.{self._tasks}"), settings.outputs,
             {**self._arguments, "jobs": jobs}, settings.limits, row.tries + 1, known, settings.scratch, self.job.settings_hash,
-            settings.image_dpi,
+            settings.image_dpi, self._conflict(row),
         )  # fmt: skip
+
+    def _conflict(self, row: FileRow) -> str:
+        """Return which file in OUT has the name of an output of *row* and is not its own; empty if none has."""
+        name, outputs = pdf_name(row.path, row.kind), self.job.settings.outputs
+        names = {"pdf": name, "text": text_name(name)}
+        folders = [page_name(name, kind, 1).rpartition("/")[0] for kind in outputs if kind not in names]
+        wanted = [names[kind] for kind in outputs if kind in names]
+        return name_conflict(self.job.layout.out, wanted, folders, self.manifest.outputs(row.number))
 
     def accept(self, result: FileResult) -> None:
         """Bring a result into the manifest, and its outputs to their final names."""
@@ -202,21 +211,21 @@ class Session:
         if result.state is State.STAGED:
             name = Path(task.staging).name
             self.manifest.stage(result, self.job.settings_hash, name)
-            self._publish(result.number, task.relative, name)
-            tally.pages += len(result.pages)
+            if self._publish(result.number, task.relative, name):
+                tally.pages += len(result.pages)
         elif result.code == "unchanged":
             self.manifest.finish(result, self.job.settings_hash, keep=True)
         elif result.transient and task.attempt < settings.tries:
             pause = settings.wait * 2.0 ** (task.attempt - 1)
             self.manifest.retry(result.number, result.code, result.reason, time.time() + pause)
             self._say(logging.WARNING, task.relative, f"{result.code}, next try in {pause:g} s: {result.reason}")
-            self._keep_log(task)
+            self._keep_log(task.number, Path(task.log))
             self._drop(task)
             return
         else:
             self._end(result, task.relative)
             if result.state is State.FAILED:
-                self._keep_log(task)
+                self._keep_log(task.number, Path(task.log))
         self._drop(task)
         tally.files += 1
         tally.waiting = max(0, tally.waiting - 1)
@@ -241,37 +250,49 @@ class Session:
         level = logging.WARNING if end.state is State.FAILED else logging.INFO
         self._say(level, path, f"{end.state.value} ({end.code}): {end.reason}")
 
-    def _publish(self, number: int, path: str, staging: str) -> None:
+    def _publish(self, number: int, path: str, staging: str) -> bool:
+        """Publish what was staged for a file; return whether the file is done."""
         layout, manifest = self.job.layout, self.manifest
         outputs = manifest.outputs(number, staged=True)
         try:
             left = publish(layout.out, layout.staging / staging, outputs, manifest.outputs(number))
         except StagingLostError as error:
-            manifest.wait_again(number)
+            manifest.wait_again(number, self._published(outputs))
             self._say(logging.WARNING, path, str(error))
-            return
+            return False
         except (NotOursError, OSError) as error:
             if isinstance(error, OSError) and _is_full(error):
                 raise
             row = manifest.file(number)
             code = "exists" if isinstance(error, NotOursError) else "unwritable"
             reason = str(error) if isinstance(error, NotOursError) else f"An output cannot be written: {error.strerror or error}."
-            published = [output.name for output in outputs if is_published(layout.out / output.name, output)]
-            self._end(FileResult(number, State.FAILED, code, reason, sha256=row.sha256 if row else ""), path, published)
-            return
+            result = FileResult(number, State.FAILED, code, reason, sha256=row.sha256 if row else "")
+            self._end(result, path, self._published(outputs))
+            self._keep_log(number, layout.staging / f"{staging}.log", reason)
+            return False
         manifest.publish(number)
         for sentence in left:
             self._say(logging.WARNING, path, sentence)
         self._say(logging.INFO, path, "done")
+        return True
+
+    def _published(self, outputs: Collection[Output]) -> list[str]:
+        """Return the names of those of *outputs* that are in their places."""
+        out = self.job.layout.out
+        return [output.name for output in outputs if is_published(out / output.name, output)]
 
     def _say(self, level: int, path: str, message: str) -> None:
         self._log.log(level, "%s: %s", printable(path), message)
         if level >= logging.WARNING:
             log.log(level, "%s: %s", printable(path), message)
 
-    def _keep_log(self, task: FileTask) -> None:
+    def _keep_log(self, number: int, log: Path, reason: str = "") -> None:
+        """Keep the *log* of a file that failed, with the *reason* if its worker did not know it."""
         with contextlib.suppress(OSError):
-            Path(task.log).replace(self.job.layout.failed_log(task.number))
+            if reason:
+                with log.open("a", encoding="utf-8", errors="backslashreplace") as stream:
+                    stream.write(f"{reason}\n")
+            log.replace(self.job.layout.failed_log(number))
 
     def _drop(self, task: FileTask) -> None:
         """Remove a task's leftovers, which a killed worker could not remove."""

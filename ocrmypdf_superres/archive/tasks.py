@@ -67,6 +67,7 @@ class FileTask:
         scratch: folder for temporary files on the worker's machine; empty for the system's.
         settings: hash of the run's settings, for the provenance.
         image_dpi: resolution of images that claim none; with 0 such an image fails.
+        conflict: why its outputs could not be published, so that an input without the hash ``known`` is not read; else empty.
     """
 
     number: int
@@ -82,6 +83,7 @@ class FileTask:
     scratch: str = ""
     settings: str = ""
     image_dpi: int = 0
+    conflict: str = ""
 
     @property
     def root(self) -> Path:

@@ -256,10 +256,7 @@ class Manifest:
         replace the earlier outputs of the same names, so that the next try knows them as the run's own.
         """
         with self.transaction():
-            for name in map(os.fsencode, published):
-                self.db.execute("DELETE FROM outputs WHERE name = ? AND staged = 0", (name,))
-                self.db.execute("UPDATE outputs SET staged = 0 WHERE name = ? AND file = ?", (name, result.number))
-            self.db.execute("DELETE FROM outputs WHERE file = ? AND staged = 1", (result.number,))
+            self._unstage(result.number, published)
             if keep:
                 self.db.execute(
                     "UPDATE files SET state = ?, code = 'ok', reason = '' WHERE number = ?", (State.DONE.value, result.number)
@@ -267,10 +264,16 @@ class Manifest:
             else:
                 self._end(result, result.state, settings)
 
-    def wait_again(self, number: int) -> None:
-        """Make a file whose staged outputs are lost wait again, to be processed once more."""
+    def _unstage(self, number: int, published: Collection[str]) -> None:
+        for name in map(os.fsencode, published):
+            self.db.execute("DELETE FROM outputs WHERE name = ? AND staged = 0", (name,))
+            self.db.execute("UPDATE outputs SET staged = 0 WHERE name = ? AND file = ?", (name, number))
+        self.db.execute("DELETE FROM outputs WHERE file = ? AND staged = 1", (number,))
+
+    def wait_again(self, number: int, published: Collection[str] = ()) -> None:
+        """Make a file whose staged outputs are lost wait again; *published* is as for :meth:`finish`."""
         with self.transaction():
-            self.db.execute("DELETE FROM outputs WHERE file = ? AND staged = 1", (number,))
+            self._unstage(number, published)
             self.db.execute(
                 "UPDATE files SET state = 'waiting', staging = '', sha256 = '', next_try = 0 WHERE number = ?", (number,)
             )
