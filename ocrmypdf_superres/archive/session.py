@@ -15,13 +15,13 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ocrmypdf_superres.archive.executors.base import Executor
-from ocrmypdf_superres.archive.intake.enqueue import Intake
+from ocrmypdf_superres.archive.intake.enqueue import GONE, Intake, is_gone
 from ocrmypdf_superres.archive.intake.scan import Scan, Verdict
 from ocrmypdf_superres.archive.progress import Display, Tally
 from ocrmypdf_superres.archive.publish import NotOursError, StagingLostError, is_published, name_conflict, publish
@@ -204,6 +204,8 @@ class Session:
             self._drop(task)
             self.job.stop.ask(DISK_FULL)
             return
+        if result.code == GONE.code and self._is_gone(task):
+            result = replace(result, state=GONE.state, reason=GONE.reason)
         if self._is_outdated(submitted):
             self._say(logging.INFO, task.relative, "changed while it was processed; the result is dropped")
             self._drop(task)
@@ -229,6 +231,12 @@ class Session:
         self._drop(task)
         tally.files += 1
         tally.waiting = max(0, tally.waiting - 1)
+
+    def _is_gone(self, task: FileTask) -> bool:
+        """Return whether an input was removed; where a network file system is not mounted, the input folder is empty."""
+        with contextlib.suppress(OSError):
+            return is_gone(task.source) and any(self.job.source.iterdir())
+        return False
 
     def _is_outdated(self, submitted: FileRow) -> bool:
         """Return whether a later walk found another size or time than the row *submitted* has.

@@ -96,6 +96,24 @@ def test_what_a_second_run_does(tmp_path):
     assert "other" in (out / "taken.pdf.txt").read_text()
 
 
+def test_inputs_that_were_removed_are_skipped(tmp_path):
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    put(source, cut__pdf=pdf_bytes(page())[:500], stays__pdf=pdf_bytes(page()), taken__pdf=pdf_bytes(page()))
+
+    class Removing(LocalPool):
+        def submit(self, task):
+            if task.relative == "taken.pdf":
+                os.unlink(task.source)
+            super().submit(task)
+
+    Run(source, out, QUICK, lambda: Removing(2)).run(Display(Console(quiet=True)))
+    assert states(out) == {"cut.pdf": ("failed", "damaged"), "stays.pdf": ("done", "ok"), "taken.pdf": ("skipped", "gone")}
+    (source / "cut.pdf").unlink()
+    session = run(source, out)
+    assert states(out)["cut.pdf"] == ("skipped", "gone") and (session.tally.files, session.tally.skipped) == (0, 1)
+
+
 def test_a_missing_output_is_made_again_where_that_is_asked_for(tmp_path):
     source, out = tmp_path / "in", tmp_path / "out"
     source.mkdir()

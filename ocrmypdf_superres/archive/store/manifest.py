@@ -209,6 +209,10 @@ class Manifest:
         row = self.db.execute("SELECT MIN(next_try) FROM files INDEXED BY files_waiting WHERE state = 'waiting'").fetchone()
         return None if row[0] is None else float(row[0])
 
+    def numbers(self, state: State) -> list[int]:
+        """Return the numbers of the files in *state*."""
+        return [row[0] for row in self.db.execute("SELECT number FROM files WHERE state = ?", (state.value,))]
+
     def count(self, state: State) -> int:
         """Return the number of files in *state*."""
         return int(self.db.execute("SELECT COUNT(*) FROM files WHERE state = ?", (state.value,)).fetchone()[0])
