@@ -27,7 +27,7 @@ from ocrmypdf_superres.archive.progress import Display, Tally
 from ocrmypdf_superres.archive.publish import NotOursError, StagingLostError, is_published, name_conflict, publish
 from ocrmypdf_superres.archive.settings import Settings
 from ocrmypdf_superres.archive.store.layout import Layout
-from ocrmypdf_superres.archive.store.manifest import Manifest
+from ocrmypdf_superres.archive.store.manifest import RESTORE, Manifest, is_damage
 from ocrmypdf_superres.archive.store.name_encoding import printable
 from ocrmypdf_superres.archive.store.output_names import page_name, pdf_name, text_name
 from ocrmypdf_superres.archive.store.schema import FileRow
@@ -322,9 +322,8 @@ def stopped_by_full_disk(stop: Stop) -> Iterator[None]:
         yield
     except (OSError, sqlite3.DatabaseError) as error:
         if not _is_full(error):
-            raise ArchiveError(
-                f"The run cannot continue ({error}); correct that and give the same command again, which continues it."
-            ) from error
+            remedy = "correct that and give the same command again, which continues it"
+            raise ArchiveError(f"The run cannot continue ({error}); {RESTORE if is_damage(error) else remedy}.") from error
         stop.ask(DISK_FULL, cancel=True)
 
 

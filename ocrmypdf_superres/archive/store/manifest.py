@@ -34,6 +34,19 @@ from ocrmypdf_superres.archive.store.schema import (
 from ocrmypdf_superres.archive.tasks import FileResult, Kind, Output, PageResult, State
 from ocrmypdf_superres.errors import ArchiveError
 
+RESTORE = "restore the manifest from a backup"
+"""What to do if the manifest is damaged."""
+
+
+def unusable(path: Path, error: sqlite3.DatabaseError) -> ArchiveError:
+    """Return what to say of the manifest *path* after *error*; damage often shows only where it is read."""
+    return ArchiveError(f"The manifest {path} cannot be used ({error}); restore it from a backup.")
+
+
+def is_damage(error: Exception) -> bool:
+    """Return whether *error* says that the manifest is damaged, rather than that its disk is full or may not be written to."""
+    return isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
+
 
 class Manifest:
     """The database of one run.
@@ -53,7 +66,7 @@ class Manifest:
         try:
             self._connect(write)
         except sqlite3.DatabaseError as error:
-            raise ArchiveError(f"The manifest {path} cannot be used ({error}); restore it from a backup.") from error
+            raise unusable(path, error) from error
 
     def _connect(self, write: bool) -> None:
         # SQLite creates files beside a database even to read it, unless it is immutable, as on a read-only medium.
