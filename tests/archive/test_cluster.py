@@ -3,11 +3,14 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
+from archive_files import command, environment, states, wait_until
 from PIL import Image, ImageDraw, ImageFont
 
 pytest.importorskip("distributed")
@@ -193,6 +196,24 @@ def test_what_cluster_takes(requirements, tmp_path, monkeypatch):
     with dask.config.set({"distributed.comm.timeouts.connect": "0.3s"}):
         with pytest.raises(ArchiveError, match="does not answer"):
             open_cluster("dask://127.0.0.1:9", requirements)
+
+
+def test_ctrl_c_finishes_the_files_in_work(source, layout):
+    (source / "bad.png").unlink()
+    for number in range(8):
+        os.link(source / "good.png", source / f"{number}.png")
+    line = command("run", source, layout.out, "--output-type", "pdf", "--cluster", "local:1")
+    run = subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env=environment(), start_new_session=True)
+    try:
+        wait_until(lambda: list(layout.staging.glob("*.log")))
+        os.killpg(run.pid, signal.SIGINT)
+        _, said = run.communicate(timeout=90)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(run.pid, signal.SIGKILL)
+    assert run.returncode == 4 and "stopped by SIGINT" in said, said
+    found = list(states(layout.out).values())
+    assert set(found) == {("done", "ok"), ("waiting", "")} and not list(layout.staging.iterdir())
 
 
 @pytest.mark.slow

@@ -18,8 +18,10 @@ from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
 
+import dask
 from distributed import Client, Future, KilledWorker, LocalCluster, wait
 
+from ocrmypdf_superres.archive.executors import dask_worker
 from ocrmypdf_superres.archive.executors.dask_worker import carry_out, check_worker, failed, release_worker
 from ocrmypdf_superres.archive.tasks import FileResult, FileTask
 from ocrmypdf_superres.archive.worker.requirements import Requirements
@@ -218,6 +220,7 @@ def _open_local(processes: int | None, requirements: Requirements) -> DaskExecut
         # A file's limit holds for its own process; Dask's would hold for the worker.
         memory_limit=None,
         resources={"GPU": 1},
+        preload=[*dask.config.get("distributed.worker.preload"), dask_worker.__name__],
     )
     return DaskExecutor(Client(cluster), requirements, cluster)
 

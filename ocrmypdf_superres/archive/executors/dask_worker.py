@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import shutil
+import signal
 import threading
 import time
 from pathlib import Path
@@ -32,6 +33,11 @@ CHECK_EVERY = 0.5
 
 _pools: dict[int, tuple[str, LocalPool]] = {}
 _busy: set[str] = set()
+
+
+def dask_setup(worker: Any) -> None:
+    """Leave Ctrl-C, which reaches every process of the terminal, to the run; Dask calls this in the processes of ``local``."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def carry_out(task: FileTask, requirements: Requirements, run: str) -> FileResult:
