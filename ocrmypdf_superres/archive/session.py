@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import os
 import shutil
@@ -33,15 +32,13 @@ from ocrmypdf_superres.archive.store.output_names import page_name, pdf_name, te
 from ocrmypdf_superres.archive.store.schema import FileRow
 from ocrmypdf_superres.archive.tasks import FileResult, FileTask, Output, State
 from ocrmypdf_superres.archive.worker.ocr_file import scratch_folder, scratch_prefix
-from ocrmypdf_superres.archive.worker.outcomes import DISK_FULL
+from ocrmypdf_superres.archive.worker.outcomes import DISK_FULL, FULL
 from ocrmypdf_superres.errors import ArchiveError
 
 log = logging.getLogger("ocrmypdf.superres")
 
 COUNT_EVERY = 1.0
 """Seconds between two counts of the waiting files; with a million of them, counting takes a moment."""
-
-_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 @dataclass
@@ -51,14 +48,17 @@ class Stop:
     Attributes:
         reason: why; empty before a request.
         cancel: whether files in work are stopped too, rather than finished.
+        detail: more about the reason, as a clause; may be empty.
     """
 
     reason: str = ""
     cancel: bool = False
+    detail: str = ""
 
-    def ask(self, reason: str, cancel: bool = False) -> None:
-        """Ask the run to stop; the first *reason* counts, and *cancel* cannot be taken back."""
-        self.reason = self.reason or reason
+    def ask(self, reason: str, cancel: bool = False, detail: str = "") -> None:
+        """Ask the run to stop; the first *reason* and *detail* count, and *cancel* cannot be taken back."""
+        if not self.reason:
+            self.reason, self.detail = reason, detail
         self.cancel = self.cancel or cancel
 
 
@@ -202,7 +202,10 @@ class Session:
         (task, submitted), settings, tally = self._in_flight.pop(result.number), self.job.settings, self.job.tally
         if result.code == DISK_FULL:
             self._drop(task)
-            self.job.stop.ask(DISK_FULL)
+            self._say(logging.WARNING, task.relative, f"{result.reason} The worker is {result.worker}.")
+            full = f"{result.reason[:1].lower()}{result.reason[1:].rstrip('.')}"
+            detail = f"{full} (worker {result.worker}, file {printable(task.relative)})"
+            self.job.stop.ask(DISK_FULL, detail=detail)
             return
         if result.code == GONE.code and self._is_gone(task):
             result = replace(result, state=GONE.state, reason=GONE.reason)
@@ -270,6 +273,7 @@ class Session:
             return False
         except (NotOursError, OSError) as error:
             if isinstance(error, OSError) and _is_full(error):
+                self._say(logging.WARNING, path, f"An output cannot be written: {error}.")
                 raise
             row = manifest.file(number)
             code = "exists" if isinstance(error, NotOursError) else "unwritable"
@@ -324,7 +328,7 @@ def stopped_by_full_disk(stop: Stop) -> Iterator[None]:
         if not _is_full(error):
             remedy = "correct that and give the same command again, which continues it"
             raise ArchiveError(f"The run cannot continue ({error}); {RESTORE if is_damage(error) else remedy}.") from error
-        stop.ask(DISK_FULL, cancel=True)
+        stop.ask(DISK_FULL, cancel=True, detail=f"the disk of OUT is full ({error})")
 
 
 def _remove(path: Path) -> None:
@@ -339,4 +343,4 @@ def _is_full(error: Exception) -> bool:
     """Return whether *error* says that the disk is full."""
     if isinstance(error, sqlite3.OperationalError):
         return "full" in str(error)
-    return isinstance(error, OSError) and error.errno in _FULL
+    return isinstance(error, OSError) and error.errno in FULL

@@ -4,14 +4,10 @@
 from __future__ import annotations
 
 import errno
-import io
 import os
-import sqlite3
-import subprocess
 import time
 from pathlib import Path
 
-import pikepdf
 import pytest
 from archive_files import (
     check_consistent,
@@ -34,7 +30,6 @@ from ocrmypdf_superres.archive.run import Run
 from ocrmypdf_superres.archive.session import Stop
 from ocrmypdf_superres.archive.settings import Settings
 from ocrmypdf_superres.archive.store.layout import Layout
-from ocrmypdf_superres.archive.store.manifest import Manifest
 from ocrmypdf_superres.archive.tasks import Limits, State
 from ocrmypdf_superres.errors import ArchiveError
 
@@ -189,29 +184,6 @@ def test_after_a_half_published_file_the_next_run_continues(tmp_path, monkeypatc
     check_consistent(out)
 
 
-def test_a_disk_that_is_full_at_the_start_stops_the_run(tmp_path, monkeypatch):
-    source, out = tmp_path / "in", tmp_path / "out"
-    source.mkdir()
-    put(source, a__pdf=pdf_bytes(page()))
-
-    def full(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(publishing, "_move", full)
-        for _ in range(2):  # the second time where the first run's output is published
-            assert run(source, out, workers=1).stop.reason == "disk-full" and states(out) == {"a.pdf": ("staged", "ok")}
-    with monkeypatch.context() as patched, pytest.raises(ArchiveError, match="database or disk is full"):
-
-        def full_manifest(*_):
-            raise sqlite3.OperationalError("database or disk is full")
-
-        patched.setattr(Manifest, "begin_session", full_manifest)
-        run(source, out, workers=1)
-    assert not run(source, out, workers=1).stop.reason
-    check_consistent(out)
-
-
 def test_a_taken_name_that_is_not_text_fails_one_file_only(tmp_path):
     source, out = tmp_path / "in", tmp_path / "out"
     name = os.fsdecode(b"a\xff.pdf")
@@ -298,34 +270,3 @@ def test_failures_that_may_pass_are_tried_again(tmp_path):
     Run(source, out, QUICK, lambda: Killer(1)).run(Display(Console(quiet=True)))
     assert states(out) == {"a.pdf": ("done", "ok")} and time.monotonic() - began > 0.2 + 0.4
     assert (Layout(out).logs / "run-0001.log").read_text().count("next try") == 2
-
-
-def with_ballast(pdf: bytes) -> bytes:
-    """*pdf* with a megabyte attached that cannot be compressed."""
-    stream = io.BytesIO()
-    with pikepdf.open(io.BytesIO(pdf)) as opened:
-        opened.attachments["ballast"] = pikepdf.AttachedFileSpec(opened, os.urandom(1_000_000))
-        opened.save(stream)
-    return stream.getvalue()
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs to mount a small file system")
-def test_disk_full_stops_the_run_and_it_goes_on_later(tmp_path):
-    source, out = tmp_path / "in", tmp_path / "out"
-    source.mkdir()
-    out.mkdir()
-    put(source, **{f"{n}__pdf": with_ballast(pdf_bytes(page(f"page {n}"))) for n in range(3)})
-    if subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2500k", "tmpfs", os.fspath(out)], capture_output=True, check=False
-    ).returncode:
-        pytest.skip("may not mount")
-    try:
-        session = run(source, out, workers=1)
-        assert session.stop.reason == "disk-full"
-        subprocess.run(["mount", "-o", "remount,size=64m", os.fspath(out)], check=True)
-        assert not run(source, out).stop.reason
-        assert set(states(out).values()) == {("done", "ok")}
-        check_consistent(out)
-    finally:
-        subprocess.run(["umount", os.fspath(out)], check=True)

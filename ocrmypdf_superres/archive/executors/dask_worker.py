@@ -54,7 +54,9 @@ def carry_out(task: FileTask, requirements: Requirements, run: str) -> FileResul
         return failed(task, "died", "The file's Dask worker was lost while it worked on it.")
     except OSError as error:
         outcome = outcome_of(error, (Path(task.staging).parent,))
-        return FileResult(task.number, outcome.state, outcome.code, outcome.reason, outcome.transient)
+        return FileResult(
+            task.number, outcome.state, outcome.code, outcome.reason, outcome.transient, worker=worker.address
+        )  # fmt: skip
     _busy.add(key)
     try:
         pool = _pool(run)
