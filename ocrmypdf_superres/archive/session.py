@@ -30,7 +30,7 @@ from ocrmypdf_superres.archive.store.manifest import RESTORE, Manifest, is_damag
 from ocrmypdf_superres.archive.store.name_encoding import printable
 from ocrmypdf_superres.archive.store.output_names import page_name, pdf_name, text_name
 from ocrmypdf_superres.archive.store.schema import FileRow
-from ocrmypdf_superres.archive.tasks import FileResult, FileTask, Output, State
+from ocrmypdf_superres.archive.tasks import UNFIT, FileResult, FileTask, Output, State
 from ocrmypdf_superres.archive.worker.ocr_file import scratch_folder, scratch_prefix
 from ocrmypdf_superres.archive.worker.outcomes import DISK_FULL, FULL
 from ocrmypdf_superres.errors import ArchiveError
@@ -220,9 +220,9 @@ class Session:
                 tally.pages += len(result.pages)
         elif result.code == "unchanged":
             self.manifest.finish(result, self.job.settings_hash, keep=True)
-        elif result.transient and task.attempt < settings.tries:
+        elif result.code == UNFIT or (result.transient and task.attempt < settings.tries):
             pause = settings.wait * 2.0 ** (task.attempt - 1)
-            self.manifest.retry(result.number, result.code, result.reason, time.time() + pause)
+            self.manifest.retry(result.number, result.code, result.reason, time.time() + pause, tried=result.code != UNFIT)
             self._say(logging.WARNING, task.relative, f"{result.code}, next try in {pause:g} s: {result.reason}")
             self._keep_log(task.number, Path(task.log))
             self._drop(task)

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+UNFIT = "worker"
+"""Code of a result that costs no try: the worker found that it cannot do the run's work."""
+
 
 class State(enum.StrEnum):
     """State of a file: ``WAITING``, ``STAGED`` (outputs complete, not yet published) or one of three final ones."""

@@ -53,7 +53,7 @@ def source(tmp_path):
 
 @pytest.fixture
 def requirements(source, layout):
-    return Requirements.here(source, layout, "docsr-s2")
+    return Requirements.here(source, layout, Settings(ocrmypdf={"output_type": "pdf"}))
 
 
 @pytest.fixture
@@ -151,6 +151,20 @@ def test_an_unfit_worker_that_came_later_keeps_no_file(threads, source, layout, 
     executor.close()
 
 
+def test_a_worker_whose_disk_fails_later_is_unfit(threads, source, layout, requirements, monkeypatch):
+    monkeypatch.setattr(dask_worker, "UNFIT_PAUSE", 0.1)
+    scratch = layout.out / "scratch"
+    scratch.mkdir()
+    settings = requirements.settings.changed(scratch=str(scratch))
+    executor = DaskExecutor(Client(threads), replace(requirements, scratch=str(scratch), settings=settings))
+    scratch.rmdir()
+    scratch.write_text("no folder any more")
+    executor.submit(task(source, layout, 1, scratch=str(scratch)))
+    result = gathered(executor, 1)[1]
+    assert (result.code, result.transient) == ("worker", True) and "not a writable folder" in result.reason
+    executor.close()
+
+
 def test_workers_that_come_late(source, layout, requirements, monkeypatch):
     monkeypatch.setattr(dask_worker, "UNFIT_PAUSE", 0.1)
     with SpecCluster(
@@ -182,6 +196,9 @@ def test_what_a_machine_must_have(requirements, source, layout, tmp_path):
     empty.mkdir()
     assert "finds nothing in" in replace(requirements, source=str(empty)).problem()
     assert "cannot read" in replace(requirements, source=str(tmp_path / "not there")).problem()
+    with_settings = [({"languages": ("xyz",)}, "xyz"), ({"scratch": str(tmp_path / "nosuch")}, "not a writable folder")]
+    for values, said in with_settings:
+        assert said in replace(requirements, settings=requirements.settings.changed(**values)).problem()
     assert requirements.problem() == ""
     requirements.unmark()
     assert requirements.problem() == "", "a machine is asked once"
@@ -224,7 +241,7 @@ def test_a_killed_worker_costs_a_try_and_nothing_else(source, tmp_path):
     executors = []
 
     def cluster():
-        executors.append(open_cluster("local:2", Requirements.here(source, Layout(tmp_path / "cluster"), "docsr-s2")))
+        executors.append(open_cluster("local:2", Requirements.here(source, Layout(tmp_path / "cluster"), settings)))
         return executors[0]
 
     def kill_one():

@@ -269,6 +269,13 @@ def test_the_disk_that_is_full_is_told(tmp_path, name, told):
     assert outcome.reason.startswith(f"The disk of {tmp_path}") and outcome.reason.endswith(f"{told} is full.")
 
 
+@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES])
+def test_a_folder_of_the_run_that_is_read_only_is_not_the_input(tmp_path, code):
+    staging, source = tmp_path / "out/staging/1.1", tmp_path / "in/a.pdf"
+    own, other = (outcome_of(OSError(code, os.strerror(code), str(name)), (staging,)) for name in (staging / "a.pdf", source))
+    assert (own.code, own.transient) == ("io", True) and (other.code, other.transient) == ("unreadable", False)
+
+
 @pytest.mark.parametrize(("missing", "end"), [("scratch", ("io", True)), ("source", ("gone", False))])
 def test_a_temporary_file_that_was_cleared_away_is_not_the_input(tmp_path, monkeypatch, missing, end):
     source = tmp_path / "a.pdf"

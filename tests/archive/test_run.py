@@ -30,7 +30,7 @@ from ocrmypdf_superres.archive.run import Run
 from ocrmypdf_superres.archive.session import Stop
 from ocrmypdf_superres.archive.settings import Settings
 from ocrmypdf_superres.archive.store.layout import Layout
-from ocrmypdf_superres.archive.tasks import Limits, State
+from ocrmypdf_superres.archive.tasks import UNFIT, FileResult, Limits, State
 from ocrmypdf_superres.errors import ArchiveError
 
 QUICK = Settings(outputs=("pdf", "text"), ocrmypdf={"output_type": "pdf"}, superres={"trigger": "off"}, wait=0.2)
@@ -246,6 +246,29 @@ class TestPool:
 
 def _die() -> None:
     os._exit(3)
+
+
+def test_a_worker_that_cannot_work_costs_no_try(tmp_path):
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    put(source, a__pdf=pdf_bytes(page()))
+
+    class Unfit(LocalPool):
+        refused = 0
+
+        def submit(self, task):
+            if self.refused < 3:
+                Unfit.refused += 1
+                self.unfit = FileResult(task.number, State.FAILED, UNFIT, "The worker has no scratch.", transient=True)
+            else:
+                super().submit(task)
+
+        def results(self, timeout):
+            unfit, self.unfit = getattr(self, "unfit", None), None
+            return iter([unfit]) if unfit else super().results(timeout)
+
+    Run(source, out, QUICK.changed(tries=2, wait=0.05), lambda: Unfit(1)).run(Display(Console(quiet=True)))
+    assert states(out) == {"a.pdf": ("done", "ok")} and Unfit.refused == 3
 
 
 @pytest.mark.slow

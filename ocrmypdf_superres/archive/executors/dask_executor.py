@@ -23,7 +23,7 @@ from distributed import Client, Future, KilledWorker, LocalCluster, wait
 
 from ocrmypdf_superres.archive.executors import dask_worker
 from ocrmypdf_superres.archive.executors.dask_worker import carry_out, check_worker, failed, release_worker
-from ocrmypdf_superres.archive.tasks import FileResult, FileTask
+from ocrmypdf_superres.archive.tasks import UNFIT, FileResult, FileTask
 from ocrmypdf_superres.archive.worker.requirements import Requirements
 from ocrmypdf_superres.errors import ArchiveError
 from ocrmypdf_superres.processes import available_cores
@@ -141,7 +141,7 @@ class DaskExecutor:
         except Exception as error:  # noqa: BLE001
             reason = " ".join(str(error).split()) or type(error).__name__
             result = failed(task, "died", f"The file's Dask worker was lost: {reason}")
-        if result.code == "worker":
+        if result.code == UNFIT:
             self._unfit = result.reason
         else:
             self._fit = True

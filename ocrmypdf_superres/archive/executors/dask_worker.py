@@ -20,7 +20,7 @@ from typing import Any
 from distributed import get_worker
 
 from ocrmypdf_superres.archive.executors.local_pool import LocalPool
-from ocrmypdf_superres.archive.tasks import FileResult, FileTask, State
+from ocrmypdf_superres.archive.tasks import UNFIT, FileResult, FileTask, State
 from ocrmypdf_superres.archive.worker.ocr_file import scratch_folder
 from ocrmypdf_superres.archive.worker.outcomes import outcome_of
 from ocrmypdf_superres.archive.worker.requirements import Requirements
@@ -43,11 +43,22 @@ def dask_setup(worker: Any) -> None:
 def carry_out(task: FileTask, requirements: Requirements, run: str) -> FileResult:
     """Carry out *task* in the child process of this Dask worker's thread."""
     worker = get_worker()
-    key = str(worker.get_current_task())
     problem = requirements.problem()
-    if problem:
-        time.sleep(UNFIT_PAUSE)
-        return failed(task, "worker", f"The Dask worker {worker.address} {problem}.")
+    if not problem:
+        result = _attempt(task, worker, run)
+        if result.code != "io":
+            return result
+        # It may be a disk of this machine that failed since it was checked.
+        requirements.forget()
+        problem = requirements.problem()
+        if not problem:
+            return result
+    time.sleep(UNFIT_PAUSE)
+    return failed(task, UNFIT, f"The Dask worker {worker.address} {problem}.")
+
+
+def _attempt(task: FileTask, worker: Any, run: str) -> FileResult:
+    key = str(worker.get_current_task())
     try:
         Path(task.staging).mkdir()
     except FileExistsError:

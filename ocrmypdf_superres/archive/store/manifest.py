@@ -295,12 +295,12 @@ class Manifest:
                 "UPDATE files SET state = 'waiting', staging = '', sha256 = '', next_try = 0 WHERE number = ?", (number,)
             )
 
-    def retry(self, number: int, code: str, reason: str, next_try: float) -> None:
-        """Make a file that failed wait for its next try at the time *next_try* (seconds since 1970)."""
+    def retry(self, number: int, code: str, reason: str, next_try: float, tried: bool = True) -> None:
+        """Make a file that failed, or was not even *tried*, wait for its next try at *next_try* (seconds since 1970)."""
         self.db.execute(
-            "UPDATE files SET state = 'waiting', code = ?, reason = ?, transient = 1, tries = tries + 1, next_try = ? "
+            "UPDATE files SET state = 'waiting', code = ?, reason = ?, transient = 1, tries = tries + ?, next_try = ? "
             "WHERE number = ?",
-            (code, _storable(reason), next_try, number),
+            (code, _storable(reason), int(tried), next_try, number),
         )
 
     def _end(self, result: FileResult, state: State, settings: str) -> None:

@@ -121,11 +121,11 @@ def _outcome_of_os(error: OSError, folders: tuple[Path, ...]) -> Outcome:
     message = str(error.strerror or error)
     if error.errno is None:  # Pillow's
         return _failed("damaged", f"An image in it is damaged: {' '.join(message.split()).rstrip('.')}.")
-    # Something may have cleared the folder for temporary files; the input is still there.
+    # Something may have cleared the folder for temporary files, or mounted its disk read-only; the input is still there.
     own = any(_is_below(error.filename, folder) for folder in folders)
     if error.errno in _GONE and not own:
         return _failed("gone", f"A file of it is missing: {message}.")
-    if error.errno in _REFUSED:
+    if error.errno in _REFUSED and not own:
         return _failed("unreadable", f"A file of it cannot be read: {message}.")
     return _failed("io", f"Reading or writing failed: {message}.", transient=True)
 
