@@ -129,6 +129,39 @@ def test_a_mets_document_owns_its_images(tree):
     }
 
 
+def test_a_mets_document_owns_its_images_while_one_is_missing(tree, tmp_path):
+    pages = "".join(f'<div TYPE="page" ORDER="{n}"><fptr FILEID="F{n}"/></div>' for n in (1, 2))
+    files = "".join(f'<file ID="F{n}"><FLocat LOCTYPE="URL" xlink:href="images/{n}.png"/></file>' for n in (1, 2))
+    start, _, _ = METS.partition("<file ID")
+    (tree / "mets.xml").write_text(
+        f"{start}{files}</fileGrp></fileSec><structMap TYPE='PHYSICAL'><div>{pages}</div></structMap></mets>"
+    )
+    (tree / "images").mkdir()
+    for name in ("1", "2"):
+        (tree / "images" / f"{name}.png").write_bytes(image_bytes(page()))
+    failed, skipped, waiting = State.FAILED, State.SKIPPED, State.WAITING
+    (tree / "images" / "2.png").rename(tmp_path / "2.png")
+    with Manifest(tmp_path / "first.sqlite", write=True) as manifest:
+        assert take_all(tree, manifest) == {"images/1.png": skipped, "mets.xml": failed}
+    (tmp_path / "2.png").rename(tree / "images" / "2.png")
+    with Manifest(tmp_path / "m.sqlite", write=True) as manifest:
+        complete = {"images/1.png": skipped, "images/2.png": skipped, "mets.xml": waiting}
+        assert take_all(tree, manifest) == complete
+        (tree / "images" / "2.png").rename(tmp_path / "2.png")
+        assert take_all(tree, manifest) == {**complete, "mets.xml": failed}
+        (tmp_path / "2.png").rename(tree / "images" / "2.png")
+        assert take_all(tree, manifest) == complete
+
+
+def test_a_mets_document_that_is_found_late_takes_back_images_that_wait(tree, tmp_path):
+    (tree / "sub" / "images").mkdir()
+    (tree / "sub" / "images" / "1.png").write_bytes(image_bytes(page()))
+    with Manifest(tmp_path / "m.sqlite", write=True) as manifest:
+        assert take_all(tree, manifest) == {"sub/images/1.png": State.WAITING}
+        (tree / "sub" / "mets.xml").write_text(METS)
+        assert take_all(tree, manifest) == {"sub/images/1.png": State.SKIPPED, "sub/mets.xml": State.WAITING}
+
+
 def take_all(tree, manifest, settings="S", **keywords):
     intake = Intake(Scan(str(tree), str(tree / "out")), manifest, settings, **keywords)
     while intake.take():
