@@ -37,8 +37,8 @@ def test_the_figures_and_the_worst_pages_of_a_run(run):
         summary = summarize(manifest)
         worst = worst_pages(manifest, 30)
         assert (worst[0].file.path, worst[0].page.page) == ("sub/a b.pdf", 2)
-        assert [w.why for w in worst] == ["could not be enlarged", *["least certain"] * 4]
-        assert len(worst) == 5 and worst[1].page.confidence <= worst[2].page.confidence
+        assert [w.page.action for w in worst] == ["failed", *["enlarged"] * 4]
+        assert worst[1].page.confidence <= worst[2].page.confidence <= worst[3].page.confidence <= worst[4].page.confidence
         assert len(worst_pages(manifest, 2)) == 2 and worst_pages(manifest, 0) == []
     assert {(state, code): files for state, code, files, _ in summary.ends} == {
         (State.DONE, "ok"): 3, (State.FAILED, "damaged"): 1, (State.SKIPPED, "no-input"): 1,
