@@ -85,21 +85,53 @@ def is_published(path: Path, output: Output | None) -> bool:
     return path.stat().st_size == output.size and sha256_of(path) == output.sha256
 
 
-def _check(out: Path, staged: Path, output: Output, earlier: Output | None) -> None:
-    target = out / output.name
-    for parent in target.relative_to(out).parents:
+def name_conflict(out: Path, names: Iterable[str], folders: Iterable[str], earlier: Iterable[Output]) -> str:
+    """Return why outputs cannot be published, as far as that shows before they are made; empty if nothing does.
+
+    Args:
+        out: the run's output folder.
+        names: of the outputs that there will be in any case.
+        folders: further folders that will hold outputs.
+        earlier: the published outputs that the same input had before.
+    """
+    before = {output.name: output for output in earlier}
+    try:
+        for name in names:
+            _check_folders(out, name)
+            if os.path.lexists(out / name) and not is_published(out / name, before.get(name)):
+                raise _not_ours(out / name)
+        for folder in folders:
+            _check_folders(out, f"{folder}/page")
+    except NotOursError as error:
+        return str(error)
+    except OSError:
+        return ""  # publishing will show whether that matters
+    return ""
+
+
+def _check_folders(out: Path, name: str) -> None:
+    for parent in Path(name).parents:
         if os.path.lexists(out / parent) and not (out / parent).is_dir():
             raise NotOursError(
                 f"{printable_path(out / parent)} is a file that is not of this run, but its name is needed for a folder of "
                 "outputs; move it away."
             )
+
+
+def _not_ours(target: Path) -> NotOursError:
+    return NotOursError(
+        f"{printable_path(target)} exists and is not of this run, or was changed since; move it away and run again."
+    )
+
+
+def _check(out: Path, staged: Path, output: Output, earlier: Output | None) -> None:
+    target = out / output.name
+    _check_folders(out, output.name)
     if not os.path.lexists(staged):
         if not is_published(target, output):
             raise StagingLostError(f"The staged output {printable_path(staged)} is gone; the file is processed again.")
     elif os.path.lexists(target) and not _may_replace(target, output, earlier):
-        raise NotOursError(
-            f"{printable_path(target)} exists and is not of this run, or was changed since; move it away and run again."
-        )
+        raise _not_ours(target)
 
 
 def _may_replace(target: Path, output: Output, earlier: Output | None) -> bool:

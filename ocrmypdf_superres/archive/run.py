@@ -32,7 +32,7 @@ from ocrmypdf_superres.archive.session import Job, Session, Stop, stopped_by_ful
 from ocrmypdf_superres.archive.settings import Settings, weights_sha256
 from ocrmypdf_superres.archive.store.layout import Layout
 from ocrmypdf_superres.archive.store.lock import locked
-from ocrmypdf_superres.archive.store.manifest import Manifest
+from ocrmypdf_superres.archive.store.manifest import RESTORE, Manifest, is_damage
 from ocrmypdf_superres.archive.store.name_encoding import printable_path
 from ocrmypdf_superres.archive.store.schema import SettingsRow
 from ocrmypdf_superres.archive.tasks import State
@@ -93,7 +93,8 @@ class Run:
             try:
                 number, outcome = self._begin(manifest), "killed"
             except (OSError, sqlite3.DatabaseError) as error:
-                raise ArchiveError(f"The run cannot start in {layout.out} ({error}); correct that and run again.") from error
+                remedy = RESTORE if is_damage(error) else "correct that and run again"
+                raise ArchiveError(f"The run cannot start in {layout.out} ({error}); {remedy}.") from error
             with _run_log(layout.logs / f"run-{number:04d}.log") as run_log:
                 session = make_session(self.job, manifest, number, run_log)
                 try:
@@ -104,8 +105,10 @@ class Run:
                             session.work(display)
                     outcome = self.stop.reason or "finished"
                 finally:
-                    session.clear()
-                    with contextlib.suppress(sqlite3.OperationalError):  # the disk may be full
+                    # The disk may be full or the manifest damaged, and an error here would hide the one that says so.
+                    with contextlib.suppress(OSError, sqlite3.DatabaseError):
+                        session.clear()
+                    with contextlib.suppress(sqlite3.DatabaseError):
                         manifest.end_session(number, outcome)
             return manifest.counts()
 

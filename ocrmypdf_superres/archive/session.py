@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import os
 import shutil
@@ -15,32 +14,31 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ocrmypdf_superres.archive.executors.base import Executor
-from ocrmypdf_superres.archive.intake.enqueue import Intake
+from ocrmypdf_superres.archive.intake.enqueue import GONE, Intake, is_gone
 from ocrmypdf_superres.archive.intake.scan import Scan, Verdict
 from ocrmypdf_superres.archive.progress import Display, Tally
-from ocrmypdf_superres.archive.publish import NotOursError, StagingLostError, is_published, publish
+from ocrmypdf_superres.archive.publish import NotOursError, StagingLostError, is_published, name_conflict, publish
 from ocrmypdf_superres.archive.settings import Settings
 from ocrmypdf_superres.archive.store.layout import Layout
-from ocrmypdf_superres.archive.store.manifest import Manifest
+from ocrmypdf_superres.archive.store.manifest import RESTORE, Manifest, is_damage
 from ocrmypdf_superres.archive.store.name_encoding import printable
+from ocrmypdf_superres.archive.store.output_names import page_name, pdf_name, text_name
 from ocrmypdf_superres.archive.store.schema import FileRow
-from ocrmypdf_superres.archive.tasks import FileResult, FileTask, State
+from ocrmypdf_superres.archive.tasks import UNFIT, FileResult, FileTask, Output, State
 from ocrmypdf_superres.archive.worker.ocr_file import scratch_folder, scratch_prefix
-from ocrmypdf_superres.archive.worker.outcomes import DISK_FULL
+from ocrmypdf_superres.archive.worker.outcomes import DISK_FULL, FULL
 from ocrmypdf_superres.errors import ArchiveError
 
 log = logging.getLogger("ocrmypdf.superres")
 
 COUNT_EVERY = 1.0
 """Seconds between two counts of the waiting files; with a million of them, counting takes a moment."""
-
-_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 @dataclass
@@ -50,14 +48,17 @@ class Stop:
     Attributes:
         reason: why; empty before a request.
         cancel: whether files in work are stopped too, rather than finished.
+        detail: more about the reason, as a clause; may be empty.
     """
 
     reason: str = ""
     cancel: bool = False
+    detail: str = ""
 
-    def ask(self, reason: str, cancel: bool = False) -> None:
-        """Ask the run to stop; the first *reason* counts, and *cancel* cannot be taken back."""
-        self.reason = self.reason or reason
+    def ask(self, reason: str, cancel: bool = False, detail: str = "") -> None:
+        """Ask the run to stop; the first *reason* and *detail* count, and *cancel* cannot be taken back."""
+        if not self.reason:
+            self.reason, self.detail = reason, detail
         self.cancel = self.cancel or cancel
 
 
@@ -185,16 +186,29 @@ class Session:
             row.number, os.fspath(self.job.source.joinpath(*row.path.split("/"))), row.path, row.kind,
             os.fspath(self.job.layout.staging / f"{self._number}.{self._tasks}"), settings.outputs,
             {**self._arguments, "jobs": jobs}, settings.limits, row.tries + 1, known, settings.scratch, self.job.settings_hash,
-            settings.image_dpi,
+            settings.image_dpi, self._conflict(row),
         )  # fmt: skip
+
+    def _conflict(self, row: FileRow) -> str:
+        """Return which file in OUT has the name of an output of *row* and is not its own; empty if none has."""
+        name, outputs = pdf_name(row.path, row.kind), self.job.settings.outputs
+        names = {"pdf": name, "text": text_name(name)}
+        folders = [page_name(name, kind, 1).rpartition("/")[0] for kind in outputs if kind not in names]
+        wanted = [names[kind] for kind in outputs if kind in names]
+        return name_conflict(self.job.layout.out, wanted, folders, self.manifest.outputs(row.number))
 
     def accept(self, result: FileResult) -> None:
         """Bring a result into the manifest, and its outputs to their final names."""
         (task, submitted), settings, tally = self._in_flight.pop(result.number), self.job.settings, self.job.tally
         if result.code == DISK_FULL:
             self._drop(task)
-            self.job.stop.ask(DISK_FULL)
+            self._say(logging.WARNING, task.relative, f"{result.reason} The worker is {result.worker}.")
+            full = f"{result.reason[:1].lower()}{result.reason[1:].rstrip('.')}"
+            detail = f"{full} (worker {result.worker}, file {printable(task.relative)})"
+            self.job.stop.ask(DISK_FULL, detail=detail)
             return
+        if result.code == GONE.code and self._is_gone(task):
+            result = replace(result, state=GONE.state, reason=GONE.reason)
         if self._is_outdated(submitted):
             self._say(logging.INFO, task.relative, "changed while it was processed; the result is dropped")
             self._drop(task)
@@ -202,24 +216,30 @@ class Session:
         if result.state is State.STAGED:
             name = Path(task.staging).name
             self.manifest.stage(result, self.job.settings_hash, name)
-            self._publish(result.number, task.relative, name)
-            tally.pages += len(result.pages)
+            if self._publish(result.number, task.relative, name):
+                tally.pages += len(result.pages)
         elif result.code == "unchanged":
             self.manifest.finish(result, self.job.settings_hash, keep=True)
-        elif result.transient and task.attempt < settings.tries:
+        elif result.code == UNFIT or (result.transient and task.attempt < settings.tries):
             pause = settings.wait * 2.0 ** (task.attempt - 1)
-            self.manifest.retry(result.number, result.code, result.reason, time.time() + pause)
+            self.manifest.retry(result.number, result.code, result.reason, time.time() + pause, tried=result.code != UNFIT)
             self._say(logging.WARNING, task.relative, f"{result.code}, next try in {pause:g} s: {result.reason}")
-            self._keep_log(task)
+            self._keep_log(task.number, Path(task.log))
             self._drop(task)
             return
         else:
             self._end(result, task.relative)
             if result.state is State.FAILED:
-                self._keep_log(task)
+                self._keep_log(task.number, Path(task.log))
         self._drop(task)
         tally.files += 1
         tally.waiting = max(0, tally.waiting - 1)
+
+    def _is_gone(self, task: FileTask) -> bool:
+        """Return whether an input was removed; where a network file system is not mounted, the input folder is empty."""
+        with contextlib.suppress(OSError):
+            return is_gone(task.source) and any(self.job.source.iterdir())
+        return False
 
     def _is_outdated(self, submitted: FileRow) -> bool:
         """Return whether a later walk found another size or time than the row *submitted* has.
@@ -241,37 +261,50 @@ class Session:
         level = logging.WARNING if end.state is State.FAILED else logging.INFO
         self._say(level, path, f"{end.state.value} ({end.code}): {end.reason}")
 
-    def _publish(self, number: int, path: str, staging: str) -> None:
+    def _publish(self, number: int, path: str, staging: str) -> bool:
+        """Publish what was staged for a file; return whether the file is done."""
         layout, manifest = self.job.layout, self.manifest
         outputs = manifest.outputs(number, staged=True)
         try:
             left = publish(layout.out, layout.staging / staging, outputs, manifest.outputs(number))
         except StagingLostError as error:
-            manifest.wait_again(number)
+            manifest.wait_again(number, self._published(outputs))
             self._say(logging.WARNING, path, str(error))
-            return
+            return False
         except (NotOursError, OSError) as error:
             if isinstance(error, OSError) and _is_full(error):
+                self._say(logging.WARNING, path, f"An output cannot be written: {error}.")
                 raise
             row = manifest.file(number)
             code = "exists" if isinstance(error, NotOursError) else "unwritable"
             reason = str(error) if isinstance(error, NotOursError) else f"An output cannot be written: {error.strerror or error}."
-            published = [output.name for output in outputs if is_published(layout.out / output.name, output)]
-            self._end(FileResult(number, State.FAILED, code, reason, sha256=row.sha256 if row else ""), path, published)
-            return
+            result = FileResult(number, State.FAILED, code, reason, sha256=row.sha256 if row else "")
+            self._end(result, path, self._published(outputs))
+            self._keep_log(number, layout.staging / f"{staging}.log", reason)
+            return False
         manifest.publish(number)
         for sentence in left:
             self._say(logging.WARNING, path, sentence)
         self._say(logging.INFO, path, "done")
+        return True
+
+    def _published(self, outputs: Collection[Output]) -> list[str]:
+        """Return the names of those of *outputs* that are in their places."""
+        out = self.job.layout.out
+        return [output.name for output in outputs if is_published(out / output.name, output)]
 
     def _say(self, level: int, path: str, message: str) -> None:
         self._log.log(level, "%s: %s", printable(path), message)
         if level >= logging.WARNING:
             log.log(level, "%s: %s", printable(path), message)
 
-    def _keep_log(self, task: FileTask) -> None:
+    def _keep_log(self, number: int, log: Path, reason: str = "") -> None:
+        """Keep the *log* of a file that failed, with the *reason* if its worker did not know it."""
         with contextlib.suppress(OSError):
-            Path(task.log).replace(self.job.layout.failed_log(task.number))
+            if reason:
+                with log.open("a", encoding="utf-8", errors="backslashreplace") as stream:
+                    stream.write(f"{reason}\n")
+            log.replace(self.job.layout.failed_log(number))
 
     def _drop(self, task: FileTask) -> None:
         """Remove a task's leftovers, which a killed worker could not remove."""
@@ -293,10 +326,9 @@ def stopped_by_full_disk(stop: Stop) -> Iterator[None]:
         yield
     except (OSError, sqlite3.DatabaseError) as error:
         if not _is_full(error):
-            raise ArchiveError(
-                f"The run cannot continue ({error}); correct that and give the same command again, which continues it."
-            ) from error
-        stop.ask(DISK_FULL, cancel=True)
+            remedy = "correct that and give the same command again, which continues it"
+            raise ArchiveError(f"The run cannot continue ({error}); {RESTORE if is_damage(error) else remedy}.") from error
+        stop.ask(DISK_FULL, cancel=True, detail=f"the disk of OUT is full ({error})")
 
 
 def _remove(path: Path) -> None:
@@ -311,4 +343,4 @@ def _is_full(error: Exception) -> bool:
     """Return whether *error* says that the disk is full."""
     if isinstance(error, sqlite3.OperationalError):
         return "full" in str(error)
-    return isinstance(error, OSError) and error.errno in _FULL
+    return isinstance(error, OSError) and error.errno in FULL

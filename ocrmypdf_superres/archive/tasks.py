@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+UNFIT = "worker"
+"""Code of a result that costs no try: the worker found that it cannot do the run's work."""
+
 
 class State(enum.StrEnum):
     """State of a file: ``WAITING``, ``STAGED`` (outputs complete, not yet published) or one of three final ones."""
@@ -67,6 +70,7 @@ class FileTask:
         scratch: folder for temporary files on the worker's machine; empty for the system's.
         settings: hash of the run's settings, for the provenance.
         image_dpi: resolution of images that claim none; with 0 such an image fails.
+        conflict: why its outputs could not be published, so that an input without the hash ``known`` is not read; else empty.
     """
 
     number: int
@@ -82,6 +86,7 @@ class FileTask:
     scratch: str = ""
     settings: str = ""
     image_dpi: int = 0
+    conflict: str = ""
 
     @property
     def root(self) -> Path:

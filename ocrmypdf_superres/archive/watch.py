@@ -21,7 +21,7 @@ from typing import Any
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
-from ocrmypdf_superres.archive.intake.enqueue import Intake
+from ocrmypdf_superres.archive.intake.enqueue import Intake, is_gone
 from ocrmypdf_superres.archive.intake.scan import Found, Verdict
 from ocrmypdf_superres.archive.intake.stable_scan import StableScan
 from ocrmypdf_superres.archive.progress import Display, Tally
@@ -29,7 +29,7 @@ from ocrmypdf_superres.archive.run import Counts, Run
 from ocrmypdf_superres.archive.session import Session
 from ocrmypdf_superres.archive.store.manifest import Manifest
 from ocrmypdf_superres.archive.store.schema import KnownFile
-from ocrmypdf_superres.archive.tasks import FileResult, State
+from ocrmypdf_superres.archive.tasks import FileTask, State
 
 log = logging.getLogger("ocrmypdf.superres")
 
@@ -96,12 +96,9 @@ class WatchSession(Session):
         job = self.job
         return WatchIntake(job.source, job.layout.out, self.manifest, job.settings_hash, self.count, self._timing, self._changed)
 
-    def accept(self, result: FileResult) -> None:
-        """See :meth:`Session.accept`; a file that is gone is skipped."""
-        task, _ = self._in_flight[result.number]
-        if result.code == "gone" and not os.path.lexists(task.source):
-            result = replace(result, state=State.SKIPPED, reason="It was moved or deleted before it was read.")
-        super().accept(result)
+    def _is_gone(self, task: FileTask) -> bool:
+        """Return whether an input was removed; a folder of which all files were taken away is as usual."""
+        return is_gone(task.source)
 
 
 class WatchDisplay(Display):

@@ -3,11 +3,14 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
+from archive_files import command, environment, states, wait_until
 from PIL import Image, ImageDraw, ImageFont
 
 pytest.importorskip("distributed")
@@ -50,7 +53,7 @@ def source(tmp_path):
 
 @pytest.fixture
 def requirements(source, layout):
-    return Requirements.here(source, layout, "docsr-s2")
+    return Requirements.here(source, layout, Settings(ocrmypdf={"output_type": "pdf"}))
 
 
 @pytest.fixture
@@ -148,6 +151,20 @@ def test_an_unfit_worker_that_came_later_keeps_no_file(threads, source, layout, 
     executor.close()
 
 
+def test_a_worker_whose_disk_fails_later_is_unfit(threads, source, layout, requirements, monkeypatch):
+    monkeypatch.setattr(dask_worker, "UNFIT_PAUSE", 0.1)
+    scratch = layout.out / "scratch"
+    scratch.mkdir()
+    settings = requirements.settings.changed(scratch=str(scratch))
+    executor = DaskExecutor(Client(threads), replace(requirements, scratch=str(scratch), settings=settings))
+    scratch.rmdir()
+    scratch.write_text("no folder any more")
+    executor.submit(task(source, layout, 1, scratch=str(scratch)))
+    result = gathered(executor, 1)[1]
+    assert (result.code, result.transient) == ("worker", True) and "not a writable folder" in result.reason
+    executor.close()
+
+
 def test_workers_that_come_late(source, layout, requirements, monkeypatch):
     monkeypatch.setattr(dask_worker, "UNFIT_PAUSE", 0.1)
     with SpecCluster(
@@ -179,6 +196,9 @@ def test_what_a_machine_must_have(requirements, source, layout, tmp_path):
     empty.mkdir()
     assert "finds nothing in" in replace(requirements, source=str(empty)).problem()
     assert "cannot read" in replace(requirements, source=str(tmp_path / "not there")).problem()
+    with_settings = [({"languages": ("xyz",)}, "xyz"), ({"scratch": str(tmp_path / "nosuch")}, "not a writable folder")]
+    for values, said in with_settings:
+        assert said in replace(requirements, settings=requirements.settings.changed(**values)).problem()
     assert requirements.problem() == ""
     requirements.unmark()
     assert requirements.problem() == "", "a machine is asked once"
@@ -195,6 +215,24 @@ def test_what_cluster_takes(requirements, tmp_path, monkeypatch):
             open_cluster("dask://127.0.0.1:9", requirements)
 
 
+def test_ctrl_c_finishes_the_files_in_work(source, layout):
+    (source / "bad.png").unlink()
+    for number in range(8):
+        os.link(source / "good.png", source / f"{number}.png")
+    line = command("run", source, layout.out, "--output-type", "pdf", "--cluster", "local:1")
+    run = subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env=environment(), start_new_session=True)
+    try:
+        wait_until(lambda: list(layout.staging.glob("*.log")))
+        os.killpg(run.pid, signal.SIGINT)
+        _, said = run.communicate(timeout=90)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(run.pid, signal.SIGKILL)
+    assert run.returncode == 4 and "stopped by SIGINT" in said, said
+    found = list(states(layout.out).values())
+    assert set(found) == {("done", "ok"), ("waiting", "")} and not list(layout.staging.iterdir())
+
+
 @pytest.mark.slow
 def test_a_killed_worker_costs_a_try_and_nothing_else(source, tmp_path):
     for number in range(6):
@@ -203,7 +241,7 @@ def test_a_killed_worker_costs_a_try_and_nothing_else(source, tmp_path):
     executors = []
 
     def cluster():
-        executors.append(open_cluster("local:2", Requirements.here(source, Layout(tmp_path / "cluster"), "docsr-s2")))
+        executors.append(open_cluster("local:2", Requirements.here(source, Layout(tmp_path / "cluster"), settings)))
         return executors[0]
 
     def kill_one():

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import os
+import resource
 from pathlib import Path
 
 import img2pdf
+import numpy as np
 import pikepdf
 import pytest
 from archive_files import image_bytes, page, task
@@ -79,6 +81,31 @@ def test_no_frame_is_lost_with_its_alpha_channel(tmp_path):
     assert prepare(image) == 0
     with Image.open(image) as original:
         assert original.n_frames == 2 and not original.has_transparency_data and round(original.info["dpi"][0]) == 150
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """A TIFF of five photographs upside down, while no file may become as large as they are without loss."""
+    source, noise = tmp_path / "five.tif", np.random.default_rng(0)
+    frames = [Image.fromarray(noise.integers(0, 255, (300, 400, 3), np.uint8)) for _ in range(5)]
+    about = {"compression": "jpeg", "dpi": (150, 150), "tiffinfo": {ExifTags.Base.Orientation: 3}}
+    frames[0].save(source, save_all=True, append_images=frames[1:], **about)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (source.stat().st_size + 100_000, limits[1]))
+    yield source
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_an_image_that_cannot_be_rewritten_is_left_as_it_was(photographs):
+    before = photographs.read_bytes()
+    with pytest.raises(OSError, match="too large"):
+        prepare(photographs)
+    assert photographs.read_bytes() == before and list(photographs.parent.iterdir()) == [photographs]
+
+
+def test_a_tiff_that_cannot_be_rewritten_loses_no_page(photographs, tmp_path):
+    result = ocr_file(task(tmp_path, photographs, Kind.IMAGE))
+    assert (result.state, result.code, result.transient, result.pages) == (State.FAILED, "io", True, []), result
 
 
 def test_each_frame_keeps_its_own_resolution_and_profile(tmp_path):

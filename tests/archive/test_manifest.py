@@ -100,6 +100,15 @@ def test_outputs_in_place_are_known_although_others_failed(manifest):
     assert manifest.outputs(number) == [new] and manifest.outputs(number, staged=True) == []
 
 
+def test_outputs_in_place_are_known_although_others_were_lost(manifest):
+    number = manifest.add("a", Kind.PDF, 1, 1)
+    made, text = Output("pdf", "a", "2", 2), Output("text", "a.txt", "3", 3)
+    manifest.stage(result(number, outputs=[made, text]), "S", "1.1")
+    manifest.wait_again(number, published=["a"])
+    assert manifest.outputs(number) == [made] and manifest.outputs(number, staged=True) == []
+    assert manifest.file(number).state is State.WAITING
+
+
 def test_sessions_and_settings(manifest):
     settings = SettingsRow("S", "toml", "model", "12")
     first = manifest.begin_session(settings, "host", {"a": "1"})

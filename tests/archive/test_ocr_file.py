@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 from pathlib import Path
@@ -15,6 +16,7 @@ from PIL import Image, ImageChops, ImageFilter
 from ocrmypdf_superres.archive.formats.xmp import read_history
 from ocrmypdf_superres.archive.tasks import Kind, State
 from ocrmypdf_superres.archive.worker.ocr_file import ocr_file, scratch_folder
+from ocrmypdf_superres.archive.worker.outcomes import DISK_FULL, outcome_of
 from ocrmypdf_superres.archive.worker.products import synced_outputs
 from ocrmypdf_superres.modelstore.networks import AUTO, networks_for
 
@@ -254,6 +256,24 @@ def test_a_file_that_fails_at_its_end_has_no_pages(tmp_path, monkeypatch):
     monkeypatch.setattr("ocrmypdf_superres.archive.worker.products.synced_outputs", fail)
     result = ocr_file(task(tmp_path, source))
     assert (result.state, result.code, result.pages, result.outputs) == (State.FAILED, "io", [], [])
+
+
+@pytest.mark.parametrize(("name", "told"), [("{staging}/a.pdf", "staging"), ("{scratch}/a.pdf", "tmp"), (None, "")])
+def test_the_disk_that_is_full_is_told(tmp_path, name, told):
+    staging, scratch = tmp_path / "out/staging/1.1", tmp_path / "tmp/scratch"
+    for folder in (staging, scratch):
+        folder.mkdir(parents=True)
+    error = OSError(errno.ENOSPC, "No space left on device", name and name.format(staging=staging, scratch=scratch))
+    outcome = outcome_of(error, (staging, scratch))
+    assert (outcome.code, outcome.transient) == (DISK_FULL, True)
+    assert outcome.reason.startswith(f"The disk of {tmp_path}") and outcome.reason.endswith(f"{told} is full.")
+
+
+@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES])
+def test_a_folder_of_the_run_that_is_read_only_is_not_the_input(tmp_path, code):
+    staging, source = tmp_path / "out/staging/1.1", tmp_path / "in/a.pdf"
+    own, other = (outcome_of(OSError(code, os.strerror(code), str(name)), (staging,)) for name in (staging / "a.pdf", source))
+    assert (own.code, own.transient) == ("io", True) and (other.code, other.transient) == ("unreadable", False)
 
 
 @pytest.mark.parametrize(("missing", "end"), [("scratch", ("io", True)), ("source", ("gone", False))])

@@ -15,6 +15,7 @@ import pytest
 pytest.importorskip("jinja2")
 
 from ocrmypdf_superres.archive.report.summary import summarize, worst_pages
+from ocrmypdf_superres.archive.settings import Settings
 from ocrmypdf_superres.archive.store.catalogue import file_rows, page_rows
 from ocrmypdf_superres.archive.store.manifest import Manifest
 from ocrmypdf_superres.archive.store.name_encoding import decode_path, encode_path
@@ -36,8 +37,8 @@ def test_the_figures_and_the_worst_pages_of_a_run(run):
         summary = summarize(manifest)
         worst = worst_pages(manifest, 30)
         assert (worst[0].file.path, worst[0].page.page) == ("sub/a b.pdf", 2)
-        assert [w.why for w in worst] == ["could not be enlarged", *["least certain"] * 4]
-        assert len(worst) == 5 and worst[1].page.confidence <= worst[2].page.confidence
+        assert [w.page.action for w in worst] == ["failed", *["enlarged"] * 4]
+        assert worst[1].page.confidence <= worst[2].page.confidence <= worst[3].page.confidence <= worst[4].page.confidence
         assert len(worst_pages(manifest, 2)) == 2 and worst_pages(manifest, 0) == []
     assert {(state, code): files for state, code, files, _ in summary.ends} == {
         (State.DONE, "ok"): 3, (State.FAILED, "damaged"): 1, (State.SKIPPED, "no-input"): 1,
@@ -72,6 +73,13 @@ def test_pages_read_again_can_be_seen(run, tmp_path, capsys):
     text = page.read_text("utf-8")
     assert len(re.findall(r'<script type="text/plain" id="b\d+">', text)) == 2
     assert "without super-resolution" in text
+
+
+def test_pages_are_read_again_with_a_model_that_is_a_folder(run, tmp_path, lanczos_net, capsys):
+    page = tmp_path / "r.html"
+    change(run, ("UPDATE settings SET toml = ?", (Settings(superres={"model": str(lanczos_net), "verify": "off"}).toml(),)))
+    assert main(["archive", "report", str(run.out), "-o", str(page), "--images", "1", "--count", "1"]) == 0
+    assert 'id="b0"' in page.read_text("utf-8"), capsys.readouterr().out
 
 
 def test_pages_whose_file_is_gone_are_shown_without(run, tmp_path, capsys):

@@ -4,14 +4,10 @@
 from __future__ import annotations
 
 import errno
-import io
 import os
-import sqlite3
-import subprocess
 import time
 from pathlib import Path
 
-import pikepdf
 import pytest
 from archive_files import (
     check_consistent,
@@ -34,8 +30,7 @@ from ocrmypdf_superres.archive.run import Run
 from ocrmypdf_superres.archive.session import Stop
 from ocrmypdf_superres.archive.settings import Settings
 from ocrmypdf_superres.archive.store.layout import Layout
-from ocrmypdf_superres.archive.store.manifest import Manifest
-from ocrmypdf_superres.archive.tasks import Limits, State
+from ocrmypdf_superres.archive.tasks import UNFIT, FileResult, Limits, State
 from ocrmypdf_superres.errors import ArchiveError
 
 QUICK = Settings(outputs=("pdf", "text"), ocrmypdf={"output_type": "pdf"}, superres={"trigger": "off"}, wait=0.2)
@@ -94,6 +89,24 @@ def test_what_a_second_run_does(tmp_path):
     run(source, out)
     check_consistent(out)
     assert "other" in (out / "taken.pdf.txt").read_text()
+
+
+def test_inputs_that_were_removed_are_skipped(tmp_path):
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    put(source, cut__pdf=pdf_bytes(page())[:500], stays__pdf=pdf_bytes(page()), taken__pdf=pdf_bytes(page()))
+
+    class Removing(LocalPool):
+        def submit(self, task):
+            if task.relative == "taken.pdf":
+                os.unlink(task.source)
+            super().submit(task)
+
+    Run(source, out, QUICK, lambda: Removing(2)).run(Display(Console(quiet=True)))
+    assert states(out) == {"cut.pdf": ("failed", "damaged"), "stays.pdf": ("done", "ok"), "taken.pdf": ("skipped", "gone")}
+    (source / "cut.pdf").unlink()
+    session = run(source, out)
+    assert states(out)["cut.pdf"] == ("skipped", "gone") and (session.tally.files, session.tally.skipped) == (0, 1)
 
 
 def test_a_missing_output_is_made_again_where_that_is_asked_for(tmp_path):
@@ -171,29 +184,6 @@ def test_after_a_half_published_file_the_next_run_continues(tmp_path, monkeypatc
     check_consistent(out)
 
 
-def test_a_disk_that_is_full_at_the_start_stops_the_run(tmp_path, monkeypatch):
-    source, out = tmp_path / "in", tmp_path / "out"
-    source.mkdir()
-    put(source, a__pdf=pdf_bytes(page()))
-
-    def full(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(publishing, "_move", full)
-        for _ in range(2):  # the second time where the first run's output is published
-            assert run(source, out, workers=1).stop.reason == "disk-full" and states(out) == {"a.pdf": ("staged", "ok")}
-    with monkeypatch.context() as patched, pytest.raises(ArchiveError, match="database or disk is full"):
-
-        def full_manifest(*_):
-            raise sqlite3.OperationalError("database or disk is full")
-
-        patched.setattr(Manifest, "begin_session", full_manifest)
-        run(source, out, workers=1)
-    assert not run(source, out, workers=1).stop.reason
-    check_consistent(out)
-
-
 def test_a_taken_name_that_is_not_text_fails_one_file_only(tmp_path):
     source, out = tmp_path / "in", tmp_path / "out"
     name = os.fsdecode(b"a\xff.pdf")
@@ -258,6 +248,29 @@ def _die() -> None:
     os._exit(3)
 
 
+def test_a_worker_that_cannot_work_costs_no_try(tmp_path):
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    put(source, a__pdf=pdf_bytes(page()))
+
+    class Unfit(LocalPool):
+        refused = 0
+
+        def submit(self, task):
+            if self.refused < 3:
+                Unfit.refused += 1
+                self.unfit = FileResult(task.number, State.FAILED, UNFIT, "The worker has no scratch.", transient=True)
+            else:
+                super().submit(task)
+
+        def results(self, timeout):
+            unfit, self.unfit = getattr(self, "unfit", None), None
+            return iter([unfit]) if unfit else super().results(timeout)
+
+    Run(source, out, QUICK.changed(tries=2, wait=0.05), lambda: Unfit(1)).run(Display(Console(quiet=True)))
+    assert states(out) == {"a.pdf": ("done", "ok")} and Unfit.refused == 3
+
+
 @pytest.mark.slow
 def test_failures_that_may_pass_are_tried_again(tmp_path):
     source, out = tmp_path / "in", tmp_path / "out"
@@ -280,34 +293,3 @@ def test_failures_that_may_pass_are_tried_again(tmp_path):
     Run(source, out, QUICK, lambda: Killer(1)).run(Display(Console(quiet=True)))
     assert states(out) == {"a.pdf": ("done", "ok")} and time.monotonic() - began > 0.2 + 0.4
     assert (Layout(out).logs / "run-0001.log").read_text().count("next try") == 2
-
-
-def with_ballast(pdf: bytes) -> bytes:
-    """*pdf* with a megabyte attached that cannot be compressed."""
-    stream = io.BytesIO()
-    with pikepdf.open(io.BytesIO(pdf)) as opened:
-        opened.attachments["ballast"] = pikepdf.AttachedFileSpec(opened, os.urandom(1_000_000))
-        opened.save(stream)
-    return stream.getvalue()
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs to mount a small file system")
-def test_disk_full_stops_the_run_and_it_goes_on_later(tmp_path):
-    source, out = tmp_path / "in", tmp_path / "out"
-    source.mkdir()
-    out.mkdir()
-    put(source, **{f"{n}__pdf": with_ballast(pdf_bytes(page(f"page {n}"))) for n in range(3)})
-    if subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2500k", "tmpfs", os.fspath(out)], capture_output=True, check=False
-    ).returncode:
-        pytest.skip("may not mount")
-    try:
-        session = run(source, out, workers=1)
-        assert session.stop.reason == "disk-full"
-        subprocess.run(["mount", "-o", "remount,size=64m", os.fspath(out)], check=True)
-        assert not run(source, out).stop.reason
-        assert set(states(out).values()) == {("done", "ok")}
-        check_consistent(out)
-    finally:
-        subprocess.run(["umount", os.fspath(out)], check=True)

@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -84,23 +86,30 @@ def test_links_and_the_output_folder(tree, tmp_path):
     }
 
 
-def test_folders_and_files_that_may_not_be_read(tree):
-    (tree / "sub" / "a.pdf").write_bytes(pdf_bytes(page()))
-    (tree / "secret.pdf").write_bytes(pdf_bytes(page()))
-    (tree / "secret.pdf").chmod(0)
-    (tree / "sub").chmod(0)
+@contextmanager
+def unreadable(tree, folder):
+    """Let nobody into *folder*, and be somebody who may not read everything."""
+    folder.chmod(0)
     # Only this user may enter pytest's own folders; with xdist there is one more of them.
     root = Path(tempfile.gettempdir())
-    for folder in (tree, *(parent for parent in tree.parents if parent.is_relative_to(root) and parent != root)):
-        folder.chmod(0o755)
+    for parent in (tree, *(parent for parent in tree.parents if parent.is_relative_to(root) and parent != root)):
+        parent.chmod(0o755)
     user = os.geteuid()
     try:
         if user == 0:  # who may read everything
             os.seteuid(65534)
-        verdicts = found(tree)
+        yield
     finally:
         os.seteuid(user)
-        (tree / "sub").chmod(0o755)
+        folder.chmod(0o755)
+
+
+def test_folders_and_files_that_may_not_be_read(tree):
+    (tree / "sub" / "a.pdf").write_bytes(pdf_bytes(page()))
+    (tree / "secret.pdf").write_bytes(pdf_bytes(page()))
+    (tree / "secret.pdf").chmod(0)
+    with unreadable(tree, tree / "sub"):
+        verdicts = found(tree)
     assert {path: short(v) for path, v in verdicts.items()} == dict.fromkeys(
         ("sub", "secret.pdf"), (Kind.OTHER, State.FAILED, "unreadable")
     )
@@ -118,6 +127,39 @@ def test_a_mets_document_owns_its_images(tree):
         "sub/images/1.png": (Kind.OTHER, State.SKIPPED, "in-mets"),
         "sub/images/2.png": (Kind.IMAGE, State.WAITING, ""),
     }
+
+
+def test_a_mets_document_owns_its_images_while_one_is_missing(tree, tmp_path):
+    pages = "".join(f'<div TYPE="page" ORDER="{n}"><fptr FILEID="F{n}"/></div>' for n in (1, 2))
+    files = "".join(f'<file ID="F{n}"><FLocat LOCTYPE="URL" xlink:href="images/{n}.png"/></file>' for n in (1, 2))
+    start, _, _ = METS.partition("<file ID")
+    (tree / "mets.xml").write_text(
+        f"{start}{files}</fileGrp></fileSec><structMap TYPE='PHYSICAL'><div>{pages}</div></structMap></mets>"
+    )
+    (tree / "images").mkdir()
+    for name in ("1", "2"):
+        (tree / "images" / f"{name}.png").write_bytes(image_bytes(page()))
+    failed, skipped, waiting = State.FAILED, State.SKIPPED, State.WAITING
+    (tree / "images" / "2.png").rename(tmp_path / "2.png")
+    with Manifest(tmp_path / "first.sqlite", write=True) as manifest:
+        assert take_all(tree, manifest) == {"images/1.png": skipped, "mets.xml": failed}
+    (tmp_path / "2.png").rename(tree / "images" / "2.png")
+    with Manifest(tmp_path / "m.sqlite", write=True) as manifest:
+        complete = {"images/1.png": skipped, "images/2.png": skipped, "mets.xml": waiting}
+        assert take_all(tree, manifest) == complete
+        (tree / "images" / "2.png").rename(tmp_path / "2.png")
+        assert take_all(tree, manifest) == {**complete, "mets.xml": failed}
+        (tmp_path / "2.png").rename(tree / "images" / "2.png")
+        assert take_all(tree, manifest) == complete
+
+
+def test_a_mets_document_that_is_found_late_takes_back_images_that_wait(tree, tmp_path):
+    (tree / "sub" / "images").mkdir()
+    (tree / "sub" / "images" / "1.png").write_bytes(image_bytes(page()))
+    with Manifest(tmp_path / "m.sqlite", write=True) as manifest:
+        assert take_all(tree, manifest) == {"sub/images/1.png": State.WAITING}
+        (tree / "sub" / "mets.xml").write_text(METS)
+        assert take_all(tree, manifest) == {"sub/images/1.png": State.SKIPPED, "sub/mets.xml": State.WAITING}
 
 
 def take_all(tree, manifest, settings="S", **keywords):
@@ -179,3 +221,30 @@ def test_a_folder_that_can_be_read_again_is_no_failure_any_more(tree, tmp_path):
     with Manifest(tmp_path / "m.sqlite", write=True) as manifest:
         manifest.finish(FileResult(manifest.add("sub", Kind.OTHER, 0, 0), State.FAILED, "unreadable", "why"), "S")
         assert take_all(tree, manifest) == {}
+
+
+@pytest.mark.parametrize("removed", ["sub/a.pdf", "sub"])
+def test_a_failed_file_that_was_removed_is_no_failure_any_more(tree, tmp_path, removed):
+    (tree / "sub" / "a.pdf").write_bytes(pdf_bytes(page()))
+    (tree / "b.pdf").write_bytes(pdf_bytes(page()))
+    with Manifest(tmp_path / "m.sqlite", write=True) as manifest:
+        take_all(tree, manifest)
+        for row in list(manifest.files()):
+            manifest.finish(FileResult(row.number, State.FAILED, "damaged"), "S")
+        shutil.rmtree(tree / "sub") if removed == "sub" else (tree / removed).unlink()
+        ended = []
+        states = take_all(tree, manifest, ended=lambda path, verdict: ended.append((path, verdict.state, verdict.code)))
+        assert states == {"sub/a.pdf": State.SKIPPED, "b.pdf": State.FAILED}
+        assert ended == [("sub/a.pdf", State.SKIPPED, "gone")]
+        (tree / "sub").mkdir(exist_ok=True)
+        (tree / "sub" / "a.pdf").write_bytes(pdf_bytes(page()))
+        assert take_all(tree, manifest)["sub/a.pdf"] is State.WAITING
+
+
+def test_a_failed_file_in_a_folder_that_may_not_be_read_stays_a_failure(tree, tmp_path):
+    (tree / "sub" / "a.pdf").write_bytes(pdf_bytes(page()))
+    with Manifest(tmp_path / "m.sqlite", write=True) as manifest:
+        take_all(tree, manifest)
+        manifest.finish(FileResult(manifest.find("sub/a.pdf").number, State.FAILED, "damaged"), "S")
+        with unreadable(tree, tree / "sub"):
+            assert take_all(tree, manifest) == {"sub/a.pdf": State.FAILED, "sub": State.FAILED}

@@ -256,6 +256,27 @@ def test_a_file_is_left_until_it_stands_still(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="read leases")
+def test_a_file_that_is_open_for_ever_is_taken_at_last(tmp_path, caplog):
+    """As every file is on some network shares."""
+    source, layout = tmp_path / "in", Layout(tmp_path / "out")
+    source.mkdir()
+    layout.make()
+    for name in ("a.png", "b.png"):
+        put(source, name)
+    taken, before, began = set(), {}, time.monotonic()
+    with Manifest(layout.manifest, write=True) as manifest, open(source / "a.png", "ab"), open(source / "b.png", "ab"):
+        while len(taken) < 2:
+            scan = StableScan(str(source), str(layout.out), manifest, 0.15, before)
+            taken |= {one.path for one in scan}
+            before = scan.unstable
+            assert not taken or time.monotonic() - began >= 1.5
+            assert time.monotonic() - began < 20
+            time.sleep(0.05)
+    assert taken == {"a.png", "b.png"}
+    assert len([message for message in caplog.messages if "count as open for writing" in message]) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="read leases")
 def test_who_writes(tmp_path):
     path = tmp_path / "name with\nline end"
     path.write_bytes(b"x")

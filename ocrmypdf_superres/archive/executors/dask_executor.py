@@ -18,10 +18,12 @@ from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
 
+import dask
 from distributed import Client, Future, KilledWorker, LocalCluster, wait
 
+from ocrmypdf_superres.archive.executors import dask_worker
 from ocrmypdf_superres.archive.executors.dask_worker import carry_out, check_worker, failed, release_worker
-from ocrmypdf_superres.archive.tasks import FileResult, FileTask
+from ocrmypdf_superres.archive.tasks import UNFIT, FileResult, FileTask
 from ocrmypdf_superres.archive.worker.requirements import Requirements
 from ocrmypdf_superres.errors import ArchiveError
 from ocrmypdf_superres.processes import available_cores
@@ -139,7 +141,7 @@ class DaskExecutor:
         except Exception as error:  # noqa: BLE001
             reason = " ".join(str(error).split()) or type(error).__name__
             result = failed(task, "died", f"The file's Dask worker was lost: {reason}")
-        if result.code == "worker":
+        if result.code == UNFIT:
             self._unfit = result.reason
         else:
             self._fit = True
@@ -218,6 +220,7 @@ def _open_local(processes: int | None, requirements: Requirements) -> DaskExecut
         # A file's limit holds for its own process; Dask's would hold for the worker.
         memory_limit=None,
         resources={"GPU": 1},
+        preload=[*dask.config.get("distributed.worker.preload"), dask_worker.__name__],
     )
     return DaskExecutor(Client(cluster), requirements, cluster)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import shutil
+import signal
 import threading
 import time
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any
 from distributed import get_worker
 
 from ocrmypdf_superres.archive.executors.local_pool import LocalPool
-from ocrmypdf_superres.archive.tasks import FileResult, FileTask, State
+from ocrmypdf_superres.archive.tasks import UNFIT, FileResult, FileTask, State
 from ocrmypdf_superres.archive.worker.ocr_file import scratch_folder
 from ocrmypdf_superres.archive.worker.outcomes import outcome_of
 from ocrmypdf_superres.archive.worker.requirements import Requirements
@@ -34,21 +35,39 @@ _pools: dict[int, tuple[str, LocalPool]] = {}
 _busy: set[str] = set()
 
 
+def dask_setup(worker: Any) -> None:
+    """Leave Ctrl-C, which reaches every process of the terminal, to the run; Dask calls this in the processes of ``local``."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def carry_out(task: FileTask, requirements: Requirements, run: str) -> FileResult:
     """Carry out *task* in the child process of this Dask worker's thread."""
     worker = get_worker()
-    key = str(worker.get_current_task())
     problem = requirements.problem()
-    if problem:
-        time.sleep(UNFIT_PAUSE)
-        return failed(task, "worker", f"The Dask worker {worker.address} {problem}.")
+    if not problem:
+        result = _attempt(task, worker, run)
+        if result.code != "io":
+            return result
+        # It may be a disk of this machine that failed since it was checked.
+        requirements.forget()
+        problem = requirements.problem()
+        if not problem:
+            return result
+    time.sleep(UNFIT_PAUSE)
+    return failed(task, UNFIT, f"The Dask worker {worker.address} {problem}.")
+
+
+def _attempt(task: FileTask, worker: Any, run: str) -> FileResult:
+    key = str(worker.get_current_task())
     try:
         Path(task.staging).mkdir()
     except FileExistsError:
         return failed(task, "died", "The file's Dask worker was lost while it worked on it.")
     except OSError as error:
         outcome = outcome_of(error, (Path(task.staging).parent,))
-        return FileResult(task.number, outcome.state, outcome.code, outcome.reason, outcome.transient)
+        return FileResult(
+            task.number, outcome.state, outcome.code, outcome.reason, outcome.transient, worker=worker.address
+        )  # fmt: skip
     _busy.add(key)
     try:
         pool = _pool(run)

@@ -30,9 +30,7 @@ def make_executor(settings: Settings, source: Path, out: Path, cluster: str = ""
 
         if cluster == "local" and settings.workers:
             cluster = f"local:{settings.workers}"
-        executor = open_cluster(
-            cluster, Requirements.here(source.absolute(), Layout(out.absolute()), superres.model, settings.scratch)
-        )
+        executor = open_cluster(cluster, Requirements.here(source.absolute(), Layout(out.absolute()), settings))
     else:
         executor = LocalPool(settings.workers or available_cores())
     # Workers on other machines use the GPUs of those machines.

@@ -76,14 +76,7 @@ def read_mets(path: Path, within: Path | None = None) -> MetsDocument:
         ImageError: the file is not METS or names no images, or an image is missing, remote, or outside *within*.
     """
     root = _parse(path)
-    files = _files(root)
-    divisions = [(label, [files[name] for name in names if name in files]) for label, names in _divisions(root)]
-    divisions = [(label, found) for label, found in divisions if any(file.image for file in found)]
-    if not divisions:
-        raise ImageError(
-            f"The METS {printable_path(path)} has no physical structMap that refers to images; "
-            "give one whose pages point to files."
-        )
+    divisions = _divisions_with_images(root, path)
     base, allowed = path.absolute().parent, (within or path.absolute().parent).resolve()
     first_problem = ""
     for use in _uses(divisions):
@@ -99,6 +92,37 @@ def read_mets(path: Path, within: Path | None = None) -> MetsDocument:
     raise ImageError(
         f"The METS {printable_path(path)} cannot be used: {first_problem}; put all images of the document into the input folder."
     )
+
+
+def images_in_place(path: Path, within: Path) -> list[Path]:
+    """Return the images of the METS file *path* that exist *within* that folder although others may be missing.
+
+    They are of the best file group that has any.
+
+    Raises:
+        ImageError: the file is not METS or names no images.
+    """
+    divisions = _divisions_with_images(_parse(path), path)
+    base, allowed = path.absolute().parent, within.resolve()
+    for use in _uses(divisions):
+        images = [file for _, found in divisions for file in found if file.image and file.use == use]
+        places = [place for file in images if (place := _first(file.hrefs, base)) and _inside(place, allowed)]
+        if places:
+            return places
+    return []
+
+
+def _divisions_with_images(root: Any, path: Path) -> list[tuple[str | None, list[_File]]]:
+    """Return (label, files) of each division that points to images, in physical order."""
+    files = _files(root)
+    divisions = [(label, [files[name] for name in names if name in files]) for label, names in _divisions(root)]
+    divisions = [(label, found) for label, found in divisions if any(file.image for file in found)]
+    if not divisions:
+        raise ImageError(
+            f"The METS {printable_path(path)} has no physical structMap that refers to images; "
+            "give one whose pages point to files."
+        )
+    return divisions
 
 
 def _parse(path: Path) -> Any:

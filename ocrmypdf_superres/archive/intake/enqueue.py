@@ -3,19 +3,34 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from itertools import islice
 
 from ocrmypdf_superres.archive.intake.scan import IN_METS, Found, Scan, Verdict, classify
 from ocrmypdf_superres.archive.store.manifest import Manifest
 from ocrmypdf_superres.archive.store.schema import KnownFile
-from ocrmypdf_superres.archive.tasks import FileResult, State
+from ocrmypdf_superres.archive.tasks import FileResult, Kind, State
 
 BATCH = 500
 """Number of files that are taken in with one commit."""
 
 RETRIED = {"exists", "unwritable", "unreadable", "gone", "settings"}
 """Codes of failures that a person may have put right since, and that are cheap to try: a new run retries them."""
+
+GONE = Verdict(Kind.OTHER, State.SKIPPED, "gone", "It was moved or deleted before it was read.")
+"""Verdict on a file that is no longer in the input folder."""
+
+
+def is_gone(path: str) -> bool:
+    """Return whether there is nothing under the absolute *path*; a folder that may not be entered tells nothing."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 class Intake:
@@ -45,6 +60,8 @@ class Intake:
         self._broken = set(self.manifest.paths_with_code("unreadable"))
         # Images that belonged to a METS document, which this walk may find after them.
         self._of_mets: dict[str, Found] = {}
+        # Files that failed, without those that this walk has found.
+        self._failed = set(self.manifest.numbers(State.FAILED))
 
     def take(self) -> bool:
         """Take in the next batch; return False when the walk is over."""
@@ -53,6 +70,7 @@ class Intake:
             self._take_all(batch)
             if len(batch) < BATCH:
                 self._enter_released()
+                self._skip_removed()
             for folder in self.scan.read_folders:
                 if folder in self._broken:
                     self.manifest.forget(folder)
@@ -62,6 +80,8 @@ class Intake:
     def _take_all(self, batch: Iterable[Found]) -> None:
         for found in batch:
             row = self.manifest.known_file(found.path)
+            if row is not None:
+                self._failed.discard(row.number)
             if row is not None and (row.state, row.code) == (State.SKIPPED, IN_METS):
                 if found.verdict is None:
                     self._of_mets[found.path] = found
@@ -75,6 +95,14 @@ class Intake:
         for path, found in self._of_mets.items():
             self._enter(self.manifest.known_file(path), found, classify(found.full))
 
+    def _skip_removed(self) -> None:
+        """End files that failed and were removed since as skipped."""
+        for number in self._failed:
+            row = self.manifest.file(number)
+            if row is not None and row.state is State.FAILED and is_gone(f"{self.scan.root}/{row.path}"):
+                self.manifest.finish(FileResult(number, GONE.state, GONE.code, GONE.reason), self.settings)
+                self.ended(row.path, GONE)
+
     def _is_due(self, row: KnownFile, found: Found) -> bool:
         """Return whether the file must be processed again."""
         unchanged = (row.size, row.mtime_ns) == (found.size, found.mtime_ns)
@@ -84,7 +112,7 @@ class Intake:
             return not unchanged or (found.verdict is not None and found.verdict.state is not State.WAITING)
         if not unchanged or row.settings != self.settings:
             return True
-        if (row.state, row.code) == (State.SKIPPED, "gone"):
+        if (row.state, row.code) == (GONE.state, GONE.code):
             return True  # it is back
         if row.state is State.DONE:
             return self.misses_output(row.number)

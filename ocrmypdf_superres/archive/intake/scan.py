@@ -7,12 +7,13 @@ which are reported as belonging to it wherever they are.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocrmypdf_superres.archive.formats.mets import read_mets
+from ocrmypdf_superres.archive.formats.mets import images_in_place, read_mets
 from ocrmypdf_superres.archive.store.output_names import SUFFIXES
 from ocrmypdf_superres.archive.tasks import Kind, State
 from ocrmypdf_superres.errors import SuperresError
@@ -175,22 +176,32 @@ class Scan:
             if not is_mets:
                 yield Found(path, full, facts.st_size, facts.st_mtime_ns)
                 return
-            pages = [os.fspath(page.path) for page in read_mets(Path(full), Path(self.root)).pages]
+            pages = [page.path for page in read_mets(Path(full), Path(self.root)).pages]
         except OSError as error:
             yield Found(path, full, facts.st_size, facts.st_mtime_ns, unreadable(error))
             return
         except SuperresError as error:
+            # An image may be missing for a while only; the others belong to the document all the same.
+            with contextlib.suppress(SuperresError):
+                yield from self._owns(self._images(images_in_place(Path(full), Path(self.root))))
             yield Found(path, full, facts.st_size, facts.st_mtime_ns, Verdict(Kind.METS, State.FAILED, "damaged", str(error)))
             return
-        size, newest = facts.st_size, facts.st_mtime_ns
+        images = list(self._images(pages))
+        yield from self._owns(images)
+        size = facts.st_size + sum(image.size for image in images)
+        yield Found(path, full, size, max([facts.st_mtime_ns, *(image.mtime_ns for image in images)]), Verdict(Kind.METS))
+
+    def _images(self, pages: Iterable[Path]) -> Iterator[Found]:
+        """Yield the images of a METS document that exist; the worker reports one that does not."""
         belongs = Verdict(Kind.OTHER, State.SKIPPED, IN_METS, "It is a page of a METS document and is processed with it.")
-        for page in dict.fromkeys(pages):
-            try:
-                image = Path(page).stat()
-            except OSError:
-                continue  # the worker reports the missing page
-            size, newest = size + image.st_size, max(newest, image.st_mtime_ns)
-            if page.startswith(self.root + os.sep):
-                self._owned.add(page)
-                yield Found(self._relative(page), page, image.st_size, image.st_mtime_ns, belongs)
-        yield Found(path, full, size, newest, Verdict(Kind.METS))
+        for page in dict.fromkeys(map(os.fspath, pages)):
+            with contextlib.suppress(OSError):
+                facts = Path(page).stat()
+                yield Found(self._relative(page), page, facts.st_size, facts.st_mtime_ns, belongs)
+
+    def _owns(self, images: Iterable[Found]) -> Iterator[Found]:
+        """Yield those of *images* that this walk finds, and leave them out where it does."""
+        for image in images:
+            if image.full.startswith(self.root + os.sep):
+                self._owned.add(image.full)
+                yield image

@@ -4,19 +4,29 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from ocrmypdf_superres.archive.intake.scan import Found, Scan
 from ocrmypdf_superres.archive.store.manifest import Manifest
+from ocrmypdf_superres.archive.store.name_encoding import printable_path
 from ocrmypdf_superres.archive.tasks import State
+from ocrmypdf_superres.log_once import log_once
 
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
+
+log = logging.getLogger("ocrmypdf.superres")
+
+OPEN_TIMES, MIN_OPEN = 10.0, 1.0
+"""A file that seems to be open for writing is taken when it has been stable for this many times the usual time, and at least
+for this many seconds: NFS without delegations and SMB say so of every file."""
 
 Unstable = dict[str, tuple[int, int, float]]
 """Path -> size and modification time of an incomplete file, and since when (``time.monotonic()``) they have been these."""
@@ -28,7 +38,7 @@ class StableScan(Scan):
     Args:
         root, out: see :class:`Scan`.
         manifest: of the run; a file that it has with the present size and time counts as complete.
-        seconds: for which a file must have been stable.
+        seconds: for which a file must have been stable, ten times as long if it seems to be open for writing.
         before: the :attr:`unstable` of the previous walk.
 
     Attributes:
@@ -39,6 +49,11 @@ class StableScan(Scan):
         super().__init__(root, out)
         self.unstable: Unstable = {}
         self._manifest, self._seconds, self._before = manifest, seconds, before
+        self._longest = max(MIN_OPEN, OPEN_TIMES * seconds)
+        self._told = (
+            f"superres: files in {printable_path(Path(root))} count as open for writing although their size and time have been "
+            f"stable for {self._longest:g} s, as all do on some network shares; they are processed"
+        )
 
     def __iter__(self) -> Iterator[Found]:
         """Yield the complete files, and entries that are not files."""
@@ -55,7 +70,11 @@ class StableScan(Scan):
         *known, since = self._before.get(found.path, (*facts, now))
         if tuple(known) != facts:
             since = now
-        if now - since >= self._seconds and not is_being_written(found.full):
+        stable = now - since
+        if stable >= self._seconds and not is_being_written(found.full):
+            return True
+        if stable >= self._longest:
+            log_once(log, logging.WARNING, self._told)
             return True
         self.unstable[found.path] = (*facts, since)
         return False

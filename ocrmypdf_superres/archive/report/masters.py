@@ -12,11 +12,12 @@ from ocrmypdf_superres.archive.settings import parse_settings
 from ocrmypdf_superres.archive.store.layout import Layout
 from ocrmypdf_superres.archive.store.manifest import Manifest
 from ocrmypdf_superres.archive.store.schema import FileRow
+from ocrmypdf_superres.plugin.options import SuperresOptions
 
 
 @dataclass(frozen=True)
 class Master:
-    """A PDF to read again: its place, Tesseract languages (``deu+eng``), the model, and ``--superres-verify``'s value."""
+    """A PDF to read again: its place, Tesseract languages (``deu+eng``), name or folder of the model, ``--superres-verify``."""
 
     pdf: Path
     languages: str
@@ -42,5 +43,6 @@ def master_of(manifest: Manifest, layout: Layout, row: FileRow) -> Master:
     """
     settings = manifest.settings(row.settings)
     known = parse_settings(settings.toml) if settings else parse_settings("")
-    verify = str(known.superres.get("verify", "auto"))
-    return Master(place_of_pdf(manifest, layout, row), "+".join(known.languages), known.model.card.name, verify)
+    # The model may be a folder, which is not found by the name in its card.
+    superres = SuperresOptions.model_validate(dict(known.superres))
+    return Master(place_of_pdf(manifest, layout, row), "+".join(known.languages), superres.model, superres.verify)

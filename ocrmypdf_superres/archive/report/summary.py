@@ -21,11 +21,10 @@ from ocrmypdf_superres.errors import ArchiveError
 
 @dataclass(frozen=True)
 class WorstPage:
-    """A page that a person should check first: its file, the page, and why."""
+    """A page that a person should check first, and its file."""
 
     file: FileRow
     page: PageResult
-    why: str
 
 
 @dataclass(frozen=True)
@@ -104,16 +103,12 @@ def _wall(manifest: Manifest) -> float:
 def worst_pages(manifest: Manifest, limit: int) -> list[WorstPage]:
     """Return at most *limit* pages of files that are done: some that failed, some with findings, then the least certain."""
     queries = (
-        (limit // 3, "could not be enlarged", "SELECT file, page FROM pages WHERE action = 'failed' ORDER BY file, page LIMIT ?"),
-        (2 * limit // 3, "", "SELECT file, page FROM pages WHERE findings != '[]' ORDER BY file, page LIMIT ?"),
-        (
-            limit,
-            "least certain",
-            "SELECT file, page FROM pages WHERE confidence IS NOT NULL ORDER BY confidence, file, page LIMIT ?",
-        ),
+        (limit // 3, "SELECT file, page FROM pages WHERE action = 'failed' ORDER BY file, page LIMIT ?"),
+        (2 * limit // 3, "SELECT file, page FROM pages WHERE findings != '[]' ORDER BY file, page LIMIT ?"),
+        (limit, "SELECT file, page FROM pages WHERE confidence IS NOT NULL ORDER BY confidence, file, page LIMIT ?"),
     )
     found: dict[tuple[int, int], WorstPage] = {}
-    for most, why, query in queries:
+    for most, query in queries:
         rows = manifest.db.execute(query, (2 * limit,))
         for number, page in rows:
             if len(found) >= most:
@@ -121,8 +116,7 @@ def worst_pages(manifest: Manifest, limit: int) -> list[WorstPage]:
             row = manifest.file(number)
             if (number, page) in found or row is None or row.state is not State.DONE:
                 continue
-            result = next(p for p in manifest.pages(number) if p.page == page)
-            found[number, page] = WorstPage(row, result, why or "; ".join(result.findings))
+            found[number, page] = WorstPage(row, next(p for p in manifest.pages(number) if p.page == page))
     return list(found.values())
 
 

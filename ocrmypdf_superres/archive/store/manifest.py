@@ -34,6 +34,19 @@ from ocrmypdf_superres.archive.store.schema import (
 from ocrmypdf_superres.archive.tasks import FileResult, Kind, Output, PageResult, State
 from ocrmypdf_superres.errors import ArchiveError
 
+RESTORE = "restore the manifest from a backup"
+"""What to do if the manifest is damaged."""
+
+
+def unusable(path: Path, error: sqlite3.DatabaseError) -> ArchiveError:
+    """Return what to say of the manifest *path* after *error*; damage often shows only where it is read."""
+    return ArchiveError(f"The manifest {path} cannot be used ({error}); restore it from a backup.")
+
+
+def is_damage(error: Exception) -> bool:
+    """Return whether *error* says that the manifest is damaged, rather than that its disk is full or may not be written to."""
+    return isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
+
 
 class Manifest:
     """The database of one run.
@@ -53,7 +66,7 @@ class Manifest:
         try:
             self._connect(write)
         except sqlite3.DatabaseError as error:
-            raise ArchiveError(f"The manifest {path} cannot be used ({error}); restore it from a backup.") from error
+            raise unusable(path, error) from error
 
     def _connect(self, write: bool) -> None:
         # SQLite creates files beside a database even to read it, unless it is immutable, as on a read-only medium.
@@ -209,6 +222,10 @@ class Manifest:
         row = self.db.execute("SELECT MIN(next_try) FROM files INDEXED BY files_waiting WHERE state = 'waiting'").fetchone()
         return None if row[0] is None else float(row[0])
 
+    def numbers(self, state: State) -> list[int]:
+        """Return the numbers of the files in *state*."""
+        return [row[0] for row in self.db.execute("SELECT number FROM files WHERE state = ?", (state.value,))]
+
     def count(self, state: State) -> int:
         """Return the number of files in *state*."""
         return int(self.db.execute("SELECT COUNT(*) FROM files WHERE state = ?", (state.value,)).fetchone()[0])
@@ -256,10 +273,7 @@ class Manifest:
         replace the earlier outputs of the same names, so that the next try knows them as the run's own.
         """
         with self.transaction():
-            for name in map(os.fsencode, published):
-                self.db.execute("DELETE FROM outputs WHERE name = ? AND staged = 0", (name,))
-                self.db.execute("UPDATE outputs SET staged = 0 WHERE name = ? AND file = ?", (name, result.number))
-            self.db.execute("DELETE FROM outputs WHERE file = ? AND staged = 1", (result.number,))
+            self._unstage(result.number, published)
             if keep:
                 self.db.execute(
                     "UPDATE files SET state = ?, code = 'ok', reason = '' WHERE number = ?", (State.DONE.value, result.number)
@@ -267,20 +281,26 @@ class Manifest:
             else:
                 self._end(result, result.state, settings)
 
-    def wait_again(self, number: int) -> None:
-        """Make a file whose staged outputs are lost wait again, to be processed once more."""
+    def _unstage(self, number: int, published: Collection[str]) -> None:
+        for name in map(os.fsencode, published):
+            self.db.execute("DELETE FROM outputs WHERE name = ? AND staged = 0", (name,))
+            self.db.execute("UPDATE outputs SET staged = 0 WHERE name = ? AND file = ?", (name, number))
+        self.db.execute("DELETE FROM outputs WHERE file = ? AND staged = 1", (number,))
+
+    def wait_again(self, number: int, published: Collection[str] = ()) -> None:
+        """Make a file whose staged outputs are lost wait again; *published* is as for :meth:`finish`."""
         with self.transaction():
-            self.db.execute("DELETE FROM outputs WHERE file = ? AND staged = 1", (number,))
+            self._unstage(number, published)
             self.db.execute(
                 "UPDATE files SET state = 'waiting', staging = '', sha256 = '', next_try = 0 WHERE number = ?", (number,)
             )
 
-    def retry(self, number: int, code: str, reason: str, next_try: float) -> None:
-        """Make a file that failed wait for its next try at the time *next_try* (seconds since 1970)."""
+    def retry(self, number: int, code: str, reason: str, next_try: float, tried: bool = True) -> None:
+        """Make a file that failed, or was not even *tried*, wait for its next try at *next_try* (seconds since 1970)."""
         self.db.execute(
-            "UPDATE files SET state = 'waiting', code = ?, reason = ?, transient = 1, tries = tries + 1, next_try = ? "
+            "UPDATE files SET state = 'waiting', code = ?, reason = ?, transient = 1, tries = tries + ?, next_try = ? "
             "WHERE number = ?",
-            (code, _storable(reason), next_try, number),
+            (code, _storable(reason), int(tried), next_try, number),
         )
 
     def _end(self, result: FileResult, state: State, settings: str) -> None:

@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +15,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageSequence
 from PIL.TiffImagePlugin import ICCPROFILE, X_RESOLUTION, AppendingTiffWriter
 
+from ocrmypdf_superres.errors import ImageError
 from ocrmypdf_superres.page.image import flatten
 
 MAX_UNTRUE_DPI = 96
@@ -42,21 +47,73 @@ def prepare(image: Path) -> int:
 
     Neither OCRmyPDF nor img2pdf supports alpha channels: transparent parts become white, and an opaque image of 8 bits loses
     nothing. A TIFF that is to be shown turned would be turned twice, or have width and height exchanged: its pixels are stored
-    as they are shown. Each frame keeps its resolution and colour profile.
+    as they are shown. Each frame keeps its resolution and colour profile. The file is replaced only when all of its frames are
+    written.
 
     Returns:
         The number of frames with transparent parts.
 
     Raises:
-        OSError, SyntaxError, TypeError: the image is damaged.
+        ImageError: the image is damaged.
+        OSError: the rewritten image cannot be written, for example because the disk is full; *image* is as it was.
         PIL.Image.DecompressionBombError: it is too large.
     """
-    with Image.open(image) as original:
+    frames, as_png = _count_and_form(image)
+    if not frames:
+        return 0
+    part = image.with_name(f"{image.name}.part")
+    try:
+        if as_png:
+            (frame,) = _frames(image)
+            frame.flat.save(part, "PNG", **frame.kept)
+            transparent = int(frame.transparent)
+        else:
+            transparent = _write_tiff(_frames(image), part)
+        with Image.open(part) as made:
+            if (written := int(getattr(made, "n_frames", 1))) != frames:
+                raise OSError(errno.EIO, f"{written} of {frames} frames were written")
+        part.replace(image)
+    finally:
+        part.unlink(missing_ok=True)
+    return transparent
+
+
+def _write_tiff(frames: Iterator[_Frame], part: Path) -> int:
+    """Write *frames* to the TIFF *part*; return the number of those with transparent parts."""
+    transparent = 0
+    with part.open("w+b") as stream:
+        # Image.save() gives all frames the options of the first; this writer is documented in Pillow's reference. It is not
+        # closed after an error, since that would raise another one.
+        tiff = AppendingTiffWriter(stream)
+        for frame in frames:
+            frame.flat.save(tiff, "TIFF", compression="group4" if frame.flat.mode == "1" else "tiff_lzw", **frame.kept)
+            tiff.newFrame()
+            transparent += int(frame.transparent)
+    return transparent
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """A frame as it is written: without alpha channel, with what it keeps, and whether any of it was transparent."""
+
+    flat: Image.Image
+    kept: dict[str, Any]
+    transparent: bool
+
+
+def _count_and_form(image: Path) -> tuple[int, bool]:
+    """Return how many frames of *image* have to be rewritten, all or none, and whether as a PNG."""
+    with _reading(image), Image.open(image) as original:
+        frames = int(getattr(original, "n_frames", 1))
+        needed = any(frame.has_transparency_data or _orientation(frame) != 1 for frame in ImageSequence.Iterator(original))
+        return (frames if needed else 0), frames == 1 and original.format != "TIFF"
+
+
+def _frames(image: Path) -> Iterator[_Frame]:
+    """Yield the frames of *image*, one at a time in memory."""
+    with _reading(image), Image.open(image) as original:
         # Pillow turns a frame, and forgets that, when it reads its pixels.
         orientations = [_orientation(frame) for frame in ImageSequence.Iterator(original)]
-        if not any(frame.has_transparency_data for frame in ImageSequence.Iterator(original)) and set(orientations) == {1}:
-            return 0
-        is_tiff, frames, transparent = original.format == "TIFF", [], 0
         for frame, orientation in zip(ImageSequence.Iterator(original), orientations, strict=True):
             tags = getattr(frame, "tag_v2", _KEPT.values())  # the info of a TIFF may be that of earlier frames
             kept = {key: frame.info[key] for key, tag in _KEPT.items() if key in frame.info and tag in tags}
@@ -64,18 +121,19 @@ def prepare(image: Path) -> int:
                 kept["dpi"] = kept["dpi"][::-1]
             if frame.has_transparency_data:
                 lowest = np.asarray(frame.convert("RGBA").getchannel("A")).min()
-                transparent += int(lowest < 255)
-            # The next step reuses the frame, so a copy is kept.
-            frames.append((flatten(frame).copy() if frame.has_transparency_data else frame.copy(), kept))
-    if len(frames) == 1 and not is_tiff:
-        frames[0][0].save(image, "PNG", **frames[0][1])
-        return transparent
-    # Image.save() gives all frames the options of the first; this writer is documented in Pillow's reference.
-    with AppendingTiffWriter(str(image), True) as tiff:
-        for flat, kept in frames:
-            flat.save(tiff, "TIFF", compression="group4" if flat.mode == "1" else "tiff_lzw", **kept)
-            tiff.newFrame()
-    return transparent
+                yield _Frame(flatten(frame).copy(), kept, bool(lowest < 255))
+            else:
+                # A copy has none of the tags that the original was stored with.
+                yield _Frame(frame.copy(), kept, False)
+
+
+@contextlib.contextmanager
+def _reading(image: Path) -> Iterator[None]:
+    """Raise ImageError for what Pillow raises where *image* is damaged."""
+    try:
+        yield
+    except (OSError, SyntaxError, TypeError) as error:
+        raise ImageError(f"The image {image} cannot be read ({error}); replace it by a whole copy.") from error
 
 
 def _orientation(frame: Image.Image) -> int:

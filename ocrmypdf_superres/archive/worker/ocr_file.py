@@ -85,6 +85,8 @@ def scratch_prefix(staging: Path) -> str:
 
 
 def _process(task: FileTask, scratch: Path, result: FileResult) -> None:
+    if task.conflict and not task.known:
+        raise outcomes.failed("exists", task.conflict)
     source = _take_input(task, scratch, result)
     if result.code == "unchanged":
         return
@@ -157,6 +159,8 @@ def _take_input(task: FileTask, scratch: Path, result: FileResult) -> Path:
     if task.known == result.sha256:
         result.state, result.code = State.SKIPPED, "unchanged"
         return copy
+    if task.conflict:
+        raise outcomes.failed("exists", task.conflict)
     if task.kind is Kind.METS and not images:
         raise outcomes.failed("damaged", "The METS document names no images.")
     _prepare(images if task.kind is Kind.METS else [copy] if task.kind is Kind.IMAGE else [], result)
@@ -182,7 +186,7 @@ def _prepare(images: list[Path], result: FileResult) -> None:
     """Prepare the copied *images* for the conversion to PDF; what follows reports a damaged one."""
     transparent = 0
     for image in images:
-        with contextlib.suppress(OSError, SyntaxError, TypeError):
+        with contextlib.suppress(ImageError):
             transparent += prepare(image)
     if transparent:
         result.findings.append(f"transparent parts on {transparent} pages became white")

@@ -14,6 +14,7 @@ import pikepdf
 from ocrmypdf import exceptions as ocr
 from PIL import Image
 
+from ocrmypdf_superres.archive.store.name_encoding import printable_path
 from ocrmypdf_superres.archive.tasks import State
 from ocrmypdf_superres.errors import SuperresError
 
@@ -25,7 +26,9 @@ NO_PDFA = "It could not be converted to PDF/A; set output_type to pdf to get a p
 MIN_FREE = 8 * 1024**2
 """Bytes; a disk with less counts as full, whatever a program that failed on it reports."""
 
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+FULL = {errno.ENOSPC, errno.EDQUOT}
+"""Errors of a full disk."""
+
 _GONE = {errno.ENOENT, errno.ENOTDIR}
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENAMETOOLONG, errno.EROFS}
 
@@ -94,8 +97,8 @@ def outcome_of(error: BaseException, folders: tuple[Path, ...]) -> Outcome:
         folders: folders that were written to.
     """
     chain = list(_chain(error))
-    if _disk_is_full(chain, folders):
-        return _failed(DISK_FULL, "The disk is full.", transient=True)
+    if full := _full_disk(chain, folders):
+        return _failed(DISK_FULL, f"The disk of {printable_path(full.parent)} is full.", transient=True)
     for code, reason, kinds in _OUTCOMES:
         if isinstance(error, kinds):
             reason = reason if reason.endswith(".") else f"{reason}: {_first_line(chain)}."
@@ -118,11 +121,11 @@ def _outcome_of_os(error: OSError, folders: tuple[Path, ...]) -> Outcome:
     message = str(error.strerror or error)
     if error.errno is None:  # Pillow's
         return _failed("damaged", f"An image in it is damaged: {' '.join(message.split()).rstrip('.')}.")
-    # Something may have cleared the folder for temporary files; the input is still there.
-    own = isinstance(error.filename, str) and any(Path(error.filename).is_relative_to(folder) for folder in folders)
+    # Something may have cleared the folder for temporary files, or mounted its disk read-only; the input is still there.
+    own = any(_is_below(error.filename, folder) for folder in folders)
     if error.errno in _GONE and not own:
         return _failed("gone", f"A file of it is missing: {message}.")
-    if error.errno in _REFUSED:
+    if error.errno in _REFUSED and not own:
         return _failed("unreadable", f"A file of it cannot be read: {message}.")
     return _failed("io", f"Reading or writing failed: {message}.", transient=True)
 
@@ -143,8 +146,17 @@ def _first_line(chain: list[BaseException]) -> str:
     return type(chain[0]).__name__
 
 
-def _disk_is_full(chain: list[BaseException], folders: tuple[Path, ...]) -> bool:
-    if any(isinstance(error, OSError) and error.errno in _FULL for error in chain):
-        return True
+def _full_disk(chain: list[BaseException], folders: tuple[Path, ...]) -> Path | None:
+    """Return which of *folders* is on a full disk, None if none is."""
+    there = [(shutil.disk_usage(folder).free, folder) for folder in folders if folder.is_dir()]
+    for error in chain:
+        if isinstance(error, OSError) and error.errno in FULL:
+            # Errors while writing to an open file do not name it.
+            own = [folder for folder in folders if _is_below(error.filename, folder)]
+            return (own or [folder for _, folder in sorted(there)] or list(folders))[0]
     # Programs that OCRmyPDF runs report it in words of their own, or just stop.
-    return any(shutil.disk_usage(folder).free < MIN_FREE for folder in folders if folder.is_dir())
+    return next((folder for free, folder in there if free < MIN_FREE), None)
+
+
+def _is_below(name: object, folder: Path) -> bool:
+    return isinstance(name, str) and Path(name).is_relative_to(folder)

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import ocrmypdf_superres
+from ocrmypdf_superres.archive.settings import Settings
 from ocrmypdf_superres.archive.store.layout import Layout
 from ocrmypdf_superres.archive.worker.ocr_file import scratch_prefix
-from ocrmypdf_superres.archive.worker.preflight import software
-from ocrmypdf_superres.errors import ModelError
+from ocrmypdf_superres.archive.worker.preflight import check_settings, software
+from ocrmypdf_superres.errors import ModelError, SuperresError
 from ocrmypdf_superres.modelstore.store import find_model
+from ocrmypdf_superres.plugin.options import SuperresOptions
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Requirements:
         marker: a file beside it that holds ``token`` while the run is active.
         scratch: folder for temporary files; empty for the system's.
         model: name or folder of the model.
+        settings: of the run.
         files: the model's files and their SHA-256.
         software: package names and versions.
         token: random text.
@@ -40,27 +43,30 @@ class Requirements:
     marker: str
     scratch: str
     model: str
+    settings: Settings = field(hash=False)
     files: dict[str, str] = field(hash=False)
     software: dict[str, str] = field(hash=False)
     token: str
 
     @classmethod
-    def here(cls, source: Path, layout: Layout, model: str, scratch: str = "") -> Requirements:
+    def here(cls, source: Path, layout: Layout, settings: Settings) -> Requirements:
         """Describe this machine, for a run over *source* in *layout*.
 
         Raises:
-            ModelError: there is no such *model*.
+            ModelError: there is no such model as *settings* has.
         """
         token = uuid.uuid4().hex
         marker = layout.hidden / f"cluster-{token}"
+        model = SuperresOptions.model_validate(dict(settings.superres)).model
         files = dict(find_model(model).card.files)
         return cls(
             os.fspath(source),
             _filled(source),
             os.fspath(layout.staging),
             os.fspath(marker),
-            scratch,
+            settings.scratch,
             model,
+            settings,
             files,
             _software(),
             token,
@@ -78,6 +84,21 @@ class Requirements:
         """Return what keeps this machine from the run's work, as the rest of a sentence; empty if nothing does."""
         if self in _known_good:
             return ""
+        try:
+            problem = self._software_problem() or self._folder_problem()
+            if not problem:
+                check_settings(self.settings)
+        except (SuperresError, OSError) as error:
+            return f"cannot do the run's work: {str(error).rstrip('.')}"
+        if not problem:
+            _known_good.add(self)
+        return problem
+
+    def forget(self) -> None:
+        """Let the next :meth:`problem` check this machine again."""
+        _known_good.discard(self)
+
+    def _software_problem(self) -> str:
         here = _software()
         for package, wanted in self.software.items():
             if here[package] != wanted:
@@ -88,10 +109,7 @@ class Requirements:
             return f"cannot use the model: {str(error).rstrip('.')}"
         if files != self.files:
             return f"has other files of the model {self.model} than the run; install the same model on all machines"
-        problem = self._folder_problem()
-        if not problem:
-            _known_good.add(self)
-        return problem
+        return ""
 
     def _folder_problem(self) -> str:
         shared = "input and output must be on a file system that all machines share, under the same path"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import sqlite3
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -58,5 +59,15 @@ def _module(name: str) -> Any:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the command and return its exit status."""
-    return int(_module(args.archive_command).run(args))
+    """Run the command and return its exit status.
+
+    Raises:
+        ArchiveError: the manifest is damaged.
+    """
+    try:
+        return int(_module(args.archive_command).run(args))
+    except sqlite3.DatabaseError as error:
+        from ocrmypdf_superres.archive.store.layout import Layout
+        from ocrmypdf_superres.archive.store.manifest import unusable
+
+        raise unusable(Layout(args.out).manifest, error) from error

@@ -154,7 +154,7 @@ def run(args: argparse.Namespace) -> int:
     )
     say(f"{summary}{pace}")
     if stop.reason:
-        why = "the disk is full; make room" if stop.reason == "disk-full" else f"stopped by {stop.reason}"
+        why = f"{stop.detail}; make room" if stop.reason == "disk-full" else f"stopped by {stop.reason}"
         say(f"The run is not finished: {why}. The same command continues it.", Console(stderr=True))
         return STOPPED
     return FAILED if files[State.FAILED] else 0

@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
         session.run()
     console = Console(stderr=True)
     if stop.reason == "disk-full":
-        say("The disk is full; make room. The same command continues.", console)
+        say(f"The watch ended: {stop.detail}; make room. The same command continues.", console)
         return STOPPED
     tally = session.tally
     say(f"Stopped by {stop.reason} after {tally.files:,} files, {tally.failed:,} of which failed.", console)
