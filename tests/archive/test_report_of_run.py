@@ -14,6 +14,7 @@ import pytest
 
 pytest.importorskip("jinja2")
 
+from ocrmypdf_superres.archive.report.masters import master_of
 from ocrmypdf_superres.archive.report.summary import summarize, worst_pages
 from ocrmypdf_superres.archive.settings import Settings
 from ocrmypdf_superres.archive.store.catalogue import file_rows, page_rows
@@ -21,6 +22,8 @@ from ocrmypdf_superres.archive.store.manifest import Manifest
 from ocrmypdf_superres.archive.store.name_encoding import decode_path, encode_path
 from ocrmypdf_superres.archive.tasks import State
 from ocrmypdf_superres.cli import main
+from ocrmypdf_superres.evaluation.methods.pdf_pages import PdfSettings
+from ocrmypdf_superres.evaluation.read_again import read_again
 
 
 def change(run, *statements: tuple[str, tuple[object, ...]]) -> None:
@@ -80,6 +83,20 @@ def test_pages_are_read_again_with_a_model_that_is_a_folder(run, tmp_path, lancz
     change(run, ("UPDATE settings SET toml = ?", (Settings(superres={"model": str(lanczos_net), "verify": "off"}).toml(),)))
     assert main(["archive", "report", str(run.out), "-o", str(page), "--images", "1", "--count", "1"]) == 0
     assert 'id="b0"' in page.read_text("utf-8"), capsys.readouterr().out
+
+
+@pytest.mark.parametrize("trigger", ["never", "always"])
+def test_pages_are_read_again_with_the_options_of_the_run(run, tmp_path, trigger):
+    superres = {"verify": "off", **({"trigger": "always"} if trigger == "always" else {"trigger": "dpi", "below_dpi": 50.0})}
+    given = Settings(image_dpi=75, superres=superres, ocrmypdf={"mode": "skip", "tesseract_pagesegmode": 6})
+    change(run, ("UPDATE settings SET toml = ?", (given.toml(),)))
+    with Manifest(run.manifest) as manifest:
+        master = master_of(manifest, run, manifest.file(1))
+    assert master.options["tesseract_pagesegmode"] == 6 and "mode" not in master.options
+    settings = PdfSettings(master.languages, master.model, master.verify, "1", force_ocr=True, jobs=1, options=master.options)
+    (page,) = read_again(master.pdf, tmp_path, "1", settings).values()
+    assert page.action == ("enlarged" if trigger == "always" else "left")
+    assert (page.after.size > page.before.size) == (trigger == "always")
 
 
 def test_pages_whose_file_is_gone_are_shown_without(run, tmp_path, capsys):

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ocrmypdf_superres.archive.report.summary import WorstPage, place_of_pdf
 from ocrmypdf_superres.archive.settings import parse_settings
@@ -14,15 +15,29 @@ from ocrmypdf_superres.archive.store.manifest import Manifest
 from ocrmypdf_superres.archive.store.schema import FileRow
 from ocrmypdf_superres.plugin.options import SuperresOptions
 
+# These have a field of their own, or are about the PDF, which is thrown away; all pages are read, whatever text they have.
+_NOT_OF_READING = {
+    "language", "superres_model", "superres_verify", "output_type", "optimize", "mode", "force_ocr", "skip_text", "redo_ocr",
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Master:
-    """A PDF to read again: its place, Tesseract languages (``deu+eng``), name or folder of the model, ``--superres-verify``."""
+    """A PDF to read again.
+
+    Attributes:
+        pdf: its place.
+        languages: Tesseract's names, joined by ``+``.
+        model: name or folder of the model.
+        verify: value of ``--superres-verify``.
+        options: the other keyword arguments of ``ocrmypdf.ocr()`` that decide how its pages are read.
+    """
 
     pdf: Path
     languages: str
     model: str
     verify: str
+    options: dict[str, Any]
 
 
 def pages_by_file(pages: Iterable[WorstPage]) -> list[tuple[FileRow, list[int]]]:
@@ -45,4 +60,5 @@ def master_of(manifest: Manifest, layout: Layout, row: FileRow) -> Master:
     known = parse_settings(settings.toml) if settings else parse_settings("")
     # The model may be a folder, which is not found by the name in its card.
     superres = SuperresOptions.model_validate(dict(known.superres))
-    return Master(place_of_pdf(manifest, layout, row), "+".join(known.languages), superres.model, superres.verify)
+    options = {name: value for name, value in known.ocr_arguments().items() if name not in _NOT_OF_READING}
+    return Master(place_of_pdf(manifest, layout, row), "+".join(known.languages), superres.model, superres.verify, options)

@@ -81,7 +81,9 @@ def _read_again(
         try:
             master = master_of(manifest, layout, row)
             wanted = ",".join(map(str, numbers))
-            settings = PdfSettings(master.languages, master.model, master.verify, wanted, force_ocr=True, jobs=1)
+            settings = PdfSettings(
+                master.languages, master.model, master.verify, wanted, force_ocr=True, jobs=1, options=master.options
+            )
             again = read_again(master.pdf, folder, str(row.number), settings)
         except (SuperresError, OSError) as error:
             _say(console, f"{printable(row.path)}: {error} Its pages are shown without images.")

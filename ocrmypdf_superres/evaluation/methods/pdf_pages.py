@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ class PdfSettings:
         force_ocr: whether pages that have text are read as well.
         jobs: number of pages that are worked on at a time.
         bar: whether OCRmyPDF shows its progress.
+        options: further keyword arguments of ``ocrmypdf.ocr()``, including ``superres_*``.
     """
 
     languages: str = "eng"
@@ -40,11 +42,13 @@ class PdfSettings:
     force_ocr: bool = False
     jobs: int = 2
     bar: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _run(pdf: Path, output: Path, kept: Path, settings: PdfSettings, **options: Any) -> None:
     import ocrmypdf
 
+    options = {**settings.options, **options}
     if settings.pages:
         options["pages"] = settings.pages
     if settings.force_ocr:
