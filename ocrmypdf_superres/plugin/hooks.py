@@ -55,7 +55,9 @@ def validate(pdfinfo: PdfInfo, options: Any) -> None:
     superres_options.check_report(ours.report, options)
     superres_options.make_keep_folder(ours.keep)
     if not ours.threads:
-        ours.threads = worker.plan_threads(len(pdfinfo), options.jobs)
+        # Numbers from 0, once OCRmyPDF has read what --pages was given.
+        asked = {number for number in options.pages if number < len(pdfinfo)} if isinstance(options.pages, set) else set()
+        ours.threads = worker.plan_threads(len(asked) or len(pdfinfo), options.jobs)
         options.extra_attrs[f"{superres_options.NAMESPACE}_threads"] = ours.threads
 
 

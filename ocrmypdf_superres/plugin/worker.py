@@ -40,7 +40,7 @@ NOT_ENLARGED = "could not be enlarged"
 
 
 def plan_threads(pages: int, jobs: int | None) -> int:
-    """Return the threads for each worker: the cores of this process shared among the workers that OCRmyPDF starts."""
+    """Return the threads for each worker: the cores of this process shared among the workers that OCRmyPDF starts for *pages*."""
     cores = available_cores()
     return max(1, cores // max(1, min(pages, jobs or cores)))
 

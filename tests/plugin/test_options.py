@@ -13,6 +13,7 @@ from ocrmypdf.exceptions import BadArgsError, MissingDependencyError, OutputFile
 from plugin_pages import draw_page, image_pdf
 from plugin_pages import ocrmypdf as run
 
+from ocrmypdf_superres.plugin import hooks
 from ocrmypdf_superres.plugin.options import (
     SuperresOptions,
     Verify,
@@ -23,6 +24,7 @@ from ocrmypdf_superres.plugin.options import (
     check_report,
     check_unknown,
 )
+from ocrmypdf_superres.processes import available_cores
 
 
 def test_every_field_has_an_argument_that_is_unset_by_default() -> None:
@@ -40,6 +42,15 @@ def test_help_names_every_default() -> None:
     text = " ".join(parser.format_help().split())
     assert "Default: docsr-s2." in text
     assert "Default: 20.0." in text
+
+
+@pytest.mark.parametrize(("pages", "workers"), [(None, 9), ({0}, 1), ({2, 3, 40}, 2)])
+def test_the_cores_are_shared_among_the_pages_that_are_asked_for(pages: set[int] | None, workers: int) -> None:
+    ours = SuperresOptions()
+    options = SimpleNamespace(superres=ours, pages=pages, jobs=None, extra_attrs={})
+    hooks.validate([object()] * 9, options)  # type: ignore[arg-type]
+    assert ours.threads == max(1, available_cores() // min(workers, available_cores()))
+    assert options.extra_attrs == {"superres_threads": ours.threads}
 
 
 def test_no_field_has_the_name_of_a_field_of_ocrmypdf() -> None:
