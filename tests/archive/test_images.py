@@ -5,18 +5,19 @@ from __future__ import annotations
 
 import os
 import resource
+import warnings
 from pathlib import Path
 
 import img2pdf
 import numpy as np
 import pikepdf
 import pytest
-from archive_files import image_bytes, page, task
+from archive_files import image_bytes, page, scratched, task
 from PIL import ExifTags, Image, ImageChops, ImageCms
 from PIL.TiffImagePlugin import AppendingTiffWriter
 
 from ocrmypdf_superres.archive.tasks import Kind, State
-from ocrmypdf_superres.archive.worker.images import page_layout, prepare
+from ocrmypdf_superres.archive.worker.images import names_a_lost_frame, page_layout, prepare
 from ocrmypdf_superres.archive.worker.ocr_file import ocr_file
 from ocrmypdf_superres.page.pdf import open_pdf
 
@@ -133,3 +134,24 @@ def test_each_frame_keeps_its_own_resolution_and_profile(tmp_path):
             (28.8, 21.6),
             (30.0, 20.0),
         ]
+
+
+@pytest.mark.parametrize("options", [{}, {"big_tiff": True}, {"compression": "group4"}])
+def test_a_tiff_cut_anywhere_counts_all_of_its_frames_or_is_seen_to_be_cut(tmp_path, options):
+    frames = [scratched((60, 40)).convert("1") for _ in range(4)]
+    whole = tmp_path / "whole.tif"
+    frames[0].save(whole, save_all=True, append_images=frames[1:], **options)
+    content, cut = whole.read_bytes(), tmp_path / "cut.tif"
+    assert not names_a_lost_frame(whole)
+    for length in range(8, len(content)):
+        cut.write_bytes(content[:length])
+        if names_a_lost_frame(cut):
+            continue
+        try:
+            with warnings.catch_warnings(), Image.open(cut) as image:
+                warnings.simplefilter("ignore")
+                assert image.n_frames == 4
+        except (OSError, SyntaxError, TypeError):
+            continue  # which is seen as damage
+    (tmp_path / "other.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    assert not names_a_lost_frame(tmp_path / "other.png")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,33 @@ def page_layout(image_dpi: int) -> Any:
     """Return img2pdf's function for the size of a page: by the image's own resolution if it claims one, else by *image_dpi*."""
     fallback = img2pdf.get_fixed_dpi_layout_fun((image_dpi, image_dpi))
     return lambda width, height, dpi: (fallback if min(dpi) <= MAX_UNTRUE_DPI else img2pdf.default_layout_fun)(width, height, dpi)
+
+
+def names_a_lost_frame(image: Path) -> bool:
+    """Whether *image* is a TIFF whose chain of frames leads out of the file: Pillow takes the frame before for the last one.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with image.open("rb") as file:
+        order, version = {b"II": "<", b"MM": ">"}.get(file.read(2)), file.read(2)
+        if order is None:
+            return False
+        large = version == struct.pack(f"{order}H", 43)  # BigTIFF
+
+        def number(place: int, form: str) -> int | None:
+            file.seek(place)
+            read = file.read(struct.calcsize(f"{order}{form}"))
+            return int(struct.unpack(f"{order}{form}", read)[0]) if len(read) == struct.calcsize(f"{order}{form}") else None
+
+        count, width, pointer = ("Q", 20, "Q") if large else ("H", 12, "I")
+        directory, seen = number(8 if large else 4, pointer), set[int]()
+        while directory and directory not in seen:
+            seen.add(directory)
+            entries = number(directory, count)
+            after = directory + struct.calcsize(f"{order}{count}") + width * (entries or 0)
+            directory = number(after, pointer) if entries is not None else None
+    return directory is None
 
 
 def prepare(image: Path) -> int:

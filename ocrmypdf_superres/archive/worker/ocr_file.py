@@ -34,7 +34,7 @@ from ocrmypdf_superres.archive.store.output_names import page_name, pdf_name, te
 from ocrmypdf_superres.archive.tasks import FileResult, FileTask, Kind, State
 from ocrmypdf_superres.archive.worker import outcomes, products
 from ocrmypdf_superres.archive.worker.gather import gather
-from ocrmypdf_superres.archive.worker.images import claims_no_dpi, page_layout, prepare
+from ocrmypdf_superres.archive.worker.images import claims_no_dpi, names_a_lost_frame, page_layout, prepare
 from ocrmypdf_superres.errors import ImageError
 from ocrmypdf_superres.page.pdf import open_pdf
 
@@ -220,12 +220,15 @@ def _copy(source: str, target: Path) -> Any:
 
 
 def _count_image_pages(source: Path) -> int:
+    cut = outcomes.failed("damaged", "The image ends before its last frame; replace it by a whole copy.")
     try:
+        if names_a_lost_frame(source):
+            raise cut
         with Image.open(source) as image:
             # The conversion to PDF takes the first frame of a PNG, and all frames of others.
             return 1 if image.format == "PNG" else int(getattr(image, "n_frames", 1))
     except TypeError as error:  # Pillow's, where the head of a frame is missing
-        raise outcomes.failed("damaged", "The image ends before its last frame; replace it by a whole copy.") from error
+        raise cut from error
     except (OSError, SyntaxError) as error:
         raise ocrmypdf.exceptions.UnsupportedImageFormatError(f"{type(error).__name__}") from error
 
