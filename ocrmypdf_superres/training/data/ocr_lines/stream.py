@@ -136,8 +136,8 @@ class LineStream:
         if not self.texts:
             if not (self.scans or self.foreign or self.pairs):
                 raise OptionError(
-                    "No line of the scans or line images has a text that is certain and that the language can write, and there "
-                    "are no texts to render; give texts with --text, or other scans."
+                    "No line of the scans or line images has a text that is certain and that the language can write, and no "
+                    "text to render was given; give texts with --text, or other scans."
                 )
             self.from_scans, self.from_foreign = (1.0, 0.0) if self.scans else (0.0, 1.0)
             self.from_pairs = self.from_pairs if self.scans or self.foreign else 1.0
