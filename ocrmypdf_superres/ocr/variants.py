@@ -50,7 +50,7 @@ def enlarge(image: Image.Image, plan: Plan, upscaler: Upscaler, colour: bool = F
     flat = flatten(image)
     grey = to_grey(flat)
     # Nets have learned dark letters on light paper, and smear others.
-    dark = is_light_on_dark(np.asarray(grey)[::2, ::2].astype(np.float32) / np.float32(255))
+    dark = has_dark_ground(grey)
     large = Image.fromarray(upscaler.upscale_bytes(np.asarray(inverted(grey) if dark else grey), plan.scale))
     if dark:
         large = inverted(large)
@@ -62,6 +62,11 @@ def enlarge(image: Image.Image, plan: Plan, upscaler: Upscaler, colour: bool = F
         float(claimed) * new / old for claimed, new, old in zip(plan.dpi, plan.target_size, image.size, strict=True)
     )
     return large
+
+
+def has_dark_ground(grey: Image.Image) -> bool:
+    """Whether *grey*, of mode ``L``, has light letters on a dark ground; every other pixel and row is looked at."""
+    return is_light_on_dark(np.asarray(grey)[::2, ::2].astype(np.float32) / np.float32(255))
 
 
 def lanczos(image: Image.Image, size: tuple[int, int]) -> Image.Image:

@@ -9,13 +9,19 @@ from PIL import Image
 from ocrmypdf_superres.page.image import FloatImage, percentile_of_tiles
 
 
-def page_ink(luma: FloatImage) -> FloatImage | None:
-    """Return the ink of *luma*, float32 (H, W) in about 0..1 against the local paper, without ruled lines; None if blank."""
+def page_ink(luma: FloatImage, deviations: float = 0.0, most: float = 1.0) -> FloatImage | None:
+    """Return the ink of *luma*, float32 (H, W) in about 0..1 against the local paper, without ruled lines; None if blank.
+
+    Darkness below so many standard *deviations* of the paper's noise is not ink, up to the share *most* of the contrast.
+    """
     found = ink_and_noise(luma) if min(luma.shape) >= 8 else None
     if found is None:
         return None
-    erase_rules(found[0])
-    return found[0]
+    ink, noise = found
+    erase_rules(ink)
+    if deviations:
+        ink[ink < min(deviations * noise, most)] = 0.0
+    return ink
 
 
 def is_light_on_dark(luma: FloatImage) -> bool:

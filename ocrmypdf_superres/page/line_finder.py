@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocrmypdf_superres.page.image import FloatImage
-from ocrmypdf_superres.page.ink import erase_rules, ink_and_noise, page_ink, running_maximum
+from ocrmypdf_superres.page.ink import page_ink, running_maximum
 from ocrmypdf_superres.page.text_height import measure_text_height
 
 WINDOW = 3.0
@@ -55,7 +55,7 @@ def find_lines(luma: FloatImage, x_height: float | None = None) -> list[FoundLin
     *x_height* is that of its text in pixels, where it was measured before.
     """
     x_height = x_height or measure_text_height(luma).x_height
-    ink = _ink_without_noise(luma) if x_height is not None else None
+    ink = page_ink(luma, PAPER, MOST_PAPER) if x_height is not None else None
     if x_height is None or ink is None:
         return []
     dense = _row_means(ink, max(3, round(WINDOW * x_height)))
@@ -70,16 +70,6 @@ def find_lines(luma: FloatImage, x_height: float | None = None) -> list[FoundLin
         if line is not None:
             lines.append(line)
     return sorted(lines, key=lambda line: (line.middle(line.left), line.left))
-
-
-def _ink_without_noise(luma: FloatImage) -> FloatImage | None:
-    found = ink_and_noise(luma) if min(luma.shape) >= 8 else None
-    if found is None:
-        return None
-    ink, noise = found
-    erase_rules(ink)
-    ink[ink < min(PAPER * noise, MOST_PAPER)] = 0.0
-    return ink
 
 
 def whole_line(luma: FloatImage) -> list[FoundLine]:

@@ -15,9 +15,8 @@ from ocrmypdf_superres.files import atomic_write
 from ocrmypdf_superres.modelstore.cards import WEIGHTS
 from ocrmypdf_superres.modelstore.store import find_model
 from ocrmypdf_superres.ocr.kept_pages import PageFiles
-from ocrmypdf_superres.ocr.variants import AS_IS, enlarge, make_variant
-from ocrmypdf_superres.page.image import flatten, inverted, to_luma
-from ocrmypdf_superres.page.ink import is_light_on_dark
+from ocrmypdf_superres.ocr.variants import AS_IS, enlarge, has_dark_ground, make_variant
+from ocrmypdf_superres.page.image import flatten, inverted, to_grey
 from ocrmypdf_superres.page.plan import HOPELESS, TESSERACT_MAX_SIDE, Plan, PlanSettings, label_for
 from ocrmypdf_superres.page.shading import EVEN, UNEVEN, even_out
 from ocrmypdf_superres.plugin import handover, summary
@@ -266,7 +265,7 @@ def _result_for_ocr(page: Any, image: Image.Image, state: PageState) -> tuple[Im
         if ours.verify != "off":
             state.original = make_variant(AS_IS, source, result)
             state.original.info["dpi"] = plan.dpi
-        if is_light_on_dark(to_luma(source)):
+        if has_dark_ground(to_grey(source)):
             # Tesseract reads dark letters better, too.
             result, state.original = inverted(result), state.original and inverted(state.original)
     elif found.coarse_raster or found.coloured:
