@@ -38,6 +38,7 @@ LOSSES = Registry(
         "perceptual": f"{_HERE}.losses.image.perceptual:PerceptualLoss",
         "prior": f"{_HERE}.losses.recognition.prior:PriorLoss",
         "recognizer": f"{_HERE}.losses.recognition.patch_features:PatchFeatureLoss",
+        "teacher": f"{_HERE}.losses.image.teacher:TeacherLoss",
         "text-focus": f"{_HERE}.losses.recognition.text_focus:text_focus_loss",
     },
 )
