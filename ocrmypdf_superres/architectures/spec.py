@@ -101,8 +101,8 @@ class HasInt8Form(Protocol):
     def int8_convolutions(self) -> tuple[list[str], list[str]]:
         """Return the names of the convolutions, ``nn.Conv2d``, to quantise, and of those at the network's end.
 
-        A ReLU follows each of the first, and another convolution of the two lists takes its output. The second compute in
-        floats: what they give is the image, which 8 bits would round too coarsely.
+        A ReLU follows each of the first, and another convolution of the two lists takes its output. What the second give
+        is added to an enlargement in floats, whose error it is, so that 8 bits hold it well.
         """
         ...
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""ONNX graphs whose convolutions compute in 8-bit integers, for onnxruntime on a CPU."""
+"""ONNX graphs from 8-bit pixels to 8-bit pixels whose convolutions compute in 8-bit integers, for onnxruntime on a CPU."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ from ocrmypdf_superres.modelstore.cards import CARD, check_name, int8_name, read
 from ocrmypdf_superres.modelstore.store import Model, sha256_of
 from ocrmypdf_superres.modelstore.writer import model_folder, write_card
 from ocrmypdf_superres.onnx_sessions import open_session
+from ocrmypdf_superres.upscaling.backends.base import to_levels
+from ocrmypdf_superres.upscaling.backends.onnx import Graph
 
 TOLERANCE = 2.0 / 255
 """Largest mean difference, of [0, 1], of the rounded net in torch and its graph; ties are rounded otherwise here and there."""
@@ -118,7 +120,9 @@ def _quantize_graph(floats: Path, layers: Mapping[str, FakeQuantConv2d], path: P
             for name in _rounded_before(node.input[0], nodes):
                 # Features that go to two layers are rounded as the first of them wants it; both ranges are about the same.
                 ends.setdefault(name, [_override(layer.input_range)])
-        if layer is None or layer.input_only:
+            if layer.last:
+                ends[node.output[0]] = [_override(layer.output_range)]
+        else:
             kept.append(node.name)
     quantize_static(
         str(floats),
@@ -132,6 +136,35 @@ def _quantize_graph(floats: Path, layers: Mapping[str, FakeQuantConv2d], path: P
         op_types_to_quantize=["Conv", "Relu"],
         extra_options={"TensorQuantOverrides": ends},
     )
+    graph = onnx.load(str(path))
+    _take_bytes(graph.graph)
+    onnx.checker.check_model(graph)
+    onnx.save(graph, str(path))
+
+
+def _take_bytes(graph: Any) -> None:
+    """Make *graph* take and give 8-bit levels: a page's pixels are moved and shuffled in a quarter of the memory."""
+    from onnx import TensorProto, helper
+
+    step, zero = "level", "level_of_black"
+    graph.initializer.extend(
+        [helper.make_tensor(step, TensorProto.FLOAT, [], [1 / 255]), helper.make_tensor(zero, TensorProto.UINT8, [], [0])]
+    )
+    for node in graph.node:
+        node.input[:] = ["lr_floats" if name == "lr" else name for name in node.input]
+    last = next(node for node in graph.node if "sr" in node.output)
+    place = list(graph.node).index(last)
+    if last.op_type == "DepthToSpace":
+        # Shuffling costs least after rounding.
+        floats, levels = last.input[0], "sr_levels"
+        last.input[0] = levels
+    else:
+        floats, levels, place = "sr_floats", "sr", place + 1
+        last.output[:] = [floats]
+    graph.node.insert(place, helper.make_node("QuantizeLinear", [floats, step, zero], [levels], name="to_levels"))
+    graph.node.insert(0, helper.make_node("DequantizeLinear", ["lr", step, zero], ["lr_floats"], name="from_levels"))
+    for value in (graph.input[0], graph.output[0]):
+        value.type.tensor_type.elem_type = TensorProto.UINT8
 
 
 def _rounded_before(name: str, nodes: Sequence[Any]) -> list[str]:
@@ -164,8 +197,8 @@ class _NoCalibration:
 
 def _compare(net: nn.Module, scale: int, path: Path, tiles: np.ndarray[Any, np.dtype[np.float32]]) -> None:
     with torch.inference_mode():
-        expected = net(torch.from_numpy(tiles), scale).numpy()
-    found = open_session(path, threads=1).run(["sr"], {"lr": tiles})[0]
+        expected = net(torch.from_numpy(to_levels(tiles)) / 255, scale).clamp(0, 1).numpy()
+    found = Graph(open_session(path, threads=1)).run(tiles)
     mean = float(np.abs(found - expected).mean())
     if not mean <= TOLERANCE:
         raise ModelError(

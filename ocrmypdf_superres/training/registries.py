@@ -29,6 +29,7 @@ LOSSES = Registry(
         "consistency": f"{_HERE}.losses.image.consistency:ConsistencyLoss",
         "contrast": f"{_HERE}.losses.image.contrast:ContrastLoss",
         "detector": f"{_HERE}.losses.recognition.detector:ctpn_loss",
+        "distillation": f"{_HERE}.losses.image.distillation:DistillationLoss",
         "edge": f"{_HERE}.losses.image.edge:EdgeLoss",
         "gradient": f"{_HERE}.losses.image.gradient:GradientLoss",
         "hue": f"{_HERE}.losses.image.hue:HueLoss",
@@ -38,7 +39,6 @@ LOSSES = Registry(
         "perceptual": f"{_HERE}.losses.image.perceptual:PerceptualLoss",
         "prior": f"{_HERE}.losses.recognition.prior:PriorLoss",
         "recognizer": f"{_HERE}.losses.recognition.patch_features:PatchFeatureLoss",
-        "teacher": f"{_HERE}.losses.image.teacher:TeacherLoss",
         "text-focus": f"{_HERE}.losses.recognition.text_focus:text_focus_loss",
     },
 )

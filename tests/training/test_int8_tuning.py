@@ -89,8 +89,8 @@ def test_a_branch_of_context_computes_in_integers_too(tmp_path, data_folder):
         node for node in graph.node if node.op_type == "Conv" and by_output[node.input[0]].op_type == "DequantizeLinear"
     ]
     inner = [node for node in convolutions if node.input[1] in by_output]
-    # What comes out of each convolution but the tail is rounded at once, so that it computes in integers.
-    assert len(inner) == 4 + 3
+    # What comes out of each convolution is rounded at once, so that it computes in integers.
+    assert len(inner) == 5 + 3
     for node in inner:
         after = users[node.output[0]]
         assert after.op_type == "QuantizeLinear" or users[after.output[0]].op_type == "QuantizeLinear"

@@ -17,6 +17,7 @@ from ocrmypdf_superres.errors import ModelError, OptionError
 from ocrmypdf_superres.export.int8 import export_int8, prepare_int8, rounding_layers
 from ocrmypdf_superres.modelstore.cards import int8_name, onnx_name
 from ocrmypdf_superres.modelstore.store import Model, find_model, sha256_of
+from ocrmypdf_superres.upscaling.backends.base import to_levels
 from ocrmypdf_superres.upscaling.backends.onnx import OnnxBackend
 from ocrmypdf_superres.upscaling.loading import load_upscaler
 
@@ -95,10 +96,30 @@ def test_the_backend_takes_integers_and_says_so(model, int8_model):
 
 def test_the_graph_computes_what_training_saw(int8_model):
     net = observed(random_net(), strokes(96, 128))
-    page = random_page(40, 52, seed=5)
+    page = to_levels(random_page(40, 52, seed=5))[None, None]
     with torch.inference_mode():
-        expected = net(torch.from_numpy(page)[None, None], 3).numpy()
-    assert np.abs(OnnxBackend(int8_model, 1).run(page[None, None], 3) - expected).mean() < 0.1 / 255
+        expected = to_levels(net(torch.from_numpy(page) / 255, 3).numpy()).astype(int)
+    found = OnnxBackend(int8_model, 1).run(page, 3)
+    assert found.dtype == np.uint8 and np.abs(found - expected).mean() < 0.1
+
+
+def test_graphs_in_floats_from_end_to_end_are_used_too(int8_model, tmp_path):
+    """Those of models that were published before 8-bit graphs took levels."""
+    import onnx
+
+    older = onnx.load(str(int8_model.onnx_path(2)))
+    data = older.SerializeToString()
+    copy = changed(int8_model, tmp_path / "older", int8_name(2), data)
+    page = to_levels(random_page(24, 28))[None, None]
+    backend = OnnxBackend(copy, 1)
+    assert np.array_equal(backend.run(page, 2), OnnxBackend(copy, 1, full=True).run(page, 2)) and "int8" in backend.device
+
+
+def test_levels_and_floats_of_a_page_are_enlarged_alike(int8_model):
+    levels = to_levels(random_page(24, 28))[None, None]
+    backend = OnnxBackend(int8_model, 1)
+    floats = backend.run(levels.astype(np.float32) / 255, 3)
+    assert floats.dtype == np.float32 and np.array_equal(to_levels(floats), backend.run(levels, 3))
 
 
 def test_tiles_equal_the_whole_page_in_integers(int8_model):

@@ -21,33 +21,39 @@ QUANTILE = 0.9999
 class FakeQuantConv2d(nn.Module):
     """A convolution with 8-bit weights, a range for each output channel, and 8-bit inputs.
 
-    While :attr:`observing` it computes in floats and widens the range of its inputs to what it sees.
+    While :attr:`observing` it computes in floats and widens the ranges of its activations to what it sees.
 
     Args:
         convolution: the one to replace, whose parameters are taken over.
-        input_only: whether it computes in floats on its rounded input.
+        last: whether its output is rounded here, since no other such layer takes it.
     """
 
     input_range: Tensor
+    output_range: Tensor
 
-    def __init__(self, convolution: nn.Conv2d, input_only: bool = False) -> None:
+    def __init__(self, convolution: nn.Conv2d, last: bool = False) -> None:
         super().__init__()
         self.convolution = convolution
-        self.input_only = input_only
+        self.last = last
         self.observing = False
         # Lower and upper end; zero is always within, so that padding is exact.
         self.register_buffer("input_range", torch.zeros(2))
+        if last:
+            self.register_buffer("output_range", torch.zeros(2))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return float (B, outputs, H', W') for *x*, float (B, inputs, H, W)."""
         layer = self.convolution
+        weight = layer.weight if self.observing else self.rounded_weight()
+        y: Tensor = layer._conv_forward(self._rounded(x, self.input_range), weight, layer.bias)
+        return self._rounded(y, self.output_range) if self.last else y
+
+    def _rounded(self, x: Tensor, ends: Tensor) -> Tensor:
+        """Return *x* rounded to levels between *ends*, or itself while those are observed."""
         if self.observing:
-            _widen(self.input_range, x)
-        else:
-            x = _round_to(x, self.input_range)
-        weight = layer.weight if self.observing or self.input_only else self.rounded_weight()
-        y: Tensor = layer._conv_forward(x, weight, layer.bias)
-        return y
+            _widen(ends, x)
+            return x
+        return _round_to(x, ends)
 
     def rounded_weight(self) -> Tensor:
         """Return the kernel, float (outputs, inputs, h, w), rounded to its levels."""

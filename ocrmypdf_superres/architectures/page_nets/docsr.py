@@ -22,6 +22,7 @@ from ocrmypdf_superres.architectures.spec import ArchitectureSpec
 
 SHUFFLE = 2  # space-to-depth factor
 SIZE_MULTIPLE = 4  # the branch of context halves the grid of space-to-depth once more
+LANCZOS_CELLS = 2  # cells to each side that hold the three pixels of Lanczos-3
 REACH = 2  # cells to each side that a convolution of the branch of context sees along the line
 
 
@@ -60,8 +61,18 @@ class DocSRConfig:
 
 
 def lanczos_kernel(scale: int) -> Tensor:
-    """Return the polyphase kernel of Lanczos-3 enlargement by *scale*, float32 (scale^2, 1, 7, 7)."""
-    return enlargement_kernel(scale, lanczos, 3)
+    """Return the kernel of Lanczos-3 enlargement by *scale* on the grid of space-to-depth, float32 ((2 scale)^2, 4, 5, 5).
+
+    The enlargement so has the layout of the tail's output, and both are shuffled to pixels at once.
+    """
+    phases = enlargement_kernel(scale, lanczos, 3).reshape(scale, scale, 7, 7)
+    wide = SHUFFLE * (2 * LANCZOS_CELLS + 1)
+    kernel = torch.zeros(SHUFFLE, scale, SHUFFLE, scale, wide, wide)
+    for row in range(SHUFFLE):
+        for column in range(SHUFFLE):
+            top, left = (SHUFFLE * LANCZOS_CELLS - 3 + offset for offset in (row, column))
+            kernel[row, :, column, :, top : top + 7, left : left + 7] = phases
+    return F.pixel_unshuffle(kernel.reshape((SHUFFLE * scale) ** 2, 1, wide, wide), SHUFFLE)
 
 
 class RepConv3x3(nn.Module):
@@ -148,10 +159,12 @@ class DocSR(nn.Module):
     def forward(self, x: Tensor, scale: int | None = None) -> Tensor:
         """Return float (B, 1, scale H, scale W), not clipped.  *scale* defaults to the first one."""
         scale = self.config.scales[0] if scale is None else scale
-        padded = F.pad(x, (3, 3, 3, 3), mode="replicate")
-        base = F.pixel_shuffle(F.conv2d(padded, getattr(self, f"lanczos_{scale}")), scale)
+        edge = SHUFFLE * LANCZOS_CELLS
+        padded = F.pixel_unshuffle(F.pad(x, (edge, edge, edge, edge), mode="replicate"), SHUFFLE)
+        base = F.conv2d(padded, getattr(self, f"lanczos_{scale}"))
         # Ink is 1 and paper 0 for the convolutions, so that their zero padding means paper.
-        y = F.pixel_unshuffle(1.0 - x, SHUFFLE)
+        cells = slice(LANCZOS_CELLS, -LANCZOS_CELLS)
+        y = 1.0 - padded[:, :, cells, cells]
         aside = None
         for number, layer in enumerate(self.body):
             if self.context is not None and number == self.config.leaves:
@@ -159,7 +172,7 @@ class DocSR(nn.Module):
             if aside is not None and number == self.config.joins:
                 y = torch.cat((y, aside), dim=1)
             y = F.relu(layer(y))
-        return base + F.pixel_shuffle(self.tails[str(scale)](y), SHUFFLE * scale)
+        return F.pixel_shuffle(base + self.tails[str(scale)](y), SHUFFLE * scale)
 
     @torch.no_grad()
     def grown(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -197,7 +210,7 @@ class DocSR(nn.Module):
         return result
 
     def int8_convolutions(self) -> tuple[list[str], list[str]]:
-        """See :class:`~ocrmypdf_superres.architectures.spec.HasInt8Form`; the fixed Lanczos kernels stay as they are."""
+        """See :class:`~ocrmypdf_superres.architectures.spec.HasInt8Form`; the fixed Lanczos kernels stay in floats."""
         inner = [f"body.{i}.main" for i in range(len(self.body))]
         if self.context is not None:
             inner += ["context.enter", *(f"context.along.{i}" for i in range(len(self.context.along))), "context.leave"]

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,8 @@ class Backend(Protocol):
     def run(self, tiles: NDArray[Level], scale: int) -> NDArray[Level]:
         """Return *tiles*, (N, 1, h, w), enlarged to (N, 1, scale h, scale w), in the same dtype.
 
-        Float32 tiles in [0, 1] come back as the net's output, not clipped; uint8 ones clipped and rounded.
+        Float32 tiles in [0, 1] come back as the net's output, not clipped; uint8 ones clipped and rounded. A net that
+        computes in 8-bit integers takes and gives levels, and so rounds and clips floats, too.
 
         Raises:
             ModelError: the model's file for *scale* cannot be used.
@@ -51,12 +52,12 @@ def to_floats(tiles: NDArray[Level]) -> NDArray[np.float32]:
     return np.asarray(tiles, np.float32)
 
 
-def to_levels(output: NDArray[np.float32], tiles: NDArray[Level]) -> NDArray[Level]:
-    """Return the net's *output* for *tiles* in their dtype: float32 as it is, uint8 clipped and rounded."""
-    levels: NDArray[Any] = output
-    if tiles.dtype == np.uint8:
-        levels = np.clip(output, 0.0, 1.0)
-        np.multiply(levels, np.float32(255.0), out=levels)
-        levels += np.float32(0.5)
-        levels = levels.astype(np.uint8)
-    return levels
+def to_levels(pixels: NDArray[Level]) -> NDArray[np.uint8]:
+    """Return *pixels*, of any shape, in 8 bits: floats clipped to [0, 1] and rounded, levels as they are."""
+    if pixels.dtype == np.uint8:
+        return np.asarray(pixels, np.uint8)
+    levels: NDArray[np.float32] = np.clip(pixels, 0.0, 1.0, dtype=np.float32)
+    np.multiply(levels, np.float32(255.0), out=levels)
+    levels += np.float32(0.5)
+    result: NDArray[np.uint8] = levels.astype(np.uint8)
+    return result

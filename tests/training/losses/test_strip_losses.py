@@ -8,14 +8,18 @@ import pytest
 import torch
 
 from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.modelstore.store import find_model
+from ocrmypdf_superres.training.data.batches import Batch
 from ocrmypdf_superres.training.data.degradations import Downsample
 from ocrmypdf_superres.training.losses.image.charbonnier import CharbonnierLoss
 from ocrmypdf_superres.training.losses.image.consistency import KERNELS, ConsistencyLoss
 from ocrmypdf_superres.training.losses.image.contrast import ContrastLoss, contrast
+from ocrmypdf_superres.training.losses.image.distillation import DistillationLoss
 from ocrmypdf_superres.training.losses.image.edge import EdgeLoss, SobelEdges
 from ocrmypdf_superres.training.losses.image.gradient import GradientLoss
 from ocrmypdf_superres.training.losses.image.perceptual import PerceptualLoss
 from ocrmypdf_superres.training.losses.image.pixel import L1Loss, L2Loss
+from ocrmypdf_superres.upscaling.backends.torch import load_network
 
 
 def image(*rows):
@@ -129,3 +133,24 @@ def test_vgg_weights(tmp_path):
         PerceptualLoss(str(path), "conv1_2")
     with pytest.raises(OptionError, match="'conv6_1'"):
         PerceptualLoss(str(path), "conv6_1")
+
+
+def test_a_larger_net_is_compared_at_the_batch_s_scale_and_is_frozen():
+    torch.manual_seed(0)
+    batch = Batch(3, torch.rand(2, 1, 12, 16), torch.rand(2, 1, 36, 48), ["", ""], [None, None], ["", ""])
+    loss = DistillationLoss("docsr-s")
+    with torch.no_grad():
+        wanted = load_network(find_model("docsr-s"))(batch.lr, 3)
+    assert float(loss(wanted, batch)) == pytest.approx(0.0, abs=1e-6)
+    sr = (wanted + 0.5).requires_grad_(True)
+    value = loss(sr, batch)
+    assert float(value.detach()) == pytest.approx(0.49, abs=0.01)
+    value.backward()
+    assert sr.grad is not None and all(parameter.grad is None for parameter in loss.parameters())
+    with pytest.raises(OptionError, match="offers the scales 2, 3, 4, not 5"):
+        loss(sr, Batch(5, batch.lr, batch.hr, *[[""] * 2] * 3))
+
+
+def test_a_net_for_lines_is_not_distilled():
+    with pytest.raises(OptionError, match="is not a page model for luma"):
+        DistillationLoss("edsr-stn-small")

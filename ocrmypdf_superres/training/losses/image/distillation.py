@@ -14,10 +14,10 @@ from ocrmypdf_superres.training.protocols import Target
 from ocrmypdf_superres.upscaling.backends.torch import load_network
 
 
-class TeacherLoss(nn.Module):
+class DistillationLoss(nn.Module):
     """The :class:`CharbonnierLoss` between sr and what *model* makes of the same lr.
 
-    ``forward(sr, batch)``: float (B, 1, H, W); returns a scalar. The teacher is frozen.
+    ``forward(sr, batch)``: float (B, 1, H, W); returns a scalar. The model is frozen.
 
     Args:
         model: the name or folder of a page model for luma that has the scales of the recipe.
@@ -33,7 +33,9 @@ class TeacherLoss(nn.Module):
         super().__init__()
         found = find_model(model)
         if found.card.channels != 1 or found.card.line_size:
-            raise OptionError(f"The loss teacher has model = {model!r}, which is not a page model for luma; give one that is.")
+            raise OptionError(
+                f"The loss distillation has model = {model!r}, which is not a page model for luma; give one that is."
+            )
         self.scales = found.card.scales
         self.name = found.card.name
         self.network = load_network(found).requires_grad_(False)
@@ -43,7 +45,7 @@ class TeacherLoss(nn.Module):
         """Return the loss, a scalar; see the class."""
         if batch.scale not in self.scales:
             offered = ", ".join(map(str, self.scales))
-            raise OptionError(f"The loss teacher has {self.name}, which offers the scales {offered}, not {batch.scale}.")
+            raise OptionError(f"The loss distillation has {self.name}, which offers the scales {offered}, not {batch.scale}.")
         with torch.no_grad():
             wanted = self.network(batch.lr, batch.scale)
         distance: Tensor = self.distance(sr, wanted.to(sr.dtype))
