@@ -3,14 +3,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 from ocrmypdf.hocrtransform import BoundingBox, OcrClass, OcrElement
 from PIL import Image
 
 from ocrmypdf_superres.errors import SuperresError
-from ocrmypdf_superres.tesseract import orientation
+from ocrmypdf_superres.page.image import to_grey
+from ocrmypdf_superres.tesseract import orientation, parse_tsv, read_page
 
 MOST_PIXELS = 2500
 """The longer side of the image on which Tesseract is asked for the orientation."""
+STRIP, LEAST_STRIP = 0.2, 400
+"""The strip that is read both ways: its share of the page's height, and its least height in pixels."""
+FEWEST_LETTERS = 20
+CLEARLY = 12.0
+"""By so much, of 100, Tesseract must be surer of the words of a strip one way than the other: twice that on training pages."""
 _BACK = (None, Image.Transpose.ROTATE_270, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_90)
 
 
@@ -26,6 +35,47 @@ def turns_of(image: Image.Image, least: float = 0.0) -> int:
     except SuperresError:
         return 0
     return {90: 1, 180: 2, 270: 3}.get(degrees, 0) if sure >= least else 0
+
+
+def is_upside_down(image: Image.Image, languages: Sequence[str]) -> bool | None:
+    """Return whether the text on *image*, whose lines are level, is upside down; None where that does not show.
+
+    The strip with most letters is read by Tesseract in both ways. Of small letters its own detection of the orientation is
+    often unsure or wrong, but its words are not.
+    """
+    strip = _densest_strip(image)
+    try:
+        upright_sure, letters = _sureness(strip, languages)
+        turned_sure, turned_letters = _sureness(strip.transpose(Image.Transpose.ROTATE_180), languages)
+    except SuperresError:
+        return None
+    if max(letters, turned_letters) < FEWEST_LETTERS or abs(turned_sure - upright_sure) < CLEARLY:
+        return None
+    return turned_sure > upright_sure
+
+
+def _sureness(strip: Image.Image, languages: Sequence[str]) -> tuple[float, int]:
+    """Return the mean confidence of the letters that Tesseract reads on *strip*, 0 to 100, and their number."""
+    dpi = float(strip.info.get("dpi", (300.0,))[0])
+    read = read_page(strip, "+".join(languages) or "eng", dpi=max(dpi, 70.0), psm=6, output=["tsv"])
+    words = [word for line in parse_tsv(read) for word in line]
+    letters = sum(len(word.text) for word in words)
+    return sum(word.confidence * len(word.text) for word in words) / max(1, letters), letters
+
+
+def _densest_strip(image: Image.Image) -> Image.Image:
+    """Return the strip of *image* in which dark and light change most often, in grey; ``info['dpi']`` is kept."""
+    small = to_grey(image)
+    small.thumbnail((MOST_PIXELS // 2, MOST_PIXELS // 2))
+    levels = np.asarray(small, dtype=np.int16)
+    changes = (np.abs(np.diff(levels, axis=1)) > 32).sum(axis=1)
+    rows = min(len(levels), round(max(STRIP, LEAST_STRIP / image.height) * len(levels)) or 1)
+    sums = np.concatenate(([0], np.cumsum(changes)))
+    top = int(np.argmax(sums[rows:] - sums[:-rows]))
+    ratio = image.height / len(levels)
+    strip = to_grey(image.crop((0, round(top * ratio), image.width, round((top + rows) * ratio))))
+    strip.info["dpi"] = image.info.get("dpi", (300.0, 300.0))
+    return strip
 
 
 def upright(image: Image.Image, turns: int) -> Image.Image:

@@ -170,11 +170,11 @@ class PageReader:
 
     def _read_upright(self, read: ReadImage) -> None:
         """Read the page turned upright instead, where its first reading is lost because it lies upside down or on its side."""
-        found, calibration = self._found, self._found.calibration
-        if not self._known or not self._may_change() or calibration is None or NET not in found.whole:
+        found, state = self._found, self._state
+        if not self._known or not self._may_change():
             return
         with self._guard("could not be turned upright"):
-            page = straightened(self.input_file, self._target("upright"), found.whole[NET], calibration, self._state)
+            page = straightened(self.input_file, self._target("upright"), found, state, self._options.languages)
             if page is None:
                 return
             before, lost = (self.input_file, self._size, self._dpi, self._readings[NET]), found.whole.pop(NET)
@@ -182,11 +182,11 @@ class PageReader:
             self.input_file, self._size, self._dpi = page.path, page.size, page.dpi
             try:
                 self._read(NET, page.path, read)
-                if NET in found.whole and is_better(found.whole[NET], lost, calibration):
-                    turn_state(self._state, page)
+                if is_better(found, lost):
+                    turn_state(state, page)
             finally:
                 # Also where the engine failed on the upright page: what follows must fit the page that was handed over.
-                if not self._state.turns:
+                if not state.turns:
                     self.input_file, self._size, self._dpi, self._readings[NET] = before
                     found.whole[NET] = lost
 

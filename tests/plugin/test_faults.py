@@ -262,7 +262,7 @@ def test_a_tesseract_that_dies_on_the_page_turned_upright_leaves_its_first_readi
 ) -> None:
     on_its_side = draw_page(em=16, lines=24).transpose(Image.Transpose.ROTATE_90)
     run.source = image_pdf(tmp_path / "turned.pdf", [on_its_side], 110.0)
-    monkeypatch.setattr(straightening, "turns_of", lambda _: 0)  # unseen before the first reading
+    monkeypatch.setattr(straightening, "_sideways_turns", lambda *_: 0)  # unseen before the first reading
     tesseract_that_dies(tmp_path, monkeypatch, "upright")
     run(superres_verify="auto", superres_keep=str(tmp_path / "kept"))
     (warning,) = run.warnings

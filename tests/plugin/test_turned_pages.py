@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pikepdf
 import pytest
 from PIL import Image
 from plugin_pages import WORDS, draw_page, printed_words, read_page
@@ -15,6 +16,7 @@ from ocrmypdf_superres.ocr.kept_pages import PageFiles
 from ocrmypdf_superres.plugin.geometry.raster_rotation import turn_as_asked
 
 DPI = 110.0
+SAMPLE = Path(__file__).parents[2] / "examples" / "sample-72dpi.pdf"
 TURNS = {1: Image.Transpose.ROTATE_90, 2: Image.Transpose.ROTATE_180, 3: Image.Transpose.ROTATE_270}
 
 
@@ -100,3 +102,12 @@ def test_a_raster_that_tells_nothing_of_its_rotation_stays(tmp_path: Path) -> No
     Image.new("1", (440, 340), 1).save(raster)
     Image.new("L", (340, 440), 255).save(tmp_path / "000001_rasterize_preview.jpg")
     assert turn_as_asked(raster, 90) == 0, "a blank page looks alike from everywhere"
+
+
+def test_a_noisy_page_upside_down_of_which_tesseract_cannot_tell_the_orientation_is_read(tmp_path: Path) -> None:
+    with pikepdf.open(SAMPLE) as pdf:
+        scan = pikepdf.PdfImage(next(iter(pdf.pages[0].Resources.XObject.values()))).as_pil_image()
+    page = scan.transpose(Image.Transpose.ROTATE_180)
+    _, record, text = read_page(page, tmp_path, 72.0)
+    assert "turned upright" in record["reason"]
+    assert "County Record Office, Harbour Street" in " ".join(text.split())

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from PIL import Image
 
-from ocrmypdf_superres.ocr.turning import turns_of, upright
+from ocrmypdf_superres.ocr.turning import is_upside_down, turns_of, upright
 from ocrmypdf_superres.page.dewarp.surface import surface_of
 from ocrmypdf_superres.page.plan import Plan
 from ocrmypdf_superres.plugin.handover import PageState
@@ -17,8 +18,7 @@ def turn_upright(image: Image.Image, plan: Plan, state: PageState, options: Any)
     """Return *image*, made for OCR by *plan*, with its text upright; *state* and its original follow."""
     if plan.text is None or not plan.text.sideways or not _can_be_laid_back(options):
         return image
-    found = turns_of(image)
-    turns = found if found % 2 else 0  # the measurement is surer that the lines run up or down
+    turns = _sideways_turns(image, options.languages or ())
     state.record.reason += "; turned upright for OCR" if turns else "; which side is up is not clear, see --rotate-pages"
     if not turns:
         return image
@@ -27,6 +27,15 @@ def turn_upright(image: Image.Image, plan: Plan, state: PageState, options: Any)
         state.original = upright(state.original, turns)
     state.turns = turns
     return result
+
+
+def _sideways_turns(image: Image.Image, languages: Sequence[str]) -> int:
+    """Return the quarter turns counter-clockwise, 1 or 3, of the text on *image*, whose lines run up or down; 0 if unclear."""
+    upside_down = is_upside_down(upright(image, 1), languages)
+    if upside_down is None:
+        found = turns_of(image)
+        return found if found % 2 else 0  # the measurement is surer that the lines run up or down
+    return 3 if upside_down else 1
 
 
 def level_lines(image: Image.Image, plan: Plan, state: PageState, options: Any) -> Image.Image:

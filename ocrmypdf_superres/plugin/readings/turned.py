@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
-from ocrmypdf_superres.ocr.calibration import Calibration
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
-from ocrmypdf_superres.ocr.turning import turns_of, upright
+from ocrmypdf_superres.ocr.turning import is_upside_down, turns_of, upright
 from ocrmypdf_superres.ocr.variants import NET
 from ocrmypdf_superres.plugin.handover import PageState
+from ocrmypdf_superres.plugin.readings.gathered import Gathered
 
 LOST_UPRIGHT = 0.4
 """A reading whose words are right with less than this mean probability may be of a page that is turned.
@@ -37,23 +38,26 @@ class Straightened:
 
 
 def straightened(
-    image_file: Path, target: Path, reading: Hypothesis, calibration: Calibration, state: PageState
+    image_file: Path, target: Path, found: Gathered, state: PageState, languages: Sequence[str]
 ) -> Straightened | None:
-    """Return the page turned upright, where its first *reading* is lost and Tesseract finds that the page is turned; else None.
+    """Return the page turned upright, where its first reading is lost and Tesseract finds or reads that it is turned; else None.
 
     Args:
         image_file: the image that was read.
         target: where to write the upright one, without suffix.
-        reading: its reading.
-        calibration: how far that can be trusted.
+        found: its reading, and how far that can be trusted.
         state: of the page; one without text, with text too small, or turned already, is not asked about.
+        languages: of the text.
     """
-    if not reading.words or state.turns or state.no_text or state.hopeless or state.record.action == "failed":
+    if state.turns or state.no_text or state.hopeless or state.record.action == "failed":
+        return None
+    reading, calibration = found.whole.get(NET), found.calibration
+    if reading is None or calibration is None or not reading.words:
         return None
     if calibration.mean_probability(reading.words, NET) >= LOST_UPRIGHT:
         return None
     with Image.open(image_file) as image:
-        turns = turns_of(image, SURE_OF_TURN)
+        turns = turns_of(image, SURE_OF_TURN) or (2 if is_upside_down(image, languages) else 0)
         # Lines that were made level are level.
         if not turns or (turns % 2 and state.surface is not None):
             return None
@@ -63,8 +67,11 @@ def straightened(
     return Straightened(path, straight.size, dpi, turns)
 
 
-def is_better(reading: Hypothesis, other: Hypothesis, calibration: Calibration) -> bool:
-    """Whether the words of *reading* are clearly surer than those of *other*; by little they are on pages of scribble."""
+def is_better(found: Gathered, other: Hypothesis) -> bool:
+    """Whether the words *found* are clearly surer than those of *other*; by little they are on pages of scribble."""
+    reading, calibration = found.whole.get(NET), found.calibration
+    if reading is None or calibration is None:
+        return False
     return calibration.mean_probability(reading.words, NET) > CLEARLY + calibration.mean_probability(other.words, NET)
 
 
