@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pikepdf
@@ -22,6 +23,7 @@ from ocrmypdf_superres.ocr.hocr import read_hocr
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.ocr.lines import doubt
 from ocrmypdf_superres.plugin import page_source
+from ocrmypdf_superres.plugin.options import SuperresOptions
 from ocrmypdf_superres.plugin.readings import gathered, rescue
 
 FONT = "/usr/share/fonts/truetype/dejavu/DejaVuSerif.ttf"
@@ -260,11 +262,14 @@ def test_readings_written_by_tesseract_are_read(low_pdf, tmp_path):
     assert reading.text().split() == (tmp_path / "l.txt").read_text().split()
 
 
-def test_pale_ink_of_a_large_page_is_darkened_at_a_bearable_size():
+@pytest.mark.parametrize("most", [None, 4.0])
+def test_pale_ink_of_a_large_page_is_darkened_at_a_bearable_size(most):
     page = Image.new("1", (7000, 3500), 1)
     drawing = ImageDraw.Draw(page)
     for row in range(12):
         drawing.text((300, 200 + 260 * row), "a line of words that nobody read", font=ImageFont.load_default(90), fill=0)
-    found = rescue.contrast_image(page, None, page.size, 20.0)
-    assert found is not None and found.width * found.height <= 1.001 * rescue.ENOUGH_PIXELS
+    options = SimpleNamespace(superres=SuperresOptions(target_x_height=20.0), max_ocr_image_mpixels=most, languages=["eng"])
+    found = rescue.contrast_image(page, None, page.size, options)
+    limit = most * 1e6 if most else rescue.ENOUGH_PIXELS
+    assert found is not None and 0.9 * limit < found.width * found.height <= 1.001 * limit
     assert found.width / found.height == pytest.approx(2, abs=0.01)

@@ -109,22 +109,23 @@ def rescued_images(
             if not any(affordable([CONTRAST], found.seconds, time_limit(options), hopeless=False)):
                 return
     best = found.whole[found.best()] if found.whole else None
-    image = contrast_image(source, best, page[0], options.superres.target_x_height)
+    image = contrast_image(source, best, page[0], options)
     if image is not None:
         yield image, CONTRAST
 
 
-def contrast_image(source: Image.Image, reading: Hypothesis | None, size: tuple[int, int], target: float) -> Image.Image | None:
+def contrast_image(source: Image.Image, reading: Hypothesis | None, size: tuple[int, int], options: Any) -> Image.Image | None:
     """Return *source* in grey with its pale ink darkened, at its best size; None where the reading did not lose it.
 
     Args:
         source: the page before it was enlarged.
         reading: the best reading, in the pixels of an image of *size*; None for none.
         size: (width, height) of the image that was read.
-        target: the x-height that the engine is to get, in pixels.
+        options: OCRmyPDF's.
     """
+    pixels = min(ENOUGH_PIXELS, plan_settings(options).max_pixels)
     page = flatten(source)
-    smaller = (ENOUGH_PIXELS / (page.width * page.height)) ** 0.5
+    smaller = (pixels / (page.width * page.height)) ** 0.5
     if smaller < 1.0:
         page = page.resize((round(page.width * smaller), round(page.height * smaller)), Image.Resampling.BOX)
     luma = even_ink(to_luma(page))
@@ -136,8 +137,8 @@ def contrast_image(source: Image.Image, reading: Hypothesis | None, size: tuple[
     height = measure_text_height(luma).x_height
     if height is None or height < LEAST_HEIGHT:
         return None
-    most = min(LARGEST_FACTOR, max(1.0, (ENOUGH_PIXELS / luma.size) ** 0.5))
-    factor = float(np.clip(target / height, 1.0, most))
+    most = min(LARGEST_FACTOR, max(1.0, (pixels / luma.size) ** 0.5))
+    factor = float(np.clip(options.superres.target_x_height / height, 1.0, most))
     return even.resize((round(even.width * factor), round(even.height * factor)), Image.Resampling.LANCZOS)
 
 
