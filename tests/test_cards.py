@@ -89,6 +89,7 @@ def test_what_is_no_model_is_named(tmp_path):
         ("size_multiple = 2", "size_multiple = 2\nchannels = 4", "channels"),
         ("size_multiple = 2", "size_multiple = 2\nspeed = 3", "unknown key 'speed'"),
         ('description = "for tests"', "description = 5", "description"),
+        ('description = "for tests"', 'calibrated_as = "docsr-s2"', "calibrated_as 'docsr-s2'"),
         ('name = "small"', 'name = "../small"', "plain name"),
         ('"model.x2.onnx" =', '"../model.x2.onnx" =', "SHA-256"),
         ("[config]", "[config", "not valid TOML"),

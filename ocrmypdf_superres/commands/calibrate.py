@@ -22,7 +22,6 @@ from ocrmypdf_superres.evaluation.calibration.vote import cross_validated, descr
 from ocrmypdf_superres.evaluation.data.pages import BenchmarkPage, Case, find_pages, make_cases
 from ocrmypdf_superres.evaluation.data.profiles import DEFAULT_CONDITIONS, parse_condition
 from ocrmypdf_superres.evaluation.trust.lost_pages import best_limit, case_with_text, cases_without_text, limit_rows
-from ocrmypdf_superres.modelstore.cards import WEIGHTS
 from ocrmypdf_superres.modelstore.networks import NETWORK_CARD, Network, networks_in
 from ocrmypdf_superres.modelstore.store import find_model
 from ocrmypdf_superres.ocr.calibration import Calibration, read_table
@@ -102,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
             f"None of the {len(cases)} pages of {args.data} is enlarged under --conditions; give lower ones, or other pages."
         )
     if args.action in ("compare", "lost"):
-        known = read_table().calibration(f"Tesseract OCR {version().split()[-1]}", model.card.files.get(WEIGHTS, ""))
+        known = read_table().calibration(f"Tesseract OCR {version().split()[-1]}", model.card.calibration_sha256)
         compare(pages, known, console) if args.action == "compare" else _find_lost(args, pages, known, console)
         return 0
     kind = "held-out pages" if args.held_out else "pages"

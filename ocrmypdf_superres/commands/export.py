@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ocrmypdf_superres.commands.shared.output import say, steps
 from ocrmypdf_superres.commands.shared.parsing import add_output
+from ocrmypdf_superres.modelstore.store import find_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--aciq", type=int, metavar="BITS", help="store the weights in this many bits, 2 to 8 (runs with torch only)"
     )
+    parser.add_argument(
+        "--calibrated-as",
+        metavar="MODEL",
+        help="a model that this one was distilled from: confidences that are calibrated for its images hold for this one, too",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -30,10 +36,11 @@ def run(args: argparse.Namespace) -> int:
     """
     from ocrmypdf_superres.training.workflows.export_run import export_run
 
-    export_run(args.recipe, args.run, args.output, args.name, track=partial(steps, what="exporting graphs"))
+    same = find_model(args.calibrated_as).card.calibration_sha256 if args.calibrated_as else ""
+    track = partial(steps, what="exporting graphs")
+    export_run(args.recipe, args.run, args.output, args.name, calibrated_as=same, track=track)
     if args.aciq is not None:
         from ocrmypdf_superres.export.aciq_model import quantize_model
-        from ocrmypdf_superres.modelstore.store import find_model
 
         made = find_model(str(args.output))
         quantize_model(made, args.aciq, args.output, made.card.name)

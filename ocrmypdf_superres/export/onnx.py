@@ -50,13 +50,15 @@ def export_model(
     recipe: str = "",
     licence: str = "MPL-2.0",
     scales: Sequence[int] = (),
+    calibrated_as: str = "",
     track: Callable[[Sequence[int]], Iterable[int]] = iter,
 ) -> Model:
     """Write *net*, built from *spec* and *config*, to *folder* as the model *name*; return it.
 
     The net is folded where it can be (in place). The folder appears whole or not at all; one that exists is
-    replaced only when it holds a model. *scales* are those of the net's that the model offers; without it all. *track*
-    iterates over the scales, for a progress bar.
+    replaced only when it holds a model. *scales* are those of the net's that the model offers; without it all.
+    *calibrated_as* is for the :class:`~ocrmypdf_superres.modelstore.cards.Card`. *track* iterates over the scales, for a
+    progress bar.
 
     Raises:
         ModelError: *name* is not a plain name, *folder* exists and does not hold a model, or torch and onnxruntime
@@ -86,6 +88,7 @@ def export_model(
             description=description,
             metrics=dict(metrics or {}),
             recipe=recipe,
+            calibrated_as=calibrated_as,
         )
         write_card(card, part / CARD)
         read_card(part / CARD)

@@ -41,9 +41,11 @@ class Card:
         description: one paragraph for people.
         metrics: what was measured, by name.
         recipe: the TOML text that it was trained from, empty where unknown.
+        calibrated_as: SHA-256 of the weights of another model, whose calibrated confidences hold for this one, too: one that
+            was distilled from it gives the same images; empty where they are its own.
 
     Raises:
-        ValueError: the name, a file's entry or the line size cannot be used.
+        ValueError: the name, a file's entry, the line size or a SHA-256 cannot be used.
     """
 
     __pydantic_config__ = STRICT
@@ -61,14 +63,22 @@ class Card:
     description: str = ""
     metrics: Mapping[str, Any] = field(default_factory=dict)
     recipe: str = ""
+    calibrated_as: str = ""
 
     def __post_init__(self) -> None:
         _check_name(self.name)
+        if self.calibrated_as and not SHA256.fullmatch(self.calibrated_as):
+            raise ValueError(f"has calibrated_as {self.calibrated_as!r}, but 64 hexadecimal digits were expected")
         if len(self.line_size) not in (0, 2):
             raise ValueError(f"has line_size {list(self.line_size)}, but a line's rows and columns were expected")
         for name, digest in self.files.items():
             if Path(name).name != name or not SHA256.fullmatch(digest):
                 raise ValueError(f"lists the file {name!r} without a proper SHA-256")
+
+    @property
+    def calibration_sha256(self) -> str:
+        """SHA-256 of the weights whose calibrated confidences hold for words on this model's images; empty where unknown."""
+        return self.calibrated_as or self.files.get(WEIGHTS, "")
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ class PageState:
         hopeless: whether the page's letters are too small to be read at any size.
         turns: quarter turns, counter-clockwise, of the page's text that were undone in that image.
         surface: how the lines ran on that image, after turning, before they were made level; None where they were left.
-        model_sha256: of the weights of the model that enlarged it; None for a page that was not enlarged.
+        model_sha256: :attr:`Card.calibration_sha256` of the model that enlarged it; None for a page that was not enlarged.
     """
 
     record: PageRecord

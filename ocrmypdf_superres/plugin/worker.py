@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from ocrmypdf_superres.files import atomic_write
-from ocrmypdf_superres.modelstore.cards import WEIGHTS
 from ocrmypdf_superres.modelstore.store import find_model
 from ocrmypdf_superres.ocr.kept_pages import PageFiles
 from ocrmypdf_superres.ocr.variants import AS_IS, enlarge, has_dark_ground, make_variant
@@ -313,7 +312,7 @@ def _carry_out(image: Image.Image, plan: Plan, upscaler: Upscaler, state: PageSt
     record.action = "enlarged"
     record.new_size, record.new_dpi, record.scale = large.size, float(large.info["dpi"][0]), plan.scale
     record.model, record.device = card.name, upscaler.device
-    state.model_sha256 = card.files.get(WEIGHTS, "")
+    state.model_sha256 = card.calibration_sha256
     return large
 
 

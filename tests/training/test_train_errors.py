@@ -161,6 +161,20 @@ def test_the_report_and_the_log_tell_how_the_model_was_made(data_folder, capsys)
         assert part in report, part
 
 
+def test_an_exported_run_may_be_calibrated_as_another_model(data_folder, tmp_path):
+    pytest.importorskip("onnx")
+    from ocrmypdf_superres.modelstore.store import find_model
+
+    path = recipe(data_folder, losses="distillation = 1.0")
+    assert train(path, data_folder) == 0
+    run, made = data_folder / "run", tmp_path / "made"
+    assert main(["export", str(path), str(run), "-o", str(made), "--calibrated-as", "docsr-s2"]) == 0
+    theirs, ours = find_model("docsr-s2").card, find_model(str(made)).card
+    assert ours.calibration_sha256 == theirs.calibration_sha256 != ours.files["model.safetensors"]
+    assert find_model(str(run / "model")).card.calibrated_as == ""
+    assert main(["export", str(path), str(run), "-o", str(tmp_path / "no"), "--calibrated-as", "docsr-s9"]) == 1
+
+
 def test_tensorboard_gets_the_losses_and_is_not_needed(data_folder, monkeypatch, caplog):
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

@@ -30,6 +30,12 @@ def test_the_folder_holds_what_the_card_lists(model):
     assert [p.name for p in model.folder.parent.iterdir()] == ["random"]
 
 
+def test_confidences_of_another_model_hold_where_the_card_says_so(model, tmp_path):
+    assert model.card.calibration_sha256 == model.card.files["model.safetensors"]
+    like = export_model(random_net(), SPEC, CONFIG, tmp_path / "like", "like", calibrated_as="ab" * 32)
+    assert like.card.calibration_sha256 == "ab" * 32
+
+
 def test_a_folder_that_is_no_model_is_kept(tmp_path):
     (tmp_path / "letters.txt").write_text("dear")
     with pytest.raises(ModelError, match=r"does not hold a card\.toml"):

@@ -21,12 +21,13 @@ def export_run(
     output: Path,
     name: str | None = None,
     metrics: Mapping[str, str] | None = None,
+    calibrated_as: str = "",
     track: Callable[[Sequence[int]], Iterable[int]] = iter,
 ) -> None:
     """Write the weights of the last checkpoint in the folder *run* as the model folder *output*.
 
-    They are the best so far where the run is validated, else the averaged ones. *track* is as for
-    :func:`~ocrmypdf_superres.export.onnx.export_model`.
+    They are the best so far where the run is validated, else the averaged ones. *calibrated_as* and *track* are
+    as for :func:`~ocrmypdf_superres.export.onnx.export_model`.
 
     Raises:
         OptionError: the recipe or the checkpoint cannot be used.
@@ -46,5 +47,5 @@ def export_run(
     text = read_text(recipe_path, "The recipe")
     export_model(
         net.eval(), spec, config, output, name or recipe.name, description=recipe.description, metrics=metrics, recipe=text,
-        scales=recipe.offered_scales, track=track,
+        scales=recipe.offered_scales, calibrated_as=calibrated_as, track=track,
     )  # fmt: skip
