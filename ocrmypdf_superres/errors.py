@@ -48,3 +48,10 @@ class MissingDependencyError(SuperresError):
 
 class ArchiveError(SuperresError):
     """A run over many files cannot start or continue: its folder, settings, manifest or disk."""
+
+
+def what_is_wrong(error: Exception) -> str:
+    """Return the first paragraph of what *error*, which OCRmyPDF raised, says."""
+    said = " ".join(str(error).strip().partition("\n\n")[0].split()).removeprefix("Failed to create OcrOptions: ")
+    # Of a file that it cannot open OCRmyPDF says so in its log only.
+    return said or f"it is damaged, or neither a PDF nor an image ({type(error).__name__}); give another file."

@@ -33,6 +33,9 @@ from ocrmypdf_superres.tesseract import languages, version
 
 log = logging.getLogger(__name__)
 
+PLOTS = (".png", ".svg", ".pdf")
+"""Suffixes of the files of ``--plot``."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``calibrate``."""
@@ -77,6 +80,8 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         SuperresError: the data, the model or Tesseract cannot be used.
     """
+    if args.plot is not None and args.plot.suffix.lower() not in PLOTS:
+        raise OptionError(f"--plot was given {args.plot}, a name ending with {', '.join(PLOTS)} was expected; give one.")
     model = find_model(args.model)
     console = Console()
     network = networks_in(args.networks)[0] if args.networks and args.action != "vote" else None

@@ -61,8 +61,9 @@ def _read(case: Case, method: str, model: str, key: str, cache: ReadingCache, pe
         return known
     try:
         reading = asdict(read(case, method, model, peer))
-    except (SuperresError, OSError) as error:
-        return {"text": "", "tesseract_seconds": 0.0, "superres_seconds": 0.0, "details": {}, "error": str(error)}
+    except Exception as error:  # noqa: BLE001 - whatever libraries raise: a page that fails is a result, too
+        said = str(error) if isinstance(error, SuperresError | OSError) else f"{type(error).__name__}: {error}"
+        return {"text": "", "tesseract_seconds": 0.0, "superres_seconds": 0.0, "details": {}, "error": said}
     cache.save(key, reading)
     return reading
 

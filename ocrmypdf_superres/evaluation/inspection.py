@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import as_completed
+from concurrent.futures import BrokenExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from ocrmypdf_superres.errors import SuperresError
 from ocrmypdf_superres.evaluation.benchmark import reading_of
 from ocrmypdf_superres.evaluation.data.pages import Case
 from ocrmypdf_superres.evaluation.methods.images import lr_image
@@ -166,11 +165,9 @@ def _inspect_all(
         waiting = {pool.submit(inspect_page, *arguments): key for key, arguments in tasks.items()}
         for job in as_completed(waiting):
             advance()
-            try:
+            # A page that fails failed in the comparison, too, and its result there says why.
+            if job.exception() is None or isinstance(job.exception(), BrokenExecutor):
                 found[waiting[job]] = job.result()
-            except (SuperresError, OSError):
-                # The same page failed in the comparison, and its result there says why.
-                continue
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
     return found

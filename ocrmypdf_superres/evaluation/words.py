@@ -12,9 +12,10 @@ from typing import Protocol
 
 from PIL import Image
 
+from ocrmypdf_superres.evaluation.language_files import reading_versions
 from ocrmypdf_superres.files import atomic_write_text
 from ocrmypdf_superres.metrics.text import bare_words, fold
-from ocrmypdf_superres.tesseract import Word, parse_tsv, read_page, version
+from ocrmypdf_superres.tesseract import Word, parse_tsv, read_page
 
 
 def read_words(image: Image.Image, dpi: float, languages: str, segmentation: int | None = None) -> list[Word]:
@@ -42,7 +43,7 @@ def cached_words(
     """
     if cache is None:
         return read_words(image, dpi, languages, segmentation)
-    decides = f"words 1/{image.mode}/{image.size}/{round(dpi)}/{languages}/{segmentation}/{version()}"
+    decides = f"words 1/{image.mode}/{image.size}/{round(dpi)}/{languages}/{segmentation}/{reading_versions(languages)}"
     path = cache / f"{hashlib.sha256(image.tobytes() + decides.encode()).hexdigest()[:32]}.words.json"
     try:
         return [Word(w["text"], w["confidence"], tuple(w["box"])) for w in json.loads(path.read_text(encoding="utf-8"))]

@@ -23,6 +23,20 @@ DECODING_ERRORS = (OSError, EOFError, ValueError, TypeError, KeyError, SyntaxErr
 """What Pillow raises on damaged images; on TIFF, all of these."""
 
 
+LEAST_DPI, MOST_DPI = 10.0, 4800.0
+"""A resolution outside of these bounds is not that of a scan."""
+
+
+def claimed_dpi(image: Image.Image, default: float) -> float:
+    """Return the resolution across that *image* claims, or *default* where it claims none that can be true.
+
+    Pillow says 1 dpi of a TIFF without a resolution.
+    """
+    claim = image.info.get("dpi")
+    dpi = float(claim[0]) if isinstance(claim, tuple) and claim else 0.0
+    return dpi if LEAST_DPI <= dpi <= MOST_DPI else default
+
+
 def flatten(image: Image.Image) -> Image.Image:
     """Return *image*, of any mode, as mode ``L`` or ``RGB``.
 

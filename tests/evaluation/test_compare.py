@@ -64,7 +64,7 @@ def test_images_of_a_production_run(pdf: Path, lanczos_net: Path, tmp_path: Path
 def test_a_damaged_pdf(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "cut.pdf").write_bytes(b"%PDF-1.7 nothing more")
     assert main(["compare", str(tmp_path / "cut.pdf")]) == 1
-    assert "cut.pdf: it is damaged or is not a PDF" in " ".join(capsys.readouterr().err.split())
+    assert "cut.pdf: it is damaged, or neither a PDF nor an image" in " ".join(capsys.readouterr().err.split())
 
 
 def test_no_such_pdf(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -204,6 +204,10 @@ def test_rows_and_networks_of_other_recipes_or_data_are_refused(data, tmp_path, 
     assert not says("--rows", "bicubic", "SRCNN")
     assert "of another recipe or other data" in says("--rows", "bicubic", place=tmp_path / "other")
     assert "another kind (table 002-1" in says("--rows", "bicubic", table="000")
+    note, kind = out / "kind.json", (out / "kind.json").read_text()
+    note.write_text(kind[:-3])
+    assert "kind.json is damaged" in says("--rows", "bicubic")
+    note.write_text(kind)
     used = recipes / "table-000" / "srcnn-l2.toml"
     used.write_text(used.read_text(encoding="utf-8").replace("lr = ", "lr = 2e-4 #"), encoding="utf-8")
     assert "the row 'SRCNN' of another recipe or other data" in says("--rows", "bicubic", "SRCNN")

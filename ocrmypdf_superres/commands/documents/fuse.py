@@ -12,7 +12,7 @@ from rich.console import Console
 
 from ocrmypdf_superres.commands.documents.upscale import output_name, read_pages, save_image
 from ocrmypdf_superres.commands.shared.output import keep_inputs, say, steps
-from ocrmypdf_superres.commands.shared.parsing import add_device, add_model, add_output
+from ocrmypdf_superres.commands.shared.parsing import add_device, add_dpi, add_model, add_output, check_dpi
 from ocrmypdf_superres.errors import ImageError, OptionError
 from ocrmypdf_superres.page.image import from_luma, to_luma
 
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --model: after the scans are fused at half of the scale, or before, each scan by itself",
     )  # fmt: skip
     add_device(parser)
-    parser.add_argument("--dpi", type=float, metavar="N", help="dpi of the scans, where their files do not say")
+    add_dpi(parser, "dpi of the scans, where their files do not say")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -49,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
         OptionError: fewer than two scans, a scale that cannot be used, an output that is one of the scans.
         ModelError, DeviceError: the network cannot be used.
     """
+    check_dpi(args.dpi)
     if len(args.scans) < 2:
         raise OptionError(f"{len(args.scans)} scan was given, at least two of the same page were expected; give more.")
     if not 1 <= args.scale <= 8 or (args.model and args.net == "after" and args.scale % 2):

@@ -13,11 +13,11 @@ from PIL import Image, UnidentifiedImageError
 from rich.console import Console
 
 from ocrmypdf_superres.commands.shared.output import keep_inputs, say, steps
-from ocrmypdf_superres.commands.shared.parsing import add_device, add_model, add_output
+from ocrmypdf_superres.commands.shared.parsing import add_device, add_dpi, add_model, add_output, check_dpi, check_number
 from ocrmypdf_superres.errors import ImageError, OptionError
 from ocrmypdf_superres.files import atomic_write
 from ocrmypdf_superres.ocr.variants import enlarge
-from ocrmypdf_superres.page.image import flatten, page_count
+from ocrmypdf_superres.page.image import claimed_dpi, flatten, page_count
 from ocrmypdf_superres.page.pdf import open_pdf, page_dpi, render_page
 from ocrmypdf_superres.page.plan import Plan, PlanSettings, plan_image
 from ocrmypdf_superres.upscaling.loading import load_upscaler
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_output(parser, "image; for several pages a folder, or a name that gets -1, -2, ...", metavar="IMAGE", required=True)
     parser.add_argument("--scale", type=int, metavar="N", help="enlarge by this instead of by the height of the text")
     parser.add_argument("--target-x-height", type=float, default=20.0, metavar="N", help="x-height in pixels to reach")
-    parser.add_argument("--dpi", type=float, metavar="N", help="dpi of the input, where its file does not say")
+    add_dpi(parser, "dpi of the input, where its file does not say")
     add_model(parser)
     add_device(parser)
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="CPU threads (default: all cores)")
@@ -46,14 +46,16 @@ def run(args: argparse.Namespace) -> int:
         ImageError: the input is not an image or a PDF that can be read, or the output cannot be written.
         ModelError, DeviceError, OptionError: see :func:`~ocrmypdf_superres.upscaling.loading.load_upscaler`.
     """
+    check_dpi(args.dpi)
+    check_number(args.target_x_height, "--target-x-height", 6, 100)
     console = Console()
     upscaler = load_upscaler(args.model, args.device, threads=args.threads, tile=args.tile)
     if args.scale is not None and args.scale not in upscaler.scales:
         offered = ", ".join(str(s) for s in upscaler.scales)
         raise OptionError(f"--scale {args.scale} was given, but the model {args.model} offers {offered}; give one of those.")
     settings = PlanSettings(trigger="always", target_x_height=args.target_x_height, scales=upscaler.scales, max_pixels=2e9)
-    for number, (image, dpi, count) in enumerate(_watched(read_pages(args.input, args.dpi)), 1):
-        path = output_name(args.output, number, count)
+    for place, (image, dpi, count) in enumerate(_watched(read_pages(args.input, args.dpi)), 1):
+        path = output_name(args.output, place, count)
         keep_inputs([path], [args.input])
         if args.scale is None:
             plan = plan_image(image, (dpi, dpi), settings)
@@ -123,6 +125,6 @@ def _image_pages(path: Path, dpi: float | None) -> Iterator[tuple[Image.Image, f
             for index in range(page_count(image)):
                 image.seek(index)
                 page = image.copy()
-                yield page, dpi or float(page.info.get("dpi", (72.0, 72.0))[0]) or 72.0, page_count(image)
+                yield page, dpi or claimed_dpi(page, 72.0), page_count(image)
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ImageError(f"{path} cannot be read as an image ({error}); give an image or a PDF.") from error

@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.table import Table
 
 from ocrmypdf_superres.commands.shared.output import show, steps, write_text
-from ocrmypdf_superres.commands.shared.parsing import add_data, add_json, add_output, add_seed
+from ocrmypdf_superres.commands.shared.parsing import add_data, add_json, add_output, add_seed, check_number
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.data.pages import find_pages
 from ocrmypdf_superres.evaluation.text_heights.benchmark import HeightResult, HeightRow, as_dict, as_markdown, measure, summarize
@@ -118,6 +118,8 @@ def _train(args: argparse.Namespace) -> int:
     from ocrmypdf_superres.training.text_height.tiles import read_scans, rendered_tiles
     from ocrmypdf_superres.training.text_height.train import as_arrays, export, train
 
+    check_number(args.tiles, "--tiles", 64, 10_000_000)
+    check_number(args.steps, "--steps", 1, 10_000_000)
     tiles = list(steps(rendered_tiles(args.tiles, args.seed), "rendered tiles", args.tiles))
     if args.data is not None and args.hocr is not None:
         tiles += read_scans(args.data, args.hocr, TILES_OF_A_SCAN)
@@ -131,6 +133,7 @@ def _count_invented(args: argparse.Namespace) -> int:
     from ocrmypdf_superres.evaluation.trust.pages_without_text import by_kind, invented_on_rendered_pages
     from ocrmypdf_superres.training.data.rendered_pages.without_text import WITHOUT_TEXT
 
+    check_number(args.count, "--count", 1, 100_000)
     found = invented_on_rendered_pages(args.count, args.seed)
     pages = by_kind(steps(found, "pages without text", args.count * len(WITHOUT_TEXT)))
     table = Table("pages of", "pages", "enlarged", "words, alone", "words, plugin", "CPU s, alone", "CPU s, plugin", "times")

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ocrmypdf_superres.commands.shared.examples import EXAMPLES
+from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL
+from ocrmypdf_superres.page.image import LEAST_DPI, MOST_DPI
 
 PROGRAM = "ocrmypdf-superres"
 DEVICES = "auto, cpu, cuda or cuda:N"
@@ -69,6 +71,26 @@ def add_installed(parser: Any, help_text: str = "language, or path of a .trained
     """Add ``--language``, which may be a file here, and ``--tessdata-dir``."""
     add_language(parser, help_text, default)
     parser.add_argument("--tessdata-dir", type=Path, metavar="FOLDER", help="folder of the language's file")
+
+
+def check_number(value: float | None, name: str, low: float, high: float) -> None:
+    """Check that *value*, the argument *name*, is a number from *low* to *high*; None was not given.
+
+    Raises:
+        OptionError: it is not.
+    """
+    if value is not None and not low <= value <= high:
+        raise OptionError(f"{name} was given {value:g}, a number from {low:g} to {high:g} was expected; give one.")
+
+
+def add_dpi(parser: Any, help_text: str) -> None:
+    """Add ``--dpi``, which :func:`check_dpi` checks."""
+    parser.add_argument("--dpi", type=float, metavar="N", help=help_text)
+
+
+def check_dpi(dpi: float | None) -> None:
+    """Check that ``--dpi`` can be the resolution of a scan; raises OptionError."""
+    check_number(dpi, "--dpi", LEAST_DPI, MOST_DPI)
 
 
 def add_resume(parser: Any, help_text: str = "continue an interrupted run") -> None:

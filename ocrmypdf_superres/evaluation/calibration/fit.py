@@ -22,6 +22,7 @@ from scipy.optimize import isotonic_regression
 
 from ocrmypdf_superres.errors import OptionError, RecognizerError, SuperresError
 from ocrmypdf_superres.evaluation.data.pages import Case
+from ocrmypdf_superres.evaluation.language_files import reading_versions
 from ocrmypdf_superres.evaluation.methods.images import lr_image
 from ocrmypdf_superres.evaluation.words import correct_words
 from ocrmypdf_superres.files import atomic_write_text
@@ -140,13 +141,13 @@ def _languages(case: Case, network: Path | None) -> str:
 def read_cached(image: Image.Image, dpi: tuple[float, float], languages: str, cache: Path) -> tuple[Hypothesis, float]:
     """Return Tesseract's reading of *image* and the CPU seconds it took, from the folder *cache* where it is there.
 
-    It is kept by all that decides it, the version of Tesseract included.
+    It is kept by all that decides it, the version of Tesseract and the files of the languages included.
 
     Raises:
         SuperresError: Tesseract is missing or fails.
     """
     rounded = round(dpi[0]), round(dpi[1])
-    decides = f"{languages}{image.mode}{image.size}{rounded}{version()}"
+    decides = f"{languages}{image.mode}{image.size}{rounded}{reading_versions(languages)}"
     key = hashlib.sha256(image.tobytes() + decides.encode()).hexdigest()[:32]
     stored, clock = cache / f"{key}.hocr", cache / f"{key}.seconds"
     if not clock.is_file():

@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from ocrmypdf_superres.errors import OptionError
-from ocrmypdf_superres.page.image import DECODING_ERRORS, IMAGE_SUFFIXES
+from ocrmypdf_superres.page.image import DECODING_ERRORS, IMAGE_SUFFIXES, LEAST_DPI, MOST_DPI, claimed_dpi
 
 LOW_DPI = 150.0
 """Pages below this are read as they are; pages of at least :data:`HIGH_DPI` are reduced to lower resolutions."""
@@ -93,7 +93,7 @@ def _in_index(folder: Path, lines: bool) -> list[BenchmarkPage]:
         pages = [
             BenchmarkPage(
                 str(row["id"]), str(row["collection"]), str(folder / row["image"]), str(folder / row["text"]),
-                str(row["languages"]), float(row["dpi"]), lines or bool(row.get("line", False)),
+                str(row["languages"]), _usable_dpi(row["dpi"]), lines or bool(row.get("line", False)),
                 bool(row.get("ignore_case", False)),
             )
             for row in rows
@@ -111,12 +111,20 @@ def _in_index(folder: Path, lines: bool) -> list[BenchmarkPage]:
     return pages
 
 
+def _usable_dpi(value: object) -> float:
+    """Return the dpi of a row of the index; raises ValueError or TypeError where it is not a resolution."""
+    dpi = float(value)  # type: ignore[arg-type]
+    if not LEAST_DPI <= dpi <= MOST_DPI:
+        raise ValueError(f"a dpi of {dpi:g}, where {LEAST_DPI:g} to {MOST_DPI:g} was expected")
+    return dpi
+
+
 def _claimed_dpi(path: Path) -> float:
-    """Return the dpi that the image file *path* claims, 300 where none; raises OptionError where it is not an image."""
+    """Return the dpi that the image file *path* claims, else 300; raises OptionError where it is not an image."""
     try:
         with Image.open(path) as image:
             # PNG counts whole pixels a metre, by which 200 dpi are 199.9996.
-            return round(float(image.info.get("dpi", (300.0, 300.0))[0]), 1) or 300.0
+            return round(claimed_dpi(image, 300.0), 1)
     except DECODING_ERRORS as error:
         raise OptionError(f"The image {path} cannot be read ({error}); replace it, or take it out of the folder.") from error
 

@@ -9,7 +9,7 @@ from PIL import Image
 from ocrmypdf_superres.evaluation.data.pages import Case
 from ocrmypdf_superres.evaluation.data.profiles import reduce_page
 from ocrmypdf_superres.evaluation.methods.peers import Peer, enlarge_by
-from ocrmypdf_superres.page.image import from_luma, to_luma
+from ocrmypdf_superres.page.image import flatten, from_luma, to_luma
 
 TARGET_DPI = 300.0
 """What methods other than the plugin enlarge to."""
@@ -18,12 +18,12 @@ TARGET_DPI = 300.0
 def lr_image(case: Case) -> tuple[Image.Image, float]:
     """Return the image that the methods are given, and its dpi.
 
-    A reduced page is grey; a page under no condition keeps its mode, except for transparency, which PDF makers refuse.
+    A reduced page is grey; a page under no condition keeps its mode where PNG and PDF makers take it: black and white, grey and
+    RGB.
     """
     with Image.open(case.page.image) as opened:
         if not case.profile:
-            image = opened.convert("RGB") if opened.mode in ("RGBA", "LA", "P") else opened.copy()
-            return image, case.page.dpi
+            return opened.copy() if opened.mode in ("1", "L", "RGB") else flatten(opened), case.page.dpi
         luma = to_luma(opened)
     return from_luma(reduce_page(luma, case.page.dpi, case.dpi, case.profile, case.page.name)), case.dpi
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image
 
-from ocrmypdf_superres.errors import SuperresError
+from ocrmypdf_superres.errors import SuperresError, what_is_wrong
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL
 from ocrmypdf_superres.ocr.kept_pages import PageFiles, kept_pages
 from ocrmypdf_superres.processes import standard_streams_kept
@@ -63,10 +63,8 @@ def _run(pdf: Path, output: Path, kept: Path, settings: PdfSettings, **options: 
         raise SuperresError(
             f"{pdf} already has a text layer, images of pages were expected; give --force-ocr to read it again."
         ) from error
-    except ocrmypdf.exceptions.ExitCodeException as error:
-        # Of a file that it cannot open OCRmyPDF says so in its log only.
-        said = str(error).strip() or f"it is damaged or is not a PDF ({type(error).__name__}); give another file."
-        raise SuperresError(f"OCRmyPDF cannot work on {pdf}: {said}") from error
+    except (ocrmypdf.exceptions.ExitCodeException, TypeError) as error:  # TypeError: a value that OCRmyPDF's options do not take
+        raise SuperresError(f"OCRmyPDF cannot work on {pdf}: {what_is_wrong(error)}") from error
     if code != 0:
         raise SuperresError(f"OCRmyPDF ended with exit code {int(code)} on {pdf}.")
 

@@ -63,7 +63,7 @@ class Peer:
         return self.tessdata is None or all((self.tessdata / f"{one}.traineddata").is_file() for one in languages.split("+"))
 
     def decides(self) -> str:
-        """Return what decides its result, for the cache: the command, or hashes of the files and of a model's code.
+        """Return what decides its result, for the cache: the command, and hashes of the files and of a model's code.
 
         Raises:
             ModelError: the model's card cannot be used. RecognizerError: a network's card cannot be.
@@ -76,7 +76,10 @@ class Peer:
             return "--oem 1\n" + "\n".join(
                 f"{path.name} {sha256_of(path)}" for path in sorted(Path(self.what).glob("*.traineddata"))
             )
-        return self.what if self.kind == "command" else hashlib.sha256(Path(self.what).read_bytes()).hexdigest()
+        if self.kind == "command":
+            files = [Path(word) for word in split_command(self.what, "--peer")]
+            return "\n".join([self.what, *(sha256_of(file) for file in files if file.is_file())])
+        return hashlib.sha256(Path(self.what).read_bytes()).hexdigest()
 
 
 def command_peer(text: str) -> Peer:

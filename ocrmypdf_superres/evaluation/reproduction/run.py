@@ -101,6 +101,16 @@ def reproduce(name: str, job: Job, shrink: Shrink | None = None) -> Path:
     return job.out / "table.md"
 
 
+def _noted(note: Path) -> dict[str, object]:
+    try:
+        noted = json.loads(note.read_text(encoding="utf-8"))
+    except ValueError:
+        noted = None
+    if not isinstance(noted, dict):
+        raise OptionError(f"{note} is damaged, so what the folder holds is not known; give another -o, or delete it.")
+    return noted
+
+
 def _claim(job: Job, table: str) -> None:
     """Note in the folder *out* what its rows, of *table*, are trained and evaluated on.
 
@@ -110,7 +120,7 @@ def _claim(job: Job, table: str) -> None:
     kind = {"table": table, **{name: getattr(job, name) for name in ("reduced", "steps", "batch", "count")}}
     note = job.out / KIND
     # Older notes do not name the table.
-    if note.is_file() and {**kind, **(noted := json.loads(note.read_text(encoding="utf-8")))} != kind:
+    if note.is_file() and {**kind, **(noted := _noted(note))} != kind:
         earlier = ", ".join(f"{name} {value}" for name, value in noted.items())
         raise OptionError(f"{job.out} holds a run of another kind ({earlier}); give another -o, or delete that folder.")
     job.out.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from typing import Any
 import ocrmypdf
 from ocrmypdf.exceptions import ExitCodeException
 
-from ocrmypdf_superres.errors import SuperresError
+from ocrmypdf_superres.errors import SuperresError, what_is_wrong
 from ocrmypdf_superres.plugin.planning.hooks import pages_file
 from ocrmypdf_superres.plugin.record import PageRecord
 from ocrmypdf_superres.processes import standard_streams_kept
@@ -48,7 +48,7 @@ def plan_document(path: Path, options: Mapping[str, Any]) -> list[PageRecord]:
             with standard_streams_kept():
                 code = ocrmypdf.ocr(path, Path(folder) / "plan.pdf", plugins=["ocrmypdf_superres.plugin.planning.hooks"], **given)
         except (ExitCodeException, TypeError, OSError) as error:  # TypeError: a value that OCRmyPDF's options do not take
-            raise SuperresError(f"OCRmyPDF cannot work on {path}: {_one_line(error)}") from error
+            raise SuperresError(f"OCRmyPDF cannot work on {path}: {what_is_wrong(error)}") from error
         if code != 0:
             raise SuperresError(f"OCRmyPDF ended with exit code {int(code)} on {path}.")
         found = _all_pages(path, report, str(options.get("pages") or ""))
@@ -71,10 +71,3 @@ def _why_skipped(holds: Mapping[str, bool]) -> str:
     if holds["text"]:
         return "has text already; OCRmyPDF stops at such a page, without --skip-text, --redo-ocr or --force-ocr"
     return "has no image that OCRmyPDF would read" if not holds["images"] else "OCRmyPDF does not read it"
-
-
-def _one_line(error: Exception) -> str:
-    """Return the first paragraph of what *error* says."""
-    said = " ".join(str(error).strip().partition("\n\n")[0].split()).removeprefix("Failed to create OcrOptions: ")
-    # Of a file that it cannot open OCRmyPDF says so in its log only.
-    return said or f"it is damaged, or neither a PDF nor an image ({type(error).__name__}); give another file."
