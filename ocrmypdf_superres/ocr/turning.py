@@ -5,12 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 from ocrmypdf.hocrtransform import BoundingBox, OcrClass, OcrElement
 from PIL import Image
 
 from ocrmypdf_superres.errors import SuperresError
-from ocrmypdf_superres.page.image import to_grey
+from ocrmypdf_superres.page.image import densest_rows, to_grey
 from ocrmypdf_superres.tesseract import orientation, parse_tsv, read_page
 
 MOST_PIXELS = 2500
@@ -65,15 +64,9 @@ def _sureness(strip: Image.Image, languages: Sequence[str]) -> tuple[float, int]
 
 def _densest_strip(image: Image.Image) -> Image.Image:
     """Return the strip of *image* in which dark and light change most often, in grey; ``info['dpi']`` is kept."""
-    small = to_grey(image)
-    small.thumbnail((MOST_PIXELS // 2, MOST_PIXELS // 2))
-    levels = np.asarray(small, dtype=np.int16)
-    changes = (np.abs(np.diff(levels, axis=1)) > 32).sum(axis=1)
-    rows = min(len(levels), round(max(STRIP, LEAST_STRIP / image.height) * len(levels)) or 1)
-    sums = np.concatenate(([0], np.cumsum(changes)))
-    top = int(np.argmax(sums[rows:] - sums[:-rows]))
-    ratio = image.height / len(levels)
-    strip = to_grey(image.crop((0, round(top * ratio), image.width, round((top + rows) * ratio))))
+    rows = min(image.height, max(round(STRIP * image.height), LEAST_STRIP))
+    top = densest_rows(image, rows)
+    strip = to_grey(image.crop((0, top, image.width, top + rows)))
     strip.info["dpi"] = image.info.get("dpi", (300.0, 300.0))
     return strip
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ocrmypdf_superres.page.image import flatten, from_luma
+from ocrmypdf_superres.page.image import flatten, from_luma, to_luma
 
 EDGES = 99.5
 """The percentile of the differences across strokes that counts: edges of letters are at least the rest of a page of text."""
@@ -23,7 +23,7 @@ def colour_contrast(image: Image.Image) -> Image.Image | None:
     """Return *image* in grey, dark on light, mixed of its channels so that coloured ink stands out; None where luma shows it.
 
     The mixture is the first principal component of differences between pixels a stroke apart, so fields of colour do not
-    count. A page with any ink that luma shows is not touched.
+    count. A page with more than little ink that luma shows is not touched; what little there is stays dark in the mixture.
     """
     flat = flatten(image)
     if flat.mode != "RGB":
@@ -43,7 +43,10 @@ def colour_contrast(image: Image.Image) -> Image.Image | None:
     ink = low if paper - low > high - paper else high
     if ink == paper:
         return None
-    return from_luma(((grey - ink) / (paper - ink) * (_PAPER - _INK) + _INK).astype(np.float32))
+    mixed = (grey - ink) / (paper - ink) * (_PAPER - _INK) + _INK
+    # A black heading or total on a page in red makes too few edges to be seen above, and may be as light as paper in the mixture.
+    luma = to_luma(flat)
+    return from_luma(np.minimum(mixed, luma / np.float32(np.median(luma)) * _PAPER).astype(np.float32))
 
 
 def _strength(values: NDArray[np.float32]) -> float:

@@ -23,6 +23,8 @@ DECODING_ERRORS = (OSError, EOFError, ValueError, TypeError, KeyError, SyntaxErr
 """What Pillow raises on damaged images; on TIFF, all of these."""
 
 
+DENSITY_SIDE = 1250
+"""Longer side of the image on which :func:`densest_rows` looks."""
 LEAST_DPI, MOST_DPI = 10.0, 4800.0
 """A resolution outside of these bounds is not that of a scan."""
 
@@ -35,6 +37,18 @@ def claimed_dpi(image: Image.Image, default: float) -> float:
     claim = image.info.get("dpi")
     dpi = float(claim[0]) if isinstance(claim, tuple) and claim else 0.0
     return dpi if LEAST_DPI <= dpi <= MOST_DPI else default
+
+
+def densest_rows(image: Image.Image, rows: int) -> int:
+    """Return the first of the *rows* rows of *image* in which dark and light change most often; seen on a reduced image."""
+    side = max(image.size)
+    small = image.resize((max(1, image.width * DENSITY_SIDE // side), max(1, image.height * DENSITY_SIDE // side)))
+    levels = np.asarray(to_grey(small), dtype=np.int16)
+    changes = (np.abs(np.diff(levels, axis=1)) > 32).sum(axis=1)
+    taken = min(len(levels), max(1, round(rows * len(levels) / image.height)))
+    sums = np.concatenate(([0], np.cumsum(changes)))
+    top = int(np.argmax(sums[taken:] - sums[:-taken]))
+    return min(image.height - min(rows, image.height), round(top * image.height / len(levels)))
 
 
 def flatten(image: Image.Image) -> Image.Image:

@@ -27,10 +27,11 @@ def page_ink(luma: FloatImage, deviations: float = 0.0, most: float = 1.0) -> Fl
 def is_light_on_dark(luma: FloatImage) -> bool:
     """Whether *luma*, float32 (H, W) in [0, 1], has light letters on a dark ground: most of it is dark, and little is light.
 
-    Small thin letters are far from white, and cover few hundredths of a page.
+    Small thin letters are far from white, and cover few hundredths of a page. Where much is light that is the paper, on a dark
+    table or beside a dark photograph.
     """
-    ground, light = (float(level) for level in np.percentile(luma[::4, ::4], (50, 99)))
-    return ground < 0.35 and light > ground + 0.25
+    ground, more, light = (float(level) for level in np.percentile(luma[::4, ::4], (50, 80, 99)))
+    return ground < 0.35 and light > ground + 0.25 and more < (ground + light) / 2
 
 
 def ink_and_noise(luma: FloatImage, every: int = 1) -> tuple[FloatImage, float] | None:

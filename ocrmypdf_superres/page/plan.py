@@ -131,7 +131,12 @@ def plan_image(image: Image.Image, dpi: tuple[float, float], settings: PlanSetti
     hopeless = _no_room(image.size, settings)
     if settings.trigger == "off" or hopeless:
         return Plan("leave", hopeless or "switched off", None, 1.0, image.size, dpi)
-    return plan_page(to_luma(measured_part(image)), dpi, settings, image.size)
+    part = measured_part(image)
+    plan = plan_page(to_luma(part), dpi, settings, image.size)
+    if part is not image and plan.text is not None and plan.text.x_height is None:
+        # The middle of a large page may be empty, as that of a short letter is.
+        return plan_page(to_luma(measured_part(image, densest=True)), dpi, settings, image.size)
+    return plan
 
 
 def plan_page(luma: FloatImage, dpi: tuple[float, float], settings: PlanSettings, size: tuple[int, int] | None = None) -> Plan:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ocrmypdf_superres.page.height_network import BINS, KINDS, TILE, TURNS, Sight, bin_heights, choose_tiles, look_at
-from ocrmypdf_superres.page.image import FloatImage
+from ocrmypdf_superres.page.image import FloatImage, densest_rows
 from ocrmypdf_superres.page.ink import erase_rules, ink_and_noise
 from ocrmypdf_superres.page.line_profiles import Bands, find_bands
 from ocrmypdf_superres.page.shading import unevenness
@@ -262,11 +262,11 @@ def _bands(ink: FloatImage, height: float, sideways: bool, every: int) -> Bands 
     return None if found is None else Bands(found.height * shrink, found.distance * shrink, found.number, found.lines)
 
 
-def measured_part(image: Image.Image) -> Image.Image:
-    """Return *image*, or of a very large page the stripe through its middle that is enough to measure."""
+def measured_part(image: Image.Image, densest: bool = False) -> Image.Image:
+    """Return *image*, or of a very large page the stripe through its middle that is enough to measure, or its *densest* one."""
     width, height = image.size
     rows = max(1, MAX_MEASURED_PIXELS // width)
     if rows >= height:
         return image
-    top = (height - rows) // 2
+    top = densest_rows(image, rows) if densest else (height - rows) // 2
     return image.crop((0, top, width, top + rows))

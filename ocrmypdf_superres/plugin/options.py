@@ -136,6 +136,11 @@ class SuperresOptions(BaseModel):
             raise ValueError("the device should be auto, cpu, cpu:fp32, cuda or cuda:N")
         return device
 
+    @property
+    def drops_unsure_words(self) -> bool:
+        """Whether words that are more likely wrong than right are left out of lost pages; never where nothing is to be done."""
+        return self.unsure_words == "drop" and self.trigger != "off"
+
     def wanted_variants(self, uneven: bool = False, evened: bool = False) -> list[str]:
         """Return the variants that may be read after the net's, in the order in which they are read.
 

@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ocrmypdf.exceptions import ExitCodeException
 from ocrmypdf.pluginspec import OcrEngine
 from PIL import Image
 
@@ -95,7 +94,7 @@ class PageReader:
             self._read_untouched(read, error)
         merged = self._merged(whole)
         calibration = self._found.calibration
-        if merged is not None and calibration is not None and not whole and self._ours.unsure_words == "drop":
+        if merged is not None and calibration is not None and not whole and self._ours.drops_unsure_words:
             with self._guard("could not be freed of unsure words"):
                 merged = without_unsure(merged, calibration, self._state.no_text)
         result = result_of(self._readings, merged, self._found.joined)
@@ -131,8 +130,8 @@ class PageReader:
         """Whether the readings of this page may be compared and changed."""
         if self._ours.verify == "off" or self._ours.trigger == "off" or self._found.calibration is None:
             return False
-        # Of another engine than Tesseract nothing is known of how sure it is; it is compared where further engines are named.
-        return bool(self._found.calibration.probabilities) or self._ours.engines != AUTO
+        # Nothing is known of how sure other engines than Tesseract are; one is compared where it tells, and others are named.
+        return bool(self._found.calibration.probabilities) or (self._ours.engines != AUTO and self._found.tells_confidences())
 
     def _handed_over(self) -> Image.Image:
         """Return the image that OCRmyPDF asked to be read, or the same turned upright."""
@@ -143,21 +142,21 @@ class PageReader:
         """Return the path, without suffix, of the working files of one variant, which no other page uses."""
         return self.input_file.with_name(f"{self.input_file.stem}_superres_{variant}")
 
-    def _read_first(self, read: ReadImage) -> ExitCodeException | None:
+    def _read_first(self, read: ReadImage) -> Exception | None:
         """Read the image that was handed over; return the engine's error where another variant may still be read.
 
         The engine's error passes through where there is no other variant, as it does without this plugin.
         """
         try:
             self._read(NET, self.input_file, read)
-        except ExitCodeException as error:
+        except Exception as error:  # engines raise anything
             if self._state.original is self._state.untouched is None or self._ours.on_error == "fail":
                 raise
             self._record.faults.append(f"could not be read in the variant {NET}: {str(error) or type(error).__name__}")
             return error
         return None
 
-    def _read_untouched(self, read: ReadImage, error: ExitCodeException) -> None:
+    def _read_untouched(self, read: ReadImage, error: Exception) -> None:
         """Read the image that OCRmyPDF made of the page, after the engine failed with *error* on all others."""
         state, image = self._state, self._state.untouched
         if image is None:
@@ -324,10 +323,8 @@ class PageReader:
     def _merged(self, whole: bool) -> Merged | None:
         """Return the reading to pass on; None where no reading has known lines and words."""
         found = self._found
-        if not any(reading.words for reading in found.whole.values()):
-            for name, opinion in found.opinions.items():
-                if opinion.words:
-                    return Merged(opinion, name)
+        if (alone := found.opinion_alone()) is not None:
+            return alone
         if not found.whole:
             return None
         if not whole:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -260,7 +261,8 @@ def _result_for_ocr(page: Any, image: Image.Image, state: PageState) -> tuple[Im
         state.evened = found.evened_out
         result = _carry_out(source, plan, load(ours), state, colour=False)
         if found.marks is not None:
-            result = found.marks.over(result)
+            marks = found.marks if not found.evened_out else replace(found.marks, raster=even_out(found.marks.raster))
+            result = marks.over(result)
         if ours.verify != "off":
             state.original = make_variant(AS_IS, source, result)
             state.original.info["dpi"] = plan.dpi

@@ -11,12 +11,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.ocr.engines.alphabets import is_foreign
 from ocrmypdf_superres.ocr.engines.calibration import calibrated_engines
 from ocrmypdf_superres.ocr.engines.rapidocr import RapidOcrEngine
+from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 
 
 def test_a_package_without_models_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,6 +46,11 @@ def test_a_package_without_models_is_missing(tmp_path: Path, monkeypatch: pytest
         ("12.40", ["eng"], False),
         ("***", ["eng"], False),
         ("é本", ["fra"], False),
+        ("1º", ["spa"], False),
+        ("2ª", ["por"], False),
+        ("5µ", ["deu"], False),
+        ("ＡＢＣ", ["jpn"], False),
+        ("々", ["jpn"], False),
     ],
 )
 def test_words_in_a_script_that_the_languages_lack_are_foreign(word: str, languages: list[str], foreign: bool) -> None:
@@ -75,3 +81,19 @@ def test_two_pages_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         for _ in range(2):
             assert [job.result() for job in [pool.submit(engine.detect, page) for _ in range(2)]] == [[], []]
     assert len(engine._idle) == 2
+
+
+def test_a_line_up_the_page_is_read_in_its_direction() -> None:
+    pytest.importorskip("rapidocr")
+    page = Image.new("L", (900, 700), 250)
+    font = ImageFont.truetype("DejaVuSans.ttf", 26)
+    for row in range(8):
+        ImageDraw.Draw(page).text((200, 80 + 60 * row), "plain lines of printed text", font=font, fill=10)
+    margin = Image.new("L", (520, 40), 250)
+    ImageDraw.Draw(margin).text((10, 4), "CONFIDENTIAL DRAFT COPY", font=font, fill=10)
+    page.paste(margin.transpose(Image.Transpose.ROTATE_90), (80, 80))
+    found = Hypothesis(RapidOcrEngine().read(page, ["eng"], 200.0))
+    (line,) = [line for line in found.lines if "CONFIDENTIAL" in line.text]
+    assert line.turned and not any(other.turned for other in found.lines if other is not line)
+    middles = [(word.box[1] + word.box[3]) / 2 for word in line.words]
+    assert middles == sorted(middles, reverse=True), "the first word is the lowest"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -60,7 +61,7 @@ def test_every_word_is_in_one_place(places, rows):
     kept = page(*[(100 * row, [("word", 0.9, 50), ("again", 0.9, 300)]) for row in range(rows)])
     foreign = page(*[(10 * y, [(f"w{i}", 0.9, 10 * x)]) for i, (y, x) in enumerate(places)])
     found = regroup(kept.lines, foreign.lines)
-    words = [word for line in found.lines.values() for word in line] + [word for line in found.left for word in line]
+    words = [word for line in found.lines.values() for word in line] + [word for line in found.left for word in line.words]
     assert sorted(word.text for word in words) == sorted(word.text for word in foreign.words)
     for line in found.lines.values():
         assert [word.box[0] for word in line] == sorted(word.box[0] for word in line)
@@ -138,3 +139,20 @@ def test_letters_of_languages():
     assert letters_of("Latin") == letters_of("script/Latin") >= letters_of("fra")
     assert letters_of("frk") == frozenset() == letters_of("xyz")
     assert "Я" in letters_of("rus") and "a" not in letters_of("rus")
+
+
+def test_a_turned_line_that_only_another_engine_has_keeps_its_angle():
+    mine = page((100, [("left", 0.9, 100), ("column", 0.9, 200)]))
+    margin = page((500, [("CONFIDENTIAL", 0.99, 700)]), turned=True)
+    merged = merge({"net": mine}, CALIBRATION, {"other": margin}).hypothesis
+    (line,) = [line for line in merged.lines if "CONFIDENTIAL" in line.text]
+    assert line.turned and line.element.textangle == 90.0
+
+
+def test_words_of_large_tables_are_sorted_in_time():
+    rows = [(24 * row, [("word", 0.9, 90 * column) for column in range(7)]) for row in range(600)]
+    table = page(*rows)
+    began = time.process_time()
+    found = regroup(table.lines, table.lines)
+    assert found.count == 4200 and not found.left
+    assert time.process_time() - began < 2.0

@@ -72,3 +72,15 @@ def test_a_drawn_page_with_few_strokes_is_read_or_left(strokes):
     grey = colour_contrast(page)
     assert grey is None or (int(np.asarray(grey).min()) < 60 and int(np.median(np.asarray(grey))) > 200)
     assert (grey is not None) == (strokes > 1)
+
+
+def test_the_few_black_words_of_a_page_in_colour_stay_dark():
+    """A heading makes too few edges to be seen, and may be as light as paper in the mixture."""
+    paper, ink = (170, 170, 170), (250, 137, 134)
+    page = text(ink, paper, noise=0.0)
+    heading = Image.new("L", (1600, 1200), 0)
+    ImageDraw.Draw(heading).text((100, 4), "1946", font=ImageFont.load_default(40), fill=255)
+    black = heading.resize((400, 300), Image.Resampling.BOX)
+    page.paste((0, 0, 0), mask=black)
+    grey = np.asarray(colour_contrast(page))
+    assert np.percentile(grey[np.asarray(black) > 200], 50) < 40 and np.median(grey) > 200

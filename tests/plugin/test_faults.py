@@ -20,6 +20,7 @@ from typing import Any
 import ocrmypdf
 import pikepdf
 import pytest
+from ocrmypdf.builtin_plugins.tesseract_ocr import TesseractOcrEngine
 from ocrmypdf.exceptions import ExitCode, ExitCodeException
 from ocrmypdf.hocrtransform import BoundingBox, OcrClass, OcrElement
 from PIL import Image, ImageDraw, ImageFont
@@ -332,3 +333,18 @@ def test_an_embedded_image_that_is_damaged(run: Run, tmp_path: Path) -> None:
     # OCRmyPDF warns of every such file that goes through it.
     assert is_read(run(ExitCode.invalid_output_pdf)) and run.warnings == []
     assert run.record["source"] == "raster"
+
+
+def test_an_engine_without_memory_for_the_enlarged_page_reads_it_as_it_is(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = TesseractOcrEngine.generate_hocr
+
+    def generate_hocr(input_file: Path, **more: Any) -> None:
+        if Image.open(input_file).width > 1000:
+            raise MemoryError("no memory for it")
+        read(input_file, **more)
+
+    monkeypatch.setattr(TesseractOcrEngine, "generate_hocr", staticmethod(generate_hocr))
+    assert run(superres_verify="auto").strip()
+    assert run.record["reading"] == "as-is" and "no memory for it" in run.record["faults"][0]
+    with pytest.raises(MemoryError):
+        run(superres_verify="auto", superres_on_error="fail")

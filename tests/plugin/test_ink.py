@@ -8,7 +8,9 @@ import pytest
 from PIL import Image
 from plugin_pages import draw_page
 
-from ocrmypdf_superres.page.ink import ink_and_noise
+from ocrmypdf_superres.page.ink import ink_and_noise, is_light_on_dark
+from ocrmypdf_superres.page.plan import PlanSettings, plan_image
+from ocrmypdf_superres.plugin.options import SuperresOptions
 
 
 @pytest.mark.parametrize("deviation", [0.0, 6.0, 15.0])
@@ -29,3 +31,25 @@ def test_every_second_pixel_tells_the_same(deviation: float, dark: bool) -> None
 def test_blank_paper_has_no_ink() -> None:
     blank = np.asarray(Image.new("L", (800, 1000), 230), dtype=np.float32) / 255
     assert ink_and_noise(blank) is None and ink_and_noise(blank, every=2) is None
+
+
+def test_white_paper_on_a_dark_ground_is_not_light_print_on_dark() -> None:
+    page = np.asarray(draw_page((850, 1100), em=16, lines=24), dtype=np.float32) / 255
+    assert is_light_on_dark(1 - page) and not is_light_on_dark(page)
+    on_a_table = np.full((1500, 1400), 0.1, np.float32)
+    on_a_table[200:1300, 250:1100] = page
+    assert np.median(on_a_table) < 0.35 and not is_light_on_dark(on_a_table)
+
+
+def test_a_large_page_whose_middle_is_empty_is_not_blank() -> None:
+    """Only a part of a very large page is measured."""
+    page = Image.new("L", (4100, 5800), 250)
+    page.paste(draw_page((2000, 1400), em=70, lines=6).resize((4000, 2800)).crop((0, 1300, 4000, 2500)), (50, 100))
+    plan = plan_image(page, (500.0, 500.0), PlanSettings())
+    assert plan.action == "leave" and plan.text is not None and plan.text.x_height is not None
+    assert "large enough" in plan.reason
+
+
+def test_words_of_lost_pages_stay_where_nothing_is_to_be_done() -> None:
+    assert SuperresOptions().drops_unsure_words
+    assert not SuperresOptions(trigger="off").drops_unsure_words and not SuperresOptions(unsure_words="keep").drops_unsure_words

@@ -17,6 +17,7 @@ from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.page.image import to_luma
 from ocrmypdf_superres.page.text_height import measure_text_height
 from ocrmypdf_superres.plugin.readings import rescue
+from ocrmypdf_superres.plugin.readings.gathered import Gathered
 
 
 def read(folder, image, *more):
@@ -91,3 +92,22 @@ def test_words_of_a_lost_page_stand_in_their_place(tmp_path, renderer):
     # Text is drawn 30 pixels from the left, and 25 + 23 * row from the top.
     left, bottom = 30 * points, image.height * points - (25 + 23 * (len(lines) - 1) + 17) * points
     assert any(abs(box[0] - left) < 6 and abs(box[1] - bottom) < 6 for box in places), places
+
+
+def test_columns_that_only_a_further_engine_read_stay_apart():
+    root = OcrElement(OcrClass.PAGE, bbox=BoundingBox(0, 0, 1000, 500), dpi=300)
+    for row in range(10):
+        for left in (50, 550):
+            top = 20 + 40 * row
+            words = [
+                OcrElement(OcrClass.WORD, bbox=BoundingBox(x, top, x + 60, top + 25), text=f"{left}-{row}", confidence=0.9)
+                for x in range(left, left + 400, 80)
+            ]
+            box = BoundingBox(left, top, left + 380, top + 25)
+            line = OcrElement(OcrClass.LINE, bbox=box, children=words)
+            root.children.append(OcrElement(OcrClass.PARAGRAPH, bbox=box, children=[line]))
+    opinion = Hypothesis(root)
+    found = Gathered(opinions={"other": opinion}).opinion_alone()
+    assert found is not None and found.layout == "other"
+    assert [line.words[0].text for line in found.hypothesis.lines] == [f"{left}-{row}" for left in (50, 550) for row in range(10)]
+    assert Gathered(whole={"net": opinion}, opinions={"other": opinion}).opinion_alone() is None

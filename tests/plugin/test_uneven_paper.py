@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pikepdf
 import pytest
 from PIL import Image
 from plugin_pages import WORDS, draw_page, image_pdf, image_streams, ocrmypdf
@@ -124,3 +125,22 @@ def test_who_has_local_thresholds(name: str, thresholding: int, writes_trees: bo
     options = SimpleNamespace(tesseract=_Tesseract(thresholding=_Thresholding(thresholding)))
     assert has_local_thresholds(engine, options) == wanted
     assert not has_local_thresholds(engine, SimpleNamespace())
+
+
+def test_a_stamp_over_a_scan_in_the_shade_is_evened_out_with_it(tmp_path: Path) -> None:
+    size = (850, 1100)
+    page = np.asarray(draw_page(size, em=16, lines=20), np.float32)
+    y, x = np.mgrid[0 : 1 : size[1] * 1j, 0 : 1 : size[0] * 1j]
+    scan = Image.fromarray((page * (1 - 0.58 * (x * x + y * y) / 2)).astype(np.uint8))
+
+    def stamp(_: pikepdf.Pdf, page: pikepdf.Page) -> None:
+        font = pikepdf.Dictionary(Type=pikepdf.Name.Font, Subtype=pikepdf.Name.Type1, BaseFont=pikepdf.Name.Helvetica)
+        page.add_resource(font, pikepdf.Name.Font, pikepdf.Name.F1)
+        page.contents_add(b"BT 0.1 g /F1 7 Tf 430 40 Td (BATES ABC 004711) Tj ET")
+
+    pdf, text = image_pdf(tmp_path / "in.pdf", [scan], dpi=100, extra=stamp), tmp_path / "o.txt"
+    ocrmypdf(
+        "--output-type", "pdf", "--force-ocr", "--sidecar", text, "--superres-device", "cpu", "--superres-engines", "none",
+        "--superres-verify", "off", pdf, tmp_path / "o.pdf",
+    )  # fmt: skip
+    assert "004711" in text.read_text()

@@ -12,6 +12,8 @@ from functools import lru_cache
 
 _EVERYWHERE = {"LATIN", "GREEK"}
 """Scripts whose letters stand on pages of any language: names, units, formulas."""
+_OF_NO_SCRIPT = {"IDEOGRAPHIC", "KATAKANA-HIRAGANA", "MODIFIER"}
+"""Beginnings of the names of marks that count as letters: signs of repetition, of length, apostrophes."""
 _LATIN = "abcdefghijklmnopqrstuvwxyz"
 
 # Small letters beyond a to z.
@@ -65,8 +67,12 @@ def have_letters_of(known: Iterable[str], languages: Iterable[str]) -> bool:
 
 @lru_cache(maxsize=4096)
 def _script_of(letter: str) -> str:
-    """Return the first word of the letter's name in Unicode, which for nearly all letters is that of its script."""
-    return unicodedata.name(letter, "").partition(" ")[0]
+    """Return the first word of the letter's name in Unicode, which for nearly all letters is that of its script.
+
+    Ordinals and wide letters have the script of the letter that they stand for.
+    """
+    plain = unicodedata.normalize("NFKC", letter)[:1] or letter
+    return unicodedata.name(plain, "").partition(" ")[0]
 
 
 @lru_cache(maxsize=256)
@@ -79,5 +85,5 @@ def is_foreign(word: str, languages: Iterable[str]) -> bool:
 
     A recognizer that knows many scripts reads a row of asterisks as ideographs.
     """
-    letters = {_script_of(c) for c in word if c.isalpha()}
+    letters = {_script_of(c) for c in word if c.isalpha()} - _OF_NO_SCRIPT
     return bool(letters) and letters.isdisjoint(_EVERYWHERE.union(*map(_scripts_of, languages)))

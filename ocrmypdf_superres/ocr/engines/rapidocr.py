@@ -78,12 +78,17 @@ class RapidOcrEngine:
         with self._one_page(image) as networks:
             # Every switch is given: the package remembers those of the call before.
             found = networks(_pixels(image), use_det=True, use_cls=True, use_rec=True, return_word_box=True)
-        if found.txts is None:
-            return page
-        words = found.word_results or [None] * len(found.txts)
-        for text, score, corners, pieces in zip(found.txts, found.scores, found.boxes, words, strict=True):
-            line = line_of_text(str(text), float(score), np.asarray(corners, dtype=np.float64), pieces, image.size)
-            add_line(page, _in_languages(line, languages))
+            if found.txts is None:
+                return page
+            words = found.word_results or [None] * len(found.txts)
+            for text, score, box, pieces in zip(found.txts, found.scores, found.boxes, words, strict=True):
+                corners = np.asarray(box, dtype=np.float64)
+                if _is_upright(corners):
+                    line = line_of_text(str(text), float(score), corners, pieces, image.size)
+                else:
+                    # The package does not tell in which way it turned the line.
+                    line = _recognized(networks, image, corners)
+                add_line(page, _in_languages(line, languages))
         return page
 
     def detect(self, image: Image.Image) -> list[Quad]:
@@ -224,13 +229,23 @@ def _pixels(image: Image.Image) -> NDArray[np.uint8]:
     return np.asarray(image.convert("RGB"))[:, :, ::-1]
 
 
+def _sides(corners: Quad) -> tuple[float, float]:
+    """Return the lengths of the upper and of the left side of *corners*."""
+    across, down = (float(np.linalg.norm(corners[k] - corners[0])) for k in (1, 3))
+    return across, down
+
+
+def _is_upright(corners: Quad) -> bool:
+    across, down = _sides(corners)
+    return down < UPWARDS * across
+
+
 def _recognized(networks: Any, image: Image.Image, corners: Quad) -> OcrElement | None:
     """Return what the recognizer reads in *corners* of *image*; None where it is not sure of anything."""
-    across, down = (float(np.linalg.norm(corners[k] - corners[0])) for k in (1, 3))
-    if min(across, down) < 1:
+    if min(_sides(corners)) < 1:
         return None
     # A line up or down the page: its beginning is at the right top, or at the left bottom.
-    ways = [[0, 1, 2, 3]] if down < UPWARDS * across else [[1, 2, 3, 0], [3, 0, 1, 2]]
+    ways = [[0, 1, 2, 3]] if _is_upright(corners) else [[1, 2, 3, 0], [3, 0, 1, 2]]
     best, surest = None, LEAST_SCORE
     for way in ways:
         turned = corners[way]
@@ -253,7 +268,8 @@ def _cut(image: Image.Image, corners: Quad) -> Image.Image:
     """Return what is inside *corners* of *image*, upright, and no wider than the package takes it."""
     width, height = (max(1, round(float(np.linalg.norm(corners[k] - corners[0])))) for k in (1, 3))
     order = corners[[0, 3, 2, 1]].flatten().tolist()
-    crop = image.convert("L").transform((width, height), Image.Transform.QUAD, order, Image.Resampling.BICUBIC)
+    grey = image if image.mode == "L" else image.convert("L")
+    crop = grey.transform((width, height), Image.Transform.QUAD, order, Image.Resampling.BICUBIC)
     if width <= WIDEST:
         return crop
     return crop.resize((WIDEST, max(1, round(height * WIDEST / width))), Image.Resampling.BICUBIC)

@@ -6,8 +6,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ocrmypdf_superres.metrics.boxes import Box, common_height, common_width
-from ocrmypdf_superres.ocr.hypothesis import Line, Word
+from ocrmypdf_superres.ocr.hypothesis import Line, Word, line_of_words
 
 BESIDE = 0.5
 """A word belongs to a line only when they share this much of the height of the lower one."""
@@ -23,16 +26,16 @@ class Regrouped:
 
     Attributes:
         lines: by the index of a line of the reading with a layout, the words that stand in it, from left to right.
-        left: the words of each foreign line that stand in no line, in their order.
+        left: of each foreign line the words that stand in no line, in their order, as a line of its angle.
     """
 
     lines: dict[int, list[Word]]
-    left: list[list[Word]]
+    left: list[Line]
 
     @property
     def count(self) -> int:
         """Number of all words."""
-        return sum(map(len, (*self.lines.values(), *self.left)))
+        return sum(map(len, self.lines.values())) + sum(len(line.words) for line in self.left)
 
 
 def regroup(layout: Sequence[Line], foreign: Sequence[Line]) -> Regrouped:
@@ -42,27 +45,32 @@ def regroup(layout: Sequence[Line], foreign: Sequence[Line]) -> Regrouped:
     run up or down the page take no words. Those of a line that is read from the right stay in their order.
     """
     lines: dict[int, list[Word]] = {}
-    left: list[list[Word]] = []
+    left: list[Line] = []
+    boxes = np.array([line.box for line in layout], dtype=np.int64).reshape(-1, 4)
     for line in foreign:
         rest = []
         for word in line.words:
-            index = None if line.turned else _line_of(word, layout)
+            index = None if line.turned else _line_of(word, layout, boxes)
             if index is None:
                 rest.append(word)
             else:
                 lines.setdefault(index, []).append(word)
         if rest:
-            left.append(rest)
+            left.append(line_of_words(rest, line))
     for index, words in lines.items():
         if not layout[index].from_right:
             words.sort(key=lambda word: word.box[0])
     return Regrouped(lines, left)
 
 
-def _line_of(word: Word, layout: Sequence[Line]) -> int | None:
-    """Return the index of the line that *word* is in: where it meets a word, else where it fits best; None without one."""
+def _line_of(word: Word, layout: Sequence[Line], boxes: NDArray[np.int64]) -> int | None:
+    """Return the index of the line that *word* is in: where it meets a word, else where it fits best; None without one.
+
+    *boxes* are those of the lines, (n, 4): a page of a table has thousands, of which few share rows with the word.
+    """
     best, score = None, 0.0
-    for index, line in enumerate(layout):
+    for index in np.flatnonzero((boxes[:, 1] < word.box[3]) & (boxes[:, 3] > word.box[1])).tolist():
+        line = layout[index]
         shared = common_height(line.box, word.box)
         height = max(1, line.box[3] - line.box[1])
         distance = max(0, line.box[0] - word.box[2], word.box[0] - line.box[2]) / height

@@ -18,7 +18,7 @@ import numpy as np
 
 from ocrmypdf_superres.metrics.boxes import Box, common_height, common_share, touches
 from ocrmypdf_superres.ocr.calibration import Calibration
-from ocrmypdf_superres.ocr.hypothesis import Hypothesis, Line, Word, line_of_words
+from ocrmypdf_superres.ocr.hypothesis import Hypothesis, Line, Word
 from ocrmypdf_superres.ocr.lexicon import Lexicon
 from ocrmypdf_superres.ocr.merge.align import Slot, match_lines
 from ocrmypdf_superres.ocr.merge.ballot import Ballot, make_ballot
@@ -253,7 +253,7 @@ def _with_missing_lines(kept: Hypothesis, other: Hypothesis, name: str, calibrat
 
 
 def _with_foreign_lines(
-    kept: Hypothesis, lines: Sequence[Sequence[Word]], name: str, calibration: Calibration, sure: float
+    kept: Hypothesis, lines: Sequence[Line], name: str, calibration: Calibration, sure: float
 ) -> tuple[Hypothesis, int]:
     """Return *kept* with *lines* that another engine read where nothing was read, and is as *sure* of, and their number.
 
@@ -263,11 +263,10 @@ def _with_foreign_lines(
     base = kept.lines
     after: dict[int, list[Line]] = {}
     before: dict[int, list[Line]] = {}
-    for words in lines:
-        if calibration.mean_probability(words, name) < sure or not base:
+    for line in lines:
+        if calibration.mean_probability(line.words, name) < sure or not base:
             continue
-        line = line_of_words(words)
-        if any(common_share(mine.box, word.box) > ELSEWHERE for theirs in base for mine in theirs.words for word in words):
+        if any(common_share(mine.box, word.box) > ELSEWHERE for theirs in base for mine in theirs.words for word in line.words):
             continue
         above = [i for i, mine in enumerate(base) if _stands_above(mine.box, line.box)]
         below = [i for i, mine in enumerate(base) if _stands_above(line.box, mine.box)]

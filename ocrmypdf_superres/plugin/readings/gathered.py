@@ -12,6 +12,7 @@ from ocrmypdf_superres.ocr.calibration import Calibration, line_row, mean_confid
 from ocrmypdf_superres.ocr.engines.opinion import on_original
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.ocr.lexicon import lexicon_for
+from ocrmypdf_superres.ocr.merge.detected_lines import arranged
 from ocrmypdf_superres.ocr.merge.joined_lines import divide_joined
 from ocrmypdf_superres.ocr.merge.order import layout_winner, page_winner
 from ocrmypdf_superres.ocr.merge.seams import join_seams
@@ -48,6 +49,16 @@ class Gathered:
     unread: int = 0
     joined: set[str] = field(default_factory=set)
     calibration: Calibration | None = None
+
+    def tells_confidences(self) -> bool:
+        """Whether the engine tells of any word how sure it is."""
+        return any(word.element.confidence is not None for reading in self.whole.values() for word in reading.words)
+
+    def opinion_alone(self) -> Merged | None:
+        """Return what the first further engine read, in reading order, where the engine itself read nothing; else None."""
+        if any(reading.words for reading in self.whole.values()):
+            return None
+        return next((Merged(arranged(opinion), name) for name, opinion in self.opinions.items() if opinion.words), None)
 
     def layout(self) -> str | None:
         """Return the variant whose lines stand; None where nothing was read, or nothing is known of how far to trust it."""

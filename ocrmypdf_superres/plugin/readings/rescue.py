@@ -123,7 +123,8 @@ def contrast_image(source: Image.Image, reading: Hypothesis | None, size: tuple[
         size: (width, height) of the image that was read.
         options: OCRmyPDF's.
     """
-    pixels = min(ENOUGH_PIXELS, plan_settings(options).max_pixels)
+    settings = plan_settings(options)
+    pixels = min(ENOUGH_PIXELS, settings.max_pixels)
     page = flatten(source)
     smaller = (pixels / (page.width * page.height)) ** 0.5
     if smaller < 1.0:
@@ -139,7 +140,8 @@ def contrast_image(source: Image.Image, reading: Hypothesis | None, size: tuple[
         return None
     most = min(LARGEST_FACTOR, max(1.0, (pixels / luma.size) ** 0.5))
     factor = float(np.clip(options.superres.target_x_height / height, 1.0, most))
-    return even.resize((round(even.width * factor), round(even.height * factor)), Image.Resampling.LANCZOS)
+    size = settings.within_limits((round(even.width * factor), round(even.height * factor)))
+    return even.resize(size, Image.Resampling.LANCZOS)
 
 
 def unfilled_image(
