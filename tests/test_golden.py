@@ -16,7 +16,11 @@ from ocrmypdf_superres.upscaling.loading import load_upscaler
 HERE = Path(__file__).parent
 INT8 = "-int8"
 DRAWN = [
-    *((model, scale) for model in ("docsr-s", "docsr-s2", f"docsr-s2{INT8}") for scale in (2, 3, 4)),
+    *(
+        (model, scale)
+        for model in ("docsr-s", "docsr-s2", f"docsr-s2{INT8}", "docsr-xs", f"docsr-xs{INT8}")
+        for scale in (2, 3, 4)
+    ),
     ("fsrcnn", 4),
 ]
 

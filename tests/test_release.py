@@ -36,7 +36,7 @@ def wheel_folders(path: Path) -> list[str]:
 def test_every_model_is_in_one_wheel():
     plugin, published = wheel_folders(ROOT / "pyproject.toml"), wheel_folders(MODELS / "pyproject.toml")
     assert sorted(plugin + published) == sorted(path.name for path in MODELS.iterdir() if path.is_dir())
-    assert "docsr-s2" in plugin and "recognizers" in plugin
+    assert "docsr-xs" in plugin and "recognizers" in plugin
     project = table(MODELS / "pyproject.toml")["project"]
     assert table(ROOT / "pyproject.toml")["project"]["optional-dependencies"]["published"] == [project["name"]]
     assert (MODELS / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
@@ -66,7 +66,7 @@ def test_the_archives_pass_twine_and_hold_models_and_licences(built):
         names = set(wheel.namelist())
         metadata = wheel.read(next(name for name in names if name.endswith("METADATA"))).decode()
     assert any(name.endswith("dist-info/licenses/LICENSE") for name in names)
-    assert {f"ocrmypdf_superres/_models/{name}" for name in ("docsr-s2/model.x2.onnx", "recognizers/LICENSE")} <= names
+    assert {f"ocrmypdf_superres/_models/{name}" for name in ("docsr-xs/model.x2.onnx", "recognizers/LICENSE")} <= names
     assert "ocrmypdf_superres/py.typed" in names and not any("fsrcnn/" in name for name in names)
     assert "License-Expression: MPL-2.0" in metadata and "Project-URL: " in metadata
     with zipfile.ZipFile(published) as wheel:
@@ -108,7 +108,8 @@ def test_the_wheels_work_in_an_empty_environment(built, tmp_path):
     assert plan["action"] == "enlarge" and plan["scale"] in (3, 4)
     run(python, "-m", "ocrmypdf", "--plugin", "ocrmypdf_superres", "-q", "--sidecar", "out.txt", SAMPLE, "out.pdf")
     assert "County Record Office" in (tmp_path / "out.txt").read_text(encoding="utf-8")
-    assert {model["name"] for model in json.loads(run(program, "models", "--json", "-"))["models"]} == {"docsr-s", "docsr-s2"}
+    shown = {model["name"] for model in json.loads(run(program, "models", "--json", "-"))["models"]}
+    assert shown == {"docsr-s", "docsr-s2", "docsr-xs"}
     run(python, "-m", "pip", "install", "-q", "--no-deps", "--no-index", published)
     assert "fsrcnn" in {model["name"] for model in json.loads(run(program, "models", "--json", "-"))["models"]}
     run(program, "models", "verify")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL
 from ocrmypdf_superres.recognizers.tesseract.format.container import WORD_DAWG
 from ocrmypdf_superres.recognizers.tesseract.format.dawg import read_word_graph
 from ocrmypdf_superres.recognizers.tesseract.format.traineddata import TrainedData, read_traineddata
@@ -49,7 +50,7 @@ class Sources:
     text: Path | None
     scans: Path | None
     cache: Path
-    model: str = "docsr-s2"
+    model: str = DEFAULT_MODEL
     pairs: Path | None = None
 
 
