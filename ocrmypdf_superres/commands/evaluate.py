@@ -270,11 +270,11 @@ def _save_run(
 
 
 def _show_word_accuracy(console: Console, results: list[Result]) -> None:
-    """Print each method's share of lines that are right under TextZoom's rules, by both of its averages."""
+    """Print each method's share of lines of which all letters and digits are right, over all lines and as the mean of sets."""
     for method in in_order(r.method for r in results):
-        found = word_accuracy([(r.group, r.scores.get("textzoom_right", 0.0) > 0) for r in results if r.method == method])
+        found = word_accuracy([(r.group, r.scores["right"] > 0) for r in results if r.method == method])
         shares = ", ".join(f"{name} {share:.1%}" for name, share in found.by_subset.items())
-        say(f"{method}: {found.by_image:.1%} of images right under TextZoom's rules, "
+        say(f"{method}: {found.by_image:.1%} of images read right by their letters and digits, "
             f"{found.by_subsets_mean:.1%} as the mean of sets "
             f"({shares})", console)  # fmt: skip
 
