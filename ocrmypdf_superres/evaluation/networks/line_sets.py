@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ocrmypdf_superres.architectures.blocks.layers import grey_of, on_luma
-from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.networks.independent_engines import IndependentEngine
+from ocrmypdf_superres.evaluation.networks.peers import check_row
 from ocrmypdf_superres.metrics.image import decibels, mean_squared_error, ssim_textzoom
 from ocrmypdf_superres.metrics.text import TextScore, right_by_letters, right_by_textzoom, score
 from ocrmypdf_superres.modelstore.store import Model
@@ -307,12 +307,10 @@ def evaluate_models(
     """
     predictors: dict[str, Predictor] = {"bicubic": lambda lr, scale: enlarged(lr), "lanczos": lanczos}
     for model in models:
-        if model.card.name in (*predictors, "hr"):
-            raise OptionError(f"A model is called {model.card.name}, which is a row of the table; give it another name.")
+        check_row("model", model.card.name, predictors)
         predictors[model.card.name] = model_predictor(model, device)
     for name, predict in (systems or {}).items():
-        if name in (*predictors, "hr"):
-            raise OptionError(f"A system is called {name}, which is a row of the table; give it another name.")
+        check_row("system", name, predictors)
         predictors[name] = predict
     truths = iter(batches)
     predictors["hr"] = lambda lr, scale: next(truths).hr
