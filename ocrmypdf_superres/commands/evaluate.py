@@ -265,7 +265,8 @@ def _save_run(
         say(sentence, console)
     table: str = run.trust["table"]
     say(table, console, end="")
-    say(f"For the report: ocrmypdf-superres report {args.run}", console)
+    if run.before != run.after:
+        say(f"For the report: ocrmypdf-superres report {args.run}", console)
     return table
 
 
