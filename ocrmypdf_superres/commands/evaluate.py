@@ -175,6 +175,12 @@ def run(args: argparse.Namespace) -> int:
     """
     console = Console(stderr=str(args.json) == STANDARD_OUTPUT)
     args.methods = list(dict.fromkeys(args.methods))  # one that is named twice is read, and counted, once
+    ours = [method for method in PLUGIN_METHODS if method in args.methods]
+    if args.worst and not ours:
+        raise OptionError(
+            f"--worst was given {args.worst} for the pages that the plugin reads worst, but --methods has none of the plugin's; "
+            "add plugin, or leave --worst out."
+        )
     cases = _cases(args, console)
     taken = (*METHODS, *FURTHER)
     peers = all_peers(args.peer, args.dnn_superres, args.spandrel, args.models, taken, args.tessdata, args.own_networks)
@@ -188,7 +194,6 @@ def run(args: argparse.Namespace) -> int:
         if result.error:
             said = escape(f"{result.group}: {result.page}, {result.method}: {result.error}")
             console.print(f"[red]{said}[/red]", highlight=False)
-    ours = [method for method in PLUGIN_METHODS if method in args.methods]
     _show_table(console, results)
     if args.goals:
         _show_goals(console, results, ours, args.unordered)
@@ -207,7 +212,7 @@ def run(args: argparse.Namespace) -> int:
         # Its intervals need scipy, which an installation of the plugin alone does not have.
         tables = [markdown_tables(results, ours, args.unordered, args.goals), compared, trust]
         write_text(args.markdown, "\n".join(table for table in tables if table), "--markdown")
-    if args.worst and ours:
+    if args.worst:
         for path in save_worst(results, cases, ours[0], args.model, args.worst, args.worst_count):
             say(str(path), console)
     return 1 if any(result.error for result in results) else 0

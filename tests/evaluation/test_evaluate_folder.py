@@ -149,8 +149,14 @@ def test_a_folder_that_cannot_be_made_is_said_before_reading(tmp_path: Path, opt
     folder, taken = folder_of(tmp_path, 1), tmp_path / "taken"
     taken.write_text("a file", encoding="utf-8")
     with pytest.raises(FileExistsError):
-        run("--data", str(folder), option, str(taken), "--json", str(tmp_path / "out.json"))
+        run("--data", str(folder), option, str(taken), "--json", str(tmp_path / "out.json"), methods=("plugin",))
     assert not (tmp_path / "out.json").exists()
+
+
+def test_the_worst_pages_are_those_of_the_plugin(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="--methods has none of the plugin's"):
+        run("--data", str(folder_of(tmp_path, 1)), "--worst", str(tmp_path / "worst"))
+    assert not (tmp_path / "worst").exists()
 
 
 def test_a_run_of_ocrmypdf_leaves_the_standard_streams(capsys: pytest.CaptureFixture[str]) -> None:
