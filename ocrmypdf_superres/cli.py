@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import logging
 import sys
 from collections.abc import Sequence
@@ -134,6 +135,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = next((a for a in arguments if a in COMMANDS), None)
     # Progress bars use rich's own console; one console for both writes log lines above a bar, not into it.
     rich.reconfigure(stderr=True)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # not a notebook's
+        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error: names of files may not be UTF-8
     try:
         parsed = build_parser(command).parse_args(arguments)
         handler = RichHandler(console=rich.get_console(), show_path=False)

@@ -78,9 +78,12 @@ def atomic_create(path: Path) -> Iterator[Path]:
 
 
 def atomic_write_text(path: Path, text: str, *, durable: bool = False) -> None:
-    """Write *text* to *path* as UTF-8, whole or not at all; raises OSError as :func:`atomic_write`."""
+    r"""Write *text* to *path* as UTF-8, whole or not at all; raises OSError as :func:`atomic_write`.
+
+    Bytes of file names that are not UTF-8 (surrogates in Python) are written as ``\udcff``, by which JSON keeps them.
+    """
     with atomic_write(path, durable=durable) as part:
-        part.write_text(text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def atomic_write_bytes(path: Path, data: bytes, *, durable: bool = False) -> None:

@@ -99,6 +99,25 @@ def test_tuned_networks_are_listed_and_verified(net, tmp_path, monkeypatch, caps
     assert "ours/network.lstm has the SHA-256" in out and "tuned network eng: as in the card" in out
 
 
+def test_recognizers_and_detectors_are_verified(tmp_path, monkeypatch, capsys):
+    import shutil
+
+    models = Path(__file__).parent.parent / "models"
+    monkeypatch.setenv(SEARCH_VARIABLE, str(tmp_path))
+    shutil.copytree(models / "crnn-small", tmp_path / "ours")
+    with open(tmp_path / "ours" / "model.safetensors", "ab") as stream:
+        stream.write(b"x")
+    assert main(["models", "verify"]) == 1
+    out = capsys.readouterr().out
+    assert "ours/model.safetensors has the SHA-256" in out and "but the card of recognizer crnn-small says" in out
+    assert "detector ctpn-small: as in the card" in out and "recognizer crnn-small: as in the card" in out
+    assert main(["models", "verify", "ours"]) == 1
+    assert main(["models", "verify", str(models / "ctpn-small")]) == 0
+    assert capsys.readouterr().out.endswith("detector ctpn-small: as in the card\n")
+    assert main(["models", "verify", "nothing"]) == 1
+    assert "There is no model 'nothing'" in capsys.readouterr().out
+
+
 def test_upscale_a_image(net, image, tmp_path, capsys):
     out = tmp_path / "new" / "large.png"
     assert main(["upscale", str(image), "-o", str(out), "--model", str(net), "--device", "cpu", "--scale", "3"]) == 0

@@ -175,6 +175,12 @@ def run(args: argparse.Namespace) -> int:
     """
     console = Console(stderr=str(args.json) == STANDARD_OUTPUT)
     args.methods = list(dict.fromkeys(args.methods))  # one that is named twice is read, and counted, once
+    ours = [method for method in PLUGIN_METHODS if method in args.methods]
+    if args.worst and not ours:
+        raise OptionError(
+            f"--worst was given {args.worst} for the pages that the plugin reads worst, but --methods has none of the plugin's; "
+            "add plugin, or leave --worst out."
+        )
     cases = _cases(args, console)
     taken = (*METHODS, *FURTHER)
     peers = all_peers(args.peer, args.dnn_superres, args.spandrel, args.models, taken, args.tessdata, args.own_networks)
@@ -188,7 +194,6 @@ def run(args: argparse.Namespace) -> int:
         if result.error:
             said = escape(f"{result.group}: {result.page}, {result.method}: {result.error}")
             console.print(f"[red]{said}[/red]", highlight=False)
-    ours = [method for method in PLUGIN_METHODS if method in args.methods]
     _show_table(console, results)
     if args.goals:
         _show_goals(console, results, ours, args.unordered)
@@ -207,7 +212,7 @@ def run(args: argparse.Namespace) -> int:
         # Its intervals need scipy, which an installation of the plugin alone does not have.
         tables = [markdown_tables(results, ours, args.unordered, args.goals), compared, trust]
         write_text(args.markdown, "\n".join(table for table in tables if table), "--markdown")
-    if args.worst and ours:
+    if args.worst:
         for path in save_worst(results, cases, ours[0], args.model, args.worst, args.worst_count):
             say(str(path), console)
     return 1 if any(result.error for result in results) else 0
@@ -265,16 +270,17 @@ def _save_run(
         say(sentence, console)
     table: str = run.trust["table"]
     say(table, console, end="")
-    say(f"For the report: ocrmypdf-superres report {args.run}", console)
+    if run.before != run.after:
+        say(f"For the report: ocrmypdf-superres report {args.run}", console)
     return table
 
 
 def _show_word_accuracy(console: Console, results: list[Result]) -> None:
-    """Print each method's share of lines that are right under TextZoom's rules, by both of its averages."""
+    """Print each method's share of lines of which all letters and digits are right, over all lines and as the mean of sets."""
     for method in in_order(r.method for r in results):
-        found = word_accuracy([(r.group, r.scores.get("textzoom_right", 0.0) > 0) for r in results if r.method == method])
+        found = word_accuracy([(r.group, r.scores["right"] > 0) for r in results if r.method == method])
         shares = ", ".join(f"{name} {share:.1%}" for name, share in found.by_subset.items())
-        say(f"{method}: {found.by_image:.1%} of images right under TextZoom's rules, "
+        say(f"{method}: {found.by_image:.1%} of images read right by their letters and digits, "
             f"{found.by_subsets_mean:.1%} as the mean of sets "
             f"({shares})", console)  # fmt: skip
 

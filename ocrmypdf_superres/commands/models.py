@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from rich.table import Table
 from ocrmypdf_superres.commands.shared.output import STANDARD_OUTPUT, say, write_json
 from ocrmypdf_superres.commands.shared.parsing import add_json
 from ocrmypdf_superres.errors import ModelError, RecognizerError
-from ocrmypdf_superres.modelstore.cards import CARD
+from ocrmypdf_superres.modelstore.cards import CARD, WEIGHTS, read_recognizer_card
 from ocrmypdf_superres.modelstore.networks import Network, installed_networks, network_folders, read_network
 from ocrmypdf_superres.modelstore.rapidocr_networks import (
     LineNetwork,
@@ -23,7 +24,16 @@ from ocrmypdf_superres.modelstore.rapidocr_networks import (
     line_network_folders,
     read_line_network,
 )
-from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, Model, find_model, list_models, model_folders
+from ocrmypdf_superres.modelstore.store import (
+    DEFAULT_MODEL,
+    RECOGNIZER_CARDS,
+    Model,
+    check_file,
+    find_model,
+    find_recognizer,
+    list_models,
+    model_folders,
+)
 from ocrmypdf_superres.ocr.calibration import parse_table
 
 
@@ -112,7 +122,11 @@ def _of_line_network(network: LineNetwork) -> dict[str, Any]:
 def _verify(console: Console, name: str | None) -> int:
     # Not list_models(): that leaves out broken cards, which verifying is for.
     folders = [name] if name else [str(folder) for folder in model_folders()]
-    if not folders:
+    recognizers = [] if name else model_folders(RECOGNIZER_CARDS)
+    if name and not _is_model(name):
+        with contextlib.suppress(RecognizerError):
+            folders, recognizers = [], [find_recognizer(name).parent]
+    if not folders and not recognizers:
         raise ModelError("No model was found to verify; give the name or the folder of one.")
     failed = 0
     for folder in folders:
@@ -123,6 +137,13 @@ def _verify(console: Console, name: str | None) -> int:
             failed += _failed(console, folder, error)
         else:
             say(f"{model.card.name}: {len(model.card.files)} files as in the card", console)
+    for path in recognizers:
+        try:
+            said = _verify_recognizer(path)
+        except RecognizerError as error:
+            failed += _failed(console, str(path), error)
+        else:
+            say(f"{said}: as in the card", console)
     for path in [] if name else [*network_folders(), *line_network_folders()]:
         try:
             _verify_network(path)
@@ -131,6 +152,23 @@ def _verify(console: Console, name: str | None) -> int:
         else:
             say(f"tuned network {path.name}: as in the card", console)
     return 1 if failed else 0
+
+
+def _is_model(name: str) -> bool:
+    try:
+        find_model(name)
+    except ModelError:
+        return False
+    return True
+
+
+def _verify_recognizer(folder: Path) -> str:
+    """Check the weights of the recognizer or detector in *folder*; return what it is called."""
+    path = find_recognizer(str(folder))
+    card = read_recognizer_card(path)
+    said = f"{path.stem} {card.name}"
+    check_file(path.with_name(WEIGHTS), card.sha256, said, "install or train it again", RecognizerError)
+    return said
 
 
 def _verify_network(folder: Path) -> None:

@@ -15,7 +15,7 @@ from ocrmypdf_superres.evaluation.methods.dispatch import read
 from ocrmypdf_superres.evaluation.methods.peers import Peer
 from ocrmypdf_superres.evaluation.reading_cache import ReadingCache, key_of, versions_of
 from ocrmypdf_superres.metrics.ground_truth import read_truth
-from ocrmypdf_superres.metrics.text import TextScore, right_by_textzoom, s_lcs, s_ld, score
+from ocrmypdf_superres.metrics.text import TextScore, right_by_letters, s_lcs, s_ld, score
 from ocrmypdf_superres.processes import worker_pool
 
 
@@ -30,7 +30,7 @@ class Result:
         tesseract_seconds, superres_seconds: CPU seconds of reading and of super-resolution.
         details: the plugin's page record; empty for other methods.
         error: why the page could not be read; empty otherwise.
-        scores: measures that are not summed over pages: S_LCS, S_LD, and 1 if the text is right by TextZoom's rules, else 0.
+        scores: measures that are not summed over pages: S_LCS, S_LD, and 1 if its letters and digits are right, else 0.
         run_seconds: CPU seconds of the whole OCRmyPDF run, further engines included; 0 for a method without one.
         ignore_case: whether text and truth were compared without regard to case.
     """
@@ -154,7 +154,8 @@ def result_of(case: Case, method: str, reading: dict[str, Any]) -> Result:
     truth, text = read_truth(Path(page.truth)).text, reading["text"]
     scores = {
         "s_lcs": round(s_lcs(text, truth, page.ignore_case), 6), "s_ld": round(s_ld(text, truth, page.ignore_case), 6),
-        "textzoom_right": float(right_by_textzoom(text, truth)),
+        # Nothing is the text of a page that could not be read, and the truth of an empty one.
+        "right": float(not reading.get("error") and right_by_letters(text, truth)),
     }  # fmt: skip
     return Result(
         case.group, page.name, page.collection, method, score(text, truth, page.ignore_case), reading["tesseract_seconds"],

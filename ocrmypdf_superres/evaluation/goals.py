@@ -58,7 +58,7 @@ def goals(results: Sequence[Result], method: str, unordered: Sequence[str] = ())
         return []
     return [
         *_low_resolution(results, method, baselines, unordered),
-        *_reduced(results, method, methods),
+        *_reduced([r for r in results if r.collection not in unordered], method, methods),
         *_pages(results, method, baselines, methods, unordered),
     ]
 
@@ -107,7 +107,7 @@ def _pages(
 ) -> list[Goal]:
     found = []
     if "native" in methods:
-        counts = {m: len(lost(results, m)) for m in [*baselines, method]}
+        counts = {m: len(lost(results, m, unordered)) for m in [*baselines, method]}
         others = ", ".join(f"{m} {counts[m]}" for m in baselines)
         fewest = min(counts[m] for m in baselines)
         met = counts[method] < fewest or counts[method] == fewest == 0

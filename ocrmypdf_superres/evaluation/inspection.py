@@ -112,6 +112,17 @@ def inspected_methods(methods: Sequence[str], peers: Sequence[Peer]) -> list[str
     return in_order(["as-is", *(m for m in (*methods, *others) if m not in (*NOT_INSPECTED, *ENGINE_METHODS))])
 
 
+def _sides(inspected: Sequence[str], results: Sequence[dict[str, Any]]) -> tuple[str, str]:
+    """Return the methods to compare: of those with *results* the first and the last *inspected*, else the first and last of all.
+
+    The native scan, an upper bound, is a side only beside a single other method.
+    """
+    read = in_order(result["method"] for result in results if not result["error"])
+    shown, others = [m for m in inspected if m in read], [m for m in read if m != "native"]
+    sides = next((some for some in (shown, others, read) if len(some) > 1), read or inspected)
+    return sides[0], sides[-1]
+
+
 def save_run(
     folder: Path,
     title: str,
@@ -127,8 +138,9 @@ def save_run(
 ) -> Run:
     """Inspect every case under each of :func:`inspected_methods` and write the run to *folder*; return it.
 
-    The report shows the first of these methods beside the last: the original page, and the plugin where it ran.
-    *advance* is called after each page. Pages that fail are left out of the run's pages; their errors are in *results*.
+    The report shows the first of these methods beside the last: the original page, and the plugin where it ran. Where *results*
+    have only one of them, it compares without images. *advance* is called after each page. Pages that fail are left out of the
+    run's pages; their errors are in *results*.
 
     Raises:
         SuperresError: the model cannot be used, or Tesseract fails on the pages without text.
@@ -141,13 +153,14 @@ def save_run(
         for (number, name), image in images.items()
     }
     found = _inspect_all(tasks, jobs, advance)
-    before, after = names[0], names[-1]
+    before, after = _sides(names, results)
+    shown = (before, after) if before != after and after in names and before in names else ()
     pages = []
     for number, case in enumerate(cases):
         old, new = found.get((number, before)), found.get((number, after))
-        if old is not None and new is not None:
+        if shown and old is not None and new is not None:
             pages.append(PageComparison(case.group, case.page.name, new.action, new.reason, old.side, new.side))
-        for name in names[1:-1]:
+        for name in (name for name in names if name not in shown):
             images[number, name].unlink(missing_ok=True)
     ordered = [found[key].trust for key in sorted(found, key=lambda key: (names.index(key[1]), key[0]))]
     run = Run(title, before, after, results, pages, summarize(ordered, invented_words(model)))

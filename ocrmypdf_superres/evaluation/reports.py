@@ -44,7 +44,7 @@ def from_results(
         root: the folder that the paths of these images start from.
 
     Raises:
-        OptionError: a method did not run, or no page was read by both.
+        OptionError: a method did not run, both are the same, or no page was read by both.
     """
     pairs = _pairs(results, before, after)
     by_page = {(k.group, k.page): k for k in comparisons}
@@ -77,6 +77,11 @@ def _pairs(results: Sequence[Result], before: str, after: str) -> list[tuple[Res
     for method in (before, after):
         if method not in methods:
             raise OptionError(f"The run has no method {method!r}; give one of {', '.join(methods)}.")
+    if before == after:
+        raise OptionError(
+            f"A report compares two methods, but {before} was given as both; read the pages by another one, too, or give two of "
+            f"{', '.join(methods)} as --before and --after."
+        )
     first = {(r.group, r.page): r for r in results if r.method == before and not r.error}
     pairs = [(first[key], r) for r in results if r.method == after and not r.error and (key := (r.group, r.page)) in first]
     if not pairs:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.files import atomic_write_text
 from ocrmypdf_superres.reporting.page_comparison import PageComparison, ReadWord, Side
 
 RUN_FILE = "run.json"
@@ -34,7 +35,7 @@ def write_run(run: Run, folder: Path) -> None:
     """Write *run* to *folder*, which already has its images; equal runs give equal bytes, fields of seconds aside."""
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"form": FORM, **asdict(run)}, ensure_ascii=False, separators=(",", ":"))
-    (folder / RUN_FILE).write_text(text + "\n", encoding="utf-8")
+    atomic_write_text(folder / RUN_FILE, text + "\n")
 
 
 def _side(values: dict[str, Any]) -> Side:

@@ -114,13 +114,19 @@ def made_worse(
     return sorted(worse), total
 
 
-def lost(results: Sequence[Result], method: str) -> list[str]:
-    """Return the reduced pages that *method* loses although their native scan reads well."""
+def lost(results: Sequence[Result], method: str, unordered: Sequence[str] = ()) -> list[str]:
+    """Return the reduced pages that *method* loses although their native scan reads well; without those of *unordered*.
+
+    In these collections, whose reading order is ambiguous, the CER does not say whether a page is lost.
+    """
     native = {(r.group, r.page): r.counts.cer for r in results if r.method == "native"}
     return sorted(
         f"{r.group}: {r.page}"
         for r in results
-        if r.method == method and r.counts.cer > LOST and native.get((r.group, r.page), 1.0) < READABLE
+        if r.method == method
+        and r.collection not in unordered
+        and r.counts.cer > LOST
+        and native.get((r.group, r.page), 1.0) < READABLE
     )
 
 
@@ -171,7 +177,7 @@ def headlines(results: Sequence[Result], unordered: Sequence[str] = ()) -> list[
             lines.append(f"{ours}: super-resolution took {own / tesseract:.1%} of Tesseract's time")
     if "native" in methods:
         for method in (m for m in in_order(methods) if m != "native"):
-            pages = lost(results, method)
+            pages = lost(results, method, unordered)
             lines.append(f"{method}: {len(pages)} pages lost{': ' if pages else ''}{'; '.join(pages)}")
     return lines
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
@@ -13,6 +13,9 @@ from xml.etree.ElementTree import Element
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.files import read_text
 from ocrmypdf_superres.metrics.boxes import Box
+
+REGIONS = ("TextRegion", "TableRegion", "TableCell")
+"""The regions of PAGE-XML that hold lines or other regions; cells are Transkribus's."""
 
 
 @dataclass(frozen=True)
@@ -87,13 +90,8 @@ def _equivalent(element: Element) -> str | None:
 
 
 def _page(root: Element) -> Truth:
-    regions = {element.get("id", str(number)): element for number, element in enumerate(_all(root, "TextRegion"))}
-    order = [ref.get("regionRef", "") for group in _all(root, "ReadingOrder") for ref in _references(group)]
-    named = [name for name in dict.fromkeys(order) if name in regions]
     lines, boxes = [], []
-    for name in [*named, *(name for name in regions if name not in named)]:
-        region = regions[name]
-        # A region inside another one has its own turn.
+    for region in _in_reading_order(root):
         own = _children(region, "TextLine")
         for line in own:
             words = _children(line, "Word")
@@ -101,9 +99,31 @@ def _page(root: Element) -> Truth:
             lines.append(text if text is not None else " ".join(_equivalent(word) or "" for word in words))
             found = [box for word in words if (box := _coords(word))] or ([box] if (box := _coords(line)) else [])
             boxes += found
-        if not own:
+        # The text of a region around others is theirs once more.
+        if not own and not any((u.text or "").strip() for inner in _regions(region) for u in _all(inner, "Unicode")):
             lines.append(_equivalent(region) or "")
     return Truth("\n".join(lines), boxes)
+
+
+def _in_reading_order(root: Element) -> Iterator[Element]:
+    """Yield every region: those that the reading order names, in its order, then the others; inner ones follow their own."""
+    regions = {region.get("id", ""): region for region in _regions(root)}
+    order = [ref.get("regionRef", "") for group in _all(root, "ReadingOrder") for ref in _references(group)]
+    named = [name for name in dict.fromkeys(order) if name and name in regions]
+    for name in named:
+        yield regions[name]
+        yield from _regions(regions[name], named)
+    yield from _regions(root, named)
+
+
+def _regions(element: Element, without: Sequence[str] = ()) -> Iterator[Element]:
+    """Yield the regions inside *element* in the file's order, *without* those of these ids and what is inside them."""
+    for child in element:
+        if _name(child) in REGIONS:
+            if child.get("id") in without:
+                continue
+            yield child
+        yield from _regions(child, without)
 
 
 def _references(group: Element) -> Iterator[Element]:

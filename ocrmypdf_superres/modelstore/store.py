@@ -25,6 +25,7 @@ PUBLISHED = "ocrmypdf_superres_models"
 _PUBLISHED_HINT = "the networks of published papers come with pip install 'ocrmypdf-superres[published]'"
 _BEFORE = ".before"
 _ATTEMPTS = 4
+RECOGNIZER_CARDS = (RECOGNIZER_CARD, DETECTOR_CARD)
 
 
 @dataclass(frozen=True)
@@ -160,13 +161,13 @@ def _model_in(folder: Path) -> Model | None:
     return None
 
 
-def model_folders() -> list[Path]:
-    """Return every folder with a card in :func:`search_folders`, whether or not its card can be used."""
+def model_folders(cards: Sequence[str] = (CARD,)) -> list[Path]:
+    """Return every folder with one of the files *cards* in :func:`search_folders`, whether or not its card can be used."""
     found = []
     for place in search_folders():
-        names = {path.parent.name for path in place.glob(f"*/{CARD}")} if place.is_dir() else set()
+        names = {path.parent.name for card in cards for path in place.glob(f"*/{card}")} if place.is_dir() else set()
         names = {name[1:].removesuffix(_BEFORE) if name.startswith(".") and name.endswith(_BEFORE) else name for name in names}
-        folders = [complete_folder(place / name) for name in sorted(names) if not name.startswith(".")]
+        folders = [complete_folder(place / name, cards) for name in sorted(names) if not name.startswith(".")]
         found += [folder for folder in folders if folder is not None]
     return found
 
@@ -202,15 +203,14 @@ def find_recognizer(name_or_path: str) -> Path:
     Raises:
         RecognizerError: there is none.
     """
-    cards = (RECOGNIZER_CARD, DETECTOR_CARD)
     places = [place / name_or_path for place in search_folders()] if NAME.fullmatch(name_or_path) else []
     for place in [*places, Path(name_or_path).expanduser()]:
-        folder = complete_folder(place, cards)
+        folder = complete_folder(place, RECOGNIZER_CARDS)
         if folder is not None:
-            return next(folder / card for card in cards if (folder / card).is_file())
+            return next(folder / card for card in RECOGNIZER_CARDS if (folder / card).is_file())
     raise RecognizerError(
-        f"There is no recognizer or detector {name_or_path!r}; give the path of a folder that holds a {' or a '.join(cards)}; "
-        f"{_PUBLISHED_HINT}."
+        f"There is no recognizer or detector {name_or_path!r}; give the path of a folder that holds a "
+        f"{' or a '.join(RECOGNIZER_CARDS)}; {_PUBLISHED_HINT}."
     )
 
 

@@ -85,6 +85,17 @@ def test_a_real_run_and_the_same_again(folder, capsys):
     assert json.loads((folder / "out.json").read_text()) == results
 
 
+def test_a_page_that_cannot_be_read_is_never_right(tmp_path):
+    for name, text in (("blank", ""), ("lost", ""), ("unread", "Привет, мир")):
+        Image.new("L", (300, 60), 250).save(tmp_path / f"{name}.png", dpi=(100, 100))
+        (tmp_path / f"{name}.gt.txt").write_text(text, encoding="utf-8")
+    lost = tmp_path / "lost.png"
+    lost.write_bytes(lost.read_bytes()[:-40])  # its head is whole
+    assert command.run(arguments(tmp_path, "--methods", "lanczos")) == 1
+    right = {r["page"]: r["scores"]["right"] for r in json.loads((tmp_path / "out.json").read_text())}
+    assert right == {"blank": 1.0, "lost": 0.0, "unread": 0.0}
+
+
 def test_engines_stand_beside_the_plugin(folder):
     pytest.importorskip("rapidocr")
     args = arguments(folder, "--methods", "rapidocr", "plugin-tesseract", "--conditions", "100-clean")

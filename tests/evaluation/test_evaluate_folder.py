@@ -29,10 +29,10 @@ from ocrmypdf_superres.tesseract import Word
 ROW = {"id": "a", "collection": "c", "image": "a.png", "text": "a.gt.txt", "languages": "eng", "dpi": 300}
 
 
-def run(*given: str) -> int:
+def run(*given: str, methods: tuple[str, ...] = ("native",)) -> int:
     parser = argparse.ArgumentParser()
     command.add_arguments(parser)
-    return command.run(parser.parse_args([*given, "--jobs", "1", "--methods", "native", "--conditions", "100-clean"]))
+    return command.run(parser.parse_args([*given, "--jobs", "1", "--methods", *methods, "--conditions", "100-clean"]))
 
 
 def folder_of(tmp_path: Path, count: int, text: str = "\n".join(LINES)) -> Path:
@@ -76,16 +76,16 @@ def test_truth_in_capitals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert run("--data", str(folder), "--json", str(out)) == 0
     (exact,) = json.loads(out.read_text(encoding="utf-8"))
     assert exact["rates"]["cer"] > 0.5 and exact["ignore_case"] is False
-    run_folder = tmp_path / "run"
-    more = ("--ignore-case", "--json", str(out), "--markdown", str(table), "--run", str(run_folder))
-    assert run("--data", str(folder), *more) == 0
+    assert run("--data", str(folder), "--ignore-case", "--json", str(out), "--markdown", str(table)) == 0
     (folded,) = json.loads(out.read_text(encoding="utf-8"))
     assert folded["rates"]["cer"] < 0.02 and folded["rates"]["recall"] > 0.95 and folded["ignore_case"] is True
     assert folded["scores"]["s_ld"] > 0.98
     said = "Letters count as the same in upper and lower case."
     assert table.read_text(encoding="utf-8").startswith(said)
     assert said in capsys.readouterr().out
-    words = json.loads((run_folder / "run.json").read_text(encoding="utf-8"))["pages"][0]["before"]["words"]
+    run_folder = tmp_path / "run"
+    assert run("--data", str(folder), "--ignore-case", "--run", str(run_folder), methods=("as-is", "lanczos")) == 0
+    words = json.loads((run_folder / "run.json").read_text(encoding="utf-8"))["pages"][0]["after"]["words"]
     assert sum(word["right"] for word in words) > 0.8 * len(words)
 
 
@@ -149,8 +149,14 @@ def test_a_folder_that_cannot_be_made_is_said_before_reading(tmp_path: Path, opt
     folder, taken = folder_of(tmp_path, 1), tmp_path / "taken"
     taken.write_text("a file", encoding="utf-8")
     with pytest.raises(FileExistsError):
-        run("--data", str(folder), option, str(taken), "--json", str(tmp_path / "out.json"))
+        run("--data", str(folder), option, str(taken), "--json", str(tmp_path / "out.json"), methods=("plugin",))
     assert not (tmp_path / "out.json").exists()
+
+
+def test_the_worst_pages_are_those_of_the_plugin(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="--methods has none of the plugin's"):
+        run("--data", str(folder_of(tmp_path, 1)), "--worst", str(tmp_path / "worst"))
+    assert not (tmp_path / "worst").exists()
 
 
 def test_a_run_of_ocrmypdf_leaves_the_standard_streams(capsys: pytest.CaptureFixture[str]) -> None:
@@ -165,6 +171,35 @@ def test_a_report_of_results_shows_the_method_that_ran(tmp_path: Path, capsys: p
     source.write_text(json.dumps([to_json(result) for result in results]), encoding="utf-8")
     assert main(["report", str(source), "-o", str(tmp_path / "report.html")]) == 0
     assert "Of 1 page, 0 read better with plugin-once than with as-is" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("methods", "sides", "images"),
+    [
+        (("lanczos", "bicubic"), ("lanczos", "bicubic"), 2),
+        (("as-is", "oversample"), ("as-is", "oversample"), 0),
+        (("lanczos", "native"), ("lanczos", "native"), 0),
+    ],
+)
+def test_the_report_of_a_run_compares_two_methods_that_ran(
+    benchmark_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    methods: tuple[str, ...], sides: tuple[str, str], images: int,
+) -> None:  # fmt: skip
+    folder, report = tmp_path / "run", tmp_path / "report.html"
+    given = ["evaluate", "--data", str(benchmark_folder), "--conditions", "72-scan", "--collections", "books", "--jobs", "1"]
+    assert main([*given, "--methods", *methods, "--run", str(folder)]) == 0
+    assert f"For the report: ocrmypdf-superres report {folder}" in capsys.readouterr().out
+    assert main(["report", str(folder), "-o", str(report)]) == 0
+    assert f"read better with {sides[1]} than with {sides[0]}" in capsys.readouterr().out
+    assert len(list((folder / "pages").glob("*.png"))) == images
+
+
+def test_a_run_of_one_method_has_no_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, where = folder_of(tmp_path, 1), tmp_path / "run"
+    assert run("--data", str(folder), "--run", str(where)) == 0
+    assert "For the report" not in capsys.readouterr().out
+    assert main(["report", str(where), "-o", str(tmp_path / "report.html")]) == 1
+    assert "A report compares two methods, but native was given as both" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,16 @@ def test_unordered_collections_have_no_cer_goal() -> None:
     assert "words missed, letters" in words
 
 
+def test_unordered_collections_count_in_no_cer() -> None:
+    groups = ("72 dpi scan", "150 dpi clean")
+    read = (("as-is", 20), ("lanczos", 20), ("plugin", 900), ("native", 10))
+    forms = [replace(result(group, "form", method, n), collection="forms") for group in groups for method, n in read]
+    given = [goal for goal in goals([*RESULTS, *forms], "plugin", ["forms"]) if goal.words.startswith(("CER", "pages lost"))]
+    assert given == [goal for goal in goals(RESULTS, "plugin") if goal.words.startswith(("CER", "pages lost"))]
+    assert not any(goal.words.startswith("CER") for goal in goals(forms, "plugin", ["forms"]))
+    assert "plugin: 0 pages lost" in headlines(forms, ["forms"])
+
+
 def test_no_goals_without_both_sides() -> None:
     assert goals(RESULTS, "plugin-checked") == []
     assert goals([r for r in RESULTS if r.method == "plugin"], "plugin") == []

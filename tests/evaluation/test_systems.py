@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 torch = pytest.importorskip("torch")
 from ocrmypdf_superres.errors import OptionError, SuperresError
@@ -95,3 +96,14 @@ def test_the_commands_have_a_row_for_each_system(tmp_path, capsys):
     rows = json.loads(out.read_text())[str(tmp_path / "held")]
     assert {"bicubic", "lanczos", "pean", "hr"} == set(rows) and rows["pean"]["psnr"] < 60
     assert "pean" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["bicubic", "fsrcnn", "hr"])
+def test_a_system_never_takes_the_row_of_another(name, tmp_path, capsys):
+    from ocrmypdf_superres.cli import main
+
+    (tmp_path / "pages").mkdir()
+    Image.new("L", (128, 128), 200).save(tmp_path / "pages" / "a.png")
+    given = ["--data", str(tmp_path / "pages"), "--kind", "patches", "--size", "64", "64", "--scale", "4", "--count", "1"]
+    assert main(["patches", "fsrcnn", *given, "--device", "cpu", "--system", script(tmp_path, name=f"{name}.py")]) == 1
+    assert f"A system is called {name}, which is a row of the table" in capsys.readouterr().err

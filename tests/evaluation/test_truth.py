@@ -43,6 +43,26 @@ def test_page_xml_follows_the_reading_order(tmp_path: Path) -> None:
     assert truth.boxes == [(1, 1, 4, 5), (5, 1, 9, 5), (10, 10, 50, 20)]
 
 
+def test_page_xml_with_regions_in_regions(tmp_path: Path) -> None:
+    def region(kind: str, name: str, inside: str, text: str = "") -> str:
+        said = f"<TextEquiv><Unicode>{text}</Unicode></TextEquiv>" if text else ""
+        return f'<{kind} id="{name}">{inside}{said}</{kind}>'
+
+    def line(text: str) -> str:
+        return f"<TextLine><TextEquiv><Unicode>{text}</Unicode></TextEquiv></TextLine>"
+
+    column = region(
+        "TextRegion", "c", region("TextRegion", "d", line("left")) + region("TextRegion", "e", "", "right"), "left right"
+    )
+    rows = region("TableCell", "f", line("a cell")) + region("TableCell", "g", line("another"))
+    alone = region("TextRegion", "h", region("TextRegion", "i", ""), "its own")
+    order = '<ReadingOrder><OrderedGroup id="o"><RegionRefIndexed index="0" regionRef="t"/></OrderedGroup></ReadingOrder>'
+    page = f"<PcGts><Page>{order}{column}{region('TableRegion', 't', rows)}{alone}</Page></PcGts>"
+    (tmp_path / "p.xml").write_text(page, encoding="utf-8")
+    said = read_truth(tmp_path / "p.xml").text.split("\n")
+    assert [text for text in said if text] == ["a cell", "another", "left", "right", "its own"]
+
+
 def test_alto(tmp_path: Path) -> None:
     (tmp_path / "p.xml").write_text(ALTO.format(unit="pixel"), encoding="utf-8")
     truth = read_truth(tmp_path / "p.xml")

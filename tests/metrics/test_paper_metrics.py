@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ocrmypdf_superres.errors import ImageError
 from ocrmypdf_superres.metrics import image as pixels
 from ocrmypdf_superres.metrics.boxes import boxes_iou, covered_area, scaled
-from ocrmypdf_superres.metrics.text import fold, right_by_textzoom, s_lcs, s_ld, score, word_accuracy
+from ocrmypdf_superres.metrics.text import fold, right_by_letters, right_by_textzoom, s_lcs, s_ld, score, word_accuracy
 
 
 def test_s_lcs_and_s_ld_by_hand() -> None:
@@ -48,6 +48,10 @@ def test_textzooms_rules() -> None:
     assert right_by_textzoom("L'Hôtel-7!", "lhtel 7")
     assert not right_by_textzoom("hotel", "hostel")
     assert right_by_textzoom("", "...")
+    # In other languages lines count by the letters and digits of their own script.
+    assert right_by_textzoom("", "Привет, мир") and not right_by_letters("", "Привет, мир")
+    assert right_by_letters("привет мир", "Привет, мир!") and right_by_letters("MASSE 7", "Maße: 7")
+    assert not right_by_letters("Hotel", "Hôtel")
     # Easy 3 of 4, hard 0 of 1: 60 % of the images, 37.5 % as the mean of the subsets.
     found = word_accuracy([("easy", True), ("easy", True), ("easy", True), ("easy", False), ("hard", False)])
     assert found.by_subset == {"easy": 0.75, "hard": 0.0}

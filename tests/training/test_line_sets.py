@@ -128,6 +128,15 @@ def test_textzoom_is_evaluated_whole_in_colour_with_all_its_words(tmp_path, monk
     assert "PSNR by batches" in capsys.readouterr().out
 
 
+@needs_tesseract
+def test_lines_without_latin_letters_are_not_right_where_nothing_is_read(tmp_path):
+    Image.new("RGB", (128, 32), (128,) * 3).save(tmp_path / "a.png")  # of which no letter is read
+    (tmp_path / "a.gt.txt").write_text("Привет, мир", encoding="utf-8")
+    output = tmp_path / "figures.json"
+    assert main(["lines", "--sets", str(tmp_path), "--kind", "lines", "--json", str(output)]) == 0
+    assert json.loads(output.read_text())[str(tmp_path)]["hr"]["words"] == 0.0
+
+
 def test_a_mean_over_lines_keeps_the_single_ones():
     first = LineMetrics(1, 20.0, 0.5, 1.0, right={"Tesseract": (True,)}, errors=(1,), characters=(2,), decibels=(20.0,))
     second = LineMetrics(1, 30.0, 0.1, 0.0, right={"Tesseract": (False,)}, errors=(0,), characters=(3,), decibels=(30.0,))

@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         SuperresError: a model, recognizer or set cannot be used.
     """
     from ocrmypdf_superres.errors import OptionError
-    from ocrmypdf_superres.evaluation.networks.line_sets import WHOLE_SETS, evaluate_models, mean_metrics
+    from ocrmypdf_superres.evaluation.networks.line_sets import WHOLE_SETS, evaluate_models, mean_metrics, rule_of
     from ocrmypdf_superres.evaluation.networks.peers import system_predictors
     from ocrmypdf_superres.modelstore.store import find_models
     from ocrmypdf_superres.recognizers.folder import load_line_recognizer
@@ -86,10 +86,11 @@ def run(args: argparse.Namespace) -> int:
     recognizers = {name: load_line_recognizer(name).to(device) for name in args.recognizers}
     models = find_models(args.models)
     metrics: dict[str, list[LineMetrics]] = {}
+    rule = rule_of(args.kind)
     for place in args.sets:
         batches = _batches(args, place)
         systems = system_predictors(args.system, args.spandrel, batches)
-        for name, row in evaluate_models(models, batches, recognizers, device, systems, steps, args.language).items():
+        for name, row in evaluate_models(models, batches, recognizers, device, systems, steps, args.language, rule).items():
             metrics.setdefault(name, []).append(row)
     console = Console(highlight=False)
     tables = {str(place): {name: rows[index] for name, rows in metrics.items()} for index, place in enumerate(args.sets)}

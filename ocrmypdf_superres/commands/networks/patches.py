@@ -73,12 +73,12 @@ def run(args: argparse.Namespace) -> int:
     """Print a row for bicubic, each method and hr itself.
 
     Raises:
-        SuperresError: a model, the detector, the recipe or the data cannot be used.
+        SuperresError: a model, system, the detector, the recipe or the data cannot be used.
     """
     from ocrmypdf_superres.errors import OptionError
     from ocrmypdf_superres.evaluation.networks.lpips_weights import load_lpips
     from ocrmypdf_superres.evaluation.networks.patches import evaluate_patches, patches, predictor
-    from ocrmypdf_superres.evaluation.networks.peers import system_predictors
+    from ocrmypdf_superres.evaluation.networks.peers import check_row, system_predictors
     from ocrmypdf_superres.training.loop.processes import pick_device
     from ocrmypdf_superres.training.losses.recognition.detector import load_detector
     from ocrmypdf_superres.training.recipe import read_recipe
@@ -97,6 +97,7 @@ def run(args: argparse.Namespace) -> int:
         args.data, args.scale, args.count, degradation, clean, args.language, args.cache, _source(args, Path(args.data).resolve())
     )
     for name, predict in system_predictors(args.system, args.spandrel, batches).items():
+        check_row("system", name, predictors)
         predictors[name] = _at_scale(predict, args.scale)
     perceptual = load_lpips(*args.lpips) if args.lpips else None
     truths = iter(batches)

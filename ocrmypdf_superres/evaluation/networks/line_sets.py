@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ocrmypdf_superres.architectures.blocks.layers import grey_of, on_luma
-from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.networks.independent_engines import IndependentEngine
+from ocrmypdf_superres.evaluation.networks.peers import check_row
 from ocrmypdf_superres.metrics.image import decibels, mean_squared_error, ssim_textzoom
-from ocrmypdf_superres.metrics.text import TextScore, right_by_textzoom, score
+from ocrmypdf_superres.metrics.text import TextScore, right_by_letters, right_by_textzoom, score
 from ocrmypdf_superres.modelstore.store import Model
 from ocrmypdf_superres.page.image import from_luma, resize_luma
 from ocrmypdf_superres.recognizers.line_recognizer import LineRecognizer
@@ -43,6 +43,13 @@ BLURRED = ({"name": "blur", "sigma": [0.3, 0.9]}, {"name": "downsample", "kernel
            {"name": "noise", "probability": 0.7, "sigma": [1.0, 12.0]})  # fmt: skip
 WHOLE_SETS = {"textzoom": TextZoom, "recognition": RecognitionSet}
 """Kinds of sets that are published, and are evaluated whole and in colour."""
+Rule = Callable[[str, str], bool]
+"""Called as ``rule(text, truth)``; says whether a line counts as read right."""
+
+
+def rule_of(kind: str) -> Rule:
+    """Return the rule by which lines of a *kind* of sets count: that of the papers for those in :data:`WHOLE_SETS`."""
+    return right_by_textzoom if kind in WHOLE_SETS else right_by_letters
 
 
 @dataclass(frozen=True)
@@ -184,8 +191,9 @@ def model_predictor(
 class _Tally:
     """What was made of the lines of a set, as it is collected batch by batch."""
 
-    def __init__(self, recognizers: Mapping[str, LineRecognizer]) -> None:
+    def __init__(self, recognizers: Mapping[str, LineRecognizer], rule: Rule) -> None:
         self.recognizers = recognizers
+        self.rule = rule
         self.decibels: list[float] = []
         self.batches: list[float] = []
         self.ssim: list[float] = []
@@ -210,12 +218,12 @@ class _Tally:
             cut = [sr[i : i + 1, :, t:b, le:r] for i, (le, t, r, b) in kept]
             lines = torch.cat([functional.interpolate(line, cut[0].shape[2:], mode="bicubic") for line in cut]).to(device)
             found = recognizer.read(lines)
-            self.right[name] += [right_by_textzoom(a, b) for a, b in zip(found, texts, strict=True)]
+            self.right[name] += [self.rule(a, b) for a, b in zip(found, texts, strict=True)]
 
     def metrics(self, others: Sequence[IndependentEngine], language: str) -> LineMetrics:
         found = read_lines(self.images, language)
         scores = [score(text, truth) for text, truth in zip(found, self.texts, strict=True)]
-        read = tuple(right_by_textzoom(a, b) for a, b in zip(found, self.texts, strict=True))
+        read = tuple(self.rule(a, b) for a, b in zip(found, self.texts, strict=True))
         count = max(1, len(self.texts))
         return LineMetrics(
             len(self.texts), _mean(self.decibels), sum(scores, TextScore()).cer, sum(read) / count,
@@ -237,20 +245,22 @@ def _mean(values: Sequence[float]) -> float:
 def evaluate(
     net: nn.Module | Predictor, batches: list[Batch], channels: int = 1,
     recognizers: Mapping[str, LineRecognizer] | None = None, others: Sequence[IndependentEngine] = (), language: str = "eng",
+    rule: Rule = right_by_letters,
 ) -> LineMetrics:  # fmt: skip
     """Return the metrics of *net*, called as ``net(lr, scale)``, on *batches*; *recognizers* and *others* read sr, too.
 
     Tesseract reads with *language*, such as ``deu+eng``.
 
-    Shares of lines are of letters and digits without case, as the benchmarks count, where a word without any is right if
-    nothing is read; the CER is Tesseract's own text's. Recognizers read a batch at a time, on the device that they are on.
+    *rule* says which lines count as read right, see :func:`rule_of`: by letters and digits without case, so that a word without
+    any is right if nothing is read. The CER is Tesseract's own text's. Recognizers read a batch at a time, on the device that
+    they are on.
 
     Raises:
         MissingDependencyError, RecognizerError: Tesseract is not installed, or has not the language.
     """
     predict = on_luma(net.eval(), channels) if isinstance(net, nn.Module) else net
     device = next(net.parameters()).device if isinstance(net, nn.Module) else torch.device("cpu")
-    tally = _Tally(recognizers or {})
+    tally = _Tally(recognizers or {}, rule)
     for batch in batches:
         tally.add(predict(batch.lr.to(device), batch.scale).clamp(0, 1), batch)
     return tally.metrics(others, language)
@@ -284,10 +294,12 @@ def evaluate_models(
     models: Sequence[Model], batches: list[Batch], recognizers: Mapping[str, LineRecognizer],
     device: torch.device | str = "cpu", systems: Mapping[str, Predictor] | None = None,
     watch: Callable[[Sequence[str], str], Iterable[str]] = lambda names, what: names, language: str = "eng",
+    rule: Rule = right_by_letters,
 ) -> dict[str, LineMetrics]:  # fmt: skip
     """Return the metrics on *batches* by name: bicubic, lanczos, each of *models* and of the user's *systems*, and hr itself.
 
-    Tesseract reads with *language*. *watch* passes on the names that it is given, and may show how far the work is.
+    Tesseract reads with *language*; *rule* is as for :func:`evaluate`. *watch* passes on the names that it is given, and may
+    show how far the work is.
 
     Raises:
         OptionError: a model or system has the name of one of the others, or of a row.
@@ -295,14 +307,12 @@ def evaluate_models(
     """
     predictors: dict[str, Predictor] = {"bicubic": lambda lr, scale: enlarged(lr), "lanczos": lanczos}
     for model in models:
-        if model.card.name in (*predictors, "hr"):
-            raise OptionError(f"A model is called {model.card.name}, which is a row of the table; give it another name.")
+        check_row("model", model.card.name, predictors)
         predictors[model.card.name] = model_predictor(model, device)
     for name, predict in (systems or {}).items():
-        if name in (*predictors, "hr"):
-            raise OptionError(f"A system is called {name}, which is a row of the table; give it another name.")
+        check_row("system", name, predictors)
         predictors[name] = predict
     truths = iter(batches)
     predictors["hr"] = lambda lr, scale: next(truths).hr
     names = watch(list(predictors), "evaluating")
-    return {name: evaluate(predictors[name], batches, recognizers=recognizers, language=language) for name in names}
+    return {name: evaluate(predictors[name], batches, recognizers=recognizers, language=language, rule=rule) for name in names}

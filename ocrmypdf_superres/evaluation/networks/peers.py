@@ -7,7 +7,7 @@ PEAN, TATT, DocRes and NAF-DPM are programs of their own, with weights that thei
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +47,16 @@ def system_predictors(commands: Sequence[str], models: Sequence[Path], batches: 
         peer = weights_peer(path, "spandrel")
         _add(found, peer.name, _by_model(peer))
     return found
+
+
+def check_row(what: str, name: str, rows: Iterable[str]) -> None:
+    """Refuse a model or system, as *what* says, whose *name* is that of one of *rows* of the table, or of hr, its last row.
+
+    Raises:
+        OptionError: it is.
+    """
+    if name in (*rows, "hr"):
+        raise OptionError(f"A {what} is called {name}, which is a row of the table; give it another name.")
 
 
 def _by_model(peer: Peer) -> Predictor:

@@ -21,6 +21,7 @@ from ocrmypdf_superres.evaluation.networks.line_sets import (
     held_out_batches,
     lanczos,
     model_predictor,
+    rule_of,
 )
 from ocrmypdf_superres.evaluation.networks.patches import evaluate_patches, patches, predictor
 from ocrmypdf_superres.evaluation.reproduction.table import PaperTable, Row, Setting
@@ -122,11 +123,11 @@ class Scorer:
                 self.shrink(recognizers[OWN], row.bits["recognizer"], "recognizer")
         for network in recognizers.values():
             network.to(self.device)
-        rows = {}
+        rows, rule = {}, rule_of(self.setting.kind)
         for place in self.setting.sets:
             batches = self._set(place)
             predict = self._line_predictor(row, method, model, batches)
-            rows[Path(place).name] = evaluate(predict, batches, recognizers=recognizers, others=self._others)
+            rows[Path(place).name] = evaluate(predict, batches, recognizers=recognizers, others=self._others, rule=rule)
         return line_figures(rows, self.table.average == "plain")
 
     def _set(self, place: str) -> list[Batch]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ocrmypdf_superres.errors import ImageError, OptionError
+from ocrmypdf_superres.files import atomic_write_text
 from ocrmypdf_superres.tesseract import Word
 from ocrmypdf_superres.training.data.files import ScanFile, find_scans, page_image, spread
 from ocrmypdf_superres.training.data.sources.scans import read_lines
@@ -142,7 +143,7 @@ def prepare_pages(split: Split, languages: str, run: Path, jobs: int) -> tuple[i
                 f"No page is left {'to learn from' if side == 'train' else 'to compare on'} that Tesseract can read{reason}"
             )
         (run / side).mkdir(parents=True, exist_ok=True)
-        (run / side / "index.json").write_text(json.dumps(entries, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        atomic_write_text(run / side / "index.json", json.dumps(entries, indent=1, ensure_ascii=False) + "\n")
     return len(rows), len(kept)
 
 
