@@ -58,7 +58,7 @@ def test_damaged_and_missing_files_are_named(copy, name):
 
 def test_foreign_content_with_a_right_hash_is_refused(copy):
     for name, load in (
-        ("model.x2.onnx", lambda m: OnnxBackend(m, 1)._session(2)),
+        ("model.x2.onnx", lambda m: OnnxBackend(m, 1)._graph(2)),
         (WEIGHTS, load_network),
     ):
         old = sha256_of(copy / name)
