@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Make README's image: part of the sample as it is, by Lanczos, and by docsr-xs. Run in this folder."""
+"""Make README's image: part of the sample as it is, by Lanczos, and by docsr-s2. Run in this folder."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def main() -> None:
     forms = (
         ("as it is, 72 dpi", page.convert("L").resize(size, Image.Resampling.NEAREST)),
         ("Lanczos", from_luma(resize_luma(luma, size))),
-        ("docsr-xs", from_luma(load_upscaler(device="cpu").upscale(luma, SCALE))),
+        ("docsr-s2", from_luma(load_upscaler(device="cpu").upscale(luma, SCALE))),
     )
     height = bottom - top + 26
     sheet = Image.new("L", (right - left, height * len(forms)), 255)

@@ -16,7 +16,7 @@ from ocrmypdf_superres.modelstore.cards import CARD, DETECTOR_CARD, NAME, RECOGN
 
 __all__ = ["DEFAULT_MODEL", "Model", "find_model", "list_models"]
 
-DEFAULT_MODEL = "docsr-xs"
+DEFAULT_MODEL = "docsr-s2"
 SEARCH_VARIABLE = "OCRMYPDF_SUPERRES_MODELS"
 ALL = "all"
 """Stands for all installed models where several may be named."""

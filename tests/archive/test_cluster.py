@@ -190,7 +190,7 @@ def test_what_a_machine_must_have(requirements, source, layout, tmp_path):
     assert "cannot read" in requirements.problem()  # not marked yet
     requirements.mark()
     assert "another file" in replace(requirements, token="x").problem()
-    assert "has other files of the model docsr-xs" in replace(requirements, files={}).problem()
+    assert "has other files of the model docsr-s2" in replace(requirements, files={}).problem()
     assert "cannot use the model" in replace(requirements, model="no-such-model").problem()
     empty = tmp_path / "mount point"
     empty.mkdir()

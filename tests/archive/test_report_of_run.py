@@ -135,7 +135,7 @@ def test_catalogues_and_names_that_are_no_text(run, tmp_path, capsys):
         "notes.xyz",
         "book/mets/mets.xml",
     ]
-    assert files[0]["state"] == "done" and files[0]["model"] == "docsr-xs" and len(files[0]["sha256"]) == 64
+    assert files[0]["state"] == "done" and files[0]["model"] == "docsr-s2" and len(files[0]["sha256"]) == 64
     assert files[0]["outputs"].split("; ")[0] == "sub/a b.pdf" and files[0]["ended"].endswith("+00:00")
     with open(tmp_path / "c/pages.csv", encoding="utf-8", newline="") as stream:
         pages = list(csv.DictReader(stream))

@@ -29,7 +29,7 @@ EVERYWHERE = {
     "--output": None,
     "--jobs": {2, None},
     "--seed": {0, 1, None},
-    "--model": {"docsr-xs", None},
+    "--model": {"docsr-s2", None},
     "--json": {None},
 }
 MOST_LINES = 74

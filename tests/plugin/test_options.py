@@ -40,7 +40,7 @@ def test_help_names_every_default() -> None:
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     text = " ".join(parser.format_help().split())
-    assert "Default: docsr-xs." in text
+    assert "Default: docsr-s2." in text
     assert "Default: 20.0." in text
 
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 PUBLIC = ROOT / "tests" / "public_api.txt"
 OPTIONS = """# Options
 
-Each is also a keyword of `ocrmypdf.ocr()`, with underscores: `superres_model="docsr-xs"`.
+Each is also a keyword of `ocrmypdf.ocr()`, with underscores: `superres_model="docsr-s2"`.
 
 | option | default | what it does |
 |---|---|---|
