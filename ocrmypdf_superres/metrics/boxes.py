@@ -121,3 +121,14 @@ def boxes_iou(found: Sequence[Box], wanted: Sequence[Box], size: tuple[int, int]
 def scaled(boxes: Iterable[Box], x: float, y: float) -> list[Box]:
     """Return *boxes* in the pixels of an image *x* times as wide and *y* times as high."""
     return [(round(left * x), round(top * y), round(right * x), round(bottom * y)) for left, top, right, bottom in boxes]
+
+
+def in_rows_of(box: Box, boxes: NDArray[np.int64]) -> list[int]:
+    """Return the indices of those of *boxes*, (n, 4), that share rows with *box*."""
+    found: list[int] = np.flatnonzero((boxes[:, 1] < box[3]) & (boxes[:, 3] > box[1])).tolist()
+    return found
+
+
+def as_array(boxes: Iterable[Box]) -> NDArray[np.int64]:
+    """Return *boxes* as int64 (n, 4), for :func:`in_rows_of`."""
+    return np.array(list(boxes), dtype=np.int64).reshape(-1, 4)

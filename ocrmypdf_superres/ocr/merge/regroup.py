@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ocrmypdf_superres.metrics.boxes import Box, common_height, common_width
+from ocrmypdf_superres.metrics.boxes import Box, as_array, common_height, common_width, in_rows_of
 from ocrmypdf_superres.ocr.hypothesis import Line, Word, line_of_words
 
 BESIDE = 0.5
@@ -46,7 +46,7 @@ def regroup(layout: Sequence[Line], foreign: Sequence[Line]) -> Regrouped:
     """
     lines: dict[int, list[Word]] = {}
     left: list[Line] = []
-    boxes = np.array([line.box for line in layout], dtype=np.int64).reshape(-1, 4)
+    boxes = as_array(line.box for line in layout)
     for line in foreign:
         rest = []
         for word in line.words:
@@ -69,7 +69,7 @@ def _line_of(word: Word, layout: Sequence[Line], boxes: NDArray[np.int64]) -> in
     *boxes* are those of the lines, (n, 4): a page of a table has thousands, of which few share rows with the word.
     """
     best, score = None, 0.0
-    for index in np.flatnonzero((boxes[:, 1] < word.box[3]) & (boxes[:, 3] > word.box[1])).tolist():
+    for index in in_rows_of(word.box, boxes):
         line = layout[index]
         shared = common_height(line.box, word.box)
         height = max(1, line.box[3] - line.box[1])

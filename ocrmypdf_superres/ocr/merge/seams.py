@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ocrmypdf_superres.metrics.boxes import Box, bounding_box, common_height
+from ocrmypdf_superres.metrics.boxes import Box, as_array, bounding_box, common_height, in_rows_of
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis, Word
 
 GAP = 0.4
@@ -24,12 +24,14 @@ def join_seams(reading: Hypothesis) -> tuple[Hypothesis, list[Box]]:
     Each keeps its words, in the direction in which its longest part is read, in the place of that part.
     """
     after = {}
-    for i, line in enumerate(reading.lines):
+    lines, rows = reading.lines, as_array(line.box for line in reading.lines)
+    for i, line in enumerate(lines):
         if line.turned:
             continue
-        found = [k for k, other in enumerate(reading.lines) if k != i and not other.turned and _continues(line.box, other.box)]
+        near = (k for k in in_rows_of(line.box, rows) if k != i and not lines[k].turned)
+        found = [k for k in near if _continues(line.box, lines[k].box)]
         if found:
-            after[i] = min(found, key=lambda k: reading.lines[k].box[0])
+            after[i] = min(found, key=lambda k: lines[k].box[0])
     taken: set[int] = set()
     words: dict[int, Sequence[Word]] = {}
     boxes: list[Box] = []
