@@ -12,6 +12,7 @@ from rich.console import Console
 
 from ocrmypdf_superres.cli import main
 from ocrmypdf_superres.errors import OptionError, SuperresError
+from ocrmypdf_superres.evaluation import language_files
 from ocrmypdf_superres.evaluation.calibration import fit as fit_module
 from ocrmypdf_superres.evaluation.calibration.engine import read_case
 from ocrmypdf_superres.evaluation.calibration.fit import ReadCase, read_cached
@@ -97,7 +98,7 @@ def test_a_reading_is_kept_for_one_version_of_tesseract(tmp_path, monkeypatch):
     timed = fit_module._timed_reading
     monkeypatch.setattr(fit_module, "_timed_reading", lambda png, languages: count.append(png) or timed(png, languages))
     for name in ("tesseract 5.3.0", "tesseract 5.3.0", "tesseract 5.5.0"):
-        monkeypatch.setattr(fit_module, "version", lambda name=name: name)
+        monkeypatch.setattr(language_files, "_version", lambda _, name=name: name)
         read_cached(image, (100.0, 100.0), "eng", tmp_path)
     assert len(count) == 2
     with pytest.raises(SuperresError, match="-l nosuch"):
