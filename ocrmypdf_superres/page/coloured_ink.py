@@ -16,6 +16,7 @@ GREY, COLOUR = 0.12, 0.16
 TIMES = 2.0
 """... and this many times as much as luma; noise differs by half as much again."""
 _PAPER, _INK, _RARE = 0.95, 0.05, 0.1
+_DARK = 0.35  # paper as dark as this has no black ink
 _STEP, _SAMPLES = 2, 120_000  # pixels; of whole rows
 
 
@@ -46,7 +47,10 @@ def colour_contrast(image: Image.Image) -> Image.Image | None:
     mixed = (grey - ink) / (paper - ink) * (_PAPER - _INK) + _INK
     # A black heading or total on a page in red makes too few edges to be seen above, and may be as light as paper in the mixture.
     luma = to_luma(flat)
-    return from_luma(np.minimum(mixed, luma / np.float32(np.median(luma)) * _PAPER).astype(np.float32))
+    light = float(np.median(luma))
+    if light > _DARK:
+        mixed = np.minimum(mixed, luma / light * _PAPER)
+    return from_luma(mixed.astype(np.float32))
 
 
 def _strength(values: NDArray[np.float32]) -> float:

@@ -84,3 +84,9 @@ def test_the_few_black_words_of_a_page_in_colour_stay_dark():
     page.paste((0, 0, 0), mask=black)
     grey = np.asarray(colour_contrast(page))
     assert np.percentile(grey[np.asarray(black) > 200], 50) < 40 and np.median(grey) > 200
+
+
+def test_dark_ink_on_black_paper_becomes_dark_on_light():
+    page = text((0, 0, 255), (0, 0, 0), noise=0.0)
+    grey = np.asarray(colour_contrast(page))
+    assert np.median(grey) > 200 and np.percentile(grey, 0.5) < 60
