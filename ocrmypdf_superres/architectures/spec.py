@@ -102,7 +102,7 @@ class HasInt8Form(Protocol):
         """Return the names of the convolutions, ``nn.Conv2d``, to quantise, and of those at the network's end.
 
         A ReLU follows each of the first, and another convolution of the two lists takes its output. What the second give
-        is added to an enlargement in floats, whose error it is, so that 8 bits hold it well.
+        is added to an enlargement in floats, whose error it is; 8 bits hold it in steps of about two grey levels.
         """
         ...
 

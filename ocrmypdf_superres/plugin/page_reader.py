@@ -323,8 +323,9 @@ class PageReader:
     def _merged(self, whole: bool) -> Merged | None:
         """Return the reading to pass on; None where no reading has known lines and words."""
         found = self._found
-        if (alone := found.opinion_alone()) is not None:
-            return alone
+        with self._guard(NOT_MERGED):
+            if (alone := found.opinion_alone()) is not None:
+                return alone
         if not found.whole:
             return None
         if not whole:

@@ -28,7 +28,6 @@ from ocrmypdf_superres.evaluation.words import correct_words
 from ocrmypdf_superres.files import atomic_write_text
 from ocrmypdf_superres.metrics.ground_truth import read_truth
 from ocrmypdf_superres.metrics.text import TextScore, score
-from ocrmypdf_superres.modelstore.cards import WEIGHTS
 from ocrmypdf_superres.modelstore.store import Model
 from ocrmypdf_superres.ocr.calibration import Calibration, CalibrationTable
 from ocrmypdf_superres.ocr.hocr import read_hocr
@@ -241,7 +240,7 @@ def fit(
             (k, float(r[(c >= k) & (c < k + 10)].mean())) for k in range(0, 100, 10) if ((c >= k) & (c < k + 10)).any()
         ]
     major = version().split()[-1].partition(".")[0]
-    sha256 = model.card.files.get(WEIGHTS, "")
+    sha256 = model.card.calibration_sha256
     today = datetime.now(UTC).date().isoformat()
     return CalibrationTable(f"Tesseract OCR {major}", model.card.name, sha256, data, today, rows, words), curves
 
