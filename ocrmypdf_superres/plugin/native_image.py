@@ -9,6 +9,7 @@ raster, to be sure that the page shows them and how they are turned. Marks that 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,11 @@ MARK, MARKED = 16.0, 0.15
 #: Cells, in pixels of the scan, in which the page shows no more than FLAT levels of 255 where the scan has more than SEEN, are
 #: covered, as by a white box over pale text, which hardly changes a thumbnail.
 COVER_CELL, FLAT, SEEN = 5, 2, 10
-#: Shares of the page that its images may cover, all together, where they give its resolution.
-COVERED = (0.8, 1.3)
+#: Images that cover less of the page than this, all together, are logos or stamps, and do not give its resolution.
+COVERED = 0.2
+#: Where images cover less of the page than FILLED, and more than OTHERS of the cells with a range of levels above DETAIL are
+#: sharper than the images, the text is not in them.
+FILLED, OTHERS, DETAIL = 0.8, 0.6, 64
 #: A raster that is this many times finer than the images is reduced to their resolution.
 FINER = 1.2
 #: Cells of the raster, in pixels, and the mean difference that shows something sharper than the images in them.
@@ -96,17 +100,14 @@ def native_pixels(pdf_path: Path, pageinfo: Any, raster: Image.Image) -> ScanPix
 
 
 def scan_resolution(pageinfo: Any, raster: Image.Image) -> ScanPixels | None:
-    """Return *raster* reduced to the resolution of the images that fill the page; None where it is no finer than they are.
+    """Return *raster* reduced to the resolution of the page's images and image masks; None where it is no finer than they are.
 
-    Vectors make OCRmyPDF rasterize a scan at 400 dpi, which adds nothing to it. None also where much of the page is
-    sharper than its images could be.
+    Vectors beside a scan, and scans that are nothing but a mask, make OCRmyPDF rasterize at 400 dpi, which adds nothing to
+    them. None also where much of the page is sharper than its images could be.
     """
-    area = float(pageinfo.width_inches) * float(pageinfo.height_inches)
-    images = [info for info in pageinfo.images if info.renderable and info.dpi.is_finite and min(info.dpi.x, info.dpi.y) > 0]
-    covered = sum(info.width / info.dpi.x * (info.height / info.dpi.y) for info in images)
-    if not images or area <= 0 or not COVERED[0] <= covered / area <= COVERED[1]:
+    finest = _finest(pageinfo, pageinfo.images)
+    if finest is None:
         return None
-    finest = max(max(info.dpi.x, info.dpi.y) for info in images)
     # Short side to short side, since the raster may be turned.
     sides = sorted((float(pageinfo.width_inches), float(pageinfo.height_inches)))
     ratio = max(finest * inches / pixels for inches, pixels in zip(sides, sorted(raster.size), strict=True))
@@ -115,13 +116,35 @@ def scan_resolution(pageinfo: Any, raster: Image.Image) -> ScanPixels | None:
     size = (max(1, round(raster.width * ratio)), max(1, round(raster.height * ratio)))
     grey = to_grey(raster)
     small = grey.resize(size, Image.Resampling.BOX)
-    again = small.resize(grey.size, Image.Resampling.BICUBIC)
     cells = (max(1, raster.width // MARK_CELL), max(1, raster.height // MARK_CELL))
-    marked = thumbnail(ImageChops.difference(grey, again), cells) > SHARPER
-    if marked.mean() > MARKED:
+    # A rasterizer either repeats the pixels of an image, or interpolates between them.
+    enlarged = (small.resize(grey.size, method) for method in (Image.Resampling.NEAREST, Image.Resampling.BICUBIC))
+    differences = [thumbnail(ImageChops.difference(grey, again), cells) for again in enlarged]
+    marked = np.minimum(*differences) > SHARPER
+    others = marked.sum() > OTHERS * (_ranges(grey, cells, 0) > DETAIL).sum()
+    if marked.mean() > MARKED or (others and _covered_share(pageinfo, pageinfo.images) < FILLED):
         return None
     label_like(small, raster)
     return ScanPixels(small, Marks(_mask(marked), raster) if marked.any() else None)
+
+
+def _drawn(images: Sequence[Any]) -> list[Any]:
+    """Return those of *images* and image masks whose dpi is known."""
+    return [info for info in images if info.dpi.is_finite and min(info.dpi.x, info.dpi.y) > 0]
+
+
+def _covered_share(pageinfo: Any, images: Sequence[Any]) -> float:
+    """Return the share of the page that *images* cover, more than 1 where they overlap."""
+    area = float(pageinfo.width_inches) * float(pageinfo.height_inches)
+    covered = sum(info.width / info.dpi.x * (info.height / info.dpi.y) for info in _drawn(images))
+    return float(covered / area) if area > 0 else 0.0
+
+
+def _finest(pageinfo: Any, images: Sequence[Any]) -> float | None:
+    """Return the largest dpi of *images*; None where they cover only a small part of the page."""
+    if _covered_share(pageinfo, images) < COVERED:
+        return None
+    return float(max(max(info.dpi.x, info.dpi.y) for info in _drawn(images)))
 
 
 def is_oversampled(pageinfo: Any, raster: Image.Image) -> bool:

@@ -10,7 +10,7 @@ import pikepdf
 import pypdfium2
 import pytest
 from ocrmypdf.pdfinfo import PdfInfo
-from PIL import Image
+from PIL import Image, ImageFilter
 from plugin_pages import draw_page, image_pdf
 
 from ocrmypdf_superres.page.image import flatten
@@ -234,6 +234,42 @@ def test_sharp_vectors_over_an_image_are_not_reduced(tmp_path: Path) -> None:
     path = image_pdf(tmp_path / "in.pdf", [page_image().resize((60, 85))], page_size=PAGE,
                      extra=_contents("q {w} 0 0 {h} 0 0 cm /Im0 Do Q " + lines))  # fmt: skip
     assert scan_resolution(PdfInfo(path)[0], rasterized(path, 400)) is None
+
+
+def half_page(path: Path, over: bytes) -> Path:
+    """Write a page whose upper half is an image of 75 dpi, with *over* drawn below it."""
+
+    def draw(pdf: pikepdf.Pdf, page: pikepdf.Page) -> None:
+        page.Contents = pikepdf.Stream(pdf, b"q 297 0 0 210 0 211 cm /Im0 Do Q " + over)
+
+    scan = draw_page((310, 219), em=11, lines=6).filter(ImageFilter.GaussianBlur(0.8))
+    return image_pdf(path, [scan], page_size=PAGE, extra=draw)
+
+
+def test_an_image_beside_a_few_vectors_is_read_at_its_resolution(tmp_path: Path) -> None:
+    path = half_page(tmp_path / "in.pdf", b"20 100 200 1 re f")
+    found = scan_resolution(PdfInfo(path)[0], rasterized(path, 400))
+    assert found is not None
+    assert found.image.width == pytest.approx(310, rel=0.02)
+
+
+def test_text_that_is_not_in_the_image_beside_it_is_not_reduced(tmp_path: Path) -> None:
+    stems = b" ".join(b"%d %d 1 7 re f" % (x, y) for x in range(20, 280, 3) for y in range(20, 200, 24))
+    path = half_page(tmp_path / "in.pdf", stems)
+    assert scan_resolution(PdfInfo(path)[0], rasterized(path, 400)) is None
+
+
+def mask_only(pdf: pikepdf.Pdf, page: pikepdf.Page) -> None:
+    stream = page.resources.XObject.Im0
+    del stream.ColorSpace
+    stream.ImageMask = True
+
+
+def test_a_scan_that_is_a_mask_is_read_at_its_resolution(tmp_path: Path) -> None:
+    path = image_pdf(tmp_path / "in.pdf", [page_image().convert("1")], page_size=PAGE, extra=mask_only)
+    found = scan_resolution(PdfInfo(path)[0], rasterized(path, 400))
+    assert found is not None
+    assert found.image.width == pytest.approx(SIZE[0], rel=0.02)
 
 
 def test_an_inverted_image_is_shown_as_the_page_shows_it(tmp_path: Path) -> None:
