@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 import pikepdf
+from ocrmypdf.helpers import Resolution
+from ocrmypdf.pluginspec import GhostscriptRasterDevice
 from PIL import Image, ImageChops, ImageFilter
 
 from ocrmypdf_superres.page.image import to_grey
@@ -126,6 +128,41 @@ def scan_resolution(pageinfo: Any, raster: Image.Image) -> ScanPixels | None:
         return None
     label_like(small, raster)
     return ScanPixels(small, Marks(_mask(marked), raster) if marked.any() else None)
+
+
+def finer_raster(page: Any, raster: Image.Image, target_dpi: float) -> ScanPixels | None:
+    """Return *page* rasterized at the resolution of its image masks, up to *target_dpi*; None where *raster* shows them well.
+
+    Compact scans have their text in masks over a coarse image of the paper, and OCRmyPDF rasterizes them at the image's
+    resolution.
+    """
+    finest = _finest(page.pageinfo, [info for info in page.pageinfo.images if info.type_ == "stencil"])
+    if finest is None:
+        return None
+    unit = float(page.pageinfo.userunit) or 1.0
+    dpi = min(finest, target_dpi * unit)
+    sides = float(page.pageinfo.width_inches) / unit, float(page.pageinfo.height_inches) / unit
+    if dpi * max(sides) < FINER * max(raster.size):
+        return None
+    path = page.get_path("superres_masks.png")
+    page.plugin_manager.rasterize_pdf_page(
+        input_file=page.origin,
+        output_file=path,
+        raster_device=GhostscriptRasterDevice.PNGGRAY,
+        raster_dpi=Resolution(dpi, dpi),
+        pageno=page.pageno + 1,
+        page_dpi=Resolution(dpi / unit, dpi / unit),
+        rotation=0,
+        filter_vector=False,
+        stop_on_soft_error=False,
+        options=page.options,
+        use_cropbox=False,
+    )
+    with Image.open(path) as opened:
+        image = to_grey(opened)
+    path.unlink()
+    # Turned as OCRmyPDF turned its raster, and with the text covered that --redo-ocr covers there.
+    return _like(image, raster, bool(page.pageinfo.has_vector or page.pageinfo.has_text))
 
 
 def _drawn(images: Sequence[Any]) -> list[Any]:

@@ -12,7 +12,7 @@ from ocrmypdf_superres.page.coloured_ink import colour_contrast
 from ocrmypdf_superres.page.image import flatten, grey_info
 from ocrmypdf_superres.page.plan import Plan, PlanSettings, plan_image
 from ocrmypdf_superres.page.shading import UNEVEN
-from ocrmypdf_superres.plugin.native_image import Marks, is_oversampled, label_like, native_pixels, scan_resolution
+from ocrmypdf_superres.plugin.native_image import Marks, finer_raster, is_oversampled, label_like, native_pixels, scan_resolution
 from ocrmypdf_superres.plugin.record import PageRecord
 
 #: A scan with this many times the raster's pixels per side is read instead of it, even where it is not enlarged.
@@ -81,7 +81,8 @@ def _source(page: Any, raster: Image.Image, settings: PlanSettings, record: Page
         return PageSource(raster, plan)
     found, name = found if small else native_pixels(page.origin, page.pageinfo, raster), "native"
     if found is None:
-        found, name = scan_resolution(page.pageinfo, raster), "raster"
+        found = scan_resolution(page.pageinfo, raster) or finer_raster(page, raster, settings.target_dpi)
+        name = "raster"
     if found is None:
         return PageSource(raster, plan)
     image = _within_limits(found.image if found.marks is None else found.marks.over(found.image), settings)

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pikepdf
 import pytest
 from PIL import Image, ImageDraw, ImageFont
-from plugin_pages import FONT, draw_page, image_pdf
-from test_modes import read
+from plugin_pages import FONT, draw_page, grid_page, image_pdf
+from test_modes import TOLERANCE, read, worst_place
 
 
 def wide_scan(folder: Path) -> Path:
@@ -43,3 +44,23 @@ def test_an_oversampled_page_is_told_the_dpi_of_its_own_letters(tmp_path: Path, 
     assert records[0]["action"] == "left"
     assert records[0]["x_height"] == pytest.approx(18, abs=2), "the case is of letters that the scan shows well"
     assert "told_dpi" not in records[0]
+
+
+@pytest.mark.parametrize("rotate", [0, 90])
+def test_text_in_a_mask_over_a_coarse_image_is_read_from_the_mask(rotate: int, tmp_path: Path, lanczos_net: Path) -> None:
+    ink, words = grid_page((1700, 2200), dpi=200, em=34)
+    width, height = 1700 * 72 / 200, 2200 * 72 / 200
+
+    def add_mask(pdf: pikepdf.Pdf, page: pikepdf.Page) -> None:
+        mask = pikepdf.Stream(pdf, ink.point(lambda level: 255 * (level > 128)).convert("1").tobytes())
+        mask.Type, mask.Subtype, mask.ImageMask = pikepdf.Name.XObject, pikepdf.Name.Image, True
+        mask.Width, mask.Height, mask.BitsPerComponent = *ink.size, 1
+        page.add_resource(mask, pikepdf.Name.XObject, pikepdf.Name.Ink)
+        page.contents_add(f"q 0.1 g {width} 0 0 {height} 0 0 cm /Ink Do Q".encode())
+
+    paper = Image.new("L", (306, 396), 225)
+    source = image_pdf(tmp_path / "in.pdf", [paper], dpi=36, rotate=rotate, extra=add_mask)
+    target, records = read(source, lanczos_net, superres_engines="none", sidecar=tmp_path / "text.txt")
+    assert max(records[0]["size"]) == pytest.approx(2200, rel=0.01), "the page is read at the mask's 200 dpi"
+    assert {word.text for word in words} <= set((tmp_path / "text.txt").read_text(encoding="utf-8").split())
+    assert rotate or worst_place(target, words) <= TOLERANCE
