@@ -57,6 +57,15 @@ class NetworkChoice:
         """The languages that are read with a tuned network; none where the installed ones read everything."""
         return [language for language in self._languages if isinstance(language, Tuned)]
 
+    @property
+    def as_calibrated(self) -> bool:
+        """Whether words are as sure as they were in calibrating: with ``--tesseract-config`` the user may have changed that.
+
+        With a whitelist of figures, which has no blank, Tesseract is not sure at all of lines that it reads without fault.
+        """
+        tesseract = getattr(self._options, "tesseract", None)
+        return tesseract is None or not tesseract.config
+
     def used(self) -> dict[str, str]:
         """Return the name and hash of the network of each language that is read with a tuned one."""
         return {one.language: f"{one.network.card.name} {one.network.card.sha256[:12]}" for one in self.tuned}

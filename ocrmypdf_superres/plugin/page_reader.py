@@ -94,7 +94,8 @@ class PageReader:
             self._read_untouched(read, error)
         merged = self._merged(whole)
         calibration = self._found.calibration
-        if merged is not None and calibration is not None and not whole and self._ours.drops_unsure_words:
+        drops = self._ours.drops_unsure_words and self._networks.as_calibrated and not whole
+        if merged is not None and calibration is not None and drops:
             with self._guard("could not be freed of unsure words"):
                 merged = without_unsure(merged, calibration, self._state.no_text)
         result = result_of(self._readings, merged, self._found.joined)

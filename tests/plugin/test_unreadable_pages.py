@@ -12,10 +12,11 @@ from typing import Any
 import case_drawings as drawings
 import numpy as np
 import pytest
-from PIL import Image
-from plugin_pages import image_pdf, ocrmypdf
+from PIL import Image, ImageDraw, ImageFont
+from plugin_pages import FONT, image_pdf, ocrmypdf, read_page
 
 from ocrmypdf_superres.ocr.calibration import Calibration
+from ocrmypdf_superres.ocr.unsure_words import LOST_PAGE
 from ocrmypdf_superres.ocr.variants import NET
 from ocrmypdf_superres.plugin.handover import PageState
 from ocrmypdf_superres.plugin.readings.gathered import Gathered
@@ -59,6 +60,16 @@ def test_hopelessly_small_text_is_enlarged_once_and_nobody_else_asked(tmp_path: 
     # The original itself costs next to nothing.
     assert set(record["reading_seconds"]) <= {NET, "as-is"}
     assert not record["line_seconds"] and not record["opinions"]
+
+
+def test_words_read_with_the_user_s_configuration_stay(tmp_path: Path) -> None:
+    big = Image.new("L", (2400, 1000), 255)
+    for row, number in enumerate(("51873", "20964", "73512")):
+        ImageDraw.Draw(big).text((200, 120 + 260 * row), f"{number} {number}", font=ImageFont.truetype(FONT, 100), fill=0)
+    (tmp_path / "figures").write_text("tessedit_char_whitelist 0123456789\n")
+    _, record, text = read_page(big.resize((480, 200)), tmp_path, 80, "--tesseract-config", tmp_path / "figures")
+    assert max(record["probability"].values()) < LOST_PAGE, "the case is of a page that seems lost"
+    assert "51873" in text and "73512" in text
 
 
 @pytest.mark.parametrize(
