@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import resource
+import struct
 import warnings
 from pathlib import Path
 
@@ -107,6 +108,53 @@ def test_an_image_that_cannot_be_rewritten_is_left_as_it_was(photographs):
 def test_a_tiff_that_cannot_be_rewritten_loses_no_page(photographs, tmp_path):
     result = ocr_file(task(tmp_path, photographs, Kind.IMAGE))
     assert (result.state, result.code, result.transient, result.pages) == (State.FAILED, "io", True, []), result
+
+
+def test_a_grey_tiff_of_16_bits_keeps_them(tmp_path):
+    levels = np.asarray(page("old walls")).astype(np.uint16) * 257 - np.asarray(page("old walls")) // 3
+    source = tmp_path / "deep.tif"
+    Image.fromarray(levels).save(source, dpi=(150, 150))
+    given = task(tmp_path, source, Kind.IMAGE, ocr={"language": ["eng"], "output_type": "pdf", "superres_trigger": "off"})
+    result = ocr_file(given)
+    assert (result.state, result.code) == (State.STAGED, "ok"), result.reason
+    assert result.pages[0].words
+    with pikepdf.open(os.path.join(given.staging, result.outputs[0].name)) as made:
+        (original,) = made.pages[0].get_images().values()
+        assert original.BitsPerComponent == 16
+        stored = pikepdf.PdfImage(original).as_pil_image()
+    assert np.array_equal(np.asarray(stored), levels)
+
+
+@pytest.mark.parametrize("kind", ["float", "frames", "colour", "speck"])
+def test_an_image_that_no_page_can_show_as_it_is_is_refused_in_a_sentence(tmp_path, kind):
+    source = tmp_path / "a.tif"
+    deep = Image.fromarray(np.full((60, 80), 40000, dtype=np.uint16))
+    if kind == "float":
+        Image.new("F", (80, 60)).save(source, dpi=(150, 150))
+    elif kind == "frames":
+        deep.save(source, dpi=(150, 150), save_all=True, append_images=[deep.copy()])
+    elif kind == "colour":  # Pillow writes none with 16 bits
+        tags = {256: 80, 257: 60, 258: (16, 16, 16), 259: 1, 262: 2, 273: 400, 277: 3, 278: 60, 279: 80 * 60 * 6, 274: 3}
+        source.write_bytes(tiff_bytes(tags, 400) + bytes(80 * 60 * 6))
+    else:
+        Image.new("L", (1, 900)).save(source, dpi=(150, 150))
+    result = ocr_file(task(tmp_path, source, Kind.IMAGE))
+    assert (result.state, result.code) == (State.FAILED, "unsupported"), result.reason
+    assert ("1 x 900 pixels at 150 dpi" if kind == "speck" else "more than 8 bits a sample") in result.reason
+
+
+def tiff_bytes(tags, size):
+    """The head of a TIFF with *tags*, of *size* bytes; values that do not fit follow the directory."""
+    entries, values = b"", b""
+    place = 8 + 2 + 12 * len(tags) + 4
+    for tag, value in sorted(tags.items()):
+        many = value if isinstance(value, tuple) else (value,)
+        form = "H" if many[0] < 65536 else "I"
+        packed = struct.pack(f"<{len(many)}{form}", *many)
+        if len(packed) > 4:
+            packed, values = struct.pack("<I", place + len(values)), values + packed
+        entries += struct.pack("<HHI", tag, 3 if form == "H" else 4, len(many)) + packed.ljust(4, b"\0")
+    return (b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + values).ljust(size, b"\0")
 
 
 def test_each_frame_keeps_its_own_resolution_and_profile(tmp_path):

@@ -274,6 +274,7 @@ def test_a_folder_of_the_run_that_is_read_only_is_not_the_input(tmp_path, code):
     staging, source = tmp_path / "out/staging/1.1", tmp_path / "in/a.pdf"
     own, other = (outcome_of(OSError(code, os.strerror(code), str(name)), (staging,)) for name in (staging / "a.pdf", source))
     assert (own.code, own.transient) == ("io", True) and (other.code, other.transient) == ("unreadable", False)
+    assert str(staging / "a.pdf") in own.reason and str(source) in other.reason
 
 
 @pytest.mark.parametrize(("missing", "end"), [("scratch", ("io", True)), ("source", ("gone", False))])

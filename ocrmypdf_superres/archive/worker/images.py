@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Preparation of image files for OCRmyPDF: the resolution that they claim, transparency, and TIFFs that are turned."""
+"""Preparation of image files for OCRmyPDF: their resolution, size and depth, transparency, and TIFFs that are turned."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from typing import Any
 import img2pdf
 import numpy as np
 from PIL import ExifTags, Image, ImageSequence
-from PIL.TiffImagePlugin import ICCPROFILE, X_RESOLUTION, AppendingTiffWriter
+from PIL.TiffImagePlugin import BITSPERSAMPLE, ICCPROFILE, X_RESOLUTION, AppendingTiffWriter
 
 from ocrmypdf_superres.errors import ImageError
 from ocrmypdf_superres.page.image import flatten
 
 MAX_UNTRUE_DPI = 96
 """An image that claims this or less counts as claiming nothing, as in OCRmyPDF."""
+
+_LEAST, _MOST = 3, 14400
+"""Points that a side of a page of a PDF may have."""
 
 _ON_ITS_SIDE = 5
 """This orientation and later ones exchange width and height."""
@@ -41,6 +44,34 @@ def page_layout(image_dpi: int) -> Any:
     """Return img2pdf's function for the size of a page: by the image's own resolution if it claims one, else by *image_dpi*."""
     fallback = img2pdf.get_fixed_dpi_layout_fun((image_dpi, image_dpi))
     return lambda width, height, dpi: (fallback if min(dpi) <= MAX_UNTRUE_DPI else img2pdf.default_layout_fun)(width, height, dpi)
+
+
+def why_no_page(image: Path, image_dpi: int) -> str:
+    """Return why *image* cannot become pages of a PDF with every pixel as it is, in a sentence; empty if it can.
+
+    Args:
+        image: the file.
+        image_dpi: the resolution of one that claims none; 0 for none.
+
+    Raises:
+        ImageError: it is damaged.
+    """
+    with _reading(image), Image.open(image) as original:
+        frames = int(getattr(original, "n_frames", 1))
+        for frame in ImageSequence.Iterator(original):
+            if _bits(frame) > 8 and (frames > 1 or not _is_deep_grey(frame)):
+                return (
+                    "It is a TIFF with more than 8 bits a sample, in colour or of several pages, of which 8 would be lost; "
+                    "give a PNG of 16 bits, or 8 bits a sample."
+                )
+            claimed = frame.info.get("dpi", (0, 0))
+            dpi = claimed if min(claimed) > MAX_UNTRUE_DPI else (image_dpi, image_dpi)
+            if min(dpi) and not all(_LEAST <= 72 * pixels / of <= _MOST for pixels, of in zip(frame.size, dpi, strict=True)):
+                return (
+                    f"{frame.width} x {frame.height} pixels at {float(min(dpi)):g} dpi were given, but a page of a PDF has "
+                    f"sides of {_LEAST} to {_MOST} points; correct the resolution, or take the image away."
+                )
+    return ""
 
 
 def names_a_lost_frame(image: Path) -> bool:
@@ -74,9 +105,9 @@ def prepare(image: Path) -> int:
     """Rewrite the file *image* where the conversion to PDF would refuse or spoil it; leave any other as it is.
 
     Neither OCRmyPDF nor img2pdf supports alpha channels: transparent parts become white, and an opaque image of 8 bits loses
-    nothing. A TIFF that is to be shown turned would be turned twice, or have width and height exchanged: its pixels are stored
-    as they are shown. Each frame keeps its resolution and colour profile. The file is replaced only when all of its frames are
-    written.
+    nothing. Nor do they support more than 8 bits a sample in a TIFF: a grey page of 16 bits becomes a PNG. A TIFF that is to
+    be shown turned would be turned twice, or have width and height exchanged: its pixels are stored as they are shown. Each
+    frame keeps its resolution and colour profile. The file is replaced only when all of its frames are written.
 
     Returns:
         The number of frames with transparent parts.
@@ -133,8 +164,11 @@ def _count_and_form(image: Path) -> tuple[int, bool]:
     """Return how many frames of *image* have to be rewritten, all or none, and whether as a PNG."""
     with _reading(image), Image.open(image) as original:
         frames = int(getattr(original, "n_frames", 1))
-        needed = any(frame.has_transparency_data or _orientation(frame) != 1 for frame in ImageSequence.Iterator(original))
-        return (frames if needed else 0), frames == 1 and original.format != "TIFF"
+        deep = frames == 1 and _is_deep_grey(original)
+        needed = deep or any(
+            frame.has_transparency_data or _orientation(frame) != 1 for frame in ImageSequence.Iterator(original)
+        )
+        return (frames if needed else 0), frames == 1 and (deep or original.format != "TIFF")
 
 
 def _frames(image: Path) -> Iterator[_Frame]:
@@ -162,6 +196,16 @@ def _reading(image: Path) -> Iterator[None]:
         yield
     except (OSError, SyntaxError, TypeError) as error:
         raise ImageError(f"The image {image} cannot be read ({error}); replace it by a whole copy.") from error
+
+
+def _bits(frame: Image.Image) -> int:
+    """Return the bits a sample of a frame of a TIFF; 1, the default, for other images."""
+    return int(max(getattr(frame, "tag_v2", {}).get(BITSPERSAMPLE, (1,))))
+
+
+def _is_deep_grey(frame: Image.Image) -> bool:
+    """Whether *frame*, of a TIFF, is grey with 16 bits, which a PNG can hold."""
+    return _bits(frame) == 16 and frame.mode.startswith("I;16")
 
 
 def _orientation(frame: Image.Image) -> int:

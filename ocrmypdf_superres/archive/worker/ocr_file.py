@@ -34,7 +34,7 @@ from ocrmypdf_superres.archive.store.output_names import page_name, pdf_name, te
 from ocrmypdf_superres.archive.tasks import FileResult, FileTask, Kind, State
 from ocrmypdf_superres.archive.worker import outcomes, products
 from ocrmypdf_superres.archive.worker.gather import gather
-from ocrmypdf_superres.archive.worker.images import claims_no_dpi, names_a_lost_frame, page_layout, prepare
+from ocrmypdf_superres.archive.worker.images import claims_no_dpi, names_a_lost_frame, page_layout, prepare, why_no_page
 from ocrmypdf_superres.errors import ImageError
 from ocrmypdf_superres.page.pdf import open_pdf
 
@@ -163,7 +163,7 @@ def _take_input(task: FileTask, scratch: Path, result: FileResult) -> Path:
         raise outcomes.failed("exists", task.conflict)
     if task.kind is Kind.METS and not images:
         raise outcomes.failed("damaged", "The METS document names no images.")
-    _prepare(images if task.kind is Kind.METS else [copy] if task.kind is Kind.IMAGE else [], result)
+    _prepare(images if task.kind is Kind.METS else [copy] if task.kind is Kind.IMAGE else [], task.image_dpi, result)
     if task.kind is not Kind.METS:
         return copy
     if not task.image_dpi and any(claims_no_dpi(image) for image in images):
@@ -182,11 +182,17 @@ def _take_input(task: FileTask, scratch: Path, result: FileResult) -> Path:
     return joined
 
 
-def _prepare(images: list[Path], result: FileResult) -> None:
-    """Prepare the copied *images* for the conversion to PDF; what follows reports a damaged one."""
+def _prepare(images: list[Path], image_dpi: int, result: FileResult) -> None:
+    """Prepare the copied *images* for the conversion to PDF; what follows reports a damaged one.
+
+    Raises:
+        OutcomeError: one cannot become a page as it is.
+    """
     transparent = 0
-    for image in images:
+    for number, image in enumerate(images, start=1):
         with contextlib.suppress(ImageError):
+            if reason := why_no_page(image, image_dpi):
+                raise outcomes.failed("unsupported", f"Page {number}: {reason}" if len(images) > 1 else reason)
             transparent += prepare(image)
     if transparent:
         result.findings.append(f"transparent parts on {transparent} pages became white")

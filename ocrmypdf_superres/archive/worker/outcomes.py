@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import pikepdf
 from ocrmypdf import exceptions as ocr
 from PIL import Image
 
-from ocrmypdf_superres.archive.store.name_encoding import printable_path
+from ocrmypdf_superres.archive.store.name_encoding import printable, printable_path
 from ocrmypdf_superres.archive.tasks import State
 from ocrmypdf_superres.errors import SuperresError
 
@@ -121,6 +122,8 @@ def _outcome_of_os(error: OSError, folders: tuple[Path, ...]) -> Outcome:
     message = str(error.strerror or error)
     if error.errno is None:  # Pillow's
         return _failed("damaged", f"An image in it is damaged: {' '.join(message.split()).rstrip('.')}.")
+    if isinstance(error.filename, (str, bytes)):
+        message = f"{printable(os.fsdecode(error.filename))}: {message}"
     # Something may have cleared the folder for temporary files, or mounted its disk read-only; the input is still there.
     own = any(_is_below(error.filename, folder) for folder in folders)
     if error.errno in _GONE and not own:
