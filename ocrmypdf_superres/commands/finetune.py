@@ -98,7 +98,7 @@ def _run_network(args: argparse.Namespace, conditions: Sequence[tuple[float, str
     comparison = _NetworkComparison(conditions, args.base)
     result = finetune_networks(settings, comparison)
     console = Console()
-    say("CER of tesseract on lines of held-out pages in %:", console)
+    say("CER of tesseract in % on lines of the pages that chose the weights:", console)
     for row in result.rows():
         say(row, console)
     return _show_outcome(console, settings, comparison.gain, result, "--superres-networks", "the networks that it started from")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -126,3 +127,26 @@ def test_a_tiff_that_was_cut_off_is_left_out(length: int, tmp_path: Path) -> Non
 
 def test_spread_is_even():
     assert spread(range(10), 3) == [0, 3, 6] and spread([1, 2], 5) == [1, 2] and spread([1, 2], 0) == [1, 2]
+
+
+def test_no_more_than_half_is_held_out_and_names_may_hold_any_bytes(tmp_path):
+    names = ["a_1", "b_1", "b_2", "b_3", "b_4", os.fsdecode(b"caf\xe9_1")]
+    for number, name in enumerate(names):
+        image(number).save(tmp_path / f"{name}.png", dpi=(300, 300))
+    split = split_scans(tmp_path)
+    assert len(split.learnt) + len(split.held_out) == 6 and 1 <= len(split.held_out) <= 3
+
+
+@pytest.mark.parametrize("documents", [1, 4])
+def test_pages_to_choose_weights_by_are_set_apart_from_12_on(tmp_path, documents):
+    for number in range(12):
+        image(number).save(tmp_path / f"{'abcd'[number % documents]}_{number:02d}.png", dpi=(300, 300))
+        (tmp_path / f"{'abcd'[number % documents]}_{number:02d}.gt.txt").write_text("text")
+    split = split_scans(tmp_path, with_truth=True)
+    sides = [split.learnt, split.held_out, split.selection]
+    assert all(sides) and len({page.path for side in sides for page in side}) == 12
+    if documents > 1:
+        assert len({page.document for side in sides for page in side}) == sum(len({page.document for page in s}) for s in sides)
+    assert not split_scans(tmp_path).selection, "a net chooses no weights by pages"
+    (tmp_path / f"{'abcd'[11 % documents]}_11.gt.txt").unlink()
+    assert not split_scans(tmp_path, with_truth=True).selection

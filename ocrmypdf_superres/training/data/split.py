@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MPL-2.0
-"""From a folder of scans to pages to learn from and held-out pages, none of one document on both sides."""
+"""From a folder of scans to pages to learn from, to choose weights by and to compare on, none of one document on two sides."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -24,8 +25,11 @@ MINIMUM_DPI = 190.0
 HELD_OUT = 0.2
 FEW, MANY = 4, 8
 """Held-out pages: at least, where a fifth is fewer and documents allow it, and at most, since each is read often."""
+ENOUGH = 12
+"""Pages from which weights are chosen by other pages than those that are compared on."""
 LEARNT = 60
 """Pages learnt from, at most: they are held in memory, and each is read by Tesseract first."""
+LEARNT_FOLDER, HELD_OUT_FOLDER, SELECTION_FOLDER = "train", "held-out", "selection"
 READ_CONFIDENCE = 70.0
 READ_WORDS = 20
 """Mean confidence and number of words from which Tesseract's reading of a page may stand for its text."""
@@ -33,10 +37,11 @@ READ_WORDS = 20
 
 @dataclass
 class Split:
-    """The pages of the scans on either side, and how many were left out and why."""
+    """The pages of the scans on each side, and how many were left out and why; *selection* may be empty."""
 
     learnt: list[ScanFile] = field(default_factory=list)
     held_out: list[ScanFile] = field(default_factory=list)
+    selection: list[ScanFile] = field(default_factory=list)
     documents: int = 0
     unreadable: list[str] = field(default_factory=list)
     small: int = 0
@@ -45,7 +50,7 @@ class Split:
 def split_scans(folder: Path, with_truth: bool = False) -> Split:
     """Return the pages of *folder* of enough resolution, split by document, the same at every call.
 
-    *with_truth* takes only the pages that have their text beside them.
+    *with_truth* takes only the pages that have their text beside them, and sets pages for selection apart if there are enough.
 
     Raises:
         OptionError: there are no such pages, none of enough resolution, or only one.
@@ -71,37 +76,47 @@ def split_scans(folder: Path, with_truth: bool = False) -> Split:
         raise OptionError(
             f"Only one page in {folder} can be used, but one to learn from and one to compare on are needed; give more."
         )
-    documents: dict[str, list[ScanFile]] = {}
-    for scan in large:
-        documents.setdefault(scan.document, []).append(scan)
+    documents = {scan.document for scan in large}
     split = Split(documents=len(documents), unreadable=unreadable, small=len(scans) - len(large))
-    if len(documents) == 1:
-        # A page held out here and there is the best that one document allows.
-        every = max(2, min(round(1 / HELD_OUT), len(large) // 2))
-        split.held_out = large[every - 1 :: every]
-        split.learnt = [scan for scan in large if scan not in split.held_out]
-    else:
-        wanted = max(HELD_OUT * len(large), min(FEW, len(large) / 2))
-        # By hash, so that the order of names, which often is one of time, decides nothing.
-        order = sorted(documents, key=lambda name: hashlib.sha256(name.encode()).digest())
-        held: list[str] = []
-        for name in order:
-            if sum(len(documents[h]) for h in held) + len(documents[name]) / 2 <= wanted:
-                held.append(name)
-        held = held or [min(order, key=lambda name: len(documents[name]))]
-        if len(held) == len(order):
-            held.remove(max(order, key=lambda name: len(documents[name])))
-        split.held_out = [scan for name in held for scan in documents[name]]
-        split.learnt = [scan for name in order if name not in held for scan in documents[name]]
-    split.learnt, split.held_out = spread(split.learnt, LEARNT), spread(split.held_out, MANY)
+    split.held_out, split.learnt = _hold_out(large)
+    if with_truth and len(large) >= ENOUGH:
+        split.selection, split.learnt = _hold_out(split.learnt)
+    split.learnt = spread(split.learnt, LEARNT)
+    split.held_out, split.selection = spread(split.held_out, MANY), spread(split.selection, MANY)
     return split
 
 
-def prepare_pages(split: Split, languages: str, run: Path, jobs: int) -> tuple[int, int]:
-    """Let Tesseract read all pages of *split* and write ``train`` and ``held-out`` with an index each below *run*.
+def _hold_out(pages: Sequence[ScanFile]) -> tuple[list[ScanFile], list[ScanFile]]:
+    """Return about a fifth of *pages*, whole documents if there are several, and at most half if these allow it; and the rest."""
+    documents: dict[str, list[ScanFile]] = {}
+    for page in pages:
+        documents.setdefault(page.document, []).append(page)
+    if len(documents) == 1:
+        # A page held out here and there is the best that one document allows.
+        every = max(2, min(round(1 / HELD_OUT), len(pages) // 2))
+        held_out = list(pages[every - 1 :: every])
+        return held_out, [page for page in pages if page not in held_out]
+    wanted = max(HELD_OUT * len(pages), min(FEW, len(pages) / 2))
+    # By hash, so that the order of names, which often is one of time, decides nothing.
+    order = sorted(documents, key=lambda name: hashlib.sha256(os.fsencode(name)).digest())
+    held: list[str] = []
+    count = 0
+    for name in order:
+        more = len(documents[name])
+        if count + more / 2 <= wanted and count + more <= len(pages) / 2:
+            held.append(name)
+            count += more
+    held = held or [min(order, key=lambda name: len(documents[name]))]
+    rest = [name for name in order if name not in held]
+    return [page for name in held for page in documents[name]], [page for name in rest for page in documents[name]]
 
-    The text of a held-out page is its ``NAME.gt.txt``, or what Tesseract reads on the whole scan.  Returns the
-    number of pages on either side; those that cannot be read are added to ``split.unreadable``.
+
+def prepare_pages(split: Split, languages: str, run: Path, jobs: int) -> tuple[int, int]:
+    """Let Tesseract read all pages of *split* and write the folders ``train``, ``held-out`` and ``selection`` with an index each.
+
+    They are below *run*, without the last if no pages are set apart for it.  The text of a held-out page is its
+    ``NAME.gt.txt``, or what Tesseract reads on the whole scan.  Returns the number of pages to learn from and of those
+    held out; those that cannot be read are added to ``split.unreadable``.
 
     Raises:
         OptionError: no page is left on one of the sides, or Tesseract fails on all pages.
@@ -114,37 +129,35 @@ def prepare_pages(split: Split, languages: str, run: Path, jobs: int) -> tuple[i
         except (ImageError, OptionError) as error:
             return str(error)
 
+    sides = {LEARNT_FOLDER: split.learnt, HELD_OUT_FOLDER: split.held_out, SELECTION_FOLDER: split.selection}
     with ThreadPoolExecutor(jobs) as pool:
-        learnt = list(pool.map(read, split.learnt))
-        held_out = list(pool.map(read, split.held_out))
-    split.unreadable += [result for result in (*learnt, *held_out) if isinstance(result, str)]
-    rows = [
-        _row(scan, result[0], languages) for scan, result in zip(split.learnt, learnt, strict=True) if not isinstance(result, str)
-    ]
-    kept = []
-    for number, (scan, result) in enumerate(zip(split.held_out, held_out, strict=True)):
-        if isinstance(result, str):
-            continue
-        row = _row(scan, result[0], languages)
-        if scan.truth is None:
-            text = _text(result[1])
-            if not text:
-                log.info("%s is not held out: Tesseract is not sure of it, and there is no text to compare with.", scan.name)
+        found = {side: list(pool.map(read, scans)) for side, scans in sides.items()}
+    split.unreadable += [result for results in found.values() for result in results if isinstance(result, str)]
+    rows: dict[str, list[dict[str, str | float]]] = {side: [] for side in sides}
+    for side, scans in sides.items():
+        for number, (scan, result) in enumerate(zip(scans, found[side], strict=True)):
+            if isinstance(result, str):
                 continue
-            name = f"{number + 1:02d}.gt.txt"
-            (run / "held-out").mkdir(parents=True, exist_ok=True)
-            (run / "held-out" / name).write_text(text, encoding="utf-8")
-            row["text"] = name
-        kept.append(row)
-    for side, entries in (("train", rows), ("held-out", kept)):
-        if not entries:
+            row = _row(scan, result[0], languages)
+            if side == HELD_OUT_FOLDER and scan.truth is None:
+                text = _text(result[1])
+                if not text:
+                    log.info("%s is not held out: Tesseract is not sure of it, and there is no text to compare with.", scan.name)
+                    continue
+                row["text"] = f"{number + 1:02d}.gt.txt"
+                (run / side).mkdir(parents=True, exist_ok=True)
+                (run / side / str(row["text"])).write_text(text, encoding="utf-8")
+            rows[side].append(row)
+    for side, entries in rows.items():
+        if entries:
+            (run / side).mkdir(parents=True, exist_ok=True)
+            atomic_write_text(run / side / "index.json", json.dumps(entries, indent=1) + "\n")
+        elif side != SELECTION_FOLDER:
             reason = f"; the first reason is: {split.unreadable[0]}" if split.unreadable else ""
             raise OptionError(
-                f"No page is left {'to learn from' if side == 'train' else 'to compare on'} that Tesseract can read{reason}"
+                f"No page is left {'to learn from' if side == LEARNT_FOLDER else 'to compare on'} that Tesseract can read{reason}"
             )
-        (run / side).mkdir(parents=True, exist_ok=True)
-        atomic_write_text(run / side / "index.json", json.dumps(entries, indent=1, ensure_ascii=False) + "\n")
-    return len(rows), len(kept)
+    return len(rows[LEARNT_FOLDER]), len(rows[HELD_OUT_FOLDER])
 
 
 def _row(scan: ScanFile, image: Path, languages: str) -> dict[str, str | float]:

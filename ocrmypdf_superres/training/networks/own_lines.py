@@ -16,6 +16,7 @@ from ocrmypdf_superres.training.data.ocr_lines.scan_lines import ScanLines
 from ocrmypdf_superres.training.data.ocr_lines.shards import make_shards, shard_paths
 from ocrmypdf_superres.training.data.ocr_lines.stream import LineStream, encodable_with
 from ocrmypdf_superres.training.data.ocr_lines.texts import TextSource
+from ocrmypdf_superres.training.data.split import HELD_OUT_FOLDER, LEARNT_FOLDER, SELECTION_FOLDER
 from ocrmypdf_superres.upscaling.loading import load_upscaler
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,8 @@ class OwnLines:
     """Where lines of one language come from, and where they go to.
 
     Attributes:
-        run: the folder with ``train`` and ``held-out``, pages with an index; lines go to ``lines`` in it.
+        run: the folder with ``train``, ``held-out`` and, where there are enough, ``selection``: pages with an index; lines go
+            to ``lines`` in it.
         language: Tesseract's.
         model: enlarges.
         text: folder of texts by language to render; without it the pages' own text is.
@@ -45,6 +47,11 @@ class OwnLines:
     def folder(self, held: bool = False) -> Path:
         """Return the folder of the lines, or of those that are held out."""
         return self.run / "lines" / f"{self.language.rpartition('/')[2]}{'-held' if held else ''}"
+
+    @property
+    def selection(self) -> str:
+        """The folder of the pages whose lines choose the weights: those that are compared on where none are set apart."""
+        return SELECTION_FOLDER if (self.run / SELECTION_FOLDER).is_dir() else HELD_OUT_FOLDER
 
     @property
     def stop(self) -> Path:
@@ -76,15 +83,15 @@ def _until(stop: Path) -> Iterator[int]:
 
 
 def _stream(own: OwnLines, held: bool) -> LineStream:
-    """Return lines of the pages to learn from and of text, or of the held-out pages alone."""
-    side = "held-out" if held else "train"
+    """Return lines of the pages to learn from and of text, or of the pages to choose weights by alone."""
+    side = own.selection if held else LEARNT_FOLDER
     scans = ScanLines(own.run / side, own.language, own.run / "lines", held=None)
     is_encodable = encodable_with(read_traineddata(find_traineddata(own.language)).charset.encode)
     scans.keep(is_encodable)
     if not len(scans):
         raise OptionError(
-            f"No line of the pages {'to compare on' if held else 'to learn from'} is read by Tesseract with certainty and can be "
-            f"written by {own.language}; give pages whose text files are right, better scans, or their --language."
+            f"No line of the pages {'to choose weights by' if held else 'to learn from'} is read by Tesseract with certainty and "
+            f"can be written by {own.language}; give pages whose text files are right, better scans, or their --language."
         )
     log.info("%d lines of %d pages, %s.", len(scans), len(scans.pixels), side)
     texts = [] if held else _texts(own)

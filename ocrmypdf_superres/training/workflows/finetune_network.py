@@ -22,7 +22,7 @@ from ocrmypdf_superres.recognizers.tesseract.format.writer import save_trainedda
 from ocrmypdf_superres.recognizers.tesseract.networks.language_file import open_language_file, write_pieces
 from ocrmypdf_superres.recognizers.tesseract.networks.pack import About, change_card, pack_network
 from ocrmypdf_superres.tesseract import find_traineddata
-from ocrmypdf_superres.training.data.split import split_scans
+from ocrmypdf_superres.training.data.split import ENOUGH, SELECTION_FOLDER, split_scans
 from ocrmypdf_superres.training.loop.time_limit import TimeLimit
 from ocrmypdf_superres.training.networks.own_lines import HELD_SHARDS, OwnLines, make_own_lines
 from ocrmypdf_superres.training.networks.reading import Reading, table
@@ -107,6 +107,8 @@ def _prepare(settings: NetworkSettings, jobs: int) -> None:
     """Sort the pages that have a text, let Tesseract find their lines, and write the texts to render."""
     split, run = split_scans(settings.scans, with_truth=True), settings.run
     learnt, held_out = settings.read(split, jobs)
+    if not split.selection:
+        log.info("Weights are chosen by the pages that are compared on; from %d pages on some are set apart for that.", ENOUGH)
     texts = [read_truth(Path(row["text"])).text for row in _index(run / "train") if row["text"]]
     (run / "text").mkdir(exist_ok=True)
     (run / "text" / "pages.txt").write_text("\n".join(texts), encoding="utf-8")
@@ -189,9 +191,11 @@ def _pack(settings: NetworkSettings, language: str, tuned: TunedNetwork, recipe:
 def _save(settings: NetworkSettings, languages: Sequence[str], gain: Gain) -> None:
     """Write the packed networks to the output folder, with what was gained in their cards."""
     settings.out.mkdir(parents=True)
+    apart = (settings.run / SELECTION_FOLDER).is_dir()
+    summary = gain.summary if apart else f"{gain.summary}; the weights were chosen by these pages"
     for language in languages:
         name = language.rpartition("/")[2]
         network = read_network(settings.run / RESULT / name)
         if network is not None:
-            change_card(network, metrics={"held-out pages": gain.summary})
+            change_card(network, metrics={"held-out pages": summary})
             (settings.run / RESULT / name).rename(settings.out / name)

@@ -130,9 +130,11 @@ class FinetuneSettings:
             OptionError: too few pages can be read.
         """
         self.run.mkdir(parents=True, exist_ok=True)
-        log.info("Reading %d pages with Tesseract.", len(split.learnt) + len(split.held_out))
+        log.info("Reading %d pages with Tesseract.", len(split.learnt) + len(split.held_out) + len(split.selection))
         learnt, held_out = prepare_pages(split, self.languages, self.run, jobs)
-        log.info("%d pages to learn from, %d held out, of %d documents.", learnt, held_out, split.documents)
+        log.info("%d pages to learn from, %d to compare on, of %d documents.", learnt, held_out, split.documents)
+        if split.selection:
+            log.info("%d more pages choose the weights.", len(split.selection))
         if split.small:
             log.info("%d pages of less than about 200 dpi are left out.", split.small)
         if split.unreadable:
