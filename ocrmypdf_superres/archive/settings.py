@@ -23,7 +23,8 @@ from ocrmypdf_superres.archive.tasks import Limits
 from ocrmypdf_superres.archive.worker.ocr_options import check_option_tables
 from ocrmypdf_superres.errors import ArchiveError
 from ocrmypdf_superres.modelstore.cards import WEIGHTS
-from ocrmypdf_superres.modelstore.networks import networks_for
+from ocrmypdf_superres.modelstore.networks import STOCK, networks_for, versions_of_networks
+from ocrmypdf_superres.modelstore.rapidocr_networks import installed_line_network, package_models
 from ocrmypdf_superres.modelstore.store import Model, find_model
 from ocrmypdf_superres.plugin.options import SuperresOptions
 from ocrmypdf_superres.tables import STRICT, read_table, read_toml
@@ -107,14 +108,18 @@ class Settings:
         relevant = {
             "languages": self.languages, "outputs": sorted(self.outputs), "image_dpi": self.image_dpi,
             "ocrmypdf": {**_DEFAULTS, **self.ocrmypdf}, "superres": dict(self.superres),
-            "model": sorted(self.model.card.files.items()), "networks": self._networks(),
+            "model": [*sorted(self.model.card.files.items()), self.model.card.calibration_sha256], "networks": self._networks(),
         }  # fmt: skip
         return hashlib.sha256(json.dumps(relevant, sort_keys=True, default=str).encode()).hexdigest()
 
     def _networks(self) -> list[str]:
-        """Return the hashes of the tuned networks that may read the languages; raises RecognizerError for a bad folder."""
-        given = SuperresOptions.model_validate(dict(self.superres)).networks
-        return [network.card.sha256 for network in networks_for(given, self.languages)]
+        """Return what decides how the tuned networks read that may be used; raises RecognizerError for a bad folder."""
+        given = SuperresOptions.model_validate(dict(self.superres))
+        versions = versions_of_networks(networks_for(given.networks, self.languages))
+        line_network = installed_line_network() if package_models() else None
+        if line_network is not None and given.networks != STOCK and given.engines != "none":
+            versions.append(line_network.card.sha256)
+        return versions
 
     def toml(self) -> str:
         """Return the settings as TOML that :func:`parse_settings` reads."""

@@ -162,6 +162,30 @@ def test_a_mets_document_that_is_found_late_takes_back_images_that_wait(tree, tm
         assert take_all(tree, manifest) == {"sub/images/1.png": State.SKIPPED, "sub/mets.xml": State.WAITING}
 
 
+@pytest.mark.parametrize("end", [State.DONE, State.FAILED])
+def test_a_mets_document_that_is_found_late_takes_images_that_have_ended(tree, tmp_path, end):
+    name = "sub/images/1.png"
+    (tree / "sub" / "images").mkdir()
+    (tree / name).write_bytes(image_bytes(page()))
+    with Manifest(tmp_path / "m.sqlite", write=True) as manifest:
+        take_all(tree, manifest)
+        number = manifest.find(name).number
+        if end is State.DONE:
+            outputs = [Output("pdf", f"{name}.pdf", "x", 1)]
+            manifest.stage(FileResult(number, State.STAGED, "ok", sha256="ab", outputs=outputs), "S", "1.1")
+            manifest.publish(number)
+        else:
+            manifest.finish(FileResult(number, State.FAILED, "no-dpi"), "S")
+        assert take_all(tree, manifest) == {name: end}
+        (tree / "sub" / "mets.xml").write_text(METS)
+        for _ in range(2):
+            assert take_all(tree, manifest) == {name: State.SKIPPED, "sub/mets.xml": State.WAITING}
+            assert ("is left in OUT" in manifest.find(name).reason) == (end is State.DONE)
+        (tree / "sub" / "mets.xml").unlink()
+        assert take_all(tree, manifest)[name] is State.WAITING
+        assert len(manifest.outputs(number)) == (end is State.DONE), "it may replace them"
+
+
 def take_all(tree, manifest, settings="S", **keywords):
     intake = Intake(Scan(str(tree), str(tree / "out")), manifest, settings, **keywords)
     while intake.take():

@@ -2,12 +2,15 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 
 import pytest
 
 from ocrmypdf_superres.archive.settings import Settings, parse_settings
 from ocrmypdf_superres.archive.worker.preflight import check_folders, check_settings
 from ocrmypdf_superres.errors import ArchiveError
+from ocrmypdf_superres.modelstore.networks import installed_networks, read_network
+from ocrmypdf_superres.recognizers.tesseract.networks.pack import change_card
 from ocrmypdf_superres.tesseract import find_traineddata
 
 
@@ -44,6 +47,26 @@ def test_the_hash_is_of_the_models_bytes(random_model):
     finally:
         card.write_text(kept)
     assert settings.hash() == before
+
+
+def test_the_hash_is_of_what_calibrations_say(random_model, tmp_path):
+    card = random_model.folder / "card.toml"
+    kept, settings = card.read_text(), Settings(superres={"model": str(random_model.folder)})
+    before = settings.hash()
+    try:
+        card.write_text(kept.replace('calibrated_as = ""', f'calibrated_as = "{"1" * 64}"'))
+        assert settings.hash() != before
+    finally:
+        card.write_text(kept)
+    shipped = next(network for network in installed_networks() if network.card.language == "eng")
+    own = tmp_path / "own" / "eng"
+    shutil.copytree(shipped.folder, own)
+    networks = Settings(superres={"networks": str(own.parent)})
+    hashes = set()
+    for calibration in ({}, {"note": "one"}, {"note": "another"}):
+        change_card(read_network(own), calibration=calibration)
+        hashes.add(networks.hash())
+    assert len(hashes) == 3
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from itertools import islice
 
 from ocrmypdf_superres.archive.intake.scan import IN_METS, Found, Scan, Verdict, classify
@@ -108,6 +109,8 @@ class Intake:
         unchanged = (row.size, row.mtime_ns) == (found.size, found.mtime_ns)
         if row.state is State.STAGED:
             return False
+        if found.verdict is not None and found.verdict.code == IN_METS:
+            return True  # also where it ended on its own before its document was found
         if row.state is State.WAITING:
             return not unchanged or (found.verdict is not None and found.verdict.state is not State.WAITING)
         if not unchanged or row.settings != self.settings:
@@ -122,6 +125,9 @@ class Intake:
         same = row is not None and (row.state, row.code, row.settings) == (verdict.state, verdict.code, self.settings)
         if same and row is not None and (row.size, row.mtime_ns) == (found.size, found.mtime_ns):
             return
+        if verdict.code == IN_METS and row is not None and row.state is State.DONE:
+            left = "what it became on its own before is left in OUT and can be deleted"
+            verdict = replace(verdict, reason=f"{verdict.reason.rstrip('.')}; {left}.")
         number = self.manifest.add(found.path, verdict.kind, found.size, found.mtime_ns)
         if verdict.state is not State.WAITING:
             self.manifest.finish(FileResult(number, verdict.state, verdict.code, verdict.reason), self.settings)
