@@ -31,6 +31,7 @@ from ocrmypdf_superres.modelstore.store import SEARCH_VARIABLE, sha256_of
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.training.data.ocr_lines.shards import shard_path, write_shard
 from ocrmypdf_superres.training.data.ocr_lines.stream import Line
+from ocrmypdf_superres.training.loop.trainer import Trainer
 from ocrmypdf_superres.training.ppocr.batches import MixedBatches, read_lines_of
 from ocrmypdf_superres.training.ppocr.disturbance import disturbed
 from ocrmypdf_superres.training.ppocr.recipe import (
@@ -38,6 +39,7 @@ from ocrmypdf_superres.training.ppocr.recipe import (
     parse_line_tuning_recipe,
     read_line_tuning_recipe,
 )
+from ocrmypdf_superres.training.ppocr.task import LineTuning
 from ocrmypdf_superres.training.workflows.tune_rapidocr import rapidocr_trainer, tune_rapidocr
 
 pytest.importorskip("rapidocr")
@@ -169,6 +171,23 @@ def test_a_run_goes_on_where_it_ended(data: Path, tmp_path: Path) -> None:
         assert torch.equal(value, again.net.state_dict()[name]), name
     with pytest.raises(OptionError, match="another recipe"):
         rapidocr_trainer(recipe, data, None, "another text", "cpu").resume(tmp_path / "parts" / "checkpoint.pt")
+
+
+def test_a_base_that_is_replaced_in_training_is_told_as_it_was(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, fit = data / "base.onnx", Trainer.fit
+    base.write_bytes(installed_model().read_bytes())
+    before = sha256_of(base)
+
+    def fit_and_replace(trainer: Trainer[LineTuning]) -> None:
+        base.write_bytes(b"another file")
+        fit(trainer)
+
+    monkeypatch.setattr(Trainer, "fit", fit_and_replace)
+    path = recipe_file(tmp_path, base="base.onnx", int8_lines=0)
+    tuned = tune_rapidocr(path, tmp_path / "mine", data, device="cpu")
+    assert tuned.network.card.base_sha256 == before and tuned.network.card.base == "base"
 
 
 def test_a_recipe_may_start_from_a_network_tuned_before(data: Path) -> None:

@@ -32,8 +32,29 @@ def read_model(path: Path) -> ModelProto:
     Raises:
         RecognizerError: the file is missing or damaged, or does not list its characters.
     """
+    return parse_model(read_file(path), path)
+
+
+def read_file(path: Path) -> bytes:
+    """Return the content of the ONNX file *path*, for :func:`parse_model`.
+
+    Raises:
+        RecognizerError: it is missing or cannot be read.
+    """
     try:
-        model = onnx.load(path)
+        return path.read_bytes()
+    except OSError as error:
+        raise RecognizerError(f"{path} is not an ONNX file that can be read ({error}); give another.") from error
+
+
+def parse_model(data: bytes, path: Path) -> ModelProto:
+    """Return the model in *data*, the content of the file *path*, its weights in single precision.
+
+    Raises:
+        RecognizerError: it is damaged, or does not list its characters.
+    """
+    try:
+        model = onnx.load_from_string(data)
     except Exception as error:  # protobuf's errors do not belong to onnx's interface
         raise RecognizerError(f"{path} is not an ONNX file that can be read ({error}); give another.") from error
     if _CHARACTERS not in {entry.key for entry in model.metadata_props}:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,15 @@ from ocrmypdf_superres.modelstore.rapidocr_networks import (
 )
 from ocrmypdf_superres.modelstore.store import sha256_of
 from ocrmypdf_superres.modelstore.writer import check_target, model_folder, write_card
-from ocrmypdf_superres.recognizers.ppocr.onnx_file import is_latin, read_model, save_model, with_characters, with_weights
+from ocrmypdf_superres.recognizers.ppocr.onnx_file import (
+    is_latin,
+    parse_model,
+    read_file,
+    read_model,
+    save_model,
+    with_characters,
+    with_weights,
+)
 from ocrmypdf_superres.recognizers.ppocr.recognizer import PPOCRRecognizer
 from ocrmypdf_superres.training.data.ocr_lines.shards import read_prepared
 from ocrmypdf_superres.training.loop.processes import Processes
@@ -67,24 +76,40 @@ def base_path(recipe: LineTuningRecipe, folder: Path) -> Path:
     return folder / recipe.base if recipe.base else installed_model()
 
 
-def _base(recipe: LineTuningRecipe, folder: Path) -> ModelProto:
-    """Return the base of *recipe* with the characters of Latin letters alone."""
-    return with_characters(read_model(base_path(recipe, folder)), is_latin)
+@dataclass(frozen=True)
+class _Base:
+    """The base of a recipe as it was when it was read: the *model* with Latin letters alone, the file's *name* and *sha256*."""
+
+    model: ModelProto
+    name: str
+    sha256: str
 
 
-def _start(recipe: LineTuningRecipe, folder: Path) -> PPOCRRecognizer:
+def _read_base(recipe: LineTuningRecipe, folder: Path) -> _Base:
+    """Return the base of *recipe*.
+
+    Raises:
+        MissingDependencyError: the recipe has no ``base``, and RapidOCR is not installed.
+        RecognizerError: it cannot be read, or is not a recognizer of PP-OCR.
+    """
+    path = base_path(recipe, folder)
+    data = read_file(path)
+    return _Base(with_characters(parse_model(data, path), is_latin), path.stem, hashlib.sha256(data).hexdigest())
+
+
+def _start(recipe: LineTuningRecipe, folder: Path, base: ModelProto) -> PPOCRRecognizer:
     """Return the recognizer that training starts from.
 
     Raises:
-        RecognizerError: it was not tuned from the base.
+        RecognizerError: it was not tuned from *base*.
     """
-    base = PPOCRRecognizer(_base(recipe, folder), recipe.name)
+    known = PPOCRRecognizer(base, recipe.name)
     if not recipe.start:
-        return base
+        return known
     path = folder / recipe.start
     start = PPOCRRecognizer(with_characters(read_model(path), is_latin), recipe.name)
-    shapes = [{name: values.shape for name, values in one.state_dict().items()} for one in (base, start)]
-    if start.characters != base.characters or shapes[0] != shapes[1]:
+    shapes = [{name: values.shape for name, values in one.state_dict().items()} for one in (known, start)]
+    if start.characters != known.characters or shapes[0] != shapes[1]:
         raise RecognizerError(
             f"start names {path}, whose characters or layers are not those of the base; give a network that was tuned from it."
         )
@@ -98,6 +123,7 @@ def rapidocr_trainer(
     text: str = "",
     device: str = "auto",
     limit: TimeLimit | None = None,
+    base: ModelProto | None = None,
 ) -> Trainer[LineTuning]:
     """Return the trainer of the recognizer of *recipe*, which reads Latin letters alone.
 
@@ -108,12 +134,13 @@ def rapidocr_trainer(
         text: the recipe's text, which a checkpoint must have too to be resumed.
         device: ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
         limit: when training must end; None for after the recipe's steps.
+        base: the recipe's base with Latin letters alone, where it has been read; else it is read.
 
     Raises:
         OptionError, RecognizerError, DeviceError, MissingDependencyError: lines, the base or the device cannot be used.
     """
     seed_run(recipe)
-    recognizer = _start(recipe, folder)
+    recognizer = _start(recipe, folder, base or _read_base(recipe, folder).model)
     lines = {name: read_lines_of(folder / path, recognizer, recipe.widest) for name, path in recipe.folders().items()}
     for name, found in lines.items():
         log.info("%s: %d lines, %d left out.", name, len(found.images), found.left_out)
@@ -146,29 +173,28 @@ def tune_rapidocr(
     run = out.with_name(f"{out.name}.run")
     if (run / CHECKPOINT).is_file() and not resume:
         raise OptionError(f"{run} holds an earlier run; add --resume to continue it, delete it, or give another --output.")
-    trainer = rapidocr_trainer(recipe, folder, run, text, device, limit)
+    base = _read_base(recipe, folder)
+    trainer = rapidocr_trainer(recipe, folder, run, text, device, limit, base.model)
     if (run / CHECKPOINT).is_file():
         trainer.resume(run / CHECKPOINT)
     trainer.fit()
     tuned = trainer.averaged_net()
     if not isinstance(tuned, PPOCRRecognizer):
         raise TypeError(f"{type(tuned).__name__} is not a recognizer of PP-OCR")
-    path = base_path(recipe, folder)
-    base = _base(recipe, folder)
-    model = with_weights(base, tuned.network, recipe.base_share)
+    model = with_weights(base.model, tuned.network, recipe.base_share)
     with model_folder(out, LINE_NETWORK_CARD, RecognizerError) as made:
         save_model(model, made / LINE_NETWORK)
         if recipe.int8_lines:
             save_int8(model, _some_lines(trainer.task.batches, recipe.int8_lines), made / LINE_NETWORK_INT8)
         hashes = [sha256_of(made / name) if (made / name).is_file() else "" for name in (LINE_NETWORK, LINE_NETWORK_INT8)]
         card = LineNetworkCard(
-            out.name, hashes[0], tuple(recipe.languages), path.stem, sha256_of(path), hashes[1],
+            out.name, hashes[0], tuple(recipe.languages), base.name, base.sha256, hashes[1],
             trainer.watch.done(trainer.step),
-            notice=NOTICE.format(base=path.stem), description=recipe.description, recipe=text,
+            notice=NOTICE.format(base=base.name), description=recipe.description, recipe=text,
         )  # fmt: skip
         write_card(card, made / LINE_NETWORK_CARD)
     lines = trainer.task.held_out
-    before, after = (read_greedily(PPOCRRecognizer(one), lines) for one in (base, model))
+    before, after = (read_greedily(PPOCRRecognizer(one), lines) for one in (base.model, model))
     return TunedRecognizer(LineNetwork(card, out), card.steps, before, after)
 
 
