@@ -77,6 +77,23 @@ def read_table(
     return made
 
 
+def read_record(
+    kind: type[T], values: object, where: str, error: type[SuperresError] = OptionError, advice: str = ""
+) -> T:  # fmt: skip
+    """Return *kind*, a dataclass, made of *values* as JSON gives them, which this package wrote and somebody may have edited.
+
+    Unknown keys are passed over, as later versions may have more. The other arguments are those of :func:`read_table`.
+
+    Raises:
+        SuperresError: of the kind *error*: a missing key, or a value that does not fit.
+    """
+    try:
+        made: T = _adapter(cast(Hashable, kind)).validate_python(values)
+    except ValidationError as cause:
+        raise error(f"{where} {_sentence(kind, cause.errors()[0])}{'; ' + advice if advice else ''}.") from cause
+    return made
+
+
 def read_options(
     factory: Callable[..., Any],
     values: Mapping[str, Any],

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import as_completed
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ocrmypdf_superres.errors import OptionError, SuperresError
+from ocrmypdf_superres.errors import SuperresError
 from ocrmypdf_superres.evaluation.data.pages import Case
 from ocrmypdf_superres.evaluation.methods.dispatch import read
 from ocrmypdf_superres.evaluation.methods.peers import Peer
@@ -17,6 +17,9 @@ from ocrmypdf_superres.evaluation.reading_cache import ReadingCache, key_of, ver
 from ocrmypdf_superres.metrics.ground_truth import read_truth
 from ocrmypdf_superres.metrics.text import TextScore, right_by_letters, s_lcs, s_ld, score
 from ocrmypdf_superres.processes import worker_pool
+from ocrmypdf_superres.tables import read_record
+
+_WRITTEN = "give what evaluate --json or --run wrote"
 
 
 @dataclass
@@ -179,19 +182,14 @@ def to_json(result: Result) -> dict[str, Any]:
     }
 
 
-def from_json(values: dict[str, Any]) -> Result:
+def from_json(values: object) -> Result:
     """Return the result that :func:`to_json` wrote.
 
     Raises:
         OptionError: it is something else.
     """
-    try:
-        later = {"scores": {}, "run_seconds": 0.0, "ignore_case": False}  # which older files lack
-        fields = {name: values[name] for name in Result.__dataclass_fields__ if name not in ("counts", *later)}
-        fields |= {name: values.get(name, default) for name, default in later.items()}
-        once = values.get("one_reading_seconds", 0.0)
-        if once > 0:
-            fields["details"] = {**fields["details"], "reading_cost": fields["tesseract_seconds"] / once}
-        return Result(**fields, counts=TextScore(**values["counts"]))
-    except (KeyError, TypeError) as error:
-        raise OptionError(f"The results cannot be used ({error!r}); give what evaluate --json or --run wrote.") from error
+    result = read_record(Result, values, "The result of a page", advice=_WRITTEN)
+    once = values.get("one_reading_seconds", 0.0) if isinstance(values, dict) else 0.0
+    if isinstance(once, (int, float)) and once > 0:
+        result = replace(result, details={**result.details, "reading_cost": result.tesseract_seconds / once})
+    return result

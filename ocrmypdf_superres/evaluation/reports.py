@@ -171,7 +171,7 @@ def from_run(run: Run, root: Path, before: str | None = None, after: str | None 
         # The images are those of the run's two sides.
         comparisons = run.pages if chosen == (run.before, run.after) else []
         report = from_results([from_json(r) for r in run.results], run.title, *chosen, comparisons, root)
-        return replace(report, notes=[*report.notes, *run.trust.get("sentences", [])])
+        return replace(report, notes=[*report.notes, *map(str, run.trust.get("sentences", []))])
     return _without_truth(run, root)
 
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.files import atomic_write_text
-from ocrmypdf_superres.reporting.page_comparison import PageComparison, ReadWord, Side
+from ocrmypdf_superres.reporting.page_comparison import PageComparison
+from ocrmypdf_superres.tables import read_record
 
 RUN_FILE = "run.json"
 FORM = 1
@@ -38,11 +39,6 @@ def write_run(run: Run, folder: Path) -> None:
     atomic_write_text(folder / RUN_FILE, text + "\n")
 
 
-def _side(values: dict[str, Any]) -> Side:
-    words = [ReadWord(w["text"], float(w["confidence"]), tuple(w["box"]), w["right"]) for w in values["words"]]
-    return Side(str(values["image"]), (int(values["size"][0]), int(values["size"][1])), words)
-
-
 def read_run(folder: Path) -> Run:
     """Return the run in *folder*.
 
@@ -50,18 +46,17 @@ def read_run(folder: Path) -> Run:
         OptionError: there is none, or its format is another one.
     """
     path = folder / RUN_FILE
+    advice = "give a folder that evaluate --run or compare --run wrote"
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        if values["form"] != FORM:
-            raise ValueError(f"form {values['form']}")
-        pages = [
-            PageComparison(p["group"], p["page"], p["action"], p["reason"], _side(p["before"]), _side(p["after"]))
-            for p in values["pages"]
-        ]
-        return Run(values["title"], values["before"], values["after"], values["results"], pages, values["trust"])
     except FileNotFoundError as error:
-        raise OptionError(f"{folder} holds no {RUN_FILE}; give a folder that evaluate --run or compare --run wrote.") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise OptionError(
-            f"{path} cannot be used as a run ({error!r}); give a folder that evaluate --run or compare --run wrote."
-        ) from error
+        raise OptionError(f"{folder} holds no {RUN_FILE}; {advice}.") from error
+    except (OSError, ValueError) as error:
+        raise OptionError(f"{path} cannot be read as a run ({error}); {advice}.") from error
+    form = values.get("form") if isinstance(values, dict) else None
+    if form != FORM:
+        raise OptionError(f"{path} has the form {form!r}, but {FORM} was expected; {advice}.")
+    run = read_record(Run, values, f"The run {path}", advice=advice)
+    if not isinstance(run.trust.get("sentences", []), list):
+        raise OptionError(f"{path} has under trust.sentences something else than a list; {advice}.")
+    return run

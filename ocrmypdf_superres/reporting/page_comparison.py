@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pydantic import FiniteFloat
+
 DOUBTFUL, SURE = 60.0, 90.0
 """Of 100: words that are less certain than DOUBTFUL are marked, and from SURE on a user would trust them."""
 
@@ -14,7 +16,7 @@ class ReadWord:
     """A recognised word: text, confidence (0 to 100), box (left, top, right, bottom) in its image; right, None: unknown."""
 
     text: str
-    confidence: float
+    confidence: FiniteFloat
     box: tuple[int, int, int, int]
     right: bool | None = None
 

@@ -221,6 +221,46 @@ def test_a_record_that_was_cut_off_is_named(tmp_path: Path, capsys: pytest.Captu
     assert "in line 2" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("page", "first", "line 1"), ("page", None, "page"), ("page", 0, "page = 0"), ("x_height", "tall", "x_height"),
+        ("x_height", float("inf"), "finite"), ("size", [0, 5], "size.0"), ("size", "wide", "size"), ("new_size", [9], "new_size"),
+        ("seconds", None, "seconds"), ("action", [], "not a page record"), ("file", 3, "not a page record"),
+    ],
+)  # fmt: skip
+def test_a_record_that_was_edited_is_one_sentence(
+    tmp_path: Path, key: str, value: object, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = json.loads(RECORDS[0].to_json()) | {key: value}
+    (tmp_path / "x.jsonl").write_text(json.dumps(record), encoding="utf-8")
+    assert main(["report", str(tmp_path / "x.jsonl"), "-o", str(tmp_path / "r.html")]) == 1
+    error = " ".join(capsys.readouterr().err.split())
+    assert error.startswith("Error:") and words in error and "x.jsonl" in error
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (["results"], 3), (["results", 0], None), (["results", 0, "group"], None), (["results", 0, "method"], []),
+        (["results", 0, "counts", "edits"], None), (["results", 0, "superres_seconds"], "long"), (["trust"], None),
+        (["trust"], {"sentences": 3}), (["pages", 0, "group"], []), (["pages", 0, "before", "size"], []),
+        (["pages", 0, "before", "words", 0, "box"], "left"), (["form"], 0), (["pages", 0], {}),
+    ],
+)  # fmt: skip
+def test_a_run_that_was_edited_is_one_sentence(
+    run_folder: Path, tmp_path: Path, place: list[str | int], value: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = json.loads((run_folder / "run.json").read_text(encoding="utf-8"))
+    where = values
+    for part in place[:-1]:
+        where = where[part]
+    where[place[-1]] = value
+    (tmp_path / "run.json").write_text(json.dumps(values), encoding="utf-8")
+    assert main(["report", str(tmp_path), "-o", str(tmp_path / "r.html")]) == 1
+    assert capsys.readouterr().err.startswith("Error:") and not (tmp_path / "r.html").exists()
+
+
 def test_a_title_cannot_break_the_page(tmp_path: Path) -> None:
     run = make_run(tmp_path, 1, truth=False, size=(500, 300))
     nasty = Run("</title><script>x()</script>", run.before, run.after, [], run.pages)

@@ -7,9 +7,11 @@ import argparse
 import json
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field, FiniteFloat
 from rich.console import Console
 
 from ocrmypdf_superres.commands.shared.output import keep_inputs, say
@@ -25,6 +27,9 @@ from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL
 from ocrmypdf_superres.reporting.model import Report
 from ocrmypdf_superres.reporting.page_comparison import PageComparison
 from ocrmypdf_superres.reporting.render import write_report
+from ocrmypdf_superres.tables import STRICT, read_table
+
+_Pixels = Annotated[int, Field(ge=1, le=10**9)]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -89,15 +94,41 @@ def _load(args: argparse.Namespace, folder: Path, console: Console) -> Report:
     records = []
     for number, line in enumerate(text.splitlines(), 1):
         try:
-            records += [json.loads(line)] if line.strip() else []
+            records += [_checked(json.loads(line), f"The record in line {number} of {source}")] if line.strip() else []
         except ValueError as error:  # as where the power failed
             raise OptionError(
                 f"{source} has in line {number} something else than a page record ({error}); "
                 "give a report.jsonl, or remove that line."
             ) from error
-    if not records or not all(isinstance(r, dict) and {"file", "page", "action", "reason"} <= set(r) for r in records):
+    if not records:
         raise OptionError(f"{source} holds no page records of the plugin; give what --superres-report wrote.")
     return from_records(records, source.name, _read_pages(records, args, folder, console), folder)
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """The numbers of a record that are computed with."""
+
+    __pydantic_config__ = STRICT
+
+    page: Annotated[int, Field(ge=1)]
+    size: tuple[_Pixels, _Pixels] | None = None
+    new_size: tuple[_Pixels, _Pixels] | None = None
+    x_height: FiniteFloat | None = None
+    seconds: FiniteFloat = 0.0
+
+
+def _checked(record: object, where: str) -> dict[str, Any]:
+    """Return *record* if it is one of the plugin's, which *where* names in messages; somebody may have edited it.
+
+    Raises:
+        OptionError: it is something else, or a value of it cannot be shown.
+    """
+    if not isinstance(record, dict) or not all(isinstance(record.get(name), str) for name in ("file", "action", "reason")):
+        raise OptionError(f"{where} is not a page record of the plugin; give what --superres-report wrote, or remove that line.")
+    known = {name: record[name] for name in _Numbers.__dataclass_fields__ if name in record}
+    read_table(_Numbers, known, where, advice="correct the value, or remove that line")
+    return record
 
 
 def _read_pages(
@@ -134,6 +165,7 @@ def _read_pages(
 def _certainty(record: Mapping[str, Any]) -> float:
     """Tesseract's mean confidence where the record has it, else the height of the text; the lower, the less certain."""
     confidence = record.get("confidence")
-    if isinstance(confidence, dict) and confidence:
-        return max(float(value) for value in confidence.values())
+    values = confidence.values() if isinstance(confidence, dict) else ()
+    if numbers := [float(value) for value in values if isinstance(value, (int, float))]:
+        return max(numbers)
     return float(record.get("x_height") or 1000.0)
