@@ -18,7 +18,7 @@ from PIL import ExifTags, Image, ImageChops, ImageCms
 from PIL.TiffImagePlugin import AppendingTiffWriter
 
 from ocrmypdf_superres.archive.tasks import Kind, State
-from ocrmypdf_superres.archive.worker.images import names_a_lost_frame, page_layout, prepare
+from ocrmypdf_superres.archive.worker.images import names_a_lost_frame, page_layout, prepare, why_no_page
 from ocrmypdf_superres.archive.worker.ocr_file import ocr_file
 from ocrmypdf_superres.page.pdf import open_pdf
 
@@ -141,6 +141,22 @@ def test_an_image_that_no_page_can_show_as_it_is_is_refused_in_a_sentence(tmp_pa
     result = ocr_file(task(tmp_path, source, Kind.IMAGE))
     assert (result.state, result.code) == (State.FAILED, "unsupported"), result.reason
     assert ("1 x 900 pixels at 150 dpi" if kind == "speck" else "more than 8 bits a sample") in result.reason
+
+
+def test_the_settings_limit_of_pixels_holds_for_the_first_image_of_a_process_too(tmp_path, monkeypatch):
+    source = tmp_path / "a.png"
+    page().save(source, dpi=(150, 150))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    result = ocr_file(task(tmp_path, source, Kind.IMAGE))
+    assert (result.state, result.code) == (State.STAGED, "ok"), result.reason
+
+
+def test_the_largest_page_of_a_pdf_is_no_larger_for_its_dpi_being_rounded(tmp_path):
+    image = tmp_path / "a.png"
+    Image.new("1", (20000, 10)).save(image, dpi=(100, 100))  # a PNG has 99.9998
+    assert not why_no_page(image, 0)
+    Image.new("1", (20100, 10)).save(image, dpi=(100, 100))
+    assert "20100 x 10 pixels at 100 dpi" in why_no_page(image, 0)
 
 
 def tiff_bytes(tags, size):

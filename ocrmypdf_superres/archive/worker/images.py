@@ -61,14 +61,15 @@ def why_no_page(image: Path, image_dpi: int) -> str:
         for frame in ImageSequence.Iterator(original):
             if _bits(frame) > 8 and (frames > 1 or not _is_deep_grey(frame)):
                 return (
-                    "It is a TIFF with more than 8 bits a sample, in colour or of several pages, of which 8 would be lost; "
-                    "give a PNG of 16 bits, or 8 bits a sample."
+                    "It is a TIFF with more than 8 bits a sample, which only a single page in grey of 16 bits may have; give a "
+                    "PNG of 16 bits, or 8 bits a sample."
                 )
             claimed = frame.info.get("dpi", (0, 0))
-            dpi = claimed if min(claimed) > MAX_UNTRUE_DPI else (image_dpi, image_dpi)
+            # Rounded, as img2pdf does.
+            dpi = [round(float(value)) for value in claimed] if min(claimed) > MAX_UNTRUE_DPI else [image_dpi] * 2
             if min(dpi) and not all(_LEAST <= 72 * pixels / of <= _MOST for pixels, of in zip(frame.size, dpi, strict=True)):
                 return (
-                    f"{frame.width} x {frame.height} pixels at {float(min(dpi)):g} dpi were given, but a page of a PDF has "
+                    f"{frame.width} x {frame.height} pixels at {min(dpi)} dpi were given, but a page of a PDF has "
                     f"sides of {_LEAST} to {_MOST} points; correct the resolution, or take the image away."
                 )
     return ""

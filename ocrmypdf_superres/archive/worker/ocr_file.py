@@ -87,6 +87,9 @@ def scratch_prefix(staging: Path) -> str:
 def _process(task: FileTask, scratch: Path, result: FileResult) -> None:
     if task.conflict and not task.known:
         raise outcomes.failed("exists", task.conflict)
+    if (most := task.ocr.get("max_image_mpixels")) is not None:
+        # OCRmyPDF sets it, too, but only after the input was prepared.
+        Image.MAX_IMAGE_PIXELS = int(most * 1e6) or None
     source = _take_input(task, scratch, result)
     if result.code == "unchanged":
         return
