@@ -167,7 +167,10 @@ def test_wrong_calls_are_refused_in_a_sentence(data, tmp_path, capsys):
     assert main([*command, "--rows", "nothing"]) == 1 and "has no row like nothing" in capsys.readouterr().err
     assert main([*command, "--seeds", "0"]) == 1 and "--seeds must be at least 1" in capsys.readouterr().err
     assert main(["reproduce", "009", "--recipes", str(PAPERS), "--data", str(data)]) == 1
-    assert "cannot be read" in capsys.readouterr().err
+    said = " ".join(capsys.readouterr().err.split())
+    assert "The table 009 cannot be read" in said and "002-1" in said
+    assert main(["reproduce", "002-1", "--recipes", str(tmp_path), "--data", str(data)]) == 1
+    assert "are none; give" in " ".join(capsys.readouterr().err.split())
     twice = tmp_path / "twice.toml"
     for names in (("a", "a"), ("with a", "with, a")):  # the second would share a trained network and a file of figures
         rows = "".join(f'[[rows]]\nname = "{name}"\nmethod = "hr"\n' for name in names)

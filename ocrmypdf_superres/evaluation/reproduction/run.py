@@ -69,6 +69,12 @@ def reproduce(name: str, job: Job, shrink: Shrink | None = None) -> Path:
             another kind, recipe or data. SuperresError: a recipe, the data or the device cannot be used.
     """
     path = Path(name) if name.endswith(".toml") else job.recipes / TABLES / f"{name}.toml"
+    if not path.is_file() and not name.endswith(".toml"):
+        known = ", ".join(sorted(one.stem for one in path.parent.glob("*.toml"))) or "none"
+        raise OptionError(
+            f"The table {name} cannot be read, since the tables in {path.parent} are {known}; give one of these, or with "
+            "--recipes the folder examples/recipes/papers of a clone of the repository."
+        )
     table = read_paper_table(path)
     setting = table.reduced if job.reduced else table.full
     if job.record and (job.rows or job.steps or job.batch or job.count):
