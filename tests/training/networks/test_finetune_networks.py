@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -95,12 +96,31 @@ def test_networks_are_saved_where_pages_are_read_better(scans: Path, tmp_path: P
     assert "10.00 % before" in network.card.metrics["held-out pages"] and len(network.data()) > 300_000
     with pytest.raises(OptionError, match="exists already"):
         finetune_networks(settings, pages)
+    assert "chosen by these pages" in network.card.metrics["held-out pages"]
     before = (settings.run / "held-out" / "index.json").read_text()
     assert "untold" not in before + (settings.run / "train" / "index.json").read_text()
     # The next run starts from what was tuned.
     again = NetworkSettings(scans=scans, out=tmp_path / "again", languages="eng", base=str(settings.out), steps=1)
     finetune_networks(again, Pages(100))
     assert (again.run / "base" / "eng.traineddata").stat().st_size > 1_000_000
+
+
+def test_weights_are_chosen_by_other_pages_than_those_compared_on(
+    scans: Path, tmp_path: Path, small: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ocrmypdf_superres.training.data.split.ENOUGH", 4)
+    settings = NetworkSettings(scans=scans, out=tmp_path / "mine", languages="eng", base="stock", steps=1, force=True)
+    finetune_networks(settings, Pages(100))
+    sides = ("train", "held-out", "selection")
+    pages = [row["id"] for side in sides for row in json.loads((settings.run / side / "index.json").read_text())]
+    assert len(pages) == len(set(pages)) == 4
+    (chosen,) = json.loads((settings.run / "selection" / "index.json").read_text())
+    shutil.rmtree(settings.run / "lines" / "eng-held")
+    Path(chosen["text"]).write_text("nothing of this page", encoding="utf-8")
+    with pytest.raises(OptionError, match="to choose weights by"):
+        make_own_lines(OwnLines(settings.run, "eng", DEFAULT_MODEL))
+    (network,) = networks_in(settings.out)
+    assert "chosen" not in network.card.metrics["held-out pages"]
 
 
 def test_pages_are_read_with_the_networks_that_are_named(scans: Path, tmp_path: Path, small: None) -> None:
