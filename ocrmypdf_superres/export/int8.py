@@ -117,6 +117,7 @@ def _quantize_graph(floats: Path, layers: Mapping[str, FakeQuantConv2d], path: P
             continue
         layer = layers.get(node.input[1].removeprefix("net.").removesuffix(".weight"))
         if layer is not None:
+            ends[node.input[1]] = _weight_overrides(layer)
             for name in _rounded_before(node.input[0], nodes):
                 # Features that go to two layers are rounded as the first of them wants it; both ranges are about the same.
                 ends.setdefault(name, [_override(layer.input_range)])
@@ -182,6 +183,11 @@ def _rounded_before(name: str, nodes: Sequence[Any]) -> list[str]:
 def _override(ends: torch.Tensor) -> dict[str, Any]:
     scale, zero = scale_and_zero(ends)
     return {"scale": np.array(scale, np.float32), "zero_point": np.array(zero, np.uint8)}
+
+
+def _weight_overrides(layer: FakeQuantConv2d) -> list[dict[str, Any]]:
+    zero = np.array(0, np.int8)
+    return [{"axis": 0, "scale": np.array(scale, np.float32), "zero_point": zero} for scale in layer.weight_scales().tolist()]
 
 
 class _NoCalibration:

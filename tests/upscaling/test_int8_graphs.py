@@ -64,11 +64,28 @@ def test_weights_have_levels_of_their_channel_and_zero_is_exact():
         convolution.weight[0] *= 100
         convolution.weight[1, 0, 0, 0] = 0.0
     rounded = FakeQuantConv2d(convolution).rounded_weight()
-    steps = rounded / (convolution.weight.detach().abs().amax(dim=(1, 2, 3), keepdim=True) / WEIGHT_LEVELS)
+    steps = rounded / FakeQuantConv2d(convolution).weight_scales()[:, None, None, None]
     assert torch.allclose(steps, steps.round(), atol=1e-4) and float(steps.detach().abs().max()) <= WEIGHT_LEVELS + 1e-3
     assert float(rounded[1, 0, 0, 0].detach()) == 0.0
     # By hand: from -1 to 2 there are 255 steps of 3/255, and 0 is the 85th.
     assert scale_and_zero(torch.tensor([-1.0, 2.0])) == (pytest.approx(3 / 255), 85)
+
+
+@pytest.mark.parametrize("inputs", [3, 4])
+def test_neighbouring_weights_fit_into_16_bits_with_every_activation(inputs):
+    """Else processors that add two products in 16 bits would compute something else."""
+    convolution = torch.nn.Conv2d(inputs, 64, 3)
+    torch.nn.init.uniform_(convolution.weight, -1, 1, torch.Generator().manual_seed(0))
+    layer = FakeQuantConv2d(convolution)
+    levels = (layer.rounded_weight() / layer.weight_scales()[:, None, None, None]).detach().round()
+    in_order = levels.permute(0, 2, 3, 1).flatten(1)
+    sums = in_order[:, 0 : 9 * inputs // 2 * 2 : 2] + in_order[:, 1::2]
+    assert float(255 * sums.min()) >= -(2**15) and float(255 * sums.max()) < 2**15
+    # Nothing is given away where no pair is large: one weight alone has all levels.
+    lone = torch.nn.Conv2d(4, 1, 1)
+    with torch.no_grad():
+        lone.weight.copy_(torch.tensor([1.0, -1.0, 0.1, 0.2]).reshape(1, 4, 1, 1))
+    assert float(FakeQuantConv2d(lone).weight_scales()) == pytest.approx(1 / WEIGHT_LEVELS)
 
 
 def test_gradients_pass_the_rounding_within_the_range_alone():

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 LEVELS = 255
 """Steps of an 8-bit activation."""
 WEIGHT_LEVELS = 127
 """Steps of a weight on each side of zero."""
+PAIR_LEVELS = 128
+"""Steps that two neighbouring weights of one sign have together at most: 255 times as many fit into 16 bits."""
 QUANTILE = 0.9999
 """Share of the activations that lie within the range; a few large ones would cost all the others their precision."""
 
@@ -58,9 +61,27 @@ class FakeQuantConv2d(nn.Module):
     def rounded_weight(self) -> Tensor:
         """Return the kernel, float (outputs, inputs, h, w), rounded to its levels."""
         weight = self.convolution.weight
-        largest = weight.detach().abs().amax(dim=(1, 2, 3)).clamp_min(1e-8)
-        zeros = torch.zeros(len(largest), dtype=torch.int32, device=weight.device)
-        return torch.fake_quantize_per_channel_affine(weight, largest / WEIGHT_LEVELS, zeros, 0, -WEIGHT_LEVELS, WEIGHT_LEVELS)
+        scales = self.weight_scales()
+        zeros = torch.zeros(len(scales), dtype=torch.int32, device=weight.device)
+        return torch.fake_quantize_per_channel_affine(weight, scales, zeros, 0, -WEIGHT_LEVELS, WEIGHT_LEVELS)
+
+    def weight_scales(self) -> Tensor:
+        """Return the step of each output channel's weights, float (outputs,)."""
+        return _reach(self.convolution.weight.detach()).clamp_min(1e-8) / WEIGHT_LEVELS
+
+
+def _reach(weight: Tensor) -> Tensor:
+    """Return how far each output channel of *weight*, (outputs, inputs, h, w), reaches from zero, float (outputs,).
+
+    x86 processors without VNNI add the products of two neighbouring inputs in 16 bits, where 255 times the sum of two weights of
+    one sign may overflow. Such a pair counts with its sum, so that no pair passes 128 levels; this widens few channels.
+    """
+    largest = weight.abs().amax(dim=(1, 2, 3))
+    in_order = weight.permute(0, 2, 3, 1).flatten(1)
+    pairs = F.pad(in_order, (0, in_order.shape[1] % 2)).unflatten(1, (-1, 2))
+    sums = torch.where(pairs.prod(2) > 0, pairs.sum(2).abs(), 0.0).amax(1)
+    # Both weights of a pair are rounded, each by up to half a level.
+    return torch.maximum(largest, sums * WEIGHT_LEVELS / (PAIR_LEVELS - 0.5))
 
 
 def scale_and_zero(ends: Tensor) -> tuple[float, int]:
