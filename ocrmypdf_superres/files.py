@@ -77,18 +77,18 @@ def atomic_create(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def atomic_write_text(path: Path, text: str, *, durable: bool = False) -> None:
+def atomic_write_text(path: Path, text: str) -> None:
     r"""Write *text* to *path* as UTF-8, whole or not at all; raises OSError as :func:`atomic_write`.
 
     Bytes of file names that are not UTF-8 (surrogates in Python) are written as ``\udcff``, by which JSON keeps them.
     """
-    with atomic_write(path, durable=durable) as part:
+    with atomic_write(path) as part:
         part.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
-def atomic_write_bytes(path: Path, data: bytes, *, durable: bool = False) -> None:
+def atomic_write_bytes(path: Path, data: bytes) -> None:
     """Write *data* to *path*, whole or not at all; raises OSError as :func:`atomic_write`."""
-    with atomic_write(path, durable=durable) as part:
+    with atomic_write(path) as part:
         part.write_bytes(data)
 
 

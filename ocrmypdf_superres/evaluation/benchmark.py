@@ -71,7 +71,7 @@ def _read(case: Case, method: str, model: str, key: str, cache: ReadingCache, pe
     return reading
 
 
-def reading_of(case: Case, method: str, model: str, cache: Path | None, peer: Peer | None = None) -> dict[str, Any]:
+def reading_of(case: Case, method: str, model: str, cache: Path | None) -> dict[str, Any]:
     """Return the reading of *case* by *method*, a ``Reading`` as a dictionary; from the folder *cache* if it is there.
 
     Raises:
@@ -79,8 +79,8 @@ def reading_of(case: Case, method: str, model: str, cache: Path | None, peer: Pe
         ModelError: there is no such model.
         SuperresError: the page cannot be read.
     """
-    key = key_of(case, method, versions_of(method, model, peer))
-    found = _read(case, method, model, key, ReadingCache(cache), peer)
+    key = key_of(case, method, versions_of(method, model))
+    found = _read(case, method, model, key, ReadingCache(cache), None)
     if found.get("error"):
         raise SuperresError(found["error"])
     return found

@@ -138,13 +138,13 @@ def _with_law(rows: Array, bits: int, law: str, settings: AciqSettings, shape: t
     codes = np.clip(np.round(rows / scale[:, None]) + zero[:, None], 0, steps[:, None])
     offset = -zero * scale
     if settings.correct:
-        scale, offset = _corrected(rows, codes, scale, offset)
+        scale, offset = _corrected(rows, codes, scale)
     return Packed(
         codes.astype(np.uint8), widths.astype(np.uint8), scale.astype(np.float32), offset.astype(np.float32), tuple(shape)
     )
 
 
-def _corrected(rows: Array, codes: Array, scale: Array, offset: Array) -> tuple[Array, Array]:
+def _corrected(rows: Array, codes: Array, scale: Array) -> tuple[Array, Array]:
     """Return scale and offset with which each channel has the mean and the deviation that it had."""
     deviation = codes.std(axis=1) * scale
     ratio = np.where(deviation > 0, rows.std(axis=1) / np.maximum(deviation, 1e-12), 1.0)

@@ -158,10 +158,10 @@ def percentile_of_tiles(values: FloatImage, rows: int, columns: int, percentile:
     return np.percentile(tiles, percentile, axis=(1, 3)).astype(np.float32)
 
 
-def is_colour(image: Image.Image, tolerance: int = 2) -> bool:
-    """Return whether any pixel's channels differ by more than *tolerance* levels of 255."""
+def is_colour(image: Image.Image) -> bool:
+    """Return whether any pixel's channels differ by more than two levels of 255."""
     flat = flatten(image)
     if flat.mode == "L":
         return False
     red, green, blue = (np.asarray(band, dtype=np.int16) for band in flat.split())
-    return bool(max(np.abs(red - green).max(), np.abs(green - blue).max(), np.abs(red - blue).max()) > tolerance)
+    return bool(max(np.abs(red - green).max(), np.abs(green - blue).max(), np.abs(red - blue).max()) > 2)

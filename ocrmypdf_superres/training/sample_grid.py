@@ -14,6 +14,10 @@ from torch import Tensor, nn
 from ocrmypdf_superres.architectures.blocks.layers import grey_of
 from ocrmypdf_superres.training.data.batches import Batch, StepBatches
 
+DATA_BATCHES, DATA_STRIPS = 4, 6
+"""How many batches of the data are shown, and how many strips of each."""
+RESULT_STRIPS = 10
+
 
 def _grey(images: Tensor) -> NDArray[np.float32]:
     return np.asarray(grey_of(images)[:, 0].cpu().numpy(), dtype=np.float32)
@@ -30,12 +34,12 @@ def _save(rows: list[NDArray[np.float32]], path: Path) -> None:
     Image.fromarray(sheet.astype(np.uint8)).save(path)
 
 
-def save_data_sheet(batches: StepBatches, path: Path, steps: int = 4, rows: int = 6) -> None:
-    """Write *rows* strips of each of the first *steps* batches to *path*: lr on the left, hr on the right."""
+def save_data_sheet(batches: StepBatches, path: Path) -> None:
+    """Write some strips of each of the first batches to *path*: lr on the left, hr on the right."""
     sheet = []
-    for step in range(min(steps, len(batches))):
+    for step in range(min(DATA_BATCHES, len(batches))):
         batch = batches[step]
-        for lr, hr, box in list(zip(_grey(batch.lr), _grey(batch.hr), batch.boxes, strict=True))[:rows]:
+        for lr, hr, box in list(zip(_grey(batch.lr), _grey(batch.hr), batch.boxes, strict=True))[:DATA_STRIPS]:
             marked = hr.copy()
             if box is not None:
                 marked[box[1] : box[3], [box[0], box[2] - 1]] = 0.5
@@ -44,8 +48,8 @@ def save_data_sheet(batches: StepBatches, path: Path, steps: int = 4, rows: int 
 
 
 @torch.no_grad()
-def save_result_sheet(net: nn.Module, batch: Batch, path: Path, rows: int = 10) -> None:
-    """Write *rows* strips of *batch* to *path*: lr, sr and hr side by side."""
-    sr = _grey(net(batch.lr[:rows].float(), batch.scale))
-    hr, lr = _grey(batch.hr[:rows]), _grey(batch.lr[:rows])
+def save_result_sheet(net: nn.Module, batch: Batch, path: Path) -> None:
+    """Write the first strips of *batch* to *path*: lr, sr and hr side by side."""
+    sr = _grey(net(batch.lr[:RESULT_STRIPS].float(), batch.scale))
+    hr, lr = _grey(batch.hr[:RESULT_STRIPS]), _grey(batch.lr[:RESULT_STRIPS])
     _save([np.hstack([_enlarged(a, c), b, c]) for a, b, c in zip(lr, sr, hr, strict=True)], path)

@@ -19,9 +19,9 @@ SOURCE_MARGIN, TARGET_MARGIN = 0.01, 0.05
 WIDTHS = (32, 64, 128, 256, 256, 256)
 
 
-def edge_points(margin: float, count: int = POINTS) -> Tensor:
-    """Return *count* points (x, y) in [0, 1], float32 (count, 2): half along the top and half along the bottom."""
-    x = torch.linspace(margin, 1 - margin, count // 2)
+def edge_points(margin: float) -> Tensor:
+    """Return POINTS points (x, y) in [0, 1], float32 (POINTS, 2): half along the top and half along the bottom."""
+    x = torch.linspace(margin, 1 - margin, POINTS // 2)
     return torch.cat([torch.stack([x, torch.full_like(x, y)], dim=1) for y in (margin, 1 - margin)])
 
 
@@ -145,16 +145,16 @@ class RareGrid(nn.Module):
         return functional.grid_sample(x, grid, padding_mode="border", align_corners=True)
 
 
-def rare_points(count: int = POINTS) -> Tensor:
-    """Return *count* points (x, y) on the borders, float32 (count, 2) in [-1, 1]: half along the top, half along the bottom."""
-    x = torch.linspace(-1, 1, count // 2)
+def rare_points() -> Tensor:
+    """Return POINTS points (x, y) on the borders, float32 (POINTS, 2) in [-1, 1]: half along the top, half along the bottom."""
+    x = torch.linspace(-1, 1, POINTS // 2)
     return torch.cat([torch.stack([x, torch.full_like(x, y)], dim=1) for y in (-1.0, 1.0)])
 
 
-def rare_start(count: int = POINTS) -> Tensor:
-    """Return the points that RARE's head starts from (its figure 6a): both rows rise from left to right."""
-    x = torch.linspace(-1, 1, count // 2)
-    return torch.cat([torch.stack([x, torch.linspace(y, y - 1, count // 2)], dim=1) for y in (0.0, 1.0)])
+def rare_start() -> Tensor:
+    """Return the points, float32 (POINTS, 2), that RARE's head starts from (its figure 6a): both rows rise from left to right."""
+    x = torch.linspace(-1, 1, POINTS // 2)
+    return torch.cat([torch.stack([x, torch.linspace(y, y - 1, POINTS // 2)], dim=1) for y in (0.0, 1.0)])
 
 
 class TPSSTN(nn.Module):

@@ -37,6 +37,8 @@ from ocrmypdf_superres.upscaling.backends.torch import load_network
 from ocrmypdf_superres.upscaling.loading import load_upscaler
 
 BATCH = 32
+SEED = 999
+"""Of the samples that are rendered, and of their degradation."""
 CLEAN = 0.15
 """Share of lines that are reduced and not degraded."""
 BLURRED = ({"name": "blur", "sigma": [0.3, 0.9]}, {"name": "downsample", "kernels": ["bicubic", "box", "bilinear"]},
@@ -86,8 +88,8 @@ class LineMetrics:
 
 
 def held_out_batches(
-    source: Source, data: Path, scale: int, count: int, seed: int = 999, degradation: Sequence[Mapping[str, Any]] = BLURRED,
-    clean: float = CLEAN, cache: Path | None = None, batch: int = BATCH, colour: str = "luma",
+    source: Source, data: Path, scale: int, count: int, seed: int = SEED, degradation: Sequence[Mapping[str, Any]] = BLURRED,
+    clean: float = CLEAN, cache: Path | None = None, batch: int = BATCH,
 ) -> list[Batch]:  # fmt: skip
     """Return *count* lines or strips of *source*, a folder below *data*, *batch* at a time.
 
@@ -98,16 +100,14 @@ def held_out_batches(
         OptionError: the source cannot be used.
     """
     stage = Stage("held-out", 1, {"l2": 1.0})
-    recipe = Recipe(
-        "held-out", "", (source,), tuple(degradation), (stage,), seed=seed, scales={str(scale): 1.0}, clean=clean, colour=colour
-    )
+    recipe = Recipe("held-out", "", (source,), tuple(degradation), (stage,), seed=seed, scales={str(scale): 1.0}, clean=clean)
     sizes = [batch] * (count // batch) + [count % batch] * (count % batch > 0)
     with TemporaryDirectory() as temporary:
         batches = StepBatches(recipe, data, cache or Path(temporary), sizes)
         return [batches[index] for index in range(len(sizes))]
 
 
-def all_pairs(folder: Path, scale: int, kind: str = "textzoom", colour: str = RGB) -> list[Batch]:
+def all_pairs(folder: Path, scale: int, kind: str = "textzoom") -> list[Batch]:
     """Return every line of the published set in *folder*, of a *kind* of :data:`WHOLE_SETS`, in its order.
 
     Raises:
@@ -116,13 +116,13 @@ def all_pairs(folder: Path, scale: int, kind: str = "textzoom", colour: str = RG
     source = WHOLE_SETS[kind](folder)
     samples = [source.line(index, scale) for index in range(source.count)]
     parts = [samples[start : start + BATCH] for start in range(0, len(samples), BATCH)]
-    return [collate(part, [sample.lr for sample in part if sample.lr is not None], scale, colour) for part in parts]
+    return [collate(part, [sample.lr for sample in part if sample.lr is not None], scale, RGB) for part in parts]
 
 
-def folder_lines(folder: Path, low: Path | None, scale: int, count: int = 0, seed: int = 999, colour: str = "rgb") -> list[Batch]:
+def folder_lines(folder: Path, low: Path | None, scale: int, count: int = 0) -> list[Batch]:
     """Return the line images in *folder*, each once, by name; of more than *count*, which is not 0, as many, spread evenly.
 
-    Those without a partner in *low* are reduced as by :func:`held_out_batches`; *seed* is of their degradation.
+    Those without a partner in *low* are reduced as by :func:`held_out_batches`.
 
     Raises:
         OptionError, ImageError: the folder or an image cannot be used.
@@ -133,10 +133,10 @@ def folder_lines(folder: Path, low: Path | None, scale: int, count: int = 0, see
     for index in spread(range(len(source.items)), count):
         sample = source.line(index, scale)
         samples.append(sample)
-        own = np.random.default_rng([seed, index])
+        own = np.random.default_rng([SEED, index])
         lrs.append(degraded(degradation, sample.source, scale, own) if sample.lr is None else sample.lr)
     starts = range(0, len(samples), BATCH)
-    return [collate(samples[at : at + BATCH], lrs[at : at + BATCH], scale, colour) for at in starts]
+    return [collate(samples[at : at + BATCH], lrs[at : at + BATCH], scale, RGB) for at in starts]
 
 
 Predictor = Callable[[Tensor, int], Tensor]

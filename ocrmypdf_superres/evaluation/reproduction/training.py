@@ -133,7 +133,7 @@ class Trainings:
         elif not self._taken_over(name, inputs):
             recipe = self.folder / f"{name}.toml"
             atomic_write_text(recipe, text)
-            with self._timed(name, run, inputs):
+            with self._timed(run, inputs):
                 training(recipe, run, (run / CHECKPOINT).is_file())
         self.spent[name] = _spent(run)
         return made
@@ -179,7 +179,7 @@ class Trainings:
         return {**values, **limits, "name": name, "seed": values.get("seed", 0) + self.seed, "stages": stages}
 
     @contextmanager
-    def _timed(self, name: str, run: Path, inputs: str) -> Iterator[None]:
+    def _timed(self, run: Path, inputs: str) -> Iterator[None]:
         """Find what was trained before by name, and note the hours, those before an interruption included, and the device."""
         before, began = _spent(run).hours, time.monotonic()
         with also_searched(self.folder):

@@ -14,6 +14,7 @@ from ocrmypdf_superres.page.image import FloatImage, from_luma
 
 SIZE, DPI = (437, 310), 75.0
 """Half a sheet of A5 at a low resolution."""
+LANGUAGE = "eng"
 
 
 def _noise(seed: int, sigma: float, blur: float = 0.0) -> FloatImage:
@@ -50,7 +51,7 @@ PAGES: dict[str, Callable[[], FloatImage]] = {
 }
 
 
-def invented_words(model: str, languages: str = "eng") -> list[tuple[str, str, int]]:
+def invented_words(model: str) -> list[tuple[str, str, int]]:
     """Return (page, method, words read) for every page of :data:`PAGES`: as is, by Lanczos, by the net, and by the plugin.
 
     The net is applied at its largest scale although the plugin's plan would leave most of these pages alone; the plugin is
@@ -69,7 +70,7 @@ def invented_words(model: str, languages: str = "eng") -> list[tuple[str, str, i
         lanczos = original.resize((original.width * scale, original.height * scale), Image.Resampling.LANCZOS)
         net = Image.fromarray(upscaler.upscale_bytes(np.asarray(original), scale))
         for method, image, dpi in (("as-is", original, DPI), ("lanczos", lanczos, DPI * scale), ("net", net, DPI * scale)):
-            found.append((kind, method, len(read_words(image, dpi, languages))))
-        ran = ocrmypdf_text(original, DPI, languages, plugins=["ocrmypdf_superres"], superres_model=model, superres_device="cpu")
+            found.append((kind, method, len(read_words(image, dpi, LANGUAGE))))
+        ran = ocrmypdf_text(original, DPI, LANGUAGE, plugins=["ocrmypdf_superres"], superres_model=model, superres_device="cpu")
         found.append((kind, "plugin", len(ran.words)))
     return found

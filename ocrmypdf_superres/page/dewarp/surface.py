@@ -122,11 +122,11 @@ def surface_of(image: Image.Image, x_height: float) -> Surface | None:
     height = image.height / image.width
     if float(np.abs(np.diff(shifts, axis=0)).max()) * (POINTS - 1) > STEEPEST * height:
         return None
-    return Surface(_fitting(shifts, height), float(np.ptp(lines, axis=1).max()), float(np.ptp(bend, axis=1).max()))
+    return Surface(_fitting(shifts), float(np.ptp(lines, axis=1).max()), float(np.ptp(bend, axis=1).max()))
 
 
-def _fitting(shifts: NDArray[np.float64], height: float) -> NDArray[np.float64]:
-    """Return *shifts* and as much squeezing of the rows that nothing is shifted out of a page *height* times as high as wide."""
+def _fitting(shifts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return *shifts* with the rows squeezed by so much that nothing is shifted out of the page."""
     above, below = max(0.0, float(shifts[0].max())), max(0.0, -float(shifts[-1].min()))
     return shifts + np.linspace(-above, below, POINTS)[:, None]
 

@@ -161,8 +161,8 @@ class Charset:
         return visual_order(text) if self.right_to_left else text
 
 
-def _shorten(text: str, most: int = 60) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
+def _shorten(text: str) -> str:
+    return text if len(text) <= 60 else text[:59] + "…"
 
 
 def read_unicharset(data: bytes, source: str) -> tuple[list[str], list[str]]:
