@@ -7,6 +7,7 @@ import argparse
 import contextlib
 import io
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -132,6 +133,9 @@ def _whole_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line *argv*; return the exit status: 0, 1 for an error, 2 for a wrong call, 130 on Ctrl-C."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    # Before a command imports torch: see openmp_threads.
+    if "OMP_THREAD_LIMIT" in os.environ:
+        os.environ.setdefault("OMP_NUM_THREADS", os.environ["OMP_THREAD_LIMIT"])
     command = next((a for a in arguments if a in COMMANDS), None)
     # Progress bars use rich's own console; one console for both writes log lines above a bar, not into it.
     rich.reconfigure(stderr=True)

@@ -15,7 +15,9 @@ import torch
 from nets import random_page
 from PIL import Image, ImageDraw, ImageFont
 
+from ocrmypdf_superres.architectures import get
 from ocrmypdf_superres.errors import DeviceError, ModelError
+from ocrmypdf_superres.export.onnx import export_model
 from ocrmypdf_superres.modelstore.cards import Card, onnx_name
 from ocrmypdf_superres.modelstore.store import Model, find_model, sha256_of
 from ocrmypdf_superres.upscaling.backends.onnx import OnnxBackend
@@ -218,3 +220,26 @@ def test_half_precision_on_the_gpu_is_near(model):
 def test_a_gpu_that_is_not_there(model):
     with pytest.raises(DeviceError, match="sees 0 CUDA devices"):
         TorchBackend(model, "cuda:1")
+
+
+def test_a_limit_of_openmp_threads_changes_no_pixel(tmp_path):
+    """torch would leave out what the threads beyond the limit were to compute, without an error."""
+    spec = get("tsrn")  # a net with kernels of 9x9 pixels
+    config = spec.parse_config({})
+    torch.manual_seed(0)
+    model = export_model(spec.build(config), spec, config, tmp_path / "tsrn", "tsrn")
+    scale = model.card.scales[0]
+    tiles = np.random.default_rng(0).random((2, 1, 16, 64), dtype=np.float32)
+    np.save(tmp_path / "tiles.npy", tiles)
+    done = python(f"""
+        import os
+        os.environ["OMP_THREAD_LIMIT"] = "1"
+        os.environ.pop("OMP_NUM_THREADS", None)
+        import numpy as np
+        from ocrmypdf_superres.modelstore.store import find_model
+        from ocrmypdf_superres.upscaling.backends.torch import TorchBackend
+        backend = TorchBackend(find_model({str(model.folder)!r}), "cpu", threads=2)
+        np.save({str(tmp_path / "sr.npy")!r}, backend.run(np.load({str(tmp_path / "tiles.npy")!r}), {scale}))
+    """)
+    assert done.returncode == 0, done.stderr
+    assert np.abs(np.load(tmp_path / "sr.npy") - OnnxBackend(model, 1).run(tiles, scale)).max() < 1e-4

@@ -20,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import nn
 
 from ocrmypdf_superres.errors import OptionError, SuperresError
+from ocrmypdf_superres.processes import openmp_threads
 from ocrmypdf_superres.training.data.batches import load_batches, naming_killed_workers
 from ocrmypdf_superres.training.loop.checkpoint import load_run, mismatch, same_recipe, save_checkpoint
 from ocrmypdf_superres.training.loop.processes import Processes
@@ -43,7 +44,7 @@ K = TypeVar("K", bound=Task[Any])
 def seed_run(settings: RunSettings) -> None:
     """Seed torch for the start of a run and set its threads; to be called before the network is built."""
     torch.manual_seed(settings.seed)
-    torch.set_num_threads(settings.threads)
+    torch.set_num_threads(openmp_threads(settings.threads))
 
 
 class Trainer(Generic[K]):
@@ -82,8 +83,7 @@ class Trainer(Generic[K]):
         self.optimizer = make_optimizer(self.net, self.stages[0], self.settings)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.settings.precision == "float16")
         self.precision = getattr(torch, self.settings.precision)
-        self.step = 0
-        self.seconds = 0.0
+        self.step, self.seconds = 0, 0.0
         self.watch = Watch()
         self._entered = -1
         self._skipped = 0

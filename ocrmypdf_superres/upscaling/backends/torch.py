@@ -16,6 +16,7 @@ from ocrmypdf_superres.architectures.blocks.layers import on_luma
 from ocrmypdf_superres.architectures.spec import Foldable
 from ocrmypdf_superres.errors import DeviceError, ModelError
 from ocrmypdf_superres.modelstore.store import Model
+from ocrmypdf_superres.processes import openmp_threads
 from ocrmypdf_superres.upscaling.backends import packed_weights as packed
 from ocrmypdf_superres.upscaling.backends.base import Level
 
@@ -60,7 +61,8 @@ class TorchBackend:
         model: the model.
         device: where it runs.
         batch: how many tiles at once on CUDA.
-        threads: CPU threads; 0 leaves torch's choice. Torch has one number for the whole process, which this sets.
+        threads: CPU threads; 0 leaves torch's choice. Torch has one number for the whole process, which this sets. It never
+            exceeds ``$OMP_THREAD_LIMIT``.
 
     Raises:
         DeviceError: there is no CUDA, or no such GPU.
@@ -69,9 +71,9 @@ class TorchBackend:
 
     def __init__(self, model: Model, device: str = "cuda", batch: int = 32, threads: int = 0) -> None:
         self.model = model
-        if threads:
-            torch.set_num_threads(threads)
         self._device = torch.device(device)
+        if threads or self._device.type == "cpu":
+            torch.set_num_threads(openmp_threads(threads or torch.get_num_threads()))
         if self._device.type == "cuda":
             count = torch.cuda.device_count() if torch.cuda.is_available() else 0
             if (self._device.index or 0) >= count:
