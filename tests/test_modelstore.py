@@ -2,16 +2,20 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip("torch")
 
 from ocrmypdf_superres.errors import ModelError
+from ocrmypdf_superres.modelstore import networks, rapidocr_networks, store
 from ocrmypdf_superres.modelstore.cards import CARD, WEIGHTS
-from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, SEARCH_VARIABLE, find_model, list_models, sha256_of
+from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, SEARCH_VARIABLE, find_model, kept_beside, list_models, sha256_of
 from ocrmypdf_superres.upscaling.backends.onnx import OnnxBackend
 from ocrmypdf_superres.upscaling.backends.torch import load_network
+
+MODELS = Path(__file__).parents[1] / "models"
 
 
 @pytest.fixture
@@ -96,3 +100,27 @@ def test_broken_cards_are_one_sentence(copy, old, new, message):
 def test_unknown_names_list_what_there_is():
     with pytest.raises(ModelError, match="There is no model 'nosuch'"):
         find_model("nosuch")
+
+
+@pytest.mark.parametrize(
+    ("module", "reader", "read", "folder"),
+    [
+        (store, "read_card", store.find_model, "docsr-xs"),
+        (networks, "read_toml", networks.read_network, "recognizers/frk"),
+        (rapidocr_networks, "read_toml", rapidocr_networks.read_line_network, "rapidocr/ppocr-latin"),
+    ],
+)
+def test_a_folder_that_a_writer_renames_is_still_read(module, reader, read, folder, tmp_path, monkeypatch):
+    place = tmp_path / "net"
+    place.mkdir()
+    for card in (MODELS / folder).glob("*.toml"):
+        shutil.copy(card, place)
+    actual = getattr(module, reader)
+
+    def renamed_meanwhile(path, *rest):
+        if place.exists():
+            place.rename(kept_beside(place))
+        return actual(path, *rest)
+
+    monkeypatch.setattr(module, reader, renamed_meanwhile)
+    assert read(str(place) if module is store else place).folder == kept_beside(place)

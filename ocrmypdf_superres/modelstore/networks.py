@@ -18,7 +18,7 @@ from pydantic import Field
 
 from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.modelstore.cards import SHA256, check_identity
-from ocrmypdf_superres.modelstore.store import complete_folder, search_folders
+from ocrmypdf_superres.modelstore.store import complete_folder, read_complete, search_folders
 from ocrmypdf_superres.tables import STRICT, read_table, read_toml
 
 NETWORK_CARD = "network.toml"
@@ -142,17 +142,13 @@ def read_network(folder: Path) -> Network | None:
     Raises:
         RecognizerError: the card cannot be used.
     """
-    while (found := complete_folder(folder, (NETWORK_CARD,))) is not None:
-        path = found / NETWORK_CARD
-        try:
-            values = read_toml(path, "The network's card", RecognizerError)
-        except RecognizerError:
-            if path.is_file():
-                raise
-            continue  # a writer has just renamed the folder
-        card = read_table(NetworkCard, values, f"The network's card {path}", RecognizerError, advice="install it again")
-        return Network(card, found)
-    return None
+    found = read_complete(folder, NETWORK_CARD, _read_card)
+    return Network(*found) if found is not None else None
+
+
+def _read_card(path: Path) -> NetworkCard:
+    values = read_toml(path, "The network's card", RecognizerError)
+    return read_table(NetworkCard, values, f"The network's card {path}", RecognizerError, advice="install it again")
 
 
 def networks_in(folder: Path) -> list[Network]:

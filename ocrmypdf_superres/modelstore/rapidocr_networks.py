@@ -13,7 +13,7 @@ from pydantic import Field
 
 from ocrmypdf_superres.errors import MissingDependencyError, RecognizerError
 from ocrmypdf_superres.modelstore.cards import SHA256, check_identity
-from ocrmypdf_superres.modelstore.store import check_file, complete_folder, search_folders
+from ocrmypdf_superres.modelstore.store import check_file, complete_folder, read_complete, search_folders
 from ocrmypdf_superres.tables import STRICT, read_table, read_toml
 
 LINE_NETWORK_CARD = "rapidocr.toml"
@@ -96,13 +96,13 @@ def read_line_network(folder: Path) -> LineNetwork | None:
     Raises:
         RecognizerError: the card cannot be used.
     """
-    found = complete_folder(folder, (LINE_NETWORK_CARD,))
-    if found is None:
-        return None
-    path = found / LINE_NETWORK_CARD
+    found = read_complete(folder, LINE_NETWORK_CARD, _read_card)
+    return LineNetwork(*found) if found is not None else None
+
+
+def _read_card(path: Path) -> LineNetworkCard:
     values = read_toml(path, "The network's card", RecognizerError)
-    card = read_table(LineNetworkCard, values, f"The network's card {path}", RecognizerError, advice="install it again")
-    return LineNetwork(card, found)
+    return read_table(LineNetworkCard, values, f"The network's card {path}", RecognizerError, advice="install it again")
 
 
 def line_network_folders() -> list[Path]:

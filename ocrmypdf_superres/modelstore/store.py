@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TypeVar
 
 from ocrmypdf_superres.errors import ModelError, OptionError, RecognizerError, SuperresError
 from ocrmypdf_superres.modelstore.cards import CARD, DETECTOR_CARD, NAME, RECOGNIZER_CARD, WEIGHTS, Card, onnx_name, read_card
@@ -26,6 +27,8 @@ _PUBLISHED_HINT = "the networks of published papers come with pip install 'ocrmy
 _BEFORE = ".before"
 _ATTEMPTS = 4
 RECOGNIZER_CARDS = (RECOGNIZER_CARD, DETECTOR_CARD)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -149,16 +152,26 @@ def complete_folder(folder: Path, cards: Sequence[str] = (CARD,)) -> Path | None
     return None
 
 
-def _model_in(folder: Path) -> Model | None:
-    """Return the model in *folder*, None if there is none; raises ModelError if its card cannot be used."""
-    while (found := complete_folder(folder)) is not None:
+def read_complete(folder: Path, card: str, read: Callable[[Path], T]) -> tuple[T, Path] | None:
+    """Return what *read* makes of the file *card* in *folder*, and the folder that held it; None where there is no card.
+
+    Raises:
+        SuperresError: what *read* raises; it chains the OSError of a file that it cannot open.
+    """
+    while (found := complete_folder(folder, (card,))) is not None:
         try:
-            return Model(read_card(found / CARD), found)
-        except ModelError as error:
+            return read(found / card), found
+        except SuperresError as error:
             # A card that has just disappeared was renamed by a writer: search again.
             if not isinstance(error.__cause__, FileNotFoundError):
                 raise
     return None
+
+
+def _model_in(folder: Path) -> Model | None:
+    """Return the model in *folder*, None if there is none; raises ModelError if its card cannot be used."""
+    found = read_complete(folder, CARD, read_card)
+    return Model(*found) if found is not None else None
 
 
 def model_folders(cards: Sequence[str] = (CARD,)) -> list[Path]:
