@@ -78,7 +78,7 @@ def _reach(weight: Tensor) -> Tensor:
     """
     largest = weight.abs().amax(dim=(1, 2, 3))
     in_order = weight.permute(0, 2, 3, 1).flatten(1)
-    pairs = F.pad(in_order, (0, in_order.shape[1] % 2)).unflatten(1, (-1, 2))
+    pairs = F.pad(in_order, (0, in_order.shape[1] % 2)).reshape(len(weight), -1, 2)
     sums = torch.where(pairs.prod(2) > 0, pairs.sum(2).abs(), 0.0).amax(1)
     # Both weights of a pair are rounded, each by up to half a level.
     return torch.maximum(largest, sums * WEIGHT_LEVELS / (PAIR_LEVELS - 0.5))
