@@ -107,7 +107,7 @@ def test_unknown_names_list_what_there_is():
     [
         (store, "read_card", store.find_model, "docsr-xs"),
         (networks, "read_toml", networks.read_network, "recognizers/frk"),
-        (rapidocr_networks, "read_toml", rapidocr_networks.read_line_network, "rapidocr/ppocr-latin"),
+        (rapidocr_networks, "read_toml", rapidocr_networks.read_rapidocr_network, "rapidocr/ppocr-latin"),
     ],
 )
 def test_a_folder_that_a_writer_renames_is_still_read(module, reader, read, folder, tmp_path, monkeypatch):

@@ -24,7 +24,7 @@ from ocrmypdf_superres.archive.worker.ocr_options import check_option_tables
 from ocrmypdf_superres.errors import ArchiveError
 from ocrmypdf_superres.modelstore.cards import WEIGHTS
 from ocrmypdf_superres.modelstore.networks import STOCK, networks_for, versions_of_networks
-from ocrmypdf_superres.modelstore.rapidocr_networks import installed_line_network, package_models
+from ocrmypdf_superres.modelstore.rapidocr_networks import installed_rapidocr_network, package_models
 from ocrmypdf_superres.modelstore.store import Model, find_model
 from ocrmypdf_superres.plugin.options import SuperresOptions
 from ocrmypdf_superres.tables import STRICT, read_table, read_toml
@@ -116,9 +116,9 @@ class Settings:
         """Return what decides how the tuned networks read that may be used; raises RecognizerError for a bad folder."""
         given = SuperresOptions.model_validate(dict(self.superres))
         versions = versions_of_networks(networks_for(given.networks, self.languages))
-        line_network = installed_line_network() if package_models() else None
-        if line_network is not None and given.networks != STOCK and given.engines != "none":
-            versions.append(line_network.card.sha256)
+        rapidocr_network = installed_rapidocr_network() if package_models() else None
+        if rapidocr_network is not None and given.networks != STOCK and given.engines != "none":
+            versions.append(rapidocr_network.card.sha256)
         return versions
 
     def toml(self) -> str:

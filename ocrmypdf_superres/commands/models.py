@@ -19,10 +19,10 @@ from ocrmypdf_superres.errors import ModelError, RecognizerError
 from ocrmypdf_superres.modelstore.cards import CARD, WEIGHTS, read_recognizer_card
 from ocrmypdf_superres.modelstore.networks import Network, installed_networks, network_folders, read_network
 from ocrmypdf_superres.modelstore.rapidocr_networks import (
-    LineNetwork,
-    installed_line_network,
-    line_network_folders,
-    read_line_network,
+    RapidocrNetwork,
+    installed_rapidocr_network,
+    rapidocr_network_folders,
+    read_rapidocr_network,
 )
 from ocrmypdf_superres.modelstore.store import (
     DEFAULT_MODEL,
@@ -63,10 +63,10 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if args.action == "verify":
         return _verify(console, args.model)
-    models, tuned, line_network = list_models(), installed_networks(), installed_line_network()
+    models, tuned, rapidocr_network = list_models(), installed_networks(), installed_rapidocr_network()
     if args.json is not None:
         listed = {"models": [_of_model(model) for model in models], "networks": [_of_network(n) for n in tuned]}
-        write_json(args.json, listed | {"rapidocr": None if line_network is None else _of_line_network(line_network)})
+        write_json(args.json, listed | {"rapidocr": None if rapidocr_network is None else _of_rapidocr_network(rapidocr_network)})
         if str(args.json) == STANDARD_OUTPUT:
             return 0
     table = Table("model", "architecture", "scales", "licence", "description")
@@ -81,8 +81,8 @@ def run(args: argparse.Namespace) -> int:
     for network in tuned:
         described = network.card
         networks.add_row(described.name, described.language, escape(described.base.version), *_figures(described.metrics))
-    if line_network is not None:
-        about = line_network.card
+    if rapidocr_network is not None:
+        about = rapidocr_network.card
         networks.add_row(about.name, " ".join(about.languages), escape(f"RapidOCR, {about.base}"), *_figures(about.metrics))
     if networks.row_count:
         console.print(networks)
@@ -111,7 +111,7 @@ def _of_network(network: Network) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _of_line_network(network: LineNetwork) -> dict[str, Any]:
+def _of_rapidocr_network(network: RapidocrNetwork) -> dict[str, Any]:
     card = network.card
     return {
         "name": card.name, "languages": list(card.languages), "folder": str(network.folder), "base": card.base,
@@ -144,7 +144,7 @@ def _verify(console: Console, name: str | None) -> int:
             failed += _failed(console, str(path), error)
         else:
             say(f"{said}: as in the card", console)
-    for path in [] if name else [*network_folders(), *line_network_folders()]:
+    for path in [] if name else [*network_folders(), *rapidocr_network_folders()]:
         try:
             _verify_network(path)
         except (RecognizerError, ValueError, TypeError, AttributeError) as error:
@@ -172,10 +172,10 @@ def _verify_recognizer(folder: Path) -> str:
 
 
 def _verify_network(folder: Path) -> None:
-    line_network = read_line_network(folder)
-    if line_network is not None:
-        line_network.file()
-        line_network.int8_file()
+    rapidocr_network = read_rapidocr_network(folder)
+    if rapidocr_network is not None:
+        rapidocr_network.file()
+        rapidocr_network.int8_file()
     network = read_network(folder)
     if network is not None:
         network.data()

@@ -16,14 +16,14 @@ from ocrmypdf_superres.modelstore.cards import SHA256, check_identity
 from ocrmypdf_superres.modelstore.store import check_file, complete_folder, read_complete, search_folders
 from ocrmypdf_superres.tables import STRICT, read_table, read_toml
 
-LINE_NETWORK_CARD = "rapidocr.toml"
-LINE_NETWORK, LINE_NETWORK_INT8 = "model.onnx", "model.int8.onnx"
+RAPIDOCR_CARD = "rapidocr.toml"
+RAPIDOCR_NETWORK, RAPIDOCR_INT8 = "model.onnx", "model.int8.onnx"
 FOLDER = "rapidocr"
 """The folder of these networks in each folder of :func:`~ocrmypdf_superres.modelstore.store.search_folders`."""
 
 
 @dataclass(frozen=True)
-class LineNetworkCard:
+class RapidocrCard:
     """The description of a tuned recognizer for RapidOCR.
 
     Attributes:
@@ -66,10 +66,10 @@ class LineNetworkCard:
 
 
 @dataclass(frozen=True)
-class LineNetwork:
+class RapidocrNetwork:
     """A tuned recognizer: its card, and the folder that holds it."""
 
-    card: LineNetworkCard
+    card: RapidocrCard
     folder: Path
 
     def file(self) -> Path:
@@ -78,11 +78,11 @@ class LineNetwork:
         Raises:
             RecognizerError: the file is missing, or its hash is not the card's.
         """
-        return self._checked(LINE_NETWORK, self.card.sha256)
+        return self._checked(RAPIDOCR_NETWORK, self.card.sha256)
 
     def int8_file(self) -> Path | None:
         """Return the path of the ONNX file in 8-bit integers, checked likewise; None where there is none."""
-        return self._checked(LINE_NETWORK_INT8, self.card.int8_sha256) if self.card.int8_sha256 else None
+        return self._checked(RAPIDOCR_INT8, self.card.int8_sha256) if self.card.int8_sha256 else None
 
     def _checked(self, name: str, sha256: str) -> Path:
         path = self.folder / name
@@ -90,33 +90,33 @@ class LineNetwork:
         return path
 
 
-def read_line_network(folder: Path) -> LineNetwork | None:
+def read_rapidocr_network(folder: Path) -> RapidocrNetwork | None:
     """Return the network in *folder*; None where there is no card.
 
     Raises:
         RecognizerError: the card cannot be used.
     """
-    found = read_complete(folder, LINE_NETWORK_CARD, _read_card)
-    return LineNetwork(*found) if found is not None else None
+    found = read_complete(folder, RAPIDOCR_CARD, _read_card)
+    return RapidocrNetwork(*found) if found is not None else None
 
 
-def _read_card(path: Path) -> LineNetworkCard:
+def _read_card(path: Path) -> RapidocrCard:
     values = read_toml(path, "The network's card", RecognizerError)
-    return read_table(LineNetworkCard, values, f"The network's card {path}", RecognizerError, advice="install it again")
+    return read_table(RapidocrCard, values, f"The network's card {path}", RecognizerError, advice="install it again")
 
 
-def line_network_folders() -> list[Path]:
+def rapidocr_network_folders() -> list[Path]:
     """Return the folders of the installed networks, whether or not their cards can be used."""
     places = [place / FOLDER for place in search_folders()]
     inside = [path for place in places if place.is_dir() for path in sorted(place.iterdir()) if not path.name.startswith(".")]
-    return [path for path in inside if complete_folder(path, (LINE_NETWORK_CARD,)) is not None]
+    return [path for path in inside if complete_folder(path, (RAPIDOCR_CARD,)) is not None]
 
 
-def installed_line_network() -> LineNetwork | None:
+def installed_rapidocr_network() -> RapidocrNetwork | None:
     """Return the network that the plugin uses: the first one whose card can be used; None where there is none."""
-    for folder in line_network_folders():
+    for folder in rapidocr_network_folders():
         try:
-            network = read_line_network(folder)
+            network = read_rapidocr_network(folder)
         except RecognizerError:
             continue  # `models verify` names it; a job continues
         if network is not None:

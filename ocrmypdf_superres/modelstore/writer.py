@@ -15,7 +15,7 @@ from typing import Any
 from ocrmypdf_superres.errors import ModelError, SuperresError
 from ocrmypdf_superres.modelstore.cards import CARD, Card, RecognizerCard
 from ocrmypdf_superres.modelstore.networks import NetworkCard
-from ocrmypdf_superres.modelstore.rapidocr_networks import LineNetworkCard
+from ocrmypdf_superres.modelstore.rapidocr_networks import RapidocrCard
 from ocrmypdf_superres.modelstore.store import kept_beside
 
 
@@ -67,7 +67,7 @@ def _swap(made: Path, folder: Path) -> None:
     shutil.rmtree(before, ignore_errors=True)
 
 
-def write_card(card: Card | RecognizerCard | NetworkCard | LineNetworkCard, path: Path) -> None:
+def write_card(card: Card | RecognizerCard | NetworkCard | RapidocrCard, path: Path) -> None:
     """Write *card* to *path* as TOML; keys without a value are left out."""
     import tomli_w
 

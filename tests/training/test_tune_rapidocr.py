@@ -20,12 +20,12 @@ from torch.utils.data import DataLoader
 from ocrmypdf_superres.cli import main
 from ocrmypdf_superres.errors import OptionError, RecognizerError
 from ocrmypdf_superres.modelstore.rapidocr_networks import (
-    LINE_NETWORK,
-    LINE_NETWORK_CARD,
-    LINE_NETWORK_INT8,
-    installed_line_network,
+    RAPIDOCR_CARD,
+    RAPIDOCR_INT8,
+    RAPIDOCR_NETWORK,
     installed_model,
-    read_line_network,
+    installed_rapidocr_network,
+    read_rapidocr_network,
 )
 from ocrmypdf_superres.modelstore.store import SEARCH_VARIABLE, sha256_of
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
@@ -102,7 +102,7 @@ def test_the_command_writes_a_network_that_the_engine_reads_with(
     path = recipe_file(tmp_path)
     assert main(["recognizer", "tune-rapidocr", str(path), "--data", str(data), "-o", str(out), "--device", "cpu"]) == 0
     assert "2 steps. CER on held-out lines" in capsys.readouterr().out
-    network = read_line_network(out)
+    network = read_rapidocr_network(out)
     assert network is not None
     card = network.card
     assert (card.name, card.steps, card.base) == ("mine", 2, installed_model().stem)
@@ -116,11 +116,11 @@ def test_the_command_writes_a_network_that_the_engine_reads_with(
     page = Image.new("L", (700, 120), 255)
     page.paste(image_of("The harvest was late", 50), (30, 30))
     assert Hypothesis(engine.read(page, ["eng"], 300.0)).text().split() == ["The", "harvest", "was", "late"]
-    assert _fastest_file(network) == out / LINE_NETWORK_INT8
+    assert _fastest_file(network) == out / RAPIDOCR_INT8
 
     held = str(data / "lines" / "eng-held")
     assert main(["recognizer", "measure", str(out), held, str(data / "lines" / "deu-held"), "--write"]) == 0
-    written = read_line_network(out)
+    written = read_rapidocr_network(out)
     assert written is not None and "6 lines" in str(written.card.metrics["CER, low resolution"])
     assert main(["recognizer", "measure", str(out), held, "--against", "a=b"]) == 1
     assert "they are for those of Tesseract" in capsys.readouterr().err
@@ -128,20 +128,20 @@ def test_the_command_writes_a_network_that_the_engine_reads_with(
     assert main(["models"]) == 0 and "mine" in capsys.readouterr().out
 
     # A form in integers that cannot be loaded, or that reads otherwise here, is passed over; one that was changed is refused.
-    whole = (out / LINE_NETWORK_INT8).read_bytes()
-    for content in (b"no model", _with_negated_weights(out / LINE_NETWORK_INT8)):
-        (out / LINE_NETWORK_INT8).write_bytes(content)
-        other = replace(network, card=replace(network.card, int8_sha256=sha256_of(out / LINE_NETWORK_INT8)))
-        assert _fastest_file(other) == out / LINE_NETWORK
+    whole = (out / RAPIDOCR_INT8).read_bytes()
+    for content in (b"no model", _with_negated_weights(out / RAPIDOCR_INT8)):
+        (out / RAPIDOCR_INT8).write_bytes(content)
+        other = replace(network, card=replace(network.card, int8_sha256=sha256_of(out / RAPIDOCR_INT8)))
+        assert _fastest_file(other) == out / RAPIDOCR_NETWORK
     with pytest.raises(RecognizerError, match=r"model\.int8\.onnx has the SHA-256"):
         _fastest_file(network)
-    (out / LINE_NETWORK_INT8).write_bytes(whole)
-    assert _fastest_file(replace(network, card=replace(network.card, int8_sha256=""))) == out / LINE_NETWORK
-    (out / LINE_NETWORK).write_bytes(b"damaged")
+    (out / RAPIDOCR_INT8).write_bytes(whole)
+    assert _fastest_file(replace(network, card=replace(network.card, int8_sha256=""))) == out / RAPIDOCR_NETWORK
+    (out / RAPIDOCR_NETWORK).write_bytes(b"damaged")
     with pytest.raises(RecognizerError, match="damaged or was changed, install it again"):
         TunedRapidOcrEngine().detect(page)
     assert main(["models", "verify"]) == 1
-    (out / LINE_NETWORK_CARD).write_text("name = 1")
+    (out / RAPIDOCR_CARD).write_text("name = 1")
     assert main(["models", "verify"]) == 1
 
 
@@ -269,7 +269,7 @@ def test_folders_without_lines_are_one_sentence(data: Path, tmp_path: Path) -> N
 
 
 def test_the_shipped_network_was_made_by_the_shipped_recipe() -> None:
-    network = installed_line_network()
+    network = installed_rapidocr_network()
     assert network is not None and network.card.recipe.strip() == SHIPPED.read_text(encoding="utf-8").strip()
     assert network.card.languages == tuple(read_line_tuning_recipe(SHIPPED).languages)
     assert network.file().is_file() and network.int8_file() is not None

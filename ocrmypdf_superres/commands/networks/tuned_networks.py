@@ -18,7 +18,7 @@ from ocrmypdf_superres.commands.shared.parsing import add_json, add_language, ad
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.files import read_text
 from ocrmypdf_superres.modelstore.networks import networks_in
-from ocrmypdf_superres.modelstore.rapidocr_networks import LineNetwork, read_line_network
+from ocrmypdf_superres.modelstore.rapidocr_networks import RapidocrNetwork, read_rapidocr_network
 from ocrmypdf_superres.recognizers.tesseract.networks.pack import About, change_card, pack_network
 from ocrmypdf_superres.tesseract import find_traineddata
 
@@ -101,9 +101,9 @@ def measure(console: Console, args: argparse.Namespace) -> int:
     )
     from ocrmypdf_superres.training.data.ocr_lines.shards import read_prepared
 
-    line_network = read_line_network(args.network)
-    if line_network is not None:
-        return _measure_rapidocr(console, args, line_network)
+    rapidocr_network = read_rapidocr_network(args.network)
+    if rapidocr_network is not None:
+        return _measure_rapidocr(console, args, rapidocr_network)
     others = dict(_named_file(text) for text in args.against)
     if taken := others.keys() & {INSTALLED, TUNED}:
         raise OptionError(f"--against was given the name {min(taken)}, which the table has already; give another one.")
@@ -125,9 +125,9 @@ def measure(console: Console, args: argparse.Namespace) -> int:
     return 0
 
 
-def _measure_rapidocr(console: Console, args: argparse.Namespace, network: LineNetwork) -> int:
+def _measure_rapidocr(console: Console, args: argparse.Namespace, network: RapidocrNetwork) -> int:
     from ocrmypdf_superres.evaluation.networks.tuned_network import compare_on_lines, for_card
-    from ocrmypdf_superres.evaluation.networks.tuned_rapidocr import change_line_card, read_by_rapidocr
+    from ocrmypdf_superres.evaluation.networks.tuned_rapidocr import change_rapidocr_card, read_by_rapidocr
     from ocrmypdf_superres.training.data.ocr_lines.shards import read_prepared
 
     if args.against or args.markdown or args.tessdata_dir:
@@ -139,7 +139,7 @@ def _measure_rapidocr(console: Console, args: argparse.Namespace, network: LineN
     figures = compare_on_lines(read_by_rapidocr(network, lines, partial(steps, what="reading")), lines)
     _show(figures, args.json)
     if args.write:
-        change_line_card(network, metrics={**PRINTED, **for_card(figures)})
+        change_rapidocr_card(network, metrics={**PRINTED, **for_card(figures)})
         say(f"Written: {network.folder}", console)
     return 0
 

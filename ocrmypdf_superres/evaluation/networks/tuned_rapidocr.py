@@ -10,7 +10,7 @@ from typing import Any
 from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.evaluation.networks.tuned_network import INSTALLED, TUNED
 from ocrmypdf_superres.metrics.text import edit_distance, fold
-from ocrmypdf_superres.modelstore.rapidocr_networks import LINE_NETWORK_CARD, LineNetwork
+from ocrmypdf_superres.modelstore.rapidocr_networks import RAPIDOCR_CARD, RapidocrNetwork
 from ocrmypdf_superres.modelstore.writer import model_folder, write_card
 from ocrmypdf_superres.ocr.engines.rapidocr import RapidOcrEngine, TunedRapidOcrEngine
 from ocrmypdf_superres.training.data.ocr_lines.stream import Line
@@ -18,7 +18,7 @@ from ocrmypdf_superres.training.networks.reading import text_by_engine
 
 
 def read_by_rapidocr(
-    network: LineNetwork, lines: Sequence[Line], track: Callable[[Sequence[Line]], Iterable[Line]] = iter
+    network: RapidocrNetwork, lines: Sequence[Line], track: Callable[[Sequence[Line]], Iterable[Line]] = iter
 ) -> dict[str, list[float]]:
     """Return the edit distance of what RapidOCR reads on each of *lines* with its own recognizer and with *network*.
 
@@ -38,12 +38,12 @@ def read_by_rapidocr(
     return found
 
 
-def change_line_card(network: LineNetwork, **values: Any) -> LineNetwork:
+def change_rapidocr_card(network: RapidocrNetwork, **values: Any) -> RapidocrNetwork:
     """Return *network* with *values* in its card, written to its folder as a whole; raises OSError."""
     files = [file for file in (network.file(), network.int8_file()) if file is not None]
     contents, card = {file.name: file.read_bytes() for file in files}, replace(network.card, **values)
-    with model_folder(network.folder, LINE_NETWORK_CARD, RecognizerError) as made:
+    with model_folder(network.folder, RAPIDOCR_CARD, RecognizerError) as made:
         for name, content in contents.items():
             (made / name).write_bytes(content)
-        write_card(card, made / LINE_NETWORK_CARD)
-    return LineNetwork(card, network.folder)
+        write_card(card, made / RAPIDOCR_CARD)
+    return RapidocrNetwork(card, network.folder)

@@ -21,7 +21,12 @@ from ocrmypdf.hocrtransform import BoundingBox, OcrClass, OcrElement
 from PIL import Image, ImageDraw, ImageFont
 
 from ocrmypdf_superres.errors import MissingDependencyError, ModelError, RecognizerError
-from ocrmypdf_superres.modelstore.rapidocr_networks import LineNetwork, installed_line_network, installed_model, package_models
+from ocrmypdf_superres.modelstore.rapidocr_networks import (
+    RapidocrNetwork,
+    installed_model,
+    installed_rapidocr_network,
+    package_models,
+)
 from ocrmypdf_superres.ocr.engines.alphabets import have_letters_of, is_foreign, letters_of
 from ocrmypdf_superres.ocr.engines.base import Quad
 from ocrmypdf_superres.ocr.engines.lines import add_line, line_of_text
@@ -153,9 +158,9 @@ class TunedRapidOcrEngine(RapidOcrEngine):
     name = "rapidocr-tuned"
     tuned_from = "rapidocr"
 
-    def __init__(self, network: LineNetwork | None = None) -> None:
+    def __init__(self, network: RapidocrNetwork | None = None) -> None:
         super().__init__()
-        self._network = network or installed_line_network()
+        self._network = network or installed_rapidocr_network()
         self._file: Path | None = None
 
     def missing(self) -> str | None:
@@ -168,7 +173,7 @@ class TunedRapidOcrEngine(RapidOcrEngine):
         """Whether the recognizer was tuned on languages that have every letter of all *languages*."""
         return not self.missing() and have_letters_of(self._tuned().card.languages, languages)
 
-    def _tuned(self) -> LineNetwork:
+    def _tuned(self) -> RapidocrNetwork:
         if self._network is None:
             raise MissingDependencyError(f"The OCR engine {self.name} cannot be used: {self.missing()}")
         return self._network
@@ -185,7 +190,7 @@ class TunedRapidOcrEngine(RapidOcrEngine):
         return {"Rec.model_path": str(self._file), "Rec.rec_img_shape": [3, 48, 320]}
 
 
-def _fastest_file(network: LineNetwork) -> Path:
+def _fastest_file(network: RapidocrNetwork) -> Path:
     """Return the file of *network* in 8-bit integers, where it reads a line as that in floats does, else the latter.
 
     Whether its sums are right depends on the processor: x86 without VNNI adds in 16 bits, which may overflow.

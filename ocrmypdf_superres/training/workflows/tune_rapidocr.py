@@ -14,11 +14,11 @@ from ocrmypdf_superres.export.rapidocr_int8 import save_int8
 from ocrmypdf_superres.files import read_text
 from ocrmypdf_superres.modelstore.cards import check_name
 from ocrmypdf_superres.modelstore.rapidocr_networks import (
-    LINE_NETWORK,
-    LINE_NETWORK_CARD,
-    LINE_NETWORK_INT8,
-    LineNetwork,
-    LineNetworkCard,
+    RAPIDOCR_CARD,
+    RAPIDOCR_INT8,
+    RAPIDOCR_NETWORK,
+    RapidocrCard,
+    RapidocrNetwork,
     installed_model,
 )
 from ocrmypdf_superres.modelstore.store import sha256_of
@@ -61,7 +61,7 @@ NOTICE = (
 class TunedRecognizer:
     """A tuned recognizer: its *network*, the *steps*, and how held-out lines were read *before* and *after*."""
 
-    network: LineNetwork
+    network: RapidocrNetwork
     steps: int
     before: Reading
     after: Reading
@@ -168,7 +168,7 @@ def tune_rapidocr(
             and *resume* is not set, or *out* holds something else.
     """
     check_name(out.name)
-    check_target(out, LINE_NETWORK_CARD, RecognizerError)
+    check_target(out, RAPIDOCR_CARD, RecognizerError)
     recipe, text = read_line_tuning_recipe(recipe_path), read_text(recipe_path, "The recipe")
     run = out.with_name(f"{out.name}.run")
     if (run / CHECKPOINT).is_file() and not resume:
@@ -182,20 +182,20 @@ def tune_rapidocr(
     if not isinstance(tuned, PPOCRRecognizer):
         raise TypeError(f"{type(tuned).__name__} is not a recognizer of PP-OCR")
     model = with_weights(base.model, tuned.network, recipe.base_share)
-    with model_folder(out, LINE_NETWORK_CARD, RecognizerError) as made:
-        save_model(model, made / LINE_NETWORK)
+    with model_folder(out, RAPIDOCR_CARD, RecognizerError) as made:
+        save_model(model, made / RAPIDOCR_NETWORK)
         if recipe.int8_lines:
-            save_int8(model, _some_lines(trainer.task.batches, recipe.int8_lines), made / LINE_NETWORK_INT8)
-        hashes = [sha256_of(made / name) if (made / name).is_file() else "" for name in (LINE_NETWORK, LINE_NETWORK_INT8)]
-        card = LineNetworkCard(
+            save_int8(model, _some_lines(trainer.task.batches, recipe.int8_lines), made / RAPIDOCR_INT8)
+        hashes = [sha256_of(made / name) if (made / name).is_file() else "" for name in (RAPIDOCR_NETWORK, RAPIDOCR_INT8)]
+        card = RapidocrCard(
             out.name, hashes[0], tuple(recipe.languages), base.name, base.sha256, hashes[1],
             trainer.watch.done(trainer.step),
             notice=NOTICE.format(base=base.name), description=recipe.description, recipe=text,
         )  # fmt: skip
-        write_card(card, made / LINE_NETWORK_CARD)
+        write_card(card, made / RAPIDOCR_CARD)
     lines = trainer.task.held_out
     before, after = (read_greedily(PPOCRRecognizer(one), lines) for one in (base.model, model))
-    return TunedRecognizer(LineNetwork(card, out), card.steps, before, after)
+    return TunedRecognizer(RapidocrNetwork(card, out), card.steps, before, after)
 
 
 def _some_lines(batches: MixedBatches, count: int) -> list[NDArray[np.float32]]:
