@@ -25,20 +25,26 @@ DRAWN = [
 ]
 
 
-def draw(model: str, scale: int) -> Image.Image:
-    """Part of the sample scan, enlarged by *model*: in 8-bit integers where its name ends with INT8, else in floats."""
+def draw(model: str, scale: int) -> tuple[Image.Image, str]:
+    """Part of the sample scan, enlarged by *model*: in 8-bit integers where its name ends with INT8, else in floats.
+
+    Also the model's name as it ran: processors on which the sums of integers overflow compute in floats.
+    """
     device = "cpu" if model.endswith(INT8) else "cpu:fp32"
     with pikepdf.open(HERE.parent / "examples" / "sample-72dpi.pdf") as pdf:
         page = pikepdf.PdfImage(pdf.pages[0].Resources.XObject[next(iter(pdf.pages[0].Resources.XObject))]).as_pil_image()
     crop = np.ascontiguousarray(to_luma(page)[180:212, 76:176])
-    return from_luma(load_upscaler(model.removesuffix(INT8), device, 1).upscale(crop, scale))
+    upscaler = load_upscaler(model.removesuffix(INT8), device, 1)
+    image = from_luma(upscaler.upscale(crop, scale))
+    return image, model if "int8" in upscaler.device else model.removesuffix(INT8)
 
 
 @pytest.mark.parametrize(("model", "scale"), DRAWN)
 def test_shipped_nets_draw_what_they_drew(model, scale):
-    with Image.open(HERE / "golden" / f"{model}-x{scale}.png") as stored:
+    image, ran = draw(model, scale)
+    with Image.open(HERE / "golden" / f"{ran}-x{scale}.png") as stored:
         expected = np.asarray(stored.convert("L")).astype(int)
-    difference = np.abs(np.asarray(draw(model, scale)).astype(int) - expected)
+    difference = np.abs(np.asarray(image).astype(int) - expected)
     # Other processors sum in another order, and other Pillow builds decode JPEG a level differently.
     histogram = {level: int((difference >= level).sum()) for level in (1, 2, 4, 8)}
     assert difference.shape == expected.shape
@@ -48,4 +54,6 @@ def test_shipped_nets_draw_what_they_drew(model, scale):
 
 if __name__ == "__main__":
     for name, number in DRAWN:
-        draw(name, number).save(HERE / "golden" / f"{name}-x{number}.png", optimize=True)
+        picture, drawn_as = draw(name, number)
+        if drawn_as == name:
+            picture.save(HERE / "golden" / f"{name}-x{number}.png", optimize=True)
