@@ -123,8 +123,11 @@ def scan_resolution(pageinfo: Any, raster: Image.Image) -> ScanPixels | None:
     enlarged = (small.resize(grey.size, method) for method in (Image.Resampling.NEAREST, Image.Resampling.BICUBIC))
     differences = [thumbnail(ImageChops.difference(grey, again), cells) for again in enlarged]
     marked = np.minimum(*differences) > SHARPER
-    others = marked.sum() > OTHERS * (_ranges(grey, cells, 0) > DETAIL).sum()
-    if marked.mean() > MARKED or (others and _covered_share(pageinfo, pageinfo.images) < FILLED):
+    if marked.mean() > MARKED:
+        return None
+    # Pages that images fill, which are most, need no second look at all pixels.
+    filled = _covered_share(pageinfo, pageinfo.images) >= FILLED
+    if not filled and marked.sum() > OTHERS * (_ranges(grey, cells, 0) > DETAIL).sum():
         return None
     label_like(small, raster)
     return ScanPixels(small, Marks(_mask(marked), raster) if marked.any() else None)

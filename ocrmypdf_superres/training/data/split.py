@@ -86,6 +86,11 @@ def split_scans(folder: Path, with_truth: bool = False) -> Split:
     return split
 
 
+def selection_side(run: Path) -> str:
+    """Return the folder below *run* of the pages that choose the weights: those that are compared on where none are set apart."""
+    return SELECTION_FOLDER if (run / SELECTION_FOLDER).is_dir() else HELD_OUT_FOLDER
+
+
 def _hold_out(pages: Sequence[ScanFile]) -> tuple[list[ScanFile], list[ScanFile]]:
     """Return about a fifth of *pages*, whole documents if there are several, and at most half if these allow it; and the rest."""
     documents: dict[str, list[ScanFile]] = {}

@@ -16,7 +16,7 @@ from ocrmypdf_superres.training.data.ocr_lines.scan_lines import ScanLines
 from ocrmypdf_superres.training.data.ocr_lines.shards import make_shards, shard_paths
 from ocrmypdf_superres.training.data.ocr_lines.stream import LineStream, encodable_with
 from ocrmypdf_superres.training.data.ocr_lines.texts import TextSource
-from ocrmypdf_superres.training.data.split import HELD_OUT_FOLDER, LEARNT_FOLDER, SELECTION_FOLDER
+from ocrmypdf_superres.training.data.split import LEARNT_FOLDER, selection_side
 from ocrmypdf_superres.upscaling.loading import load_upscaler
 
 log = logging.getLogger(__name__)
@@ -49,11 +49,6 @@ class OwnLines:
         return self.run / "lines" / f"{self.language.rpartition('/')[2]}{'-held' if held else ''}"
 
     @property
-    def selection(self) -> str:
-        """The folder of the pages whose lines choose the weights: those that are compared on where none are set apart."""
-        return SELECTION_FOLDER if (self.run / SELECTION_FOLDER).is_dir() else HELD_OUT_FOLDER
-
-    @property
     def stop(self) -> Path:
         """The file whose presence ends :func:`make_own_lines`."""
         return self.folder() / "stop"
@@ -84,7 +79,7 @@ def _until(stop: Path) -> Iterator[int]:
 
 def _stream(own: OwnLines, held: bool) -> LineStream:
     """Return lines of the pages to learn from and of text, or of the pages to choose weights by alone."""
-    side = own.selection if held else LEARNT_FOLDER
+    side = selection_side(own.run) if held else LEARNT_FOLDER
     scans = ScanLines(own.run / side, own.language, own.run / "lines", held=None)
     is_encodable = encodable_with(read_traineddata(find_traineddata(own.language)).charset.encode)
     scans.keep(is_encodable)

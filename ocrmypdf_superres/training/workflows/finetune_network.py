@@ -22,7 +22,7 @@ from ocrmypdf_superres.recognizers.tesseract.format.writer import save_trainedda
 from ocrmypdf_superres.recognizers.tesseract.networks.language_file import open_language_file, write_pieces
 from ocrmypdf_superres.recognizers.tesseract.networks.pack import About, change_card, pack_network
 from ocrmypdf_superres.tesseract import find_traineddata
-from ocrmypdf_superres.training.data.split import ENOUGH, SELECTION_FOLDER, split_scans
+from ocrmypdf_superres.training.data.split import ENOUGH, SELECTION_FOLDER, selection_side, split_scans
 from ocrmypdf_superres.training.loop.time_limit import TimeLimit
 from ocrmypdf_superres.training.networks.own_lines import HELD_SHARDS, OwnLines, make_own_lines
 from ocrmypdf_superres.training.networks.reading import Reading, table
@@ -191,7 +191,7 @@ def _pack(settings: NetworkSettings, language: str, tuned: TunedNetwork, recipe:
 def _save(settings: NetworkSettings, languages: Sequence[str], gain: Gain) -> None:
     """Write the packed networks to the output folder, with what was gained in their cards."""
     settings.out.mkdir(parents=True)
-    apart = (settings.run / SELECTION_FOLDER).is_dir()
+    apart = selection_side(settings.run) == SELECTION_FOLDER
     summary = gain.summary if apart else f"{gain.summary}; the weights were chosen by these pages"
     for language in languages:
         name = language.rpartition("/")[2]
