@@ -73,24 +73,22 @@ def read_table(
         problems = cause.errors()
         # A misspelt key is also a missing one, and the former says more.
         problem = next((p for p in problems if p["type"] in _UNKNOWN), problems[0])
-        raise error(f"{where} {_sentence(kind, problem)}{'; ' + advice if advice else ''}.") from cause
+        raise error(_sentence(where, kind, problem, advice)) from cause
     return made
 
 
-def read_record(
-    kind: type[T], values: object, where: str, error: type[SuperresError] = OptionError, advice: str = ""
-) -> T:  # fmt: skip
+def read_record(kind: type[T], values: object, where: str, advice: str = "") -> T:
     """Return *kind*, a dataclass, made of *values* as JSON gives them, which this package wrote and somebody may have edited.
 
-    Unknown keys are passed over, as later versions may have more. The other arguments are those of :func:`read_table`.
+    Unknown keys are passed over, as later versions may have more. *where* and *advice* are those of :func:`read_table`.
 
     Raises:
-        SuperresError: of the kind *error*: a missing key, or a value that does not fit.
+        OptionError: a missing key, or a value that does not fit.
     """
     try:
         made: T = _adapter(cast(Hashable, kind)).validate_python(values)
     except ValidationError as cause:
-        raise error(f"{where} {_sentence(kind, cause.errors()[0])}{'; ' + advice if advice else ''}.") from cause
+        raise OptionError(_sentence(where, kind, cause.errors()[0], advice)) from cause
     return made
 
 
@@ -141,7 +139,11 @@ def _adapter(kind: Hashable) -> TypeAdapter[Any]:
     return adapter
 
 
-def _sentence(kind: type[Any], problem: ErrorDetails) -> str:
+def _sentence(where: str, kind: type[Any], problem: ErrorDetails, advice: str) -> str:
+    return f"{where} {_mistake(kind, problem)}{'; ' + advice if advice else ''}."
+
+
+def _mistake(kind: type[Any], problem: ErrorDetails) -> str:
     place = [part for part in problem["loc"] if not isinstance(part, str) or part.isidentifier() or "-" in part]
     key = ".".join(str(part) for part in place)
     if problem["type"] in _UNKNOWN:

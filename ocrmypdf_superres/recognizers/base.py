@@ -86,14 +86,14 @@ def read_lines(recognizer: Recognizer, lines: Tensor, widths: Tensor) -> list[st
     ]
 
 
-def stack_lines(images: Sequence[Tensor], paper: float = 1.0) -> tuple[Tensor, Tensor]:
+def stack_lines(images: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """Put line images (H, W) of one height side by side in a batch.
 
-    Returns float (B, 1, H, W) padded with *paper* on the right, and the widths int64 (B,).
+    Returns float (B, 1, H, W) padded with white (1) on the right, and the widths int64 (B,).
     """
     widths = torch.tensor([image.shape[-1] for image in images], dtype=torch.int64)
     height = images[0].shape[-2]
-    batch = images[0].new_full((len(images), 1, height, int(widths.max())), paper)
+    batch = images[0].new_full((len(images), 1, height, int(widths.max())), 1.0)
     for index, image in enumerate(images):
         batch[index, 0, :, : image.shape[-1]] = image
     return batch, widths

@@ -84,7 +84,6 @@ class LocalPool:
     Args:
         workers: number of processes.
         setup: called once in every worker, before its first task; must be picklable.
-        environment: additional environment variables of the workers.
 
     Raises:
         ArchiveError: this is not a POSIX system.
@@ -92,7 +91,7 @@ class LocalPool:
 
     shares_cores = True
 
-    def __init__(self, workers: int, setup: Callable[[], None] | None = None, environment: dict[str, str] | None = None) -> None:
+    def __init__(self, workers: int, setup: Callable[[], None] | None = None) -> None:
         if not hasattr(os, "setsid"):
             raise ArchiveError(
                 "Archive runs need process groups, which this system does not have; use a POSIX system (Linux, macOS or WSL)."
@@ -100,7 +99,7 @@ class LocalPool:
         self.workers = workers
         self._setup = setup
         # One thread per process, since the processes fill the cores. Libraries read these when they are loaded.
-        self._environment = {"OMP_NUM_THREADS": "1", "OMP_THREAD_LIMIT": "1", **(environment or {})}
+        self._environment = {"OMP_NUM_THREADS": "1", "OMP_THREAD_LIMIT": "1"}
         self._context = multiprocessing.get_context("spawn")
         self._queue: deque[FileTask] = deque()
         self._pool: list[_Worker] = []

@@ -69,8 +69,8 @@ def groups_of(line: Line) -> list[str]:
     return ["low", f"low {size}", f"low {line.variant}", "low scan" if line.kind == "scan" else "low rendered"]
 
 
-def read_greedily(recognizer: TesseractRecognizer, lines: Sequence[Line], limited: bool = True) -> Reading:
-    """Return how *recognizer*, whose network may be tuned, reads *lines* by its best path; *limited* as an int8 file would."""
+def read_greedily(recognizer: TesseractRecognizer, lines: Sequence[Line]) -> Reading:
+    """Return how *recognizer*, whose network may be tuned, reads *lines* by its best path, their input limited as for int8."""
     pool = LinePool(recognizer, widest=1 << 16)
     kept = []
     for line in lines:
@@ -82,7 +82,7 @@ def read_greedily(recognizer: TesseractRecognizer, lines: Sequence[Line], limite
     device = next(recognizer.network.parameters()).device
     for start in range(0, len(order), _BATCH):
         chosen = order[start : start + _BATCH]
-        batch = stack(pool, chosen, torch.full((len(chosen),), limited)).to(device)
+        batch = stack(pool, chosen, torch.ones(len(chosen), dtype=torch.bool)).to(device)
         with torch.no_grad():
             logits, lengths = recognizer.network(batch.images, batch.widths)
         best = logits.argmax(dim=2).cpu()

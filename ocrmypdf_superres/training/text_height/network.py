@@ -8,6 +8,9 @@ from torch import Tensor, nn
 
 from ocrmypdf_superres.page.height_network import BINS, TURNS
 
+WIDTH = 12
+"""Channels of the first layer; the others have multiples of them."""
+
 
 class HeightNetwork(nn.Module):
     """Says of tiles (N, 1, S, S), standardized luma, what is on them; S is a multiple of 8.
@@ -16,9 +19,9 @@ class HeightNetwork(nn.Module):
     and of the kinds of letters, and the skew in tens of degrees.
     """
 
-    def __init__(self, kinds: int, width: int = 12) -> None:
+    def __init__(self, kinds: int) -> None:
         super().__init__()
-        w = width
+        w = WIDTH
         sizes = ((1, w, 4, 2), (w, 2 * w, 3, 2), (2 * w, 3 * w, 3, 1), (3 * w, 4 * w, 3, 2), (4 * w, 5 * w, 3, 1))
         layers: list[nn.Module] = []
         for inner, outer, kernel, stride in sizes:

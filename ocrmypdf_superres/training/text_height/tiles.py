@@ -20,8 +20,6 @@ from ocrmypdf_superres.training.data.rendered_pages.page import RenderedPage, de
 from ocrmypdf_superres.training.data.rendered_pages.scripts import Face, Script, faces, scripts_with_fonts
 from ocrmypdf_superres.training.data.rendered_pages.without_text import WITHOUT_TEXT
 
-FloatImage = NDArray[np.float32]
-
 SIDE = 112
 """Side of a stored tile; training cuts the network's smaller tiles out of it."""
 CANVAS = 3 * SIDE

@@ -28,6 +28,8 @@ SCRIPTS = ("Latin", "Cyrillic", "Greek", "Arabic", "Hebrew")
 TEXT_SHARE = 0.3
 """Share of rendered strips where a folder of text is given, so that the net does not forget print it does not see."""
 MINIMUM_STEPS, MAXIMUM_STEPS = 20, 20000
+WARM_STEPS, TIMED_STEPS = 8, 12
+"""Steps before the time of a step is taken, and those that it is taken of."""
 _KEPT = ("config", "scales", "degradation", "line_height", "usual_height", "clean")
 
 
@@ -145,15 +147,18 @@ def set_steps(values: dict[str, Any], steps: int) -> None:
     values["sample_every"] = max(10, steps // 4)
 
 
-def _pace(values: dict[str, Any], run: Path, device: str, warm: int = 8, timed: int = 12) -> float:
-    """Return the seconds that a step takes, by doing a few that are then forgotten; the first find their batches ready."""
-    stage = {**values["stages"][0], "steps": warm + timed}
+def _pace(values: dict[str, Any], run: Path, device: str) -> float:
+    """Return the seconds that a step takes, by doing a few that are then forgotten.
+
+    The first ones are not timed, since they find their batches ready.
+    """
+    stage = {**values["stages"][0], "steps": WARM_STEPS + TIMED_STEPS}
     recipe = parse_recipe({**values, "stages": [stage]}, "the fine-tuning's recipe")
     trainer = super_resolution_trainer(recipe, run, run, device)
     batches = load_batches(trainer.task.batches, 0, recipe.workers)
     began = time.monotonic()
-    for step in range(warm + timed):
-        if step == warm:
+    for step in range(WARM_STEPS + TIMED_STEPS):
+        if step == WARM_STEPS:
             began = time.monotonic()
         trainer.train_step(next(batches))
-    return max(1e-3, (time.monotonic() - began) / timed)
+    return max(1e-3, (time.monotonic() - began) / TIMED_STEPS)

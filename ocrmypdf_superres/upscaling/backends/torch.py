@@ -23,6 +23,10 @@ from ocrmypdf_superres.upscaling.backends.base import Level
 log = logging.getLogger("ocrmypdf.superres")
 
 
+CUDA_BATCH = 32
+"""Tiles that are run at once on CUDA."""
+
+
 def cuda_is_available() -> bool:
     """Return whether torch sees a CUDA device."""
     return torch.cuda.is_available()
@@ -60,7 +64,6 @@ class TorchBackend:
     Args:
         model: the model.
         device: where it runs.
-        batch: how many tiles at once on CUDA.
         threads: CPU threads; 0 leaves torch's choice. Torch has one number for the whole process, which this sets. It never
             exceeds ``$OMP_THREAD_LIMIT``.
 
@@ -69,7 +72,7 @@ class TorchBackend:
         ModelError: see :func:`load_network`.
     """
 
-    def __init__(self, model: Model, device: str = "cuda", batch: int = 32, threads: int = 0) -> None:
+    def __init__(self, model: Model, device: str = "cuda", threads: int = 0) -> None:
         self.model = model
         self._device = torch.device(device)
         if threads or self._device.type == "cpu":
@@ -81,7 +84,7 @@ class TorchBackend:
                     f"The device {device} was asked for, but torch sees {count} CUDA devices; use --superres-device auto or cpu."
                 )
         self.half = self._device.type == "cuda"
-        self.batch = batch if self.half else 1
+        self.batch = CUDA_BATCH if self.half else 1
         # On a GPU a page of 100 dpi is one tile, which keeps the GPU busy and saves overlaps and calls.
         self.tile = 1536 if self.half else 384
         # As in training: line nets gain nothing from channels last.

@@ -21,6 +21,8 @@ from ocrmypdf_superres.tesseract import read_lines
 
 # Below this mean certainty Tesseract reads the inverted image as well and keeps the more certain reading.
 INVERT_BELOW = 0.7
+BATCH = 16
+"""Lines that the port reads at once, at most."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +77,11 @@ def summarise(comparisons: Sequence[Comparison]) -> Summary:
     return Summary(len(comparisons), same, wrong * 100.0 / letters, port if known else None, binary if known else None)
 
 
-def port_texts(
-    recognizer: TesseractRecognizer, images: Sequence[Image.Image], batch: int = 16, search: bool = False
-) -> list[str]:
+def port_texts(recognizer: TesseractRecognizer, images: Sequence[Image.Image], search: bool = False) -> list[str]:
     """Return the text of each of *images*, greedy or by Tesseract's own *search*; light on dark is tried as Tesseract does."""
     arrays = [torch.from_numpy(np.ascontiguousarray(line_grey(image))) for image in images]
     texts = [""] * len(arrays)
-    for group in _groups(arrays, batch):
+    for group in _groups(arrays):
         lines, widths = stack_lines([arrays[index] for index in group])
         for index, text, certainty in zip(group, *_read(recognizer, lines, widths, search), strict=True):
             texts[index] = text
@@ -104,12 +104,12 @@ def line_grey(image: Image.Image) -> FloatImage:
     return to_luma(image)
 
 
-def _groups(arrays: Sequence[torch.Tensor], batch: int) -> Iterator[list[int]]:
-    """Yield indices of lines of one height and similar width, at most *batch* at a time."""
+def _groups(arrays: Sequence[torch.Tensor]) -> Iterator[list[int]]:
+    """Yield indices of lines of one height and similar width, at most :data:`BATCH` at a time."""
     order = sorted(range(len(arrays)), key=lambda index: tuple(arrays[index].shape))
     group: list[int] = []
     for index in order:
-        if group and (len(group) == batch or arrays[index].shape[0] != arrays[group[0]].shape[0]):
+        if group and (len(group) == BATCH or arrays[index].shape[0] != arrays[group[0]].shape[0]):
             yield group
             group = []
         group.append(index)

@@ -55,13 +55,13 @@ class Canvas:
         """Return *count* words."""
         return ("" if self.script.joined else " ").join(make_word(self.script, self.random) for _ in range(count))
 
-    def text(self, x: float, y: float, text: str, size: float = 1.0, ink: int = 0) -> float:
+    def text(self, x: float, y: float, text: str, size: float = 1.0) -> float:
         """Write *text* with its body's bottom at about row *y*, *size* ems high; return the column where it ends."""
         font = self.face.open(max(4, round(self.em * size * self.scale)))
         em = font.size / self.scale
         stroke = round(self.boldness * font.size)
         height = em * reference_height(self.script, self.face) + 2 * stroke / self.scale
-        self.pen.text((x * self.scale, y * self.scale), text, font=font, fill=ink, anchor="ls", stroke_width=stroke)
+        self.pen.text((x * self.scale, y * self.scale), text, font=font, fill=0, anchor="ls", stroke_width=stroke)
         end = x + font.getlength(text) / self.scale
         letters = sum(not c.isspace() for c in text)
         self.lines.append(RenderedLine((x, y - height, end, y), height, letters))
