@@ -9,13 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
-from ocrmypdf_superres.detectors.ctpn import CTPN, STRIDE, anchors, by_anchor
+from ocrmypdf_superres.detectors.ctpn import STRIDE, anchors, by_anchor
 from ocrmypdf_superres.metrics.boxes import non_maximum_suppression
-
-PAGE_HEIGHT = 720
-"""To which the original resizes a page."""
 
 Boxes = NDArray[np.float32]
 
@@ -136,33 +132,6 @@ def lines_of(boxes: Boxes, probabilities: Boxes, size: tuple[int, int], settings
         begins, ends = float(offset + slope * left), float(offset + slope * right)
         found.append(DetectedLine(left, right, begins, ends, height, float(probabilities[row].mean())))
     return sorted(found, key=lambda line: (line.begins, line.left))
-
-
-@torch.no_grad()
-def detect_lines(net: CTPN, image: Tensor, height: int = PAGE_HEIGHT, settings: LineSettings | None = None) -> list[DetectedLine]:
-    """Return the text lines of *image*, float (1, 1 or 3, H, W) in [0, 1], in its own pixels, from the top.
-
-    Args:
-        net: the detector.
-        image: see above.
-        height: rows to which the image is resized first; 0 leaves it as it is, for patches of sr and hr to compare.
-        settings: thresholds; the original's by default.
-    """
-    settings = settings or LineSettings()
-    rows, columns = image.shape[2:]
-    factor = height / rows if height else 1.0
-    seen = image
-    if height:
-        size = (height, max(STRIDE, round(columns * factor)))
-        seen = functional.interpolate(image, size, mode="bilinear", antialias=True, align_corners=False)
-    _, scores, coordinates = net.eval()(seen)
-    size = (int(seen.shape[2]), int(seen.shape[3]))
-    lines = lines_of(*proposals(scores, coordinates, size, settings), size, settings)
-    across = columns / size[1]
-    return [
-        DetectedLine(ln.left * across, ln.right * across, ln.begins / factor, ln.ends / factor, ln.height / factor, ln.score)
-        for ln in lines
-    ]
 
 
 def union_mask(lines: list[DetectedLine], size: tuple[int, int]) -> NDArray[np.bool_]:

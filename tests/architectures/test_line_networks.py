@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ocrmypdf_superres.architectures import get
-from ocrmypdf_superres.architectures.blocks.abinet import Prior, PriorConfig, decode, encode, text_lengths
+from ocrmypdf_superres.architectures.blocks.abinet import Prior, PriorConfig, encode, text_lengths
 from ocrmypdf_superres.architectures.blocks.line_layers import (
     Attention,
     DeviationNorm,
@@ -210,7 +210,7 @@ def test_attention_is_torchs():
 
 
 def test_the_priors_text():
-    assert decode(encode("Ab-10 z")) == "ab10z" and encode("z10") == [26, 27, 36]
+    assert encode("Ab-10 z") == encode("ab10z") and encode("z10") == [26, 27, 36]
     logits = torch.zeros(2, 5, 37)
     logits[0, :3, 4] = 1.0
     logits[1, :, 4] = 1.0

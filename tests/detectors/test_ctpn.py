@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ocrmypdf_superres.detectors.ctpn import ANCHOR_HEIGHTS, CTPN, CTPNConfig, anchors, by_anchor, load_public
-from ocrmypdf_superres.detectors.ctpn_lines import DetectedLine, LineSettings, detect_lines, lines_of, proposals, union_mask
+from ocrmypdf_superres.detectors.ctpn_lines import LineSettings, lines_of, proposals, union_mask
 from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.metrics.boxes import non_maximum_suppression
 
@@ -110,7 +110,7 @@ def test_non_maximum_suppression_keeps_the_better():
     assert boxes[kept, 1].tolist() == [0, 60]
 
 
-def test_lines_come_back_in_the_images_pixels():
+def test_lines_are_as_high_as_the_anchors_and_stay_in_the_image():
     net = CTPN(SMALL)
     with torch.no_grad():
         for head in (net.scores, net.coordinates):
@@ -118,11 +118,9 @@ def test_lines_come_back_in_the_images_pixels():
             head.bias.zero_()
         net.scores.bias[0::2] = 5.0
         net.scores.bias[9] = 9.0  # the anchor of 48 pixels is text everywhere
-    lines = detect_lines(net, torch.rand(1, 1, 240, 300), height=480)
-    assert lines and all(
-        isinstance(line, DetectedLine) and line.right <= 300 and line.height == pytest.approx(25.25, abs=1)
-        for line in lines[1:-1]
-    )
+        _, scores, coordinates = net(torch.rand(1, 1, 480, 600))
+    lines = lines_of(*proposals(scores, coordinates, (480, 600), LineSettings()), (480, 600), LineSettings())
+    assert len(lines) > 2 and all(line.right <= 600 and line.height == pytest.approx(50.5, abs=2) for line in lines[1:-1])
 
 
 def test_public_weights(tmp_path):

@@ -191,9 +191,3 @@ def text_lengths(logits: Tensor) -> Tensor:
 def encode(text: str) -> list[int]:
     """Return the classes of *text*, in lower case, all but a to z and 0 to 9 left out."""
     return [CLASSES.index(c) for c in text.lower() if c in CLASSES[1:]]
-
-
-def decode(classes: list[int]) -> str:
-    """Return the text of *classes* up to the first end."""
-    text = "".join(CLASSES[c] for c in classes)
-    return text.partition(CLASSES[0])[0]
