@@ -8,7 +8,6 @@ reads. Nothing is downloaded: the program, the weights and the files are the use
 
 from __future__ import annotations
 
-import hashlib
 import re
 import tempfile
 from collections.abc import Collection, Sequence
@@ -79,7 +78,7 @@ class Peer:
         if self.kind == "command":
             files = [Path(word) for word in split_command(self.what, "--peer")]
             return "\n".join([self.what, *(sha256_of(file) for file in files if file.is_file())])
-        return hashlib.sha256(Path(self.what).read_bytes()).hexdigest()
+        return sha256_of(Path(self.what))
 
 
 def command_peer(text: str) -> Peer:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.modelstore.networks import BaseFile
+from ocrmypdf_superres.modelstore.store import sha256_of
 from ocrmypdf_superres.recognizers.tesseract.format.container import (
     HEAD_BYTES,
     LSTM,
@@ -100,11 +101,9 @@ class LanguageFile:
                 f"{UNICHARSET} and {RECODER}); give a language file of Tesseract 4 or later."
             )
         hashes = {index: hashlib.sha256(part).hexdigest() for index, part in parts.items()}
-        with self.path.open("rb") as stream:
-            whole = hashlib.file_digest(stream, "sha256").hexdigest()
         return BaseFile(
-            self.component(VERSION).decode("utf-8", "replace"), whole, hashes[LSTM], len(parts[LSTM]), hashes[UNICHARSET],
-            len(parts[UNICHARSET]), hashes[RECODER], len(parts[RECODER]),
+            self.component(VERSION).decode("utf-8", "replace"), sha256_of(self.path), hashes[LSTM], len(parts[LSTM]),
+            hashes[UNICHARSET], len(parts[UNICHARSET]), hashes[RECODER], len(parts[RECODER]),
         )  # fmt: skip
 
 
