@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,9 @@ from ocrmypdf_superres.modelstore.store import (
     model_folders,
 )
 from ocrmypdf_superres.ocr.calibration import parse_table
+
+_BROKEN = (ModelError, RecognizerError, ValueError, TypeError, AttributeError)
+"""What the checks of ``verify`` raise; the last three come from a calibration that cannot be used."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -128,29 +131,21 @@ def _verify(console: Console, name: str | None) -> int:
             folders, recognizers = [], [find_recognizer(name).parent]
     if not folders and not recognizers:
         raise ModelError("No model was found to verify; give the name or the folder of one.")
-    failed = 0
-    for folder in folders:
+    networks = [] if name else [*network_folders(), *rapidocr_network_folders()]
+    checks: list[tuple[str, Callable[[str], str]]] = [
+        *((folder, _verify_model) for folder in folders),
+        *((str(folder), _verify_recognizer) for folder in recognizers),
+        *((str(folder), _verify_network) for folder in networks),
+    ]
+    failed = False
+    for folder, check in checks:
         try:
-            model = find_model(folder)
-            model.verify()
-        except ModelError as error:
-            failed += _failed(console, folder, error)
+            said = check(folder)
+        except _BROKEN as error:
+            console.print(f"[red]{escape(f'{folder}: {error}')}[/red]", soft_wrap=True, highlight=False)
+            failed = True
         else:
-            say(f"{model.card.name}: {len(model.card.files)} files as in the card", console)
-    for path in recognizers:
-        try:
-            said = _verify_recognizer(path)
-        except RecognizerError as error:
-            failed += _failed(console, str(path), error)
-        else:
-            say(f"{said}: as in the card", console)
-    for path in [] if name else [*network_folders(), *rapidocr_network_folders()]:
-        try:
-            _verify_network(path)
-        except (RecognizerError, ValueError, TypeError, AttributeError) as error:
-            failed += _failed(console, str(path), error)
-        else:
-            say(f"tuned network {path.name}: as in the card", console)
+            say(f"{said} as in the card", console)
     return 1 if failed else 0
 
 
@@ -162,27 +157,32 @@ def _is_model(name: str) -> bool:
     return True
 
 
-def _verify_recognizer(folder: Path) -> str:
-    """Check the weights of the recognizer or detector in *folder*; return what it is called."""
-    path = find_recognizer(str(folder))
+def _verify_model(folder: str) -> str:
+    """Check the files of the model in *folder*, or of that name; return what was checked."""
+    model = find_model(folder)
+    model.verify()
+    return f"{model.card.name}: {len(model.card.files)} files"
+
+
+def _verify_recognizer(folder: str) -> str:
+    """Check the weights of the recognizer or detector in *folder*; return what was checked."""
+    path = find_recognizer(folder)
     card = read_recognizer_card(path)
     said = f"{path.stem} {card.name}"
     check_file(path.with_name(WEIGHTS), card.sha256, said, "install or train it again", RecognizerError)
-    return said
+    return f"{said}:"
 
 
-def _verify_network(folder: Path) -> None:
-    rapidocr_network = read_rapidocr_network(folder)
+def _verify_network(folder: str) -> str:
+    """Check the tuned network in *folder* and its calibration; return what was checked."""
+    path = Path(folder)
+    rapidocr_network = read_rapidocr_network(path)
     if rapidocr_network is not None:
         rapidocr_network.file()
         rapidocr_network.int8_file()
-    network = read_network(folder)
+    network = read_network(path)
     if network is not None:
         network.data()
         if network.card.calibration:
             parse_table(network.card.calibration)
-
-
-def _failed(console: Console, folder: str, error: Exception) -> int:
-    console.print(f"[red]{escape(f'{folder}: {error}')}[/red]", soft_wrap=True, highlight=False)
-    return 1
+    return f"tuned network {path.name}:"
