@@ -103,14 +103,7 @@ def _process(task: FileTask, scratch: Path, result: FileResult) -> None:
     arguments: dict[str, Any] = {**_dpi(task, source), **task.ocr, "superres_keep": os.fspath(kept)}
     if "text" in task.outputs:
         arguments["sidecar"] = text
-    status = _ocr(source, pdf, arguments)
-    if status is ExitCode.pdfa_conversion_failed:
-        raise outcomes.failed("pdfa", outcomes.NO_PDFA)
-    if status is not ExitCode.ok:
-        raise outcomes.failed(
-            "invalid",
-            f"OCRmyPDF made an invalid PDF (its exit code is {int(status)}), mostly of a damaged image; look at the input.",
-        )
+    _ocr(source, pdf, arguments)
     read = gather(kept, pages, task.relative)
     result.pages = [page.result for page in read]
     with pikepdf.open(pdf) as made:
@@ -272,12 +265,23 @@ def _dpi(task: FileTask, source: Path) -> dict[str, Any]:
     return {"image_dpi": task.image_dpi} if task.kind is Kind.IMAGE and task.image_dpi and claims_no_dpi(source) else {}
 
 
-def _ocr(source: Path, pdf: Path, arguments: dict[str, Any]) -> ExitCode:
-    """Run OCRmyPDF in this process; the plugin keeps what was read for :func:`gather`."""
+def _ocr(source: Path, pdf: Path, arguments: dict[str, Any]) -> None:
+    """Run OCRmyPDF in this process; the plugin keeps what was read for :func:`gather`.
+
+    Raises:
+        OutcomeError: the PDF is not valid, or not the PDF/A that was asked for.
+    """
     plugins = ["ocrmypdf_superres"]
     if "pdfa_image_compression" not in arguments:
         plugins.append("ocrmypdf_superres.archive.worker.lossless")
-    return ocrmypdf.ocr(source, pdf, plugins=plugins, progress_bar=False, use_threads=True, **arguments)
+    status = ocrmypdf.ocr(source, pdf, plugins=plugins, progress_bar=False, use_threads=True, **arguments)
+    if status is ExitCode.pdfa_conversion_failed:
+        raise outcomes.failed("pdfa", outcomes.NO_PDFA)
+    if status is not ExitCode.ok:
+        raise outcomes.failed(
+            "invalid",
+            f"OCRmyPDF made an invalid PDF (its exit code is {int(status)}), mostly of a damaged image; look at the input.",
+        )
 
 
 @contextlib.contextmanager
