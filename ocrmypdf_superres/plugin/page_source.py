@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from PIL import Image
 
@@ -12,7 +12,15 @@ from ocrmypdf_superres.page.coloured_ink import colour_contrast
 from ocrmypdf_superres.page.image import flatten, grey_info
 from ocrmypdf_superres.page.plan import Plan, PlanSettings, plan_image
 from ocrmypdf_superres.page.shading import UNEVEN
-from ocrmypdf_superres.plugin.native_image import Marks, finer_raster, is_oversampled, label_like, native_pixels, scan_resolution
+from ocrmypdf_superres.plugin.native_image import (
+    Marks,
+    ScanPixels,
+    finer_raster,
+    is_oversampled,
+    label_like,
+    native_pixels,
+    scan_resolution,
+)
 from ocrmypdf_superres.plugin.record import PageRecord
 
 #: A scan with this many times the raster's pixels per side is read instead of it, even where it is not enlarged.
@@ -60,39 +68,45 @@ def page_source(page: Any, raster: Image.Image, settings: PlanSettings, record: 
 
 
 def _source(page: Any, raster: Image.Image, settings: PlanSettings, record: PageRecord) -> PageSource:
-    options = page.options
     if (grey := colour_contrast(raster)) is not None:
         grey.info = grey_info(raster)
         plan = make_plan(grey, settings, record)
         record.reason += "; ink that differs in colour only"
         return PageSource(grey, plan, coloured=True)
-    worked_on = options.deskew or options.clean or options.remove_background or options.remove_vectors
+    options = page.options
+    if options.deskew or options.clean or options.remove_background or options.remove_vectors:
+        return PageSource(raster, make_plan(raster, settings, record))
     small = raster.width * raster.height <= SMALL
-    found = native_pixels(page.origin, page.pageinfo, raster) if small and not worked_on else None
-    if found is not None and found.marks is None and found.image.size == raster.size:
-        plan = make_plan(found.image, settings, record)
+    native = native_pixels(page.origin, page.pageinfo, raster) if small else None
+    if native is not None and native.marks is None and native.image.size == raster.size:
+        plan = make_plan(native.image, settings, record)
         if plan.action == "leave":
             return PageSource(raster, plan)
         record.source, record.size = "native", raster.size
-        return PageSource(found.image, plan)
+        return PageSource(native.image, plan)
     plan = make_plan(raster, settings, record)
-    other = is_oversampled(page.pageinfo, raster) or _is_coarse(page.pageinfo, raster)
-    if worked_on or not (plan.action == "enlarge" or other):
+    if plan.action == "leave" and not (is_oversampled(page.pageinfo, raster) or _is_coarse(page.pageinfo, raster)):
         return PageSource(raster, plan)
-    found, name = found if small else native_pixels(page.origin, page.pageinfo, raster), "native"
-    if found is None:
-        found = scan_resolution(page.pageinfo, raster) or finer_raster(page, raster, settings.target_dpi)
-        name = "raster"
+    if not small:
+        native = native_pixels(page.origin, page.pageinfo, raster)
+    found = native or scan_resolution(page.pageinfo, raster) or finer_raster(page, raster, settings.target_dpi)
     if found is None:
         return PageSource(raster, plan)
+    return _scan_or_raster(found, "native" if native is not None else "raster", raster, settings, record)
+
+
+def _scan_or_raster(
+    found: ScanPixels, source: Literal["native", "raster"], raster: Image.Image, settings: PlanSettings, record: PageRecord
+) -> PageSource:
+    """Return the pixels *found*, or *raster* where they are left as they are and hardly more; *source* is for the record."""
     image = _within_limits(found.image if found.marks is None else found.marks.over(found.image), settings)
     plan = make_plan(image, settings, record)
     record.size = found.image.size
     coarse = max(image.size) > SHARPER_THAN_RASTER * max(raster.size)
     if plan.action == "leave" and not coarse:
         return PageSource(raster, plan)
-    record.source = name
-    if name == "raster":
+    record.source = source
+    if source == "raster":
         record.reason += ", at the resolution of the page's images"
     if found.marks is not None:
         record.reason += ", with marks laid over"
