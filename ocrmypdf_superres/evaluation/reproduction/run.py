@@ -68,23 +68,12 @@ def reproduce(name: str, job: Job, shrink: Shrink | None = None) -> Path:
         OptionError: there is no such table or row, what was asked to be kept is not the whole table, or *job.out* holds a run of
             another kind, recipe or data. SuperresError: a recipe, the data or the device cannot be used.
     """
-    path = Path(name) if name.endswith(".toml") else job.recipes / TABLES / f"{name}.toml"
-    if not path.is_file() and not name.endswith(".toml"):
-        known = ", ".join(sorted(one.stem for one in path.parent.glob("*.toml"))) or "none"
-        raise OptionError(
-            f"The table {name} cannot be read, since the tables in {path.parent} are {known}; give one of these, or with "
-            "--recipes the folder examples/recipes/papers of a clone of the repository."
-        )
+    path = _table_file(name, job.recipes)
     table = read_paper_table(path)
     setting = table.reduced if job.reduced else table.full
     if job.record and (job.rows or job.steps or job.batch or job.count):
         raise OptionError("--record keeps whole tables; leave out --rows, --steps, --batch and --count.")
-    named = [row for row in table.rows if not job.rows or any(part.lower() in row.name.lower() for part in job.rows)]
-    chosen = [row.as_reduced() for row in named] if job.reduced else named
-    if not chosen:
-        raise OptionError(
-            f"{path.name} has no row like {', '.join(job.rows)}; its rows are {', '.join(r.name for r in table.rows)}."
-        )
+    chosen = _chosen_rows(table, path, job)
     _claim(job, path.stem)
     made_from = {row.name: _made_from(row, setting, job) for row in chosen}
     for row in chosen:
@@ -105,6 +94,38 @@ def reproduce(name: str, job: Job, shrink: Shrink | None = None) -> Path:
     if job.record:
         keep(job.recipes, path.stem, job.reduced, kept)
     return job.out / "table.md"
+
+
+def _table_file(name: str, recipes: Path) -> Path:
+    """Return the file of the table *name*, which need not exist where *name* is a path.
+
+    Raises:
+        OptionError: the folder of the tables has none of that name.
+    """
+    if name.endswith(".toml"):
+        return Path(name)
+    path = recipes / TABLES / f"{name}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(one.stem for one in path.parent.glob("*.toml"))) or "none"
+        raise OptionError(
+            f"The table {name} cannot be read, since the tables in {path.parent} are {known}; give one of these, or with "
+            "--recipes the folder examples/recipes/papers of a clone of the repository."
+        )
+    return path
+
+
+def _chosen_rows(table: PaperTable, path: Path, job: Job) -> list[Row]:
+    """Return the rows of *table*, the file *path*, that *job* asks for, reduced if it says so.
+
+    Raises:
+        OptionError: there are none.
+    """
+    named = [row for row in table.rows if not job.rows or any(part.lower() in row.name.lower() for part in job.rows)]
+    if not named:
+        raise OptionError(
+            f"{path.name} has no row like {', '.join(job.rows)}; its rows are {', '.join(r.name for r in table.rows)}."
+        )
+    return [row.as_reduced() for row in named] if job.reduced else named
 
 
 def _noted(note: Path) -> dict[str, object]:

@@ -20,6 +20,8 @@ from ocrmypdf_superres.training.data.sources.scans import read_lines
 
 log = logging.getLogger(__name__)
 
+_IndexRow = dict[str, str | float]
+
 MINIMUM_DPI = 190.0
 """Scans of "200 dpi" may claim a little less."""
 HELD_OUT = 0.2
@@ -58,6 +60,22 @@ def split_scans(folder: Path, with_truth: bool = False) -> Split:
     scans, unreadable = find_scans(folder)
     if not scans:
         raise OptionError(f"None of the files in {folder} can be read, the first being {unreadable[0]}; give other scans.")
+    large = _large_enough(scans, folder, with_truth)
+    split = Split(documents=len({scan.document for scan in large}), unreadable=unreadable, small=len(scans) - len(large))
+    split.held_out, split.learnt = _hold_out(large)
+    if with_truth and len(large) >= ENOUGH:
+        split.selection, split.learnt = _hold_out(split.learnt)
+    split.learnt = spread(split.learnt, LEARNT)
+    split.held_out, split.selection = spread(split.held_out, MANY), spread(split.selection, MANY)
+    return split
+
+
+def _large_enough(scans: Sequence[ScanFile], folder: Path, with_truth: bool) -> list[ScanFile]:
+    """Return those of *scans* with about 200 dpi or more, and where *with_truth* is set with their text; two or more.
+
+    Raises:
+        OptionError: there are fewer; the message names *folder*.
+    """
     large = [scan for scan in scans if scan.dpi >= MINIMUM_DPI]
     if not large:
         best = max(scan.dpi for scan in scans)
@@ -76,14 +94,7 @@ def split_scans(folder: Path, with_truth: bool = False) -> Split:
         raise OptionError(
             f"Only one page in {folder} can be used, but one to learn from and one to compare on are needed; give more."
         )
-    documents = {scan.document for scan in large}
-    split = Split(documents=len(documents), unreadable=unreadable, small=len(scans) - len(large))
-    split.held_out, split.learnt = _hold_out(large)
-    if with_truth and len(large) >= ENOUGH:
-        split.selection, split.learnt = _hold_out(split.learnt)
-    split.learnt = spread(split.learnt, LEARNT)
-    split.held_out, split.selection = spread(split.held_out, MANY), spread(split.selection, MANY)
-    return split
+    return large
 
 
 def selection_side(run: Path) -> str:
@@ -138,21 +149,17 @@ def prepare_pages(split: Split, languages: str, run: Path, jobs: int) -> tuple[i
     with ThreadPoolExecutor(jobs) as pool:
         found = {side: list(pool.map(read, scans)) for side, scans in sides.items()}
     split.unreadable += [result for results in found.values() for result in results if isinstance(result, str)]
-    rows: dict[str, list[dict[str, str | float]]] = {side: [] for side in sides}
+    rows: dict[str, list[_IndexRow]] = {side: [] for side in sides}
     for side, scans in sides.items():
-        for number, (scan, result) in enumerate(zip(scans, found[side], strict=True)):
+        for number, (scan, result) in enumerate(zip(scans, found[side], strict=True), 1):
             if isinstance(result, str):
                 continue
-            row = _row(scan, result[0], languages)
-            if side == HELD_OUT_FOLDER and scan.truth is None:
-                text = _text(result[1])
-                if not text:
-                    log.info("%s is not held out: Tesseract is not sure of it, and there is no text to compare with.", scan.name)
-                    continue
-                row["text"] = f"{number + 1:02d}.gt.txt"
-                (run / side).mkdir(parents=True, exist_ok=True)
-                (run / side / str(row["text"])).write_text(text, encoding="utf-8")
-            rows[side].append(row)
+            image, lines = result
+            row = _row(scan, image, languages)
+            if side != HELD_OUT_FOLDER or scan.truth is not None or _keep_reading(lines, row, run / side, number):
+                rows[side].append(row)
+            else:
+                log.info("%s is not held out: Tesseract is not sure of it, and there is no text to compare with.", scan.name)
     for side, entries in rows.items():
         if entries:
             (run / side).mkdir(parents=True, exist_ok=True)
@@ -165,7 +172,17 @@ def prepare_pages(split: Split, languages: str, run: Path, jobs: int) -> tuple[i
     return len(rows[LEARNT_FOLDER]), len(rows[HELD_OUT_FOLDER])
 
 
-def _row(scan: ScanFile, image: Path, languages: str) -> dict[str, str | float]:
+def _keep_reading(lines: Sequence[Sequence[Word]], row: _IndexRow, folder: Path, number: int) -> bool:
+    """Write what Tesseract read of page *number* to *folder* and name it in *row*; False where it is not sure enough of it."""
+    text = _text(lines)
+    if text:
+        row["text"] = name = f"{number:02d}.gt.txt"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    return bool(text)
+
+
+def _row(scan: ScanFile, image: Path, languages: str) -> _IndexRow:
     text = str(scan.truth.resolve()) if scan.truth is not None else ""
     return {
         "id": scan.name, "collection": "held-out", "document": scan.document, "image": str(image), "text": text,
