@@ -284,14 +284,15 @@ def paired_table(results: Sequence[Result], ours: str) -> str:
                 for m in (ours, method)
             )
             pairs = counts_by_scan((own[key], other[key]) for key in sorted(own) if key in other)
-            length, words = [a.characters for a, _ in pairs], [a.words for a, _ in pairs]
-            if not sum(length) or not sum(words):
-                continue
-            errors = paired_difference([a.edits for a, _ in pairs], [b.edits for _, b in pairs], length)
-            missed = paired_difference([a.words - a.found for a, _ in pairs], [b.words - b.found for _, b in pairs], words)
-            test = sign_test([a.cer for a, _ in pairs], [b.cer for _, b in pairs])
-            lines.append(
-                f"| {method}, {group} | {len(pairs)} | {errors.format(100, sign='+')} | {missed.format(100, sign='+')} "
-                f"| {test.lower} / {test.higher} | {test.p:.2g} |"
-            )
+            if sum(a.characters for a, _ in pairs) and sum(a.words for a, _ in pairs):
+                lines.append(f"| {method}, {group} | {len(pairs)} | {_differences(pairs)} |")
     return "\n".join(lines) + "\n"
+
+
+def _differences(pairs: Sequence[tuple[TextScore, TextScore]]) -> str:
+    """Return the cells of :func:`paired_table` for *pairs* of counts, ours first, that have characters and words."""
+    ours, theirs = zip(*pairs, strict=True)
+    errors = paired_difference([a.edits for a in ours], [b.edits for b in theirs], [a.characters for a in ours])
+    missed = paired_difference([a.words - a.found for a in ours], [b.words - b.found for b in theirs], [a.words for a in ours])
+    test = sign_test([a.cer for a in ours], [b.cer for b in theirs])
+    return f"{errors.format(100, sign='+')} | {missed.format(100, sign='+')} | {test.lower} / {test.higher} | {test.p:.2g}"

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -272,22 +273,30 @@ def mean_metrics(rows: Sequence[LineMetrics], weighted: bool) -> LineMetrics:
     What is kept of single lines is joined only where it is weighted: the plain mean is not one over lines.
     """
     weights = [float(row.lines) if weighted else 1.0 for row in rows]
-    total = sum(weights)
 
-    def mean(values: list[float]) -> float:
-        return sum(w * v for w, v in zip(weights, values, strict=True)) / max(1.0, total)
+    def mean(values: Iterable[float]) -> float:
+        return sum(weight * value for weight, value in zip(weights, values, strict=True)) / max(1.0, sum(weights))
 
-    recognizers = {name: mean([row.recognizers[name] for row in rows]) for name in rows[0].recognizers}
-    joined = rows if weighted else ()
-    return LineMetrics(
-        sum(row.lines for row in rows), mean([r.psnr for r in rows]), mean([r.cer for r in rows]), mean([r.words for r in rows]),
-        recognizers, mean([r.psnr_batches for r in rows]), mean([r.ssim for r in rows]),
-        {name: tuple(value for row in joined for value in row.right[name]) for name in (rows[0].right if joined else ())},
-        tuple(n for row in joined for n in row.errors), tuple(n for row in joined for n in row.characters),
-        tuple(value for row in joined for value in row.decibels),
-        tuple(value for row in joined for value in row.similar),
-        {name: tuple(n for row in joined for n in row.others[name]) for name in (rows[0].others if joined else ())},
-    )  # fmt: skip
+    means = LineMetrics(
+        lines=sum(row.lines for row in rows),
+        psnr=mean(row.psnr for row in rows),
+        cer=mean(row.cer for row in rows),
+        words=mean(row.words for row in rows),
+        recognizers={name: mean(row.recognizers[name] for row in rows) for name in rows[0].recognizers},
+        psnr_batches=mean(row.psnr_batches for row in rows),
+        ssim=mean(row.ssim for row in rows),
+    )
+    if not weighted:
+        return means
+    return replace(
+        means,
+        right={name: tuple(chain.from_iterable(row.right[name] for row in rows)) for name in rows[0].right},
+        errors=tuple(chain.from_iterable(row.errors for row in rows)),
+        characters=tuple(chain.from_iterable(row.characters for row in rows)),
+        decibels=tuple(chain.from_iterable(row.decibels for row in rows)),
+        similar=tuple(chain.from_iterable(row.similar for row in rows)),
+        others={name: tuple(chain.from_iterable(row.others[name] for row in rows)) for name in rows[0].others},
+    )
 
 
 def evaluate_models(

@@ -9,7 +9,7 @@ where the scan can tell.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -105,36 +105,8 @@ def trust_table(found: Sequence[Trust]) -> str:
 
 def summarize(found: Sequence[Trust], invented: Sequence[tuple[str, str, int]] = ()) -> dict[str, Any]:
     """Return what a run keeps: every page's measures, words read on pages without any, and sentences and a table that sum up."""
-    sentences = []
-    for method in dict.fromkeys(t.method for t in found):
-        pages = [t for t in found if t.method == method]
-        # Over scans, each with all of its conditions, which depend on each other.
-        scans = {page: [t for t in pages if t.page == page] for page in dict.fromkeys(t.page for t in pages)}.values()
-        read = [sum(t.words for t in scan) for scan in scans]
-        if not sum(read):
-            continue
-        rate = interval([sum(t.silent for t in scan) for scan in scans], read)
-        sentence = (
-            f"{method}: {1000 * rate.value:.1f} of 1,000 words are silent substitutions (95 % interval {1000 * rate.low:.1f} to "
-            f"{1000 * rate.high:.1f}): wrong, but read with a confidence of {SURE:.0f} or more and in Tesseract's dictionary"
-        )
-        errors = [t.inconsistency for t in pages if t.inconsistency is not None]
-        if errors:
-            mean = sum(errors) / len(errors)
-            sentence += f"; reduced again, its images are {decibels(mean, least=1e-12):.1f} dB from the originals"
-        likeness = [(t.psnr, t.ssim) for t in pages if t.psnr is not None and t.ssim is not None]
-        if likeness:
-            sentence += (
-                f"; against the hr scan they have a PSNR of {sum(p for p, _ in likeness) / len(likeness):.1f} dB "
-                f"and an SSIM of {sum(s for _, s in likeness) / len(likeness):.3f}"
-            )
-        distances = [t.lpips for t in pages if t.lpips is not None]
-        if distances:
-            sentence += f" and an LPIPS of {sum(distances) / len(distances):.3f}"
-        overlaps = [t.iou for t in pages if t.iou is not None]
-        if overlaps:
-            sentence += f"; the area of its words overlaps the truth's by {sum(overlaps) / len(overlaps):.2f} (IoU)"
-        sentences.append(sentence + ".")
+    methods = dict.fromkeys(t.method for t in found)
+    sentences = [text for method in methods if (text := _sentence(method, [t for t in found if t.method == method]))]
     for method in dict.fromkeys(name for _, name, _ in invented):
         counts = {kind: count for kind, name, count in invented if name == method}
         listed = ", ".join(f"{kind} {count}" for kind, count in counts.items())
@@ -142,3 +114,33 @@ def summarize(found: Sequence[Trust], invented: Sequence[tuple[str, str, int]] =
     pages_without = [{"kind": kind, "method": method, "words": count} for kind, method, count in invented]
     every = [asdict(t) for t in found]
     return {"sentences": sentences, "table": trust_table(found), "pages": every, "invented": pages_without}
+
+
+def _sentence(method: str, pages: Sequence[Trust]) -> str:
+    """Return what is to be said of *method* on *pages*; empty where it read no word."""
+    # Over scans, each with all of its conditions, which depend on each other.
+    scans = [[t for t in pages if t.page == page] for page in dict.fromkeys(t.page for t in pages)]
+    read = [sum(t.words for t in scan) for scan in scans]
+    if not sum(read):
+        return ""
+    rate = interval([sum(t.silent for t in scan) for scan in scans], read)
+    text = (
+        f"{method}: {1000 * rate.value:.1f} of 1,000 words are silent substitutions (95 % interval {1000 * rate.low:.1f} to "
+        f"{1000 * rate.high:.1f}): wrong, but read with a confidence of {SURE:.0f} or more and in Tesseract's dictionary"
+    )
+    if (error := _mean(t.inconsistency for t in pages)) is not None:
+        text += f"; reduced again, its images are {decibels(error, least=1e-12):.1f} dB from the originals"
+    psnr, ssim = _mean(t.psnr for t in pages), _mean(t.ssim for t in pages)
+    if psnr is not None and ssim is not None:
+        text += f"; against the hr scan they have a PSNR of {psnr:.1f} dB and an SSIM of {ssim:.3f}"
+    if (distance := _mean(t.lpips for t in pages)) is not None:
+        text += f" and an LPIPS of {distance:.3f}"
+    if (overlap := _mean(t.iou for t in pages)) is not None:
+        text += f"; the area of its words overlaps the truth's by {overlap:.2f} (IoU)"
+    return text + "."
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    """Return the mean of *values* without those that are None; None where none is left."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
