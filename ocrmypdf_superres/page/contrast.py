@@ -21,6 +21,10 @@ BLANK = 3.0
 """What is less than this many times the noise below the paper is paper."""
 NOISE = 4.0
 """Ink is at least this many times as dark as the noise of the paper; what is paler stays as pale as it is."""
+_LEAST_DARK = 0.04
+"""... and at least as dark as this, in luma."""
+_MEDIAN = 0.95
+"""Median of the differences between pixels with noise of deviation 1: that of a normal one, 0.674, times the root of 2."""
 
 
 def even_ink(luma: FloatImage) -> FloatImage:
@@ -32,10 +36,10 @@ def even_ink(luma: FloatImage) -> FloatImage:
     side = max(8, min(height, width) // TILES)
     rows, columns = max(1, height // side), max(1, width // side)
     paper = _spread(percentile_of_tiles(luma, rows, columns, PAPER), ImageFilter.MaxFilter(3), (width, height))
-    noise = float(np.percentile(np.abs(np.diff(luma, axis=1)), 50)) / 0.95 if luma.shape[1] > 1 else 0.0
+    noise = float(np.percentile(np.abs(np.diff(luma, axis=1)), 50)) / _MEDIAN if luma.shape[1] > 1 else 0.0
     depth = np.maximum(paper - luma - np.float32(BLANK * noise), 0.0)
     dark = percentile_of_tiles(depth, rows, columns, 100 - INK)
-    floor = np.float32(max(NOISE * noise, 0.04))
+    floor = np.float32(max(NOISE * noise, _LEAST_DARK))
     ink = _spread(np.maximum(dark, floor), ImageFilter.MedianFilter(3), (width, height))
     return np.asarray(1.0 - np.clip(depth / ink, 0.0, 1.0), dtype=np.float32)
 

@@ -32,6 +32,10 @@ WEIGHTS = Path(__file__).with_name("height_network.onnx")
 CELL = 24
 """Side of the cells of a page whose contrast says where to look."""
 MAX_TILES = 16
+CLEAR, PALE = 0.35, 0.12
+"""Least contrast of a clear window, in shares of the 98th percentile, and of one of the paler rest, in shares of the former."""
+SPREAD = 0.75
+"""Share of the tiles that are spread over all clear windows."""
 
 
 @dataclass(frozen=True)
@@ -108,11 +112,11 @@ def _places(contrast: FloatImage) -> NDArray[np.intp]:
 
     Most are spread over all that has clear contrast, a photograph as well as text; some are the best of the paler rest.
     """
-    clear = 0.35 * float(np.percentile(contrast, 98))
+    clear = CLEAR * float(np.percentile(contrast, 98))
     taken = np.zeros(contrast.shape, bool)
     places: list[tuple[int, int]] = []
     span = TILE // CELL
-    for limit, least in ((MAX_TILES * 3 // 4, clear), (MAX_TILES, 0.12 * clear)):
+    for limit, least in ((int(SPREAD * MAX_TILES), clear), (MAX_TILES, PALE * clear)):
         strong = np.argwhere((contrast >= least) & ~taken)
         # Far apart in the order of a fixed shuffle, so that what is common on the page is common among the tiles.
         order = np.random.default_rng(0).permutation(len(strong))

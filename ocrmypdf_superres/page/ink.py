@@ -8,13 +8,32 @@ from PIL import Image
 
 from ocrmypdf_superres.page.image import FloatImage, percentile_of_tiles
 
+#: Pixels that a page has on its shorter side, at least, for anything to be measured on it.
+LEAST_SIDE = 8
+#: Tiles along the shorter side of a page, and the percentile of a tile's luma that is taken for its paper.
+TILES, PAPER = 24, 85
+#: Sides of the tiles here, in pixels: from the first to the second.
+_TILE_SIDES = (16, 96)
+#: Pages whose median luma is darker have a dark ground, and light letters where the brightest are lighter by more than this.
+DARK_GROUND, LIGHT_LETTERS = 0.35, 0.25
+#: Percentiles of darkness that tell a page's contrast: the first on most pages, the second on a page of few words.
+_USUAL, _RARE = 99.0, 99.95
+#: Darkness that these must have for the page not to be blank: in luma, and in standard deviations of the paper's noise.
+_LEAST_USUAL, _LEAST_RARE = (0.06, 3.7), (0.12, 5.5)
+#: Lower quartile of the differences between pixels with noise of deviation 1: that of a normal one, 0.319, times the root of 2.
+_QUARTILE = 0.45
+#: Share of the contrast from which a pixel belongs to a ruled line.
+_RULE_INK = 0.4
+#: Length of a ruled line: at least so many pixels, and this part of the page's width.
+_RULE_PIXELS, _RULE_PART = 32, 16
+
 
 def page_ink(luma: FloatImage, deviations: float = 0.0, most: float = 1.0) -> FloatImage | None:
     """Return the ink of *luma*, float32 (H, W) in about 0..1 against the local paper, without ruled lines; None if blank.
 
     Darkness below so many standard *deviations* of the paper's noise is not ink, up to the share *most* of the contrast.
     """
-    found = ink_and_noise(luma) if min(luma.shape) >= 8 else None
+    found = ink_and_noise(luma) if min(luma.shape) >= LEAST_SIDE else None
     if found is None:
         return None
     ink, noise = found
@@ -31,7 +50,7 @@ def is_light_on_dark(luma: FloatImage) -> bool:
     table or beside a dark photograph.
     """
     ground, more, light = (float(level) for level in np.percentile(luma[::4, ::4], (50, 80, 99)))
-    return ground < 0.35 and light > ground + 0.25 and more < (ground + light) / 2
+    return ground < DARK_GROUND and light > ground + LIGHT_LETTERS and more < (ground + light) / 2
 
 
 def ink_and_noise(luma: FloatImage, every: int = 1) -> tuple[FloatImage, float] | None:
@@ -43,21 +62,21 @@ def ink_and_noise(luma: FloatImage, every: int = 1) -> tuple[FloatImage, float] 
     height, width = luma.shape
     if is_light_on_dark(luma):
         luma = 1.0 - luma
-    block = int(np.clip(min(height, width) // 24, 16, 96))
+    block = int(np.clip(min(height, width) // TILES, *_TILE_SIDES))
     step = max(1, block // 16)
     sub = luma[::step, ::step]
     size = block // step
     rows, cols = max(1, sub.shape[0] // size), max(1, sub.shape[1] // size)
-    paper = percentile_of_tiles(sub[: rows * size, : cols * size], rows, cols, 85)
+    paper = percentile_of_tiles(sub[: rows * size, : cols * size], rows, cols, PAPER)
     some = luma[::every, ::every]
     smooth = np.asarray(Image.fromarray(paper).resize(some.shape[::-1], Image.Resampling.BILINEAR))
     ink = np.maximum(smooth - some, 0.0)
     # The lower quartile of differences stays that of the paper even where letters cover half the page.
-    noise = float(np.percentile(np.abs(np.diff(luma[::2, ::2], axis=1)), 25)) / 0.45
-    usual, rare = (float(level) for level in np.percentile(ink[:: 2 // every, :: 2 // every], (99.0, 99.95)))
-    if usual >= max(0.06, 3.7 * noise):
+    noise = float(np.percentile(np.abs(np.diff(luma[::2, ::2], axis=1)), 25)) / _QUARTILE
+    usual, rare = (float(level) for level in np.percentile(ink[:: 2 // every, :: 2 // every], (_USUAL, _RARE)))
+    if usual >= max(_LEAST_USUAL[0], _LEAST_USUAL[1] * noise):
         contrast = usual
-    elif rare >= max(0.12, 5.5 * noise):
+    elif rare >= max(_LEAST_RARE[0], _LEAST_RARE[1] * noise):
         contrast = rare  # a page of few words
     else:
         return None
@@ -67,11 +86,11 @@ def ink_and_noise(luma: FloatImage, every: int = 1) -> tuple[FloatImage, float] 
 def erase_rules(ink: FloatImage) -> None:
     """Erase ruled lines, which are not text, from *ink*: runs far longer than any letter."""
     height, width = ink.shape
-    length = max(32, width // 16)
+    length = max(_RULE_PIXELS, width // _RULE_PART)
     if width <= length + 1:
         return
     count = np.zeros((height, width + 1), dtype=np.int32)
-    np.cumsum(ink > 0.4, axis=1, out=count[:, 1:])
+    np.cumsum(ink > _RULE_INK, axis=1, out=count[:, 1:])
     full = count[:, length:] - count[:, :-length] == length
     rows = np.flatnonzero(full.any(axis=1))
     if not rows.size:

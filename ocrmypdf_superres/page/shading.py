@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ocrmypdf_superres.page.image import FloatImage, grey_info, percentile_of_tiles, to_grey
+from ocrmypdf_superres.page.ink import DARK_GROUND, PAPER, TILES
 
-#: Tiles of the paper, in shares of the page's shorter side, and their percentile that is taken for the paper.
-TILES, PAPER = 24, 85
 #: Paper that varies by more than this share of its brightest is evened out before OCR.
 #:
 #: Of 13 training pages between 0.1 and 0.2 (foxed and grey paper), read at 72 to 200 dpi, as many read better as worse. With
@@ -25,8 +24,8 @@ SMOOTH = 0.6
 #: brightest, give or take a little, and more than that share is far off the surface. Shade leaves few tiles off it.
 WHITE, ABRUPT = 0.75, 0.15
 _WHITE_SLACK, _FAR = 0.04, 0.1
-#: Pages whose median is darker are light text on a dark ground.
-DARK = 0.35
+#: Luma by which a tile lies off the surface where it counts half in the next round, and the number of rounds.
+_OFF, _ROUNDS = 0.05, 3
 _DARKEST = 0.12
 
 
@@ -47,15 +46,15 @@ def unevenness(luma: FloatImage) -> float:
     as with photographs and frames, and where the page is dark on the whole.
     """
     paper = paper_of(luma)
-    if min(paper.shape) < 3 or float(np.median(luma[::4, ::4])) < DARK:
+    if min(paper.shape) < 3 or float(np.median(luma[::4, ::4])) < DARK_GROUND:
         return 0.0
     y, x = (values.ravel() for values in np.mgrid[-1 : 1 : paper.shape[0] * 1j, -1 : 1 : paper.shape[1] * 1j])
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y, x**3, y**3], axis=1)
     flat = paper.ravel()
     weights = np.ones_like(flat)
-    for _ in range(3):  # tiles that a photograph or a table head fills count less each time
+    for _ in range(_ROUNDS):  # tiles that a photograph or a table head fills count less each time
         surface = terms @ np.linalg.lstsq(terms * weights[:, None], flat * weights, rcond=None)[0]
-        weights = 1 / (1 + ((flat - surface) / 0.05) ** 2)
+        weights = 1 / (1 + ((flat - surface) / _OFF) ** 2)
     spread = float((weights * (flat - np.average(flat, weights=weights)) ** 2).sum())
     left = float((weights * (flat - surface) ** 2).sum())
     if spread <= 0 or 1 - left / spread < SMOOTH:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from ocrmypdf_superres.page.height_network import BINS, KINDS, TILE, TURNS, Sight, bin_heights, choose_tiles, look_at
 from ocrmypdf_superres.page.image import FloatImage, densest_rows
-from ocrmypdf_superres.page.ink import erase_rules, ink_and_noise
+from ocrmypdf_superres.page.ink import LEAST_SIDE, erase_rules, ink_and_noise
 from ocrmypdf_superres.page.line_profiles import Bands, find_bands
 from ocrmypdf_superres.page.shading import unevenness
 
@@ -53,6 +53,10 @@ SMALLEST = 5.0
 SMALL_SHARE = 0.2
 #: Tiles of text that a page must show where it shows none unless it is reduced.
 HALVED_TEXT = 3.0
+#: Pixels on the shorter side above which a page is looked at reduced COARSER times, too, where that may show its text.
+WIDE_ENOUGH, COARSER = 300, 3
+#: Share of the contrast from which a pixel counts as ink.
+INKED = 0.5
 
 
 @dataclass(frozen=True)
@@ -156,7 +160,7 @@ def measure_text_height(luma: FloatImage) -> TextHeight:
     Raises:
         ModelError: the network's file is missing or damaged.
     """
-    if min(luma.shape) < 8:
+    if min(luma.shape) < LEAST_SIDE:
         return TextHeight(None, 0, 0.0, 0)
     shrink = max(1, round(float(np.sqrt(luma.size / COARSE_PIXELS))))
     evidence = look(luma, shrink)
@@ -175,10 +179,10 @@ def measure_text_height(luma: FloatImage) -> TextHeight:
 
 def _reduced(luma: FloatImage, evidence: Evidence) -> Evidence:
     """Return *evidence* of *luma*, or where it shows no text or letters too large for the network, of *luma* reduced."""
-    if min(luma.shape) > 300 and (evidence.best()[0] > COMFORT[1] or evidence.text < LEAST_TEXT):
-        coarser = look(luma, 3)
+    if min(luma.shape) > WIDE_ENOUGH and (evidence.best()[0] > COMFORT[1] or evidence.text < LEAST_TEXT):
+        coarser = look(luma, COARSER)
         # Smaller letters than these would have been seen before: what looks like such now is scribble.
-        if coarser.text >= max(LEAST_TEXT, evidence.text / 2) and coarser.best()[0] > COMFORT[0] * 3:
+        if coarser.text >= max(LEAST_TEXT, evidence.text / 2) and coarser.best()[0] > COMFORT[0] * COARSER:
             evidence = coarser
     if evidence.text < LEAST_TEXT and min(luma.shape) >= 2 * TILE:
         # Under strong noise, and in one bit, letters look like texture until neighbours are averaged.
@@ -217,7 +221,7 @@ def conclude(evidence: Evidence, ink: FloatImage, noise: float, every: int = 1) 
 
     *noise* is that of the paper, as a share of the contrast; *ink* has one pixel in *every* rows and columns.
     """
-    share = float((ink > 0.5).mean())
+    share = float((ink > INKED).mean())
     if evidence.text < LEAST_TEXT:
         return TextHeight(None, 0, share, 0, noise)
     height, support = evidence.best()
