@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import shutil
 from pathlib import Path
 
 import pikepdf
@@ -188,6 +189,21 @@ def test_ink_without_words_is_a_finding(tmp_path):
     result = ocr_file(task(tmp_path, source))
     assert [(p.words, p.findings) for p in result.pages] == [(2, []), (0, ["ink but no words"]), (0, [])]
     assert result.findings == ["ink but no words on 1 of 3 pages, the first is page 2"]
+
+
+def test_a_variant_that_could_not_be_read_is_a_finding(tmp_path, lanczos_net, monkeypatch):
+    source, shim = tmp_path / "a.pdf", tmp_path / "bin" / "tesseract"
+    source.write_bytes(pdf_bytes(page(), page("old walls")))
+    shim.parent.mkdir()
+    # The system kills it where memory runs out.
+    shim.write_text(f'#!/bin/sh\ncase "$*" in *2_ocr_superres_net*) kill -9 $$;; esac\nexec {shutil.which("tesseract")} "$@"\n')
+    shim.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{shim.parent}{os.pathsep}{os.environ['PATH']}")
+    made = task(tmp_path, source)
+    made.ocr.update(superres_model=str(lanczos_net), superres_trigger="always", superres_engines="none")
+    result = ocr_file(made)
+    assert [(p.words, p.findings) for p in result.pages] == [(2, []), (2, ["could not be read in the variant net"])]
+    assert "SubprocessOutputError" in result.pages[1].record["faults"][0]
 
 
 def test_pages_with_text_may_be_left(tmp_path):

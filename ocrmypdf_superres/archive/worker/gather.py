@@ -61,7 +61,8 @@ def _page(kept: PageFiles, relative: str) -> ReadPage:
         record = PageRecord.from_json(json.dumps({**values, "file": relative}))
         result = PageResult(
             kept.number, record.action, record.reason, record.dpi, record.new_dpi, record.scale, record.x_height, record.seconds,
-            record=json.loads(record.to_json()),
+            # Without the causes, which differ from page to page, so that reports can count them; the record has them.
+            findings=[fault.partition(": ")[0] for fault in record.faults], record=json.loads(record.to_json()),
         )  # fmt: skip
     if not kept.image.exists():
         result.action = result.action or "not-read"
