@@ -156,10 +156,11 @@ class Gathered:
         said = ""
         if len(self.seconds) > 1 or self.line_seconds:
             sure = ", ".join(f"{name} {value:.2f}" for name, value in self._probabilities().items())
+            sure += "; " if sure else ""  # a further engine alone tells none
             again = sum(len(reading.lines) for reading in self._all_lines().values())
             said = (
                 f"; read {len(self.seconds)} times and {again} lines again, the order of {merged.layout} kept "
-                f"({sure}; {merged.exchanged} words exchanged, {merged.added} lines added)"
+                f"({sure}{merged.exchanged} words exchanged, {merged.added} lines added)"
             )
         return said + (f"; {merged.reordered}" if merged.reordered else "")
 
