@@ -21,7 +21,7 @@ from typing import Any
 
 from ocrmypdf_superres.archive.executors.base import Executor
 from ocrmypdf_superres.archive.intake.enqueue import GONE, Intake, is_gone
-from ocrmypdf_superres.archive.intake.scan import Scan, Verdict
+from ocrmypdf_superres.archive.intake.scan import LINKED, Scan, Verdict
 from ocrmypdf_superres.archive.progress import Display, Tally
 from ocrmypdf_superres.archive.publish import NotOursError, StagingLostError, is_published, name_conflict, publish
 from ocrmypdf_superres.archive.settings import Settings
@@ -255,10 +255,10 @@ class Session:
         self.count(path, result)
 
     def count(self, path: str, end: FileResult | Verdict) -> None:
-        """Count and log a file that failed or was skipped."""
+        """Count and log a file that failed or was skipped; a person must hear of a folder that nobody reads."""
         self.job.tally.failed += end.state is State.FAILED
         self.job.tally.skipped += end.state is State.SKIPPED
-        level = logging.WARNING if end.state is State.FAILED else logging.INFO
+        level = logging.WARNING if end.state is State.FAILED or end.code == LINKED else logging.INFO
         self._say(level, path, f"{end.state.value} ({end.code}): {end.reason}")
 
     def _publish(self, number: int, path: str, staging: str) -> bool:

@@ -54,12 +54,14 @@ def test_a_mixed_tree(tmp_path):
     (source / strange).write_bytes(pdf_bytes(page("strange")))
     put(source, a__pdf=pdf_bytes(page("first"), page("second")), a__png=image_bytes(page("image")), crypt__pdf=encrypted_bytes(),
         typed__pdf=with_text_bytes(), cut__pdf=pdf_bytes(page())[:500], empty__pdf=b"", notes__txt=b"notes")  # fmt: skip
+    (tmp_path / "shelf").mkdir()
+    (source / "shelf").symlink_to(tmp_path / "shelf")
     before = hashes(source)
     session = run(source, out)
     assert states(out) == {
         strange: ("done", "ok"), "a.pdf": ("done", "ok"), "a.png": ("done", "ok"), "crypt.pdf": ("failed", "encrypted"),
         "typed.pdf": ("skipped", "has-text"), "cut.pdf": ("failed", "damaged"), "empty.pdf": ("failed", "empty"),
-        "notes.txt": ("skipped", "no-input"),
+        "notes.txt": ("skipped", "no-input"), "shelf": ("skipped", "linked-folder"),
     }  # fmt: skip
     assert {k: v.strip("\n").replace("\n\f", "|") for k, v in texts(out).items()} == {
         f"{strange}.txt": "strange", "a.pdf.txt": "first|second", "a.png.pdf.txt": "image",
@@ -68,7 +70,9 @@ def test_a_mixed_tree(tmp_path):
     check_consistent(out)
     assert (session.tally.files, session.tally.pages, session.tally.failed) == (6, 4, 3)
     logs = Layout(out).logs
-    assert len(list((logs / "failed").iterdir())) == 2 and "crypt.pdf: failed (encrypted)" in (logs / "run-0001.log").read_text()
+    log = (logs / "run-0001.log").read_text()
+    assert len(list((logs / "failed").iterdir())) == 2 and "crypt.pdf: failed (encrypted)" in log
+    assert "WARNING shelf: skipped (linked-folder)" in log and "INFO notes.txt: skipped (no-input)" in log
 
 
 def test_what_a_second_run_does(tmp_path):

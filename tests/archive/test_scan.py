@@ -73,6 +73,9 @@ def test_strange_names(tree):
 def test_links_and_the_output_folder(tree, tmp_path):
     (tree / "out" / "made.pdf").write_bytes(pdf_bytes(page()))
     (tree / "sub" / "loop").symlink_to(tree)
+    (tree / "made").symlink_to(tree / "out")
+    (tmp_path / "shelf").mkdir()
+    (tree / "shelf").symlink_to(tmp_path / "shelf")
     (tree / "file").symlink_to(tmp_path / "elsewhere.pdf")
     (tmp_path / "elsewhere.pdf").write_bytes(pdf_bytes(page()))
     (tree / "broken.pdf").symlink_to(tmp_path / "nosuch")
@@ -80,10 +83,13 @@ def test_links_and_the_output_folder(tree, tmp_path):
     verdicts = {path: short(verdict) for path, verdict in found(tree).items()}
     assert verdicts == {
         "sub/loop": (Kind.OTHER, State.SKIPPED, "no-input"),
+        "made": (Kind.OTHER, State.SKIPPED, "no-input"),
+        "shelf": (Kind.OTHER, State.SKIPPED, "linked-folder"),
         "file": (Kind.PDF, State.WAITING, ""),
         "broken.pdf": (Kind.OTHER, State.FAILED, "unreadable"),
         "pipe.pdf": (Kind.OTHER, State.SKIPPED, "no-input"),
     }
+    assert "a link to a file that is missing" in found(tree)["broken.pdf"].reason
 
 
 @contextmanager

@@ -8,6 +8,7 @@ which are reported as belonging to it wherever they are.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ HEAD = 4096
 
 IN_METS = "in-mets"
 """Code of an image that is processed with its METS document."""
+
+LINKED = "linked-folder"
+"""Code of a link to a folder that the walk does not come to, so that nobody reads what is in it."""
 
 _IMAGES = (
     b"II*\0",
@@ -72,8 +76,11 @@ def no_input(reason: str) -> Verdict:
     return Verdict(Kind.OTHER, State.SKIPPED, "no-input", reason)
 
 
-def unreadable(error: OSError) -> Verdict:
-    """Return the verdict on a file that the system refuses to read."""
+def unreadable(error: OSError, linked: bool = False) -> Verdict:
+    """Return the verdict on a file that the system refuses to read, or that a link names (*linked*)."""
+    if linked and error.errno == errno.ENOENT:
+        reason = "It is a link to a file that is missing; restore the file, or remove the link."
+        return Verdict(Kind.OTHER, State.FAILED, "unreadable", reason)
     return Verdict(Kind.OTHER, State.FAILED, "unreadable", f"It cannot be read: {error.strerror or error}.")
 
 
@@ -154,19 +161,30 @@ class Scan:
             return
         try:
             if entry.is_symlink() and entry.is_dir():
-                yield Found(path, entry.path, verdict=no_input("It is a link to a folder; links to folders are not followed."))
+                yield Found(path, entry.path, verdict=self._linked(entry.path))
                 return
             facts = entry.stat()
             if not entry.is_file():
                 yield Found(path, entry.path, verdict=no_input("It is not a regular file (a device, socket or pipe)."))
                 return
         except OSError as error:
-            yield Found(path, entry.path, verdict=unreadable(error))
+            yield Found(path, entry.path, verdict=unreadable(error, linked=entry.is_symlink()))
             return
         if entry.name.lower().endswith(".xml"):
             yield from self._xml(path, entry.path, facts)
         else:
             yield Found(path, entry.path, facts.st_size, facts.st_mtime_ns)
+
+    def _linked(self, full: str) -> Verdict:
+        """Return the verdict on a link to a folder."""
+        root, target = (Path(os.path.realpath(folder)) for folder in (self.root, full))
+        if target.is_relative_to(root) or self._is_out(full):
+            return no_input("It is a link to a folder; links to folders are not followed.")
+        return Verdict(
+            Kind.OTHER, State.SKIPPED, LINKED,
+            "It is a link to a folder outside the input, which is not followed; for what is in it, mount the folder here instead "
+            "(mount --bind), or process it with an OUT of its own.",
+        )  # fmt: skip
 
     def _xml(self, path: str, full: str, facts: os.stat_result) -> Iterator[Found]:
         """Yield a METS document and its images; any other XML file is not an input."""
