@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_output(parser, "the model folder to write", metavar="MODEL", required=True)
     parser.add_argument(
         "--network", action="store_true",
-        help="tune the languages' networks of Tesseract instead, on images with NAME.gt.txt beside them",
+        help="tune the languages' networks of Tesseract instead, on images with their text: NAME.gt.txt, PAGE-XML or ALTO",
     )  # fmt: skip
     parser.add_argument(
         "--base", default=DEFAULT_MODEL, metavar="MODEL", help="model to start from, with --network the one that enlarges"

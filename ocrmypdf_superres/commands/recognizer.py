@@ -62,7 +62,7 @@ def _add_lines(actions: Any) -> None:
         metavar="FOLDER",
         help="texts, in one folder per language (eng/*.txt), to render lines of; without them all lines are of scans",
     )
-    action.add_argument("--scans", type=Path, metavar="FOLDER", help="page scans with NAME.gt.txt, to take lines from as well")
+    action.add_argument("--scans", type=Path, metavar="FOLDER", help="page scans with their text, to take lines from as well")
     action.add_argument(
         "--line-images",
         type=Path,

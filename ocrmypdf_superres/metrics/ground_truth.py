@@ -14,6 +14,8 @@ from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.files import read_text
 from ocrmypdf_superres.metrics.boxes import Box
 
+KINDS = ("PcGts", "alto")
+"""The root elements of PAGE-XML and ALTO."""
 REGIONS = ("TextRegion", "TableRegion", "TableCell")
 """The regions of PAGE-XML that hold lines or other regions; cells are Transkribus's."""
 
@@ -24,6 +26,29 @@ class Truth:
 
     text: str
     boxes: list[Box] = field(default_factory=list)
+
+
+def truth_of(image: Path) -> Path | None:
+    """Return the ground truth of *image*, None where there is none.
+
+    It is NAME.gt.txt or NAME.xml beside the image, or NAME.xml in a folder ``page`` or ``alto`` there. XML of another kind, such
+    as a catalogue's record of the image, is none; XML that is damaged is, so that reading it says so.
+    """
+    plain, name = image.with_suffix(".gt.txt"), f"{image.stem}.xml"
+    if plain.is_file():
+        return plain
+    places = (image.parent / folder / name for folder in (".", "page", "alto"))
+    return next((place for place in places if place.is_file() and _may_be_truth(place)), None)
+
+
+def _may_be_truth(path: Path) -> bool:
+    """Whether the XML file *path* is PAGE-XML or ALTO, or damaged."""
+    try:
+        with path.open("rb") as file:
+            _, root = next(ElementTree.iterparse(file, events=("start",)))  # noqa: S314 - as in read_truth
+    except (OSError, ElementTree.ParseError, StopIteration):
+        return True
+    return _name(root) in KINDS
 
 
 def read_truth(path: Path) -> Truth:

@@ -11,7 +11,7 @@ from evaluation_pages import draw
 
 from ocrmypdf_superres.errors import OptionError
 from ocrmypdf_superres.evaluation.data.pages import find_pages
-from ocrmypdf_superres.metrics.ground_truth import read_truth
+from ocrmypdf_superres.metrics.ground_truth import read_truth, truth_of
 
 PAGE = """<?xml version="1.0"?>
 <PcGts xmlns="http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"><Page imageWidth="100" imageHeight="80">
@@ -110,3 +110,19 @@ def test_pages_of_one_name_stay_apart(tmp_path: Path) -> None:
     ]
     (tmp_path / "index.json").write_text(json.dumps(rows), encoding="utf-8")
     assert [page.name for page in find_pages(tmp_path)] == ["a-1", "b-1", "b-1-2"]
+
+
+def test_the_truth_beside_an_image(tmp_path: Path) -> None:
+    image = tmp_path / "p.png"
+    assert truth_of(image) is None
+    (tmp_path / "p.xml").write_text("<metadata><title>An old book</title></metadata>", encoding="utf-8")
+    assert truth_of(image) is None
+    (tmp_path / "alto").mkdir()
+    (tmp_path / "alto" / "p.xml").write_text(ALTO.format(unit="pixel"), encoding="utf-8")
+    assert truth_of(image) == tmp_path / "alto" / "p.xml"
+    (tmp_path / "p.xml").write_text(PAGE[: len(PAGE) // 2], encoding="utf-8")
+    assert truth_of(image) == tmp_path / "p.xml"
+    (tmp_path / "p.xml").write_text("cut", encoding="utf-8")
+    assert truth_of(image) == tmp_path / "p.xml"  # to read it says what is wrong
+    (tmp_path / "p.gt.txt").write_text("text", encoding="utf-8")
+    assert truth_of(image) == tmp_path / "p.gt.txt"

@@ -82,8 +82,13 @@ def test_transcribed_pages_among_many_are_split_alone(tmp_path):
         for document in "abc":
             if number < 3 or document == "c":
                 image(number).save(tmp_path / f"{document}_{number:03d}.png", dpi=(300, 300))
-    for name in ("a_000", "b_000", "b_001"):
+    for name in ("a_000", "b_001"):
         (tmp_path / f"{name}.gt.txt").write_text("text")
+    (tmp_path / "page").mkdir()
+    (tmp_path / "page" / "b_000.xml").write_text(
+        '<PcGts xmlns="http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"/>'
+    )
+    (tmp_path / "b_002.xml").write_text("<metadata><title>An old book</title></metadata>")
     split = split_scans(tmp_path, with_truth=True)
     assert {page.name for page in (*split.learnt, *split.held_out)} == {"a_000", "b_000", "b_001"}
     assert split.learnt and split.held_out

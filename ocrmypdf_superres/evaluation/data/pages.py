@@ -12,6 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from ocrmypdf_superres.errors import OptionError
+from ocrmypdf_superres.metrics.ground_truth import truth_of
 from ocrmypdf_superres.page.image import DECODING_ERRORS, IMAGE_SUFFIXES, LEAST_DPI, MOST_DPI, claimed_dpi
 
 LOW_DPI = 150.0
@@ -46,16 +47,6 @@ class BenchmarkPage:
     ignore_case: bool = False
 
 
-def _truth_of(image: Path) -> Path | None:
-    """Return the ground truth of *image*, None where there is none.
-
-    It is NAME.gt.txt or NAME.xml beside the image, or NAME.xml in a folder ``page`` or ``alto`` there.
-    """
-    folder, name = image.parent, f"{image.stem}.xml"
-    places = [image.with_suffix(".gt.txt"), folder / name, folder / "page" / name, folder / "alto" / name]
-    return next((place for place in places if place.is_file()), None)
-
-
 def find_pages(folder: Path, languages: str = "eng", lines: bool = False) -> list[BenchmarkPage]:
     """Return the pages under *folder*.
 
@@ -73,7 +64,7 @@ def find_pages(folder: Path, languages: str = "eng", lines: bool = False) -> lis
         pages = _in_index(folder, lines)
     else:
         images = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
-        with_text = [(path, truth) for path in images if (truth := _truth_of(path)) is not None]
+        with_text = [(path, truth) for path in images if (truth := truth_of(path)) is not None]
         pages = [
             BenchmarkPage(path.stem, path.parent.name, str(path), str(truth), languages, _claimed_dpi(path), lines)
             for path, truth in with_text

@@ -19,6 +19,7 @@ from PIL import Image
 
 from ocrmypdf_superres.errors import ImageError, OptionError
 from ocrmypdf_superres.files import atomic_write
+from ocrmypdf_superres.metrics.ground_truth import truth_of
 from ocrmypdf_superres.page.image import DECODING_ERRORS, IMAGE_SUFFIXES, from_luma, page_count, to_luma
 from ocrmypdf_superres.page.pdf import PDF_SUFFIX, open_pdf, page_dpi, render_page
 
@@ -60,9 +61,8 @@ class ScanFile:
 
     @property
     def truth(self) -> Path | None:
-        """``NAME.gt.txt`` beside an image, if there is one."""
-        path = self.path.with_suffix(".gt.txt")
-        return path if self.single and path.is_file() else None
+        """The ground truth beside an image, if there is one: plain text, PAGE-XML or ALTO."""
+        return truth_of(self.path) if self.single else None
 
 
 def find_scans(folder: Path) -> tuple[list[ScanFile], list[str]]:

@@ -87,8 +87,8 @@ def _large_enough(scans: Sequence[ScanFile], folder: Path, with_truth: bool) -> 
         usable, large = len(large), [scan for scan in large if scan.truth is not None]
         if len(large) < 2:
             raise OptionError(
-                f"Of the {usable} pages in {folder} that can be used {len(large)} have a text, but a network needs NAME.gt.txt "
-                "beside at least one page to learn from and one to compare on; add some."
+                f"Of the {usable} pages in {folder} that can be used {len(large)} have a text, but a network needs "
+                "NAME.gt.txt, PAGE-XML or ALTO of at least one page to learn from and one to compare on; add some."
             )
     if len(large) < 2:
         raise OptionError(
@@ -131,7 +131,7 @@ def prepare_pages(split: Split, languages: str, run: Path, jobs: int) -> tuple[i
     """Let Tesseract read all pages of *split* and write the folders ``train``, ``held-out`` and ``selection`` with an index each.
 
     They are below *run*, without the last if no pages are set apart for it.  The text of a held-out page is its
-    ``NAME.gt.txt``, or what Tesseract reads on the whole scan.  Returns the number of pages to learn from and of those
+    ground truth, or what Tesseract reads on the whole scan.  Returns the number of pages to learn from and of those
     held out; those that cannot be read are added to ``split.unreadable``.
 
     Raises:

@@ -42,7 +42,7 @@ _WAIT = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSettings(FinetuneSettings):
-    """How to tune Tesseract's networks; the scans are images with ``NAME.gt.txt``, whose text is rendered if none is given.
+    """How to tune Tesseract's networks; the scans are images with their ground truth, whose text is rendered if none is given.
 
     Attributes:
         model: the super-resolution model that enlarges.

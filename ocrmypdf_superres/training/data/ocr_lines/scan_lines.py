@@ -90,7 +90,7 @@ class ScanLines(RealLines):
     """Lines of the pages in a folder, as far as those have ground truth.
 
     Args:
-        folder: page images with ``NAME.gt.txt``, or an ``index.json``, as ``training.data.sources.scans`` describes it.
+        folder: page images with their ground truth, or an ``index.json``, as ``training.data.sources.scans`` describes it.
         language: use only pages in this language, Tesseract's code; empty for all.
         cache: folder for Tesseract's readings.
         held: use the held-out documents instead of the others; None for all documents.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MPL-2.0
 """Strips cut from a folder of scanned pages, with the text that Tesseract or the ground truth gives.
 
-A folder holds page images, each with an optional ``NAME.gt.txt`` beside it, multi-page TIFFs and PDFs, or an
-``index.json``: a list of objects with ``image``, ``text`` (plain text, PAGE-XML or ALTO; may be empty) and
+A folder holds page images, each with its ground truth beside it or without (plain text in ``NAME.gt.txt``, PAGE-XML or ALTO),
+multi-page TIFFs and PDFs, or an ``index.json``: a list of objects with ``image``, ``text`` (the ground truth; may be empty) and
 ``languages``.  Lines are found by Tesseract once and kept in a cache; where there is ground truth, a line's text is
 corrected by the passage of it that matches best.  Strips are cut around lines only, so that none is without ink.
 """
