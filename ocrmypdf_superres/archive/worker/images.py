@@ -32,7 +32,7 @@ _KEPT = {"dpi": X_RESOLUTION, "icc_profile": ICCPROFILE}
 
 
 def claims_no_dpi(image: Path) -> bool:
-    """Return whether *image* claims no resolution, or none that can be true."""
+    """Return whether *image* claims no resolution, or one that is often untrue."""
     try:
         with Image.open(image) as original:
             return bool(min(original.info.get("dpi", (0, 0))) <= MAX_UNTRUE_DPI)
