@@ -37,3 +37,18 @@ def test_a_shadow_is_shade(edge: float) -> None:
 def test_a_gutter_is_shade() -> None:
     luma = table() * (1 - 0.6 * np.exp(-np.linspace(0, 1, 900) / 0.12))
     assert unevenness(luma.astype(np.float32)) > UNEVEN
+
+
+@pytest.mark.parametrize("tone", [0.2, 0.3, 0.4])
+def test_light_ink_on_a_dark_area_is_no_paper(tone: float) -> None:
+    luma = table()
+    luma[:280] = tone + (1 - luma[:280]) * 0.6
+    assert unevenness(luma) == 0.0
+
+
+def test_a_short_letter_in_the_shade_on_a_dark_table_is_shade() -> None:
+    luma = table()
+    luma[130:] = 1.0
+    luma = luma * np.linspace(1, 0.5, 900)
+    luma[:, :50] = luma[:, -50:] = luma[:30] = luma[-30:] = 0.15
+    assert unevenness(luma.astype(np.float32)) > UNEVEN

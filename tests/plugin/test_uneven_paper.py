@@ -47,6 +47,16 @@ def share_of_words(found: Counter[str], count: int) -> float:
     return sum((wanted & found).values()) / count
 
 
+def test_light_letters_on_a_dark_area_above_white_paper_are_not_evened_out(tmp_path: Path) -> None:
+    page = draw_page(lines=36)
+    values, half = np.array(page), 540
+    values[:half] = 235 - (values[:half].astype(np.float32) * 0.6).astype(np.uint8)  # white letters on dark grey
+    found, record = read(tmp_path, Image.fromarray(values), 100)
+    assert "evened out" not in record["reason"]
+    wanted = read(tmp_path, page, 100)[0]
+    assert sum((wanted & found).values()) > 0.97 * sum(wanted.values())
+
+
 def test_a_large_page_in_the_shade_is_left_and_read_evened_out(tmp_path: Path) -> None:
     page = in_shade(draw_page((1700, 2200), em=40, lines=14))
     assert unevenness(to_luma(page)) > UNEVEN

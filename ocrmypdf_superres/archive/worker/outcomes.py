@@ -74,7 +74,7 @@ _OUTCOMES: tuple[tuple[str, str, tuple[type[BaseException], ...]], ...] = (
      (ocr.NonEmbeddedFontsError,)),
     ("encrypted", "It is encrypted; remove the encryption (qpdf --decrypt) and run again.",
      (ocr.EncryptedPdfError, pikepdf.PasswordError)),
-    ("no-dpi", "The image claims no resolution above 96 dpi, and less is often untrue; give the true one by the setting image_dpi.",
+    ("no-dpi", "The image claims no resolution above 96 dpi, and less is often untrue; give the true one as image_dpi.",
      (ocr.DpiError,)),
     ("too-large", "An image has more pixels than max_image_mpixels of OCRmyPDF allows; increase that.",
      (Image.DecompressionBombError,)),
