@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Real OCRmyPDF runs on pages whose text is lost beside a dark stamp, which sets the threshold, or in filled areas."""
+"""Real OCRmyPDF runs on pages whose text is lost: beside a dark stamp, which sets the threshold, in filled areas, or in dots."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import case_drawings as drawings
 import pytest
 from ocrmypdf.hocrtransform import BoundingBox, OcrClass, OcrElement
-from plugin_pages import image_pdf, ocrmypdf
+from plugin_pages import WORDS, draw_page, image_pdf, ocrmypdf
 from receipt_pages import receipt
 
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
@@ -53,6 +53,18 @@ def test_text_in_filled_areas_is_read(tmp_path):
     assert share(without, printed) < 0.8, "the case is none of lost text"
     assert share(words, printed) >= 0.9
     assert "fills" in record["words"]
+
+
+def test_large_text_on_dithered_paper_is_read(tmp_path):
+    """Tesseract finds no line between the dots, and the letters are high enough for the page to be left."""
+    grey = draw_page(em=29, lines=10).point(lambda value: 30 + value * 170 // 255)
+    image = grey.convert("1").convert("L")
+    without, _ = read(tmp_path, image, "--superres-engines", "none", "--superres-verify", "off")
+    assert not without, "the case is none of a page on which nothing is read"
+    words, record = read(tmp_path, image, "--superres-engines", "none")
+    assert record["action"] == "left" and record["reading"] == "enlarged"
+    known = sum(words[word] for word in set(WORDS))
+    assert known > 20 and known > 0.9 * sum(words.values())
 
 
 @pytest.mark.parametrize("em", [8, 9, 10])

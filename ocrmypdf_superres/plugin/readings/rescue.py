@@ -64,12 +64,11 @@ def may_have_lost_ink(readings: Mapping[str, Hypothesis], calibration: Calibrati
 
 
 def reads_badly(readings: Mapping[str, Hypothesis], calibration: Calibration) -> bool:
-    """Whether there are words, and the best reading of them leaves doubt."""
+    """Whether the page was read, and the best reading leaves doubt, as one without words does."""
     if not readings:
         return False
     best = page_winner(readings, calibration)
-    words = readings[best].words
-    return bool(words) and calibration.mean_probability(words, best) < SURE
+    return calibration.mean_probability(readings[best].words, best) < SURE
 
 
 def rescued_images(
