@@ -82,10 +82,10 @@ def unevenness(luma: FloatImage) -> float:
     white = flat > float(np.percentile(flat, 98)) - _WHITE_SLACK
     if white.mean() > WHITE and (np.abs(flat - surface) > _FAR).mean() > ABRUPT:
         return 0.0
-    if _has_light_ink(luma):
-        return 0.0
     low, high = (float(value) for value in np.percentile(surface, (2, 98)))
-    return float(np.clip((high - max(low, 0.0)) / max(high, 1e-3), 0, 1))
+    found = float(np.clip((high - max(low, 0.0)) / max(high, 1e-3), 0, 1))
+    # Even pages, which are most, need no second look at all tiles.
+    return 0.0 if found > EVEN and _has_light_ink(luma) else found
 
 
 def even_out(image: Image.Image) -> Image.Image:

@@ -77,11 +77,11 @@ def no_input(reason: str) -> Verdict:
 
 
 def unreadable(error: OSError, linked: bool = False) -> Verdict:
-    """Return the verdict on a file that the system refuses to read, or that a link names (*linked*)."""
+    """Return the verdict on a file, or on a link to one where it is *linked*, that the system refuses to read."""
+    reason = f"It cannot be read: {error.strerror or error}."
     if linked and error.errno == errno.ENOENT:
         reason = "It is a link to a file that is missing; restore the file, or remove the link."
-        return Verdict(Kind.OTHER, State.FAILED, "unreadable", reason)
-    return Verdict(Kind.OTHER, State.FAILED, "unreadable", f"It cannot be read: {error.strerror or error}.")
+    return Verdict(Kind.OTHER, State.FAILED, "unreadable", reason)
 
 
 def classify(full: str) -> Verdict:

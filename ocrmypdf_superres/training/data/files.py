@@ -12,6 +12,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -59,7 +60,7 @@ class ScanFile:
         """A name for messages and files: the file's, with the page's number where it has several."""
         return self.path.stem if self.single else f"{self.path.stem}-{self.index + 1:04d}"
 
-    @property
+    @cached_property
     def truth(self) -> Path | None:
         """The ground truth beside an image, if there is one: plain text, PAGE-XML or ALTO."""
         return truth_of(self.path) if self.single else None
