@@ -12,8 +12,6 @@ import signal
 import threading
 from pathlib import Path
 
-from dask_jobqueue import SLURMCluster
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -27,6 +25,9 @@ def main() -> None:
         "--sbatch", action="append", default=[], metavar="OPTION", help="further option of sbatch, for example --account=archive"
     )
     args = parser.parse_args()
+    # After the arguments, so that --help works without it.
+    from dask_jobqueue import SLURMCluster
+
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

@@ -17,6 +17,7 @@ from PIL import Image
 
 from ocrmypdf_superres.archive.store.name_encoding import printable, printable_path
 from ocrmypdf_superres.archive.tasks import State
+from ocrmypdf_superres.archive.worker.images import MAX_UNTRUE_DPI
 from ocrmypdf_superres.errors import SuperresError
 
 DISK_FULL = "disk-full"
@@ -74,7 +75,7 @@ _OUTCOMES: tuple[tuple[str, str, tuple[type[BaseException], ...]], ...] = (
      (ocr.NonEmbeddedFontsError,)),
     ("encrypted", "It is encrypted; remove the encryption (qpdf --decrypt) and run again.",
      (ocr.EncryptedPdfError, pikepdf.PasswordError)),
-    ("no-dpi", "The image claims no resolution above 96 dpi, and less is often untrue; give the true one as image_dpi.",
+    ("no-dpi", f"The image claims no resolution above {MAX_UNTRUE_DPI} dpi, and less is often untrue; give the true one as image_dpi.",
      (ocr.DpiError,)),
     ("too-large", "An image has more pixels than max_image_mpixels of OCRmyPDF allows; increase that.",
      (Image.DecompressionBombError,)),

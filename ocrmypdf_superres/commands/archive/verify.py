@@ -67,6 +67,10 @@ def run(args: argparse.Namespace) -> int:
         console.print(f"{bad:,} of {files:,} files are not as they were written.", highlight=False)
         console.print("To make damaged outputs again, move them away and give `archive run IN OUT --remake-missing`.")
         return WRONG
-    state = "exist and have their sizes" if args.quick else "are in order"
-    console.print(f"{files:,} files {state}.", highlight=False)
+    one = files == 1
+    if args.quick:
+        state = "exists and has its size" if one else "exist and have their sizes"
+    else:
+        state = "is in order" if one else "are in order"
+    console.print(f"{files:,} {'file' if one else 'files'} {state}.", highlight=False)
     return 0
