@@ -27,7 +27,7 @@ from ocrmypdf_superres.plugin.readings.gathered import Gathered
 from ocrmypdf_superres.plugin.readings.handed_on import kept_hocr, result_of
 from ocrmypdf_superres.plugin.readings.lines import LINE_VARIANTS, can_read_lines, lines_in_doubt, lines_within, read_lines
 from ocrmypdf_superres.plugin.readings.opinions import AUTO, ask_all, engines_for
-from ocrmypdf_superres.plugin.readings.rescue import CONTRAST, ENLARGED, FILLS, may_have_lost_ink, rescued_images
+from ocrmypdf_superres.plugin.readings.rescue import CONTRAST, ENLARGED, FILLS, doubts_of, rescued_images
 from ocrmypdf_superres.plugin.readings.thresholds import asked_for, has_local_thresholds
 from ocrmypdf_superres.plugin.readings.turned import TURNED, is_better, straightened, turn_state
 from ocrmypdf_superres.plugin.record import PageRecord
@@ -221,14 +221,14 @@ class PageReader:
             return
         with self._guard(NOT_VERIFIED):
             source = self._state.original
-            lost = may_have_lost_ink(found.whole, found.calibration, self._record.lines)
             affords = any(affordable([CONTRAST], found.seconds, time_limit(self._options), self._state.hopeless))
-            if not affords or (source is None and not lost):
+            left = source is None and self._ours.trigger == "auto" and not found.given_up(self._state)
+            doubts = doubts_of(found, self._record, self._size, left, self._options)
+            if not affords or (source is None and not doubts.lost and doubts.x_height is None):
                 return
             if source is None:
                 source = self._handed_over()
-            left = self._state.original is None and self._ours.trigger == "auto" and not found.given_up(self._state)
-            for image, variant in rescued_images(found, source, (self._size, self._dpi), (lost, left), self._options):
+            for image, variant in rescued_images(found, source, (self._size, self._dpi), doubts, self._options):
                 with self._guard(f"could not be read in the variant {variant}"):
                     path = self._target(variant).with_suffix(".png")
                     dpi = tuple(float(value) * image.width / self._size[0] for value in self._dpi)

@@ -8,8 +8,10 @@ from collections import Counter
 from types import SimpleNamespace
 
 import case_drawings as drawings
+import numpy as np
 import pytest
 from ocrmypdf.hocrtransform import BoundingBox, OcrClass, OcrElement
+from PIL import Image, ImageFilter
 from plugin_pages import WORDS, draw_page, image_pdf, ocrmypdf
 from receipt_pages import receipt
 
@@ -65,6 +67,30 @@ def test_large_text_on_dithered_paper_is_read(tmp_path):
     assert record["action"] == "left" and record["reading"] == "enlarged"
     known = sum(words[word] for word in set(WORDS))
     assert known > 20 and known > 0.9 * sum(words.values())
+
+
+def faded_page(em=22, lines=24, share=0.25):
+    """Return a blurred and noisy page whose last lines, that *share* of them, are pale."""
+    page = np.asarray(draw_page(em=em, lines=lines).filter(ImageFilter.GaussianBlur(1.0)), float)
+    rows = np.flatnonzero(page.min(axis=1) < 128)
+    pale = np.arange(len(page)) > rows[-1] - share * (rows[-1] - rows[0])
+    page = 255 - (255 - page) * np.where(pale, 0.25, 0.8)[:, None] + np.random.default_rng(0).normal(0, 8, page.shape)
+    return Image.fromarray(np.clip(page, 0, 255).astype(np.uint8))
+
+
+def test_lines_that_a_page_left_as_it_is_lacks_are_read(tmp_path):
+    """What was read of it is sure, and only the ink tells that the last paragraph is missing."""
+    image = faded_page()
+    without, _ = read(tmp_path, image, "--superres-engines", "none", "--superres-verify", "off")
+    words, record = read(tmp_path, image, "--superres-engines", "none")
+    assert record["action"] == "left" and record["probability"]["net"] > rescue.SURE
+    assert sum(without.values()) < 0.8 * sum(words.values()), "the case is none of lost lines"
+    assert record["reading"] == "contrast" and sum(words[word] for word in set(WORDS)) > 0.97 * sum(words.values())
+
+
+def test_a_page_whose_lines_were_read_is_not_enlarged_after_all(tmp_path):
+    _, record = read(tmp_path, faded_page(share=0.0), "--superres-engines", "none")
+    assert record["action"] == "left" and list(record["words"]) == ["net"]
 
 
 @pytest.mark.parametrize("em", [8, 9, 10])

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from ocrmypdf_superres.page.image import flatten, from_luma, to_luma
 from ocrmypdf_superres.page.plan import plan_image
 from ocrmypdf_superres.page.text_height import measure_text_height
 from ocrmypdf_superres.plugin.readings.gathered import Gathered
+from ocrmypdf_superres.plugin.record import PageRecord
 from ocrmypdf_superres.plugin.worker import load, plan_settings
 
 CONTRAST, ENLARGED, FILLS = "contrast", "enlarged", "fills"
@@ -45,12 +46,52 @@ FEW_LINES = 0.7
 """So is one with fewer lines than this share of those that were measured."""
 UNREAD_LINES, UNREAD_SHARE = 3, 0.5
 """A page is lost when at least this many lines of its ink were not read, and this share of all lines."""
+LACKING_SHARE = 0.15
+"""A page that was left lacks lines when at least UNREAD_LINES were not read, and this share of all lines. Of 22 training pages at
+150 dpi that were left, two had as many: half a page that was not read, and an ornament."""
 LARGEST_FACTOR = 4.0
 LEAST_HEIGHT = 4.0
 """Lower text in pixels cannot be read at any size."""
 ENOUGH_PIXELS = 12_000_000
 """A larger page is not enlarged for another reading: for line art of 400 dpi that took five times as long as the first one. It is
 reduced to this size before its ink is darkened, which takes a second for every 5 million pixels."""
+
+
+@dataclass(frozen=True)
+class Doubts:
+    """What is known of a page before it is read again.
+
+    Attributes:
+        lost: whether ink may have been lost: few words, fewer lines than were measured, or a reading in doubt.
+        left: whether the plan left the page as it is, and may be overruled.
+        x_height: of a page that was left although it could be enlarged, in pixels; None for others. Its lines are counted.
+    """
+
+    lost: bool
+    left: bool
+    x_height: float | None = None
+
+
+def doubts_of(found: Gathered, record: PageRecord, size: tuple[int, int], left: bool, options: Any) -> Doubts:
+    """Return what is doubtful about the page of *record*, which was *left* or not, after its first readings.
+
+    *size* is the (width, height) of the image that was read.
+    """
+    lost = found.calibration is not None and may_have_lost_ink(found.whole, found.calibration, record.lines)
+    x_height = record.x_height if left and size[0] * size[1] <= ENOUGH_PIXELS else None
+    if x_height is not None and x_height >= options.superres.target_x_height:
+        x_height = None
+    return Doubts(lost, left, x_height)
+
+
+def lacks_lines(page: Image.Image, reading: Hypothesis | None, size: tuple[int, int], x_height: float) -> bool:
+    """Whether many lines of ink on *page*, of that *x_height* in pixels, were not read.
+
+    *reading* is the best reading, in the pixels of an image of *size* = (width, height); None for none.
+    """
+    unread = len(unread_lines(page, reading, size, x_height))
+    read = len(reading.lines) if reading is not None else 0
+    return unread >= max(UNREAD_LINES, LACKING_SHARE * (read + unread))
 
 
 def may_have_lost_ink(readings: Mapping[str, Hypothesis], calibration: Calibration, measured: int | None) -> bool:
@@ -75,7 +116,7 @@ def rescued_images(
     found: Gathered,
     source: Image.Image,
     page: tuple[tuple[int, int], tuple[float, float]],
-    doubts: tuple[bool, bool],
+    doubts: Doubts,
     options: Any,
 ) -> Iterator[tuple[Image.Image, str]]:
     """Yield other images to read of a page that seems lost, or lost what is in filled areas, each with its variant's name.
@@ -84,36 +125,43 @@ def rescued_images(
         found: what was read so far, with a calibration; what was read of one image counts before the next is yielded.
         source: the page before it was enlarged.
         page: (width, height) of the image that was read, and its dpi.
-        doubts: whether ink may have been lost, see :func:`may_have_lost_ink`, and whether the plan left the page, and may be
-            overruled.
+        doubts: what makes the page seem lost.
         options: OCRmyPDF's.
 
     Raises:
         ImageError, DeviceError, ModelError: from the net.
     """
-    lost, left = doubts
     small = source.width * source.height <= ENOUGH_PIXELS
     best = found.whole[found.best()] if found.whole else None
     image = unfilled_image(source, best, page, options) if small and source.size != page[0] else None
     if image is not None:
         yield image, FILLS
         return
-    if not lost:
-        return
     # Most pages that were left and read badly have text that is small after all, and few have pale ink as well.
-    if left and small and found.calibration is not None and reads_badly(found.whole, found.calibration):
+    if doubts.left and small and _should_be_enlarged(found, source, page[0], doubts.x_height):
         image = enlarged_image(source, page[1], options)
         if image is not None:
             yield image, ENLARGED
             if not any(affordable([CONTRAST], found.seconds, time_limit(options), hopeless=False)):
                 return
+    elif not doubts.lost:
+        return
     best = found.whole[found.best()] if found.whole else None
-    image = contrast_image(source, best, page[0], options)
+    image = contrast_image(source, best, page[0], options, UNREAD_SHARE if doubts.lost else LACKING_SHARE)
     if image is not None:
         yield image, CONTRAST
 
 
-def contrast_image(source: Image.Image, reading: Hypothesis | None, size: tuple[int, int], options: Any) -> Image.Image | None:
+def _should_be_enlarged(found: Gathered, page: Image.Image, size: tuple[int, int], x_height: float | None) -> bool:
+    """Whether *page*, which was left and read as an image of *size*, reads badly, or lacks lines of *x_height* pixels."""
+    if found.calibration is not None and reads_badly(found.whole, found.calibration):
+        return True
+    return x_height is not None and lacks_lines(page, found.whole[found.best()] if found.whole else None, size, x_height)
+
+
+def contrast_image(
+    source: Image.Image, reading: Hypothesis | None, size: tuple[int, int], options: Any, share: float = UNREAD_SHARE
+) -> Image.Image | None:
     """Return *source* in grey with its pale ink darkened, at its best size; None where the reading did not lose it.
 
     Args:
@@ -121,6 +169,7 @@ def contrast_image(source: Image.Image, reading: Hypothesis | None, size: tuple[
         reading: the best reading, in the pixels of an image of *size*; None for none.
         size: (width, height) of the image that was read.
         options: OCRmyPDF's.
+        share: of all lines, that must be unread for the ink to be lost.
     """
     settings = plan_settings(options)
     pixels = min(ENOUGH_PIXELS, settings.max_pixels)
@@ -132,7 +181,7 @@ def contrast_image(source: Image.Image, reading: Hypothesis | None, size: tuple[
     even = from_luma(luma)
     unread = unread_lines(even, reading, size)
     read = len(reading.lines) if reading is not None else 0
-    if len(unread) < UNREAD_LINES or len(unread) < UNREAD_SHARE * (read + len(unread)):
+    if len(unread) < UNREAD_LINES or len(unread) < share * (read + len(unread)):
         return None
     height = measure_text_height(luma).x_height
     if height is None or height < LEAST_HEIGHT:
