@@ -22,6 +22,10 @@ __all__ = ["load_upscaler"]
 
 log = logging.getLogger("ocrmypdf.superres")
 
+THREAD_COUNTS = 2
+"""Upscalers that are kept for the same settings with other threads: the plugin shares the cores among the pages of a document, so
+that a process that reads many documents would collect one for each number of pages, of some 80 MB."""
+
 _loaded: dict[tuple[str, str, int, int], Upscaler] = {}
 _lock = threading.Lock()
 _abandoned: list[dict[tuple[str, str, int, int], Upscaler]] = []
@@ -55,15 +59,21 @@ def load_upscaler(model: str = DEFAULT_MODEL, device: str = "auto", threads: int
         DeviceError: the device is not there.
         OptionError: *device* or *tile* has a value that cannot be used.
     """
-    key = (model, device, threads, tile)
+    key = (model, device, tile, threads)
     with _lock:
-        if key not in _loaded:
-            found = find_model(model)
-            backend = make_backend(found, device, threads)
-            made: Upscaler = LineUpscaler(found, backend) if found.card.line_size else PageUpscaler(found, backend, tile)
-            log.debug("super-resolution model %s on %s", found.card.name, made.device)
-            _loaded[key] = made
-        return _loaded[key]
+        upscaler = _loaded.pop(key, None) or _load(model, device, threads, tile)
+        _loaded[key] = upscaler  # last, as the one that was used last
+        for old in [known for known in _loaded if known[:-1] == key[:-1]][:-THREAD_COUNTS]:
+            del _loaded[old]
+        return upscaler
+
+
+def _load(model: str, device: str, threads: int, tile: int) -> Upscaler:
+    found = find_model(model)
+    backend = make_backend(found, device, threads)
+    made: Upscaler = LineUpscaler(found, backend) if found.card.line_size else PageUpscaler(found, backend, tile)
+    log.debug("super-resolution model %s on %s", found.card.name, made.device)
+    return made
 
 
 def make_backend(model: Model, device: str, threads: int) -> Backend:

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MPL-2.0
 from __future__ import annotations
 
+import gc
 import os
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -105,6 +107,13 @@ def test_threads_share_one_upscaler(model):
         thread.join()
     for n, page in enumerate(pages):
         assert np.abs(results[n] - whole(page, 2)).max() <= 1e-5
+
+
+def test_a_process_does_not_collect_upscalers_of_all_numbers_of_threads(model):
+    loaded = [weakref.ref(load_upscaler(str(model.folder), "cpu", threads)) for threads in (1, 2, 3, 2, 4)]
+    gc.collect()
+    assert [upscaler() is not None for upscaler in loaded] == [False, True, False, True, True]
+    assert load_upscaler(str(model.folder), "cpu", 2) is loaded[1]()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
