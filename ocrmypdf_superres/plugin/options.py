@@ -26,6 +26,7 @@ from ocrmypdf_superres.upscaling.upscaler import LEAST_TILE, check_tileable
 log = logging.getLogger("ocrmypdf.superres")
 
 NAMESPACE = "superres"
+MOST_THREADS = 512
 
 Trigger = Literal["auto", "dpi", "always", "off"]
 UseFor = Literal["ocr", "page"]
@@ -61,7 +62,7 @@ class SuperresOptions(BaseModel):
         300.0, ge=72, le=2400, description="Resolution to reach where the height of the text is unknown or not asked for."
     )
     tile: int = Field(0, ge=0, le=8192, description="Edge of the net's tiles in pixels, at least 16; 0 chooses.")
-    threads: int = Field(0, ge=0, le=512, description="Threads of the net per worker; 0 means cores / jobs.")
+    threads: int = Field(0, ge=0, le=MOST_THREADS, description="Threads of the net per worker; 0 means cores / jobs.")
     max_mpixels: float = Field(
         50.0, gt=0, le=2000, description="Largest enlarged page in megapixels; larger ones are enlarged less."
     )

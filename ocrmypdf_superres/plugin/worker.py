@@ -24,7 +24,7 @@ from ocrmypdf_superres.plugin.geometry.straightening import level_lines, turn_up
 from ocrmypdf_superres.plugin.guard import guard
 from ocrmypdf_superres.plugin.handover import PageState
 from ocrmypdf_superres.plugin.native_image import untouched
-from ocrmypdf_superres.plugin.options import SuperresOptions
+from ocrmypdf_superres.plugin.options import MOST_THREADS, SuperresOptions
 from ocrmypdf_superres.plugin.page_source import make_plan, page_source
 from ocrmypdf_superres.plugin.record import PageRecord, emit
 from ocrmypdf_superres.processes import available_cores
@@ -41,7 +41,7 @@ NOT_ENLARGED = "could not be enlarged"
 def plan_threads(pages: int, jobs: int | None) -> int:
     """Return the threads for each worker: the cores of this process shared among the workers that OCRmyPDF starts for *pages*."""
     cores = available_cores()
-    return max(1, cores // max(1, min(pages, jobs or cores)))
+    return min(MOST_THREADS, max(1, cores // max(1, min(pages, jobs or cores))))
 
 
 def load(ours: SuperresOptions) -> Upscaler:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -51,6 +52,14 @@ def test_the_cores_are_shared_among_the_pages_that_are_asked_for(pages: set[int]
     hooks.validate([object()] * 9, options)  # type: ignore[arg-type]
     assert ours.threads == max(1, available_cores() // min(workers, available_cores()))
     assert options.extra_attrs == {"superres_threads": ours.threads}
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="only where cores are told so")
+def test_a_page_alone_takes_no_more_threads_than_may_be_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(768)))
+    ours = SuperresOptions()
+    hooks.validate([object()], SimpleNamespace(superres=ours, pages=None, jobs=None, extra_attrs={}))  # type: ignore[arg-type]
+    assert ours.threads == 512
 
 
 def test_no_field_has_the_name_of_a_field_of_ocrmypdf() -> None:
