@@ -19,19 +19,21 @@ from ocrmypdf.pluginspec import OcrEngine
 from ocrmypdf_superres.ocr.hocr import read_hocr, write_hocr
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 
-_names: WeakKeyDictionary[OcrEngine, str] = WeakKeyDictionary()
+_names: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 
 
 def engine_name(engine: OcrEngine) -> str:
     """Return the name and version of *engine*, asked for once: OCRmyPDF's Tesseract starts the program to tell.
 
-    An engine that cannot be a key, as a plain dataclass, is asked each time.
+    Of that engine OCRmyPDF makes one for each page, so engines without attributes are told by their class. One that cannot be a
+    key, as a plain dataclass, is asked each time.
     """
-    if not isinstance(engine, Hashable):
+    known = engine if getattr(engine, "__dict__", True) else type(engine)
+    if not isinstance(known, Hashable):
         return str(engine)
-    if engine not in _names:
-        _names[engine] = str(engine)
-    return _names[engine]
+    if known not in _names:
+        _names[known] = str(engine)
+    return _names[known]
 
 
 def is_own_tesseract(engine: OcrEngine, options: Any) -> bool:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import dataclass
 from itertools import groupby
@@ -13,6 +14,7 @@ from typing import Any
 import ocrmypdf
 import pikepdf
 import pytest
+from ocrmypdf.builtin_plugins.tesseract_ocr import TesseractOcrEngine
 from ocrmypdf.hocrtransform import BoundingBox, OcrClass, OcrElement
 from ocrmypdf.pluginspec import OcrEngine
 from PIL import Image
@@ -22,6 +24,7 @@ from ocrmypdf_superres.ocr.kept_pages import PageFiles, kept_pages
 from ocrmypdf_superres.plugin import handover
 from ocrmypdf_superres.plugin.handover import PageState
 from ocrmypdf_superres.plugin.ocr_engine import VerifyingEngine
+from ocrmypdf_superres.plugin.reading import engine_name
 from ocrmypdf_superres.plugin.record import PageRecord
 
 DPI = 80.0
@@ -187,6 +190,22 @@ def test_the_hooks_of_a_page_run_one_after_another_in_one_thread(use_threads: bo
     # What was handed over arrived.
     records = [json.loads(line) for line in (tmp_path / "report.jsonl").read_text().splitlines()]
     assert sorted((r["page"], r["reading"]) for r in records) == [(n, "net") for n in (1, 2, 3, 4)]
+
+
+def test_tesseract_is_asked_for_its_version_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OCRmyPDF makes its engine anew for each page, and the engine starts the program to tell its version."""
+    shim, calls = tmp_path / "bin" / "tesseract", tmp_path / "calls"
+    shim.parent.mkdir()
+    shim.write_text(f'#!/bin/sh\necho "$*" >>{calls}\nexec {shutil.which("tesseract")} "$@"\n')
+    shim.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{shim.parent}{os.pathsep}{os.environ['PATH']}")
+
+    class Fresh(TesseractOcrEngine):
+        """One whose name no other test asked for."""
+
+    names = {engine_name(Fresh()) for _ in range(3)}
+    assert names == {str(Fresh())}
+    assert calls.read_text().splitlines() == ["--version"] * 2
 
 
 def test_the_slot_is_emptied_once_and_for_its_own_page() -> None:
