@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +23,7 @@ from ocrmypdf_superres.ocr.calibration import read_table
 from ocrmypdf_superres.plugin.networks import NetworkChoice
 from ocrmypdf_superres.plugin.options import SuperresOptions
 from ocrmypdf_superres.recognizers.tesseract.format.container import LSTM, join_container, read_container
+from ocrmypdf_superres.recognizers.tesseract.networks import choice as networks_choice
 from ocrmypdf_superres.recognizers.tesseract.networks.language_file import open_language_file
 from ocrmypdf_superres.recognizers.tesseract.networks.pack import change_card
 from ocrmypdf_superres.tesseract import data_folder, find_traineddata
@@ -204,6 +206,19 @@ class Tesseract:
 def choice(networks: object, *languages: str) -> NetworkChoice:
     ours = SuperresOptions(networks=str(networks))
     return NetworkChoice(SimpleNamespace(superres=ours, tesseract=SimpleNamespace(oem=None), languages=languages), Tesseract())
+
+
+def test_a_cache_that_can_be_written_again_is_used_by_a_process_that_stays(tmp_path, monkeypatch):
+    file = tmp_path / "file"
+    file.write_text("not a folder")
+    for variable in ("OCRMYPDF_SUPERRES_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(variable, str(file))
+    monkeypatch.setattr(tempfile, "tempdir", str(file))
+    assert choice("auto", "eng").tuned == []
+    file.unlink()
+    assert choice("auto", "eng").tuned == []  # pages of the next minute try nothing
+    monkeypatch.setattr(networks_choice, "_RETRY_SECONDS", 0.0)
+    assert [one.language for one in choice("auto", "eng").tuned] == ["eng"]
 
 
 def test_how_far_words_are_trusted_depends_on_the_networks(tmp_path, caplog):

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from ocrmypdf_superres.recognizers.tesseract.networks.cache import CACHE_VARIABL
 from ocrmypdf_superres.recognizers.tesseract.networks.language_file import identity_of, open_language_file
 
 _SUFFIX = ".traineddata"
+_RETRY_SECONDS = 60.0
+"""After a fault, such as a full disk, the next try is this much later: not each page has to write what has no room."""
 
 
 @dataclass(frozen=True)
@@ -45,18 +48,23 @@ class Tuned:
 
 @dataclass(frozen=True)
 class Untuned:
-    """A language that is read with its installed network, and why, as a sentence for the user; empty for no news."""
+    """A language that is read with its installed network, why, as a sentence for the user (empty for no news), and since when."""
 
     language: str
     reason: str = ""
     fault: bool = False
+    since: float = field(default_factory=time.monotonic, compare=False)
+
+    def is_over(self) -> bool:
+        """Whether the reason was a fault so long ago that it may be over."""
+        return self.fault and time.monotonic() - self.since > _RETRY_SECONDS
 
 
 def choose_network(language: str, folder: Path, given: str = AUTO) -> Tuned | Untuned:
     """Return what reads *language*: the first network that fits its installed file, or that file as it is.
 
     Networks and files are compared once in a process, as long as the installed file stays the same; a joined file that is
-    gone is made again.
+    gone is made again, and after a fault it is tried again a minute later.
 
     Args:
         language: as the user names it, such as ``eng`` or ``script/Latin``.
@@ -70,8 +78,8 @@ def choose_network(language: str, folder: Path, given: str = AUTO) -> Tuned | Un
         return Untuned(language)  # the program itself says what is missing
     places = (tuple(map(str, search_folders())), os.environ.get(CACHE_VARIABLE, ""))
     found = _joined(language, folder, identity, given, places)
-    if isinstance(found, Tuned) and not found.is_there():
-        # The cache was emptied or written by another process.
+    # The cache may have been emptied or written by another process.
+    if found.is_over() if isinstance(found, Untuned) else not found.is_there():
         _joined.cache_clear()
         found = _joined(language, folder, identity, given, places)
     return found
