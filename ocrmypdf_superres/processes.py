@@ -54,6 +54,17 @@ def kill_group(leader: int) -> None:
         os.killpg(leader, signal.SIGKILL)
 
 
+def fork_safe_lock() -> contextlib.AbstractContextManager[bool]:
+    """Return a lock that no other thread holds when the process forks, so that it is free in the child; forking waits for it.
+
+    It may be taken again by the thread that holds it. Locks are never freed: make them once in a process.
+    """
+    lock = threading.RLock()
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
+    return lock
+
+
 @contextlib.contextmanager
 def standard_streams_kept() -> Iterator[None]:
     """Restore ``sys.stdout`` and ``sys.stderr`` at the end: pikepdf may replace them when OCRmyPDF checks its output."""

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -97,3 +99,37 @@ def test_a_line_up_the_page_is_read_in_its_direction() -> None:
     assert line.turned and not any(other.turned for other in found.lines if other is not line)
     middles = [(word.box[1] + word.box[3]) / 2 for word in line.words]
     assert middles == sorted(middles, reverse=True), "the first word is the lowest"
+
+
+FORK = """
+import os, signal, threading, time
+from PIL import Image
+from ocrmypdf_superres.ocr.engines.rapidocr import RapidOcrEngine
+
+loading, page = threading.Event(), Image.new("L", (200, 100), 255)
+class Slow(RapidOcrEngine):
+    def _load(self):
+        loading.set()
+        time.sleep(0.5)
+        return super()._load()
+
+engine = Slow()
+thread = threading.Thread(target=engine.detect, args=(page,))
+thread.start()
+loading.wait()
+child = os.fork()
+if child == 0:
+    signal.alarm(60)
+    os._exit(len(engine.detect(page)))
+status = os.waitpid(child, 0)[1]
+thread.join()
+print(status)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_process_that_is_forked_while_a_thread_loads_the_networks_reads() -> None:
+    """As when one job of a service runs in threads, and another in processes."""
+    pytest.importorskip("rapidocr")
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", FORK], capture_output=True, text=True, timeout=200, check=True)
+    assert done.stdout.split() == ["0"]

@@ -6,7 +6,6 @@ The engine that reads first is the one that OCRmyPDF runs (Tesseract, or another
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Protocol, runtime_checkable
@@ -17,6 +16,7 @@ from ocrmypdf.hocrtransform import OcrElement
 from PIL import Image
 
 from ocrmypdf_superres.entry_points import Registry
+from ocrmypdf_superres.processes import fork_safe_lock
 
 __all__ = ["ENGINES", "Engine", "LineEngine", "Quad", "TunedEngine", "shared_engine"]
 
@@ -115,7 +115,7 @@ def read_enlarged(
     return engine.recognize(enlarged, [corners * scale for corners in engine.detect(image)], languages, dpi)
 
 
-_lock = threading.Lock()
+_lock = fork_safe_lock()
 
 
 def shared_engine(name: str) -> Engine:

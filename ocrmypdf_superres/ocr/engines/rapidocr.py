@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import logging
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +30,7 @@ from ocrmypdf_superres.ocr.engines.alphabets import have_letters_of, is_foreign,
 from ocrmypdf_superres.ocr.engines.base import Quad
 from ocrmypdf_superres.ocr.engines.lines import add_line, line_of_text
 from ocrmypdf_superres.onnx_sessions import import_onnxruntime, open_session
+from ocrmypdf_superres.processes import fork_safe_lock
 
 log = logging.getLogger("ocrmypdf.superres")
 
@@ -43,6 +43,8 @@ WIDEST = 2000
 TEST_LINE, TEST_SIZE = "A harvest of 1,846 carts", (380, 48)
 """A line on which a network in 8-bit integers is compared with the same in floats, and its (width, height) in pixels."""
 
+_lock = fork_safe_lock()
+
 
 class RapidOcrEngine:
     """RapidOCR with one thread a call; as many copies of the networks are loaded as pages are read at once."""
@@ -50,7 +52,6 @@ class RapidOcrEngine:
     name = "rapidocr"
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._idle: list[Any] = []
         self._characters: frozenset[str] | None = None
 
@@ -113,7 +114,7 @@ class RapidOcrEngine:
     @contextmanager
     def _one_page(self, image: Image.Image) -> Iterator[Any]:
         """Give loaded networks to one page: the package's own pre-processing keeps state, so no two pages may share them."""
-        with self._lock:
+        with _lock:
             networks = self._idle.pop() if self._idle else self._load()
         try:
             yield networks
@@ -121,7 +122,7 @@ class RapidOcrEngine:
             size, cause = f"{image.width}x{image.height}", str(error) or type(error).__name__
             raise RecognizerError(f"RapidOCR could not read an image of {size} pixels ({cause}); leave it out.") from error
         finally:
-            with self._lock:
+            with _lock:
                 self._idle.append(networks)
 
     def _model_name(self) -> str:
