@@ -117,6 +117,8 @@ class Replaced:
         self.__dict__.update(values)
 
     def __getattr__(self, name: str) -> Any:
+        if name == "_options":  # copy and pickle look at objects without attributes
+            raise AttributeError(name)
         return getattr(self._options, name)
 
 

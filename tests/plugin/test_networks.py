@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
+import pickle
 import re
 import shutil
 import tempfile
@@ -20,7 +22,7 @@ from ocrmypdf_superres.evaluation.data.pages import BenchmarkPage, Case
 from ocrmypdf_superres.evaluation.reading_cache import key_of
 from ocrmypdf_superres.modelstore.networks import NETWORK, installed_networks, read_network
 from ocrmypdf_superres.ocr.calibration import read_table
-from ocrmypdf_superres.plugin.networks import NetworkChoice
+from ocrmypdf_superres.plugin.networks import NetworkChoice, Replaced
 from ocrmypdf_superres.plugin.options import SuperresOptions
 from ocrmypdf_superres.recognizers.tesseract.format.container import LSTM, join_container, read_container
 from ocrmypdf_superres.recognizers.tesseract.networks import choice as networks_choice
@@ -219,6 +221,12 @@ def test_a_cache_that_can_be_written_again_is_used_by_a_process_that_stays(tmp_p
     assert choice("auto", "eng").tuned == []  # pages of the next minute try nothing
     monkeypatch.setattr(networks_choice, "_RETRY_SECONDS", 0.0)
     assert [one.language for one in choice("auto", "eng").tuned] == ["eng"]
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda options: pickle.loads(pickle.dumps(options))])
+def test_engines_may_copy_the_options_and_send_them_to_a_process(copied):
+    options = copied(Replaced(SimpleNamespace(languages=["eng"], jobs=2), languages=["deu"]))
+    assert (options.languages, options.jobs) == (["deu"], 2)
 
 
 def test_how_far_words_are_trusted_depends_on_the_networks(tmp_path, caplog):
