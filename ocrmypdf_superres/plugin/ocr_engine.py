@@ -17,6 +17,7 @@ from ocrmypdf.pluginspec import OcrEngine, OrientationConfidence
 
 from ocrmypdf_superres.ocr.hocr import write_hocr
 from ocrmypdf_superres.ocr.hypothesis import for_text_layer
+from ocrmypdf_superres.plugin.geometry.orientation_check import check_orientation
 from ocrmypdf_superres.plugin.networks import Replaced
 from ocrmypdf_superres.plugin.page_reader import PageReader
 from ocrmypdf_superres.plugin.reading import Reading, interruptible, read_tree
@@ -53,8 +54,9 @@ class VerifyingEngine(OcrEngine):
         return self._engine.languages(options)
 
     def get_orientation(self, input_file: Path, options: Any) -> OrientationConfidence:  # type: ignore[override]
-        """Return the orientation that the wrapped engine finds."""
-        return self._engine.get_orientation(input_file=input_file, options=options)
+        """Return the orientation that the wrapped engine finds, unless reading speaks against it."""
+        found = self._engine.get_orientation(input_file=input_file, options=options)
+        return check_orientation(found, Path(input_file), options)
 
     def get_deskew(self, input_file: Path, options: Any) -> float:  # type: ignore[override]
         """Return the angle in degrees that the wrapped engine finds."""

@@ -111,3 +111,13 @@ def test_a_noisy_page_upside_down_of_which_tesseract_cannot_tell_the_orientation
     _, record, text = read_page(page, tmp_path, 72.0)
     assert "turned upright" in record["reason"]
     assert "County Record Office, Harbour Street" in " ".join(text.split())
+
+
+def test_rotate_pages_turns_no_page_upside_down(tmp_path: Path) -> None:
+    with pikepdf.open(SAMPLE) as pdf:
+        taken_for_upside_down = pikepdf.PdfImage(next(iter(pdf.pages[0].Resources.XObject.values()))).as_pil_image()
+    upside_down = draw_page(em=16, lines=24).transpose(Image.Transpose.ROTATE_180)
+    for page, expected in ((taken_for_upside_down, 0), (upside_down, 180)):
+        target, _, _ = read_page(page, tmp_path, 72.0, "--rotate-pages", "--rotate-pages-threshold", 0.5)
+        with pikepdf.open(target) as pdf:
+            assert int(pdf.pages[0].obj.get("/Rotate", 0)) == expected
