@@ -129,6 +129,12 @@ class SuperresOptions(BaseModel):
             raise ValueError(f"input should be 0 or at least {LEAST_TILE}")
         return tile
 
+    @field_validator("report", "keep")
+    @classmethod
+    def _in_home(cls, path: str | None) -> str | None:
+        """Replace a leading ``~``, which no shell replaces in settings or after ``=``."""
+        return path if path is None else os.path.expanduser(path)
+
     @field_validator("device")
     @classmethod
     def _known_device(cls, device: str) -> str:

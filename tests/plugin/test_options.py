@@ -37,6 +37,13 @@ def test_every_field_has_an_argument_that_is_unset_by_default() -> None:
     assert (given["superres_below_dpi"], given["superres_use_for"]) == (150.0, "page")
 
 
+def test_files_in_the_home_folder_may_be_given_as_a_shell_would_take_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/archive")
+    ours = SuperresOptions(report="~/pages.jsonl", keep="~/kept")
+    assert (ours.report, ours.keep) == ("/home/archive/pages.jsonl", "/home/archive/kept")
+    assert SuperresOptions(report="pages~.jsonl").report == "pages~.jsonl" and SuperresOptions().keep is None
+
+
 def test_help_names_every_default() -> None:
     parser = argparse.ArgumentParser()
     add_arguments(parser)

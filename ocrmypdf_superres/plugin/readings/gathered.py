@@ -158,8 +158,9 @@ class Gathered:
             sure = ", ".join(f"{name} {value:.2f}" for name, value in self._probabilities().items())
             sure += "; " if sure else ""  # a further engine alone tells none
             again = sum(len(reading.lines) for reading in self._all_lines().values())
+            times = "once" if len(self.seconds) == 1 else f"{len(self.seconds)} times"
             said = (
-                f"; read {len(self.seconds)} times and {again} lines again, the order of {merged.layout} kept "
+                f"; read {times} and {again} lines again, the order of {merged.layout} kept "
                 f"({sure}{merged.exchanged} words exchanged, {merged.added} lines added)"
             )
         return said + (f"; {merged.reordered}" if merged.reordered else "")
