@@ -133,7 +133,7 @@ class SuperresOptions(BaseModel):
     @classmethod
     def _in_home(cls, path: str | None) -> str | None:
         """Replace a leading ``~``, which no shell replaces in settings or after ``=``."""
-        return path if path is None else os.path.expanduser(path)
+        return path if path is None else str(Path(path).expanduser())
 
     @field_validator("device")
     @classmethod
