@@ -30,7 +30,8 @@ def check_orientation(found: OrientationConfidence, preview: Path, options: Any)
         SuperresPageError: the page cannot be read, and ``--superres-on-error fail`` was given.
     """
     degrees = found.angle % 360
-    if degrees not in (90, 180, 270) or not options.rotate_pages_threshold <= found.confidence < SURE:
+    unsure = options.rotate_pages_threshold <= found.confidence < SURE
+    if options.superres.trigger == "off" or degrees not in (90, 180, 270) or not unsure:
         return found
     number = preview.name.partition("_")[0]
     page = int(number) if number.isdigit() else 1
