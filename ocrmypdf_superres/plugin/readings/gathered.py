@@ -110,6 +110,10 @@ class Gathered:
         """Return the variant of the best whole reading, of which there must be one; the first where that is not known."""
         return page_winner(self.whole, self.calibration) if self.calibration is not None else next(iter(self.whole))
 
+    def best_reading(self) -> Hypothesis | None:
+        """Return the best whole reading, None where there is none."""
+        return self.whole[self.best()] if self.whole else None
+
     def given_up(self, state: PageState, sure: float = LOST) -> bool:
         """Whether the page is not worth more time: no text was measured, or hopelessly small text, and what was read is lost.
 

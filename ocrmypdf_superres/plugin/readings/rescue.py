@@ -84,14 +84,21 @@ def doubts_of(found: Gathered, record: PageRecord, size: tuple[int, int], left: 
     return Doubts(lost, left, x_height)
 
 
-def lacks_lines(page: Image.Image, reading: Hypothesis | None, size: tuple[int, int], x_height: float) -> bool:
-    """Whether many lines of ink on *page*, of that *x_height* in pixels, were not read.
+def lacks_lines(
+    page: Image.Image, reading: Hypothesis | None, size: tuple[int, int], share: float, x_height: float | None = None
+) -> bool:
+    """Whether at least UNREAD_LINES lines of ink on *page*, and that *share* of all lines, were not read.
 
-    *reading* is the best reading, in the pixels of an image of *size* = (width, height); None for none.
+    Args:
+        page: where lines are found.
+        reading: the best reading, in the pixels of an image of *size* = (width, height); None for none.
+        size: see *reading*.
+        share: of all lines.
+        x_height: of the text on *page* in pixels, where it was measured before.
     """
     unread = len(unread_lines(page, reading, size, x_height))
     read = len(reading.lines) if reading is not None else 0
-    return unread >= max(UNREAD_LINES, LACKING_SHARE * (read + unread))
+    return unread >= max(UNREAD_LINES, share * (read + unread))
 
 
 def may_have_lost_ink(readings: Mapping[str, Hypothesis], calibration: Calibration, measured: int | None) -> bool:
@@ -132,8 +139,7 @@ def rescued_images(
         ImageError, DeviceError, ModelError: from the net.
     """
     small = source.width * source.height <= ENOUGH_PIXELS
-    best = found.whole[found.best()] if found.whole else None
-    image = unfilled_image(source, best, page, options) if small and source.size != page[0] else None
+    image = unfilled_image(source, found.best_reading(), page, options) if small and source.size != page[0] else None
     if image is not None:
         yield image, FILLS
         return
@@ -146,8 +152,7 @@ def rescued_images(
                 return
     elif not doubts.lost:
         return
-    best = found.whole[found.best()] if found.whole else None
-    image = contrast_image(source, best, page[0], options, UNREAD_SHARE if doubts.lost else LACKING_SHARE)
+    image = contrast_image(source, found.best_reading(), page[0], options, UNREAD_SHARE if doubts.lost else LACKING_SHARE)
     if image is not None:
         yield image, CONTRAST
 
@@ -156,7 +161,7 @@ def _should_be_enlarged(found: Gathered, page: Image.Image, size: tuple[int, int
     """Whether *page*, which was left and read as an image of *size*, reads badly, or lacks lines of *x_height* pixels."""
     if found.calibration is not None and reads_badly(found.whole, found.calibration):
         return True
-    return x_height is not None and lacks_lines(page, found.whole[found.best()] if found.whole else None, size, x_height)
+    return x_height is not None and lacks_lines(page, found.best_reading(), size, LACKING_SHARE, x_height)
 
 
 def contrast_image(
@@ -179,9 +184,7 @@ def contrast_image(
         page = page.resize((round(page.width * smaller), round(page.height * smaller)), Image.Resampling.BOX)
     luma = even_ink(to_luma(page))
     even = from_luma(luma)
-    unread = unread_lines(even, reading, size)
-    read = len(reading.lines) if reading is not None else 0
-    if len(unread) < UNREAD_LINES or len(unread) < share * (read + len(unread)):
+    if not lacks_lines(even, reading, size, share):
         return None
     height = measure_text_height(luma).x_height
     if height is None or height < LEAST_HEIGHT:
