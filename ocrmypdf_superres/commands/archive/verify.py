@@ -67,10 +67,6 @@ def run(args: argparse.Namespace) -> int:
         console.print(f"{bad:,} of {files:,} files are not as they were written.", highlight=False)
         console.print("To make damaged outputs again, move them away and give `archive run IN OUT --remake-missing`.")
         return WRONG
-    one = files == 1
-    if args.quick:
-        state = "exists and has its size" if one else "exist and have their sizes"
-    else:
-        state = "is in order" if one else "are in order"
-    console.print(f"{files:,} {'file' if one else 'files'} {state}.", highlight=False)
+    states = ("exists and has its size", "exist and have their sizes") if args.quick else ("is in order", "are in order")
+    console.print(f"1 file {states[0]}." if files == 1 else f"{files:,} files {states[1]}.", highlight=False)
     return 0
