@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import logging
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -139,7 +140,7 @@ class RapidOcrEngine:
         import_onnxruntime()  # before the package does, so that it is imported without telemetry
         from rapidocr import RapidOCR
 
-        return RapidOCR(
+        networks = RapidOCR(
             params={
                 "Global.log_level": "error",
                 "EngineConfig.onnxruntime.intra_op_num_threads": 1,
@@ -147,6 +148,13 @@ class RapidOcrEngine:
                 **self._settings(),
             }
         )
+        if threading.active_count() > 1:
+            # The package imports its parts and loads each network when it is first used, which would be outside the lock:
+            # a process that another thread forks meanwhile would wait for ever for modules that are being imported.
+            blank = np.full((32, 32, 3), 255, dtype=np.uint8)
+            networks(blank, use_det=True, use_cls=False, use_rec=False)
+            networks(blank, use_det=False, use_cls=True, use_rec=True, return_word_box=True)
+        return networks
 
 
 class TunedRapidOcrEngine(RapidOcrEngine):
