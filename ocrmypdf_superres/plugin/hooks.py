@@ -12,9 +12,9 @@ from ocrmypdf import hookimpl
 from ocrmypdf.exceptions import InputFileError
 from ocrmypdf.pluginspec import GhostscriptRasterDevice
 
+from ocrmypdf_superres.plugin import option_checks, worker
 from ocrmypdf_superres.plugin import options as superres_options
 from ocrmypdf_superres.plugin import summary as superres_summary
-from ocrmypdf_superres.plugin import worker
 from ocrmypdf_superres.plugin.geometry.raster_rotation import turn_as_asked
 from ocrmypdf_superres.plugin.guard import guard
 
@@ -40,7 +40,7 @@ def add_options(parser: ArgumentParser) -> None:
 @hookimpl
 def check_options(options: Any) -> None:
     """Refuse what cannot work before any file is touched: options, model files, device."""
-    superres_options.check_all(options)
+    option_checks.check_all(options)
 
 
 @hookimpl
@@ -52,8 +52,8 @@ def validate(pdfinfo: PdfInfo, options: Any) -> None:
     """
     check_pages(pdfinfo)
     ours: superres_options.SuperresOptions = options.superres
-    superres_options.check_report(ours.report, options)
-    superres_options.make_keep_folder(ours.keep)
+    option_checks.check_report(ours.report, options)
+    option_checks.make_keep_folder(ours.keep)
     if not ours.threads:
         # Numbers from 0, once OCRmyPDF has read what --pages was given.
         asked = {number for number in options.pages if number < len(pdfinfo)} if isinstance(options.pages, set) else set()

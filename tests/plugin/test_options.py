@@ -7,6 +7,7 @@ import argparse
 import os
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import ocrmypdf
 import pytest
@@ -15,16 +16,8 @@ from plugin_pages import draw_page, image_pdf
 from plugin_pages import ocrmypdf as run
 
 from ocrmypdf_superres.plugin import hooks
-from ocrmypdf_superres.plugin.options import (
-    SuperresOptions,
-    Verify,
-    add_arguments,
-    check_all,
-    check_device,
-    check_model,
-    check_report,
-    check_unknown,
-)
+from ocrmypdf_superres.plugin.option_checks import check_all, check_device, check_model, check_report, check_unknown
+from ocrmypdf_superres.plugin.options import SuperresOptions, add_arguments
 from ocrmypdf_superres.processes import available_cores
 
 
@@ -143,10 +136,26 @@ def test_explicit_cuda_that_is_missing_is_refused() -> None:
         check_device("cuda:77")
 
 
-@pytest.mark.parametrize(("verify", "warned"), [("auto", False), ("off", False), ("always", True)])
-def test_only_variants_that_were_asked_for_are_missed(verify: Verify, warned: bool, caplog: pytest.LogCaptureFixture) -> None:
-    check_all(SimpleNamespace(extra_attrs={}, superres=SuperresOptions(use_for="page", verify=verify)))
-    assert ("no other variant" in caplog.text) == warned
+@pytest.mark.parametrize(
+    ("given", "warning"),
+    [
+        ({"use_for": "page", "verify": "always"}, "no other variant"),
+        ({"use_for": "page", "verify": "auto"}, None),
+        ({"use_for": "page", "verify": "off"}, None),
+        ({"trigger": "off", "report": "pages.jsonl"}, "--superres-report writes nothing"),
+        ({"trigger": "off"}, None),
+        ({"report": "pages.jsonl"}, None),
+        ({"verify": "off", "engines": "rapidocr"}, "--superres-engines asks none"),
+        ({"verify": "off", "engines": "auto"}, None),
+    ],
+)
+def test_an_option_that_another_one_makes_useless_is_warned_of(
+    given: dict[str, Any], warning: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    if "rapidocr" in given.values():
+        pytest.importorskip("rapidocr")
+    check_all(SimpleNamespace(extra_attrs={}, superres=SuperresOptions(**given), languages=["eng"]))
+    assert (warning in caplog.text) if warning else not caplog.text
 
 
 def test_report_must_be_writable_and_its_own_file(tmp_path: Path) -> None:
