@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import logging
-import threading
 
-_lock = threading.Lock()
+from ocrmypdf_superres.processes import fork_safe_lock
+
+_lock = fork_safe_lock()
 _said: set[tuple[str, str]] = set()
 
 
