@@ -91,6 +91,21 @@ def test_a_mean_with_the_installed_network_lies_between_both(base, tmp_path):
         pack_network(tuned, base, tmp_path / "much", "tst", base_share=1.0)
 
 
+def test_outputs_are_taken_back_from_the_installed_network(base, tmp_path):
+    tuned = write(tinydata.tiny(seed=1), tmp_path / "tuned.traineddata")
+    data, installed = read_traineddata(tuned), read_traineddata(base)
+    character = next(c for c in "abcde_" if installed.charset.decode(installed.charset.encode(c)) == c)
+    row = installed.charset.encode(character)[0]
+    packed = pack_network(tuned, base, tmp_path / "kept", "tst", base_outputs=character)
+    found = read_traineddata(joined_file(open_language_file(base), packed.data()))
+    for number, (one, own, old) in enumerate(
+        zip(*(list(d.network.walk())[-1].matrices[0].floats() for d in (found, data, installed)), strict=True)
+    ):
+        assert np.allclose(one, old if number == row else own, atol=1e-5)
+    with pytest.raises(RecognizerError, match="cannot write"):
+        pack_network(tuned, base, tmp_path / "none", "tst", base_outputs="\u4e00")
+
+
 def test_the_joined_file_is_the_installed_one_with_the_other_network(network, base):
     installed = open_language_file(base)
     path = joined_file(installed, network.data())
