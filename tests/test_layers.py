@@ -24,7 +24,7 @@ LAYERS = {
 
 # Within a layer a room may import only these others.
 BESIDE = {
-    "errors": set(), "extras": set(), "files": {"errors"}, "log_once": set(), "processes": set(),
+    "errors": set(), "extras": set(), "files": {"errors"}, "log_once": {"processes"}, "processes": set(),
     "tables": {"errors"}, "entry_points": {"errors", "tables"},
     "metrics": {"errors", "files"},
     "onnx_sessions": set(), "page": {"onnx_sessions"}, "architectures": set(), "modelstore": set(), "tesseract": set(),

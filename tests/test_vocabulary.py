@@ -43,7 +43,7 @@ REPLACED = {
 # (beginning of a file's path, beginning of the word) -> why the word is right there.
 ALLOWED = {
     ("ocr/engines/easyocr.py", "reader"): "EasyOCR calls its class so",
-    ("plugin/native_image.py", "draw"): "a PDF draws an image at a size",
+    ("plugin/pixels/native_image.py", "draw"): "a PDF draws an image at a size",
     ("plugin/", "reader"): "PageReader reads a page through an engine",
     ("recognizers/tesseract/format/", "reader"): "it reads the bytes of a file",
     ("reporting/", "draw"): "lines and bars of a chart",

@@ -23,6 +23,9 @@ PAPER, MOST_PAPER = 4.0, 0.4
 """Darkness below this many standard deviations of the paper's noise is not ink, up to this share of the contrast.
 
 Most pixels are paper: what little is left of its noise would fill the gaps between lines, or hide the lines."""
+BARS = 0.35
+"""Rows, in x-heights, over which ink is averaged to join the bars of a line. Of a clean table of figures with serifs, 20 of 69
+lines were found without."""
 HEIGHT = 2.2
 """From the top of the ascenders to the bottom of the descenders, and a little paper, in x-heights."""
 
@@ -49,16 +52,19 @@ class FoundLine:
         return self.offset + self.slope * column
 
 
-def find_lines(luma: FloatImage, x_height: float | None = None) -> list[FoundLine]:
+def find_lines(luma: FloatImage, x_height: float | None = None, *, bars: bool = False) -> list[FoundLine]:
     """Return the text lines of *luma*, float32 (H, W) in [0, 1] with 1 = white paper, from the top; none on a blank page.
 
-    *x_height* is that of its text in pixels, where it was measured before.
+    *x_height* is that of its text in pixels, where it was measured before. With *bars* the rows of a line are joined that figures
+    and serifs make far denser than the others: more lines are found, and some a little too high.
     """
     x_height = x_height or measure_text_height(luma).x_height
     ink = page_ink(luma, PAPER, MOST_PAPER) if x_height is not None else None
     if x_height is None or ink is None:
         return []
     dense = _row_means(ink, max(3, round(WINDOW * x_height)))
+    if bars and (height := round(BARS * x_height)) > 1:
+        dense = np.ascontiguousarray(_row_means(np.ascontiguousarray(dense.T), height).T)
     highest = running_maximum(dense, max(2, round(1.3 * x_height)))
     inked = dense[dense > 0.02]
     if not inked.size:

@@ -89,8 +89,8 @@ class SuperresOptions(BaseModel):
 
     unsure_words: UnsureWords = Field(
         "drop",
-        description="Words that are more likely wrong than right, on pages without text and on pages that cannot be read: drop "
-        "them from the text layer, or keep them.",
+        description="Words that are more likely wrong than right, on pages without text, on pages that cannot be read, and in "
+        "lines up the page beside level ones: drop them from the text layer, or keep them.",
     )
     engines: str = Field(
         "auto",
@@ -139,7 +139,7 @@ class SuperresOptions(BaseModel):
 
     @property
     def drops_unsure_words(self) -> bool:
-        """Whether words that are more likely wrong than right are left out of lost pages; never where nothing is to be done."""
+        """Whether words that are more likely wrong than right are left out; never where nothing is to be done."""
         return self.unsure_words == "drop" and self.trigger != "off"
 
     def wanted_variants(self, uneven: bool = False, evened: bool = False) -> list[str]:

@@ -12,9 +12,8 @@ from ocrmypdf.pluginspec import OcrEngine
 from PIL import Image
 
 from ocrmypdf_superres.ocr.engines.opinion import calibrated
-from ocrmypdf_superres.ocr.lines.doubt import unread_lines
 from ocrmypdf_superres.ocr.merge.vote import Merged
-from ocrmypdf_superres.ocr.second_opinion import SURE, UNREAD, affordable, ask_below, is_doubtful, time_limit, wants_opinion
+from ocrmypdf_superres.ocr.second_opinion import affordable, is_doubtful, time_limit
 from ocrmypdf_superres.ocr.unsure_words import without_unsure
 from ocrmypdf_superres.ocr.variants import AS_IS, NET, SAUVOLA, make_variant
 from ocrmypdf_superres.plugin import handover
@@ -25,9 +24,10 @@ from ocrmypdf_superres.plugin.options import SuperresOptions
 from ocrmypdf_superres.plugin.reading import ReadImage, Reading, Result, engine_name
 from ocrmypdf_superres.plugin.readings.gathered import Gathered
 from ocrmypdf_superres.plugin.readings.handed_on import kept_hocr, result_of
-from ocrmypdf_superres.plugin.readings.lines import LINE_VARIANTS, can_read_lines, lines_in_doubt, lines_within, read_lines
+from ocrmypdf_superres.plugin.readings.line_reader import LineReader
+from ocrmypdf_superres.plugin.readings.lines import can_read_lines
 from ocrmypdf_superres.plugin.readings.opinions import AUTO, ask_all, engines_for
-from ocrmypdf_superres.plugin.readings.rescue import CONTRAST, ENLARGED, FILLS, doubts_of, rescued_images
+from ocrmypdf_superres.plugin.readings.rescue import CONTRAST, ENLARGED, ENOUGH_PIXELS, doubts_of, rescued_images
 from ocrmypdf_superres.plugin.readings.thresholds import asked_for, has_local_thresholds
 from ocrmypdf_superres.plugin.readings.turned import TURNED, is_better, straightened, turn_state
 from ocrmypdf_superres.plugin.record import PageRecord
@@ -238,35 +238,30 @@ class PageReader:
                     self._rescued = image if variant == ENLARGED else self._rescued
 
     def _read_lines(self) -> None:
-        """Read doubtful lines and ink without words again, the most doubtful ones first, as far as the budget goes."""
+        """Read doubtful lines and ink without words again, the most doubtful ones first, as far as the budget goes.
+
+        Of a page that was left, only ink without words is read: its doubtful lines would be read from the same pixels.
+        """
         found, original = self._found, self._state.original
-        if original is None or not self._may_change() or found.calibration is None:
+        if not self._may_change() or found.calibration is None:
             return
         with self._guard(NOT_VERIFIED):
             layout = found.layout()
-            if layout is None or layout in (AS_IS, CONTRAST) or found.given_up(self._state):
+            if layout is None or found.given_up(self._state) or (original is None and not self._may_lack_lines()):
                 return
-            measured = self._record.x_height if original.size == self._record.size else None
-            unread = unread_lines(original, found.whole[layout], self._size, measured)
-            found.unread = len(unread)
-            if not can_read_lines(self._engine, self._options):
+            if original is not None and layout in (AS_IS, CONTRAST):
                 return
-            seams = found.mend_lines(layout)
-            lines = lines_in_doubt(found.whole[layout], found.calibration, layout, seams) + unread
-            taken = sum(seconds for name, seconds in found.seconds.items() if name != FILLS or layout == FILLS)
-            spent = taken / max(found.seconds[NET], 1e-3)
-            for variant in LINE_VARIANTS:
-                chosen = lines_within(lines, found.whole[layout], self._ours.budget - spent)
-                if not chosen or variant not in self._ours.wanted_variants():
-                    break
-                began = time.monotonic()
-                with Image.open(self.input_file) as net:
-                    image = make_variant(variant, original, net)
-                asked, target = self._networks.options(), self._target(f"lines_{variant}")
-                reading = read_lines(self._engine, asked, image, chosen, target, self._dpi)
-                self._networks.restore(reading.page, None)
-                found.lines[variant], found.line_seconds[variant] = reading, time.monotonic() - began
-                spent += found.line_seconds[variant] / max(found.seconds[NET], 1e-3)
+            if self._ours.drops_unsure_words:
+                found.drop_false_turns(layout)
+            page = self._handed_over() if original is None else original
+            measured = self._record.x_height if page.size == self._record.size else None
+            again = LineReader(self._engine, self._options, self._networks, found, self._target, self._dpi)
+            again.read(layout, page, measured, self.input_file, left=original is None)
+
+    def _may_lack_lines(self) -> bool:
+        """Whether the lines on this page, which was left, are worth finding: it has text, and is not too large."""
+        left = self._ours.trigger == "auto" and self._known and self._record.action == "left"
+        return left and self._record.x_height is not None and self._size[0] * self._size[1] <= ENOUGH_PIXELS
 
     def _ask_engines(self) -> None:
         """Ask further engines where the readings leave doubt."""
@@ -274,10 +269,8 @@ class PageReader:
         if not self._known or not self._may_change() or found.calibration is None:
             return
         with self._guard(NOT_VERIFIED):
-            below = ask_below(original is not None, bool(self._networks.tuned))
-            doubt = found.unread >= UNREAD or wants_opinion(found.whole, found.calibration, below)
-            doubt = doubt and not found.given_up(self._state, SURE)
             # Doubt first: looking for installed engines costs every page some milliseconds.
+            doubt = found.wants_engines(self._state, bool(self._networks.tuned))
             engines = engines_for(self._options) if doubt or self._ours.verify == "always" else {}
             if not engines:
                 return

@@ -17,15 +17,16 @@ from ocrmypdf_superres.modelstore.store import find_model
 from ocrmypdf_superres.ocr.kept_pages import PageFiles
 from ocrmypdf_superres.ocr.variants import AS_IS, enlarge, has_dark_ground, make_variant
 from ocrmypdf_superres.page.image import flatten, inverted, to_grey
-from ocrmypdf_superres.page.plan import HOPELESS, TESSERACT_MAX_SIDE, Plan, PlanSettings, label_for
+from ocrmypdf_superres.page.plan import HOPELESS, TESSERACT_MAX_SIDE, Plan, PlanSettings
 from ocrmypdf_superres.page.shading import EVEN, UNEVEN, even_out
 from ocrmypdf_superres.plugin import handover, summary
 from ocrmypdf_superres.plugin.geometry.straightening import level_lines, turn_upright
 from ocrmypdf_superres.plugin.guard import guard
 from ocrmypdf_superres.plugin.handover import PageState
-from ocrmypdf_superres.plugin.native_image import untouched
 from ocrmypdf_superres.plugin.options import MOST_THREADS, SuperresOptions
-from ocrmypdf_superres.plugin.page_source import make_plan, page_source
+from ocrmypdf_superres.plugin.pixels.finishing import labelled, without_leaders
+from ocrmypdf_superres.plugin.pixels.native_image import untouched
+from ocrmypdf_superres.plugin.pixels.page_source import make_plan, page_source
 from ocrmypdf_superres.plugin.record import PageRecord, emit
 from ocrmypdf_superres.processes import available_cores
 
@@ -275,24 +276,7 @@ def _result_for_ocr(page: Any, image: Image.Image, state: PageState) -> tuple[Im
         result = image
     if found.evened_out and plan.action != "enlarge":
         result = even_out(result)
-    return _labelled(result, plan, state), plan
-
-
-def _labelled(image: Image.Image, plan: Plan, state: PageState) -> Image.Image:
-    """Return *image* with the dpi that the height of its text implies, where its own is far from that."""
-    claimed = image.info.get("dpi", (0.0, 0.0))
-    # A page that is left may be planned for by the pixels of its scan, and read in those of the raster.
-    factor = plan.factor * image.width / plan.target_size[0]
-    fitting = label_for(plan.text, factor, max(claimed))
-    if fitting is None:
-        return image
-    state.dpi = float(claimed[0]) or None
-    state.record.extra["told_dpi"] = round(fitting)
-    result = image.copy()
-    result.info["dpi"] = (fitting, fitting)
-    if state.original is not None:
-        state.original.info["dpi"] = (fitting / plan.factor, fitting / plan.factor)
-    return result
+    return labelled(without_leaders(result, plan, state), plan, state), plan
 
 
 def _enlarged_before(page: Any, image: Image.Image) -> tuple[PageState, Image.Image]:

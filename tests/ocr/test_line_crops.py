@@ -60,6 +60,51 @@ def test_boxes_beyond_the_page_cover_their_lines():
     assert unread_lines(printed(), read, (420, 260)) == []
 
 
+def ledger(ground: bool = False) -> tuple[Image.Image, list[tuple[str, tuple[int, int, int, int]]]]:
+    """A page of entries with a column of figures, on shaded rows by turns; and what stands where."""
+    page = Image.new("L", (620, 420), 250)
+    pen, font = ImageDraw.Draw(page), ImageFont.truetype(FONT, 18)
+    printed = []
+    for row in range(10):
+        top = 20 + 38 * row
+        if ground and row % 2:
+            pen.rectangle((20, top - 6, 600, top + 28), fill=215)
+        for left, text in ((40, ("water and gas", "candles", "a new roof")[row % 3]), (300, "To"), (540, str(113 + 24 * row))):
+            pen.text((left, top), text, fill=20, font=font)
+            printed.append((text, tuple(int(edge) for edge in pen.textbbox((left, top), text, font=font))))
+    return page, printed
+
+
+@pytest.mark.parametrize("ground", [False, True])
+def test_columns_of_short_cells_that_were_not_read_are_found(ground):
+    page, cells = ledger(ground)
+    figures = [box for text, box in cells if text.isdigit()]
+    words = [(text, 0.9, box) for text, box in cells if not text.isdigit()]
+    found = unread_lines(page, reading(page.size, *words), page.size)
+    assert len(figures) - 2 <= len(found) <= len(figures)
+    for line in found:
+        middle = (line.box[1] + line.box[3]) / 2
+        at = min(figures, key=lambda box: abs((box[1] + box[3]) / 2 - middle))
+        assert line.box[0] <= at[0] + 3 and line.box[2] >= at[2] - 3 and at[1] - 6 < middle < at[3] + 6
+    assert unread_lines(page, reading(page.size, *((text, 0.9, box) for text, box in cells)), page.size) == []
+
+
+def test_a_single_speck_is_not_a_column():
+    page, cells = ledger()
+    kept = [(text, 0.9, box) for text, box in cells if text != "161"]
+    assert unread_lines(page, reading(page.size, *kept), page.size) == []
+
+
+def test_many_specks_are_looked_at_fast():
+    from ocrmypdf_superres.ocr.lines.doubt import _columns
+
+    random = np.random.default_rng(0)
+    lefts, tops = random.integers(0, 10**6, (2, 50_000)).tolist()
+    specks = [DoubtfulLine((x, y, x + 12, y + 20), 1.0) for x, y in zip(lefts, tops, strict=True)]
+    kept = _columns([*specks, *(DoubtfulLine((-500, y, -480, y + 20), 1.0) for y in (0, 40, 80))])
+    assert [line.box[1] for line in kept if line.box[0] == -500] == [0, 40, 80]
+
+
 doubts = st.lists(st.tuples(st.integers(1, 500), st.floats(0.1, 50)), max_size=20)
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocrmypdf_superres.page.fills import even_fills
+from ocrmypdf_superres.page.marks.fills import even_fills
 
 
 def page(ground: float, ink: float) -> np.ndarray:

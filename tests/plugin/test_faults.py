@@ -31,10 +31,11 @@ from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.ocr import calibration, kept_pages
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.ocr.lines.doubt import DoubtfulLine
-from ocrmypdf_superres.plugin import handover, page_reader, page_source, reading, worker
+from ocrmypdf_superres.plugin import handover, page_reader, reading, worker
 from ocrmypdf_superres.plugin.geometry import straightening
 from ocrmypdf_superres.plugin.networks import NetworkChoice
-from ocrmypdf_superres.plugin.readings import gathered
+from ocrmypdf_superres.plugin.pixels import page_source
+from ocrmypdf_superres.plugin.readings import gathered, line_reader
 
 LINES = ["The ferry leaves at seven", "and nobody waits for it", "when the river is high"]
 DPI = 90.0
@@ -275,7 +276,7 @@ def test_a_tesseract_that_dies_on_the_page_turned_upright_leaves_its_first_readi
 
 def test_lines_that_were_read_while_a_network_was_removed_do_not_vote(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        page_reader, "lines_in_doubt", lambda reading, *_: [DoubtfulLine(line.box, 1.0) for line in reading.lines]
+        line_reader, "lines_in_doubt", lambda reading, *_: [DoubtfulLine(line.box, 1.0) for line in reading.lines]
     )
     run(superres_verify="auto", superres_budget=10)
     assert sum(run.record["lines_read"].values()) >= 2
@@ -303,7 +304,7 @@ def test_an_interrupt_that_ends_tesseract_ends_the_job(
     program = "import os, signal; signal.signal(2, signal.SIG_DFL); os.kill(os.getpid(), 2)"
     tesseract_that_dies(tmp_path, monkeypatch, variant, f"exec {sys.executable} -c '{program}'")
     monkeypatch.setattr(
-        page_reader, "lines_in_doubt", lambda reading, *_: [DoubtfulLine(line.box, 1.0) for line in reading.lines]
+        line_reader, "lines_in_doubt", lambda reading, *_: [DoubtfulLine(line.box, 1.0) for line in reading.lines]
     )
     with pytest.raises(KeyboardInterrupt):
         run(superres_verify="auto" if variant == "lines" else "always", superres_budget=10, pdf_renderer=renderer)

@@ -11,10 +11,11 @@ import case_drawings as drawings
 import numpy as np
 import pytest
 from ocrmypdf.hocrtransform import BoundingBox, OcrClass, OcrElement
-from PIL import Image, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from plugin_pages import WORDS, draw_page, image_pdf, ocrmypdf
 from receipt_pages import receipt
 
+from ocrmypdf_superres.ocr.calibration import Calibration
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.page.image import to_luma
 from ocrmypdf_superres.page.text_height import measure_text_height
@@ -149,3 +150,48 @@ def test_columns_that_only_a_further_engine_read_stay_apart():
     assert found is not None and found.layout == "other"
     assert [line.words[0].text for line in found.hypothesis.lines] == [f"{left}-{row}" for left in (50, 550) for row in range(10)]
     assert Gathered(whole={"net": opinion}, opinions={"other": opinion}).opinion_alone() is None
+
+
+def contents_page(size=(850, 1100), em=15):
+    """A table of contents with leaders, drawn at four times its size; and its page numbers."""
+    big = Image.new("L", (size[0] * 4, size[1] * 4), 255)
+    pen, font = ImageDraw.Draw(big), ImageFont.truetype("DejaVuSerif.ttf", em * 4)
+    dot = pen.textlength(" .", font=font)
+    numbers = []
+    for row in range(30):
+        entry, number, y = " ".join(WORDS[row : row + 2 + row % 3]), str(7 + 13 * row), 4 * (90 + 31 * row)
+        pen.text((320, y), entry, font=font, fill=10)
+        pen.text((3080 - pen.textlength(number, font=font), y), number, font=font, fill=10)
+        room = 3080 - 320 - pen.textlength(entry + "  " + number + "  ", font=font)
+        pen.text((320 + pen.textlength(entry + " ", font=font), y), " ." * int(room / dot), font=font, fill=10)
+        numbers.append(number)
+    return big.resize(size, Image.Resampling.BOX), numbers
+
+
+def test_the_numbers_after_dot_leaders_are_read(tmp_path):
+    page, numbers = contents_page()
+    words, record = read(tmp_path, page, "--superres-engines", "none")
+    assert "dot leaders erased" in record["reason"]
+    found = sum((words & Counter(numbers)).values())
+    assert found >= 28
+    assert not [word for word in words if ".." in word]
+
+
+def test_unsure_lines_up_the_page_are_dropped_beside_others():
+    def page(*lines):
+        root = OcrElement(OcrClass.PAGE, bbox=BoundingBox(0, 0, 1000, 500), dpi=300)
+        for number, (text, sure, angle) in enumerate(lines):
+            box = BoundingBox(50, 20 + 60 * number, 400, 60 + 60 * number)
+            words = [OcrElement(OcrClass.WORD, bbox=box, text=text, confidence=sure)]
+            line = OcrElement(OcrClass.LINE, bbox=box, children=words, textangle=angle)
+            root.children.append(OcrElement(OcrClass.PARAGRAPH, bbox=box, children=[line]))
+        return Hypothesis(root)
+
+    calibration = Calibration({"net": [0.0, 1.0]}, [0.0, 1.0])
+    found = Gathered(whole={"net": page(("sum", 0.2, None), ("Hb", 0.3, 90), ("axis", 0.9, 90))}, calibration=calibration)
+    found.drop_false_turns("net")
+    assert [line.text for line in found.whole["net"].lines] == ["sum", "axis"]
+    assert found.joined == {"net"}
+    alone = Gathered(whole={"net": page(("Hb", 0.3, 90), ("DB", 0.2, 90))}, calibration=calibration)
+    alone.drop_false_turns("net")
+    assert len(alone.whole["net"].lines) == 2 and not alone.joined

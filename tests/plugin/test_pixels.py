@@ -14,7 +14,7 @@ from PIL import Image, ImageFilter
 from plugin_pages import draw_page, image_pdf
 
 from ocrmypdf_superres.page.image import flatten
-from ocrmypdf_superres.plugin.native_image import native_pixels, scan_resolution, untouched
+from ocrmypdf_superres.plugin.pixels.native_image import native_pixels, scan_resolution, untouched
 
 # 413 pixels on 297.5 points: page edges fall between pixels, so that rasterizing must resample.
 SIZE, PAGE = (413, 585), (297.5, 421.0)

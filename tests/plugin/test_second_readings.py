@@ -22,8 +22,8 @@ from ocrmypdf_superres.ocr import second_opinion
 from ocrmypdf_superres.ocr.hocr import read_hocr
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.ocr.lines import doubt
-from ocrmypdf_superres.plugin import page_source
 from ocrmypdf_superres.plugin.options import SuperresOptions
+from ocrmypdf_superres.plugin.pixels import page_source
 from ocrmypdf_superres.plugin.readings import gathered, rescue
 
 FONT = "/usr/share/fonts/truetype/dejavu/DejaVuSerif.ttf"

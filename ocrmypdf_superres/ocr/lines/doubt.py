@@ -20,8 +20,17 @@ DOUBT = 0.9
 """A line whose words are right with less than this mean probability is in doubt."""
 COVERED = 0.5
 """A line of ink is read when words cover at least this share of its columns of ink."""
-LETTERS_HIGH = 1.5
-"""Ink narrower than this many heights is not taken for a line."""
+OFF = 0.25
+"""The middle of a line is known to this share of its height where it stands on shaded ground."""
+WIDE, NARROW = 1.5, 0.6
+"""Ink without words is a line where it is this many heights wide, or one of a column where it is at least the latter."""
+COLUMN, LEVEL = 3, 0.25
+"""At least so many narrow pieces of ink are a column where their left or right edges differ by at most this many heights."""
+APART = 0.5
+"""Ink of a line that is no farther apart than this many heights belongs together."""
+LOW, HIGH, TIMES = 10, 80, 2.0
+"""Percentiles of the ink in the columns of a line. Where there are letters, the higher one is this many times the lower one; a
+dash, and the ground of a row of a table, are even."""
 
 
 @dataclass(frozen=True)
@@ -64,26 +73,78 @@ def unread_lines(
         # Engines without layout analysis may give boxes that extend beyond the page.
         left, top, right, bottom = (max(0, edge) for edge in word.box)
         covered[int(top / y) : int(np.ceil(bottom / y)), int(left / x) : int(np.ceil(right / x))] = True
-    found = []
-    for line in find_lines(to_luma(image), x_height):
-        found += [_scaled(part, x, y) for part in _uncovered(line, covered)]
-    return found
+    found: list[DoubtfulLine] = []
+    narrow: list[DoubtfulLine] = []
+    for line in find_lines(to_luma(image), x_height, bars=True):
+        for part in _uncovered(line, covered):
+            whole = (part.box[0], part.box[2]) == (line.left, line.right)
+            wide = whole and line.right - line.left >= WIDE * line.height
+            (found if wide else narrow).append(part)
+    return [_scaled(part, x, y) for part in found + _columns(narrow)]
+
+
+def _columns(lines: Sequence[DoubtfulLine]) -> list[DoubtfulLine]:
+    """Return those of *lines* whose left or right edge at least COLUMN of them share, themselves counted."""
+    boxes = np.array([line.box for line in lines], dtype=np.float64).reshape(-1, 4)
+    slack = LEVEL * (boxes[:, 3] - boxes[:, 1])
+    alike = np.zeros(len(boxes), dtype=np.intp)
+    for side in (0, 2):
+        edges = np.sort(boxes[:, side])
+        near = np.searchsorted(edges, boxes[:, side] + slack, "right") - np.searchsorted(edges, boxes[:, side] - slack, "left")
+        alike = np.maximum(alike, near)
+    return [line for line, mates in zip(lines, alike, strict=True) if mates >= COLUMN]
 
 
 def _uncovered(line: FoundLine, covered: NDArray[np.bool_]) -> list[DoubtfulLine]:
-    """Return *line* where words cover too little of it, in pixels of the image it was found on."""
-    columns = np.arange(line.left, line.right)
-    rows = np.clip(np.round(line.offset + line.slope * columns).astype(int), 0, covered.shape[0] - 1)
+    """Return *line*, or its parts, where words cover too little of it, in pixels of the image it was found on."""
     inked = line.ink > 0.5
-    if not inked.any() or line.right - line.left < LETTERS_HIGH * line.height:
+    if not inked.any():
         return []
-    if float(covered[rows, np.minimum(columns, covered.shape[1] - 1)][inked].mean()) >= COVERED:
+    low, high = np.percentile(line.ink, (LOW, HIGH))
+    inked &= line.ink >= (low + high) / 2  # letters, not the ground of a row of a table
+    read = _read_columns(line, covered)
+    whole = float(read[inked].mean()) < COVERED
+    spans = [(line.left, line.right)] if whole else _gaps(line, inked & ~read, inked & read)
+    spans = [(left, right) for left, right in spans if _has_letters(line, left, right)]
+    return [part for left, right in spans if (part := _part(line, left, right, covered.shape)) is not None]
+
+
+def _read_columns(line: FoundLine, covered: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return in which columns of *line* a word covers its middle, or a place a little above or below."""
+    columns = np.arange(line.left, line.right)
+    middle = line.offset + line.slope * columns
+    read = np.zeros(len(columns), dtype=bool)
+    for off in (-OFF, 0.0, OFF):
+        rows = np.clip(np.round(middle + off * line.height).astype(int), 0, covered.shape[0] - 1)
+        read |= covered[rows, np.minimum(columns, covered.shape[1] - 1)]
+    return read
+
+
+def _gaps(line: FoundLine, unread: NDArray[np.bool_], read: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return the first and last column of each run of *unread* ink of *line* without *read* ink between."""
+    at = np.flatnonzero(unread)
+    if not at.size:
         return []
-    ends = sorted((line.middle(line.left), line.middle(line.right)))
+    between = np.concatenate(([0], np.cumsum(read)))
+    broken = (np.diff(at) > APART * line.height) | (np.diff(between[at]) > 0)
+    runs = np.split(at, np.flatnonzero(broken) + 1)
+    return [(line.left + int(run[0]), line.left + int(run[-1]) + 1) for run in runs]
+
+
+def _has_letters(line: FoundLine, left: int, right: int) -> bool:
+    low, high = np.percentile(line.ink[left - line.left : right - line.left], (LOW, HIGH))
+    return bool(high > max(0.5, TIMES * low))
+
+
+def _part(line: FoundLine, left: int, right: int, shape: tuple[int, ...]) -> DoubtfulLine | None:
+    """Return the part of *line* between two columns; None where it is too narrow for letters."""
+    if right - left < NARROW * line.height:
+        return None
+    ends = sorted((line.middle(left), line.middle(right)))
     top, bottom = ends[0] - line.height / 2, ends[1] + line.height / 2
-    box = (max(0, line.left), max(0, int(top)), min(covered.shape[1], line.right), min(covered.shape[0], int(np.ceil(bottom))))
+    box = (max(0, left), max(0, int(top)), min(shape[1], right), min(shape[0], int(np.ceil(bottom))))
     # A letter is about half as wide as the line is high.
-    return [DoubtfulLine(box, (line.right - line.left) / (0.25 * line.height) / 2)] if box[3] > box[1] else []
+    return DoubtfulLine(box, (right - left) / (0.25 * line.height) / 2) if box[3] > box[1] else None
 
 
 def _scaled(line: DoubtfulLine, x: float, y: float) -> DoubtfulLine:

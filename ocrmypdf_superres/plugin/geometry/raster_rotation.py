@@ -17,7 +17,7 @@ from PIL import Image
 from ocrmypdf_superres.files import atomic_write
 from ocrmypdf_superres.ocr.turning import upright
 from ocrmypdf_superres.page.image import to_grey
-from ocrmypdf_superres.plugin.native_image import thumbnail
+from ocrmypdf_superres.plugin.pixels.native_image import thumbnail
 
 PREVIEW = "rasterize_preview.jpg"
 """OCRmyPDF's name for the preview of a page, after the page's number."""

@@ -16,9 +16,9 @@ from ocrmypdf_superres.files import append_line, atomic_write_text
 from ocrmypdf_superres.plugin import worker
 from ocrmypdf_superres.plugin.guard import guard
 from ocrmypdf_superres.plugin.hooks import add_options, after_rasterizing, check_options, check_pages, register_options
-from ocrmypdf_superres.plugin.native_image import untouched
 from ocrmypdf_superres.plugin.ocr_engine import VerifyingEngine
-from ocrmypdf_superres.plugin.page_source import make_plan, page_source
+from ocrmypdf_superres.plugin.pixels.native_image import untouched
+from ocrmypdf_superres.plugin.pixels.page_source import make_plan, page_source
 
 if TYPE_CHECKING:
     from ocrmypdf.pdfinfo import PdfInfo

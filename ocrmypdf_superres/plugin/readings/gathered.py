@@ -10,16 +10,19 @@ from typing import Any
 from ocrmypdf_superres.metrics.boxes import Box
 from ocrmypdf_superres.ocr.calibration import Calibration, line_row, mean_confidence, with_line_rows
 from ocrmypdf_superres.ocr.engines.opinion import on_original
-from ocrmypdf_superres.ocr.hypothesis import Hypothesis
+from ocrmypdf_superres.ocr.hypothesis import Hypothesis, Word
 from ocrmypdf_superres.ocr.lexicon import lexicon_for
 from ocrmypdf_superres.ocr.merge.detected_lines import arranged
 from ocrmypdf_superres.ocr.merge.joined_lines import divide_joined
 from ocrmypdf_superres.ocr.merge.order import layout_winner, page_winner
 from ocrmypdf_superres.ocr.merge.seams import join_seams
 from ocrmypdf_superres.ocr.merge.vote import Merged, in_order, merge
-from ocrmypdf_superres.ocr.second_opinion import LOST, in_turn, is_lost
+from ocrmypdf_superres.ocr.second_opinion import LOST, SURE, UNREAD, ask_below, in_turn, is_lost, wants_opinion
 from ocrmypdf_superres.ocr.variants import NET
 from ocrmypdf_superres.plugin.handover import PageState
+
+FALSE_TURN = 0.5
+"""A line up or down the page whose words are right with a lower mean probability than this is dropped."""
 
 
 @dataclass
@@ -35,7 +38,7 @@ class Gathered:
         line_seconds: what reading lines again took, by variant.
         opinion_seconds: what each further engine took.
         unread: number of lines of ink that no word covers.
-        joined: the variants whose lines are no longer those that the engine wrote, since cut ones were joined.
+        joined: the variants whose lines are no longer those that the engine wrote.
         calibration: how far each can be trusted; None where that is not known.
     """
 
@@ -65,6 +68,24 @@ class Gathered:
         if not self.whole or self.calibration is None:
             return None
         return layout_winner(self.whole, self.calibration)
+
+    def drop_false_turns(self, variant: str) -> None:
+        """Drop lines up or down the page from the whole reading of *variant* that are more likely wrong than right.
+
+        Layout analysis takes columns of figures for such lines, which then stand where the figures are. A page that has no
+        other lines keeps them.
+        """
+        reading, calibration = self.whole[variant], self.calibration
+        if calibration is None or all(line.turned for line in reading.lines):
+            return
+        false: dict[int, Sequence[Word]] = {
+            number: []
+            for number, line in enumerate(reading.lines)
+            if line.turned and calibration.mean_probability(line.words, variant) < FALSE_TURN
+        }
+        if false:
+            self.whole[variant] = reading.edited(false, {}, {})
+            self.joined.add(variant)
 
     def mend_lines(self, variant: str) -> list[Box]:
         """Join the lines of the whole reading of *variant* that were cut in two; return the boxes of those that changed.
@@ -122,6 +143,13 @@ class Gathered:
         if self.calibration is None or not (state.no_text or state.hopeless):
             return False
         return is_lost(self.whole, self.calibration, sure if state.no_text else LOST)
+
+    def wants_engines(self, state: PageState, tuned: bool) -> bool:
+        """Whether further engines should be asked, after readings with *tuned* networks or without."""
+        if self.calibration is None or self.given_up(state, SURE):
+            return False
+        below = ask_below(state.original is not None, tuned)
+        return self.unread >= UNREAD or wants_opinion(self.whole, self.calibration, below)
 
     def in_turn(self, variants: Sequence[str]) -> list[str]:
         """Return *variants* in the order in which they should be read; see :func:`second_opinion.in_turn`."""

@@ -33,6 +33,8 @@ found no more.
 """
 ONE_LINE = 7
 """Tesseract's page segmentation mode for an image of one line; 13 reads cut lines much worse."""
+MOST_UNREAD = 30
+"""Ink without words is read as far as its lines are together at most this many times as wide as the page."""
 TESSERACT_LOG = "ocrmypdf._exec.tesseract"
 """OCRmyPDF's logger for the output of the program."""
 PAGE_MODES = (None, 1, 3)
@@ -82,13 +84,16 @@ def lines_in_doubt(reading: Hypothesis, calibration: Calibration, variant: str, 
     return lines + [DoubtfulLine(line.box, 0.5 * len(line.text)) for line in cut]
 
 
-def lines_within(lines: Sequence[DoubtfulLine], reading: Hypothesis, budget: float) -> list[DoubtfulLine]:
-    """Return the most doubtful of *lines* that cost at most *budget*, in multiples of the first reading.
+def lines_within(
+    doubtful: Sequence[DoubtfulLine], unread: Sequence[DoubtfulLine], reading: Hypothesis, budget: float
+) -> list[DoubtfulLine]:
+    """Return the most *doubtful* lines that cost at most *budget*, in multiples of the first reading, and *unread* ones.
 
-    A line costs its width as a share of the width of all lines of *reading*.
+    A line costs its width as a share of the width of all lines of *reading*. What the reading missed cost it nothing, so lines of
+    ink without words are taken beside the budget, as far as MOST_UNREAD goes.
     """
     total = sum(line.box[2] - line.box[0] for line in reading.lines)
-    return spend(lines, max(budget, 0.0) * total)
+    return spend(doubtful, max(budget, 0.0) * total) + spend(unread, MOST_UNREAD * reading.size[0])
 
 
 def read_lines(

@@ -18,8 +18,8 @@ from ocrmypdf_superres.ocr.merge.order import page_winner
 from ocrmypdf_superres.ocr.second_opinion import SURE, affordable, time_limit
 from ocrmypdf_superres.ocr.variants import AS_IS, enlarge
 from ocrmypdf_superres.page.contrast import even_ink
-from ocrmypdf_superres.page.fills import even_fills
 from ocrmypdf_superres.page.image import flatten, from_luma, to_luma
+from ocrmypdf_superres.page.marks.fills import even_fills
 from ocrmypdf_superres.page.plan import plan_image
 from ocrmypdf_superres.page.text_height import measure_text_height
 from ocrmypdf_superres.plugin.readings.gathered import Gathered

@@ -12,7 +12,7 @@ from ocrmypdf_superres.page.coloured_ink import colour_contrast
 from ocrmypdf_superres.page.image import flatten, grey_info
 from ocrmypdf_superres.page.plan import Plan, PlanSettings, plan_image
 from ocrmypdf_superres.page.shading import UNEVEN
-from ocrmypdf_superres.plugin.native_image import (
+from ocrmypdf_superres.plugin.pixels.native_image import (
     Marks,
     ScanPixels,
     finer_raster,
