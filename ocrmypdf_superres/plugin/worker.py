@@ -241,6 +241,8 @@ def _enlarge_for_ocr(page: Any, image: Image.Image, state: PageState) -> Image.I
         _undo(state)
         result = image
     else:
+        with guard("could not be freed of dot leaders", record.page, ours.on_error, record):
+            result = without_leaders(result, plan, state)
         with guard("could not be turned upright", record.page, ours.on_error, record):
             result = turn_upright(result, plan, state, page.options)
         with guard("could not be given level lines", record.page, ours.on_error, record):
@@ -276,7 +278,7 @@ def _result_for_ocr(page: Any, image: Image.Image, state: PageState) -> tuple[Im
         result = image
     if found.evened_out and plan.action != "enlarge":
         result = even_out(result)
-    return labelled(without_leaders(result, plan, state), plan, state), plan
+    return labelled(result, plan, state), plan
 
 
 def _enlarged_before(page: Any, image: Image.Image) -> tuple[PageState, Image.Image]:

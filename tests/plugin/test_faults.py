@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 """Faults after OCRmyPDF has handed over a page: the page is read, one warning names page and cause, the job ends well.
 
-OCRmyPDF, Tesseract, the PDF and the file system are the real ones; what fails is one of this package's functions, a file,
-or the program.
+OCRmyPDF, Tesseract, the PDF and the file system are real; what fails is a function of this package, a file or the program.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from ocrmypdf_superres.ocr.lines.doubt import DoubtfulLine
 from ocrmypdf_superres.plugin import handover, page_reader, reading, worker
 from ocrmypdf_superres.plugin.geometry import straightening
 from ocrmypdf_superres.plugin.networks import NetworkChoice
-from ocrmypdf_superres.plugin.pixels import page_source
+from ocrmypdf_superres.plugin.pixels import finishing, page_source
 from ocrmypdf_superres.plugin.readings import gathered, line_reader
 
 LINES = ["The ferry leaves at seven", "and nobody waits for it", "when the river is high"]
@@ -117,6 +116,7 @@ FAULTS: list[tuple[str, Any, str, BaseException, dict[str, Any]]] = [
     ("the net", worker, "enlarge", MemoryError(), {}),
     ("the original", worker, "make_variant", MemoryError("no memory for it"), {}),
     ("straightening", straightening, "surface_of", MemoryError("no memory for it"), {}),
+    ("dot leaders", finishing, "find_leaders", MemoryError("no memory for it"), {}),
     ("the record", worker, "new_record", ValueError("a bad name"), {}),
     ("the preview", worker, "_larger_preview", FULL, {"rotate_pages": True}),
     ("the raster", worker, "enlarge", FULL, {**ONCE, "force_ocr": True}),
@@ -138,15 +138,9 @@ FAULTS: list[tuple[str, Any, str, BaseException, dict[str, Any]]] = [
     ("place", "name", "error", "options"), [fault[1:] for fault in FAULTS], ids=[fault[0] for fault in FAULTS]
 )
 def test_a_fault_costs_the_improvement_only(
-    run: Run,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    place: Any,
-    name: str,
-    error: BaseException,
-    options: dict[str, Any],
-    on_error: str,
-) -> None:
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: Any, name: str, error: BaseException,
+    options: dict[str, Any], on_error: str,
+) -> None:  # fmt: skip
     cause = str(error) or type(error).__name__
     monkeypatch.setattr(place, name, raising(error))
     if "superres_keep" in options:
@@ -274,10 +268,12 @@ def test_a_tesseract_that_dies_on_the_page_turned_upright_leaves_its_first_readi
     assert "net" in run.record["words"] and run.record["reading"] in run.record["words"]
 
 
+def all_lines(reading: Any, *_: Any) -> list[DoubtfulLine]:
+    return [DoubtfulLine(line.box, 1.0) for line in reading.lines]
+
+
 def test_lines_that_were_read_while_a_network_was_removed_do_not_vote(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        line_reader, "lines_in_doubt", lambda reading, *_: [DoubtfulLine(line.box, 1.0) for line in reading.lines]
-    )
+    monkeypatch.setattr(line_reader, "lines_in_doubt", all_lines)
     run(superres_verify="auto", superres_budget=10)
     assert sum(run.record["lines_read"].values()) >= 2
     run.report.unlink()
@@ -303,9 +299,7 @@ def test_an_interrupt_that_ends_tesseract_ends_the_job(
     # By Python, which sets the signal back where these tests run in the background and ignore it.
     program = "import os, signal; signal.signal(2, signal.SIG_DFL); os.kill(os.getpid(), 2)"
     tesseract_that_dies(tmp_path, monkeypatch, variant, f"exec {sys.executable} -c '{program}'")
-    monkeypatch.setattr(
-        line_reader, "lines_in_doubt", lambda reading, *_: [DoubtfulLine(line.box, 1.0) for line in reading.lines]
-    )
+    monkeypatch.setattr(line_reader, "lines_in_doubt", all_lines)
     with pytest.raises(KeyboardInterrupt):
         run(superres_verify="auto" if variant == "lines" else "always", superres_budget=10, pdf_renderer=renderer)
 

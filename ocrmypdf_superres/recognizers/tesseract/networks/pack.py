@@ -111,8 +111,8 @@ def mean_network(tuned: TrainedData, base: TrainedData, base_share: float) -> Tr
 def with_outputs(tuned: TrainedData, base: TrainedData, characters: str) -> TrainedData:
     """Return *tuned* in floats, with the weights by which its last layer tells *characters* from *base*.
 
-    Tuning on lines that lack a character teaches the network not to write it, and that is learnt in the last layer first of all:
-    with the installed one's row for the underscore, networks that had read 9 to 33 of 54 read 44 to 52.
+    Tuned on lines that lack a character, a network no longer writes it, and most of that is in its last layer: with the installed
+    one's row for the underscore it is read in words again, and more of the rules on forms are taken for it, too.
 
     Raises:
         RecognizerError: the charset lacks one of the characters.
