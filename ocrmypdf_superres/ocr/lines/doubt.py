@@ -13,13 +13,15 @@ from PIL import Image
 from ocrmypdf_superres.metrics.boxes import Box
 from ocrmypdf_superres.ocr.calibration import Calibration
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
-from ocrmypdf_superres.page.image import to_luma
+from ocrmypdf_superres.page.image import to_grey, to_luma
 from ocrmypdf_superres.page.line_finder import FoundLine, find_lines
 
 DOUBT = 0.9
 """A line whose words are right with less than this mean probability is in doubt."""
 COVERED = 0.5
 """A line of ink is read when words cover at least this share of its columns of ink."""
+LARGE = 9.0
+"""Larger text is reduced to an x-height of at least this many pixels: its lines are found as well, in a quarter of the time."""
 OFF = 0.25
 """The middle of a line is known to this share of its height where it stands on shaded ground."""
 WIDE, NARROW = 1.5, 0.6
@@ -67,6 +69,9 @@ def unread_lines(
         size: (width, height) of the image that was read.
         x_height: of the text on *image*, in its pixels, where it was measured before.
     """
+    shrink = max(1, int((x_height or 0.0) / LARGE))
+    if x_height is not None and shrink > 1:
+        image, x_height = to_grey(image).reduce(shrink), x_height / shrink
     x, y = size[0] / image.width, size[1] / image.height
     covered = np.zeros((image.height, image.width), dtype=bool)
     for word in reading.words if reading is not None else []:
