@@ -5,7 +5,8 @@
     python tests/tools/host_suite.py ocrmypdf-17.13.0 [--tests tests/test_userunit.py ...] [--jobs 4]
 
 The plugin is loaded by an entry point that exists for this run only. Needs OCRmyPDF's requirements for tests (hypothesis,
-reportlab, pymupdf, pytest-xdist), Tesseract with eng and osd, Ghostscript, unpaper and pngquant.
+reportlab, pymupdf, pytest-xdist, python-xmp-toolkit with libexempi), Tesseract with eng and osd, Ghostscript, unpaper and
+pngquant.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import pytest
 
 ENTRY_POINT = "[ocrmypdf]\nsuperres = ocrmypdf_superres\n"
 METADATA = "Metadata-Version: 2.1\nName: superres-in-every-test\nVersion: 0\n"
@@ -31,6 +34,9 @@ def failures(source: Path, tests: list[str], jobs: int, plugin: Path | None) -> 
     command = [sys.executable, "-m", "pytest", "-q", "-rfE", "-n", str(jobs), "-p", "no:cacheprovider", *tests]
     done = subprocess.run(command, cwd=source, env=environment, capture_output=True, text=True, check=False)
     print(done.stdout.strip().splitlines()[-1:] or done.stderr[-2000:], flush=True)
+    if done.returncode not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        # After a crash pytest names no test that failed, as if none had.
+        sys.exit(f"pytest ended with {done.returncode} before all tests had run:\n{done.stdout[-3000:]}")
     return set(_FAILED.findall(done.stdout))
 
 

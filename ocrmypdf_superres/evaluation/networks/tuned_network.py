@@ -11,7 +11,6 @@ from typing import Any
 
 from PIL import Image
 
-from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.metrics.statistics import interval, paired_difference
 from ocrmypdf_superres.metrics.text import edit_distance, fold
 from ocrmypdf_superres.modelstore.networks import Network
@@ -75,8 +74,7 @@ def read_by_files(
         RecognizerError: the installed file is not the one that the network was tuned from, or the program fails.
     """
     base = open_language_file(find_traineddata(network.card.language, tessdata))
-    if not base.fits(network.card.base):
-        raise RecognizerError(f"The network {network.card.name} was tuned from another file than {base.path}; install that one.")
+    base.check_fits(network.card)
     with tempfile.TemporaryDirectory(prefix="superres-") as folder:
         tuned = Path(folder) / base.path.name
         write_pieces(tuned, base.with_network(network.data()))

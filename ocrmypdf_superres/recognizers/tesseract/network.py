@@ -73,6 +73,13 @@ class LineNetwork(nn.Module):
             if isinstance(layer, layers.Convolution):
                 layer.border.mode = mode
 
+    def last(self) -> layers.Dense:
+        """Return the last layer, which gives the logits."""
+        layer = self._pairs[-1][1]
+        if not isinstance(layer, layers.Dense):
+            raise TypeError(f"{type(layer).__name__} gives no logits")
+        return layer
+
     def matrices(self) -> list[tuple[Node, list[NDArray[np.float64]]]]:
         """Return every layer with weights and its matrices in the order and form of the file, bias in the last column."""
         result = []

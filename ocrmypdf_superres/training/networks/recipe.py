@@ -43,9 +43,11 @@ class TuningRecipe(TuningSettings):
     """Everything that makes a tuned network.
 
     ``language`` is Tesseract's; ``{language}`` in ``lines``, in ``base`` and in the folder of ``[validation]`` stands for it.
-    ``lines`` is the folder of prepared lines below the data root, ``base`` the file to start from, by default the installed
-    one. Lines wider than ``widest`` pixels at the network's height are left out. The metric of ``[validation]`` is ``cer``,
-    the program's on the first ``lines`` lines of ``folder``, with the network as int8; the best weights are kept.
+    ``lines`` is the folder of prepared lines below the data root, ``base`` the file or the folder of a packed network to start
+    from, by default the installed file. ``outputs`` are characters whose outputs alone are trained; they start from the
+    installed network's. Lines wider than ``widest`` pixels at the network's height are left out. The metric of
+    ``[validation]`` is ``cer``, the program's on the first ``lines`` lines of ``folder``, with the network as int8; the best
+    weights are kept.
     """
 
     lines: str
@@ -53,6 +55,7 @@ class TuningRecipe(TuningSettings):
     _: KW_ONLY
     language: str = "eng"
     base: str = ""
+    outputs: str = ""
     widest: int = 1400
     ema: float = 0.99
     weight_decay: float = 0.0

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from ocrmypdf_superres.errors import OptionError
@@ -30,6 +31,26 @@ def tunable(data: TrainedData) -> TesseractRecognizer:
     recognizer.set_border("random")
     recognizer.network.requires_grad_(True)
     return recognizer
+
+
+def only_outputs(recognizer: TesseractRecognizer, characters: str) -> tuple[str, ...]:
+    """Leave no gradient to the last layer but for the outputs of *characters*; return the names of its parameters.
+
+    With all other parameters frozen, a character that the lines of a tuning lacked is learnt and nothing else changes.
+
+    Raises:
+        RecognizerError: the charset lacks one of them.
+    """
+    last = recognizer.network.last()
+    rows = torch.zeros(len(last.bias), dtype=torch.bool)
+    rows[recognizer.encode(characters)] = True
+
+    def masked(gradient: Tensor) -> Tensor:
+        return gradient * rows.to(gradient.device).view(-1, *[1] * (gradient.ndim - 1))
+
+    for parameter in (last.weight, last.bias):
+        parameter.register_hook(masked)  # type: ignore[no-untyped-call]
+    return tuple(name for name, one in recognizer.network.named_parameters() if one is last.weight or one is last.bias)
 
 
 class NetworkTuning:

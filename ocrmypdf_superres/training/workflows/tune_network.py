@@ -11,7 +11,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +21,12 @@ from PIL import Image
 
 from ocrmypdf_superres.errors import OptionError, RecognizerError
 from ocrmypdf_superres.files import read_text
+from ocrmypdf_superres.modelstore.networks import NETWORK_CARD, read_network
 from ocrmypdf_superres.page.image import from_luma, to_luma
 from ocrmypdf_superres.recognizers.tesseract.format.int8 import int8_copy
 from ocrmypdf_superres.recognizers.tesseract.format.traineddata import TrainedData, read_traineddata
+from ocrmypdf_superres.recognizers.tesseract.networks.language_file import open_language_file
+from ocrmypdf_superres.recognizers.tesseract.networks.pack import joined, with_outputs
 from ocrmypdf_superres.recognizers.tesseract.recognizer import TesseractRecognizer
 from ocrmypdf_superres.tesseract import find_traineddata
 from ocrmypdf_superres.training.data.files import transcribed
@@ -37,7 +40,7 @@ from ocrmypdf_superres.training.networks.batches import EpochBatches, FolderBatc
 from ocrmypdf_superres.training.networks.lines import LineFolder, LinePool
 from ocrmypdf_superres.training.networks.reading import Reading, read_by_program, read_greedily, writable
 from ocrmypdf_superres.training.networks.recipe import TuningRecipe, recipe_text
-from ocrmypdf_superres.training.networks.task import ErrorRate, NetworkTuning, tunable
+from ocrmypdf_superres.training.networks.task import ErrorRate, NetworkTuning, only_outputs, tunable
 from ocrmypdf_superres.training.recipe import RunSettings, TrainingStage, Validation
 
 log = logging.getLogger(__name__)
@@ -234,13 +237,31 @@ def network_trainer(
         OptionError, RecognizerError, DeviceError: lines, the language or the device cannot be used.
     """
     seed_run(recipe)
-    data = read_traineddata(folder / recipe.base if recipe.base else find_traineddata(recipe.language))
+    data = _start(recipe, folder)
     held_out = HeldOutLines(recipe, folder, data)
     recognizer = tunable(data)
+    if recipe.outputs:
+        trained = only_outputs(recognizer, recipe.outputs)
+        recipe = replace(recipe, stages=tuple(replace(stage, train=trained, freeze=()) for stage in recipe.stages))
     lines = LineFolder(folder / recipe.lines, LinePool(recognizer, recipe.widest))
     batches = FolderBatches(lines, [stage.batch for stage in recipe.stages for _ in range(stage.steps)], recipe.seed)
     task = NetworkTuning(data, recognizer, batches, recipe, recipe.stages, held_out)
     return Trainer(task, run, Processes(device), text=recipe_text(recipe), limit=limit), held_out
+
+
+def _start(recipe: TuningRecipe, folder: Path) -> TrainedData:
+    """Return the network that *recipe* starts from; raises as :func:`network_trainer`."""
+    base = folder / recipe.base if recipe.base else find_traineddata(recipe.language)
+    if base.is_dir():
+        network = read_network(base)
+        if network is None:
+            raise RecognizerError(f"The folder {base} holds no packed network ({NETWORK_CARD}); give one that has it, or a file.")
+        data = joined(network, open_language_file(find_traineddata(recipe.language)))
+    else:
+        data = read_traineddata(base)
+    if recipe.outputs:
+        data = with_outputs(data, read_traineddata(find_traineddata(recipe.language)), recipe.outputs)
+    return data
 
 
 def tune_on_lines(

@@ -13,9 +13,11 @@ from tinydata import tiny
 
 from ocrmypdf_superres.cli import main
 from ocrmypdf_superres.errors import OptionError, RecognizerError
+from ocrmypdf_superres.recognizers.tesseract.format.container import LSTM
 from ocrmypdf_superres.recognizers.tesseract.format.int8 import int8_copy
 from ocrmypdf_superres.recognizers.tesseract.format.traineddata import read_traineddata, write_traineddata
 from ocrmypdf_superres.recognizers.tesseract.format.writer import save_traineddata
+from ocrmypdf_superres.recognizers.tesseract.networks.pack import pack_network
 from ocrmypdf_superres.training.data.ocr_lines.shards import shard_path, write_shard
 from ocrmypdf_superres.training.data.ocr_lines.stream import Line
 from ocrmypdf_superres.training.loop.run_log import read_log
@@ -26,6 +28,7 @@ from ocrmypdf_superres.training.networks.lines import LineFolder, LinePool
 from ocrmypdf_superres.training.networks.reading import Reading, groups_of, read_greedily, table
 from ocrmypdf_superres.training.networks.recipe import TuningRecipe, parse_tuning_recipe, read_tuning_recipe
 from ocrmypdf_superres.training.networks.task import tunable
+from ocrmypdf_superres.training.workflows import tune_network
 from ocrmypdf_superres.training.workflows.tune_network import network_trainer, time_limit, tune_on_lines
 
 RECIPES = Path(__file__).parents[3] / "examples" / "recipes"
@@ -134,6 +137,39 @@ def test_training_ends_in_time(data: Path, monkeypatch: pytest.MonkeyPatch) -> N
     trainer.fit()
     assert trainer.step < 100
     assert time_limit(2.0).until > time_limit(1.0).until
+
+
+def test_single_outputs_are_trained_and_nothing_else(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_traineddata(tiny(seed=3), data / "installed.traineddata")
+    monkeypatch.setattr(tune_network, "find_traineddata", lambda language: data / "installed.traineddata")
+    trainer, _ = network_trainer(recipe(outputs="bd"), data, None)
+    start, installed = tiny(), read_traineddata(data / "installed.traineddata")
+    rows = start.charset.encode("bd")
+    last = trainer.net.last()
+    assert np.allclose(last.weight.detach()[rows], list(installed.network.walk())[-1].matrices[0].floats()[rows, :-1])
+    before = {name: value.clone() for name, value in trainer.net.state_dict().items()}
+    trainer.fit()
+    changed = {name for name, value in trainer.net.state_dict().items() if not torch.equal(value, before[name])}
+    assert len(changed) == 2, "weights and biases of the last layer"
+    for name in changed:
+        differs = (trainer.net.state_dict()[name] != before[name]).reshape(len(last.bias), -1).any(dim=1)
+        assert set(differs.nonzero().flatten().tolist()) == set(rows)
+    with pytest.raises(RecognizerError, match="cannot write"):
+        network_trainer(recipe(outputs="\u4e00"), data, None)
+
+
+def test_a_run_starts_from_a_packed_network(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = data / "installed.traineddata"
+    save_traineddata(tiny(seed=3), installed)
+    monkeypatch.setattr(tune_network, "find_traineddata", lambda language: installed)
+    packed = pack_network(data / "tiny.traineddata", installed, data / "packed", "eng")
+    trainer, _ = network_trainer(recipe(base="packed"), data, None)
+    assert trainer.task.data.components[LSTM] == packed.data()
+    with pytest.raises(RecognizerError, match="holds no packed network"):
+        network_trainer(recipe(base="lines"), data, None)
+    save_traineddata(tiny(seed=4), installed)
+    with pytest.raises(RecognizerError, match=r"packed was tuned from another file than .*installed\.traineddata"):
+        network_trainer(recipe(base="packed"), data, None)
 
 
 def test_new_files_are_found_and_damaged_ones_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -13,7 +13,7 @@ from ocrmypdf_superres.recognizers.tesseract.format.traineddata import read_trai
 from ocrmypdf_superres.tesseract import find_traineddata
 from ocrmypdf_superres.training.data.ocr_lines.build import texts_of
 from ocrmypdf_superres.training.data.ocr_lines.line_fonts import LineFonts, is_blackletter
-from ocrmypdf_superres.training.data.ocr_lines.paper import _screen, add_columns
+from ocrmypdf_superres.training.data.ocr_lines.paper import _screen, add_blank, add_columns
 from ocrmypdf_superres.training.data.ocr_lines.rendering import render
 from ocrmypdf_superres.training.data.ocr_lines.spelling import (
     COMBINING_E,
@@ -132,6 +132,20 @@ def test_rules_between_columns_and_screens() -> None:
     assert (ink.max(axis=0) > 0.3).sum() == 2 and ink[0, 30] == ink[-1, 30] > 0.3
     screens = [_screen((60, 200), 6.0, np.random.default_rng(seed)) for seed in range(6)]
     assert all(screen.min() >= 0 and screen.max() <= 1 and 0.02 < screen.mean() < 0.6 for screen in screens)
+
+
+def test_a_blank_stands_beside_the_text_and_belongs_to_its_box() -> None:
+    box = (100.0, 20.0, 160.0, 40.0)
+    sides = set()
+    for seed in range(30):
+        ink = np.zeros((70, 260), np.float32)
+        left, top, right, bottom = add_blank(ink, box, 12.0, 40.0, np.random.default_rng(seed))
+        rows, columns = np.nonzero(ink)
+        assert top == box[1] and rows.min() > 30 and rows.max() < bottom <= 50
+        assert columns.max() < box[0] or columns.min() >= box[2], "letters are not struck out"
+        assert left - 0.5 <= columns.min() and columns.max() < right + 0.5 and (left == box[0]) != (right == box[2])
+        sides.add(left == box[0])
+    assert sides == {False, True}
 
 
 def test_cells_between_rules_are_close_and_slashes_may_be_hairlines() -> None:

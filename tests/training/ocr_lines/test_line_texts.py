@@ -91,6 +91,15 @@ def test_all_signs_that_a_recognizer_can_write_are_among_words(text_folder):
     assert set(COMMON_SIGNS) <= set(usual)
 
 
+def test_underscores_stand_in_identifiers_only(text_folder):
+    (text_folder / "blanks.txt").write_text("name ____ of_a ___ person " * 20, encoding="utf-8")
+    source = TextSource(text_folder, "eng", whole=True)
+    rng = np.random.default_rng(6)
+    assert not any("_" in source._prose(rng, 60) for _ in range(200))
+    signs = " ".join(source._signs(rng, 60) for _ in range(200))
+    assert re.search(r"[a-z]_[a-z]+@[a-z]+\.com", signs) and re.search(r"[a-z]_[a-z]+\.pdf", signs)
+
+
 def test_a_dictionary_takes_the_place_of_the_vocabulary(text_folder):
     source = TextSource(text_folder, "eng", dictionary=["zebra", "quagga"])
     assert set(source._words(np.random.default_rng(0), 40).lower().split()) <= {"zebra", "quagga"}

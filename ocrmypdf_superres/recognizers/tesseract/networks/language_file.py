@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ocrmypdf_superres.errors import RecognizerError
-from ocrmypdf_superres.modelstore.networks import BaseFile
+from ocrmypdf_superres.modelstore.networks import BaseFile, NetworkCard
 from ocrmypdf_superres.modelstore.store import sha256_of
 from ocrmypdf_superres.recognizers.tesseract.format.container import (
     HEAD_BYTES,
@@ -63,6 +63,16 @@ class LanguageFile:
             if end - start != size:
                 return False
         return all(hashlib.sha256(self.component(index)).hexdigest() == sha256 for index, (sha256, _) in wanted.items())
+
+    def check_fits(self, card: NetworkCard) -> None:
+        """Refuse another file than the network of *card* was tuned from; see :meth:`fits`.
+
+        Raises:
+            RecognizerError: it is another one.
+            OSError: it cannot be read.
+        """
+        if not self.fits(card.base):
+            raise RecognizerError(f"The network {card.name} was tuned from another file than {self.path}; install that one.")
 
     def with_network(self, network: bytes) -> Iterator[bytes]:
         """Yield the bytes of this file with *network* as its component ``lstm``, a piece at a time; raises OSError."""

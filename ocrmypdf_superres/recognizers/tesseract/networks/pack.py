@@ -13,11 +13,11 @@ from typing import Any
 from ocrmypdf_superres.errors import OptionError, RecognizerError
 from ocrmypdf_superres.modelstore.networks import NETWORK, NETWORK_CARD, Network, NetworkCard
 from ocrmypdf_superres.modelstore.writer import model_folder, write_card
-from ocrmypdf_superres.recognizers.tesseract.format.container import LSTM, RECODER, UNICHARSET
+from ocrmypdf_superres.recognizers.tesseract.format.container import LSTM, RECODER, UNICHARSET, read_container
 from ocrmypdf_superres.recognizers.tesseract.format.int8 import as_floats, in_floats, int8_copy
-from ocrmypdf_superres.recognizers.tesseract.format.traineddata import TrainedData, read_traineddata
+from ocrmypdf_superres.recognizers.tesseract.format.traineddata import TrainedData, parse, read_traineddata
 from ocrmypdf_superres.recognizers.tesseract.format.tree import Matrix, Node
-from ocrmypdf_superres.recognizers.tesseract.networks.language_file import open_language_file
+from ocrmypdf_superres.recognizers.tesseract.networks.language_file import LanguageFile, open_language_file
 
 _NOTICE = (
     "Derived from the network of the file {file} of Tesseract's tessdata_fast ({version}), copyright 1988-1995 Hewlett Packard "
@@ -122,6 +122,17 @@ def with_outputs(tuned: TrainedData, base: TrainedData, characters: str) -> Trai
     own, old = (list(data.network.walk())[-1].matrices[0] for data in (changed, base))
     own.values[rows] = old.floats()[rows]
     return as_floats(changed)
+
+
+def joined(network: Network, installed: LanguageFile) -> TrainedData:
+    """Return what a language file holds that has *network* instead of its own.
+
+    Raises:
+        RecognizerError: *network* was tuned from another file than *installed*, or one of them is damaged.
+        OSError: a file cannot be read.
+    """
+    installed.check_fits(network.card)
+    return parse({**read_container(installed.path), LSTM: network.data()}, network.card.name)
 
 
 def change_card(network: Network, **values: Any) -> Network:

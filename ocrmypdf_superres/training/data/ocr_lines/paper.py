@@ -31,6 +31,26 @@ def add_rules(
         ink[:, x : x + thick] = np.maximum(ink[:, x : x + thick], shade)
 
 
+def add_blank(
+    ink: FloatImage, box: tuple[float, float, float, float], x_height: float, baseline: float, rng: np.random.Generator
+) -> tuple[float, float, float, float]:
+    """Add a form's blank, a rule for writing on, to *ink* before or after the text in *box*; return the box of both.
+
+    Layout analysis takes it for a part of the line, although the text has no underscore there.
+    """
+    thick = max(1, round(x_height * rng.uniform(0.05, 0.16)))
+    y = round(baseline + x_height * rng.uniform(-0.1, 0.35))
+    gap, length = x_height * rng.uniform(0.0, 1.5), x_height * rng.uniform(0.6, 8.0)
+    left, top, right, bottom = box
+    if rng.random() < 0.35:
+        start, end = max(0.0, left - gap - length), max(0.0, left - gap)
+    else:
+        start, end = right + gap, min(right + gap + length, float(ink.shape[1]))
+    part = (slice(y, y + thick), slice(round(start), round(end)))
+    ink[part] = np.maximum(ink[part], float(rng.uniform(0.5, 1.0)))
+    return min(left, start), top, max(right, end), max(bottom, float(y + thick))
+
+
 def add_columns(ink: FloatImage, places: Sequence[float], x_height: float, rng: np.random.Generator) -> None:
     """Add full-height rules to *ink* between a table's columns, at *places* in pixels from the left."""
     thick = max(1, round(x_height * rng.uniform(0.04, 0.1)))

@@ -20,7 +20,7 @@ from ocrmypdf_superres.training.data.ocr_lines.line_fonts import (
     open_line_font,
     relative_x_height,
 )
-from ocrmypdf_superres.training.data.ocr_lines.paper import add_columns, add_rules, put_on_paper, wear_letters
+from ocrmypdf_superres.training.data.ocr_lines.paper import add_blank, add_columns, add_rules, put_on_paper, wear_letters
 from ocrmypdf_superres.training.data.ocr_lines.spelling import COMBINING_E
 from ocrmypdf_superres.training.data.ocr_lines.templates import GAP
 
@@ -28,6 +28,8 @@ from ocrmypdf_superres.training.data.ocr_lines.templates import GAP
 ABOVE, BELOW = 3.4, 2.0
 #: Fraction of the ink that must survive wear; worn hairlines can no longer be read.
 _LEAST_INK = 0.35
+#: Share of the lines with a form's blank beside the text.
+_BLANKS = 0.06
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ class Strip:
         text: transcription of the line, with single spaces.
         baseline: row of the line's baseline.
         x_height: of the line.
-        left, top, right, bottom: bounding box of the line's ink, without neighbouring lines and rules.
+        left, top, right, bottom: bounding box of the line's ink and of a blank beside it, without neighbouring lines and other
+            rules.
     """
 
     image: FloatImage
@@ -88,6 +91,9 @@ def render(text: str, font: FontFile, x_height: float, neighbours: Sequence[str]
             start = margin - rng.uniform(0, 8) * x_height
             np.maximum(ink, _render_runs(others, canvas, (start, baseline + sign * pitch), font, size, style, rng), out=ink)
     add_rules(ink, box, x_height, baseline, rng)
+    whole = box
+    if rng.random() < _BLANKS:
+        whole = add_blank(ink, box, x_height, baseline, rng)
     if style.ruled:
         add_columns(ink, [margin + gap for gap in gaps], x_height, rng)
     worn = wear_letters(ink, x_height, rng)
@@ -95,7 +101,7 @@ def render(text: str, font: FontFile, x_height: float, neighbours: Sequence[str]
     if float(worn[inside].sum()) < _LEAST_INK * float(ink[inside].sum()):
         return None
     image = put_on_paper(worn, x_height, rng)
-    return Strip(image, " ".join(transcription.split()), float(baseline), x_height, *box)
+    return Strip(image, " ".join(transcription.split()), float(baseline), x_height, *whole)
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,13 @@ class TextSource:
     def _signs(self, rng: np.random.Generator, length: int) -> str:
         parts: list[str] = []
         while sum(map(len, parts)) + len(parts) < length:
-            parts.append(self._with_sign(rng) if rng.random() < 0.7 else self._term(rng))
+            kind = rng.random()
+            if kind < 0.6:
+                parts.append(self._with_sign(rng))
+            elif kind < 0.75:
+                parts.append(self.templates.fill("identifier", rng))
+            else:
+                parts.append(self._term(rng))
         return " ".join(parts)
 
     def _with_sign(self, rng: np.random.Generator) -> str:
