@@ -35,8 +35,10 @@ VARIANTS = (NET, BLEND, LANCZOS, AS_IS)
 """The variants of every page, in the order in which they are read."""
 
 
-def enlarge(image: Image.Image, plan: Plan, upscaler: Upscaler, colour: bool = False) -> Image.Image:
+def enlarge(image: Image.Image, plan: Plan, upscaler: Upscaler, colour: bool = False, ink_only: bool = False) -> Image.Image:
     """Return *image* enlarged to ``plan.target_size``: grey, or in its colours where *colour* asks for it.
+
+    With *ink_only*, for OCR, the net need not enlarge even paper: people would see where that, which keeps its noise, begins.
 
     The net enlarges by ``plan.scale``; what then differs from the planned size is resampled with Lanczos.
     ``info['dpi']`` is set. Beside the images themselves, memory is bounded for any size of page.
@@ -51,7 +53,8 @@ def enlarge(image: Image.Image, plan: Plan, upscaler: Upscaler, colour: bool = F
     grey = to_grey(flat)
     # Nets have learned dark letters on light paper, and smear others.
     dark = has_dark_ground(grey)
-    large = Image.fromarray(upscaler.upscale_bytes(np.asarray(inverted(grey) if dark else grey), plan.scale))
+    upscale = upscaler.upscale_ink if ink_only else upscaler.upscale_bytes
+    large = Image.fromarray(upscale(np.asarray(inverted(grey) if dark else grey), plan.scale))
     if dark:
         large = inverted(large)
     if large.size != plan.target_size:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from ocrmypdf_superres.page.image import FloatImage, percentile_of_tiles
@@ -22,6 +23,11 @@ _USUAL, _RARE = 99.0, 99.95
 _LEAST_USUAL, _LEAST_RARE = (0.06, 3.7), (0.12, 5.5)
 #: Lower quartile of the differences between pixels with noise of deviation 1: that of a normal one, 0.319, times the root of 2.
 _QUARTILE = 0.45
+#: Side in pixels of the squares that have ink or none. Paper differs in one by less than the first of these levels, and by less
+#: than so many standard deviations of its noise; where that is more than the last, ink is not told from paper.
+_SQUARE, _PAPER_LEVELS, _PAPER_DEVIATIONS, _MOST_LEVELS = 8, 12.0, 8.0, 40.0
+#: Areas of ink that are at most this many squares apart, one below the other, are one.
+_APART = 8
 #: Share of the contrast from which a pixel belongs to a ruled line.
 _RULE_INK = 0.4
 #: Length of a ruled line: at least so many pixels, and this part of the page's width.
@@ -81,6 +87,41 @@ def ink_and_noise(luma: FloatImage, every: int = 1) -> tuple[FloatImage, float] 
     else:
         return None
     return np.minimum(ink / contrast, 1.0, dtype=np.float32), noise / contrast
+
+
+def inked_areas(levels: NDArray[np.uint8], margin: int) -> list[tuple[slice, slice]] | None:
+    """Return the rows and columns of the areas of a page with ink or anything else on them; the rest is even paper.
+
+    Args:
+        levels: uint8 (H, W).
+        margin: of paper around each area, in pixels.
+
+    Returns:
+        Areas one below the other, which may overlap by their margins; none for an empty page. None where the paper is too noisy.
+    """
+    height, width = levels.shape
+    steps = np.abs(np.diff(levels[::4].astype(np.int16), axis=1))[:, ::2]
+    noise = float(np.percentile(steps, 25)) / _QUARTILE if steps.size else 0.0
+    least = max(_PAPER_LEVELS, _PAPER_DEVIATIONS * noise)
+    if least > _MOST_LEVELS:
+        return None
+    padded = np.pad(levels, ((0, -height % _SQUARE), (0, -width % _SQUARE)), mode="edge")
+    rows = padded.reshape(len(padded) // _SQUARE, _SQUARE, -1)
+    light, dark = (side.reshape(len(rows), -1, _SQUARE) for side in (rows.max(axis=1), rows.min(axis=1)))
+    inked = light.max(axis=2).astype(np.int16) - dark.min(axis=2) > least
+    at = np.flatnonzero(inked.any(axis=1))
+    parts = np.split(at, np.flatnonzero(np.diff(at) > _APART) + 1) if at.size else []
+    areas = []
+    for part in parts:
+        columns = np.flatnonzero(inked[part[0] : part[-1] + 1].any(axis=0))
+        areas.append((_grown(part, margin, height), _grown(columns, margin, width)))
+    return areas
+
+
+def _grown(squares: NDArray[np.intp], margin: int, length: int) -> slice:
+    """Return the pixels from the first of *squares* to the last and *margin* more, within *length*."""
+    first, last = int(squares[0]) * _SQUARE - margin, (int(squares[-1]) + 1) * _SQUARE + margin
+    return slice(max(0, first), min(length, last))
 
 
 def erase_rules(ink: FloatImage) -> None:

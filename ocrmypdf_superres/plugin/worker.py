@@ -296,7 +296,7 @@ def _enlarged_before(page: Any, image: Image.Image) -> tuple[PageState, Image.Im
 
 def _carry_out(image: Image.Image, plan: Plan, upscaler: Upscaler, state: PageState, colour: bool) -> Image.Image:
     record, card = state.record, upscaler.model.card
-    large = enlarge(image, plan, upscaler, colour=colour)
+    large = enlarge(image, plan, upscaler, colour, ink_only=not colour)
     record.action = "enlarged"
     record.new_size, record.new_dpi, record.scale = large.size, float(large.info["dpi"][0]), plan.scale
     record.model, record.device = card.name, upscaler.device

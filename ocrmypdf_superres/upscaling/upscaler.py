@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from ocrmypdf_superres.errors import ImageError, ModelError, OptionError
 from ocrmypdf_superres.modelstore.store import Model
 from ocrmypdf_superres.page.image import FloatImage
+from ocrmypdf_superres.page.ink import inked_areas
 from ocrmypdf_superres.upscaling.backends.base import Backend, Level, to_floats
 from ocrmypdf_superres.upscaling.tiling import Tile, tile_rows
 
@@ -21,6 +23,8 @@ __all__ = ["Upscaler"]
 Page = NDArray[np.float32] | NDArray[np.uint8]
 MOST_TONES = 1024
 """The most uniform tiles that are cached: all 256 levels of 8-bit pages at a few scales."""
+MOST_INKED = 0.9
+"""Where areas of ink cover more of a page than this share, it is enlarged as a whole."""
 LEAST_TILE = 16
 """The smallest inner side of a tile, in lr pixels, that may be asked for."""
 
@@ -68,6 +72,13 @@ class Upscaler(Protocol):
         """Return 8-bit grey *levels* (H, W) enlarged to uint8 (scale H, scale W); raises as :meth:`upscale`."""
         ...
 
+    def upscale_ink(self, levels: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
+        """Return what :meth:`upscale_bytes` does where there is ink, and the same or Lanczos-resampled paper elsewhere.
+
+        Raises as :meth:`upscale`.
+        """
+        ...
+
     def bands(self, page: Page, scale: int) -> Iterator[tuple[int, FloatImage]]:
         """Yield (first row, float32 (h, scale W) clipped to [0, 1]) from the page's top to its bottom.
 
@@ -108,6 +119,10 @@ class BandUpscaler(ABC):
             band += np.float32(0.5)
             out[top : top + len(band)] = band
         return out
+
+    def upscale_ink(self, levels: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
+        """See :meth:`Upscaler.upscale_ink`."""
+        return self.upscale_bytes(levels, scale)
 
     @abstractmethod
     def bands(self, page: Page, scale: int) -> Iterator[tuple[int, FloatImage]]:
@@ -158,6 +173,26 @@ class PageUpscaler(BandUpscaler):
         for row in self._rows(levels):
             self._fill_band(levels, row, out[row[0].top * scale : row[0].bottom * scale], scale)
         return out
+
+    def upscale_ink(self, levels: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
+        """See :meth:`Upscaler.upscale_ink`: a third of a letter is margins, and as much of the net's time is saved."""
+        self.check(levels, scale)
+        # A backend that takes several tiles at once wants them of one size.
+        areas = inked_areas(levels, self.overlap) if self.backend.batch == 1 else None
+        if areas is None or sum(levels[area].size for area in areas) > MOST_INKED * levels.size:
+            return self.upscale_bytes(levels, scale)
+        height, width = levels.shape
+        large, page = np.empty((height * scale, width * scale), np.uint8), Image.fromarray(levels)
+        for box in _around(areas, height, width):
+            left, top, right, bottom = (side * scale for side in box)
+            if right > left and bottom > top:
+                # Pixels beyond the box count, too, so there are no seams.
+                paper = page.resize((right - left, bottom - top), Image.Resampling.LANCZOS, box=box)
+                large[top:bottom, left:right] = paper
+        for rows, columns in areas:
+            part = self.upscale_bytes(np.ascontiguousarray(levels[rows, columns]), scale)
+            large[rows.start * scale : rows.stop * scale, columns.start * scale : columns.stop * scale] = part
+        return large
 
     def bands(self, page: Page, scale: int) -> Iterator[tuple[int, FloatImage]]:
         """See :meth:`Upscaler.bands`; a band is a row of tiles."""
@@ -229,6 +264,18 @@ class PageUpscaler(BandUpscaler):
         height, width = band.shape[0], (tile.right - tile.left) * scale
         repeats = (-(-height // cell.shape[0]), -(-width // cell.shape[1]))
         band[:, tile.left * scale : tile.right * scale] = np.tile(cell, repeats)[:height, :width]
+
+
+def _around(areas: Sequence[tuple[slice, slice]], height: int, width: int) -> Iterator[tuple[int, int, int, int]]:
+    """Yield (left, top, right, bottom) of the parts of a page that none of *areas* covers, which are sorted by their tops."""
+    below = 0
+    for rows, columns in areas:
+        yield 0, below, width, rows.start
+        top = max(below, rows.start)
+        yield 0, top, columns.start, rows.stop
+        yield columns.stop, top, width, rows.stop
+        below = rows.stop
+    yield 0, below, width, height
 
 
 def _clip(pixels: NDArray[Level], out: NDArray[Level]) -> None:

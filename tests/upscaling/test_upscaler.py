@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
+from scipy import ndimage
 
 pytest.importorskip("torch")
 
@@ -60,6 +62,53 @@ def test_bytes_are_the_rounded_floats(random_model):
     upscaler = PageUpscaler(random_model, OnnxBackend(random_model, 1), 32)
     floats = upscaler.upscale(levels.astype(np.float32) / np.float32(255), 2)
     assert np.array_equal(upscaler.upscale_bytes(levels, 2), (floats * 255 + 0.5).astype(np.uint8))
+
+
+def letter(height: int = 300, width: int = 260) -> np.ndarray:
+    """Yellowed paper with noise, a heading on the right and a few lines on the left."""
+    rng = np.random.default_rng(4)
+    levels = (215 + rng.normal(0, 1.5, (height, width))).astype(np.uint8)
+    for rows, columns in ((slice(40, 56), slice(170, 230)), (slice(190, 240), slice(30, 150))):
+        levels[rows, columns] = rng.integers(0, 256, levels[rows, columns].shape)
+    return levels
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+def test_only_ink_is_given_to_the_net(random_model, scale):
+    class Counting(OnnxBackend):
+        pixels = 0
+
+        def run(self, tiles, scale):
+            self.pixels += tiles.size
+            return super().run(tiles, scale)
+
+    levels = letter()
+    counting = Counting(random_model, 1)
+    found = PageUpscaler(random_model, counting).upscale_ink(levels, scale)
+    assert counting.pixels < 0.5 * levels.size
+    whole = PageUpscaler(random_model, OnnxBackend(random_model, 1)).upscale_bytes(levels, scale)
+    paper = np.asarray(Image.fromarray(levels).resize(whole.shape[::-1], Image.Resampling.LANCZOS))
+    inked, edge = np.zeros(whole.shape, bool), 16 * scale
+    for top, bottom, left, right in ((40, 56, 170, 230), (190, 240, 30, 150)):
+        inked[top * scale : bottom * scale, left * scale : right * scale] = True
+    near = ndimage.binary_dilation(inked, np.ones((3, 3)), iterations=edge + 9 * scale)
+    assert np.abs(found.astype(int) - whole)[inked].max() <= 1, "ink is as it is with the whole page"
+    assert np.abs(found.astype(int) - paper)[~near].max() <= 2, "paper stays as it is"
+
+
+def test_pages_full_of_ink_or_noise_and_batches_are_enlarged_whole(random_model):
+    upscaler = PageUpscaler(random_model, OnnxBackend(random_model, 1), 64)
+    levels = np.random.default_rng(1).integers(0, 256, (90, 70), dtype=np.uint8)
+    assert np.array_equal(upscaler.upscale_ink(levels, 2), upscaler.upscale_bytes(levels, 2))
+    upscaler.backend.batch = 4
+    assert np.array_equal(upscaler.upscale_ink(letter(), 2), upscaler.upscale_bytes(letter(), 2))
+    with pytest.raises(ModelError, match="x9"):
+        upscaler.upscale_ink(levels, 9)
+
+
+def test_a_page_without_ink_is_resampled(random_model):
+    empty = np.full((50, 40), 240, np.uint8)
+    assert (PageUpscaler(random_model, OnnxBackend(random_model, 1)).upscale_ink(empty, 3) == 240).all()
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])

@@ -82,7 +82,7 @@ def enlarged_page(case: Case, model: str) -> EnlargedPage | None:
     upscaler = load_upscaler(model, "cpu", 1)
     original, dpi = lr_image(case)
     plan = plan_image(original, (dpi, dpi), PlanSettings(scales=upscaler.scales))
-    return EnlargedPage(original, dpi, enlarge(original, plan, upscaler)) if plan.action == "enlarge" else None
+    return EnlargedPage(original, dpi, enlarge(original, plan, upscaler, ink_only=True)) if plan.action == "enlarge" else None
 
 
 def read_variants(

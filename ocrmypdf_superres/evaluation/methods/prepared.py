@@ -52,5 +52,5 @@ def prepare(case: Case, method: str, model: str, peer: Peer | None = None) -> Pr
     plan = plan_image(image, (dpi, dpi), PlanSettings(trigger="always" if case.page.line else "auto", scales=upscaler.scales))
     if plan.action != "enlarge":
         return Prepared(to_grey(image), dpi, "left", plan.reason)
-    large = enlarge(image, plan, upscaler)
+    large = enlarge(image, plan, upscaler, ink_only=True)
     return Prepared(large, float(large.info["dpi"][0]), "enlarged", plan.reason)

@@ -177,4 +177,6 @@ _GROUPS: dict[str, Callable[[Line], bool]] = {
     # By themselves: text has few signs, and a network that has forgotten them looks as good without these lines.
     "signs": lambda line: _is_of_signs(line) and not _is_clean(line),
     "clean signs": lambda line: _is_of_signs(line) and _is_clean(line),
+    # The sign that is forgotten first: prose has none, and the rules of forms look like it.
+    "underscores": lambda line: "_" in line.text,
 }

@@ -235,4 +235,4 @@ def enlarged_image(source: Image.Image, dpi: tuple[float, float], options: Any) 
     large = text is not None and text.sure and text.x_height is not None and text.x_height >= settings.target_for(text)
     if plan.action != "enlarge" or large:
         return None
-    return enlarge(source, plan, load(options.superres))
+    return enlarge(source, plan, load(options.superres), ink_only=True)
