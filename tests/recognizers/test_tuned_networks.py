@@ -31,7 +31,13 @@ from ocrmypdf_superres.recognizers.tesseract.networks.language_file import (
     same_content,
     write_pieces,
 )
-from ocrmypdf_superres.recognizers.tesseract.networks.pack import About, change_card, mean_network, pack_network
+from ocrmypdf_superres.recognizers.tesseract.networks.pack import (
+    About,
+    change_card,
+    mean_network,
+    pack_network,
+    with_outputs,
+)
 
 WORDS = 19
 
@@ -92,18 +98,17 @@ def test_a_mean_with_the_installed_network_lies_between_both(base, tmp_path):
 
 
 def test_outputs_are_taken_back_from_the_installed_network(base, tmp_path):
-    tuned = write(tinydata.tiny(seed=1), tmp_path / "tuned.traineddata")
-    data, installed = read_traineddata(tuned), read_traineddata(base)
+    data = read_traineddata(write(tinydata.tiny(seed=1), tmp_path / "tuned.traineddata"))
+    installed = read_traineddata(base)
     character = next(c for c in "abcde_" if installed.charset.decode(installed.charset.encode(c)) == c)
     row = installed.charset.encode(character)[0]
-    packed = pack_network(tuned, base, tmp_path / "kept", "tst", base_outputs=character)
-    found = read_traineddata(joined_file(open_language_file(base), packed.data()))
+    found = with_outputs(data, installed, character)
     for number, (one, own, old) in enumerate(
         zip(*(list(d.network.walk())[-1].matrices[0].floats() for d in (found, data, installed)), strict=True)
     ):
         assert np.allclose(one, old if number == row else own, atol=1e-5)
     with pytest.raises(RecognizerError, match="cannot write"):
-        pack_network(tuned, base, tmp_path / "none", "tst", base_outputs="\u4e00")
+        with_outputs(data, installed, "\u4e00")
 
 
 def test_the_joined_file_is_the_installed_one_with_the_other_network(network, base):

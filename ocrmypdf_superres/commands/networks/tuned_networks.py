@@ -45,12 +45,6 @@ def add_actions(actions: Any) -> None:
         help="share of the installed network's weights in the mean that is packed, 0 to below 1: with 0.2, signs that the tuning "
         "lines lacked are read a little better, and others a little worse (default: %(default)s)",
     )
-    action.add_argument(
-        "--base-outputs",
-        default="",
-        metavar="CHARACTERS",
-        help="characters that the tuning lines lacked, such as _: the last layer tells them as the installed network's does",
-    )
     action.add_argument("--steps", type=int, default=0, metavar="N", help="training steps, for the card")
     action.add_argument("--description", default="", metavar="TEXT", help="for the card")
     action.add_argument("--trained-on", default="", metavar="TEXT", help="what it was tuned on, for the card")
@@ -84,12 +78,8 @@ def pack(console: Console, args: argparse.Namespace) -> int:
     recipe = read_text(args.recipe, "The recipe") if args.recipe else ""
     if args.base_share:
         recipe += f"The weights are a mean in which those of the installed network count {args.base_share:g} of 1.\n"
-    if args.base_outputs:
-        recipe += f"The outputs of the last layer for {' '.join(args.base_outputs)} are those of the installed network.\n"
     about = About(args.description, args.trained_on, recipe, args.steps)
-    network = pack_network(
-        args.tuned, base, args.output, args.language, about, args.name or "", args.base_share, args.base_outputs
-    )
+    network = pack_network(args.tuned, base, args.output, args.language, about, args.name or "", args.base_share)
     say(f"{network.folder}: {len(network.data()) / 1e6:.2f} MB, {network.card.sha256[:12]}", console)
     return 0
 

@@ -44,7 +44,6 @@ def pack_network(
     about: About | None = None,
     name: str = "",
     base_share: float = 0.0,
-    base_outputs: str = "",
 ) -> Network:
     """Write the network of the file *tuned* with a card to *folder*, which a packed network may be replaced in.
 
@@ -60,11 +59,9 @@ def pack_network(
         about: for the card.
         name: unique name; empty for the folder's.
         base_share: of the weights of *base* in the mean, at least 0 and below 1.
-        base_outputs: characters whose outputs are those of *base*, see :func:`with_outputs`.
 
     Raises:
-        RecognizerError: a file cannot be used, *tuned* was not made from *base*, *folder* holds something else, or the charset
-            lacks one of the characters.
+        RecognizerError: a file cannot be used, *tuned* was not made from *base*, or *folder* holds something else.
         OptionError: the share is out of range.
         OSError: the disk does not take the folder.
     """
@@ -72,8 +69,6 @@ def pack_network(
     _check_same_shape(data, original)
     if base_share:
         data = mean_network(data, original, base_share)
-    if base_outputs:
-        data = with_outputs(data, original, base_outputs)
     whole = data if data.integer else int8_copy(data)
     network = whole.components[LSTM]
     described = open_language_file(base).describe()
@@ -111,8 +106,8 @@ def mean_network(tuned: TrainedData, base: TrainedData, base_share: float) -> Tr
 def with_outputs(tuned: TrainedData, base: TrainedData, characters: str) -> TrainedData:
     """Return *tuned* in floats, with the weights by which its last layer tells *characters* from *base*.
 
-    Tuned on lines that lack a character, a network no longer writes it, and most of that is in its last layer: with the installed
-    one's row for the underscore it is read in words again, and more of the rules on forms are taken for it, too.
+    Tuned on lines that lack a character, a network no longer writes it, and most of that is in its last layer. From here on the
+    outputs can be trained by themselves: as they are, the installed network's row for the underscore takes rules on forms for it.
 
     Raises:
         RecognizerError: the charset lacks one of the characters.
