@@ -8,6 +8,7 @@ and below. The dense bands are the bodies of the lines; each is followed along i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from ocrmypdf_superres.page.image import FloatImage
 from ocrmypdf_superres.page.ink import page_ink, running_maximum
 from ocrmypdf_superres.page.text_height import measure_text_height
 
+Columns = TypeVar("Columns", float, NDArray[np.float64])
+"""A column of a page, or an array of them."""
 WINDOW = 3.0
 """How many x-heights ink is averaged over along a row; wider gaps separate two lines."""
 BODY_SHARE = 0.5
@@ -47,8 +50,8 @@ class FoundLine:
     ink: NDArray[np.float32]
     margin: float = 0.15
 
-    def middle(self, column: float) -> float:
-        """Return the row of the body's middle at *column*."""
+    def middle(self, column: Columns) -> Columns:
+        """Return the row of the body's middle at *column*, or the rows at an array of columns."""
         return self.offset + self.slope * column
 
 

@@ -83,7 +83,7 @@ def test_broken_files(tmp_path: Path):
 
 # Recognizers have recipes of their own, see recognizers/test_train.py, and so have the networks of Tesseract and RapidOCR.
 FOLDER = Path(__file__).parents[2] / "examples" / "recipes"
-OTHERS = ("tesseract", "alternating", "rapidocr-latin", "rapidocr-latin-2")
+OTHERS = ("tesseract", "tesseract-outputs", "alternating", "rapidocr-latin", "rapidocr-latin-2")
 RECIPES = [
     path
     for path in sorted(FOLDER.glob("**/*.toml"))

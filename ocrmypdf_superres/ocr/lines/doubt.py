@@ -117,7 +117,7 @@ def _uncovered(line: FoundLine, covered: NDArray[np.bool_]) -> list[DoubtfulLine
 def _read_columns(line: FoundLine, covered: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return in which columns of *line* a word covers its middle, or a place a little above or below."""
     columns = np.arange(line.left, line.right)
-    middle = line.offset + line.slope * columns
+    middle = line.middle(columns.astype(np.float64))
     read = np.zeros(len(columns), dtype=bool)
     for off in (-OFF, 0.0, OFF):
         rows = np.clip(np.round(middle + off * line.height).astype(int), 0, covered.shape[0] - 1)

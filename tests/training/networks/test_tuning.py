@@ -244,6 +244,8 @@ def test_one_recipe_serves_every_language() -> None:
     assert (frk.language, frk.lines, frk.held_out.folder) == ("frk", "lines/frk", "lines/frk-held")
     assert read_tuning_recipe(RECIPES / "tesseract.toml", "script/Latin").lines == "lines/Latin"
     assert frk.stages[0].steps > 1000 and frk.held_out.patience > 0
+    outputs = read_tuning_recipe(RECIPES / "tesseract-outputs.toml", "script/Latin")
+    assert (outputs.base, outputs.outputs) == ("before/Latin", "_")
 
 
 def test_the_command_tunes_by_a_recipe(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
