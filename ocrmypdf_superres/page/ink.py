@@ -23,9 +23,10 @@ _USUAL, _RARE = 99.0, 99.95
 _LEAST_USUAL, _LEAST_RARE = (0.06, 3.7), (0.12, 5.5)
 #: Lower quartile of the differences between pixels with noise of deviation 1: that of a normal one, 0.319, times the root of 2.
 _QUARTILE = 0.45
-#: Side in pixels of the squares that have ink or none. Paper differs in one by less than the first of these levels, and by less
-#: than so many standard deviations of its noise; where that is more than the last, ink is not told from paper.
-_SQUARE, _PAPER_LEVELS, _PAPER_DEVIATIONS, _MOST_LEVELS = 8, 12.0, 8.0, 40.0
+#: Side in pixels of the squares that have ink or none, and of the smaller ones whose means are compared in them, which have less
+#: noise. Paper differs by less than the first of these levels, and by less than so many times the quarter of the squares that
+#: differ least; where that is more than the last, ink is not told from paper.
+_SQUARE, _MEAN, _PAPER_LEVELS, _PAPER_TIMES, _MOST_LEVELS = 8, 2, 10.0, 2.5, 24.0
 #: Areas of ink that are at most this many squares apart, one below the other, are one.
 _APART = 8
 #: Share of the contrast from which a pixel belongs to a ruled line.
@@ -100,15 +101,16 @@ def inked_areas(levels: NDArray[np.uint8], margin: int) -> list[tuple[slice, sli
         Areas one below the other, which may overlap by their margins; none for an empty page. None where the paper is too noisy.
     """
     height, width = levels.shape
-    steps = np.abs(np.diff(levels[::4].astype(np.int16), axis=1))[:, ::2]
-    noise = float(np.percentile(steps, 25)) / _QUARTILE if steps.size else 0.0
-    least = max(_PAPER_LEVELS, _PAPER_DEVIATIONS * noise)
+    padded = np.pad(levels, ((0, -height % _SQUARE), (0, -width % _SQUARE)), mode="edge")
+    means = np.asarray(Image.fromarray(padded).reduce(_MEAN))
+    side = _SQUARE // _MEAN
+    rows = means.reshape(len(means) // side, side, -1)
+    light, dark = (ends.reshape(len(rows), -1, side) for ends in (rows.max(axis=1), rows.min(axis=1)))
+    differences = light.max(axis=2).astype(np.int16) - dark.min(axis=2)
+    least = max(_PAPER_LEVELS, _PAPER_TIMES * float(np.percentile(differences, 25)))
     if least > _MOST_LEVELS:
         return None
-    padded = np.pad(levels, ((0, -height % _SQUARE), (0, -width % _SQUARE)), mode="edge")
-    rows = padded.reshape(len(padded) // _SQUARE, _SQUARE, -1)
-    light, dark = (side.reshape(len(rows), -1, _SQUARE) for side in (rows.max(axis=1), rows.min(axis=1)))
-    inked = light.max(axis=2).astype(np.int16) - dark.min(axis=2) > least
+    inked = differences > least
     at = np.flatnonzero(inked.any(axis=1))
     parts = np.split(at, np.flatnonzero(np.diff(at) > _APART) + 1) if at.size else []
     areas = []
