@@ -21,8 +21,9 @@ from ocrmypdf_superres.page.ink import LEAST_SIDE, erase_rules, ink_and_noise
 from ocrmypdf_superres.page.line_profiles import Bands, find_bands
 from ocrmypdf_superres.page.shading import unevenness
 
-#: Pixels above which a page is sampled instead of measured whole.
-MAX_MEASURED_PIXELS = 12_000_000
+#: Pixels above which a page is sampled instead of measured whole: more than a page of A4 or letter has at the 400 dpi at which
+#: OCRmyPDF rasterizes vectors.
+MAX_MEASURED_PIXELS = 16_000_000
 #: The page is first measured reduced to about this many pixels, and at a larger size only where its text is small there.
 COARSE_PIXELS = 900_000
 #: Heights between these, in pixels of the image that the network is given, are measured well.
@@ -160,7 +161,7 @@ def measure_text_height(luma: FloatImage) -> TextHeight:
     Raises:
         ModelError: the network's file is missing or damaged.
     """
-    if min(luma.shape) < LEAST_SIDE:
+    if min(luma.shape) < LEAST_SIDE or luma.min() == luma.max():
         return TextHeight(None, 0, 0.0, 0)
     shrink = max(1, round(float(np.sqrt(luma.size / COARSE_PIXELS))))
     evidence = look(luma, shrink)
@@ -170,7 +171,8 @@ def measure_text_height(luma: FloatImage) -> TextHeight:
         evidence = finer if finer.text >= LEAST_TEXT or evidence.text < LEAST_TEXT else evidence
     elif shrink == 1:
         evidence = _reduced(luma, evidence)
-    every = 2 if evidence.best()[0] >= LARGE else 1
+    # Of a page without text, only the share of ink is told.
+    every = 2 if evidence.text < LEAST_TEXT or evidence.best()[0] >= LARGE else 1
     inked = ink_and_noise(luma, every)
     if inked is None:
         return TextHeight(None, 0, 0.0, 0)

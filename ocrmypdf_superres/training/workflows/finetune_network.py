@@ -19,7 +19,7 @@ from ocrmypdf_superres.modelstore.networks import networks_for, read_network
 from ocrmypdf_superres.modelstore.store import DEFAULT_MODEL, find_model
 from ocrmypdf_superres.processes import available_cores, worker_pool
 from ocrmypdf_superres.recognizers.tesseract.format.writer import save_traineddata
-from ocrmypdf_superres.recognizers.tesseract.networks.language_file import open_language_file, write_pieces
+from ocrmypdf_superres.recognizers.tesseract.networks.language_file import open_language_file
 from ocrmypdf_superres.recognizers.tesseract.networks.pack import About, change_card, pack_network
 from ocrmypdf_superres.tesseract import find_traineddata
 from ocrmypdf_superres.training.data.split import ENOUGH, SELECTION_FOLDER, selection_side, split_scans
@@ -120,19 +120,16 @@ def _index(folder: Path) -> list[dict[str, str]]:
     return rows
 
 
-def _start(settings: NetworkSettings, language: str) -> tuple[Path, str]:
-    """Return the file that a language's network starts from, in the run's folder, and the name of its network."""
+def _start(settings: NetworkSettings, language: str) -> tuple[str, str]:
+    """Return the folder of the tuned network that a language's starts from, empty for the installed one, and a name for it."""
     installed = open_language_file(find_traineddata(language))
     fitting = (one for one in networks_for(settings.base, [language]) if installed.fits(one.card.base))
     network = next(fitting, None)
     if network is None:
         log.info("The network of %s starts from the installed one.", language)
-        return installed.path, "the installed network"
+        return "", "the installed network"
     log.info("The network of %s starts from the tuned one %s.", language, network.card.name)
-    target = settings.run / "base" / installed.path.name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    write_pieces(target, installed.with_network(network.data()))
-    return target, network.card.name
+    return str(network.folder.resolve()), network.card.name
 
 
 def _tune(settings: NetworkSettings, language: str, limit: TimeLimit | None) -> tuple[Reading, Reading]:
@@ -144,7 +141,7 @@ def _tune(settings: NetworkSettings, language: str, limit: TimeLimit | None) -> 
     every = max(1, min(300, (settings.steps or STEPS) // 4))
     values = {
         "name": settings.out.name, "description": f"{start}, tuned on scans with their text.", "language": language,
-        "base": str(base.resolve()), "lines": f"lines/{name}", "seed": 1, "threads": 1, "workers": 0, "checkpoint_every": 100,
+        "base": base, "lines": f"lines/{name}", "seed": 1, "threads": 1, "workers": 0, "checkpoint_every": 100,
         "validation": {"folder": f"lines/{name}-held", "metric": "cer", "every": every, "lines": 250, "patience": 8},
         "stages": [stage],
     }  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -102,7 +103,9 @@ def test_networks_are_saved_where_pages_are_read_better(scans: Path, tmp_path: P
     # The next run starts from what was tuned.
     again = NetworkSettings(scans=scans, out=tmp_path / "again", languages="eng", base=str(settings.out), steps=1)
     finetune_networks(again, Pages(100))
-    assert (again.run / "base" / "eng.traineddata").stat().st_size > 1_000_000
+    (next_one,) = networks_in(again.run / "network")
+    bases = [tomllib.loads(one.card.recipe)["base"] for one in (network, next_one)]
+    assert bases == ["", str(settings.out / "eng")]
 
 
 def test_weights_are_chosen_by_other_pages_than_those_compared_on(
