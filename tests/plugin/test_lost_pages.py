@@ -18,6 +18,7 @@ from receipt_pages import receipt
 from ocrmypdf_superres.ocr.calibration import Calibration
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.page.image import to_luma
+from ocrmypdf_superres.page.plan import PlanSettings
 from ocrmypdf_superres.page.text_height import measure_text_height
 from ocrmypdf_superres.plugin.readings import rescue
 from ocrmypdf_superres.plugin.readings.gathered import Gathered
@@ -47,6 +48,17 @@ def test_a_lost_receipt_is_read(tmp_path, seed, dots):
     assert share(without, lines) < 0.5, "the case is none of a lost page"
     words, record = read(tmp_path, image, "--superres-engines", "none")
     assert share(words, lines) >= 0.9 and record["reading"] == "contrast"
+
+
+@pytest.mark.parametrize(("em", "reduced"), [(60, True), (16, False)])
+def test_the_ink_of_large_pages_is_darkened_at_the_size_that_its_letters_need(em, reduced, monkeypatch):
+    monkeypatch.setattr(rescue, "plan_settings", lambda _: PlanSettings())
+    page = Image.new("L", (2500, 3200), 255)
+    page.paste(draw_page((1200, 1000), em).point(lambda value: 200 + value * 55 // 255), (0, 0))
+    options = SimpleNamespace(superres=SimpleNamespace(target_x_height=20.0))
+    dark = rescue.contrast_image(page, None, page.size, options)
+    assert dark is not None and (dark.width < 2500) == reduced and dark.getextrema()[0] < 60
+    assert measure_text_height(to_luma(dark)).x_height == pytest.approx(24 if reduced else 10, rel=0.3)
 
 
 def test_text_in_filled_areas_is_read(tmp_path):

@@ -53,8 +53,10 @@ LARGEST_FACTOR = 4.0
 LEAST_HEIGHT = 4.0
 """Lower text in pixels cannot be read at any size."""
 ENOUGH_PIXELS = 12_000_000
-"""A larger page is not enlarged for another reading: for line art of 400 dpi that took five times as long as the first one. It is
-reduced to this size before its ink is darkened, which takes a second for every 5 million pixels."""
+"""A larger page is not enlarged for another reading: for line art of 400 dpi that took five times as long as the first one."""
+CHECKED_PIXELS, READABLE = 5_000_000, 10.0
+"""Ink is darkened, which takes a second for every 5 million pixels, on a page reduced to the first of these; and again at up to
+ENOUGH_PIXELS where letters are lower there than the second, in pixels: higher ones are read as well from the reduced page."""
 
 
 @dataclass(frozen=True)
@@ -176,23 +178,31 @@ def contrast_image(
         options: OCRmyPDF's.
         share: of all lines, that must be unread for the ink to be lost.
     """
-    settings = plan_settings(options)
+    settings, page = plan_settings(options), flatten(source)
     pixels = min(ENOUGH_PIXELS, settings.max_pixels)
-    page = flatten(source)
-    smaller = (pixels / (page.width * page.height)) ** 0.5
-    if smaller < 1.0:
-        page = page.resize((round(page.width * smaller), round(page.height * smaller)), Image.Resampling.BOX)
-    luma = even_ink(to_luma(page))
-    even = from_luma(luma)
-    if not lacks_lines(even, reading, size, share):
-        return None
-    height = measure_text_height(luma).x_height
+    for enough in (min(CHECKED_PIXELS, pixels), pixels):
+        seen = _of_at_most(page, enough)
+        luma = even_ink(to_luma(seen))
+        even = from_luma(luma)
+        if not lacks_lines(even, reading, size, share):
+            return None
+        height = measure_text_height(luma).x_height
+        if seen is page or (height is not None and height >= READABLE):
+            break
     if height is None or height < LEAST_HEIGHT:
         return None
     most = min(LARGEST_FACTOR, max(1.0, (pixels / luma.size) ** 0.5))
     factor = float(np.clip(options.superres.target_x_height / height, 1.0, most))
     size = settings.within_limits((round(even.width * factor), round(even.height * factor)))
     return even.resize(size, Image.Resampling.LANCZOS)
+
+
+def _of_at_most(page: Image.Image, pixels: float) -> Image.Image:
+    """Return *page*, reduced to *pixels* where it has more."""
+    smaller = (pixels / (page.width * page.height)) ** 0.5
+    if smaller >= 1.0:
+        return page
+    return page.resize((round(page.width * smaller), round(page.height * smaller)), Image.Resampling.BOX)
 
 
 def unfilled_image(
