@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ocrmypdf_superres.page.height_network import BINS, TURNS
 
-WIDTH = 12
+WIDTH = 16
 """Channels of the first layer; the others have multiples of them."""
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 
 from ocrmypdf_superres.errors import OptionError
@@ -27,6 +28,9 @@ log = logging.getLogger(__name__)
 BATCH = 64
 BLUR = 0.8
 """Standard deviation, in bins, of the target around the true height."""
+STRETCH, STRETCHED = 1.16, 0.5
+"""How many times wider or narrower tiles are made at most, as letters of one height are in faces that training lacks; and the
+share of tiles that are."""
 
 
 def as_arrays(tiles: list[Tile]) -> dict[str, np.ndarray]:
@@ -98,16 +102,26 @@ def export(net: HeightNetwork, path: Path = WEIGHTS, description: str = "") -> N
 def _batch(data: dict[str, np.ndarray], chosen: np.ndarray, generator: np.random.Generator) -> tuple[Tensor, dict[str, Tensor]]:
     cut = np.empty((len(chosen), TILE, TILE), np.uint8)
     turns = generator.choice(TURNS, len(chosen), p=(0.55, 0.15, 0.15, 0.15))
+    powers = generator.uniform(-1, 1, len(chosen)) * (generator.random(len(chosen)) < STRETCHED)
+    stretch = (STRETCH**powers).astype(np.float32)
     for index, which in enumerate(chosen):
-        top, left = generator.integers(0, SIDE - TILE + 1, 2)
-        cut[index] = np.rot90(data["pixels"][which, top : top + TILE, left : left + TILE], turns[index])
+        wide = round(TILE / float(stretch[index]))
+        top, left = (int(generator.integers(0, SIDE - side + 1)) for side in (TILE, wide))
+        tile = data["pixels"][which, top : top + TILE, left : left + wide]
+        cut[index] = np.rot90(_stretched(tile), turns[index])
     targets = {
         "bins": torch.from_numpy(data["bins"][chosen]),
-        "skew": torch.from_numpy(data["skew"][chosen] / 10),
+        # Lines across a wider tile are less steep.
+        "skew": torch.from_numpy(data["skew"][chosen] / 10 / stretch),
         "kind": torch.from_numpy(data["kind"][chosen]),
         "turn": torch.from_numpy(turns),
     }
     return torch.from_numpy(standardized(cut / np.float32(255)))[:, None], targets
+
+
+def _stretched(tile: np.ndarray) -> np.ndarray:
+    """Return *tile*, uint8 (TILE, W), resampled to the width TILE."""
+    return np.asarray(Image.fromarray(tile).resize((TILE, TILE), Image.Resampling.BICUBIC))
 
 
 def _loss(answer: Tensor, targets: dict[str, Tensor]) -> Tensor:
