@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ocrmypdf_superres.page.height_network import BINS, KINDS, TILE, TURNS, Sight, bin_heights, choose_tiles, look_at
+from ocrmypdf_superres.page.height_network import BINS, KINDS, LOWEST, TILE, TURNS, Sight, bin_heights, choose_tiles, look_at
 from ocrmypdf_superres.page.image import FloatImage, densest_rows
 from ocrmypdf_superres.page.ink import LEAST_SIDE, erase_rules, ink_and_noise
 from ocrmypdf_superres.page.line_profiles import Bands, find_bands
@@ -117,6 +117,11 @@ class Evidence:
     skew: float
     decided: float = 0.0
 
+    @property
+    def sideways(self) -> bool:
+        """Whether the lines run up or down the page."""
+        return self.text >= SIDEWAYS_TILES and float(self.turns[1] + self.turns[3]) > SIDEWAYS
+
     def best(self) -> tuple[float, float]:
         """Return the height with the most support, and the share of the support around it."""
         return self.around(int(np.argmax(np.convolve(self.support, np.ones(3), "same"))))
@@ -171,6 +176,8 @@ def measure_text_height(luma: FloatImage) -> TextHeight:
         evidence = finer if finer.text >= LEAST_TEXT or evidence.text < LEAST_TEXT else evidence
     elif shrink == 1:
         evidence = _reduced(luma, evidence)
+    if evidence.sideways:
+        evidence = _upright(luma, evidence)
     # Of a page without text, only the share of ink is told.
     every = 2 if evidence.text < LEAST_TEXT or evidence.best()[0] >= LARGE else 1
     inked = ink_and_noise(luma, every)
@@ -191,6 +198,13 @@ def _reduced(luma: FloatImage, evidence: Evidence) -> Evidence:
         halved = look(luma, 2)
         evidence = halved if halved.text >= HALVED_TEXT else evidence
     return evidence
+
+
+def _upright(luma: FloatImage, evidence: Evidence) -> Evidence:
+    """Return *evidence* of *luma* turned upright, with its turns kept: letters on their side are measured worse."""
+    turns = int(np.argmax(evidence.turns))
+    upright = look(np.rot90(luma, -turns), round(float(evidence.heights[0]) / LOWEST))
+    return replace(upright, turns=evidence.turns) if upright.text >= SIDEWAYS_TILES else evidence
 
 
 def look(luma: FloatImage, shrink: int) -> Evidence:
@@ -227,8 +241,7 @@ def conclude(evidence: Evidence, ink: FloatImage, noise: float, every: int = 1) 
     if evidence.text < LEAST_TEXT:
         return TextHeight(None, 0, share, 0, noise)
     height, support = evidence.best()
-    sideways = evidence.text >= SIDEWAYS_TILES and float(evidence.turns[1] + evidence.turns[3]) > SIDEWAYS
-    bands = _bands(ink, height, sideways, every)
+    bands = _bands(ink, height, evidence.sideways, every)
     sure = support >= SURE
     if not sure and bands is not None:
         other, share_there = evidence.near(bands.height)
@@ -243,7 +256,7 @@ def conclude(evidence: Evidence, ink: FloatImage, noise: float, every: int = 1) 
         height *= IDEOGRAPHS_LOW
     lines = bands.lines if bands is not None else max(1, round(evidence.text))
     return TextHeight(
-        height, lines, share, bands.number if bands is not None else 0, noise, sure, sideways, evidence.skew,
+        height, lines, share, bands.number if bands is not None else 0, noise, sure, evidence.sideways, evidence.skew,
         kind, small=evidence.below(SMALL_SHARE), ideographs=float(evidence.kinds[IDEOGRAPHS]),
     )  # fmt: skip
 

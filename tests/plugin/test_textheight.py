@@ -25,6 +25,14 @@ def test_height_of_clean_text(em: int) -> None:
     assert found.lines >= 5
 
 
+@pytest.mark.parametrize("em", [9, 17, 30])
+def test_text_on_its_side_is_measured_as_it_is_upright(em: int) -> None:
+    luma = to_luma(draw_page((900, 900), em=em, lines=40))
+    upright, left, right = (measure_text_height(np.ascontiguousarray(np.rot90(luma, turns))) for turns in (0, 1, 3))
+    assert (upright.sideways, left.sideways, right.sideways) == (False, True, True)
+    assert [left.x_height, right.x_height] == pytest.approx([upright.x_height] * 2, rel=0.05)
+
+
 def _noisy(page: Image.Image) -> Image.Image:
     values = np.asarray(page.filter(ImageFilter.GaussianBlur(0.7)), dtype=np.float32) * 0.6 + 60
     values += np.random.default_rng(1).normal(0, 10, values.shape)
