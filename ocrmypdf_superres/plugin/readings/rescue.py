@@ -180,7 +180,7 @@ def contrast_image(
     """
     settings, page = plan_settings(options), flatten(source)
     pixels = min(ENOUGH_PIXELS, settings.max_pixels)
-    for enough in (min(CHECKED_PIXELS, pixels), pixels):
+    for enough in sorted({min(CHECKED_PIXELS, pixels), pixels}):
         seen = _of_at_most(page, enough)
         luma = even_ink(to_luma(seen))
         even = from_luma(luma)
