@@ -237,7 +237,7 @@ def conclude(evidence: Evidence, ink: FloatImage, noise: float, every: int = 1) 
 
     *noise* is that of the paper, as a share of the contrast; *ink* has one pixel in *every* rows and columns.
     """
-    share = float((ink > INKED).mean())
+    share = np.count_nonzero(ink > INKED) / ink.size
     if evidence.text < LEAST_TEXT:
         return TextHeight(None, 0, share, 0, noise)
     height, support = evidence.best()

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
 from plugin_pages import draw_page
 
-from ocrmypdf_superres.page.ink import ink_and_noise, is_light_on_dark
+from ocrmypdf_superres.page.ink import erase_rules, ink_and_noise, is_light_on_dark
 from ocrmypdf_superres.page.plan import PlanSettings, plan_image
 from ocrmypdf_superres.plugin.options import SuperresOptions
 
@@ -26,6 +28,25 @@ def test_every_second_pixel_tells_the_same(deviation: float, dark: bool) -> None
     assert half[1] == pytest.approx(whole[1], rel=0.02)
     assert (half[0] > 0.5).mean() == pytest.approx((whole[0] > 0.5).mean(), rel=0.03)
     assert np.abs(half[0] - whole[0][::2, ::2]).mean() < 0.01
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_runs_of_the_length_of_a_rule_are_erased_wherever_they_begin(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    height, width = int(rng.integers(3, 60)), int(rng.integers(40, 1500))
+    ink = np.asarray(rng.random((height, width)) < rng.choice([0.2, 0.9, 0.98]), dtype=np.float32)
+    length = max(32, width // 16)
+    for _ in range(4):
+        row, start = rng.integers(height), rng.integers(width - length)
+        ink[row, start : start + length + rng.integers(-1, 2)] = 1.0
+    expected = ink.copy()
+    for row in range(height):
+        runs = "".join("x" if value > 0.4 else " " for value in ink[row])
+        for found in re.finditer("x+", runs):
+            if found.end() - found.start() >= length:
+                expected[max(0, row - 1) : row + 2, found.start() : found.end()] = 0.0
+    erase_rules(ink)
+    assert np.array_equal(ink, expected)
 
 
 def test_blank_paper_has_no_ink() -> None:
