@@ -124,3 +124,14 @@ def test_a_folder_that_a_writer_renames_is_still_read(module, reader, read, fold
 
     monkeypatch.setattr(module, reader, renamed_meanwhile)
     assert read(str(place) if module is store else place).folder == kept_beside(place)
+
+
+@pytest.mark.parametrize("kind", ["recognizers/eng", "rapidocr/ppocr-latin"])
+def test_a_network_is_listed_while_it_is_replaced(tmp_path, monkeypatch, kind):
+    place = tmp_path / kind
+    listed = networks.network_folders if kind.startswith("recognizers") else rapidocr_networks.rapidocr_network_folders
+    shutil.copytree(MODELS / kind, place)
+    monkeypatch.setenv(SEARCH_VARIABLE, str(tmp_path))
+    assert place in listed()
+    place.rename(kept_beside(place))
+    assert kept_beside(place) in listed()

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from ocrmypdf_superres.errors import RecognizerError
 from ocrmypdf_superres.modelstore.cards import SHA256, check_identity
-from ocrmypdf_superres.modelstore.store import complete_folder, read_complete, search_folders
+from ocrmypdf_superres.modelstore.store import model_folders, read_complete
 from ocrmypdf_superres.tables import STRICT, read_table, read_toml
 
 NETWORK_CARD = "network.toml"
@@ -171,8 +171,7 @@ def networks_in(folder: Path) -> list[Network]:
 
 def network_folders() -> list[Path]:
     """Return the folders of the installed networks, whether or not their cards can be used."""
-    folders = [place / SHIPPED for place in search_folders()]
-    return [path for folder in folders if folder.is_dir() for path in sorted(folder.iterdir()) if _has_card(path)]
+    return model_folders((NETWORK_CARD,), SHIPPED)
 
 
 def installed_networks() -> list[Network]:
@@ -210,7 +209,3 @@ def networks_for(given: str, languages: Iterable[str] | None = None) -> list[Net
 def versions_of_networks(networks: Iterable[Network]) -> list[str]:
     """Return what decides how *networks* read: the hash of each, and its calibration as JSON."""
     return [part for one in networks for part in (one.card.sha256, json.dumps(one.card.calibration, sort_keys=True))]
-
-
-def _has_card(folder: Path) -> bool:
-    return not folder.name.startswith(".") and complete_folder(folder, (NETWORK_CARD,)) is not None

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from ocrmypdf_superres.errors import MissingDependencyError, RecognizerError
 from ocrmypdf_superres.modelstore.cards import SHA256, check_identity
-from ocrmypdf_superres.modelstore.store import check_file, complete_folder, read_complete, search_folders
+from ocrmypdf_superres.modelstore.store import check_file, model_folders, read_complete
 from ocrmypdf_superres.tables import STRICT, read_table, read_toml
 
 RAPIDOCR_CARD = "rapidocr.toml"
@@ -107,9 +107,7 @@ def _read_card(path: Path) -> RapidocrCard:
 
 def rapidocr_network_folders() -> list[Path]:
     """Return the folders of the installed networks, whether or not their cards can be used."""
-    places = [place / FOLDER for place in search_folders()]
-    inside = [path for place in places if place.is_dir() for path in sorted(place.iterdir()) if not path.name.startswith(".")]
-    return [path for path in inside if complete_folder(path, (RAPIDOCR_CARD,)) is not None]
+    return model_folders((RAPIDOCR_CARD,), FOLDER)
 
 
 def installed_rapidocr_network() -> RapidocrNetwork | None:

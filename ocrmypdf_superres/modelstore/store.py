@@ -171,10 +171,13 @@ def _model_in(folder: Path) -> Model | None:
     return Model(*found) if found is not None else None
 
 
-def model_folders(cards: Sequence[str] = (CARD,)) -> list[Path]:
-    """Return every folder with one of the files *cards* in :func:`search_folders`, whether or not its card can be used."""
+def model_folders(cards: Sequence[str] = (CARD,), inside: str = "") -> list[Path]:
+    """Return every folder with one of the files *cards* in :func:`search_folders`, whether or not its card can be used.
+
+    They are looked for in the folder *inside* each of these, if it is named.
+    """
     found = []
-    for place in search_folders():
+    for place in (folder / inside for folder in search_folders()):
         names = {path.parent.name for card in cards for path in place.glob(f"*/{card}")} if place.is_dir() else set()
         names = {name[1:].removesuffix(_BEFORE) if name.startswith(".") and name.endswith(_BEFORE) else name for name in names}
         folders = [complete_folder(place / name, cards) for name in sorted(names) if not name.startswith(".")]
