@@ -181,7 +181,8 @@ def contrast_image(
     settings, page = plan_settings(options), flatten(source)
     pixels = min(ENOUGH_PIXELS, settings.max_pixels)
     for enough in sorted({min(CHECKED_PIXELS, pixels), pixels}):
-        seen = _of_at_most(page, enough)
+        fitting = replace(settings, max_pixels=enough).within_limits(page.size)
+        seen = page if fitting == page.size else page.resize(fitting, Image.Resampling.BOX)
         luma = even_ink(to_luma(seen))
         even = from_luma(luma)
         if not lacks_lines(even, reading, size, share):
@@ -195,14 +196,6 @@ def contrast_image(
     factor = float(np.clip(options.superres.target_x_height / height, 1.0, most))
     size = settings.within_limits((round(even.width * factor), round(even.height * factor)))
     return even.resize(size, Image.Resampling.LANCZOS)
-
-
-def _of_at_most(page: Image.Image, pixels: float) -> Image.Image:
-    """Return *page*, reduced to *pixels* where it has more."""
-    smaller = (pixels / (page.width * page.height)) ** 0.5
-    if smaller >= 1.0:
-        return page
-    return page.resize((round(page.width * smaller), round(page.height * smaller)), Image.Resampling.BOX)
 
 
 def unfilled_image(
