@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ocrmypdf.exceptions import SubprocessOutputError
 from ocrmypdf.hocrtransform import OcrElement
 from ocrmypdf.pluginspec import OcrEngine
 from PIL import Image
@@ -33,6 +34,10 @@ found no more.
 """
 ONE_LINE = 7
 """Tesseract's page segmentation mode for an image of one line; 13 reads cut lines much worse."""
+ONE_BLOCK = 6
+"""The mode for lines of one column, in which Tesseract does not look for the best row of an image. It ends with a floating-point
+exception there where two of a row's words have no letters, as between the rules of a table: each has the lowest certainty that a
+float can hold, and it adds them up (seen with 5.3)."""
 MOST_UNREAD = 30
 """Ink without words is read as far as its lines are together at most this many times as wide as the page."""
 TESSERACT_LOG = "ocrmypdf._exec.tesseract"
@@ -114,13 +119,19 @@ def read_lines(
         ImageError: it wrote something else than hOCR.
         ExitCodeException, OSError: it failed.
     """
-    asked: Any = Replaced(options, tesseract=options.tesseract.model_copy(update={"pagesegmode": ONE_LINE}))
     hocr, text = target.with_suffix(".hocr"), target.with_suffix(".txt")
+
+    def ask(listing: Path, mode: int) -> None:
+        asked: Any = Replaced(options, tesseract=options.tesseract.model_copy(update={"pagesegmode": mode}))
+        with warnings_only(), interruptible():
+            engine.generate_hocr(input_file=listing, output_hocr=hocr, output_text=text, options=asked)
 
     def read(listing: Path) -> list[OcrElement]:
         try:
-            with warnings_only(), interruptible():
-                engine.generate_hocr(input_file=listing, output_hocr=hocr, output_text=text, options=asked)
+            try:
+                ask(listing, ONE_LINE)
+            except SubprocessOutputError:
+                ask(listing, ONE_BLOCK)
             written = hocr.read_bytes()
         finally:
             hocr.unlink(missing_ok=True)
