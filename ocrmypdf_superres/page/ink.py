@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from ocrmypdf_superres.page.image import FloatImage, percentile_of_tiles
+
+_Kind = TypeVar("_Kind", bound=np.generic)
 
 #: Pixels that a page has on its shorter side, at least, for anything to be measured on it.
 LEAST_SIDE = 8
@@ -165,13 +169,12 @@ def erase_rules(ink: FloatImage) -> None:
     ink[ruled[1:-1] | ruled[:-2] | ruled[2:]] = 0.0
 
 
-def running_maximum(values: FloatImage, radius: int) -> FloatImage:
-    """Return the maximum over 2 radius + 1 rows of *values*, float32 (H, W); edges are repeated."""
-    out, done = values, 0
+def running_maximum(values: NDArray[_Kind], radius: int) -> NDArray[_Kind]:
+    """Return the maximum over 2 radius + 1 rows of *values* (H, W); edges are repeated."""
+    found, done = np.pad(values, ((radius, radius), (0, 0)), mode="edge"), 1
     # Doubling: a window of any length from few shifts.
-    while done < radius:
-        shift = min(radius - done, max(1, done))
-        padded = np.pad(out, ((shift, shift), (0, 0)), mode="edge")
-        out = np.maximum(np.maximum(padded[: -2 * shift], padded[2 * shift :]), out)
+    while done < 2 * radius + 1:
+        shift = min(done, 2 * radius + 1 - done)
+        found = np.maximum(found[shift:], found[:-shift])
         done += shift
-    return out
+    return found

@@ -24,7 +24,7 @@ from ocrmypdf_superres.plugin.geometry.straightening import level_lines, turn_up
 from ocrmypdf_superres.plugin.guard import guard
 from ocrmypdf_superres.plugin.handover import PageState
 from ocrmypdf_superres.plugin.options import MOST_THREADS, SuperresOptions
-from ocrmypdf_superres.plugin.pixels.finishing import labelled, without_leaders
+from ocrmypdf_superres.plugin.pixels.finishing import labelled, unruled, without_leaders
 from ocrmypdf_superres.plugin.pixels.native_image import untouched
 from ocrmypdf_superres.plugin.pixels.page_source import make_plan, page_source
 from ocrmypdf_superres.plugin.record import PageRecord, emit
@@ -262,6 +262,7 @@ def _result_for_ocr(page: Any, image: Image.Image, state: PageState) -> tuple[Im
         if found.evened_out:
             source = even_out(source)
         state.evened = found.evened_out
+        source = unruled(source, plan, state)
         result = _carry_out(source, plan, load(ours), state, colour=False)
         if found.marks is not None:
             marks = found.marks if not found.evened_out else replace(found.marks, raster=even_out(found.marks.raster))
@@ -276,8 +277,9 @@ def _result_for_ocr(page: Any, image: Image.Image, state: PageState) -> tuple[Im
         result = flatten(source)
     else:
         result = image
-    if found.evened_out and plan.action != "enlarge":
-        result = even_out(result)
+    if plan.action != "enlarge":
+        result = even_out(result) if found.evened_out else result
+        result = unruled(result, plan, state) if result.size == source.size else result
     return labelled(result, plan, state), plan
 
 

@@ -1,13 +1,34 @@
 # SPDX-License-Identifier: MPL-2.0
-"""The last steps on the image for OCR: no dot leaders, and labelled with the dpi that its text implies."""
+"""Steps on the image for OCR: without rules and dot leaders, and labelled with the dpi that its text implies."""
 
 from __future__ import annotations
 
 from PIL import Image
 
+from ocrmypdf_superres.ocr.variants import has_dark_ground
+from ocrmypdf_superres.page.image import to_grey
 from ocrmypdf_superres.page.marks.leaders import erase_leaders, find_leaders
+from ocrmypdf_superres.page.marks.rules import without_grid
 from ocrmypdf_superres.page.plan import Plan, label_for
 from ocrmypdf_superres.plugin.handover import PageState
+
+LARGE = 16.0
+"""Beside letters of this height in pixels rules are whole enough to be found by Tesseract."""
+
+
+def unruled(image: Image.Image, plan: Plan, state: PageState) -> Image.Image:
+    """Return *image*, which *plan* was made for, without the ruled lines of tables and forms.
+
+    Tesseract finds those beside large letters by itself. Light letters stay as they are.
+    """
+    height = plan.text.x_height if plan.text is not None and plan.text.sure else None
+    if height is None or height >= LARGE or has_dark_ground(to_grey(image)):
+        return image
+    without = without_grid(image, height)
+    if without is None:
+        return image
+    state.record.reason += "; ruled lines erased for OCR"
+    return without
 
 
 def without_leaders(image: Image.Image, plan: Plan, state: PageState) -> Image.Image:

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: MPL-2.0
+"""Real OCRmyPDF runs on a table with pale rules, and on lines on which Tesseract ends with a floating-point exception."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+from plugin_pages import image_pdf, image_streams
+from test_lost_pages import read, share
+from test_second_readings import LINES, run
+
+from ocrmypdf_superres.ocr.lines import doubt
+
+ENTRIES = ["Washers", "Brackets", "North", "West", "Hinges", "Screws", "Bolts", "Handles"]
+
+
+def table() -> tuple[Image.Image, list[str]]:
+    """A table of 16 rows and 6 columns at 90 dpi between pale thin rules, and the text of its rows."""
+    choice = random.Random(4)
+    page = Image.new("L", (640 * 4, 400 * 4), 252)
+    pen, font = ImageDraw.Draw(page), ImageFont.truetype("DejaVuSans.ttf", 44)
+    rows = []
+    for row in range(17):
+        pen.line((80, 80 + 88 * row, 80 + 6 * 400, 80 + 88 * row), 140, 2)
+    for column in range(7):
+        pen.line((80 + 400 * column, 80, 80 + 400 * column, 80 + 16 * 88), 140, 2)
+    for row in range(16):
+        cells = [choice.choice(ENTRIES), *(str(choice.randrange(100, 99999)) for _ in range(5))]
+        for column, cell in enumerate(cells):
+            pen.text((100 + 400 * column, 98 + 88 * row), cell, 20, font)
+        rows.append(" ".join(cells))
+    return page.resize((640, 400), Image.Resampling.BOX), rows
+
+
+def test_a_table_is_read_without_its_rules_and_shown_with_them(tmp_path: Path) -> None:
+    page, rows = table()
+    words, record = read(tmp_path, page, "--superres-engines", "none", "--superres-verify", "off")
+    assert "ruled lines erased for OCR" in record["reason"]
+    assert share(words, rows) >= 0.95
+    assert image_streams(tmp_path / "o.pdf") == image_streams(tmp_path / "in.pdf")
+
+
+def test_lines_on_which_tesseract_crashes_are_read_as_blocks(
+    tmp_path: Path, random_model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shim = tmp_path / "bin" / "tesseract"
+    shim.parent.mkdir()
+    shim.write_text(f'#!/bin/sh\ncase "$*" in *"--psm 7"*) kill -FPE $$;; esac\nexec {shutil.which("tesseract")} "$@"\n')
+    shim.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{shim.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(doubt, "DOUBT", 1.1)
+    page = Image.new("L", (1500, 700), 250)
+    for row, line in enumerate(LINES):
+        ImageDraw.Draw(page).text((120, 120 + 150 * row), line, fill=20, font=ImageFont.truetype("DejaVuSerif.ttf", 40))
+    pdf = image_pdf(tmp_path / "low.pdf", [page.resize((450, 210), Image.Resampling.BOX)], 90.0)
+    text, record = run(pdf, tmp_path, random_model, superres_verify="auto", superres_budget=50)
+    assert record["lines_read"]["blend"] >= 3 and not record.get("faults") and "ferry" in text
