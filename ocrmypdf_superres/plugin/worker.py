@@ -277,9 +277,8 @@ def _result_for_ocr(page: Any, image: Image.Image, state: PageState) -> tuple[Im
         result = flatten(source)
     else:
         result = image
-    if plan.action != "enlarge":
-        result = even_out(result) if found.evened_out else result
-        result = unruled(result, plan, state) if result.size == source.size else result
+    if found.evened_out and plan.action != "enlarge":
+        result = even_out(result)
     return labelled(result, plan, state), plan
 
 

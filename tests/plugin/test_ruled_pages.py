@@ -41,7 +41,7 @@ def table() -> tuple[Image.Image, list[str]]:
 def test_a_table_is_read_without_its_rules_and_shown_with_them(tmp_path: Path) -> None:
     page, rows = table()
     words, record = read(tmp_path, page, "--superres-engines", "none", "--superres-verify", "off")
-    assert "ruled lines erased for OCR" in record["reason"]
+    assert "pale rules erased for OCR" in record["reason"]
     assert share(words, rows) >= 0.95
     assert image_streams(tmp_path / "o.pdf") == image_streams(tmp_path / "in.pdf")
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Ruled lines of tables and forms, erased.
+"""Pale ruled lines of tables and forms, erased.
 
-Tesseract takes them out of a page by itself where they are dark and whole. Those of a page of low resolution are pale, and break
-when the page is made black and white: what is left of them is read as letters, and spoils the words beside it. Underlines, frames
-and rules between columns stay: of 31 training pages that have some as many read worse without them as better.
+Tesseract takes rules out of a page by itself where they are dark and whole. Pale ones break when the page is made black and
+white: what is left of them is read as letters, and spoils the words beside it. Underlines, frames and rules between columns stay:
+of 31 training pages that have some as many read worse without them as better.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ BOX = 2.0
 """Between two rules across the page, those down it are at least this many x-heights long: the sides of boxes for letters."""
 LETTERS = 2.5
 """Ink across a line of text is at most this many x-heights high: letters with a rule that they touch."""
-INK, NOISE = 0.12, 3.0
-"""Darkness of a rule, as a share of the contrast of the page, and in deviations of the paper's noise."""
+INK, NOISE, PALE = 0.12, 3.0, 0.5
+"""Darkness of a pale rule: at least the first share of the page's contrast, and so many deviations of the paper's noise, and at
+most the last share of the contrast."""
 MOSTLY = 0.75
 """Share of a rule's length on which it is as thin as that: letters may touch it, and other rules cross it."""
 STEADY, PALER = 0.95, 0.5
@@ -50,14 +51,14 @@ def without_grid(image: Image.Image, x_height: float) -> Image.Image | None:
     paper, ink = (float(level) for level in np.percentile(levels[::4, ::4], (_PAPER, _INK)))
     steps = np.abs(np.diff(levels[::4, ::2].astype(np.int16), axis=1))
     noise = float(np.percentile(steps, 25)) / _QUARTILE if steps.size else 0.0
-    least = max(INK * (paper - ink), NOISE * noise, 1.0)
-    across, level = _erase_along_rows(levels, x_height, least, round(ACROSS * x_height))
+    between = max(INK * (paper - ink), NOISE * noise, 1.0), PALE * (paper - ink)
+    across, level = _erase_along_rows(levels, x_height, between, round(ACROSS * x_height))
     lines = _most_along_rows(across.T)
     if lines < LEAST_RULES:
         return None
     # Rules down the page are whole again where those across it are gone.
-    beside = (round(BOX * x_height), running_maximum(np.ascontiguousarray(running_maximum(across, 1).T), 1))
-    down, both = _erase_along_rows(np.ascontiguousarray(level.T), x_height, least, round(DOWN * x_height), beside)
+    boxes = (round(BOX * x_height), running_maximum(np.ascontiguousarray(running_maximum(across, 1).T), 1))
+    down, both = _erase_along_rows(np.ascontiguousarray(level.T), x_height, between, round(DOWN * x_height), boxes)
     columns = _most_along_rows(down.T)
     if columns < LEAST_RULES or lines * columns < LEAST_CROSSINGS:
         return None
@@ -67,13 +68,14 @@ def without_grid(image: Image.Image, x_height: float) -> Image.Image | None:
 
 
 def _erase_along_rows(
-    levels: Levels, x_height: float, least: float, length: int, between: tuple[int, Mask] | None = None
+    levels: Levels, x_height: float, between: tuple[float, float], length: int, boxes: tuple[int, Mask] | None = None
 ) -> tuple[Mask, Levels]:
     """Return where rules go along the rows of *levels*, and *levels* without them.
 
-    They are darker than what is above and below by *least*, and at least *length* columns long, or as many as the first of
-    *between* where they begin and end at what the second is true for.
+    They are darker than what is above and below by at least the first of *between*, and usually at most the second. They are at
+    least *length* columns long, or as many as the first of *boxes* where they begin and end at what the second is true for.
     """
+    least, most = between
     thick, letters = (max(1, round(share * x_height / 2)) for share in (THICK, LETTERS))
     around = _closed(levels, thick)
     thin = around - levels > least
@@ -82,19 +84,20 @@ def _erase_along_rows(
     depth = np.maximum(_closed(levels, letters), beside) - levels
     # One that is not quite level passes from one row into the next.
     near, depth = running_maximum(thin, 1), running_maximum(depth, 1)
-    runs = _opened(depth > least, between[0] if between else length)
+    runs = _opened(depth > least, boxes[0] if boxes else length)
     rows = np.flatnonzero((runs & near).any(axis=1))
     found = np.zeros(levels.shape, dtype=bool)
     edges = np.diff(np.pad(runs[rows], ((0, 0), (1, 1))).astype(np.int8), axis=1)
     (at, starts), (_, ends) = np.nonzero(edges == 1), np.nonzero(edges == -1)
     sums = np.pad(np.cumsum(near[rows], axis=1, dtype=np.int32), ((0, 0), (1, 0)))
     good = sums[at, ends] - sums[at, starts] >= MOSTLY * (ends - starts)
-    if between is not None:
-        good &= (ends - starts >= length) | (between[1][rows[at], starts] & between[1][rows[at], ends - 1])
+    if boxes is not None:
+        good &= (ends - starts >= length) | (boxes[1][rows[at], starts] & boxes[1][rows[at], ends - 1])
     depth = running_maximum(depth, 1)
     for row, start, end in zip(rows[at[good]], starts[good], ends[good], strict=True):
         run = depth[row, start:end]
-        found[row, start:end] = np.mean(run >= PALER * np.median(run)) >= STEADY
+        usual = float(np.median(run))
+        found[row, start:end] = usual <= most and np.mean(run >= PALER * usual) >= STEADY
     found = running_maximum(found, 1)
     # Their grey edges belong to them; letters that touch them are as dark as before in what is around.
     return found, np.where(running_maximum(found & thin, 1), around, levels)

@@ -12,22 +12,16 @@ from ocrmypdf_superres.page.marks.rules import without_grid
 from ocrmypdf_superres.page.plan import Plan, label_for
 from ocrmypdf_superres.plugin.handover import PageState
 
-LARGE = 16.0
-"""Beside letters of this height in pixels rules are whole enough to be found by Tesseract."""
-
 
 def unruled(image: Image.Image, plan: Plan, state: PageState) -> Image.Image:
-    """Return *image*, which *plan* was made for, without the ruled lines of tables and forms.
-
-    Tesseract finds those beside large letters by itself. Light letters stay as they are.
-    """
+    """Return *image*, which *plan* was made for, without pale rules of tables and forms; as it is where its letters are light."""
     height = plan.text.x_height if plan.text is not None and plan.text.sure else None
-    if height is None or height >= LARGE or has_dark_ground(to_grey(image)):
+    if height is None or has_dark_ground(to_grey(image)):
         return image
     without = without_grid(image, height)
     if without is None:
         return image
-    state.record.reason += "; ruled lines erased for OCR"
+    state.record.reason += "; pale rules erased for OCR"
     return without
 
 
