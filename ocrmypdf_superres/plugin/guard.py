@@ -6,6 +6,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from signal import strsignal
+from subprocess import CalledProcessError
 from typing import TYPE_CHECKING
 
 from ocrmypdf.exceptions import ExitCode, ExitCodeException
@@ -44,7 +47,7 @@ def guard(step: str, page: int, on_error: str, record: PageRecord | None = None)
         raise
     # The one place that catches everything, memory and disk errors included: one page must not end a job of thousands.
     except Exception as error:
-        cause = " ".join(str(error).split()) or type(error).__name__
+        cause = cause_of(error)
         if on_error == "fail":
             raise SuperresPageError(
                 f"Page {page} {step}: {cause}; with --superres-on-error skip the job continues and reads it as well as it can."
@@ -54,3 +57,13 @@ def guard(step: str, page: int, on_error: str, record: PageRecord | None = None)
             record.faults.append(f"{step}: {cause}")
         else:
             log.warning("superres: page %d %s: %s", page, step, cause)
+
+
+def cause_of(error: Exception) -> str:
+    """Return what *error* says, in one line; OCRmyPDF's error of a program that failed says nothing, and has another as cause."""
+    said, failed = " ".join(str(error).split()), error.__cause__
+    if said or not isinstance(failed, CalledProcessError):
+        return said or type(error).__name__
+    code = failed.returncode
+    how = f"was ended by signal {-code} ({strsignal(-code)})" if code < 0 else f"ended with status {code}"
+    return f"{Path(failed.cmd[0]).name} {how}"

@@ -17,7 +17,7 @@ from ocrmypdf_superres.ocr.second_opinion import affordable, is_doubtful, time_l
 from ocrmypdf_superres.ocr.unsure_words import without_unsure
 from ocrmypdf_superres.ocr.variants import AS_IS, NET, SAUVOLA, make_variant
 from ocrmypdf_superres.plugin import handover
-from ocrmypdf_superres.plugin.guard import guard
+from ocrmypdf_superres.plugin.guard import cause_of, guard
 from ocrmypdf_superres.plugin.handover import PageState
 from ocrmypdf_superres.plugin.networks import NetworkChoice
 from ocrmypdf_superres.plugin.options import SuperresOptions
@@ -153,7 +153,7 @@ class PageReader:
         except Exception as error:  # engines raise anything
             if self._state.original is self._state.untouched is None or self._ours.on_error == "fail":
                 raise
-            self._record.faults.append(f"could not be read in the variant {NET}: {str(error) or type(error).__name__}")
+            self._record.faults.append(f"could not be read in the variant {NET}: {cause_of(error)}")
             return error
         return None
 

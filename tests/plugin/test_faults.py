@@ -214,7 +214,7 @@ def test_a_killed_tesseract(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path:
     tesseract_that_dies(tmp_path, monkeypatch, variant)
     assert is_read(run(pdf_renderer=renderer))
     (warning,) = run.warnings
-    assert f"page 1 could not be read in the variant {variant}: SubprocessOutputError" in warning
+    assert f"page 1 could not be read in the variant {variant}: tesseract was ended by signal 9 (Killed)" in warning
     assert set(run.record["confidence"]) == {"net", "blend", "lanczos", "as-is"} - {variant}
     with pytest.raises(ExitCodeException) as caught:
         run(superres_on_error="fail", pdf_renderer=renderer)

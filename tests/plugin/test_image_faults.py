@@ -24,7 +24,7 @@ def test_a_tesseract_that_dies_on_the_enlarged_image_reads_the_page_as_it_is(
     tesseract_that_dies(tmp_path, monkeypatch, "net")
     assert is_read(run(pdf_renderer=renderer, **asked))
     (warning,) = run.warnings
-    assert "page 1 could not be read in the variant net: SubprocessOutputError" in warning
+    assert "page 1 could not be read in the variant net: tesseract was ended by signal 9 (Killed)" in warning
     with pytest.raises(ExitCodeException) as caught:
         run(superres_on_error="fail", pdf_renderer=renderer, **asked)
     assert caught.value.exit_code == ExitCode.child_process_error
