@@ -85,8 +85,7 @@ def ink_and_noise(luma: FloatImage, every: int = 1) -> tuple[FloatImage, float] 
     ink = np.asarray(_bilinear(rows, some.shape[0]) @ paper @ _bilinear(cols, some.shape[1]).T, dtype=np.float32)
     ink -= some
     np.maximum(ink, 0.0, out=ink)
-    # The lower quartile of differences stays that of the paper even where letters cover half the page.
-    noise = float(np.percentile(np.abs(np.diff(luma[::4, ::2], axis=1)), 25)) / _QUARTILE
+    noise = paper_noise(luma[::4, ::2])
     usual, rare = (float(level) for level in np.percentile(ink[:: 2 // every, :: 2 // every], (_USUAL, _RARE)))
     if usual >= max(_LEAST_USUAL[0], _LEAST_USUAL[1] * noise):
         contrast = usual
@@ -97,6 +96,14 @@ def ink_and_noise(luma: FloatImage, every: int = 1) -> tuple[FloatImage, float] 
     ink /= np.float32(contrast)
     np.minimum(ink, 1.0, out=ink)
     return ink, noise / contrast
+
+
+def paper_noise(values: FloatImage | NDArray[np.int16]) -> float:
+    """Return the standard deviation of the paper's noise on *values* (H, W), in their unit."""
+    if values.shape[1] < 2:
+        return 0.0
+    # The lower quartile of differences stays that of the paper even where letters cover half the page.
+    return float(np.percentile(np.abs(np.diff(values, axis=1)), 25)) / _QUARTILE
 
 
 def _bilinear(tiles: int, pixels: int) -> FloatImage:

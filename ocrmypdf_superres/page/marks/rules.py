@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ocrmypdf_superres.page.image import grey_info, to_grey
-from ocrmypdf_superres.page.ink import running_maximum
+from ocrmypdf_superres.page.ink import paper_noise, running_maximum
 
 Mask = NDArray[np.bool_]
 Levels = NDArray[np.uint8]
@@ -38,7 +38,7 @@ LEAST_RULES, LEAST_CROSSINGS = 2, 9
 """A table has at least the first number of rules in either direction, and the second is their product: a frame with a line below
 a page's head and one above its foot has 8."""
 _PAPER, _INK = 85, 0.1
-_QUARTILE = 0.45
+"""Percentiles of the levels of a page that stand for its paper and its ink."""
 
 
 def without_grid(image: Image.Image, x_height: float) -> Image.Image | None:
@@ -49,8 +49,7 @@ def without_grid(image: Image.Image, x_height: float) -> Image.Image | None:
     grey = to_grey(image)
     levels = np.asarray(grey)
     paper, ink = (float(level) for level in np.percentile(levels[::4, ::4], (_PAPER, _INK)))
-    steps = np.abs(np.diff(levels[::4, ::2].astype(np.int16), axis=1))
-    noise = float(np.percentile(steps, 25)) / _QUARTILE if steps.size else 0.0
+    noise = paper_noise(levels[::4, ::2].astype(np.int16))
     between = max(INK * (paper - ink), NOISE * noise, 1.0), PALE * (paper - ink)
     across, level = _erase_along_rows(levels, x_height, between, round(ACROSS * x_height))
     lines = _most_along_rows(across.T)
