@@ -89,8 +89,9 @@ class SuperresOptions(BaseModel):
 
     unsure_words: UnsureWords = Field(
         "drop",
-        description="Words that are more likely wrong than right, on pages without text, on pages that cannot be read, and in "
-        "lines up the page beside level ones: drop them from the text layer, or keep them.",
+        description="Words that are more likely wrong than right, on pages without text, on pages that cannot be read, in lines "
+        "up the page beside level ones, and in ink half as dark as the rest, as show-through is: drop them from the text layer, "
+        "or keep them.",
     )
     engines: str = Field(
         "auto",

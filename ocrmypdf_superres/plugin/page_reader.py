@@ -14,7 +14,7 @@ from PIL import Image
 from ocrmypdf_superres.ocr.engines.opinion import calibrated
 from ocrmypdf_superres.ocr.merge.vote import Merged
 from ocrmypdf_superres.ocr.second_opinion import affordable, is_doubtful, time_limit
-from ocrmypdf_superres.ocr.unsure_words import without_unsure
+from ocrmypdf_superres.ocr.unsure_words import without_pale, without_unsure
 from ocrmypdf_superres.ocr.variants import AS_IS, NET, SAUVOLA, make_variant
 from ocrmypdf_superres.plugin import handover
 from ocrmypdf_superres.plugin.guard import cause_of, guard
@@ -98,6 +98,7 @@ class PageReader:
         if merged is not None and calibration is not None and drops:
             with self._guard("could not be freed of unsure words"):
                 merged = without_unsure(merged, calibration, self._state.no_text)
+                merged = without_pale(merged, calibration, lambda: self._state.original or self._handed_over())
         result = result_of(self._readings, merged, self._found.joined)
         if self._known:
             with self._guard("could not be described"):

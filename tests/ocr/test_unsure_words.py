@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from ocrmypdf.hocrtransform import BoundingBox, OcrClass, OcrElement
+from PIL import Image
 
 from ocrmypdf_superres.ocr.calibration import Calibration
 from ocrmypdf_superres.ocr.hypothesis import Hypothesis
 from ocrmypdf_superres.ocr.merge.vote import Merged
-from ocrmypdf_superres.ocr.unsure_words import without_unsure
+from ocrmypdf_superres.ocr.unsure_words import without_pale, without_unsure
 
 STRAIGHT = Calibration({"net": [0.0, 1.0]}, [0.0, 1.0])
 
@@ -40,3 +42,30 @@ def test_unsure_words_go_only_where_the_page_is_lost(confidences: tuple[float, .
     assert len(result.hypothesis.words) == kept
     assert result.mixed == (kept < len(confidences))
     assert result.dropped == len(confidences) - kept
+
+
+@pytest.mark.parametrize("shrink", [1, 2])
+@pytest.mark.parametrize(
+    ("confidences", "levels", "kept"),
+    [
+        ((0.9, 0.3, 0.9, 0.9), (20, 20, 20, 20), 4),  # as dark as the others
+        ((0.9, 0.3, 0.9, 0.9), (20, 200, 20, 20), 3),
+        ((0.9, 0.6, 0.9, 0.9), (20, 200, 20, 20), 4),  # pale, but more likely right
+        ((0.9, 0.3, 0.3, 0.3), (200, 200, 200, 20), 4),  # most of the page is pale
+    ],
+    ids=["dark", "pale", "pale and right", "pale page"],
+)
+def test_unsure_words_in_pale_ink_go(confidences: tuple[float, ...], levels: tuple[int, ...], kept: int, shrink: int) -> None:
+    page = np.full((200, 100), 240, np.uint8)
+    for row, level in enumerate(levels):
+        page[20 * row + 2 : 20 * row + 8 : 3, 4:46] = level
+    image = Image.fromarray(page[::shrink, ::shrink] if shrink > 1 else page)
+    merged = _page(*confidences)
+    result = without_pale(merged, STRAIGHT, lambda: image)
+    assert (len(result.hypothesis.words), result.dropped) == (kept, len(confidences) - kept)
+    assert without_pale(merged, Calibration({}, [0.0, 1.0]), lambda: image) is merged
+
+
+def test_the_page_is_not_opened_where_all_words_are_sure() -> None:
+    merged = _page(0.9, 0.8)
+    assert without_pale(merged, STRAIGHT, lambda: pytest.fail("opened")) is merged

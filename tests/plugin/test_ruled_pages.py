@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: MPL-2.0
-"""Real OCRmyPDF runs on a table with pale rules, and on lines on which Tesseract ends with a floating-point exception."""
+"""Real OCRmyPDF runs on a table with pale rules, lines on which Tesseract crashes, and print that shows through."""
 
 from __future__ import annotations
 
 import os
 import random
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
-from plugin_pages import image_pdf, image_streams
+from plugin_pages import TEXT, draw_page, image_pdf, image_streams
 from test_lost_pages import read, share
 from test_second_readings import LINES, run
 
@@ -61,3 +63,16 @@ def test_lines_on_which_tesseract_crashes_are_read_as_blocks(
     pdf = image_pdf(tmp_path / "low.pdf", [page.resize((450, 210), Image.Resampling.BOX)], 90.0)
     text, record = run(pdf, tmp_path, random_model, superres_verify="auto", superres_budget=50)
     assert record["lines_read"]["blend"] >= 3 and not record.get("faults") and "ferry" in text
+
+
+def test_what_shows_through_from_the_other_side_is_not_text(tmp_path: Path) -> None:
+    front = np.asarray(draw_page((700, 600), em=17, lines=12), int)
+    back = np.asarray(draw_page((700, 600), em=17, lines=16).transpose(Image.Transpose.FLIP_LEFT_RIGHT), int)
+    page = np.minimum(front, 255 - (255 - back) * 3 // 10) - 25
+    page = page + np.random.default_rng(2).normal(0, 5, page.shape)
+    image = Image.fromarray(np.clip(page, 0, 255).astype(np.uint8))
+    words, record = read(tmp_path, image, "--superres-engines", "none")
+    kept, _ = read(tmp_path, image, "--superres-engines", "none", "--superres-unsure-words", "keep")
+    known = Counter(TEXT.split() * 9)
+    assert record["words_dropped"] > 0 and (kept - known).total() > (words - known).total()
+    assert (words & known).total() >= (kept & known).total() - 1
