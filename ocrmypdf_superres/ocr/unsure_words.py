@@ -46,9 +46,7 @@ def without_unsure(merged: Merged, calibration: Calibration, no_text: bool) -> M
         return merged  # nothing is known of how sure this engine is
     if not no_text and calibration.mean_probability(hypothesis.words, variant) >= LOST_PAGE:
         return merged
-    return _with_words(
-        merged, [[word for word in line.words if _is_sure(word, merged, calibration)] for line in hypothesis.lines]
-    )
+    return _keeping(merged, lambda word: _is_sure(word, merged, calibration))
 
 
 def without_pale(merged: Merged, calibration: Calibration, page: Callable[[], Image.Image]) -> Merged:
@@ -67,18 +65,22 @@ def without_pale(merged: Merged, calibration: Calibration, page: Callable[[], Im
     usual = float(np.median([_darkness(levels, box) for box in scaled((word.box for word in some), x, y)]))
     boxes = scaled((word.box for word in unsure), x, y)
     pale = {word for word, box in zip(unsure, boxes, strict=True) if _darkness(levels, box) < PALE * usual}
-    return _with_words(merged, [[word for word in line.words if word not in pale] for line in hypothesis.lines])
+    return _keeping(merged, lambda word: word not in pale)
 
 
 def _is_sure(word: Word, merged: Merged, calibration: Calibration) -> bool:
     return calibration.probability(word.confidence, merged.layout) >= UNSURE
 
 
-def _with_words(merged: Merged, words: Sequence[Sequence[Word]]) -> Merged:
-    """Return *merged* with those *words* of each line that are left."""
-    lines = merged.hypothesis.lines
-    kept = {index: left for index, (line, left) in enumerate(zip(lines, words, strict=True)) if len(left) < len(line.words)}
-    dropped = sum(len(lines[index].words) - len(left) for index, left in kept.items())
+def _keeping(merged: Merged, keep: Callable[[Word], bool]) -> Merged:
+    """Return *merged* with the words alone that *keep* is true for."""
+    kept: dict[int, Sequence[Word]] = {}
+    dropped = 0
+    for index, line in enumerate(merged.hypothesis.lines):
+        left = [word for word in line.words if keep(word)]
+        if len(left) < len(line.words):
+            kept[index] = left
+            dropped += len(line.words) - len(left)
     if not dropped:
         return merged
     return replace(merged, hypothesis=merged.hypothesis.edited(kept, {}, {}), dropped=merged.dropped + dropped)

@@ -159,8 +159,10 @@ def erase_rules(ink: FloatImage) -> None:
         return
     # A run that long has ink at so many neighbours of every few columns; few rows have, and only these are looked at whole.
     dotted = ink[:, :: length // _RULE_DOTS] > _RULE_INK
-    for shift in (1, 2, 4):
+    shift = 1
+    while shift < _RULE_DOTS:
         dotted = dotted[:, shift:] & dotted[:, :-shift]
+        shift *= 2
     rows = np.flatnonzero(dotted.any(axis=1))
     if not rows.size:
         return

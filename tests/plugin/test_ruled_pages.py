@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -13,11 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
-from plugin_pages import TEXT, draw_page, image_pdf, image_streams
+from plugin_pages import TEXT, draw_page, image_streams
+from test_faults import tesseract_that_dies
 from test_lost_pages import read, share
-from test_second_readings import LINES, run
+from test_second_readings import low_pdf, run
 
 from ocrmypdf_superres.ocr.lines import doubt
+
+__all__ = ["low_pdf"]
 
 ENTRIES = ["Washers", "Brackets", "North", "West", "Hinges", "Screws", "Bolts", "Handles"]
 
@@ -49,19 +50,11 @@ def test_a_table_is_read_without_its_rules_and_shown_with_them(tmp_path: Path) -
 
 
 def test_lines_on_which_tesseract_crashes_are_read_as_blocks(
-    tmp_path: Path, random_model: Any, monkeypatch: pytest.MonkeyPatch
+    low_pdf: Path, tmp_path: Path, random_model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shim = tmp_path / "bin" / "tesseract"
-    shim.parent.mkdir()
-    shim.write_text(f'#!/bin/sh\ncase "$*" in *"--psm 7"*) kill -FPE $$;; esac\nexec {shutil.which("tesseract")} "$@"\n')
-    shim.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{shim.parent}{os.pathsep}{os.environ['PATH']}")
+    tesseract_that_dies(tmp_path, monkeypatch, "lines", 'case "$*" in *"--psm 7"*) kill -FPE $$;; esac')
     monkeypatch.setattr(doubt, "DOUBT", 1.1)
-    page = Image.new("L", (1500, 700), 250)
-    for row, line in enumerate(LINES):
-        ImageDraw.Draw(page).text((120, 120 + 150 * row), line, fill=20, font=ImageFont.truetype("DejaVuSerif.ttf", 40))
-    pdf = image_pdf(tmp_path / "low.pdf", [page.resize((450, 210), Image.Resampling.BOX)], 90.0)
-    text, record = run(pdf, tmp_path, random_model, superres_verify="auto", superres_budget=50)
+    text, record = run(low_pdf, tmp_path, random_model, superres_verify="auto", superres_budget=50)
     assert record["lines_read"]["blend"] >= 3 and not record.get("faults") and "ferry" in text
 
 

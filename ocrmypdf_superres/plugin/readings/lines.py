@@ -35,9 +35,9 @@ found no more.
 ONE_LINE = 7
 """Tesseract's page segmentation mode for an image of one line; 13 reads cut lines much worse."""
 ONE_BLOCK = 6
-"""The mode for lines of one column, in which Tesseract does not look for the best row of an image. It ends with a floating-point
-exception there where two of a row's words have no letters, as between the rules of a table: each has the lowest certainty that a
-float can hold, and it adds them up (seen with 5.3)."""
+"""The mode for lines of one column. With ONE_LINE Tesseract looks for the best row of an image, and ends with a floating-point
+exception where two of a row's words have no letters, as between the rules of a table: each has the lowest certainty that a float
+can hold, and it adds them up (seen with 5.3)."""
 MOST_UNREAD = 30
 """Ink without words is read as far as its lines are together at most this many times as wide as the page."""
 TESSERACT_LOG = "ocrmypdf._exec.tesseract"
